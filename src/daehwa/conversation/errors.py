@@ -1,0 +1,207 @@
+"""Every error the core raises, as one tree.
+
+    DaehwaError
+    ├── InvalidRequest            the request cannot be meant (HTTP 400)
+    │   ├── InvalidId             not a canonical UUIDv7
+    │   └── InvalidParent         the tree does not allow this parent
+    ├── NotFound                  (HTTP 404)
+    │   ├── ConversationNotFound
+    │   ├── MessageNotFound
+    │   └── ModelNotFound
+    ├── Conflict                  (HTTP 409)
+    │   ├── IdTaken               the id already names something else
+    │   └── ReplyStillGrowing     the parent's text is not final yet
+    ├── TooMuch                   over a documented limit (HTTP 413)
+    ├── StoreError                the store cannot do its work (HTTP 503)
+    └── ProviderError             the model could not answer; the turn fails or is interrupted, never the request
+        ├── ProviderAuthError         401, 403
+        ├── ProviderModelError        404, or the model is not served
+        ├── ProviderRefusedError      400 and other 4xx: this request will not be answered as it is
+        ├── ProviderContextError      the prompt is longer than the model's context window
+        ├── ProviderRateLimitError    429
+        ├── ProviderUnavailableError  5xx
+        ├── ProviderUnreachableError  DNS, refused or reset connection, TLS
+        ├── ProviderTimeoutError      connect, first byte or idle
+        ├── ProviderCutError          the stream ended before its end was announced
+        ├── ProviderMalformedError    what came is not the wire protocol
+        └── ProviderStreamError       an error object inside the stream
+
+`type` is the stable name of an error on the wire; the page translates by it.
+"""
+
+from typing import ClassVar
+
+
+class DaehwaError(Exception):
+    """Any error with a sentence for the person who meets it."""
+
+    type: ClassVar[str] = "internal_error"
+
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+
+
+class InvalidRequest(DaehwaError):  # noqa: N818 - errors state the fact
+    """The request cannot be meant as it is."""
+
+    type = "invalid_request"
+
+
+class InvalidId(InvalidRequest):
+    """The id is not a canonical UUIDv7."""
+
+    type = "invalid_id"
+
+    def __init__(self, param: str) -> None:
+        super().__init__(f"'{param}' must be a UUID version 7 in lower case, made by the client.", param=param)
+
+
+class InvalidParent(InvalidRequest):
+    """The tree of messages does not allow this parent."""
+
+    type = "invalid_parent"
+
+
+class NotFound(DaehwaError):  # noqa: N818
+    """There is no such thing, or it is not yours."""
+
+    type = "not_found"
+
+
+class ConversationNotFound(NotFound):
+    """No conversation of this owner has this id."""
+
+    type = "conversation_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such conversation, or it was deleted.", param="conversation")
+
+
+class MessageNotFound(NotFound):
+    """No message of this owner has this id."""
+
+    type = "message_not_found"
+
+    def __init__(self, param: str) -> None:
+        super().__init__("There is no such message in this conversation.", param=param)
+
+
+class ModelNotFound(NotFound):
+    """No provider serves this model."""
+
+    type = "model_not_found"
+
+
+class Conflict(DaehwaError):  # noqa: N818
+    """The request contradicts what is stored."""
+
+    type = "conflict"
+
+
+class IdTaken(Conflict):
+    """The id already names something else."""
+
+    type = "id_taken"
+
+    def __init__(self, param: str) -> None:
+        super().__init__(f"'{param}' already names something else. Make a new id.", param=param)
+
+
+class ReplyStillGrowing(Conflict):
+    """The parent reply is still being made."""
+
+    type = "reply_still_growing"
+
+    def __init__(self) -> None:
+        super().__init__("The answer above is still being written. Wait for its end, or stop it first.", param="parent")
+
+
+class TooMuch(DaehwaError):  # noqa: N818
+    """Over a documented limit."""
+
+    type = "too_large"
+
+
+class StoreError(DaehwaError):
+    """The store cannot do its work now."""
+
+    type = "store_unavailable"
+
+
+class ProviderError(DaehwaError):
+    """The model could not answer. `retry_after` is in seconds, `status` the upstream's HTTP status."""
+
+    type = "upstream_error"
+
+    def __init__(self, message: str, *, status: int | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.retry_after = retry_after
+
+
+class ProviderAuthError(ProviderError):
+    """The upstream does not accept the key (401, 403)."""
+
+    type = "upstream_auth"
+
+
+class ProviderModelError(ProviderError):
+    """The upstream does not serve this model (404)."""
+
+    type = "upstream_model"
+
+
+class ProviderRefusedError(ProviderError):
+    """The upstream will not answer this request as it is (other 4xx)."""
+
+    type = "upstream_refused"
+
+
+class ProviderContextError(ProviderRefusedError):
+    """The prompt is longer than the model's context window."""
+
+    type = "upstream_context"
+
+
+class ProviderRateLimitError(ProviderError):
+    """The upstream asks to wait (429)."""
+
+    type = "upstream_rate_limit"
+
+
+class ProviderUnavailableError(ProviderError):
+    """The upstream has a fault of its own (5xx)."""
+
+    type = "upstream_unavailable"
+
+
+class ProviderUnreachableError(ProviderError):
+    """No connection: name not found, refused, reset, or no trust in its certificate."""
+
+    type = "upstream_unreachable"
+
+
+class ProviderTimeoutError(ProviderError):
+    """No connection, no first byte, or no further byte in time."""
+
+    type = "upstream_timeout"
+
+
+class ProviderCutError(ProviderError):
+    """The stream ended before its end was announced."""
+
+    type = "upstream_cut"
+
+
+class ProviderMalformedError(ProviderError):
+    """What came is not the wire protocol."""
+
+    type = "upstream_malformed"
+
+
+class ProviderStreamError(ProviderError):
+    """The upstream reported an error inside the stream."""
+
+    type = "upstream_stream_error"

@@ -1,0 +1,30 @@
+"""Identifiers: UUIDv7 in its canonical lower-case form (RFC 9562, section 5.7), made by the client."""
+
+import os
+import re
+import time
+import uuid
+
+from daehwa.conversation.errors import InvalidId
+
+_CANONICAL_UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+
+
+def new_id() -> str:
+    """Return a new UUIDv7: 48 bits of Unix milliseconds, then random bits."""
+    value = time.time_ns() // 1_000_000 << 80 | int.from_bytes(os.urandom(10), "big")
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    return str(uuid.UUID(int=value))
+
+
+def checked_id(text: str, param: str) -> str:
+    """Return `text` when it is a canonical UUIDv7, else raise `InvalidId` naming the parameter."""
+    if not _CANONICAL_UUID7.fullmatch(text):
+        raise InvalidId(param)
+    return text
+
+
+def now_ms() -> int:
+    """Return the wall clock in milliseconds since the Unix epoch."""
+    return time.time_ns() // 1_000_000

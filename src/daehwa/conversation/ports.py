@@ -1,0 +1,269 @@
+"""What the core needs of the world, as protocols that it owns. The docstrings here are the contract.
+
+One contract suite holds every implementation to them: `tests/stores/contract.py`, `tests/providers/contract.py`.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from daehwa.conversation.events import Batch
+from daehwa.conversation.messages import Conversation, Message, Part, TitleSource, Usage
+
+# ---------------------------------------------------------------- providers
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A model as the page and programs see it. `id` is `provider/name-at-the-upstream`.
+
+    `context_window` is in tokens, None where unknown. `state` says whether it can answer now ("loading" models
+    answer as soon as they can). `trial` marks the small embedded model. `titles` says whether it is asked for titles.
+    """
+
+    id: str
+    name: str
+    provider: str
+    context_window: int | None = None
+    state: Literal["ready", "loading", "unavailable"] = "ready"
+    detail: str | None = None
+    trial: bool = False
+    titles: bool = True
+
+
+class PromptMessage(msgspec.Struct, frozen=True):
+    """One message as the model is given it."""
+
+    role: Literal["system", "user", "assistant"]
+    text: str
+
+
+class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a provider is asked: `model` is the name at the upstream. The last message is a question, or a reply
+    to go on with where the provider's `continues_replies` is true.
+    """
+
+    model: str
+    messages: tuple[PromptMessage, ...]
+    max_output_tokens: int | None = None
+    continue_last: bool = False
+
+
+class Provider(Protocol):
+    """Something that turns a transcript into events."""
+
+    name: str
+    continues_replies: bool
+    """Whether a reply at the transcript's end is gone on with, rather than answered."""
+
+    async def models(self) -> Sequence[Model]:
+        """Return what can be chosen, in the upstream's order. Raise `ProviderError` when it cannot be asked."""
+        ...
+
+    def generate(self, request: GenerationRequest) -> AsyncIterator[Batch]:
+        """Yield events in batches as they arrive; end after the last one.
+
+        The first content is yielded the moment it is there; later ones may be gathered for up to 25 ms. At most one
+        `Finished`. Raise `ProviderError`: retries are the provider's business, with backoff and jitter, and only
+        before the first event. When the consumer closes the iterator, the upstream call ends at once.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Give back connections and child processes. More than once is fine."""
+        ...
+
+
+class ResolvedModel(msgspec.Struct, frozen=True):
+    """A provider and the name under which it knows the model."""
+
+    provider: Provider
+    model: Model
+    upstream_name: str
+
+
+class ModelCatalogue(Protocol):
+    """All models of all providers."""
+
+    async def models(self) -> Sequence[Model]:
+        """Return every model that can be chosen now; a provider that cannot be asked adds none."""
+        ...
+
+    async def default_model(self) -> str | None:
+        """Return the id of a model that is really served, or None when there is none."""
+        ...
+
+    async def resolve(self, model: str | None) -> ResolvedModel:
+        """Find a model by its id, by its bare name at the upstream, or the default. Raise `ModelNotFound`."""
+        ...
+
+
+# ---------------------------------------------------------------- stores
+
+
+class NewTurn(msgspec.Struct, frozen=True, kw_only=True):
+    """A question and the reply to be made for it.
+
+    `question` None: a further reply to the message `reply.parent` (regenerate: a question; continue: a reply).
+    `title` names the conversation if this turn creates it. `reply` has status "streaming" and no parts.
+    """
+
+    owner: str
+    conversation: str
+    question: Message | None
+    reply: Message
+    title: str
+    runner: str
+
+
+class BegunTurn(msgspec.Struct, frozen=True, kw_only=True):
+    """A turn as stored. `created` is false when this very turn was there before. `path` goes from the root of the
+    tree to the reply's parent; it is empty when `created` is false.
+    """
+
+    created: bool
+    conversation: Conversation
+    reply: Message
+    path: tuple[Message, ...] = ()
+
+
+class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """A reply as far as it has grown, with a sign of life (`heartbeat`, ms)."""
+
+    reply: str
+    conversation: str
+    parts: tuple[Part, ...] | None
+    position: int
+    heartbeat: int
+
+
+class ConversationChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """What to change; None leaves as is."""
+
+    title: str | None = None
+    pinned: bool | None = None
+    archived: bool | None = None
+    leaf: str | None = None
+
+
+class ConversationPage(msgspec.Struct, frozen=True):
+    """Conversations and the cursor of the next page, None at the end."""
+
+    conversations: tuple[Conversation, ...]
+    after: str | None
+
+
+class Segment(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A piece of found text; `match` where it is what was searched for."""
+
+    text: str
+    match: bool = False
+
+
+class SearchHit(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation that matches. `title` is its whole title in segments, `snippet` text around the best match in
+    a message (`message` its id), both None and empty where only the title matches.
+    """
+
+    conversation: Conversation
+    title: tuple[Segment, ...]
+    message: str | None = None
+    snippet: tuple[Segment, ...] = ()
+
+
+class ConversationStore(Protocol):
+    """Where conversations are kept. Every write is on disk (or as durable as the store gets) when the call returns.
+
+    Ids of another owner behave as if they did not exist. A deleted conversation does not exist for any method but
+    `restore_conversation`. Any method raises `StoreError` when the store cannot do its work.
+    """
+
+    async def begin_turn(self, turn: NewTurn) -> BegunTurn:
+        """Store question and streaming reply in one transaction, creating the conversation where it is new.
+
+        Idempotent by the reply's id: the same turn again changes nothing and returns what is stored, whatever its
+        state. The rules of the tree are those of `conversation.tree.check_turn`, whose errors this raises; nothing
+        is then stored. The conversation's `updated` becomes `reply.created`, `leaf` the reply, `model` its model.
+        """
+        ...
+
+    async def save_checkpoints(self, checkpoints: Sequence[Checkpoint]) -> frozenset[str]:
+        """Store growing replies, all in one transaction, and return the ids of those that were asked to stop.
+
+        `parts` None means only a heartbeat. A checkpoint of a reply that is no longer streaming, or whose position
+        is below the stored one, changes nothing. Missing replies are passed over.
+        """
+        ...
+
+    async def finish_reply(self, reply: Message) -> None:
+        """Store a reply's final parts, status, finish, usage and error. A reply that is no longer streaming stays as
+        it is, except that an "interrupted" one without error gives way to its runner's own word. Missing: no-op.
+        """
+        ...
+
+    async def request_stop(self, owner: str, reply: str) -> Message:
+        """Ask whoever makes this reply to stop; return it as stored. Raise `MessageNotFound`."""
+        ...
+
+    async def interrupt_replies(self, *, heartbeat_before: int, runner: str | None = None) -> int:
+        """Mark streaming replies "interrupted" whose heartbeat is older than `heartbeat_before` (ms) or whose runner
+        is `runner`; their text stays. Return how many.
+        """
+        ...
+
+    async def get_message(self, owner: str, message: str) -> Message:
+        """Return one message. Raise `MessageNotFound`."""
+        ...
+
+    async def get_conversation(self, owner: str, conversation: str) -> tuple[Conversation, tuple[Message, ...]]:
+        """Return a conversation and all its messages, parents before children, siblings by time of creation and
+        then by id. Raise `ConversationNotFound`.
+        """
+        ...
+
+    async def list_conversations(
+        self, owner: str, *, archived: bool = False, after: str | None = None, limit: int = 50
+    ) -> ConversationPage:
+        """Return a page: pinned first, then newest `updated` first, ties by id descending. A conversation is never
+        skipped or repeated because others changed between pages, unless it moved itself. Raise `InvalidRequest` on a
+        cursor that this store did not make.
+        """
+        ...
+
+    async def search_conversations(self, owner: str, query: str, *, limit: int = 30) -> tuple[SearchHit, ...]:
+        """Find conversations whose title or messages hold every word of the query, best first (title matches before
+        text, then newest).
+
+        Case and width do not matter. A word in a script with spaces matches words that begin with it; in Chinese,
+        Japanese and Korean a run of one or more letters matches anywhere. Archived ones are found, deleted ones not.
+        Text of streaming replies is found at the latest when they end. A query with no letters or digits finds nothing.
+        """
+        ...
+
+    async def change_conversation(self, owner: str, conversation: str, changes: ConversationChanges) -> Conversation:
+        """Apply changes and return the result; a title given here has the source "user". `leaf` must be a message of
+        the conversation. `updated` stays. Raise `ConversationNotFound`, `MessageNotFound`.
+        """
+        ...
+
+    async def set_title(self, conversation: str, title: str, source: TitleSource, usage: Usage | None) -> bool:
+        """Give a title made by a model, unless the person named it meanwhile or it is gone; return whether it is set.
+        The usage is kept with the conversation either way.
+        """
+        ...
+
+    async def delete_conversation(self, owner: str, conversation: str) -> None:
+        """Take a conversation away; it can be restored until purged. Raise `ConversationNotFound`."""
+        ...
+
+    async def restore_conversation(self, owner: str, conversation: str) -> Conversation:
+        """Undo a deletion; of one that is not deleted, a no-op. Raise `ConversationNotFound` when it is purged."""
+        ...
+
+    async def purge_deleted(self, *, before: int) -> int:
+        """Remove for good what was deleted before this time (ms), search index included. Return how many."""
+        ...
+
+    async def aclose(self) -> None:
+        """Finish what was begun and give the file back. More than once is fine."""
+        ...

@@ -1,0 +1,69 @@
+"""Pure: the path from the root to a reply's parent becomes what the model is given, within its context window."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from math import ceil
+
+from daehwa.conversation.messages import Message
+from daehwa.conversation.ports import PromptMessage
+
+CONTINUE = (
+    "Your answer above was cut off. Go on from exactly where it stops, without repeating anything and without a word "
+    "about the interruption."
+)
+_OUTPUT_SHARE = 4
+"""A quarter of the context window is kept free for the reply."""
+
+
+def estimated_tokens(text: str) -> int:
+    """Return about how many tokens a text is: four ASCII characters or one other character a token.
+
+    Rather too many than too few for today's large vocabularies; a small English one needs up to three per character
+    of Korean, and then the upstream says so.
+    """
+    ascii_count = len(text.encode("ascii", "ignore"))
+    return ceil(ascii_count / 4) + len(text) - ascii_count + 4
+
+
+def build_transcript(
+    path: Sequence[Message], *, context_window: int | None, continue_reply: bool, continues_replies: bool
+) -> tuple[PromptMessage, ...]:
+    """Return the messages for the model, oldest first.
+
+    A reply and its continuations are one message. Replies without text are left out, and so are the oldest rounds
+    when the window (tokens) is known and too small; system messages and the last question always stay.
+    `continue_reply`: the path ends in a reply to go on with; for a provider that does not do that by itself
+    (`continues_replies` false) an instruction is added.
+    """
+    messages = _joined(path)
+    if continue_reply and not continues_replies:
+        messages.append(PromptMessage("user", CONTINUE))
+    if context_window is not None:
+        messages = _within(messages, context_window - context_window // _OUTPUT_SHARE)
+    return tuple(messages)
+
+
+def _joined(path: Sequence[Message]) -> list[PromptMessage]:
+    joined = []
+    for role, group in groupby(path, key=lambda message: message.role):
+        text = ("" if role == "assistant" else "\n\n").join(message.text for message in group)
+        if text:
+            joined.append(PromptMessage(role, text))
+    return joined
+
+
+def _within(messages: list[PromptMessage], budget: int) -> list[PromptMessage]:
+    last_question = max((i for i, m in enumerate(messages) if m.role == "user" and m.text != CONTINUE), default=0)
+    kept = {i for i, m in enumerate(messages) if m.role == "system" or i >= last_question}
+    left = budget - sum(estimated_tokens(messages[i].text) for i in kept)
+    for i in range(last_question - 1, -1, -1):
+        if i in kept:
+            continue
+        left -= estimated_tokens(messages[i].text)
+        if left < 0:
+            break
+        kept.add(i)
+    first = next((i for i in sorted(kept) if messages[i].role != "system"), 0)
+    if messages and messages[first].role == "assistant" and first != last_question:
+        kept.discard(first)  # a transcript begins with a question
+    return [messages[i] for i in sorted(kept)]

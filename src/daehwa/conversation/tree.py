@@ -1,0 +1,79 @@
+"""The rules of a conversation's tree, pure: may this turn begin, given what is stored?"""
+
+import msgspec
+
+from daehwa.conversation.errors import (
+    ConversationNotFound,
+    IdTaken,
+    InvalidParent,
+    MessageNotFound,
+    ReplyStillGrowing,
+)
+from daehwa.conversation.messages import Conversation, Message
+from daehwa.conversation.ports import NewTurn
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """What is stored under the ids that a turn names, whoever owns it; None where nothing is.
+
+    `parent` is the message that the question (or, without one, the reply) names as its parent.
+    `deleted` says whether the conversation is deleted.
+    """
+
+    conversation: Conversation | None = None
+    deleted: bool = False
+    question: Message | None = None
+    reply: Message | None = None
+    parent: Message | None = None
+
+
+def check_turn(turn: NewTurn, stored: Stored) -> bool:
+    """Return True if the turn is to be stored, False if this very turn is there already; else raise.
+
+    Raises `ConversationNotFound`, `IdTaken`, `MessageNotFound`, `InvalidParent`, `ReplyStillGrowing`.
+    """
+    conversation = stored.conversation
+    if stored.deleted or (conversation is not None and conversation.owner != turn.owner):
+        raise ConversationNotFound
+    if stored.reply is not None:
+        if _is_same_reply(turn, stored.reply):
+            return False
+        raise IdTaken("reply")
+    if conversation is None and (turn.question is None or turn.question.parent is not None):
+        raise ConversationNotFound
+    if turn.question is None:
+        _check_parent(turn, turn.reply.parent, stored.parent)
+    else:
+        _check_question(turn, turn.question, stored)
+    return True
+
+
+def _is_same_reply(turn: NewTurn, reply: Message) -> bool:
+    return reply.conversation == turn.conversation and reply.role == "assistant" and reply.parent == turn.reply.parent
+
+
+def _check_question(turn: NewTurn, question: Message, stored: Stored) -> None:
+    if question.id == turn.reply.id:
+        raise IdTaken("reply")
+    there = stored.question
+    if there is not None:
+        same = (there.conversation, there.parent, there.role, there.parts) == (
+            turn.conversation,
+            question.parent,
+            question.role,
+            question.parts,
+        )
+        if not same:
+            raise IdTaken("message.id")
+    if question.parent is None:
+        return
+    _check_parent(turn, question.parent, stored.parent)
+    if stored.parent is not None and stored.parent.role != "assistant":
+        raise InvalidParent("A question follows an answer, or stands at the beginning.", param="message.parent")
+
+
+def _check_parent(turn: NewTurn, name: str | None, parent: Message | None) -> None:
+    if name is None or parent is None or parent.conversation != turn.conversation:
+        raise MessageNotFound("parent")
+    if parent.status == "streaming":
+        raise ReplyStillGrowing

@@ -1,0 +1,1 @@
+"""The HTTP side: routes, middleware and wire dialects. It knows the core; stores and providers come in from outside."""
