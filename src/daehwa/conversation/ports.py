@@ -105,7 +105,8 @@ class NewTurn(msgspec.Struct, frozen=True, kw_only=True):
     """A question and the reply to be made for it.
 
     `question` None: a further reply to the message `reply.parent` (regenerate: a question; continue: a reply).
-    `title` names the conversation if this turn creates it. `reply` has status "streaming" and no parts.
+    `title` names the conversation if this turn creates it. `reply` has status "streaming" and no parts. `runner` is
+    whoever makes the reply; `continue_reply` says that it goes on with its parent, a reply that was cut off.
     """
 
     owner: str
@@ -114,6 +115,7 @@ class NewTurn(msgspec.Struct, frozen=True, kw_only=True):
     reply: Message
     title: str
     runner: str
+    continue_reply: bool = False
 
 
 class BegunTurn(msgspec.Struct, frozen=True, kw_only=True):

@@ -42,7 +42,7 @@ def check_turn(turn: NewTurn, stored: Stored) -> bool:
     if conversation is None and (turn.question is None or turn.question.parent is not None):
         raise ConversationNotFound
     if turn.question is None:
-        _check_parent(turn, turn.reply.parent, stored.parent)
+        _check_further_reply(turn, stored.parent)
     else:
         _check_question(turn, turn.question, stored)
     return True
@@ -67,13 +67,24 @@ def _check_question(turn: NewTurn, question: Message, stored: Stored) -> None:
             raise IdTaken("message.id")
     if question.parent is None:
         return
-    _check_parent(turn, question.parent, stored.parent)
-    if stored.parent is not None and stored.parent.role != "assistant":
+    parent = _check_parent(turn, question.parent, stored.parent)
+    if parent.role != "assistant":
         raise InvalidParent("A question follows an answer, or stands at the beginning.", param="message.parent")
 
 
-def _check_parent(turn: NewTurn, name: str | None, parent: Message | None) -> None:
+def _check_further_reply(turn: NewTurn, parent: Message | None) -> None:
+    parent = _check_parent(turn, turn.reply.parent, parent)
+    if not turn.continue_reply and parent.role != "user":
+        raise InvalidParent("Without a new question, an answer belongs to a question.", param="parent")
+    if turn.continue_reply and parent.role != "assistant":
+        raise InvalidParent("Only an answer can be continued.", param="parent")
+    if turn.continue_reply and parent.status == "complete" and parent.finish != "length":
+        raise InvalidParent("This answer is complete; there is nothing to continue.", param="parent")
+
+
+def _check_parent(turn: NewTurn, name: str | None, parent: Message | None) -> Message:
     if name is None or parent is None or parent.conversation != turn.conversation:
         raise MessageNotFound("parent")
     if parent.status == "streaming":
         raise ReplyStillGrowing
+    return parent

@@ -1,0 +1,272 @@
+"""Turns in flight: start, follow, stop. A turn outlives the HTTP request that began it.
+
+How this works and why. `start` returns when question and reply are stored; the reply then grows in its own task. While
+any turn runs, one ticker serves them all: it stores what has grown in a single transaction, reads the stop flags that
+come back, and lets quiet followers send a heartbeat. While none runs there is no timer at all. A reply that another
+process makes (or made) is followed by reading the store; the events are the same.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
+
+import msgspec
+
+from daehwa.conversation.errors import InvalidParent, MessageNotFound, ModelNotFound, StoreError
+from daehwa.conversation.events import Heartbeat, Numbered, ReplyEnded, UsageReported
+from daehwa.conversation.ids import now_ms
+from daehwa.conversation.messages import Message, Part, title_from
+from daehwa.conversation.ports import BegunTurn, ConversationStore, ModelCatalogue, NewTurn
+from daehwa.conversation.reply import deltas_since
+from daehwa.conversation.turn import Turn
+
+_log = logging.getLogger("daehwa.turn")
+
+
+class Question(msgspec.Struct, frozen=True):
+    """A question as the client sends it."""
+
+    id: str
+    parent: str | None
+    parts: tuple[Part, ...]
+
+
+class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A turn as a client asks for it: a `question`, or the `parent` of a further reply."""
+
+    owner: str
+    conversation: str
+    reply: str
+    model: str | None = None
+    question: Question | None = None
+    parent: str | None = None
+    continue_reply: bool = False
+
+
+class RunningOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Intervals in seconds. A turn without a sign of life for `stale_after` counts as interrupted."""
+
+    checkpoint: float = 0.4
+    follower_heartbeat: float = 10.0
+    stored_heartbeat: float = 5.0
+    stale_after: float = 30.0
+    store_poll: float = 0.5
+
+
+class RunningTurns:
+    """The turns that this process makes."""
+
+    def __init__(
+        self,
+        store: ConversationStore,
+        catalogue: ModelCatalogue,
+        *,
+        runner: str,
+        options: RunningOptions | None = None,
+    ) -> None:
+        self._store = store
+        self._catalogue = catalogue
+        self._runner = runner
+        self._options = options or RunningOptions()
+        self._turns: dict[str, Turn] = {}
+        self._starting: dict[str, asyncio.Future[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ticker: asyncio.Task[None] | None = None
+        self._closing = False
+
+    def __len__(self) -> int:
+        """Return how many turns are in flight."""
+        return len(self._turns)
+
+    # ------------------------------------------------------------ start
+
+    async def start(self, request: TurnRequest) -> Message:
+        """Store the turn and begin it; return its reply. The same reply id again changes nothing.
+
+        Raises what `Catalogue.resolve` and `ConversationStore.begin_turn` raise.
+        """
+        while (other := self._starting.get(request.reply)) is not None:
+            await asyncio.wait([other])
+        begun_here = asyncio.get_running_loop().create_future()
+        self._starting[request.reply] = begun_here
+        try:
+            return await self._start(request)
+        finally:
+            del self._starting[request.reply]
+            begun_here.set_result(None)
+
+    async def _start(self, request: TurnRequest) -> Message:
+        if self._closing:
+            raise StoreError("The server is shutting down. Send the question again in a moment.")
+        try:
+            resolved = await self._catalogue.resolve(request.model)
+        except ModelNotFound:
+            existing = await self._existing_reply(request)
+            if existing is None:
+                raise
+            return existing
+        begun = await self._store.begin_turn(_new_turn(request, resolved.model.id, self._runner))
+        if begun.created:
+            self._run(begun, Turn(begun, resolved, self._store, continue_reply=request.continue_reply))
+        return begun.reply
+
+    async def _existing_reply(self, request: TurnRequest) -> Message | None:
+        try:
+            return await self._store.get_message(request.owner, request.reply)
+        except MessageNotFound:
+            return None
+
+    def _run(self, begun: BegunTurn, turn: Turn) -> None:
+        self._turns[begun.reply.id] = turn
+        task = turn.start()
+        self._tasks.add(task)
+        task.add_done_callback(partial(self._forget, begun.reply.id))
+        if self._ticker is None:
+            self._ticker = asyncio.create_task(self._tick(), name="checkpoints of all turns")
+
+    def _forget(self, reply: str, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._turns.pop(reply, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("a turn's task failed", exc_info=error)
+
+    # ------------------------------------------------------------ follow
+
+    async def follow(self, owner: str, reply: str, *, after: int = 0) -> AsyncIterator[list[Numbered]]:
+        """Yield the reply's events after position `after`, in batches, until it has ended and nothing more will come.
+
+        Raises `MessageNotFound`, before the first batch.
+        """
+        turn = self._turns.get(reply)
+        if turn is not None and turn.owner == owner:
+            async for batch in turn.follow(after):
+                yield batch
+            return
+        async for batch in self._follow_stored(owner, reply, after):
+            yield batch
+
+    async def _follow_stored(self, owner: str, reply: str, after: int) -> AsyncIterator[list[Numbered]]:
+        position, options = after, self._options
+        loop = asyncio.get_running_loop()
+        quiet_since = loop.time()
+        while True:
+            message = await self._store.get_message(owner, reply)
+            if self._is_stale(message):
+                await self._interrupt_stale()
+                continue
+            batch = list(deltas_since(message.parts, position))
+            position = max(position, message.position)
+            if message.status != "streaming":
+                yield batch + _end_events(message)
+                return
+            if not batch and loop.time() - quiet_since >= options.follower_heartbeat:
+                batch = [Numbered(position, Heartbeat())]
+            if batch:
+                quiet_since = loop.time()
+                yield batch
+            await asyncio.sleep(options.store_poll)
+
+    def _is_stale(self, message: Message) -> bool:
+        last_sign = message.heartbeat or message.created
+        return message.status == "streaming" and now_ms() - last_sign > self._options.stale_after * 1000
+
+    async def _interrupt_stale(self) -> None:
+        await self._store.interrupt_replies(heartbeat_before=now_ms() - round(self._options.stale_after * 1000))
+
+    # ------------------------------------------------------------ stop
+
+    async def stop(self, owner: str, reply: str) -> Message:
+        """Stop a reply and return it as stored; where another process makes it, ask that one. A final reply stays.
+
+        Raises `MessageNotFound`.
+        """
+        turn = self._turns.get(reply)
+        if turn is None or turn.owner != owner:
+            return await self._store.request_stop(owner, reply)
+        turn.stop()
+        return await turn.wait_ended()
+
+    async def aclose(self) -> None:
+        """Interrupt every turn; return when all are stored and their followers were told."""
+        self._closing = True
+        for turn in list(self._turns.values()):
+            turn.interrupt()
+        if self._tasks:
+            await asyncio.wait(list(self._tasks))
+        if self._ticker is not None:
+            self._ticker.cancel()
+            await asyncio.wait([self._ticker])
+
+    # ------------------------------------------------------------ the shared ticker
+
+    async def _tick(self) -> None:
+        loop, options = asyncio.get_running_loop(), self._options
+        last_beat = loop.time()
+        while self._turns:
+            await asyncio.sleep(options.checkpoint)
+            await self._save_checkpoints(list(self._turns.values()))
+            if loop.time() - last_beat >= options.follower_heartbeat - options.checkpoint / 2:
+                last_beat = loop.time()
+                for turn in self._turns.values():
+                    turn.beat()
+        self._ticker = None
+
+    async def _save_checkpoints(self, turns: Sequence[Turn]) -> None:
+        heartbeat_ms = round(self._options.stored_heartbeat * 1000)
+        due = {turn.message.id: (turn, made) for turn in turns if (made := turn.checkpoint(heartbeat_ms)) is not None}
+        if not due:
+            return
+        try:
+            stops = await self._store.save_checkpoints([made for _, made in due.values()])
+        except StoreError as error:
+            _log.warning("checkpoints of %d turns are not stored yet: %s", len(due), error.message)
+            return
+        for turn, made in due.values():
+            turn.note_checkpoint(made)
+            if turn.message.id in stops:
+                turn.stop()
+
+
+def _new_turn(request: TurnRequest, model: str, runner: str) -> NewTurn:
+    now = now_ms()
+    asked = request.question
+    if asked is None and request.parent is None:
+        raise InvalidParent("Give a 'message' to ask, or the 'parent' of a further answer.", param="parent")
+    question = None
+    if asked is not None:
+        question = Message(
+            id=asked.id,
+            conversation=request.conversation,
+            parent=asked.parent,
+            role="user",
+            parts=asked.parts,
+            created=now,
+        )
+    reply = Message(
+        id=request.reply,
+        conversation=request.conversation,
+        parent=asked.id if asked is not None else request.parent,
+        role="assistant",
+        parts=(),
+        status="streaming",
+        model=model,
+        created=now,
+        heartbeat=now,
+    )
+    return NewTurn(
+        owner=request.owner,
+        conversation=request.conversation,
+        question=question,
+        reply=reply,
+        title=title_from(question.text) if question is not None else "",
+        runner=runner,
+        continue_reply=request.continue_reply,
+    )
+
+
+def _end_events(message: Message) -> list[Numbered]:
+    ended = Numbered(message.position, ReplyEnded(status=message.status, finish=message.finish, error=message.error))
+    if message.usage is None:
+        return [ended]
+    return [Numbered(message.position, UsageReported(message.usage)), ended]

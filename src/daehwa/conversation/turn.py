@@ -1,0 +1,290 @@
+"""One turn: generate, fold, finish, name the conversation. The only module that holds a store and a provider together.
+
+How this works and why. A turn is its own task (`run`), so nobody who follows it can end it by leaving. It moves through
+four phases: it *generates*, *saves* the final reply, has *ended* (followers are told only after the save: told means
+on disk), and may then make a title before it is *closed*. Stopping and interrupting cancel the task in the first phase
+only; from the second on the reply is what it is. Checkpoints are not made here: one ticker makes them for all turns.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Literal
+
+import msgspec
+
+from daehwa.conversation.errors import DaehwaError, ProviderError, StoreError
+from daehwa.conversation.events import Batch, Heartbeat, Numbered, ReplyEnded, TextDelta, TitleMade, UsageReported
+from daehwa.conversation.ids import now_ms
+from daehwa.conversation.messages import Failure, Message, Status
+from daehwa.conversation.ports import (
+    BegunTurn,
+    Checkpoint,
+    ConversationStore,
+    GenerationRequest,
+    ResolvedModel,
+)
+from daehwa.conversation.reply import GrowingReply
+from daehwa.conversation.title import title_from_answer, title_request
+from daehwa.conversation.transcript import build_transcript
+
+REPLY_CHARACTERS = 1_000_000
+"""Where a reply that will not end is ended, as if the model had come to its own limit."""
+
+_SAVE_TRIES = 8
+_TITLE_SECONDS = 20.0
+_log = logging.getLogger("daehwa.turn")
+
+Phase = Literal["generating", "saving", "ended", "closed"]
+
+
+class Turn:
+    """A turn in flight."""
+
+    def __init__(
+        self, begun: BegunTurn, resolved: ResolvedModel, store: ConversationStore, *, continue_reply: bool
+    ) -> None:
+        self.owner = begun.conversation.owner
+        self.message = begun.reply
+        self.reply = GrowingReply()
+        self.phase: Phase = "generating"
+        self.checkpointed = 0
+        self.checkpointed_at = begun.reply.created
+        self._begun = begun
+        self._resolved = resolved
+        self._store = store
+        self._continue_reply = continue_reply
+        self._title: TitleMade | None = None
+        self._cancelled_as: Status | None = None
+        self._is_generating = False
+        self._task: asyncio.Task[None] | None = None
+        self._waiters: set[asyncio.Future[bool]] = set()
+        self._ended = asyncio.Event()
+
+    # ------------------------------------------------------------ its own task
+
+    def start(self) -> asyncio.Task[None]:
+        """Begin the turn's task."""
+        self._task = asyncio.create_task(self.run(), name=f"turn {self.message.id}")
+        return self._task
+
+    async def run(self) -> None:
+        """Make the reply, store it, tell the followers, name the conversation."""
+        try:
+            self.message = await self._generated()
+            self.message = await self._saved(self.message)
+            self._enter("ended")
+            self._ended.set()
+            await self._make_title()
+        finally:
+            self._ended.set()
+            self._enter("closed")
+
+    def stop(self) -> None:
+        """End the upstream call now; the reply keeps what came. Once the reply is final this does nothing."""
+        self._cancel("stopped")
+
+    def interrupt(self) -> None:
+        """End because the program ends; a title that is being made is given up too."""
+        self._cancel("interrupted")
+        if self.phase == "ended" and self._task is not None:
+            self._task.cancel()
+
+    async def wait_ended(self) -> Message:
+        """Return the final message once it is stored."""
+        await self._ended.wait()
+        return self.message
+
+    def checkpoint(self, heartbeat_ms: int) -> Checkpoint | None:
+        """Return what is to be stored now: grown parts, or a sign of life when the last is `heartbeat_ms` old."""
+        if self.phase != "generating":
+            return None
+        now = now_ms()
+        grown = self.reply.position > self.checkpointed
+        if not grown and now - self.checkpointed_at < heartbeat_ms:
+            return None
+        return Checkpoint(
+            reply=self.message.id,
+            conversation=self.message.conversation,
+            parts=self.reply.parts() if grown else None,
+            position=self.reply.position,
+            heartbeat=now,
+        )
+
+    def note_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Remember that this much is stored."""
+        self.checkpointed = checkpoint.position
+        self.checkpointed_at = checkpoint.heartbeat
+
+    # ------------------------------------------------------------ followers
+
+    async def follow(self, after: int) -> AsyncIterator[list[Numbered]]:
+        """Yield everything after position `after` in batches until the turn is closed."""
+        position, told_end, told_title = after, False, False
+        while True:
+            closed = self.phase == "closed"
+            batch = self.reply.since(position)
+            if batch:
+                position = batch[-1].position
+            if self.phase in {"ended", "closed"} and not told_end:
+                told_end = True
+                batch += self._end_events()
+            if self._title is not None and not told_title:
+                told_title = True
+                batch.append(Numbered(self.reply.position, self._title))
+            if batch:
+                yield batch
+            elif closed:
+                return
+            elif not await self._changed():
+                yield [Numbered(position, Heartbeat())]
+
+    def beat(self) -> None:
+        """Let every waiting follower tell its client that all is well."""
+        self._wake(changed=False)
+
+    def _end_events(self) -> list[Numbered]:
+        message = self.message
+        events: list[Numbered] = []
+        if message.usage is not None:
+            events.append(Numbered(self.reply.position, UsageReported(message.usage)))
+        ended = ReplyEnded(status=message.status, finish=message.finish, error=message.error)
+        return [*events, Numbered(self.reply.position, ended)]
+
+    async def _changed(self) -> bool:
+        waiter: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiters.add(waiter)
+        try:
+            return await waiter
+        finally:
+            self._waiters.discard(waiter)
+
+    def _wake(self, *, changed: bool) -> None:
+        waiters, self._waiters = self._waiters, set()
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(changed)
+
+    def _enter(self, phase: Phase) -> None:
+        self.phase = phase
+        self._wake(changed=True)
+
+    # ------------------------------------------------------------ phases
+
+    def _cancel(self, status: Status) -> None:
+        if self.phase == "generating" and self._cancelled_as is None and self._task is not None:
+            self._cancelled_as = status
+            if self._is_generating:  # a task that is cancelled before its first step would never take it
+                self._task.cancel()
+
+    async def _generated(self) -> Message:
+        status: Status = "complete"
+        error: Failure | None = None
+        try:
+            if self._cancelled_as is not None:
+                raise asyncio.CancelledError
+            self._is_generating = True
+            await self._generate()
+        except asyncio.CancelledError:
+            if self._cancelled_as is None:  # the loop itself is going down
+                self._cancelled_as = "interrupted"
+            _uncancel()
+            status = self._cancelled_as
+        except DaehwaError as fault:
+            status, error = self._failed(fault)
+        except Exception:  # noqa: BLE001 - the edge of the turn's task
+            _log.exception("turn %s: the provider failed in a way that it does not announce", self.message.id)
+            status, error = self._failed(ProviderError("The model's answer could not be read. Try again."))
+        self.phase = "saving"
+        return msgspec.structs.replace(
+            self.message,
+            parts=self.reply.parts(),
+            status=status,
+            finish=(self.reply.finish or "stop") if status == "complete" else None,
+            usage=self.reply.usage,
+            error=error,
+            position=self.reply.position,
+            heartbeat=now_ms(),
+        )
+
+    async def _generate(self) -> None:
+        resolved = self._resolved
+        messages = build_transcript(
+            self._begun.path,
+            context_window=resolved.model.context_window,
+            continue_reply=self._continue_reply,
+            continues_replies=resolved.provider.continues_replies,
+        )
+        request = GenerationRequest(
+            model=resolved.upstream_name,
+            messages=messages,
+            continue_last=bool(messages) and messages[-1].role == "assistant",
+        )
+        async with _closing(resolved.provider.generate(request)) as batches:
+            async for batch in batches:
+                self.reply.apply(batch)
+                self._wake(changed=True)
+                if self.reply.position > REPLY_CHARACTERS:
+                    self.reply.finish = "length"
+                    return
+
+    def _failed(self, fault: DaehwaError) -> tuple[Status, Failure]:
+        retry_after = fault.retry_after if isinstance(fault, ProviderError) else None
+        failure = Failure(type=fault.type, message=fault.message, retry_after=retry_after)
+        return ("failed" if self.reply.is_empty else "interrupted"), failure
+
+    async def _saved(self, message: Message) -> Message:
+        """Store the final reply; while the store fails, keep the text and try again for about a minute."""
+        for attempt in range(_SAVE_TRIES):
+            try:
+                await self._store.finish_reply(message)
+            except StoreError as error:
+                _log.warning("turn %s: the final reply is not stored yet: %s", message.id, error.message)
+                await asyncio.sleep(min(0.25 * 2**attempt, 20.0))
+            else:
+                return message
+        failure = Failure(type=StoreError.type, message="The answer could not be stored. Copy it before you leave.")
+        return msgspec.structs.replace(message, status="failed", error=failure)
+
+    async def _make_title(self) -> None:
+        begun, model = self._begun, self._resolved.model
+        is_first = len(begun.path) == 1 and begun.conversation.title_source == "question"
+        if not (is_first and model.titles and self.message.status == "complete" and self.message.text):
+            return
+        try:
+            async with asyncio.timeout(_TITLE_SECONDS):
+                self._title = await self._asked_title(begun.path[0].text)
+        except (DaehwaError, TimeoutError) as error:
+            _log.info("turn %s: no title was made: %s", self.message.id, error)
+        except asyncio.CancelledError:
+            _uncancel()
+
+    async def _asked_title(self, question: str) -> TitleMade | None:
+        text, usage = "", None
+        request = title_request(self._resolved.upstream_name, question, self.message.text)
+        async with _closing(self._resolved.provider.generate(request)) as batches:
+            async for batch in batches:
+                text += "".join(event.text for event in batch if isinstance(event, TextDelta))
+                usage = next((event.usage for event in batch if isinstance(event, UsageReported)), usage)
+        title = title_from_answer(text)
+        if title is None:
+            return None
+        kept = await self._store.set_title(self.message.conversation, title, "model", usage)
+        return TitleMade(title, usage) if kept else None
+
+
+def _uncancel() -> None:
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        task.uncancel()
+
+
+@contextlib.asynccontextmanager
+async def _closing(batches: AsyncIterator[Batch]) -> AsyncIterator[AsyncIterator[Batch]]:
+    """Close a provider's iterator at the end of the block, whichever way it ends."""
+    try:
+        yield batches
+    finally:
+        if isinstance(batches, AsyncGenerator):
+            await batches.aclose()
