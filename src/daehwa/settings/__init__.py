@@ -1,0 +1,92 @@
+"""One frozen value that says how this process runs: the only reader of the environment and of daehwa.toml.
+
+A flag comes before an environment variable, that before the file, that before the default. Every wrong setting is a
+`SettingsError`: one paragraph that names the place, the fault and what is allowed.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from daehwa.settings.providers import configured_providers
+from daehwa.settings.source import SettingsFile, checked, meant
+from daehwa.settings.values import (
+    ConfiguredProvider,
+    LoadedSettings,
+    ProviderSettings,
+    Secret,
+    Settings,
+    SettingsError,
+)
+
+__all__ = [
+    "ConfiguredProvider",
+    "LoadedSettings",
+    "ProviderSettings",
+    "Secret",
+    "Settings",
+    "SettingsError",
+    "is_debugging",
+    "load_settings",
+]
+
+PREFIX = "DAEHWA_"
+_NOT_SETTINGS = ("DAEHWA_CONFIG", "DAEHWA_DEBUG")
+
+
+def load_settings(
+    flags: Mapping[str, object] | None = None,
+    *,
+    config: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> LoadedSettings:
+    """Read everything; a flag that is None was not given. Raise `SettingsError`."""
+    env = os.environ if environment is None else environment
+    file = SettingsFile.find(config, env)
+    fields = {field.name: field for field in msgspec.structs.fields(Settings)}
+    _refuse_unknown(file, env, list(fields))
+    values: dict[str, Any] = {}
+    sources = dict.fromkeys(fields, "default")
+    for name, field in fields.items():
+        given = _given(name, flags or {}, env, file)
+        if given is not None:
+            value, place, is_text = given
+            values[name], sources[name] = checked(field, value, place, is_text=is_text), place
+    settings = Settings(**values)
+    settings = msgspec.structs.replace(settings, data_dir=settings.data_dir.expanduser().absolute())
+    return LoadedSettings(values=settings, providers=configured_providers(file, env), file=file.path, sources=sources)
+
+
+def is_debugging(environment: Mapping[str, str] | None = None) -> bool:
+    """Whether errors are to be shown with their traceback."""
+    return bool((os.environ if environment is None else environment).get("DAEHWA_DEBUG"))
+
+
+def _given(
+    name: str, flags: Mapping[str, object], env: Mapping[str, str], file: SettingsFile
+) -> tuple[object, str, bool] | None:
+    """Return a setting's value, the place it comes from, and whether it is a text to be read as its type."""
+    if flags.get(name) is not None:
+        return flags[name], "--" + name.replace("_", "-"), True
+    if env.get(PREFIX + name.upper()):
+        return env[PREFIX + name.upper()], PREFIX + name.upper(), True
+    if name in file.values:
+        return file.values[name], file.place(name), False
+    return None
+
+
+def _refuse_unknown(file: SettingsFile, env: Mapping[str, str], known: list[str]) -> None:
+    keys = [*known, "providers"]
+    for key in file.values:
+        if key not in keys:
+            raise SettingsError(f"{file.place(key)}: there is no setting '{key}'.{meant(key, keys)}")
+    variables = [PREFIX + name.upper() for name in known] + list(_NOT_SETTINGS)
+    for variable in env:
+        if variable.startswith(PREFIX) and variable not in variables:
+            raise SettingsError(
+                f"The environment variable {variable} is not a setting of daehwa.{meant(variable, variables)} "
+                "Unset it, or correct its name."
+            )

@@ -1,0 +1,170 @@
+"""What can be set, as frozen values: each field's annotation says what it is for and what it may be."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+import platformdirs
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the text is a paragraph for the person who set it."""
+
+
+class Secret:
+    """A key that never shows itself: `reveal()` is the one way to its text."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Return the key itself."""
+        return self._text
+
+    def __repr__(self) -> str:  # type: ignore[explicit-override]  # typing.override comes with 3.12
+        return f"Secret({len(self._text)} characters)"
+
+    def __len__(self) -> int:
+        return len(self._text)
+
+
+def _meta(allowed: str, description: str, **limits: Any) -> msgspec.Meta:
+    return msgspec.Meta(description=description, extra={"allowed": allowed}, **limits)
+
+
+YES_NO = "true or false"
+_SECONDS = "a number of seconds above 0"
+
+
+class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One `[[providers]]` table: an upstream that speaks OpenAI's wire protocol, or a model file on this machine."""
+
+    name: Annotated[
+        str,
+        _meta(
+            "a short name of a to z, 0 to 9, '.', '_' and '-'",
+            "What its models' ids begin with: `name/model`.",
+            pattern=r"^[a-z0-9][a-z0-9._-]*$",
+        ),
+    ]
+    kind: Annotated[
+        Literal["openai", "embedded"],
+        _meta('"openai" or "embedded"', "`openai`: a server. `embedded`: a model file that runs on this machine."),
+    ] = "openai"
+    base_url: Annotated[
+        str | None,
+        _meta(
+            "an address such as https://api.example.com/v1",
+            "The address before `/chat/completions`. For the provider named `openai`: OPENAI_BASE_URL, else OpenAI's.",
+        ),
+    ] = None
+    api_key_env: Annotated[
+        str | None,
+        _meta(
+            "the name of an environment variable",
+            "The environment variable that holds the key; the key itself is never in the file. For the provider named "
+            "`openai`: OPENAI_API_KEY.",
+        ),
+    ] = None
+    headers: Annotated[
+        dict[str, str],
+        _meta(
+            "a table of header names and texts",
+            "Headers sent with each call. `$NAME` as a value stands for the environment variable NAME.",
+        ),
+    ] = {}
+    models: Annotated[
+        tuple[str, ...],
+        _meta("a list of model names", "The models offered, in this order. Left out: those that `/v1/models` lists."),
+    ] = ()
+    gguf: Annotated[
+        Path | None,
+        _meta("the path of a .gguf file", "`embedded` only: the model file. Left out: the small model of the package."),
+    ] = None
+    context_window: Annotated[
+        int | None,
+        _meta("a whole number of tokens above 255", "How many tokens a question and its answer may have.", ge=256),
+    ] = None
+    titles: Annotated[bool, _meta(YES_NO, "Whether its models are asked to name conversations.")] = True
+    connect_timeout: Annotated[float, _meta(_SECONDS, "Seconds until a connection must stand.", gt=0)] = 10.0
+    first_byte_timeout: Annotated[float, _meta(_SECONDS, "Seconds until an answer must begin.", gt=0)] = 120.0
+    idle_timeout: Annotated[float, _meta(_SECONDS, "Seconds of silence within an answer.", gt=0)] = 60.0
+
+
+class ConfiguredProvider(msgspec.Struct, frozen=True, kw_only=True):
+    """A provider with its address and its key found. `key_source` and `source` name where they come from."""
+
+    settings: ProviderSettings
+    base_url: str = ""
+    key: Secret | None = None
+    key_source: str | None = None
+    headers: tuple[tuple[str, Secret], ...] = ()
+    source: str
+
+    @property
+    def name(self) -> str:
+        """The provider's name."""
+        return self.settings.name
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How this process runs. Each field here is a key of daehwa.toml and a variable DAEHWA_<FIELD>."""
+
+    host: Annotated[
+        str, _meta("a host name or an IP address", "The address to listen on. `daehwa --host`.", min_length=1)
+    ] = "127.0.0.1"
+    port: Annotated[
+        int,
+        _meta(
+            "a whole number from 0 to 65535 (0: any free one)",
+            "The port to listen on; 0 takes any free one. `daehwa --port`.",
+            ge=0,
+            le=65535,
+        ),
+    ] = 8000
+    data_dir: Annotated[Path, _meta("the path of a folder", "Where conversations are kept. `daehwa --data-dir`.")] = (
+        msgspec.field(default_factory=lambda: platformdirs.user_data_path("daehwa", appauthor=False))
+    )
+    open_browser: Annotated[
+        bool, _meta(YES_NO, "Whether to open the page in a browser where there is a display. `daehwa --no-open`.")
+    ] = True
+    log_json: Annotated[bool, _meta(YES_NO, "Log one JSON object a line. `daehwa --log-json`.")] = False
+    allowed_hosts: Annotated[
+        tuple[str, ...],
+        _meta(
+            "a list of host names", "Further host names under which the page may be asked for, beside this machine's."
+        ),
+    ] = ()
+    allow_unprotected: Annotated[
+        bool,
+        _meta(
+            YES_NO,
+            "Listen on other addresses than this machine's own although there is no sign-in: whoever reaches the port "
+            "reads and writes everything. `daehwa --allow-unprotected`.",
+        ),
+    ] = False
+    default_model: Annotated[
+        str | None, _meta("a model's id or name", "The model chosen for a new conversation, if it is served.")
+    ] = None
+
+
+class LoadedSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings, the providers, and where each setting comes from."""
+
+    values: Settings
+    providers: tuple[ConfiguredProvider, ...]
+    file: Path | None
+    sources: dict[str, str]
+
+
+def allowed_values(field: msgspec.structs.FieldInfo) -> str:
+    """Say in words what a setting may be."""
+    return str(meta_of(field).extra["allowed"])  # type: ignore[index]
+
+
+def meta_of(field: msgspec.structs.FieldInfo) -> msgspec.Meta:
+    """Return what a setting's annotation says of it."""
+    found: msgspec.Meta = field.type.__metadata__[0]
+    return found
