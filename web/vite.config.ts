@@ -1,0 +1,30 @@
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { defineConfig, type Plugin } from "vite";
+import { compression } from "vite-plugin-compression2";
+
+const server = process.env["DAEHWA_SERVER"] ?? "http://127.0.0.1:8000";
+
+/** Nothing is painted before the script has set theme and language, so neither ever flashes. */
+function scriptBlocksFirstPaint(): Plugin {
+  return {
+    name: "script-blocks-first-paint",
+    transformIndexHtml: {
+      order: "post",
+      handler: (html) => html.replace('<script type="module"', '<script type="module" blocking="render"'),
+    },
+  };
+}
+
+export default defineConfig({
+  plugins: [svelte(), scriptBlocksFirstPaint(), compression({ algorithms: ["gzip", "brotliCompress"], threshold: 512 })],
+  build: {
+    outDir: "../src/daehwa/server/page",
+    emptyOutDir: true,
+    target: "es2022",
+    assetsInlineLimit: 4096,
+    cssCodeSplit: false,
+    modulePreload: { polyfill: false },
+    reportCompressedSize: false,
+  },
+  server: { proxy: { "/api": server } },
+});
