@@ -44,12 +44,11 @@ def build_transcript(
 
 
 def _joined(path: Sequence[Message]) -> list[PromptMessage]:
-    joined = []
-    for role, group in groupby(path, key=lambda message: message.role):
-        text = ("" if role == "assistant" else "\n\n").join(message.text for message in group)
-        if text:
-            joined.append(PromptMessage(role, text))
-    return joined
+    with_text = [message for message in path if message.text]
+    return [
+        PromptMessage(role, ("" if role == "assistant" else "\n\n").join(message.text for message in group))
+        for role, group in groupby(with_text, key=lambda message: message.role)
+    ]
 
 
 def _within(messages: list[PromptMessage], budget: int) -> list[PromptMessage]:

@@ -182,9 +182,6 @@ class Turn:
         status: Status = "complete"
         error: Failure | None = None
         try:
-            if self._cancelled_as is not None:
-                raise asyncio.CancelledError
-            self._is_generating = True
             await self._generate()
         except asyncio.CancelledError:
             if self._cancelled_as is None:  # the loop itself is going down
@@ -209,6 +206,9 @@ class Turn:
         )
 
     async def _generate(self) -> None:
+        if self._cancelled_as is not None:
+            raise asyncio.CancelledError
+        self._is_generating = True
         resolved = self._resolved
         messages = build_transcript(
             self._begun.path,
