@@ -62,12 +62,11 @@ def build_page(root: Path) -> None:
 
 
 def install_packages(npm: list[str], web: Path) -> None:
-    """Install what the build needs, unless it is there; a developer's tree keeps its further tools."""
+    """Install what web/package.json names, unless it is there."""
     installed = web / "node_modules" / ".package-lock.json"
     if installed.is_file() and installed.stat().st_mtime >= (web / "package.json").stat().st_mtime:
         return
-    scope = [] if installed.is_file() else ["--omit=dev"]
-    run_npm(npm, web, "install", *scope, "--no-package-lock", "--no-audit", "--no-fund", f"--before={NEWEST_PACKAGES}")
+    run_npm(npm, web, "install", "--no-package-lock", "--no-audit", "--no-fund", f"--before={NEWEST_PACKAGES}")
 
 
 def page_is_current(root: Path) -> bool:
@@ -127,9 +126,12 @@ def run_npm(npm: list[str], folder: Path, *arguments: str) -> None:
     )
     if ended.returncode:
         last = "\n".join(ended.stdout.splitlines()[-30:])
+        hint = (
+            "It needs the npm registry, or a filled npm cache." if arguments[0] == "install" else "The page is broken."
+        )
+        step = " ".join(arguments[:2])
         sys.exit(
-            f"{last}\n\ndaehwa: `npm {arguments[0]}` in {folder} failed (exit code {ended.returncode}); npm's last "
-            "words are above. It needs the npm registry or a filled npm cache; try again, or run it by hand."
+            f"{last}\n\ndaehwa: `npm {step}` in {folder} failed ({ended.returncode}); its last words are above. {hint}"
         )
 
 
