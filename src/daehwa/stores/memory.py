@@ -1,0 +1,269 @@
+"""A store in memory, for tests and trials: what the process forgets with its end. It knows no disk."""
+# ruff: noqa: D102 - what the methods do is written once, on the protocol
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from daehwa.conversation.errors import ConversationNotFound, MessageNotFound
+from daehwa.conversation.ids import now_ms
+from daehwa.conversation.messages import Conversation, Message, TitleSource, Usage
+from daehwa.conversation.ports import (
+    BegunTurn,
+    Checkpoint,
+    ConversationChanges,
+    ConversationPage,
+    NewTurn,
+    SearchHit,
+)
+from daehwa.conversation.tree import Stored, check_turn
+from daehwa.stores.ordering import decode_cursor, encode_cursor, in_tree_order, position_in_list
+from daehwa.stores.records import added, storable
+from daehwa.stores.search_text import Query, folded
+
+
+class _KeptConversation:
+    __slots__ = ("deleted", "title_usage", "value")
+
+    def __init__(self, value: Conversation) -> None:
+        self.value = value
+        self.deleted: int | None = None
+        self.title_usage: Usage | None = None
+
+
+class _KeptMessage:
+    __slots__ = ("runner", "stop_requested", "value")
+
+    def __init__(self, value: Message, runner: str | None = None) -> None:
+        self.value = value
+        self.runner = runner
+        self.stop_requested = False
+
+
+class MemoryStore:
+    """A `ConversationStore` that keeps everything in dictionaries. No method awaits, so each is one transaction."""
+
+    def __init__(self) -> None:
+        self._conversations: dict[str, _KeptConversation] = {}
+        self._messages: dict[str, _KeptMessage] = {}
+
+    async def begin_turn(self, turn: NewTurn) -> BegunTurn:
+        turn = storable(turn)
+        kept = self._conversations.get(turn.conversation)
+        if not check_turn(turn, self._stored(turn)):
+            return BegunTurn(
+                created=False,
+                conversation=self._conversations[turn.conversation].value,
+                reply=self._messages[turn.reply.id].value,
+            )
+        reply = turn.reply
+        if turn.question is not None:
+            self._messages.setdefault(turn.question.id, _KeptMessage(turn.question))
+        self._messages[reply.id] = _KeptMessage(reply, turn.runner)
+        if kept is None:
+            kept = _KeptConversation(
+                Conversation(
+                    id=turn.conversation,
+                    owner=turn.owner,
+                    title=turn.title,
+                    created=reply.created,
+                    updated=reply.created,
+                )
+            )
+            self._conversations[turn.conversation] = kept
+        kept.value = msgspec.structs.replace(kept.value, updated=reply.created, leaf=reply.id, model=reply.model)
+        return BegunTurn(created=True, conversation=kept.value, reply=reply, path=self._path_to(reply.parent))
+
+    async def save_checkpoints(self, checkpoints: Sequence[Checkpoint]) -> frozenset[str]:
+        stopping = set()
+        for checkpoint in checkpoints:
+            kept = self._messages.get(checkpoint.reply)
+            if kept is None:
+                continue
+            if kept.stop_requested:
+                stopping.add(checkpoint.reply)
+            message = kept.value
+            if message.status != "streaming" or checkpoint.position < message.position:
+                continue
+            kept.value = msgspec.structs.replace(message, heartbeat=checkpoint.heartbeat)
+            if checkpoint.parts is not None:
+                parts = tuple(storable(part) for part in checkpoint.parts)
+                kept.value = msgspec.structs.replace(kept.value, parts=parts, position=checkpoint.position)
+        return frozenset(stopping)
+
+    async def finish_reply(self, reply: Message) -> None:
+        kept = self._messages.get(reply.id)
+        if kept is None:
+            return
+        status = kept.value.status
+        if status == "streaming" or (status == "interrupted" and kept.value.error is None):
+            reply = storable(reply)
+            kept.value = msgspec.structs.replace(
+                kept.value,
+                parts=reply.parts,
+                status=reply.status,
+                finish=reply.finish,
+                usage=reply.usage,
+                error=reply.error,
+                position=reply.position,
+            )
+
+    async def request_stop(self, owner: str, reply: str) -> Message:
+        kept = self._owned_message(owner, reply, "reply")
+        if kept.value.status == "streaming":
+            kept.stop_requested = True
+        return kept.value
+
+    async def interrupt_replies(self, *, heartbeat_before: int, runner: str | None = None) -> int:
+        count = 0
+        for kept in self._messages.values():
+            message = kept.value
+            alive = message.created if message.heartbeat is None else message.heartbeat
+            is_dead = alive < heartbeat_before or (runner is not None and kept.runner == runner)
+            if message.status == "streaming" and is_dead:
+                kept.value = msgspec.structs.replace(message, status="interrupted")
+                count += 1
+        return count
+
+    async def get_message(self, owner: str, message: str) -> Message:
+        return self._owned_message(owner, message, "message").value
+
+    async def get_conversation(self, owner: str, conversation: str) -> tuple[Conversation, tuple[Message, ...]]:
+        kept = self._owned_conversation(owner, conversation)
+        return kept.value, in_tree_order(self._messages_of(conversation))
+
+    async def list_conversations(
+        self, owner: str, *, archived: bool = False, after: str | None = None, limit: int = 50
+    ) -> ConversationPage:
+        start = None if after is None else decode_cursor(after)
+        listed = sorted(
+            (value for value in self._visible(owner) if value.archived == archived),
+            key=position_in_list,
+            reverse=True,
+        )
+        rest = [value for value in listed if start is None or position_in_list(value) < start]
+        page = rest[: max(1, limit)]
+        return ConversationPage(
+            tuple(page), encode_cursor(position_in_list(page[-1])) if len(page) < len(rest) else None
+        )
+
+    async def search_conversations(self, owner: str, query: str, *, limit: int = 30) -> tuple[SearchHit, ...]:
+        search = Query(query)
+        if search.is_empty:
+            return ()
+        found = self._search_titles(owner, search) | self._search_texts(owner, search)
+        return tuple(found.values())[: max(1, limit)]
+
+    def _search_titles(self, owner: str, search: Query) -> dict[str, SearchHit]:
+        return {
+            value.id: SearchHit(conversation=value, title=search.highlighted(value.title))
+            for value in self._newest(owner)
+            if search.matches(folded(value.title))
+        }
+
+    def _search_texts(self, owner: str, search: Query) -> dict[str, SearchHit]:
+        visible = {value.id: value for value in self._visible(owner)}
+        found: dict[str, SearchHit] = {}
+        for kept in reversed(self._messages.values()):
+            message = kept.value
+            conversation = visible.get(message.conversation)
+            if conversation is None or conversation.id in found or not search.matches(folded(message.text)):
+                continue
+            found[conversation.id] = SearchHit(
+                conversation=conversation,
+                title=search.highlighted(conversation.title),
+                message=message.id,
+                snippet=search.snippet(message.text),
+            )
+        return found
+
+    async def change_conversation(self, owner: str, conversation: str, changes: ConversationChanges) -> Conversation:
+        kept = self._owned_conversation(owner, conversation)
+        if changes.leaf is not None:
+            leaf = self._messages.get(changes.leaf)
+            if leaf is None or leaf.value.conversation != conversation:
+                raise MessageNotFound("leaf")
+        given = {name: value for name, value in msgspec.structs.asdict(storable(changes)).items() if value is not None}
+        if "title" in given:
+            given["title_source"] = "user"
+        kept.value = msgspec.structs.replace(kept.value, **given)
+        return kept.value
+
+    async def set_title(self, conversation: str, title: str, source: TitleSource, usage: Usage | None) -> bool:
+        kept = self._conversations.get(conversation)
+        if kept is None:
+            return False
+        kept.title_usage = added(kept.title_usage, usage)
+        if kept.deleted is not None or kept.value.title_source == "user":
+            return False
+        kept.value = msgspec.structs.replace(kept.value, title=storable(title), title_source=source)
+        return True
+
+    async def delete_conversation(self, owner: str, conversation: str) -> None:
+        self._owned_conversation(owner, conversation).deleted = now_ms()
+
+    async def restore_conversation(self, owner: str, conversation: str) -> Conversation:
+        kept = self._conversations.get(conversation)
+        if kept is None or kept.value.owner != owner:
+            raise ConversationNotFound
+        kept.deleted = None
+        return kept.value
+
+    async def purge_deleted(self, *, before: int) -> int:
+        gone = {
+            name for name, kept in self._conversations.items() if kept.deleted is not None and kept.deleted < before
+        }
+        self._conversations = {name: kept for name, kept in self._conversations.items() if name not in gone}
+        self._messages = {name: kept for name, kept in self._messages.items() if kept.value.conversation not in gone}
+        return len(gone)
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+    def _stored(self, turn: NewTurn) -> Stored:
+        kept = self._conversations.get(turn.conversation)
+        parent = turn.reply.parent if turn.question is None else turn.question.parent
+        return Stored(
+            conversation=None if kept is None else kept.value,
+            deleted=kept is not None and kept.deleted is not None,
+            question=None if turn.question is None else self._message(turn.question.id),
+            reply=self._message(turn.reply.id),
+            parent=self._message(parent),
+        )
+
+    def _message(self, message: str | None) -> Message | None:
+        kept = None if message is None else self._messages.get(message)
+        return None if kept is None else kept.value
+
+    def _path_to(self, message: str | None) -> tuple[Message, ...]:
+        path = []
+        while (value := self._message(message)) is not None:
+            path.append(value)
+            message = value.parent
+        return tuple(reversed(path))
+
+    def _messages_of(self, conversation: str) -> Iterator[Message]:
+        return (kept.value for kept in self._messages.values() if kept.value.conversation == conversation)
+
+    def _visible(self, owner: str) -> Iterator[Conversation]:
+        return (
+            kept.value for kept in self._conversations.values() if kept.deleted is None and kept.value.owner == owner
+        )
+
+    def _newest(self, owner: str) -> list[Conversation]:
+        return sorted(self._visible(owner), key=lambda value: (value.updated, value.id), reverse=True)
+
+    def _owned_conversation(self, owner: str, conversation: str) -> _KeptConversation:
+        kept = self._conversations.get(conversation)
+        if kept is None or kept.deleted is not None or kept.value.owner != owner:
+            raise ConversationNotFound
+        return kept
+
+    def _owned_message(self, owner: str, message: str, param: str) -> _KeptMessage:
+        kept = self._messages.get(message)
+        if kept is None:
+            raise MessageNotFound(param)
+        conversation = self._conversations[kept.value.conversation]
+        if conversation.deleted is not None or conversation.value.owner != owner:
+            raise MessageNotFound(param)
+        return kept

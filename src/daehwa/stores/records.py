@@ -1,0 +1,70 @@
+"""The one codec of every store: messages and conversations to text and back. It knows no database."""
+
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+import msgspec
+
+from daehwa.conversation.messages import Failure, Part, Usage
+
+T = TypeVar("T")
+
+_encoder = msgspec.json.Encoder()
+_parts_decoder = msgspec.json.Decoder(tuple[Part, ...])
+_usage_decoder = msgspec.json.Decoder(Usage)
+_failure_decoder = msgspec.json.Decoder(Failure)
+
+
+def encode_parts(parts: Iterable[Part]) -> str:
+    """Return parts as JSON; half a surrogate pair, which no encoding can hold, becomes U+FFFD."""
+    parts = tuple(parts)
+    try:
+        return _encoder.encode(parts).decode()
+    except UnicodeEncodeError:
+        return _encoder.encode(tuple(storable(part) for part in parts)).decode()
+
+
+def decode_parts(text: str) -> tuple[Part, ...]:
+    """Return the parts that `encode_parts` wrote."""
+    return _parts_decoder.decode(text)
+
+
+def encode_value(value: Usage | Failure | None) -> str | None:
+    """Return token counts or a failure as JSON, None as None."""
+    return None if value is None else _encoder.encode(storable(value)).decode()
+
+
+def decode_usage(text: str | None) -> Usage | None:
+    """Return the token counts that `encode_value` wrote."""
+    return None if text is None else _usage_decoder.decode(text)
+
+
+def decode_failure(text: str | None) -> Failure | None:
+    """Return the failure that `encode_value` wrote."""
+    return None if text is None else _failure_decoder.decode(text)
+
+
+def added(first: Usage | None, second: Usage | None) -> Usage | None:
+    """Return the sum of token counts, None where there are none."""
+    if first is None or second is None:
+        return first or second
+    return Usage(**{name: getattr(first, name) + getattr(second, name) for name in Usage.__struct_fields__})
+
+
+def storable(value: T) -> T:
+    """Return a value (text or struct) without halves of surrogate pairs, which UTF-8 cannot hold: U+FFFD instead."""
+    try:
+        _encoder.encode(value)
+    except UnicodeEncodeError:
+        return msgspec.convert(_mended(msgspec.to_builtins(value)), type(value))
+    return value
+
+
+def _mended(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    if isinstance(value, dict):
+        return {key: _mended(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_mended(inner) for inner in value]
+    return value
