@@ -1,12 +1,11 @@
 """Turns: they outlive their followers, stop at once, lose nothing, and happen once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
-from conftest import Core
-from daehwa.stores.memory import MemoryStore
+from cores import Core
 
 from daehwa.conversation.errors import (
     InvalidParent,
@@ -30,14 +29,13 @@ from daehwa.conversation.messages import Failure, Message, TextPart, Usage
 from daehwa.conversation.ports import Checkpoint, GenerationRequest, NewTurn
 from daehwa.conversation.running import RunningTurns, TurnRequest
 from daehwa.conversation.turn import REPLY_CHARACTERS
-from daehwa.providers.scripted import ScriptedProvider, Step, spoken
+from daehwa.providers.scripted import Script, ScriptedProvider, Step, spoken
+from daehwa.stores.memory import MemoryStore
 
 
 @asynccontextmanager
-async def a_core(
-    script: Sequence[Step] | Callable[[GenerationRequest], Sequence[Step]], **options: bool
-) -> AsyncIterator[Core]:
-    core = Core(ScriptedProvider(script), **options)
+async def a_core(script: Script, *, titles: bool = False) -> AsyncIterator[Core]:
+    core = Core(ScriptedProvider(script), titles=titles)
     try:
         yield core
     finally:
@@ -214,9 +212,8 @@ async def test_checkpoints_keep_what_has_come_and_heartbeats_go_on() -> None:
         assert [type(each.event) for each in seen] == [Heartbeat]
         stored = await core.store.get_message("me", request.reply)
         assert (stored.text, stored.status, stored.position) == ("kept", "streaming", 5)
-        async with asyncio.timeout(5):
-            while (await core.store.get_message("me", request.reply)).heartbeat == stored.heartbeat:
-                await asyncio.sleep(0.01)
+        await anext(follower)
+        assert ((await core.store.get_message("me", request.reply)).heartbeat or 0) > (stored.heartbeat or 0)
 
 
 async def test_closing_interrupts_what_runs_and_keeps_its_text() -> None:
@@ -350,7 +347,7 @@ class FailingStore(MemoryStore):
         await super().finish_reply(reply)
 
     async def save_checkpoints(self, checkpoints: Sequence[Checkpoint]) -> frozenset[str]:
-        raise StoreError("The disk is full.")
+        raise StoreError(f"The disk is full: {len(checkpoints)} checkpoints are not stored.")
 
 
 async def test_a_full_disk_delays_the_end_and_loses_nothing() -> None:

@@ -12,7 +12,7 @@ _INSTRUCTION = (
     "Name the conversation below in at most six words, in the language of the question. "
     "Answer with the name alone: no quotation marks, no full stop, no explanation."
 )
-_QUOTES = "\"'“”‘’«»「」『』《》`*#_ \t"  # noqa: RUF001 - the quotation marks of many languages
+_QUOTES = "\"'“”‘’«»「」『』《》`*#_ \t"
 
 
 def title_request(model: str, question: str, answer: str) -> GenerationRequest:

@@ -1,0 +1,112 @@
+"""What a page turn costs beside the direct call and beside nginx relaying the same stream.
+
+    uv run --group dev python benchmarks/relay.py [--rounds 5] [--streams 20]
+
+Prints, from one run with the three in turn (direct, nginx, daehwa, direct, …): the first token added over the direct
+call with one stream, server CPU per streamed token at 100 tokens/s, and the page frames that carry them. daehwa
+stores every turn with `synchronous=FULL`; nginx does nothing but pass bytes on. Server on one processor, upstream and
+client on the other. CPU is read in steps of 10 ms, so a row with few tokens is coarse.
+"""
+
+import argparse
+import asyncio
+import os
+import statistics
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import programs
+from load import StreamResult, Target, streams_at_once, streams_in_turn
+
+_TOKENS_FIRST = 5
+_MICRO = 1_000_000
+
+
+@dataclass
+class Row:
+    """One target's figures of all rounds."""
+
+    name: str
+    first_ms: list[float]
+    p99_ms: list[float]
+    cpu_us: list[float]
+    frames: list[float]
+    failed: int = 0
+
+
+def measured(row: Row, results: Sequence[StreamResult]) -> None:
+    """Add the first-token times of one round."""
+    good = sorted(result.first for result in results if not result.failed)
+    row.failed += len(results) - len(good)
+    row.first_ms.append(statistics.median(good))
+    row.p99_ms.append(good[min(len(good) - 1, int(len(good) * 0.99))])
+
+
+def cpu_round(row: Row, target: Target, pids: Callable[[], list[int]], streams: int, tokens: int) -> None:
+    """Add the CPU per token of one round."""
+    before = programs.cpu_seconds(pids())
+    results = asyncio.run(streams_at_once(target, streams, tokens))
+    spent = programs.cpu_seconds(pids()) - before
+    row.failed += sum(result.failed for result in results)
+    row.cpu_us.append(spent / (streams * tokens) * _MICRO)
+    row.frames.append(statistics.mean(result.frames for result in results) / tokens)
+
+
+def run(options: argparse.Namespace) -> list[Row]:
+    """Measure everything; the rows come back in the order direct, nginx, daehwa."""
+    rows = [Row(name, [], [], [], []) for name in ("direct", "nginx", "daehwa")]
+    no_pids: Callable[[], list[int]] = list
+    with (
+        programs.mock_upstream(tokens=_TOKENS_FIRST, pace_ms=1) as quick,
+        programs.mock_upstream(tokens=options.tokens, pace_ms=10) as paced,
+    ):
+        with programs.nginx(quick) as (near, _), programs.daehwa(quick) as (page, _):
+            targets = [Target("direct", quick), Target("nginx", near), Target("daehwa", page, page=True)]
+            for target in targets:
+                asyncio.run(streams_in_turn(target, 20, _TOKENS_FIRST))
+            for number in range(options.rounds):
+                print(f"first token, round {number + 1} of {options.rounds}", file=sys.stderr)
+                for row, target in zip(rows, targets, strict=True):
+                    measured(row, asyncio.run(streams_in_turn(target, options.firsts, _TOKENS_FIRST)))
+        with programs.nginx(paced) as (near, nginx), programs.daehwa(paced) as (page, daehwa):
+            paced_targets = [
+                (Target("direct", paced), no_pids),
+                (Target("nginx", near), lambda: programs.process_tree(nginx.pid)),
+                (Target("daehwa", page, page=True), lambda: programs.process_tree(daehwa.pid)),
+            ]
+            for number in range(options.rounds):
+                print(f"CPU per token, round {number + 1} of {options.rounds}", file=sys.stderr)
+                for row, (target, pids) in zip(rows, paced_targets, strict=True):
+                    cpu_round(row, target, pids, options.streams, options.tokens)
+    return rows
+
+
+def main() -> None:
+    """Measure and print."""
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--rounds", type=int, default=5)
+    arguments.add_argument("--streams", type=int, default=20)
+    arguments.add_argument("--tokens", type=int, default=500)
+    arguments.add_argument("--firsts", type=int, default=200)
+    options = arguments.parse_args()
+    programs.compile_bytecode()
+    os.sched_setaffinity(0, {programs.CLIENT_CORE})
+    rows = run(options)
+    direct, near, _ = rows
+    print(f"\n{options.rounds} rounds; {options.streams} streams of {options.tokens} tokens at 100 tokens/s")
+    print("| | first token p50, ms | added | p99, ms | CPU per token, µs | × nginx | frames per token | failed |")
+    print("|---|--:|--:|--:|--:|--:|--:|--:|")
+    for row in rows:
+        first, cpu = statistics.median(row.first_ms), statistics.median(row.cpu_us)
+        ratios = [mine / his for mine, his in zip(row.cpu_us, near.cpu_us, strict=True) if his]
+        spread = f"{min(row.cpu_us):.1f}–{max(row.cpu_us):.1f}"
+        print(
+            f"| {row.name} | {first:.2f} | {first - statistics.median(direct.first_ms):+.2f} "
+            f"| {statistics.median(row.p99_ms):.2f} | {cpu:.1f} ({spread}) | {statistics.median(ratios):.2f} "
+            f"| {statistics.mean(row.frames):.2f} | {row.failed} |"
+        )
+
+
+if __name__ == "__main__":
+    main()

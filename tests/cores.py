@@ -1,0 +1,62 @@
+"""A core to try things on: a store in memory, a scripted provider, and the turns between them."""
+
+from collections.abc import Sequence
+
+from daehwa.conversation.errors import ModelNotFound
+from daehwa.conversation.events import Heartbeat, Numbered, ReplyEnded, StreamedEvent
+from daehwa.conversation.ids import new_id
+from daehwa.conversation.messages import TextPart
+from daehwa.conversation.ports import Model, Provider, ResolvedModel
+from daehwa.conversation.running import Question, RunningOptions, RunningTurns, TurnRequest
+from daehwa.providers.scripted import ScriptedProvider
+from daehwa.stores.memory import MemoryStore
+
+
+class OneProviderCatalogue:
+    """A catalogue of one provider with one model."""
+
+    def __init__(self, provider: Provider, *, titles: bool = False) -> None:
+        self.provider = provider
+        self.model = Model(id=f"{provider.name}/parrot", name="parrot", provider=provider.name, titles=titles)
+
+    async def models(self) -> Sequence[Model]:
+        return [self.model]
+
+    async def default_model(self) -> str | None:
+        return self.model.id
+
+    async def resolve(self, model: str | None) -> ResolvedModel:
+        if model not in {None, "parrot", self.model.id}:
+            raise ModelNotFound(f"There is no model '{model}'.", param="model")
+        return ResolvedModel(self.provider, self.model, "parrot")
+
+
+class Core:
+    """The parts of a core, and a person who uses it."""
+
+    def __init__(self, provider: ScriptedProvider | None = None, *, titles: bool = False) -> None:
+        self.provider = provider or ScriptedProvider()
+        self.store = MemoryStore()
+        self.options = RunningOptions(checkpoint=0.01, follower_heartbeat=0.05, stored_heartbeat=0.02, store_poll=0.01)
+        self.catalogue = OneProviderCatalogue(self.provider, titles=titles)
+        self.running = RunningTurns(self.store, self.catalogue, runner="test", options=self.options)
+
+    def question(self, text: str = "Hello", *, parent: str | None = None, conversation: str = "") -> TurnRequest:
+        return TurnRequest(
+            owner="me",
+            conversation=conversation or new_id(),
+            reply=new_id(),
+            question=Question(new_id(), parent, (TextPart(text),)),
+        )
+
+    async def followed(self, reply: str, *, after: int = 0) -> list[Numbered]:
+        """Every event of a reply but heartbeats, to its end."""
+        batches = self.running.follow("me", reply, after=after)
+        return [each async for batch in batches for each in batch if not isinstance(each.event, Heartbeat)]
+
+    async def events(self, reply: str, *, after: int = 0) -> list[StreamedEvent]:
+        return [each.event for each in await self.followed(reply, after=after)]
+
+    async def ended(self, reply: str) -> ReplyEnded:
+        """The reply's end, once it has come."""
+        return next(event for event in await self.events(reply) if isinstance(event, ReplyEnded))
