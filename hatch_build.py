@@ -19,19 +19,19 @@ OLDEST_NODE = (20, 19)
 PAGE = Path("src", "daehwa", "server", "page")
 NOT_SOURCES = {"node_modules", "test", "test-results"}
 # No lock file is kept (it would record download addresses): this date fixes the versions, as exclude-newer does.
-NEWEST_PACKAGES = "2026-11-15"
+INSTALL_OPTIONS = ("--no-package-lock", "--no-audit", "--no-fund", "--before=2026-11-15")
 
 
 class PageBuildHook(BuildHookInterface):  # type: ignore[type-arg]
     """Hatchling's hook; it runs for wheels, editable ones included, never for the source distribution."""
 
-    def dependencies(self) -> list[str]:  # type: ignore[explicit-override]  # typing.override comes with 3.12
+    def dependencies(self) -> list[str]:
         """Ask for Node from PyPI where the page must be built and the machine has none."""
         if self.target_name == "wheel" and not page_is_current(Path(self.root)) and machine_npm() is None:
             return [NODE_REQUIREMENT]
         return []
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # type: ignore[explicit-override]  # as above
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Build the page unless it is newer than its sources."""
         del version, build_data
         if self.target_name == "wheel":
@@ -66,7 +66,7 @@ def install_packages(npm: list[str], web: Path) -> None:
     installed = web / "node_modules" / ".package-lock.json"
     if installed.is_file() and installed.stat().st_mtime >= (web / "package.json").stat().st_mtime:
         return
-    run_npm(npm, web, "install", "--no-package-lock", "--no-audit", "--no-fund", f"--before={NEWEST_PACKAGES}")
+    run_npm(npm, web, "install", *INSTALL_OPTIONS)
 
 
 def page_is_current(root: Path) -> bool:
@@ -110,14 +110,18 @@ def packaged_npm() -> list[str] | None:
     return [str(node), str(inner / "node_modules" / "npm" / "bin" / "npm-cli.js")]
 
 
+def npm_environment(npm: list[str]) -> dict[str, str]:
+    """Return the environment for npm, with its own Node first on PATH."""
+    return {**os.environ, "PATH": os.pathsep.join([str(Path(npm[0]).parent), os.environ.get("PATH", "")])}
+
+
 def run_npm(npm: list[str], folder: Path, *arguments: str) -> None:
-    """Run npm in web/, with its Node first on PATH; exit with a sentence and npm's own words where it fails."""
-    path = os.pathsep.join([str(Path(npm[0]).parent), os.environ.get("PATH", "")])
+    """Run npm in web/; exit with a sentence and npm's own words where it fails."""
     say("npm " + " ".join(arguments))
     ended = subprocess.run(
         [*npm, *arguments],
         cwd=folder,
-        env={**os.environ, "PATH": path},
+        env=npm_environment(npm),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -1,0 +1,118 @@
+"""Everything that must hold before a change lands: `python3 scripts/check.py`, with `--quick` for all but the browser.
+
+On a fresh machine it installs what it needs: uv (into .check/), the project's environment, Chromium. It needs Python
+3.11 and no package but the standard library's to begin with, and then goes on inside the project's environment.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+ENVIRONMENT = ROOT / ".venv"
+OWN_UV = ROOT / ".check" / "uv"
+SCRIPTS = "Scripts" if os.name == "nt" else "bin"
+SKIPPED = re.compile(r"\b([1-9]\d*) skipped\b")
+
+
+class Step(NamedTuple):
+    """One thing to run, and in which folder."""
+
+    name: str
+    command: list[str]
+    folder: Path = ROOT
+
+
+class Result(NamedTuple):
+    """How a step went."""
+
+    name: str
+    seconds: float
+    fault: str | None
+
+
+def main() -> int:
+    """Prepare, run every step, sum up."""
+    if Path(sys.prefix).resolve() != ENVIRONMENT.resolve():
+        return enter_environment()
+    results = [run(step) for step in steps(with_browser="--quick" not in sys.argv)]
+    print("\n== summary")
+    for result in results:
+        print(f"{'FAILED' if result.fault else 'ok':>8} {result.seconds:7.1f} s  {result.name}  {result.fault or ''}")
+    failed = sum(result.fault is not None for result in results)
+    total = sum(result.seconds for result in results)
+    print(f"steps: {len(results) - failed} passed, {failed} failed, in {total:.0f} s")
+    return 1 if failed else 0
+
+
+def enter_environment() -> int:
+    """Install the project with its tools and run this script again with its Python."""
+    if sys.version_info < (3, 11):  # noqa: UP036 - this line runs on whatever Python the person has
+        print(f"daehwa needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
+        return 1
+    os.environ["UV"] = uv = find_uv()  # as `uv run` does; scripts/npm.py may need it
+    installed = run(Step("install", [uv, "sync", "--group", "dev", "--python", sys.executable]))
+    if installed.fault is not None:
+        return 1
+    again = [str(ENVIRONMENT / SCRIPTS / "python"), str(Path(__file__).resolve()), *sys.argv[1:]]
+    return subprocess.run(again, cwd=ROOT, check=False).returncode
+
+
+def find_uv() -> str:
+    """Return the machine's uv, or one of our own beside the project."""
+    found = shutil.which("uv")
+    if found is not None and subprocess.run([found, "--version"], capture_output=True, check=False).returncode == 0:
+        return found
+    own = OWN_UV / SCRIPTS / "uv"
+    if not own.exists():
+        print("== uv is not installed: putting it into .check/", flush=True)
+        subprocess.run([sys.executable, "-m", "venv", str(OWN_UV)], check=True)
+        subprocess.run([str(OWN_UV / SCRIPTS / "python"), "-m", "pip", "install", "-q", "uv"], check=True)
+    return str(own)
+
+
+def steps(*, with_browser: bool) -> list[Step]:
+    """Return everything to run, the quickest first; the page's tests read what the server's tests wrote."""
+    python = sys.executable
+    npm = [python, str(ROOT / "scripts" / "npm.py")]
+    pytest = [python, "-m", "pytest", "-q"]
+    result = [
+        Step("ruff check", [python, "-m", "ruff", "check"]),
+        Step("ruff format", [python, "-m", "ruff", "format", "--check"]),
+        Step("mypy", [python, "-m", "mypy"]),
+        Step("pytest", [*pytest, "-m", "not browser"]),
+        Step("npm install", [*npm, "install"]),
+        Step("svelte-check", [*npm, "run", "check"]),
+        Step("vitest", [*npm, "test"]),
+        Step("page", [python, str(ROOT / "hatch_build.py")]),
+    ]
+    if with_browser:
+        result += [Step("chromium", [python, str(ROOT / "scripts" / "chromium.py")])]
+        result += [Step("browser tests", [*pytest, "-m", "browser"])]
+    return result
+
+
+def run(step: Step) -> Result:
+    """Run one step, passing its output on; a test that was skipped counts as a fault."""
+    print(f"\n== {step.name}: {' '.join(step.command)}", flush=True)
+    begun = time.monotonic()
+    skipped = ""
+    with subprocess.Popen(
+        step.command, cwd=step.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        for line in process.stdout or ():
+            sys.stdout.buffer.write(line)
+            sys.stdout.flush()
+            if found := SKIPPED.search(line.decode("utf-8", "replace")):
+                skipped = found[0]
+    fault = f"exit code {process.returncode}" if process.returncode else skipped or None
+    return Result(step.name, time.monotonic() - begun, fault)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
