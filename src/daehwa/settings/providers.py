@@ -90,6 +90,7 @@ def _completed(
     if settings.api_key_env is not None and not env.get(settings.api_key_env):
         raise _missing_key(settings.api_key_env, file.place("api_key_env", number), settings.name)
     headers = tuple(_header(name, text, file.place("headers", number), env) for name, text in settings.headers.items())
+    settings = msgspec.structs.replace(settings, ca_file=_found(settings.ca_file, "ca_file", file, number))
     provider = _with_address(settings, file.place("base_url", number), env)
     return msgspec.structs.replace(provider, headers=headers, source=file.table_place(number))
 
@@ -101,17 +102,21 @@ def _embedded(settings: ProviderSettings, file: SettingsFile, number: int) -> Co
                 f"{file.place(key, number)}: an embedded provider has no {key}; its model is a file on this machine. "
                 "Take this line out."
             )
-    gguf = settings.gguf
-    if gguf is not None:
-        folder = file.path.parent if file.path else Path.cwd()
-        gguf = folder / gguf.expanduser()
-        if not gguf.is_file():
-            raise SettingsError(
-                f"{file.place('gguf', number)}: there is no file {gguf}. Give the path of a .gguf file, absolute or "
-                "beside this settings file."
-            )
-    completed = msgspec.structs.replace(settings, gguf=gguf)
+    completed = msgspec.structs.replace(settings, gguf=_found(settings.gguf, "gguf", file, number))
     return ConfiguredProvider(settings=completed, source=file.table_place(number))
+
+
+def _found(path: Path | None, key: str, file: SettingsFile, number: int) -> Path | None:
+    """Return a path in the settings file as an absolute one; relative ones begin at that file's folder."""
+    if path is None:
+        return None
+    found = (file.path.parent if file.path else Path.cwd()) / path.expanduser()
+    if not found.is_file():
+        raise SettingsError(
+            f"{file.place(key, number)}: there is no file {found}. Give its path, absolute or as seen from this "
+            "settings file."
+        )
+    return found
 
 
 def _with_address(settings: ProviderSettings, source: str, env: Mapping[str, str]) -> ConfiguredProvider:
@@ -153,12 +158,13 @@ def _checked_url(url: str, place: str) -> str:
             f"{place}: the address {shown} cannot be used. It is http:// or https://, a host and the path before "
             "/chat/completions, for example http://localhost:11434/v1."
         )
-    if parts.username or parts.password or parts.query or parts.fragment:
+    if parts.username or parts.password or parts.fragment:
         raise SettingsError(
-            f"{place}: the address has a user name, password, query or fragment in it. Leave these out; a key goes "
-            "into the variable that api_key_env names, other things into headers."
+            f"{place}: the address has a user name, a password or a # in it. Leave these out; a key goes into the "
+            "variable that api_key_env names."
         )
-    return url.strip().rstrip("/").removesuffix("/chat/completions")
+    path = parts.path.rstrip("/").removesuffix("/chat/completions")
+    return parts._replace(path=path).geturl()
 
 
 def _secret(text: str, variable: str) -> Secret:
@@ -183,8 +189,8 @@ def _header(name: str, text: str, place: str, env: Mapping[str, str]) -> tuple[s
         text = env[variable].strip()
     elif name.lower() in _KEY_HEADERS:
         raise SettingsError(
-            f"{place}: the header {name} holds a key, and a key does not belong in the file. Put it into an environment "
-            f'variable and write "$ITS_NAME" here.'
+            f"{place}: the header {name} holds a key, and a key does not belong in the file. Put it into a "
+            f'variable of the environment and write "$ITS_NAME" here.'
         )
     if not text.isprintable():
         raise SettingsError(f"{place}: the header {name} has a line break or another control character in it.")

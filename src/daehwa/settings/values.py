@@ -23,7 +23,7 @@ class Secret:
         """Return the key itself."""
         return self._text
 
-    def __repr__(self) -> str:  # type: ignore[explicit-override]  # typing.override comes with 3.12
+    def __repr__(self) -> str:
         return f"Secret({len(self._text)} characters)"
 
     def __len__(self) -> int:
@@ -87,10 +87,22 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         int | None,
         _meta("a whole number of tokens above 255", "How many tokens a question and its answer may have.", ge=256),
     ] = None
+    extra_body: Annotated[
+        dict[str, Any], _meta("a table of JSON values", "Fields added to the body of each call, as they are.")
+    ] = {}
+    ca_file: Annotated[
+        Path | None, _meta("the path of a PEM file", "Further certificate authorities to trust for this server.")
+    ] = None
+    continues_replies: Annotated[
+        bool,
+        _meta(
+            YES_NO, "Whether the server goes on with a reply at a transcript's end by itself, as vLLM can be told to."
+        ),
+    ] = False
     titles: Annotated[bool, _meta(YES_NO, "Whether its models are asked to name conversations.")] = True
     connect_timeout: Annotated[float, _meta(_SECONDS, "Seconds until a connection must stand.", gt=0)] = 10.0
-    first_byte_timeout: Annotated[float, _meta(_SECONDS, "Seconds until an answer must begin.", gt=0)] = 120.0
-    idle_timeout: Annotated[float, _meta(_SECONDS, "Seconds of silence within an answer.", gt=0)] = 60.0
+    first_byte_timeout: Annotated[float, _meta(_SECONDS, "Seconds until an answer must begin.", gt=0)] = 300.0
+    idle_timeout: Annotated[float, _meta(_SECONDS, "Seconds of silence within an answer.", gt=0)] = 90.0
 
 
 class ConfiguredProvider(msgspec.Struct, frozen=True, kw_only=True):
