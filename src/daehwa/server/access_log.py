@@ -1,0 +1,104 @@
+"""One line a request, written when it ends: never a query, a body, a key. Lines of text, or of JSON for programs."""
+
+import logging
+import os
+import time
+from typing import Any
+
+import msgspec
+
+from daehwa.server.asgi import ASGIApp, Receive, Scope, Send
+
+_log = logging.getLogger("daehwa.access")
+_KEY = "daehwa.exchange"
+_PATH_CHARACTERS = 200
+CLIENT_LEFT = 499
+"""nginx's status, in the log only, for a client that went away before it was answered."""
+
+
+class Exchange(msgspec.Struct):
+    """One request and its answer, as far as the log cares. `status` is 0 until the head is sent."""
+
+    id: str
+    status: int = 0
+    sent: int = 0
+    left: bool = False
+
+
+def exchange_of(scope: Scope) -> Exchange:
+    """Return the exchange that this scope belongs to."""
+    exchange: Exchange = scope[_KEY]
+    return exchange
+
+
+class AccessLog:
+    """Gives each request an id, and logs it when its answer, however long it streams, has ended."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on and write its line."""
+        if scope["type"] != "http":
+            raise RuntimeError(f"This server speaks HTTP only, not {scope['type']}.")
+        exchange = scope[_KEY] = Exchange(os.urandom(6).hex())
+        begun = time.perf_counter()
+
+        async def counted(message: Any) -> None:
+            if message["type"] == "http.response.body":
+                exchange.sent += len(message.get("body", b""))
+            else:
+                exchange.status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", exchange.id.encode())]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, counted)
+        finally:
+            _write_line(scope, exchange, time.perf_counter() - begun)
+
+
+def _write_line(scope: Scope, exchange: Exchange, seconds: float) -> None:
+    if not _log.isEnabledFor(logging.INFO):
+        return
+    # The path as it came over the wire is ASCII without blanks, so it cannot forge a line.
+    path = (scope.get("raw_path") or scope["path"].encode()).decode("ascii", "replace")[:_PATH_CHARACTERS]
+    request = {
+        "request": exchange.id,
+        "method": scope["method"],
+        "path": path,
+        "status": exchange.status or (CLIENT_LEFT if exchange.left else 500),
+        "ms": round(seconds * 1000, 1),
+        "bytes": exchange.sent,
+    }
+    _log.info(
+        "%(method)s %(path)s %(status)d %(ms).1f ms %(bytes)d bytes %(request)s", request, extra={"fields": request}
+    )
+
+
+class JsonLines(logging.Formatter):
+    """A log record as one line of JSON; a record's `fields` become members of their own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        line: dict[str, object] = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+        }
+        fields = getattr(record, "fields", None)
+        line |= {"message": record.getMessage()} if fields is None else fields
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return msgspec.json.encode(line).decode()
+
+
+def configure_logging(*, log_json: bool, level: int = logging.INFO) -> None:
+    """Send the program's log to standard error, in text or in JSON lines."""
+    handler = logging.StreamHandler()
+    text = logging.Formatter("%(asctime)s %(levelname).1s %(name)s: %(message)s", "%H:%M:%S")
+    handler.setFormatter(JsonLines() if log_json else text)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("daehwa").setLevel(level)

@@ -1,0 +1,81 @@
+"""Conversations: list, search, read, change, delete, restore."""
+
+from daehwa.conversation.errors import InvalidRequest, TooMuch
+from daehwa.conversation.ids import checked_id
+from daehwa.conversation.ports import ConversationChanges, ConversationStore
+from daehwa.server.api import shapes
+from daehwa.server.api.shapes import ConversationPage, SearchHit, SearchHits, WholeConversation, without_owner
+from daehwa.server.asgi import Request, Response, json_response
+from daehwa.server.body import json_body, query_values
+from daehwa.server.options import ServerOptions
+
+_LISTED = 50
+_FOUND = 30
+
+
+class ConversationsApi:
+    """The operations on conversations."""
+
+    def __init__(self, store: ConversationStore, options: ServerOptions) -> None:
+        self._store = store
+        self._options = options
+        self._owner = options.user.id
+
+    async def list_conversations(self, request: Request) -> Response:
+        """List conversations, pinned first and then newest; with `query`, search their titles and text."""
+        asked = query_values(request, shapes.ConversationsQuery)
+        if asked.query is not None and asked.query.strip():
+            return await self._search(asked.query, asked.limit or _FOUND)
+        page = await self._store.list_conversations(
+            self._owner, archived=asked.archived, after=asked.after, limit=asked.limit or _LISTED
+        )
+        return json_response(ConversationPage(tuple(map(without_owner, page.conversations)), page.after))
+
+    async def _search(self, query: str, limit: int) -> Response:
+        hits = await self._store.search_conversations(self._owner, query, limit=limit)
+        found = (
+            SearchHit(
+                conversation=without_owner(hit.conversation), title=hit.title, message=hit.message, snippet=hit.snippet
+            )
+            for hit in hits
+        )
+        return json_response(SearchHits(tuple(found)))
+
+    async def get_conversation(self, request: Request) -> Response:
+        """Return a conversation and all its messages."""
+        conversation, messages = await self._store.get_conversation(self._owner, _conversation_id(request))
+        return json_response(WholeConversation(without_owner(conversation), messages))
+
+    async def change_conversation(self, request: Request) -> Response:
+        """Rename, pin, archive, or remember where the reader is."""
+        conversation = _conversation_id(request)
+        asked = (await json_body(request, shapes.ConversationChanges, self._options)).given()
+        if "title" in asked:
+            asked["title"] = self._checked_title(asked["title"])
+        if "leaf" in asked:
+            checked_id(asked["leaf"], "leaf")
+        changed = await self._store.change_conversation(self._owner, conversation, ConversationChanges(**asked))
+        return json_response(without_owner(changed))
+
+    async def delete_conversation(self, request: Request) -> Response:
+        """Delete a conversation; for ten minutes it can be restored."""
+        await self._store.delete_conversation(self._owner, _conversation_id(request))
+        return Response(204)
+
+    async def restore_conversation(self, request: Request) -> Response:
+        """Undo a deletion."""
+        restored = await self._store.restore_conversation(self._owner, _conversation_id(request))
+        return json_response(without_owner(restored))
+
+    def _checked_title(self, title: str) -> str:
+        line = " ".join(title.split())
+        if not line:
+            raise InvalidRequest("A title has at least one letter.", param="title")
+        most = self._options.limits.title_characters
+        if len(line) > most:
+            raise TooMuch(f"The title is too long: at most {most} characters.", param="title")
+        return line
+
+
+def _conversation_id(request: Request) -> str:
+    return checked_id(request.path["conversation"], "conversation")

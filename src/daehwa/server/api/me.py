@@ -1,0 +1,57 @@
+"""Who is asking, and what this home offers."""
+
+from daehwa.conversation.ports import ModelCatalogue
+from daehwa.server.api.shapes import Health, Me
+from daehwa.server.asgi import Request, Response, json_response
+from daehwa.server.options import ServerOptions
+
+_LOCALES = ("en", "ko")
+
+
+class MeApi:
+    """The operations on the person who asks."""
+
+    def __init__(self, catalogue: ModelCatalogue, options: ServerOptions) -> None:
+        self._catalogue = catalogue
+        self._options = options
+
+    async def get_health(self, _request: Request) -> Response:
+        """Say that the server answers; nothing is read for it."""
+        return json_response(Health())
+
+    async def get_me(self, request: Request) -> Response:
+        """Say who is asking, what this home offers and what the limits are."""
+        options = self._options
+        models = await self._catalogue.models()
+        me = Me(
+            user=options.user,
+            home=options.home,
+            version=options.version,
+            default_model=await self._catalogue.default_model(),
+            locale=preferred_locale(request.header(b"accept-language") or ""),
+            limits=options.limits,
+            embedded=bool(models) and all(model.trial for model in models),
+        )
+        return json_response(me)
+
+
+def preferred_locale(accept_language: str) -> str:
+    """Return the first of our locales by the header's weights, English where it names none."""
+    best, best_weight = _LOCALES[0], 0.0
+    for item in accept_language.lower().split(","):
+        language, _, parameter = item.strip().partition(";")
+        locale = language.partition("-")[0]
+        weight = _weight(parameter)
+        if locale in _LOCALES and weight > best_weight:
+            best, best_weight = locale, weight
+    return best
+
+
+def _weight(parameter: str) -> float:
+    name, _, value = parameter.replace(" ", "").partition("=")
+    if name != "q":
+        return 1.0
+    try:
+        return float(value)
+    except ValueError:
+        return 0.0

@@ -1,0 +1,154 @@
+"""The JSON of the page's dialect where it differs from the core's values. Unknown fields of a request are refused."""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from daehwa.conversation import messages
+from daehwa.conversation.messages import Message, TitleSource
+from daehwa.conversation.ports import Model, Segment
+from daehwa.server.options import Limits, User
+
+_UUID7 = r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
+
+
+def _id(description: str) -> Meta:
+    # The pattern is for the documents only: `checked_id` refuses with an error of its own.
+    return Meta(description=description, extra_json_schema={"format": "uuid", "pattern": _UUID7})
+
+
+class Conversation(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation. `leaf` is the message at whose end the reader last was; times are milliseconds since 1970."""
+
+    id: str
+    title: str
+    title_source: TitleSource
+    model: str | None
+    leaf: str | None
+    pinned: bool
+    archived: bool
+    created: int
+    updated: int
+
+
+_FIELDS = Conversation.__struct_fields__
+
+
+def without_owner(conversation: messages.Conversation) -> Conversation:
+    """Return a conversation as its owner sees it."""
+    return Conversation(**{name: getattr(conversation, name) for name in _FIELDS})
+
+
+class Health(msgspec.Struct, frozen=True):
+    """The server answers."""
+
+    status: str = "ok"
+
+
+class Me(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is asking and what this home offers. `embedded`: only the small trial model is there."""
+
+    user: User
+    home: str
+    version: str
+    default_model: str | None
+    locale: Annotated[str, Meta(description="en or ko, by Accept-Language")]
+    limits: Limits
+    embedded: bool
+
+
+class Models(msgspec.Struct, frozen=True):
+    """The models that can be chosen now, and the one that is taken where none is named."""
+
+    models: tuple[Model, ...]
+    default: str | None
+
+
+class ConversationsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to list, or, with `query`, what to search for."""
+
+    query: Annotated[
+        str | None,
+        Meta(description="Words to search titles and text for, archived conversations included.", max_length=500),
+    ] = None
+    archived: Annotated[bool, Meta(description="List the archived conversations instead.")] = False
+    after: Annotated[str | None, Meta(description="The cursor that came with the page before.")] = None
+    limit: Annotated[int | None, Meta(description="How many at most: 50, or 30 of a search.", ge=1, le=100)] = None
+
+
+class ConversationPage(msgspec.Struct, frozen=True):
+    """Conversations, pinned first, then newest; `after` is the cursor of the next page."""
+
+    conversations: tuple[Conversation, ...]
+    after: str | None
+
+
+class SearchHit(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation that matches, with its title and a snippet of one message in segments."""
+
+    conversation: Conversation
+    title: tuple[Segment, ...]
+    message: str | None
+    snippet: tuple[Segment, ...]
+
+
+class SearchHits(msgspec.Struct, frozen=True):
+    """What was found, best first."""
+
+    hits: tuple[SearchHit, ...]
+
+
+class WholeConversation(msgspec.Struct, frozen=True):
+    """A conversation and all its messages, parents before children."""
+
+    conversation: Conversation
+    messages: tuple[Message, ...]
+
+
+class ConversationChanges(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to change; what is not named stays."""
+
+    title: str | UnsetType = UNSET
+    pinned: bool | UnsetType = UNSET
+    archived: bool | UnsetType = UNSET
+    leaf: Annotated[str | UnsetType, _id("A message of the conversation.")] = UNSET
+
+    def given(self) -> dict[str, Any]:
+        """Return what is named."""
+        return {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not UNSET}
+
+
+class QuestionPart(msgspec.Struct, frozen=True, tag="text", tag_field="type", forbid_unknown_fields=True):
+    """Text of a question."""
+
+    text: str
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A question; its id is made by the client."""
+
+    id: Annotated[str, _id("A new UUID version 7.")]
+    parent: Annotated[str | None, Meta(description="The reply it follows; null at the beginning.")]
+    parts: tuple[QuestionPart, ...]
+
+
+class TurnBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A turn: with `message` a question; with `parent` alone a further answer to that question; with `parent` and
+    `continue` the rest of a reply that was cut off.
+    """
+
+    conversation: Annotated[str, _id("A new UUID version 7 begins a conversation.")]
+    reply: Annotated[str, _id("A new UUID version 7; the same again follows the turn and never reruns it.")]
+    model: Annotated[str | None, Meta(description="An id of /api/models; null for the default.")] = None
+    message: Question | None = None
+    parent: Annotated[str | None, Meta(description="A question, or with `continue` a reply.")] = None
+    continue_reply: bool = msgspec.field(name="continue", default=False)
+
+
+class FollowQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where to go on."""
+
+    after: Annotated[
+        int | None, Meta(description="The last id that was seen; the header Last-Event-ID goes before it.", ge=0)
+    ] = None

@@ -1,0 +1,90 @@
+"""Turns: begin, follow, stop. The turn itself runs in the core; here it is only asked for and watched."""
+
+from daehwa.conversation.errors import InvalidRequest, MessageNotFound, TooMuch
+from daehwa.conversation.ids import checked_id
+from daehwa.conversation.messages import TextPart
+from daehwa.conversation.ports import ConversationStore
+from daehwa.conversation.running import Question, RunningTurns, TurnRequest
+from daehwa.server.api import shapes
+from daehwa.server.asgi import Request, Response, json_response
+from daehwa.server.body import json_body, query_values
+from daehwa.server.event_stream import EventStream
+from daehwa.server.options import ServerOptions
+
+_LONGEST_POSITION = 15
+"""Digits of the largest integer that every JSON reader keeps exact."""
+
+
+class TurnsApi:
+    """The operations on turns."""
+
+    def __init__(self, store: ConversationStore, running: RunningTurns, options: ServerOptions) -> None:
+        self._store = store
+        self._running = running
+        self._options = options
+        self._owner = options.user.id
+
+    async def begin_turn(self, request: Request) -> EventStream:
+        """Ask a question, ask for a further answer, or for the rest of one; the answer streams.
+
+        The head is sent when question and reply are on disk. The turn goes on when the client leaves. The same reply
+        id again follows the turn that is there.
+        """
+        after = _last_event_id(request) or 0
+        body = await json_body(request, shapes.TurnBody, self._options)
+        reply = await self._running.start(self._turn_request(body))
+        return EventStream(self._running.follow(self._owner, reply.id, after=after))
+
+    async def follow_turn(self, request: Request) -> EventStream:
+        """Follow a reply from where the client last was: what it missed, then what is new, to the end."""
+        reply = checked_id(request.path["reply"], "reply")
+        after = query_values(request, shapes.FollowQuery).after
+        last = _last_event_id(request)
+        message = await self._store.get_message(self._owner, reply)
+        if message.role != "assistant":
+            raise MessageNotFound("reply")
+        position = last if last is not None else after or 0
+        return EventStream(self._running.follow(self._owner, reply, after=position))
+
+    async def stop_turn(self, request: Request) -> Response:
+        """Stop a reply where it is, ending the upstream call, and return it as stored."""
+        reply = checked_id(request.path["reply"], "reply")
+        return json_response(await self._running.stop(self._owner, reply))
+
+    def _turn_request(self, body: shapes.TurnBody) -> TurnRequest:
+        if (body.message is None) == (body.parent is None):
+            raise InvalidRequest("Give either a 'message' to ask or the 'parent' of a further answer.", param="message")
+        if body.continue_reply and body.parent is None:
+            raise InvalidRequest("To continue, give the cut reply as 'parent' and no 'message'.", param="continue")
+        if body.parent is not None:
+            checked_id(body.parent, "parent")
+        return TurnRequest(
+            owner=self._owner,
+            conversation=checked_id(body.conversation, "conversation"),
+            reply=checked_id(body.reply, "reply"),
+            model=body.model,
+            question=None if body.message is None else self._question(body.message),
+            parent=body.parent,
+            continue_reply=body.continue_reply,
+        )
+
+    def _question(self, question: shapes.Question) -> Question:
+        checked_id(question.id, "message.id")
+        if question.parent is not None:
+            checked_id(question.parent, "message.parent")
+        most = self._options.limits.message_characters
+        if sum(len(part.text) for part in question.parts) > most:
+            raise TooMuch(f"The message is too long: at most {most:,} characters.", param="message.parts")
+        if not any(part.text.strip() for part in question.parts):
+            raise InvalidRequest("The message is empty. Write something to ask.", param="message.parts")
+        return Question(question.id, question.parent, tuple(TextPart(part.text) for part in question.parts))
+
+
+def _last_event_id(request: Request) -> int | None:
+    """Return the header's number; browsers send it empty when they have none."""
+    text = (request.header(b"last-event-id") or "").strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) <= _LONGEST_POSITION):
+        raise InvalidRequest("'Last-Event-ID' must be the id of an event of this reply.", param="Last-Event-ID")
+    return int(text)

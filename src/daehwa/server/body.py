@@ -1,0 +1,83 @@
+"""Requests become typed values here: what the client sends is read within limits, decoded, or refused in a sentence."""
+
+import asyncio
+import re
+from typing import TypeVar
+
+import msgspec
+
+from daehwa.conversation.errors import InvalidRequest, TooMuch
+from daehwa.server.asgi import ClientLeftError, Request
+from daehwa.server.errors import BodyTooSlow, UnsupportedMediaType
+from daehwa.server.options import ServerOptions
+
+T = TypeVar("T")
+
+_PLACE = re.compile(r"(?s)(.*) - at `\$\.?(.*)`$")
+_FIELD = re.compile(r"Object (?:missing required|contains unknown) field `(.*)`")
+
+
+async def json_body(request: Request, kind: type[T], options: ServerOptions) -> T:
+    """Return the body as a value of `kind`.
+
+    Raise `InvalidRequest`, `TooMuch`, `UnsupportedMediaType`, `BodyTooSlow`.
+    """
+    media_type = (request.header(b"content-type") or "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise UnsupportedMediaType
+    try:
+        async with asyncio.timeout(options.body_seconds):
+            body = await _read(request, options.limits.body_bytes)
+    except TimeoutError:
+        raise BodyTooSlow from None
+    return _decoded(body, kind)
+
+
+def query_values(request: Request, kind: type[T]) -> T:
+    """Return the query as a value of `kind`. Raise `InvalidRequest`."""
+    try:
+        return msgspec.convert(request.query(), kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise _invalid(str(error), "The query") from None
+
+
+async def _read(request: Request, limit: int) -> bytes:
+    """Return the whole body. One that is too long is heard to its end, up to twice the limit, but not kept: a client
+    that is still sending would not see the answer.
+    """
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientLeftError
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size <= limit:
+            chunks.append(chunk)
+        else:
+            chunks.clear()
+        if not message.get("more_body", False) or size > 2 * limit:
+            break
+    if size > limit:
+        raise TooMuch(f"The request is too long: at most {limit:,} bytes are accepted.")
+    return b"".join(chunks)
+
+
+def _decoded(body: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        raise _invalid(str(error), "The body") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise InvalidRequest("The body is not valid JSON in UTF-8.") from None
+
+
+def _invalid(reason: str, whole: str) -> InvalidRequest:
+    place, field = _PLACE.match(reason), _FIELD.match(reason)
+    param = place.group(2) if place is not None else None
+    if field is not None:
+        param = f"{param}.{field.group(1)}" if param else field.group(1)
+    sentence = (place.group(1) if place is not None else reason).replace("Object", "it").replace("`", "'")
+    subject = f"'{place.group(2)}'" if place is not None else whole
+    return InvalidRequest(f"{subject} is not as it should be: {sentence[:1].lower()}{sentence[1:]}.", param=param)

@@ -1,0 +1,160 @@
+"""Errors as HTTP: the core's tree and this server's own become a status and a JSON body, in this one place."""
+
+import logging
+
+import msgspec
+
+from daehwa.conversation.errors import (
+    Conflict,
+    DaehwaError,
+    InvalidRequest,
+    NotFound,
+    ProviderError,
+    StoreError,
+    TooMuch,
+)
+from daehwa.server.access_log import exchange_of
+from daehwa.server.asgi import ASGIApp, ClientLeftError, Headers, Receive, Response, Scope, Send, json_response
+
+_log = logging.getLogger("daehwa.server")
+
+
+class RouteNotFound(NotFound):
+    """Nothing is served at this path."""
+
+    type = "route_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("Nothing is served at this path. The paths are listed at /api/openapi.json.")
+
+
+class MethodNotAllowed(DaehwaError):  # noqa: N818 - errors state the fact
+    """The path is served, but not with this method; `allow` says with which."""
+
+    type = "method_not_allowed"
+
+    def __init__(self, allow: str) -> None:
+        super().__init__(f"This path can be asked with {allow} only.")
+        self.allow = allow
+
+
+class UnsupportedMediaType(DaehwaError):  # noqa: N818
+    """The body is not announced as JSON."""
+
+    type = "unsupported_media_type"
+
+    def __init__(self) -> None:
+        super().__init__("Send the body as JSON, with the header 'Content-Type: application/json'.")
+
+
+class BodyTooSlow(DaehwaError):  # noqa: N818
+    """The body did not arrive in time."""
+
+    type = "body_too_slow"
+
+    def __init__(self) -> None:
+        super().__init__("The request's body did not arrive in time. Send it again.")
+
+
+class HostNotAllowed(DaehwaError):  # noqa: N818
+    """The Host header is not a name of this server, as when another site's name was pointed here."""
+
+    type = "host_not_allowed"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This server does not answer under this name. Open it under its own address, or add the name to the "
+            "allowed hosts in the settings."
+        )
+
+
+class CrossSiteRequest(DaehwaError):  # noqa: N818
+    """A page of another site asked for a change."""
+
+    type = "cross_site_request"
+
+    def __init__(self) -> None:
+        super().__init__("Changes are accepted from this server's own page and from programs, not from other sites.")
+
+
+STATUS: dict[type[DaehwaError], int] = {
+    InvalidRequest: 400,
+    CrossSiteRequest: 403,
+    NotFound: 404,
+    MethodNotAllowed: 405,
+    BodyTooSlow: 408,
+    Conflict: 409,
+    TooMuch: 413,
+    UnsupportedMediaType: 415,
+    HostNotAllowed: 421,
+    DaehwaError: 500,
+    ProviderError: 502,
+    StoreError: 503,
+}
+
+
+class Error(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is wrong: a stable `type`, a sentence that says what to do, the parameter where there is one."""
+
+    type: str
+    message: str
+    param: str | None = None
+
+
+class ErrorAnswer(msgspec.Struct, frozen=True):
+    """The body of every answer with a status of 400 or more."""
+
+    error: Error
+
+
+def status_of(kind: type[DaehwaError]) -> int:
+    """Return the HTTP status of an error, that of its nearest kind."""
+    return next(STATUS[base] for base in kind.__mro__ if base in STATUS)
+
+
+def error_response(error: DaehwaError) -> Response:
+    """Return an error as an answer."""
+    headers: Headers = []
+    if isinstance(error, MethodNotAllowed):
+        headers.append((b"allow", error.allow.encode()))
+    if isinstance(error, TooMuch | BodyTooSlow):
+        # What is left of the body is not worth reading.
+        headers.append((b"connection", b"close"))
+    body = ErrorAnswer(Error(error.type, error.message, error.param))
+    return json_response(body, status_of(type(error)), headers)
+
+
+def _unexpected(request_id: str) -> Response:
+    sentence = f"Something went wrong here. The log says more under the request id {request_id}."
+    return json_response(ErrorAnswer(Error("internal_error", sentence)), 500)
+
+
+class ErrorAnswers:
+    """The edge of a request: whatever is raised inside becomes an answer, and a traceback stays in the log."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on and answer what is raised."""
+        exchange = exchange_of(scope)
+        answer: Response
+        try:
+            await self._app(scope, receive, send)
+        except ClientLeftError:
+            exchange.left = True
+            return
+        except DaehwaError as error:
+            answer = error_response(error)
+            if answer.status >= 500:  # noqa: PLR2004 - the server's own faults
+                _log.warning("request %s: %s", exchange.id, error.message)
+        except Exception:  # noqa: BLE001 - the edge of a request
+            _log.exception("request %s failed", exchange.id)
+            answer = _unexpected(exchange.id)
+        else:
+            return
+        if exchange.status:
+            # The head is out: an end without `done` or `error` tells a follower to come back for the rest.
+            await send({"type": "http.response.body", "body": b""})
+        else:
+            await answer(scope, receive, send)

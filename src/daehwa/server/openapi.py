@@ -1,0 +1,144 @@
+"""The OpenAPI 3.1 document, made of the table of operations and the types that they decode and encode."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from http import HTTPStatus
+from typing import Any, TypeAlias
+
+import msgspec
+
+from daehwa.conversation.errors import DaehwaError, InvalidRequest, StoreError
+from daehwa.conversation.events import ReplyEnded, TitleMade, ToolCallDelta
+from daehwa.conversation.messages import Usage
+from daehwa.server.asgi import Request, Response
+from daehwa.server.errors import CrossSiteRequest, ErrorAnswer, HostNotAllowed, status_of
+from daehwa.server.routing import EVENT_STREAM, Operation
+
+Json: TypeAlias = dict[str, Any]
+
+EVENTS: tuple[tuple[str, Any, str], ...] = (
+    ("delta", str, "More text to append."),
+    ("reasoning", str, "More of the model's visible thinking to append."),
+    ("tool", ToolCallDelta, "A tool call begins, or its arguments grow: append them for the same id."),
+    ("usage", Usage, "Tokens as the upstream counted them."),
+    ("done", ReplyEnded, "The reply is final: complete or stopped."),
+    ("error", ReplyEnded, "The reply is final: failed, or interrupted with its text kept."),
+    ("title", TitleMade, "The conversation has a new title; may follow `done`."),
+)
+"""The events of a stream: name, type of the JSON data, meaning."""
+
+STREAM = (
+    "Server-sent events. Each has an `id` to resume with (Last-Event-ID), a name and JSON data. Exactly one `done` or "
+    "`error` ends a reply; a stream that ends without one was cut: follow again. A comment is sent as a heartbeat when "
+    "10 seconds pass without news."
+)
+
+
+def errors_of(operation: Operation) -> tuple[type[DaehwaError], ...]:
+    """Return every error of our own that an operation may answer with."""
+    errors: list[type[DaehwaError]] = [*operation.errors, HostNotAllowed]
+    if operation.path_names or operation.query is not None or operation.body is not None:
+        errors.insert(0, InvalidRequest)
+    if operation.method not in {"GET", "HEAD"}:
+        errors.append(CrossSiteRequest)
+    if operation.path != "/healthz":
+        errors.append(StoreError)
+    return tuple(dict.fromkeys(errors))
+
+
+class OpenApi:
+    """The document, made when it is first asked for."""
+
+    def __init__(self, version: str) -> None:
+        self.operations: Sequence[Operation] = ()
+        self._version = version
+        self._document: bytes | None = None
+
+    async def get_openapi(self, _request: Request) -> Response:
+        """Return this API's OpenAPI 3.1 document."""
+        if self._document is None:
+            self._document = msgspec.json.encode(document(self.operations, self._version))
+        headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-cache")]
+        return Response(200, self._document, headers)
+
+
+def document(operations: Sequence[Operation], version: str) -> Json:
+    """Return the document."""
+    types = [t for op in operations for t in (op.query, op.body, op.answer) if t is not None]
+    types += [ErrorAnswer, *(data for _, data, _ in EVENTS)]
+    schemas, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+    schema_of = dict(zip(map(id, types), schemas, strict=True))
+    paths: dict[str, Json] = defaultdict(dict)
+    for operation in operations:
+        paths[operation.path][operation.method.lower()] = _operation(operation, schema_of, components)
+    queries = {op.query.__name__ for op in operations if op.query is not None}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "daehwa",
+            "version": version,
+            "description": "The page's own dialect. Unknown fields and parameters of a request are refused.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        # Without accounts there is no key to send: who reaches the server is its owner.
+        "security": [],
+        "paths": dict(paths),
+        "components": {"schemas": {name: schema for name, schema in components.items() if name not in queries}},
+    }
+
+
+def _operation(operation: Operation, schema_of: dict[int, Json], components: dict[str, Json]) -> Json:
+    summary, _, more = (operation.handler.__doc__ or "").strip().partition("\n")
+    made: Json = {"operationId": operation.name, "summary": summary}
+    if more:
+        made["description"] = " ".join(more.split())
+    parameters = [*_path_parameters(operation), *_query_parameters(operation, components)]
+    if operation.media_type == EVENT_STREAM:
+        described = "Resume after this event; goes before `after`."
+        schema = {"type": "integer", "minimum": 0}
+        parameters.append({"name": "Last-Event-ID", "in": "header", "description": described, "schema": schema})
+    if parameters:
+        made["parameters"] = parameters
+    if operation.body is not None:
+        content = {"application/json": {"schema": schema_of[id(operation.body)]}}
+        made["requestBody"] = {"required": True, "content": content}
+    made["responses"] = {str(operation.status): _answer(operation, schema_of), **_errors(operation, schema_of)}
+    return made
+
+
+def _path_parameters(operation: Operation) -> Iterable[Json]:
+    for name in operation.path_names:
+        schema = {"type": "string", "format": "uuid"}
+        yield {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+def _query_parameters(operation: Operation, components: dict[str, Json]) -> Iterable[Json]:
+    if operation.query is None:
+        return
+    for name, schema in components[operation.query.__name__]["properties"].items():
+        described = {key: value for key, value in schema.items() if key != "description"}
+        yield {"name": name, "in": "query", "description": schema.get("description", ""), "schema": described}
+
+
+def _answer(operation: Operation, schema_of: dict[int, Json]) -> Json:
+    if operation.media_type == EVENT_STREAM:
+        events = {name: {"description": text, "schema": schema_of[id(data)]} for name, data, text in EVENTS}
+        content = {EVENT_STREAM: {"schema": {"type": "string"}, "x-events": events}}
+        return {"description": STREAM, "content": content}
+    described = HTTPStatus(operation.status).phrase
+    if operation.answer is None:
+        return {"description": described}
+    schema = schema_of[id(operation.answer)]
+    return {"description": described, "content": {operation.media_type: {"schema": schema}}}
+
+
+def _errors(operation: Operation, schema_of: dict[int, Json]) -> Json:
+    by_status: dict[int, list[type[DaehwaError]]] = defaultdict(list)
+    for kind in errors_of(operation):
+        by_status[status_of(kind)].append(kind)
+    content = {"application/json": {"schema": schema_of[id(ErrorAnswer)]}}
+    return {
+        str(status): {"description": " ".join(f"`{k.type}`: {k.__doc__}" for k in kinds), "content": content}
+        for status, kinds in sorted(by_status.items())
+    }

@@ -1,0 +1,102 @@
+"""The table of operations and the way from a request to its row."""
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
+from typing import Any, TypeAlias
+
+import msgspec
+
+from daehwa.conversation.errors import DaehwaError
+from daehwa.server.asgi import ASGIApp, Receive, Request, Scope, Send
+from daehwa.server.errors import MethodNotAllowed, RouteNotFound
+
+Handler: TypeAlias = Callable[[Request], Awaitable[ASGIApp]]
+
+EVENT_STREAM = "text/event-stream"
+_NAME = re.compile(r"\{([a-z_]+)\}")
+
+
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
+    """One row: the handler's name is the operation's, its docstring the documentation.
+
+    `answer` is the JSON type of the answer, None where there is no body; `media_type` is another than JSON's where
+    the answer is not JSON. `errors` are those beside the ones that any request may meet.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    query: type | None = None
+    body: type | None = None
+    answer: Any = None
+    media_type: str = "application/json"
+    status: int = HTTPStatus.OK
+    errors: tuple[type[DaehwaError], ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The operation's name, in Python, TypeScript and OpenAPI."""
+        name: str = self.handler.__name__
+        return name
+
+    @property
+    def path_names(self) -> list[str]:
+        """The names in the path."""
+        return _NAME.findall(self.path)
+
+
+class Router:
+    """Finds the operation; what no operation serves goes to `otherwise`."""
+
+    def __init__(self, operations: Sequence[Operation], otherwise: Handler) -> None:
+        self.operations = tuple(operations)
+        self._otherwise = otherwise
+        self._fixed: dict[str, dict[str, Handler]] = {}
+        self._patterns: list[tuple[re.Pattern[str], dict[str, Handler]]] = []
+        for path in dict.fromkeys(operation.path for operation in operations):
+            methods = _methods([operation for operation in operations if operation.path == path])
+            if _NAME.search(path):
+                self._patterns.append((re.compile(_NAME.sub(r"(?P<\1>[^/]+)", path)), methods))
+            else:
+                self._fixed[path] = methods
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Find the handler and send its answer."""
+        path: str = scope["path"]
+        methods, values = self._found(path)
+        request = Request(scope, receive, values)
+        handler = _chosen(scope["method"], methods) if methods is not None else self._unmatched(path)
+        answer = await handler(request)
+        await answer(scope, receive, send)
+
+    def _found(self, path: str) -> tuple[dict[str, Handler] | None, dict[str, str]]:
+        methods = self._fixed.get(path)
+        if methods is not None:
+            return methods, {}
+        for pattern, methods in self._patterns:
+            match = pattern.fullmatch(path)
+            if match is not None:
+                return methods, match.groupdict()
+        return None, {}
+
+    def _unmatched(self, path: str) -> Handler:
+        if path == "/api" or path.startswith("/api/"):
+            raise RouteNotFound
+        return self._otherwise
+
+
+def _methods(operations: Sequence[Operation]) -> dict[str, Handler]:
+    methods: dict[str, Handler] = {}
+    for operation in operations:
+        methods[operation.method] = operation.handler
+        if operation.method == "GET" and operation.media_type != EVENT_STREAM:
+            methods["HEAD"] = operation.handler
+    return methods
+
+
+def _chosen(method: str, methods: dict[str, Handler]) -> Handler:
+    handler = methods.get(method)
+    if handler is None:
+        raise MethodNotAllowed(", ".join(methods))
+    return handler

@@ -1,0 +1,190 @@
+"""Runs the application on uvicorn: one socket, one loop, and an orderly end in which running turns come first."""
+
+import asyncio
+import contextlib
+import errno
+import logging
+import signal
+import socket
+import threading
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any, ClassVar
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from daehwa.conversation.errors import DaehwaError
+from daehwa.server.asgi import ASGIApp
+
+KEEP_ALIVE_SECONDS = 75
+GRACEFUL_SECONDS = 3
+HEAD_BYTES = 64 * 1024
+MOST_CONNECTIONS = 4000
+
+
+class CannotListen(DaehwaError):  # noqa: N818 - errors state the fact
+    """The address cannot be listened on; the message says what to do."""
+
+    type = "cannot_listen"
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Return a socket bound to the address; port 0 takes any free one. Raise `CannotListen`."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError:
+        raise CannotListen(f"'{host}' is not an address of this machine. Try --host 127.0.0.1.") from None
+    family, kind, protocol, _, address = found[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        # A port whose last user has just ended is free, except on Windows, where this would share it.
+        if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        else:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        raise CannotListen(_reason(host, port, error)) from None
+    return listener
+
+
+def _reason(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"Port {port} on {host} is taken by another program, perhaps by daehwa itself in another window. End that "
+            f"one, or take another port: --port {port + 1}."
+        )
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        return f"Port {port} needs more rights than this user has. Take one above 1023: --port 8000."
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"'{host}' is not an address of this machine. Try --host 127.0.0.1."
+    return f"Cannot listen on {host}, port {port}: {error.strerror}."
+
+
+def address_of(listener: socket.socket) -> str:
+    """Return the URL under which a browser on this machine reaches the socket."""
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - read, not bound
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class BoundedHttpProtocol(HttpToolsProtocol):
+    """uvicorn's protocol, with an end to how long a request's head may be and how long a silent connection may stay."""
+
+    _in_head = True
+    _head_bytes = 0
+    _TOO_LARGE: ClassVar[bytes] = (
+        b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+    )
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin, and give a client that says nothing an end."""
+        super().connection_made(transport)
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, or refuse a head without end."""
+        super().data_received(data)
+        if self._in_head and not self.transport.is_closing():
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES:
+                self.transport.write(self._TOO_LARGE)
+                self.transport.close()
+
+    def on_headers_complete(self) -> None:
+        """Note that the head is over."""
+        self._in_head, self._head_bytes = False, 0
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Note that a new head may begin."""
+        self._in_head = True
+        super().on_message_complete()
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, which ends running turns before it waits for connections."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        on_started: Callable[[], None] | None = None,
+        before_shutdown: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        config: Any = {
+            "http": BoundedHttpProtocol,
+            "ws": "none",
+            "lifespan": "off",
+            "loop": "asyncio",
+            "log_config": None,
+            "access_log": False,
+            "proxy_headers": False,
+            "server_header": False,
+            "timeout_keep_alive": KEEP_ALIVE_SECONDS,
+            "timeout_graceful_shutdown": GRACEFUL_SECONDS,
+            "limit_concurrency": _most_connections(),
+        }
+        super().__init__(uvicorn.Config(app, **config))
+        # Its notes on starting and ending are for those who run uvicorn itself.
+        logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+        self._on_started = on_started
+        self._before_shutdown = before_shutdown
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then say so."""
+        await super().startup(sockets)
+        if self._on_started is not None:
+            self._on_started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more connections, end the turns so that their followers get their end, then close."""
+        for server in self.servers:
+            server.close()
+        if self._before_shutdown is not None:
+            await self._before_shutdown()
+        await super().shutdown(sockets)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """End on SIGINT and SIGTERM. Unlike uvicorn's own, this does not raise the signal again at the end: what the
+        caller has still to close would be lost.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _most_connections() -> int:
+    """Stay below the process's file limit: an accept beyond it fails for everybody."""
+    try:
+        import resource  # noqa: PLC0415 - not on Windows
+    except ImportError:
+        return MOST_CONNECTIONS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_CONNECTIONS + 200
+    if soft < wanted and (hard == resource.RLIM_INFINITY or soft < hard):
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return max(50, min(MOST_CONNECTIONS, soft - 200))
+
+
+async def serve(
+    app: ASGIApp,
+    listener: socket.socket,
+    *,
+    on_started: Callable[[], None] | None = None,
+    before_shutdown: Callable[[], Awaitable[None]] | None = None,
+) -> None:
+    """Serve until SIGINT or SIGTERM. `on_started` is called once it listens, `before_shutdown` ends the running turns.
+
+    asyncio sets TCP_NODELAY on every connection, so the first token does not wait for an acknowledgement.
+    """
+    await Server(app, on_started=on_started, before_shutdown=before_shutdown).serve(sockets=[listener])
