@@ -1,0 +1,199 @@
+"""The OpenAI wire's chunks become events. Pure: bytes of JSON in, events out; unknown fields are read over."""
+
+from typing import Any, Final
+
+import msgspec
+
+from daehwa.conversation.events import (
+    Finished,
+    ProviderEvent,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+    UsageReported,
+)
+from daehwa.conversation.messages import FinishReason, Usage
+from daehwa.providers.upstream_faults import Faults, UpstreamFault
+
+DONE: Final = b"[DONE]"
+
+_FINISH: Final[dict[str, FinishReason]] = {
+    "stop": "stop",
+    "length": "length",
+    "max_tokens": "length",
+    "model_length": "length",
+    "content_filter": "content_filter",
+    "safety": "content_filter",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+}
+
+
+class _Function(msgspec.Struct, gc=False):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class _ToolCall(msgspec.Struct):
+    index: int | None = None
+    id: str | None = None
+    function: _Function | None = None
+
+
+class _ContentPart(msgspec.Struct, gc=False):
+    text: str | None = None
+
+
+class _Delta(msgspec.Struct):
+    content: str | list[_ContentPart] | None = None
+    refusal: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    tool_calls: list[_ToolCall] | None = None
+
+
+class _Choice(msgspec.Struct):
+    index: int = 0
+    delta: _Delta | None = None
+    message: _Delta | None = None
+    finish_reason: str | None = None
+
+
+class _PromptDetails(msgspec.Struct, gc=False):
+    cached_tokens: int | None = None
+
+
+class _CompletionDetails(msgspec.Struct, gc=False):
+    reasoning_tokens: int | None = None
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    prompt_tokens_details: _PromptDetails | None = None
+    completion_tokens_details: _CompletionDetails | None = None
+    prompt_cache_hit_tokens: int | None = None
+
+    def counted(self) -> Usage:
+        cached = (
+            self.prompt_tokens_details.cached_tokens if self.prompt_tokens_details else self.prompt_cache_hit_tokens
+        )
+        reasoning = self.completion_tokens_details.reasoning_tokens if self.completion_tokens_details else 0
+        return Usage(
+            input=self.prompt_tokens or 0,
+            output=self.completion_tokens or 0,
+            cached=cached or 0,
+            reasoning=reasoning or 0,
+        )
+
+
+class _Chunk(msgspec.Struct):
+    choices: list[_Choice] | None = None
+    usage: _Usage | None = None
+    error: Any = None
+
+
+_decode = msgspec.json.Decoder(_Chunk).decode
+
+
+def _chunk(data: bytes) -> _Chunk:
+    try:
+        return _decode(data)
+    except msgspec.DecodeError:
+        # Bytes that are not UTF-8 are shown as replacement characters, as an event stream's rules say.
+        return _decode(data.decode("utf-8", "replace"))
+
+
+class ChunkReader:
+    """Reads the chunks of one reply. After a fault it holds it in `fault`: the events before it still count."""
+
+    __slots__ = ("_faults", "_reasoning", "_texts", "_tool_ids", "_usage", "fault", "finish", "is_done", "seen")
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+        self._texts: list[str] = []
+        self._reasoning = False
+        self._tool_ids: dict[int, str] = {}
+        self._usage: Usage | None = None
+        self.fault: UpstreamFault | None = None
+        self.finish: FinishReason | None = None
+        self.is_done = False
+        self.seen = 0
+
+    def read(self, chunks: list[bytes]) -> list[ProviderEvent]:
+        """Return the events in `chunks`, neighbouring pieces of text as one."""
+        events: list[ProviderEvent] = []
+        usage = self._usage
+        for data in chunks:
+            self.seen += 1
+            if data == DONE:
+                self.is_done = True
+                break
+            try:
+                self._take(_chunk(data), events)
+            except UpstreamFault as fault:
+                self.fault = fault
+                break
+            except msgspec.DecodeError:
+                self.fault = self._faults.malformed("a piece of the answer that is not valid JSON of the protocol")
+                break
+        self._flush(events)
+        if self._usage is not None and self._usage != usage:
+            events.append(UsageReported(self._usage))
+        return events
+
+    def _take(self, chunk: _Chunk, events: list[ProviderEvent]) -> None:
+        if chunk.error:
+            raise self._faults.reported(chunk.error)
+        if chunk.usage is not None:
+            self._usage = chunk.usage.counted()
+        for choice in chunk.choices or ():
+            if choice.index:
+                continue
+            delta = choice.delta or choice.message
+            if delta is not None:
+                self._take_delta(delta, events)
+            if choice.finish_reason and self.finish is None:
+                self._take_finish(choice.finish_reason, events)
+
+    def _take_delta(self, delta: _Delta, events: list[ProviderEvent]) -> None:
+        thought = delta.reasoning_content or delta.reasoning
+        if thought:
+            self._add(thought, events, reasoning=True)
+        content = delta.content
+        if content:
+            text = content if isinstance(content, str) else "".join(part.text or "" for part in content)
+            self._add(text, events, reasoning=False)
+        if delta.refusal:
+            self._add(delta.refusal, events, reasoning=False)
+        if delta.tool_calls:
+            self._flush(events)
+            events += [self._tool_delta(call) for call in delta.tool_calls]
+
+    def _take_finish(self, reason: str, events: list[ProviderEvent]) -> None:
+        if reason == "error":
+            raise self._faults.reported("It gave no reason.")
+        self.finish = _FINISH.get(reason.lower(), "stop")
+        self._flush(events)
+        events.append(Finished(self.finish))
+
+    def _tool_delta(self, call: _ToolCall) -> ToolCallDelta:
+        # The id comes with a call's first piece only; later pieces name its index. Some upstreams leave the index out.
+        known = len(self._tool_ids)
+        index = call.index if call.index is not None else (known if call.id else max(0, known - 1))
+        name = self._tool_ids.setdefault(index, call.id or f"call_{index}")
+        function = call.function or _Function()
+        return ToolCallDelta(name, function.name or "", function.arguments or "")
+
+    def _add(self, text: str, events: list[ProviderEvent], *, reasoning: bool) -> None:
+        if reasoning is not self._reasoning:
+            self._flush(events)
+            self._reasoning = reasoning
+        self._texts.append(text)
+
+    def _flush(self, events: list[ProviderEvent]) -> None:
+        if self._texts:
+            text = "".join(self._texts)
+            self._texts.clear()
+            if text:
+                events.append(ReasoningDelta(text) if self._reasoning else TextDelta(text))

@@ -1,0 +1,113 @@
+"""Which of the models that an upstream lists are offered, in which order, and what is known of them by name.
+
+The tables here are the only place that knows names of models. They go by patterns, so that a new model is offered
+on the day it is listed.
+"""
+
+import re
+
+import msgspec
+
+from daehwa.conversation.ports import Model
+from daehwa.providers.upstream import Upstream
+
+PREFERRED = (
+    "gpt-6-luna",
+    "gpt-5.6-luna",
+    "gpt-5.4-mini",
+    "gpt-5-mini",
+    "gpt-4.1-mini",
+    "gpt-4o-mini",
+)
+"""The default where the settings name none: the first of these that the upstream lists; small, quick and affordable
+ones of OpenAI's, newest first. Where it lists none of them, the first model that it lists."""
+
+_NOT_CHAT = re.compile(
+    r"embed|whisper|transcri|\btts\b|-tts|audio|realtime|-live-|speech|voice|dall-e|image|sora|video|moderation|rerank|"
+    r"deep-research|computer-use|\bcodex|-codex|-instruct$|davinci|babbage|text-|ocr|guard|bge-|clip",
+    re.IGNORECASE,
+)
+_NOT_CHAT_OPENAI = re.compile(r"-pro(-\d|$)|instruct", re.IGNORECASE)
+"""OpenAI serves these by another wire than chat completions."""
+_INSTRUCT_CHAT = re.compile(r"(?:\d|[bB]|it|chat|v\d[\d.]*)-instruct$", re.IGNORECASE)
+"""Elsewhere "instruct" at the end of a name is how a chat model is called: llama-3.1-8b-instruct."""
+
+_DATED = re.compile(r"-(?:20\d\d-\d\d-\d\d|\d{4})$")
+
+_CONTEXT_WINDOWS = (
+    (re.compile(r"gpt-4\.1"), 1_047_576),
+    (re.compile(r"gpt-4o|gpt-4-turbo|chatgpt-4o"), 128_000),
+    (re.compile(r"gpt-4-32k"), 32_768),
+    (re.compile(r"gpt-4"), 8_192),
+    (re.compile(r"gpt-3\.5"), 16_385),
+    (re.compile(r"gpt-5.*-chat|chat-latest"), 128_000),
+    (re.compile(r"gpt-[56]"), 400_000),
+    (re.compile(r"o[134](-|$)"), 200_000),
+)
+
+
+class _Meta(msgspec.Struct):
+    n_ctx: int | None = None
+    n_ctx_train: int | None = None
+
+
+class _Listed(msgspec.Struct):
+    id: str
+    name: str | None = None
+    display_name: str | None = None
+    created: float | None = None
+    context_length: int | None = None
+    context_window: int | None = None
+    max_context_length: int | None = None
+    max_model_len: int | None = None
+    meta: _Meta | None = None
+
+
+class _Listing(msgspec.Struct):
+    data: list[_Listed]
+
+
+_decode = msgspec.json.Decoder(_Listing).decode
+
+
+def listed_models(upstream: Upstream, body: bytes) -> list[Model]:
+    """Return the chat models in a `/models` body. OpenAI's own list has no order: preferred first, then newest.
+
+    Raise `msgspec.DecodeError` when it is no list of models.
+    """
+    is_openai = upstream.host.endswith("api.openai.com")
+    listed = [model for model in _decode(body).data if is_chat_model(model.id, is_openai=is_openai)]
+    if is_openai:
+        listed.sort(key=_openai_order)
+    return [_model(upstream, model) for model in listed]
+
+
+def is_chat_model(name: str, *, is_openai: bool = False) -> bool:
+    """Return whether a model of this name answers chat completions."""
+    if is_openai and _NOT_CHAT_OPENAI.search(name):
+        return False
+    return not _NOT_CHAT.search(name) or bool(_INSTRUCT_CHAT.search(name) and not is_openai)
+
+
+def known_context_window(name: str) -> int | None:
+    """Return the context window of one of OpenAI's models, by its name."""
+    bare = name.rpartition("/")[2]
+    return next((window for pattern, window in _CONTEXT_WINDOWS if pattern.match(bare)), None)
+
+
+def _openai_order(model: _Listed) -> tuple[int, bool, float, str]:
+    rank = PREFERRED.index(model.id) if model.id in PREFERRED else len(PREFERRED)
+    return rank, bool(_DATED.search(model.id)), -(model.created or 0), model.id
+
+
+def _model(upstream: Upstream, listed: _Listed) -> Model:
+    told = listed.context_length or listed.context_window or listed.max_model_len or listed.max_context_length
+    if told is None and listed.meta is not None:
+        told = listed.meta.n_ctx or listed.meta.n_ctx_train
+    return Model(
+        id=f"{upstream.name}/{listed.id}",
+        name=listed.display_name or listed.name or listed.id.removeprefix("models/"),
+        provider=upstream.name,
+        context_window=told or known_context_window(listed.id),
+        titles=upstream.titles,
+    )

@@ -1,0 +1,66 @@
+"""What there is to know about an upstream before it is asked anything: address, key, models, patience."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+
+class ServedModel(msgspec.Struct, frozen=True, kw_only=True):
+    """A model that the settings name: `name` at the upstream, `label` for people, its context window in tokens."""
+
+    name: str
+    label: str | None = None
+    context_window: int | None = None
+
+
+class Patience(msgspec.Struct, frozen=True, kw_only=True):
+    """How long to wait, in seconds, and how often to try.
+
+    `first_byte` is generous because a reasoning model may think for minutes before it says a word. `retry_for` bounds
+    the time after which no further try begins; a longer Retry-After than `retry_wait` is reported, not waited for.
+    """
+
+    connect: float = 10.0
+    first_byte: float = 300.0
+    idle: float = 90.0
+    listing: float = 10.0
+    tries: int = 3
+    retry_base: float = 0.5
+    retry_wait: float = 4.0
+    retry_for: float = 15.0
+
+
+class Upstream(msgspec.Struct, frozen=True, kw_only=True):
+    """A server that speaks the OpenAI wire protocol, and how this home knows it.
+
+    `models` empty: what the upstream lists is offered. `key` goes into `Authorization: Bearer`, unless `headers` has
+    an Authorization of its own. `ca_file`: further certificate authorities to trust. `extra_body` is added to every
+    request. `keep_alive` False for servers that close connections without saying so.
+    """
+
+    name: str
+    base_url: str
+    key: str | None = None
+    headers: Mapping[str, str] = {}
+    models: tuple[ServedModel, ...] = ()
+    ca_file: str | None = None
+    extra_body: Mapping[str, object] = {}
+    patience: Patience = Patience()
+    continues_replies: bool = False
+    titles: bool = True
+    keep_alive: bool = True
+    use_proxy: bool = True
+
+    def __repr__(self) -> str:
+        """Show which upstream it is, never its key or headers."""
+        return f"Upstream(name={self.name!r}, base_url={self.base_url!r})"
+
+    def url(self, path: str) -> str:
+        """Return the address of `path`; a query in the base URL (Azure's api-version) is kept."""
+        base, mark, query = self.base_url.partition("?")
+        return f"{base.rstrip('/')}/{path}{mark}{query}"
+
+    @property
+    def host(self) -> str:
+        """The host and port, for people."""
+        return self.base_url.partition("://")[2].partition("/")[0].rpartition("@")[2] or self.base_url

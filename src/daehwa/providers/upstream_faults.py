@@ -1,0 +1,306 @@
+"""What can go wrong with an upstream, each as its error and one sentence that says what to do next. Never the key."""
+
+import re
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import msgspec
+
+from daehwa.conversation.errors import (
+    ProviderAuthError,
+    ProviderContextError,
+    ProviderCutError,
+    ProviderError,
+    ProviderMalformedError,
+    ProviderModelError,
+    ProviderRateLimitError,
+    ProviderRefusedError,
+    ProviderStreamError,
+    ProviderTimeoutError,
+    ProviderUnavailableError,
+    ProviderUnreachableError,
+)
+from daehwa.providers.upstream import Upstream
+
+SAID_CHARACTERS = 300
+"""So much of the upstream's own message is passed on."""
+
+_LOOKS_LIKE_A_KEY = re.compile(r"\b(?:sk|pk|rk|gsk|xai|key)[-_][\w*.-]{6,}|\bBearer\s+\S+|\bAIza[\w-]{10,}")
+_CONTEXT = re.compile(
+    r"context_length_exceeded|exceed_context_size|maximum context length|context (?:length|window|size)|"
+    r"prompt is too long|too many (?:input )?tokens|input is too long",
+    re.IGNORECASE,
+)
+_MODEL = re.compile(r"model", re.IGNORECASE)
+
+
+class UpstreamFault(Exception):  # noqa: N818 - errors state the fact
+    """A fault on its way to becoming `error`; `again` says whether another try may help."""
+
+    def __init__(self, error: ProviderError, *, again: bool = False) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.again = again
+
+
+class Said(msgspec.Struct, frozen=True):
+    """What an upstream said about its fault: its sentence, and the code or type by which programs know it."""
+
+    message: str = ""
+    code: str = ""
+
+
+def said(body: object) -> Said:
+    """Find the upstream's own words in a decoded error body, in any of the forms that are about."""
+    if isinstance(body, list) and body:
+        body = body[0]
+    if isinstance(body, dict):
+        inner = body.get("error", body)
+        if isinstance(inner, dict):
+            message = inner.get("message") or inner.get("detail") or inner.get("msg") or ""
+            code = " ".join(str(inner[name]) for name in ("code", "type", "status") if inner.get(name))
+            return Said(message if isinstance(message, str) else msgspec.json.encode(message).decode(), code)
+        body = inner
+    return Said(body) if isinstance(body, str) else Said()
+
+
+def said_in(body: bytes) -> Said:
+    """Find the upstream's own words in an error body; a web page says nothing."""
+    try:
+        return said(msgspec.json.decode(body))
+    except msgspec.DecodeError:
+        text = body[:2000].decode("utf-8", "replace")
+        return Said() if "<" in text else Said(text)
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return how many seconds to wait, from milliseconds, seconds or an HTTP date; None where nothing is said."""
+    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        value = headers.get(name, "")
+        try:
+            return max(0.0, float(value) / unit)
+        except ValueError:
+            pass
+    try:
+        return max(0.0, parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+class Faults:
+    """Makes the faults of one upstream."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._name = upstream.name
+        self._host = upstream.host
+        self._has_key = bool(upstream.key)
+        self._secrets = [value for value in (upstream.key, *upstream.headers.values()) if value and len(value) > 3]  # noqa: PLR2004
+
+    def words(self, text: str) -> str:
+        """Return the upstream's words fit to be shown: one line, shortened, without keys."""
+        for secret in self._secrets:
+            text = text.replace(secret, "[key]")
+        text = " ".join(_LOOKS_LIKE_A_KEY.sub("[key]", text).split())
+        return text if len(text) <= SAID_CHARACTERS else text[: SAID_CHARACTERS - 1] + "…"
+
+    def _quoted(self, text: str) -> str:
+        return f" It says: “{words}”" if (words := self.words(text)) else ""
+
+    # ------------------------------------------------------------ by HTTP status
+
+    def answered(self, status: int, headers: Mapping[str, str], body: bytes, model: str | None) -> UpstreamFault:
+        """Return the fault that a status other than 200 stands for."""
+        told = said_in(body)
+        if status in {401, 403}:
+            return UpstreamFault(self._auth(status, told))
+        if status == 429:  # noqa: PLR2004
+            return self._rate_limit(headers, told)
+        if status >= 500 or status == 408:  # noqa: PLR2004
+            return UpstreamFault(
+                ProviderUnavailableError(
+                    f"{self._name} has a fault of its own ({status}). Try again in a moment."
+                    + self._quoted(told.message),
+                    status=status,
+                    retry_after=retry_after(headers),
+                ),
+                again=True,
+            )
+        return UpstreamFault(self._refused(status, headers, told, model))
+
+    def _auth(self, status: int, told: Said) -> ProviderError:
+        if not self._has_key:
+            sentence = f"{self._name} wants an API key ({status}) and none is set. Set its key and start again."
+        elif status == 401:  # noqa: PLR2004
+            sentence = f"{self._name} does not accept the API key (401). Check the key that is set for it."
+        else:
+            sentence = (
+                f"{self._name} does not allow this with the API key that is set (403). Check what the key may do."
+            )
+        return ProviderAuthError(sentence + self._quoted(told.message), status=status)
+
+    def _rate_limit(self, headers: Mapping[str, str], told: Said) -> UpstreamFault:
+        wait = retry_after(headers)
+        spent = "insufficient_quota" in told.code
+        if spent:
+            sentence = f"The account at {self._name} has no quota left (429). Check its plan and billing."
+        elif wait is not None:
+            sentence = f"{self._name} asks to wait {max(1, round(wait))} s (429). Try again then."
+        else:
+            sentence = f"{self._name} has too many requests from this key (429). Wait a little and try again."
+        error = ProviderRateLimitError(sentence + self._quoted(told.message), status=429, retry_after=wait)
+        return UpstreamFault(error, again=not spent)
+
+    def _refused(self, status: int, headers: Mapping[str, str], told: Said, model: str | None) -> ProviderError:
+        if 300 <= status < 400:  # noqa: PLR2004
+            target = self.words(headers.get("location", "").partition("?")[0])
+            return ProviderRefusedError(
+                f"{self._name} sends requests on to {target or 'another address'} ({status}), and the key is not sent "
+                "there. Set the base URL to the right address.",
+                status=status,
+            )
+        if _CONTEXT.search(f"{told.code} {told.message}"):
+            return self.too_long(told.message, status)
+        if status == 404 and model is not None:  # noqa: PLR2004
+            sentence = (
+                f"{self._name} does not serve the model “{model}” (404). Choose another model."
+                if _MODEL.search(f"{told.code} {told.message}")
+                else f"{self._name} does not know this address or model (404). Check the model “{model}” and the base "
+                "URL, which usually ends in /v1."
+            )
+            return ProviderModelError(sentence + self._quoted(told.message), status=status)
+        if "model_not_found" in told.code:
+            return ProviderModelError(
+                f"{self._name} does not serve the model “{model}” ({status}). Choose another model."
+                + self._quoted(told.message),
+                status=status,
+            )
+        return ProviderRefusedError(
+            f"{self._name} refuses this request ({status}). Change the question, or choose another model."
+            + self._quoted(told.message),
+            status=status,
+        )
+
+    def too_long(self, message: str, status: int | None = None) -> ProviderError:
+        """Return the error of a prompt that does not fit into the model's context window."""
+        return ProviderContextError(
+            "This conversation is longer than the model can read. Begin a new one, or choose a model with a larger "
+            f"context window.{self._quoted(message)}",
+            status=status,
+        )
+
+    def cannot_list(self, status: int) -> UpstreamFault:
+        """Return the fault of an upstream that has no list of its models."""
+        return UpstreamFault(
+            ProviderModelError(
+                f"{self._name} does not list its models ({status}). Name them in the settings, or check the base URL, "
+                "which usually ends in /v1.",
+                status=status,
+            )
+        )
+
+    # ------------------------------------------------------------ of the connection
+
+    def _unreachable(self, sentence: str, *, again: bool) -> UpstreamFault:
+        return UpstreamFault(ProviderUnreachableError(sentence), again=again)
+
+    def name_not_found(self) -> UpstreamFault:
+        """Return the fault of a host name that DNS does not know."""
+        return self._unreachable(
+            f"The name of {self._name}'s server, {self._host}, is not found. Check the internet connection "
+            "and the base URL.",
+            again=True,
+        )
+
+    def refused_connection(self, why: str) -> UpstreamFault:
+        """Return the fault of a server that takes no connection."""
+        return self._unreachable(
+            f"{self._name} takes no connection at {self._host} ({self.words(why)}). Check that it runs, and "
+            "the base URL.",
+            again=True,
+        )
+
+    def no_trust(self, why: str) -> UpstreamFault:
+        """Return the fault of a certificate that cannot be trusted, or of a server without TLS."""
+        return self._unreachable(
+            f"No safe connection to {self._name} at {self._host}: {self.words(why)}. Check the base URL, and the "
+            "certificate authorities where the server has a private one.",
+            again=False,
+        )
+
+    def proxy_fault(self, why: str) -> UpstreamFault:
+        """Return the fault of a proxy between here and the upstream."""
+        return self._unreachable(
+            f"The proxy on the way to {self._name} does not let the request through ({self.words(why)}). Check "
+            "HTTPS_PROXY and NO_PROXY.",
+            again=False,
+        )
+
+    def bad_address(self) -> UpstreamFault:
+        """Return the fault of a base URL that is none."""
+        return self._unreachable(
+            f"The base URL of {self._name} is not an address of the form https://host/v1. Set it right.", again=False
+        )
+
+    def connection_lost(self) -> UpstreamFault:
+        """Return the fault of a connection that closes before an answer."""
+        return self._unreachable(
+            f"{self._name} closed the connection before it answered. Try again in a moment.", again=True
+        )
+
+    def connect_timeout(self, seconds: float) -> UpstreamFault:
+        """Return the fault of a connection that does not come about."""
+        return UpstreamFault(
+            ProviderTimeoutError(
+                f"No connection to {self._name} at {self._host} within {seconds:g} s. Check the network and the "
+                "base URL."
+            ),
+            again=True,
+        )
+
+    def first_byte_timeout(self, seconds: float) -> UpstreamFault:
+        """Return the fault of an upstream that takes the question and says nothing."""
+        return UpstreamFault(
+            ProviderTimeoutError(
+                f"{self._name} did not begin to answer within {seconds:g} s. Try again, or choose another model."
+            )
+        )
+
+    def idle_timeout(self, seconds: float) -> UpstreamFault:
+        """Return the fault of an upstream that falls silent."""
+        return UpstreamFault(
+            ProviderTimeoutError(
+                f"{self._name} fell silent for {seconds:g} s in the middle of the answer. Go on from here, or try "
+                "again."
+            )
+        )
+
+    # ------------------------------------------------------------ of the stream
+
+    def cut(self) -> UpstreamFault:
+        """Return the fault of a stream without its end."""
+        return UpstreamFault(
+            ProviderCutError(f"The answer of {self._name} broke off. Go on from here, or try again."), again=True
+        )
+
+    def malformed(self, what: str) -> UpstreamFault:
+        """Return the fault of bytes that are not the wire protocol."""
+        return UpstreamFault(
+            ProviderMalformedError(
+                f"{self._name} sent {what}. Check that its base URL leads to an OpenAI-compatible API; it usually "
+                "ends in /v1."
+            )
+        )
+
+    def reported(self, error: Any) -> UpstreamFault:
+        """Return the fault of an error object inside the stream."""
+        told = said(error)
+        if _CONTEXT.search(f"{told.code} {told.message}"):
+            return UpstreamFault(self.too_long(told.message))
+        return UpstreamFault(
+            ProviderStreamError(
+                f"{self._name} reported an error in the middle of its answer. Try again."
+                + self._quoted(told.message or told.code)
+            )
+        )
