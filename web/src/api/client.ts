@@ -1,0 +1,106 @@
+/** One function a route. Each decodes what the server sent, and throws `ApiFailure` where it cannot do what it says. */
+import * as v from "valibot";
+import { ApiFailure, failureOf, isAbort, networkFailure } from "./failure.ts";
+import * as wire from "./wire.ts";
+
+export interface QuestionBody {
+  readonly id: string;
+  readonly parent: string | null;
+  readonly parts: readonly { readonly type: "text"; readonly text: string }[];
+}
+
+/** A turn as POST /api/turns takes it; the three shapes are in docs/api.md. */
+export interface TurnBody {
+  readonly conversation: string;
+  readonly reply: string;
+  readonly model?: string;
+  readonly message?: QuestionBody;
+  readonly parent?: string;
+  readonly continue?: true;
+}
+
+export interface ConversationChanges {
+  readonly title?: string;
+  readonly pinned?: boolean;
+  readonly archived?: boolean;
+  readonly leaf?: string;
+}
+
+let noticeReach: (reached: boolean) => void = () => undefined;
+
+/** Be told of each request whether the server was reached. */
+export function onReach(notice: (reached: boolean) => void): void {
+  noticeReach = notice;
+}
+
+async function send(path: string, init: RequestInit = {}): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(path, init);
+  } catch (error) {
+    if (isAbort(error)) throw error;
+    noticeReach(false);
+    throw networkFailure(error);
+  }
+  noticeReach(true);
+  if (!response.ok) throw await failureOf(response);
+  return response;
+}
+
+function withBody(method: string, body: unknown): RequestInit {
+  return { method, headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+}
+
+async function decoded<const S extends v.GenericSchema>(schema: S, response: Response): Promise<v.InferOutput<S>> {
+  let body: unknown;
+  try {
+    body = await response.json();
+  } catch (error) {
+    throw isAbort(error) ? error : networkFailure(error);
+  }
+  const result = v.safeParse(schema, body);
+  if (result.success) return result.output;
+  const issue = result.issues[0];
+  const where = v.getDotPath(issue) ?? "";
+  throw new ApiFailure(response.status, { type: "unexpected_answer", message: `${where}: ${issue.message}` });
+}
+
+export const getMe = async (): Promise<wire.Me> => decoded(wire.Me, await send("/api/me"));
+
+export const getModels = async (): Promise<wire.Models> => decoded(wire.Models, await send("/api/models"));
+
+export async function listConversations(page: { after?: string; limit?: number } = {}): Promise<wire.ConversationPage> {
+  const search = new URLSearchParams();
+  if (page.after !== undefined) search.set("after", page.after);
+  if (page.limit !== undefined) search.set("limit", String(page.limit));
+  const query = search.toString();
+  return decoded(wire.ConversationPage, await send(query ? `/api/conversations?${query}` : "/api/conversations"));
+}
+
+export async function searchConversations(query: string, signal: AbortSignal): Promise<wire.SearchHit[]> {
+  const response = await send(`/api/conversations?${new URLSearchParams({ query }).toString()}`, { signal });
+  return (await decoded(wire.SearchHits, response)).hits;
+}
+
+export const getConversation = async (id: string): Promise<wire.OpenedConversation> =>
+  decoded(wire.OpenedConversation, await send(`/api/conversations/${id}`));
+
+export const changeConversation = async (id: string, changes: ConversationChanges): Promise<wire.Conversation> =>
+  decoded(wire.Conversation, await send(`/api/conversations/${id}`, withBody("PATCH", changes)));
+
+export async function deleteConversation(id: string): Promise<void> {
+  await send(`/api/conversations/${id}`, { method: "DELETE" });
+}
+
+export const restoreConversation = async (id: string): Promise<wire.Conversation> =>
+  decoded(wire.Conversation, await send(`/api/conversations/${id}/restore`, { method: "POST" }));
+
+/** Start a turn, or follow it where this very reply is there already. The body is its event stream. */
+export const startTurn = (body: TurnBody, signal: AbortSignal): Promise<Response> =>
+  send("/api/turns", { ...withBody("POST", body), signal });
+
+export const followTurn = (reply: string, after: number, signal: AbortSignal): Promise<Response> =>
+  send(`/api/turns/${reply}/events`, { headers: { "last-event-id": String(after) }, signal, cache: "no-store" });
+
+export const stopTurn = async (reply: string): Promise<wire.Message> =>
+  decoded(wire.Message, await send(`/api/turns/${reply}/stop`, { method: "POST" }));

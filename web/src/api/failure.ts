@@ -1,0 +1,56 @@
+/** What can go wrong between page and server, as one kind of error that the page knows how to show. */
+import * as v from "valibot";
+import { ErrorBody, type Failure } from "./wire.ts";
+
+export class ApiFailure extends Error {
+  readonly type: string;
+  /** HTTP status; 0 where no answer came at all. */
+  readonly status: number;
+  readonly retryAfter: number | null;
+
+  constructor(status: number, failure: Failure) {
+    super(failure.message);
+    this.name = "ApiFailure";
+    this.status = status;
+    this.type = failure.type;
+    this.retryAfter = failure.retry_after ?? null;
+  }
+
+  /** Whether the same request may well succeed a little later. */
+  get passes(): boolean {
+    return this.status === 0 || this.status === 408 || this.status === 429 || this.status >= 500;
+  }
+
+  get failure(): Failure {
+    return { type: this.type, message: this.message, retry_after: this.retryAfter };
+  }
+}
+
+export function networkFailure(cause: unknown): ApiFailure {
+  return new ApiFailure(0, { type: "network", message: cause instanceof Error ? cause.message : String(cause) });
+}
+
+export function isAbort(error: unknown): boolean {
+  return error instanceof DOMException && error.name === "AbortError";
+}
+
+/** Read the error that a response carries, whatever sent it (a proxy's HTML page too). */
+export async function failureOf(response: Response): Promise<ApiFailure> {
+  const text = await response.text().catch(() => "");
+  const parsed = v.safeParse(ErrorBody, parseJson(text));
+  if (parsed.success) return new ApiFailure(response.status, parsed.output.error);
+  const retryAfter = Number(response.headers.get("retry-after"));
+  return new ApiFailure(response.status, {
+    type: response.status >= 500 ? "server_unavailable" : "unexpected_answer",
+    message: `HTTP ${String(response.status)} ${response.statusText}`.trim(),
+    retry_after: Number.isFinite(retryAfter) && retryAfter > 0 ? retryAfter : null,
+  });
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,80 @@
+/** Which conversation is open, and keeping it in step with the server, other tabs and what waits to be sent. */
+import { startTurn } from "../api/client.ts";
+import { connection } from "../lib/connection.svelte.ts";
+import { route } from "../lib/route.svelte.ts";
+import { onOtherTabs, tellOtherTabs } from "../lib/tabs.ts";
+import { models } from "../settings/models.svelte.ts";
+import { conversations } from "../sidebar/list.svelte.ts";
+import { OpenConversation } from "./open.svelte.ts";
+import { sendWaiting } from "./outbox.ts";
+
+const LOOK_AGAIN = 20_000;
+const SETTLE = 150;
+
+class Current {
+  open = $state.raw(new OpenConversation(route.place.conversation));
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** Open what the address names, unless it is open already. */
+  follow(conversation: string | null, message: string | null): void {
+    const same = conversation === null ? this.open.state === "new" : conversation === this.open.id;
+    if (same && message === null) return;
+    if (!same) {
+      this.open.close();
+      this.open = new OpenConversation(conversation);
+    }
+    if (conversation !== null) void this.open.load(message);
+  }
+
+  /** Begin a new conversation on an empty page. */
+  begin(): void {
+    route.go(null);
+    this.follow(null, null);
+  }
+
+  start(): () => void {
+    if (this.open.state === "loading") void this.open.load(route.place.message);
+    void this.#send();
+    const look = (): void => {
+      if (document.visibilityState === "visible") this.#lookAgain();
+    };
+    const stops = [
+      onOtherTabs((id) => this.#lookAgain(id)),
+      connection.onBack(() => {
+        void this.#send();
+        void models.load();
+        this.#lookAgain();
+      }),
+    ];
+    const poll = setInterval(look, LOOK_AGAIN);
+    document.addEventListener("visibilitychange", look);
+    addEventListener("focus", look);
+    return () => {
+      clearInterval(poll);
+      document.removeEventListener("visibilitychange", look);
+      removeEventListener("focus", look);
+      for (const stop of stops) stop();
+    };
+  }
+
+  /** Many hints at once make one look. */
+  #lookAgain(changed: string = this.open.id): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#look(changed), SETTLE);
+  }
+
+  async #look(changed: string): Promise<void> {
+    await conversations.refresh();
+    const { open } = this;
+    if (changed !== open.id || (open.state !== "ready" && open.state !== "failed")) return;
+    await open.load();
+  }
+
+  async #send(): Promise<void> {
+    const sent = await sendWaiting(startTurn, (reply) => this.open.live.has(reply));
+    for (const id of sent) tellOtherTabs(id);
+    if (sent.length > 0) this.#lookAgain();
+  }
+}
+
+export const current = new Current();

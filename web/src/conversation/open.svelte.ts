@@ -1,0 +1,261 @@
+/** The conversation that is on the page: its tree, the branch that is shown, and the replies that grow in it. */
+import * as api from "../api/client.ts";
+import { ApiFailure } from "../api/failure.ts";
+import type { Conversation, Message, ReplyEnd } from "../api/wire.ts";
+import { conversationMessages } from "../i18n/catalogue.ts";
+import { announcer } from "../lib/announce.svelte.ts";
+import { newId } from "../lib/ids.ts";
+import { tellOtherTabs } from "../lib/tabs.ts";
+import { conversations } from "../sidebar/list.svelte.ts";
+import { LiveReply, type LiveReplyHooks } from "./live-reply.svelte.ts";
+import { dropTurn, keepTurn, markRefused, waitingTurns } from "./outbox.ts";
+import { textOf } from "./reply.ts";
+import { entriesOf, MessageTree } from "./tree.ts";
+import { mergeMessages, messagesOf, newConversation } from "./turns.ts";
+
+type Loading = "new" | "loading" | "ready" | "missing" | "failed";
+
+/** What a turn is about, before it gets its ids. */
+interface Turn {
+  readonly question?: { readonly text: string; readonly parent: string | null };
+  readonly parent?: string;
+  readonly continues?: boolean;
+  readonly model: string | null;
+}
+
+export class OpenConversation {
+  readonly id: string;
+  state = $state<Loading>("new");
+  meta = $state.raw<Conversation | null>(null);
+  leaf = $state<string | null>(null);
+  messages = $state.raw<ReadonlyMap<string, Message>>(new Map());
+  live = $state.raw<ReadonlyMap<string, LiveReply>>(new Map());
+  readonly tree = $derived(new MessageTree(this.messages));
+  readonly path = $derived(this.tree.path(this.leaf));
+  readonly entries = $derived(entriesOf(this.tree, this.path));
+  /** The reply at the end of what is shown, while it grows or waits to be sent. */
+  readonly growing = $derived(this.live.get(this.path.at(-1)?.id ?? "") ?? null);
+  readonly #followed = new Set<LiveReply>();
+  #serverLeaf: string | null = null;
+  #closed = false;
+
+  constructor(id: string | null) {
+    this.id = id ?? newId();
+    if (id !== null) this.state = "loading";
+  }
+
+  /** Whether a question can be asked now, at the end of what is shown. */
+  get canAsk(): boolean {
+    return this.growing === null || this.growing.phase === "refused";
+  }
+
+  async load(message: string | null = null): Promise<void> {
+    if (this.state === "failed") this.state = "loading";
+    try {
+      const opened = await api.getConversation(this.id);
+      if (this.#closed) return;
+      this.#takeIn(opened.conversation, opened.messages);
+      if (message !== null && this.messages.has(message)) this.leaf = message;
+      this.state = "ready";
+    } catch (error) {
+      if (!(error instanceof ApiFailure)) throw error;
+      if (this.#closed) return;
+      this.#failedToLoad(error);
+    }
+    this.#resumeUnsent();
+  }
+
+  #failedToLoad(error: ApiFailure): void {
+    const unsent = waitingTurns().some((turn) => turn.body.conversation === this.id);
+    if (unsent || (error.passes && this.messages.size > 0)) this.state = "ready";
+    else if (error.status === 404) this.state = "missing";
+    else this.state = "failed";
+  }
+
+  #takeIn(conversation: Conversation, messages: readonly Message[]): void {
+    const unsent = new Set(waitingTurns().flatMap(({ body }) => [body.reply, body.message?.id ?? ""]));
+    this.messages = mergeMessages(
+      this.messages,
+      messages,
+      (id) => this.live.has(id),
+      (id) => unsent.has(id),
+    );
+    if (conversation.leaf !== this.#serverLeaf && !this.growing) this.leaf = conversation.leaf;
+    this.#serverLeaf = conversation.leaf;
+    this.meta = conversation;
+    conversations.put(conversation);
+    for (const message of messages) {
+      if (message.status === "streaming" && !this.live.has(message.id)) this.#follow(message, null);
+    }
+  }
+
+  /** Turns that this browser still has to send, from before a reload. */
+  #resumeUnsent(): void {
+    for (const { body, created, refused } of waitingTurns()) {
+      if (body.conversation !== this.id || this.live.has(body.reply)) continue;
+      if (this.messages.has(body.reply)) {
+        dropTurn(body.reply);
+        continue;
+      }
+      this.#add(messagesOf(body, created));
+      const reply = this.#follow(this.messages.get(body.reply), refused ? null : body, body);
+      if (refused) reply?.refuse(refused);
+    }
+  }
+
+  ask(text: string, model: string | null): void {
+    this.#begin({ question: { text, parent: this.#parentOfNext() }, model });
+  }
+
+  edit(question: Message, text: string, model: string | null): void {
+    this.#begin({ question: { text, parent: question.parent }, model });
+  }
+
+  regenerate(answer: Message, model: string | null): void {
+    if (answer.parent !== null) this.#begin({ parent: answer.parent, model });
+  }
+
+  proceed(reply: Message, model: string | null): void {
+    this.#begin({ parent: reply.id, continues: true, model });
+  }
+
+  #parentOfNext(): string | null {
+    const refused = this.growing?.phase === "refused" ? 2 : 0;
+    return this.path.at(-1 - refused)?.id ?? null;
+  }
+
+  #begin({ question, parent, continues, model }: Turn): void {
+    const newest = Math.max(0, ...[...this.messages.values()].map((message) => message.created));
+    const created = Math.max(Date.now(), newest + 1);
+    const body: api.TurnBody = {
+      conversation: this.id,
+      reply: newId(),
+      ...(model === null ? {} : { model }),
+      ...(question && {
+        message: { id: newId(), parent: question.parent, parts: [{ type: "text", text: question.text }] },
+      }),
+      ...(parent !== undefined && { parent }),
+      ...(continues && { continue: true }),
+    };
+    keepTurn(body, created);
+    this.#add(messagesOf(body, created));
+    this.meta = this.meta ? { ...this.meta, model, updated: created } : newConversation(body, created);
+    conversations.put(this.meta);
+    this.state = "ready";
+    this.#follow(this.messages.get(body.reply), body);
+  }
+
+  #add(messages: readonly Message[]): void {
+    this.messages = new Map([...this.messages, ...messages.map((message) => [message.id, message] as const)]);
+    this.leaf = messages.at(-1)?.id ?? this.leaf;
+  }
+
+  #follow(message: Message | undefined, post: api.TurnBody | null, refused?: api.TurnBody): LiveReply | null {
+    if (!message) return null;
+    const body = post ?? refused ?? null;
+    const reply = new LiveReply(message, body, this.#hooks(message.id));
+    this.#followed.add(reply);
+    this.live = new Map(this.live).set(message.id, reply);
+    if (post !== null || body === null) reply.start();
+    return reply;
+  }
+
+  #hooks(reply: string): LiveReplyHooks {
+    const say = (key: "answerBegins" | "answerEnds" | "answerStopped" | "answerFailed"): void =>
+      announcer.say(conversationMessages.get()[key]);
+    return {
+      onAccepted: () => {
+        dropTurn(reply);
+        this.#serverLeaf = reply;
+        tellOtherTabs(this.id);
+      },
+      onRefused: (failure) => {
+        if (this.live.get(reply)?.phase === "refused") markRefused(reply, failure.failure);
+        else void this.load();
+        say("answerFailed");
+      },
+      onBegun: () => say("answerBegins"),
+      onEnded: (live, end) => {
+        this.#ended(live, end);
+        tellOtherTabs(this.id);
+        say(end.status === "complete" ? "answerEnds" : end.status === "stopped" ? "answerStopped" : "answerFailed");
+      },
+      onTitle: (title) => this.retitle(title),
+    };
+  }
+
+  #ended(live: LiveReply, end: ReplyEnd): void {
+    const live2 = new Map(this.live);
+    live2.delete(live.id);
+    const message = this.messages.get(live.id);
+    if (message) {
+      const ended: Message = {
+        ...message,
+        parts: live.frozen(),
+        status: end.status,
+        finish: end.finish ?? null,
+        error: end.error ?? null,
+        usage: live.usage ?? message.usage,
+        position: live.position,
+      };
+      this.messages = new Map(this.messages).set(live.id, ended);
+    }
+    this.live = live2;
+  }
+
+  retitle(title: string): void {
+    if (this.meta) this.meta = { ...this.meta, title, title_source: "model" };
+    conversations.patch(this.id, { title, title_source: "model" });
+    tellOtherTabs(this.id);
+  }
+
+  async stop(): Promise<void> {
+    const reply = this.growing;
+    if (reply && (reply.phase === "waiting" || reply.phase === "streaming")) await api.stopTurn(reply.id);
+    else if (reply?.phase === "sending") this.takeBack(reply.id);
+  }
+
+  /** Send a refused turn once more, with the same ids. */
+  retry(reply: string): void {
+    markRefused(reply, null);
+    this.live.get(reply)?.start();
+  }
+
+  /** Withdraw a turn that was never stored; returns the question's text, which goes back to where it was written. */
+  takeBack(reply: string): string {
+    const answer = this.messages.get(reply);
+    const question = this.messages.get(answer?.parent ?? "");
+    const asked = waitingTurns().some(({ body }) => body.reply === reply && body.message !== undefined);
+    dropTurn(reply);
+    this.live.get(reply)?.close();
+    const left = new Map(this.messages);
+    left.delete(reply);
+    if (asked && question) left.delete(question.id);
+    this.messages = left;
+    const live = new Map(this.live);
+    live.delete(reply);
+    this.live = live;
+    this.leaf = (asked ? question?.parent : answer?.parent) ?? null;
+    if (left.size === 0) {
+      this.state = "new";
+      conversations.drop(this.id);
+    }
+    return asked && question ? textOf(question.parts) : "";
+  }
+
+  /** Walk to another version of a message, and remember the place. */
+  async show(sibling: Message): Promise<void> {
+    const leaf = this.tree.newestBelow(sibling.id);
+    this.leaf = leaf;
+    if (leaf === null || this.live.get(leaf)?.phase === "sending") return;
+    this.#serverLeaf = leaf;
+    await api.changeConversation(this.id, { leaf });
+    tellOtherTabs(this.id);
+  }
+
+  /** Stop following; the turns themselves go on. */
+  close(): void {
+    this.#closed = true;
+    for (const reply of this.#followed) reply.close();
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * Turns that the server has not yet acknowledged. Kept in this browser until it has, so that a reload while offline
+ * loses no question; the ids go with them, so that sending twice is harmless.
+ */
+import * as v from "valibot";
+import type { TurnBody } from "../api/client.ts";
+import { ApiFailure } from "../api/failure.ts";
+import { Failure } from "../api/wire.ts";
+import { readSaved, save } from "../lib/saved.ts";
+
+const Question = v.object({
+  id: v.string(),
+  parent: v.nullable(v.string()),
+  parts: v.array(v.object({ type: v.literal("text"), text: v.string() })),
+});
+
+const Entry = v.object({
+  conversation: v.string(),
+  reply: v.string(),
+  model: v.exactOptional(v.string()),
+  message: v.exactOptional(Question),
+  parent: v.exactOptional(v.string()),
+  continue: v.exactOptional(v.literal(true)),
+});
+
+const Stored = v.array(v.object({ body: Entry, created: v.number(), refused: v.nullable(Failure) }));
+
+export interface Waiting {
+  readonly body: TurnBody;
+  readonly created: number;
+  /** Why the server would not take it; null while it still may. */
+  readonly refused: Failure | null;
+}
+
+const KEY = "outbox";
+
+export function waitingTurns(): Waiting[] {
+  const saved = readSaved(KEY);
+  if (saved === null) return [];
+  try {
+    return v.parse(Stored, JSON.parse(saved));
+  } catch {
+    return [];
+  }
+}
+
+function store(waiting: readonly Waiting[]): void {
+  save(KEY, waiting.length === 0 ? null : JSON.stringify(waiting));
+}
+
+export function keepTurn(body: TurnBody, created: number): void {
+  store([...waitingTurns().filter((other) => other.body.reply !== body.reply), { body, created, refused: null }]);
+}
+
+export function dropTurn(reply: string): void {
+  const waiting = waitingTurns();
+  if (waiting.some((turn) => turn.body.reply === reply)) store(waiting.filter((turn) => turn.body.reply !== reply));
+}
+
+export function markRefused(reply: string, refused: Failure | null): void {
+  store(waitingTurns().map((turn) => (turn.body.reply === reply ? { ...turn, refused } : turn)));
+}
+
+type Start = (body: TurnBody, signal: AbortSignal) => Promise<Response>;
+
+/**
+ * Send what waits, oldest first, but for turns that `elsewhere` says are being sent already. Returns the
+ * conversations that got something. Stops at the first failure that says the server is not there.
+ */
+export async function sendWaiting(start: Start, elsewhere: (reply: string) => boolean): Promise<string[]> {
+  const sent: string[] = [];
+  for (const { body, refused } of waitingTurns()) {
+    if (refused || elsewhere(body.reply)) continue;
+    const abort = new AbortController();
+    try {
+      await start(body, abort.signal);
+      dropTurn(body.reply);
+      sent.push(body.conversation);
+    } catch (error) {
+      if (!(error instanceof ApiFailure)) throw error;
+      if (error.passes) break;
+      markRefused(body.reply, error.failure);
+    } finally {
+      // The turn goes on without us; whoever opens its conversation follows it.
+      abort.abort();
+    }
+  }
+  return sent;
+}

@@ -1,0 +1,80 @@
+/** The messages and the request of a turn, as they are made here before the server knows of them. Pure. */
+import type { TurnBody } from "../api/client.ts";
+import type { Conversation, Message } from "../api/wire.ts";
+
+const FIRST_TITLE_CHARACTERS = 60;
+
+export interface NewMessage {
+  readonly id: string;
+  readonly conversation: string;
+  readonly parent: string | null;
+  readonly created: number;
+}
+
+export function questionMessage(base: NewMessage, text: string): Message {
+  return { ...blank(base), role: "user", status: "complete", parts: [{ type: "text", text }] };
+}
+
+export function replyMessage(base: NewMessage, model: string | null): Message {
+  return { ...blank(base), role: "assistant", status: "streaming", model };
+}
+
+function blank(base: NewMessage): Omit<Message, "role" | "status"> {
+  return { ...base, parts: [], model: null, finish: null, usage: null, error: null, position: 0, heartbeat: null };
+}
+
+/** The messages that a turn not yet stored will have, out of its request. */
+export function messagesOf(body: TurnBody, created: number): Message[] {
+  const { conversation, reply, message } = body;
+  const parent = message?.id ?? body.parent ?? null;
+  const answer = replyMessage({ id: reply, conversation, parent, created: created + 1 }, body.model ?? null);
+  if (!message) return [answer];
+  const text = message.parts.map((part) => part.text).join("");
+  return [questionMessage({ id: message.id, conversation, parent: message.parent, created }, text), answer];
+}
+
+/** As the server names a conversation at first; see `title_from` in conversation/messages.py. */
+export function titleFrom(question: string): string {
+  const characters = [...question.split(/\s+/).filter(Boolean).join(" ")];
+  if (characters.length <= FIRST_TITLE_CHARACTERS) return characters.join("");
+  return `${characters.slice(0, FIRST_TITLE_CHARACTERS - 1).join("").trimEnd()}…`;
+}
+
+export function newConversation(body: TurnBody, created: number): Conversation {
+  return {
+    id: body.conversation,
+    title: titleFrom(body.message?.parts.map((part) => part.text).join("") ?? ""),
+    title_source: "question",
+    model: body.model ?? null,
+    leaf: body.reply,
+    pinned: false,
+    archived: false,
+    created,
+    updated: created,
+  };
+}
+
+/**
+ * What the server has, joined with what only this tab knows: turns not yet stored, and replies that grow here.
+ * Messages that did not change stay the same objects, so that nothing is drawn again for them.
+ */
+export function mergeMessages(
+  known: ReadonlyMap<string, Message>,
+  fromServer: readonly Message[],
+  growsHere: (id: string) => boolean,
+  unsent: (id: string) => boolean,
+): Map<string, Message> {
+  const merged = new Map<string, Message>();
+  for (const message of fromServer) {
+    const here = known.get(message.id);
+    merged.set(message.id, here && (growsHere(message.id) || isSame(here, message)) ? here : message);
+  }
+  for (const message of known.values()) {
+    if (!merged.has(message.id) && unsent(message.id)) merged.set(message.id, message);
+  }
+  return merged;
+}
+
+function isSame(a: Message, b: Message): boolean {
+  return a.status === b.status && a.position === b.position && a.parent === b.parent && a.created === b.created;
+}

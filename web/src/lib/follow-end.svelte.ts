@@ -1,0 +1,56 @@
+/**
+ * Keeps a scroller at its end while its content grows, but only while the reader is there. Scrolling up lets go;
+ * coming back to the end takes hold again.
+ */
+const NEAR = 32;
+
+export class FollowEnd {
+  following = $state(true);
+  #scroller: HTMLElement | null = null;
+  #lastTop = 0;
+  #lastHeight = 0;
+
+  readonly attach = (scroller: HTMLElement): (() => void) => {
+    this.#scroller = scroller;
+    const scrolled = (): void => this.#scrolled(scroller);
+    const grown = new ResizeObserver(() => {
+      if (this.following) this.#jump(scroller);
+    });
+    grown.observe(scroller);
+    if (scroller.firstElementChild) grown.observe(scroller.firstElementChild);
+    scroller.addEventListener("scroll", scrolled, { passive: true });
+    return () => {
+      grown.disconnect();
+      scroller.removeEventListener("scroll", scrolled);
+      this.#scroller = null;
+    };
+  };
+
+  /** Go to the end and stay there. */
+  toEnd(): void {
+    this.following = true;
+    if (this.#scroller) this.#jump(this.#scroller);
+  }
+
+  /** Stay where we are, whatever grows. */
+  letGo(): void {
+    this.following = false;
+  }
+
+  #jump(scroller: HTMLElement): void {
+    scroller.scrollTop = scroller.scrollHeight;
+    this.#lastTop = scroller.scrollTop;
+    this.#lastHeight = scroller.scrollHeight;
+  }
+
+  #scrolled(scroller: HTMLElement): void {
+    const { scrollTop, scrollHeight, clientHeight } = scroller;
+    const atEnd = scrollHeight - scrollTop - clientHeight <= NEAR;
+    // Content that shrank moves the scroll position too; that is not the reader scrolling up.
+    const readerWentUp = scrollTop < this.#lastTop - 1 && scrollHeight >= this.#lastHeight;
+    if (readerWentUp && !atEnd) this.following = false;
+    else if (atEnd) this.following = true;
+    this.#lastTop = scrollTop;
+    this.#lastHeight = scrollHeight;
+  }
+}

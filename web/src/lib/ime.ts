@@ -1,0 +1,39 @@
+/**
+ * The one rule for Enter in every input: never while an input method composes.
+ *
+ * `isComposing` alone is not enough: Safari ends the composition before it sends the keydown of the Enter that ended it
+ * (then `keyCode` is 229), and some input methods report neither, so the composition events are watched as well.
+ */
+import type { Attachment } from "svelte/attachments";
+
+const composing = new WeakSet<EventTarget>();
+
+export function isComposing(event: KeyboardEvent): boolean {
+  // `keyCode` is deprecated but the only thing that tells this case in Safari.
+  return event.isComposing || event.keyCode === 229 || (event.target !== null && composing.has(event.target));
+}
+
+/** Watch an input's composition; put it on every input that asks `isEnter` or `isEscape`. */
+export const watchComposition: Attachment<HTMLElement> = (element) => {
+  const begin = (): void => void composing.add(element);
+  const end = (): void => void composing.delete(element);
+  element.addEventListener("compositionstart", begin);
+  element.addEventListener("compositionend", end);
+  element.addEventListener("blur", end);
+  return () => {
+    end();
+    element.removeEventListener("compositionstart", begin);
+    element.removeEventListener("compositionend", end);
+    element.removeEventListener("blur", end);
+  };
+};
+
+/** Enter that means "do it": no Shift (which breaks the line), no composition. */
+export function isEnter(event: KeyboardEvent): boolean {
+  return event.key === "Enter" && !event.shiftKey && !event.altKey && !isComposing(event);
+}
+
+/** Escape that means "leave": the first one during a composition belongs to the input method. */
+export function isEscape(event: KeyboardEvent): boolean {
+  return event.key === "Escape" && !isComposing(event);
+}

@@ -1,0 +1,39 @@
+/** Short notes at the edge of the page, each with at most one thing to do. */
+
+export interface Toast {
+  readonly id: number;
+  readonly text: string;
+  readonly action: { readonly label: string; readonly run: () => void } | null;
+}
+
+const SHOWN_FOR = 8_000;
+
+class Toasts {
+  shown = $state.raw<readonly Toast[]>([]);
+  #next = 0;
+  readonly #timers = new Map<number, ReturnType<typeof setTimeout>>();
+
+  show(text: string, action: Toast["action"] = null): void {
+    const toast = { id: this.#next++, text, action };
+    this.shown = [...this.shown.slice(-2), toast];
+    this.resume(toast.id);
+  }
+
+  dismiss(id: number): void {
+    this.pause(id);
+    this.shown = this.shown.filter((toast) => toast.id !== id);
+  }
+
+  /** While the reader is at it, it stays. */
+  pause(id: number): void {
+    clearTimeout(this.#timers.get(id));
+    this.#timers.delete(id);
+  }
+
+  resume(id: number): void {
+    this.pause(id);
+    this.#timers.set(id, setTimeout(() => this.dismiss(id), SHOWN_FOR));
+  }
+}
+
+export const toasts = new Toasts();
