@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from daehwa.conversation.messages import Failure, Part, Usage
+from daehwa.conversation.messages import Failure, Part, TextPart, Usage
 
 T = TypeVar("T")
 
@@ -27,6 +27,11 @@ def encode_parts(parts: Iterable[Part]) -> str:
 def decode_parts(text: str) -> tuple[Part, ...]:
     """Return the parts that `encode_parts` wrote."""
     return _parts_decoder.decode(text)
+
+
+def text_of(parts: str) -> str:
+    """Return the text that the reader sees of what `encode_parts` wrote."""
+    return "".join(part.text for part in decode_parts(parts) if isinstance(part, TextPart))
 
 
 def encode_value(value: Usage | Failure | None) -> str | None:

@@ -1,0 +1,147 @@
+"""Conversations in one SQLite file: one thread writes, two read, and none of it happens on the event loop."""
+# ruff: noqa: D102 - what the methods do is written once, on the protocol
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Self, TypeVar
+
+from daehwa.conversation.messages import Conversation, Message, TitleSource, Usage
+from daehwa.conversation.ports import (
+    BegunTurn,
+    Checkpoint,
+    ConversationChanges,
+    ConversationPage,
+    NewTurn,
+    SearchHit,
+)
+from daehwa.stores import sqlite_conversations as conversations
+from daehwa.stores import sqlite_search, sqlite_turns
+from daehwa.stores.ordering import decode_cursor
+from daehwa.stores.search_text import Query
+from daehwa.stores.sqlite_connection import check_sqlite, open_reader, open_writer, truncate_log
+from daehwa.stores.sqlite_migrations import migrate
+from daehwa.stores.sqlite_reader import SqliteReader
+from daehwa.stores.sqlite_rows import owned_message
+from daehwa.stores.sqlite_writer import SqliteWriter
+
+T = TypeVar("T")
+
+_TRUNCATIONS_TRIED = 50
+_TRUNCATION_PAUSE_S = 0.02
+
+
+class SqliteStore:
+    """A `ConversationStore` in one file. Made by `await SqliteStore.open(path)`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.backup: Path | None = None
+        """The copy that was made because this opening migrated the file."""
+        self._writer = SqliteWriter(path, self._open_and_migrate)
+        self._reader = SqliteReader(path, partial(open_reader, path), "sqlite-reader")
+        self._searcher = SqliteReader(path, partial(open_reader, path), "sqlite-search")
+
+    @classmethod
+    async def open(cls, path: Path) -> Self:
+        """Open a file, making or migrating it where needed. Raise `StoreError` when that cannot be."""
+        store = cls(path)
+        await store._writer.start()
+        return store
+
+    def _open_and_migrate(self) -> sqlite3.Connection:
+        check_sqlite()
+        connection = open_writer(self.path)
+        try:
+            self.backup = migrate(connection, self.path)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    async def begin_turn(self, turn: NewTurn) -> BegunTurn:
+        return await self._writer.run(partial(sqlite_turns.begin_turn, turn=turn))
+
+    async def save_checkpoints(self, checkpoints: Sequence[Checkpoint]) -> frozenset[str]:
+        if not checkpoints:
+            return frozenset()
+        return await self._writer.run(partial(sqlite_turns.save_checkpoints, checkpoints=checkpoints))
+
+    async def finish_reply(self, reply: Message) -> None:
+        await self._writer.run(partial(sqlite_turns.finish_reply, reply=reply))
+
+    async def request_stop(self, owner: str, reply: str) -> Message:
+        return await self._writer.run(partial(sqlite_turns.request_stop, owner=owner, reply=reply))
+
+    async def interrupt_replies(self, *, heartbeat_before: int, runner: str | None = None) -> int:
+        return await self._writer.run(
+            partial(sqlite_turns.interrupt_replies, heartbeat_before=heartbeat_before, runner=runner)
+        )
+
+    async def get_message(self, owner: str, message: str) -> Message:
+        return await self._reader.run(partial(owned_message, owner=owner, message=message, param="message"))
+
+    async def get_conversation(self, owner: str, conversation: str) -> tuple[Conversation, tuple[Message, ...]]:
+        return await self._reader.run(partial(conversations.get_conversation, owner=owner, conversation=conversation))
+
+    async def list_conversations(
+        self, owner: str, *, archived: bool = False, after: str | None = None, limit: int = 50
+    ) -> ConversationPage:
+        start = None if after is None else decode_cursor(after)
+        return await self._reader.run(
+            partial(conversations.list_conversations, owner=owner, archived=archived, start=start, limit=max(1, limit))
+        )
+
+    async def search_conversations(self, owner: str, query: str, *, limit: int = 30) -> tuple[SearchHit, ...]:
+        words = Query(query)
+        if words.is_empty:
+            return ()
+        return await self._searcher.run(partial(sqlite_search.search, owner=owner, query=words, limit=max(1, limit)))
+
+    async def change_conversation(self, owner: str, conversation: str, changes: ConversationChanges) -> Conversation:
+        return await self._writer.run(
+            partial(conversations.change_conversation, owner=owner, conversation=conversation, changes=changes)
+        )
+
+    async def set_title(self, conversation: str, title: str, source: TitleSource, usage: Usage | None) -> bool:
+        return await self._writer.run(
+            partial(conversations.set_title, conversation=conversation, title=title, source=source, usage=usage)
+        )
+
+    async def delete_conversation(self, owner: str, conversation: str) -> None:
+        await self._writer.run(partial(conversations.delete_conversation, owner=owner, conversation=conversation))
+
+    async def restore_conversation(self, owner: str, conversation: str) -> Conversation:
+        return await self._writer.run(
+            partial(conversations.restore_conversation, owner=owner, conversation=conversation)
+        )
+
+    async def purge_deleted(self, *, before: int) -> int:
+        """In small pieces, between which others write; at its end no copy of the text is left in the files."""
+        chosen = await self._writer.run(partial(conversations.begin_purge, before=before))
+        if not chosen:
+            return 0
+        for conversation in chosen:
+            await self._until_done(partial(conversations.purge_some, conversation=conversation))
+        await self._writer.run(sqlite_search.begin_forgetting)
+        await self._until_done(sqlite_search.forget_some)
+        await self._truncate_log()
+        return len(chosen)
+
+    async def aclose(self) -> None:
+        await self._reader.aclose()
+        await self._searcher.aclose()
+        await self._writer.aclose()
+
+    async def _until_done(self, work: Callable[[sqlite3.Connection], bool]) -> None:
+        while not await self._writer.run(work):
+            pass
+
+    async def _truncate_log(self) -> None:
+        """Empty the write-ahead log; while somebody reads from it, try again."""
+        for _ in range(_TRUNCATIONS_TRIED):
+            if await self._writer.run(truncate_log, in_transaction=False):
+                return
+            await asyncio.sleep(_TRUNCATION_PAUSE_S)

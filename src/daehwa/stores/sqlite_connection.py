@@ -1,0 +1,104 @@
+"""How a database file is opened, and what SQLite's errors mean to the person who meets them."""
+
+import os
+import sqlite3
+from pathlib import Path
+
+from daehwa.conversation.errors import StoreError
+
+OLDEST_SQLITE = (3, 35, 0)
+BUSY_SECONDS = 5.0
+_STATEMENTS = 128
+_READER_CACHE_KIB = 8_000
+_WRITER_CACHE_KIB = 8_000
+_LOG_BYTES_KEPT = 8_000_000
+# SQLite's own checkpoint runs inside a commit, before its callers hear of it; the writer's comes after, and sooner.
+_LAST_RESORT_LOG_PAGES = 4_000
+
+_SENTENCES = {
+    sqlite3.SQLITE_FULL: "The disk is full: free some space, then try again.",
+    sqlite3.SQLITE_READONLY: "It cannot be written: check the permissions of the file and its folder.",
+    sqlite3.SQLITE_PERM: "Access is denied: check the permissions of the file and its folder.",
+    sqlite3.SQLITE_CANTOPEN: "It cannot be opened: check that the folder exists and may be written.",
+    sqlite3.SQLITE_BUSY: "Another program holds it locked: close that program, then try again.",
+    sqlite3.SQLITE_LOCKED: "Another program holds it locked: close that program, then try again.",
+    sqlite3.SQLITE_NOTADB: "It is not a database: move it away, or choose another data folder.",
+    sqlite3.SQLITE_CORRUPT: "It is damaged: put back a backup from its folder, or repair it with 'sqlite3 … .recover'.",
+    sqlite3.SQLITE_IOERR: "The disk reports an error: check the disk, then start again.",
+}
+
+
+def store_error(path: Path, error: sqlite3.Error) -> StoreError:
+    """Return what an error of SQLite means, as a sentence that says what to do."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return StoreError(f"Conversations are kept in '{path}'. {_SENTENCES.get(code, f'SQLite says: {error}.')}")
+
+
+def check_sqlite() -> None:
+    """Raise `StoreError` when the SQLite that Python came with cannot do what is needed."""
+    advice = "Use a Python that brings a newer one, such as 'uv python install' gives."
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        oldest = ".".join(map(str, OLDEST_SQLITE))
+        raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old; {oldest} or newer is needed. {advice}")
+    with_memory = sqlite3.connect(":memory:")
+    try:
+        with_memory.execute("CREATE VIRTUAL TABLE probe USING fts5(tokens, content='', detail=none)")
+    except sqlite3.OperationalError as error:
+        raise StoreError(f"This SQLite was built without full-text search (FTS5). {advice}") from error
+    finally:
+        with_memory.close()
+
+
+def open_writer(path: Path) -> sqlite3.Connection:
+    """Open the connection that writes; a new file is its owner's alone."""
+    if not path.exists():
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    connection = _connect(path)
+    try:
+        _switch_log_on(connection, path)
+        for pragma in (
+            "synchronous = FULL",
+            "fullfsync = ON",
+            "checkpoint_fullfsync = ON",
+            "foreign_keys = ON",
+            "secure_delete = ON",
+            "temp_store = MEMORY",
+            f"cache_size = -{_WRITER_CACHE_KIB}",
+            f"journal_size_limit = {_LOG_BYTES_KEPT}",
+            f"wal_autocheckpoint = {_LAST_RESORT_LOG_PAGES}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _switch_log_on(connection: sqlite3.Connection, path: Path) -> None:
+    if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
+        raise StoreError(f"'{path}' cannot have a write-ahead log here: choose a data folder on a local disk.")
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """Open a connection that only reads, from a snapshot that no writer disturbs."""
+    connection = _connect(path)
+    connection.execute("PRAGMA query_only = ON")
+    connection.execute(f"PRAGMA cache_size = -{_READER_CACHE_KIB}")
+    return connection
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, cached_statements=_STATEMENTS)
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA cell_size_check = ON")
+    return connection
+
+
+def truncate_log(connection: sqlite3.Connection) -> bool:
+    """Copy the whole log into the file and empty it; return False, at once, when somebody still reads from it."""
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        is_busy: int = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
+    return not is_busy

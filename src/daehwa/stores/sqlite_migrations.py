@@ -1,0 +1,126 @@
+"""The schema of the database file, as numbered steps. A step that was released is never changed, only followed."""
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from daehwa.conversation.errors import StoreError
+
+Migration = Callable[[sqlite3.Connection], None]
+
+APPLICATION_ID = 0x64616577
+"""What `PRAGMA application_id` says in a file of ours ("daew")."""
+
+
+def m0001_conversations(database: sqlite3.Connection) -> None:
+    """Conversations, their messages, and the search index.
+
+    `messages.parent` has no foreign key: every deletion of a message would have to look for children, and messages
+    only go together with their conversation. `messages_streaming` leaves out what a checkpoint changes, so that a
+    checkpoint writes to no index. The search index holds no text: `search_text.tokens` go in, row numbers come out.
+    """
+    for statement in _M0001:
+        database.execute(statement)
+
+
+_M0001 = (
+    """CREATE TABLE conversations (
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    title TEXT NOT NULL,
+    title_folded TEXT NOT NULL,
+    title_source TEXT NOT NULL,
+    title_usage TEXT,
+    model TEXT,
+    leaf TEXT,
+    pinned INTEGER NOT NULL DEFAULT 0,
+    archived INTEGER NOT NULL DEFAULT 0,
+    created INTEGER NOT NULL,
+    updated INTEGER NOT NULL,
+    deleted INTEGER
+)""",
+    """CREATE INDEX conversations_listed ON conversations (owner, archived, pinned DESC, updated DESC, id DESC)
+    WHERE deleted IS NULL""",
+    "CREATE INDEX conversations_deleted ON conversations (deleted) WHERE deleted IS NOT NULL",
+    """CREATE TABLE messages (
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    conversation INTEGER NOT NULL REFERENCES conversations (seq),
+    parent TEXT,
+    role TEXT NOT NULL,
+    status TEXT NOT NULL,
+    model TEXT,
+    finish TEXT,
+    usage TEXT,
+    error TEXT,
+    created INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    heartbeat INTEGER,
+    runner TEXT,
+    stop_requested INTEGER NOT NULL DEFAULT 0,
+    parts TEXT NOT NULL
+)""",
+    "CREATE INDEX messages_of_conversation ON messages (conversation)",
+    "CREATE INDEX messages_streaming ON messages (runner) WHERE status = 'streaming'",
+    """CREATE VIRTUAL TABLE message_index USING fts5(
+    tokens, content='', columnsize=0, detail=none, prefix='1 2', tokenize='ascii'
+)""",
+)
+
+MIGRATIONS: tuple[Migration, ...] = (m0001_conversations,)
+
+
+def migrate(database: sqlite3.Connection, path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> Path | None:
+    """Bring a file to the newest schema in one transaction; return where a copy of it as it was is kept, if any.
+
+    Raise `StoreError` when the file is another program's or of a newer version than this one.
+    """
+    if _version(database, path, migrations) == len(migrations):
+        return None
+    backup = None
+    database.execute("BEGIN IMMEDIATE")  # one program migrates; another that starts meanwhile waits here
+    try:
+        version = _version(database, path, migrations)
+        if 0 < version < len(migrations):
+            backup = _back_up(path, version)
+        for migration in migrations[version:]:
+            migration(database)
+        database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        database.execute(f"PRAGMA user_version = {len(migrations)}")
+        database.execute("COMMIT")
+    except BaseException:
+        database.execute("ROLLBACK")
+        raise
+    return backup
+
+
+def _version(database: sqlite3.Connection, path: Path, migrations: Sequence[Migration]) -> int:
+    version: int = database.execute("PRAGMA user_version").fetchone()[0]
+    is_ours = database.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
+    if not is_ours and (version or database.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]):
+        raise StoreError(f"'{path}' is the database of another program. Move it away, or choose another data folder.")
+    if version > len(migrations):
+        raise StoreError(
+            f"'{path}' was written by a newer daehwa (schema {version}; this one knows up to {len(migrations)}). "
+            "Install the newer version again, or put back the backup that it made beside the file."
+        )
+    return version
+
+
+def _back_up(path: Path, version: int) -> Path:
+    """Copy the database, through SQLite and so with its log, to a file beside it that says what it is."""
+    moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    target = path.with_name(f"{path.stem}.schema-{version}.{moment}.backup{path.suffix}")
+    unfinished = target.with_name(target.name + ".part")
+    os.close(os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600))
+    source, copy = sqlite3.connect(path), sqlite3.connect(unfinished)
+    try:
+        source.backup(copy)
+    finally:
+        source.close()
+        copy.close()
+    unfinished.replace(target)
+    return target

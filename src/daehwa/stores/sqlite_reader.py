@@ -1,0 +1,52 @@
+"""A thread that reads from a database file on a connection of its own. It sleeps until it is asked."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from daehwa.conversation.errors import InvalidRequest, StoreError
+from daehwa.stores.sqlite_connection import store_error
+
+T = TypeVar("T")
+
+
+class SqliteReader:
+    """Does reading work, one piece after the other; the connection opens with the first."""
+
+    def __init__(self, path: Path, connect: Callable[[], sqlite3.Connection], name: str) -> None:
+        self._path = path
+        self._connect = connect
+        self._connection: sqlite3.Connection | None = None
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
+        self._is_closed = False
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do work in the thread; return its result, or raise what it raises."""
+        if self._is_closed:
+            raise StoreError("The store is closed.")
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._do, work)
+
+    async def aclose(self) -> None:
+        """Finish what was asked before, then close the connection. More than once is fine."""
+        if not self._is_closed:
+            self._is_closed = True
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
+            self._thread.shutdown()
+
+    def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            if self._connection is None:
+                self._connection = self._connect()
+            return work(self._connection)
+        except sqlite3.Error as error:
+            raise store_error(self._path, error) from error
+        except UnicodeEncodeError as error:
+            raise InvalidRequest("Half a surrogate pair is not text.") from error
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

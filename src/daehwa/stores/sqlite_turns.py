@@ -1,0 +1,202 @@
+"""Turns in the database: each function is one piece of work for the writer, which checks before it writes."""
+
+# ruff: noqa: S608 - what is put together are column names and marks of ours
+import sqlite3
+from collections.abc import Sequence
+
+from daehwa.conversation.messages import Message
+from daehwa.conversation.ports import BegunTurn, Checkpoint, NewTurn
+from daehwa.conversation.tree import Stored, check_turn
+from daehwa.stores.records import encode_parts, encode_value, storable, text_of
+from daehwa.stores.search_text import folded
+from daehwa.stores.sqlite_rows import (
+    CONVERSATION,
+    MESSAGE,
+    MESSAGES,
+    Row,
+    conversation_of,
+    message_of,
+    owned_conversation,
+    owned_message,
+)
+from daehwa.stores.sqlite_search import index_text, unindex_text
+
+_INSERT_MESSAGE = """
+INSERT INTO messages (id, conversation, parent, role, status, model, finish, usage, error, created, position, heartbeat,
+    runner, parts)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_PATH = f"""
+WITH RECURSIVE path (seq, parent, depth) AS (
+    SELECT seq, parent, 0 FROM messages WHERE id = ?
+    UNION ALL SELECT m.seq, m.parent, depth + 1 FROM path JOIN messages m ON m.id = path.parent
+)
+SELECT {MESSAGE} FROM path JOIN messages m ON m.seq = path.seq JOIN conversations c ON c.seq = m.conversation
+ORDER BY depth DESC
+"""
+_IDS_AT_ONCE = 500
+
+
+def begin_turn(database: sqlite3.Connection, turn: NewTurn) -> BegunTurn:
+    """Store a turn, or return it as it is stored."""
+    turn = storable(turn)
+    reply = turn.reply
+    row = _conversation_row(database, turn.conversation)
+    stored = _stored(database, turn, row)
+    if not check_turn(turn, stored):
+        there = owned_conversation(database, turn.owner, turn.conversation)
+        reply = owned_message(database, turn.owner, reply.id, "reply")
+        return BegunTurn(created=False, conversation=conversation_of(there), reply=reply)
+    number = _touch_conversation(database, turn) if row else _create_conversation(database, turn)
+    if turn.question is not None and stored.question is None:
+        _insert_message(database, turn.question, number, None)
+    _insert_message(database, reply, number, turn.runner)
+    there = owned_conversation(database, turn.owner, turn.conversation)
+    path = tuple(map(message_of, database.execute(_PATH, (reply.parent,))))
+    return BegunTurn(created=True, conversation=conversation_of(there), reply=reply, path=path)
+
+
+def _conversation_row(database: sqlite3.Connection, conversation: str) -> Row | None:
+    row: Row | None = database.execute(
+        f"SELECT {CONVERSATION}, c.deleted FROM conversations c WHERE c.id = ?", (conversation,)
+    ).fetchone()
+    return row
+
+
+def _stored(database: sqlite3.Connection, turn: NewTurn, row: Row | None) -> Stored:
+    question = turn.question
+    parent = turn.reply.parent if question is None else question.parent
+    ids = (turn.reply.id, parent, None if question is None else question.id)
+    rows = database.execute(f"SELECT {MESSAGE} FROM {MESSAGES} WHERE m.id IN (?, ?, ?)", ids)
+    found: dict[str | None, Message] = {there[0]: message_of(there) for there in rows}
+    return Stored(
+        conversation=None if row is None else conversation_of(row),
+        deleted=row is not None and row[-1] is not None,
+        question=None if question is None else found.get(question.id),
+        reply=found.get(turn.reply.id),
+        parent=found.get(parent),
+    )
+
+
+def _create_conversation(database: sqlite3.Connection, turn: NewTurn) -> int:
+    reply = turn.reply
+    cursor = database.execute(
+        "INSERT INTO conversations (id, owner, title, title_folded, title_source, model, leaf, created, updated) "
+        "VALUES (?, ?, ?, ?, 'question', ?, ?, ?, ?)",
+        (
+            turn.conversation,
+            turn.owner,
+            turn.title,
+            folded(turn.title),
+            reply.model,
+            reply.id,
+            reply.created,
+            reply.created,
+        ),
+    )
+    return cursor.lastrowid or 0
+
+
+def _touch_conversation(database: sqlite3.Connection, turn: NewTurn) -> int:
+    reply = turn.reply
+    database.execute(
+        "UPDATE conversations SET updated = ?, leaf = ?, model = ? WHERE id = ?",
+        (reply.created, reply.id, reply.model, turn.conversation),
+    )
+    number: int = database.execute("SELECT seq FROM conversations WHERE id = ?", (turn.conversation,)).fetchone()[0]
+    return number
+
+
+def _insert_message(database: sqlite3.Connection, message: Message, conversation: int, runner: str | None) -> None:
+    cursor = database.execute(
+        _INSERT_MESSAGE,
+        (
+            message.id,
+            conversation,
+            message.parent,
+            message.role,
+            message.status,
+            message.model,
+            message.finish,
+            encode_value(message.usage),
+            encode_value(message.error),
+            message.created,
+            message.position,
+            message.heartbeat,
+            runner,
+            encode_parts(message.parts),
+        ),
+    )
+    if message.status != "streaming":
+        index_text(database, cursor.lastrowid or 0, message.text)
+
+
+def save_checkpoints(database: sqlite3.Connection, checkpoints: Sequence[Checkpoint]) -> frozenset[str]:
+    """Store growing replies, and return which were asked to stop."""
+    database.executemany(
+        "UPDATE messages SET parts = ?, position = ?, heartbeat = ? "
+        "WHERE id = ? AND status = 'streaming' AND position <= ?",
+        [
+            (encode_parts(at.parts), at.position, at.heartbeat, at.reply, at.position)
+            for at in checkpoints
+            if at.parts is not None
+        ],
+    )
+    database.executemany(
+        "UPDATE messages SET heartbeat = ? WHERE id = ? AND status = 'streaming' AND position <= ?",
+        [(at.heartbeat, at.reply, at.position) for at in checkpoints if at.parts is None],
+    )
+    stopping: set[str] = set()
+    for start in range(0, len(checkpoints), _IDS_AT_ONCE):
+        ids = [at.reply for at in checkpoints[start : start + _IDS_AT_ONCE]]
+        marks = ", ".join("?" * len(ids))
+        rows = database.execute(f"SELECT id FROM messages WHERE id IN ({marks}) AND stop_requested", ids)
+        stopping.update(row[0] for row in rows)
+    return frozenset(stopping)
+
+
+def finish_reply(database: sqlite3.Connection, reply: Message) -> None:
+    """Store a reply's end, unless it has one already that counts."""
+    row = database.execute("SELECT seq, status, error, parts FROM messages WHERE id = ?", (reply.id,)).fetchone()
+    if row is None:
+        return
+    seq, status, error, parts = row
+    if status == "interrupted" and error is None:
+        unindex_text(database, seq, text_of(parts))
+    elif status != "streaming":
+        return
+    reply = storable(reply)
+    database.execute(
+        "UPDATE messages SET parts = ?, status = ?, finish = ?, usage = ?, error = ?, position = ? WHERE seq = ?",
+        (
+            encode_parts(reply.parts),
+            reply.status,
+            reply.finish,
+            encode_value(reply.usage),
+            encode_value(reply.error),
+            reply.position,
+            seq,
+        ),
+    )
+    if reply.status != "streaming":
+        index_text(database, seq, reply.text)
+
+
+def request_stop(database: sqlite3.Connection, owner: str, reply: str) -> Message:
+    """Note that a reply shall stop, and return it."""
+    message = owned_message(database, owner, reply, "reply")
+    database.execute("UPDATE messages SET stop_requested = 1 WHERE id = ? AND status = 'streaming'", (reply,))
+    return message
+
+
+def interrupt_replies(database: sqlite3.Connection, heartbeat_before: int, runner: str | None) -> int:
+    """Mark replies whose runner is gone, and make their text findable."""
+    rows = database.execute(
+        "SELECT seq, parts FROM messages WHERE status = 'streaming' "
+        "AND (coalesce(heartbeat, created) < ? OR runner = ?)",
+        (heartbeat_before, runner),
+    ).fetchall()
+    for seq, parts in rows:
+        database.execute("UPDATE messages SET status = 'interrupted' WHERE seq = ?", (seq,))
+        index_text(database, seq, text_of(parts))
+    return len(rows)
