@@ -14,7 +14,7 @@ from daehwa.server.options import ServerOptions
 T = TypeVar("T")
 
 _PLACE = re.compile(r"(?s)(.*) - at `\$\.?(.*)`$")
-_FIELD = re.compile(r"Object (?:missing required|contains unknown) field `(.*)`")
+_FIELD = re.compile(r"Object (?:missing required|contains unknown) field `([^`]*)`")
 
 
 async def json_body(request: Request, kind: type[T], options: ServerOptions) -> T:

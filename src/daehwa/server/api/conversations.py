@@ -9,9 +9,6 @@ from daehwa.server.asgi import Request, Response, json_response
 from daehwa.server.body import json_body, query_values
 from daehwa.server.options import ServerOptions
 
-_LISTED = 50
-_FOUND = 30
-
 
 class ConversationsApi:
     """The operations on conversations."""
@@ -24,10 +21,10 @@ class ConversationsApi:
     async def list_conversations(self, request: Request) -> Response:
         """List conversations, pinned first and then newest; with `query`, search their titles and text."""
         asked = query_values(request, shapes.ConversationsQuery)
-        if asked.query is not None and asked.query.strip():
-            return await self._search(asked.query, asked.limit or _FOUND)
+        if asked.query.strip():
+            return await self._search(asked.query, asked.limit)
         page = await self._store.list_conversations(
-            self._owner, archived=asked.archived, after=asked.after, limit=asked.limit or _LISTED
+            self._owner, archived=asked.archived, after=asked.after, limit=asked.limit
         )
         return json_response(ConversationPage(tuple(map(without_owner, page.conversations)), page.after))
 

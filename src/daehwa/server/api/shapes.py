@@ -69,12 +69,11 @@ class ConversationsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     """What to list, or, with `query`, what to search for."""
 
     query: Annotated[
-        str | None,
-        Meta(description="Words to search titles and text for, archived conversations included.", max_length=500),
-    ] = None
+        str, Meta(description="Words to search titles and text for, archived conversations included.", max_length=500)
+    ] = ""
     archived: Annotated[bool, Meta(description="List the archived conversations instead.")] = False
     after: Annotated[str | None, Meta(description="The cursor that came with the page before.")] = None
-    limit: Annotated[int | None, Meta(description="How many at most: 50, or 30 of a search.", ge=1, le=100)] = None
+    limit: Annotated[int, Meta(description="How many at most.", ge=1, le=100)] = 50
 
 
 class ConversationPage(msgspec.Struct, frozen=True):
@@ -150,5 +149,5 @@ class FollowQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Where to go on."""
 
     after: Annotated[
-        int | None, Meta(description="The last id that was seen; the header Last-Event-ID goes before it.", ge=0)
-    ] = None
+        int, Meta(description="The last id that was seen; the header Last-Event-ID goes before it.", ge=0)
+    ] = 0

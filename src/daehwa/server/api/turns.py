@@ -43,7 +43,7 @@ class TurnsApi:
         message = await self._store.get_message(self._owner, reply)
         if message.role != "assistant":
             raise MessageNotFound("reply")
-        position = last if last is not None else after or 0
+        position = after if last is None else last
         return EventStream(self._running.follow(self._owner, reply, after=position))
 
     async def stop_turn(self, request: Request) -> Response:
