@@ -4,6 +4,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
@@ -53,12 +54,11 @@ class SqliteStore:
 
     def _open_and_migrate(self) -> sqlite3.Connection:
         check_sqlite()
-        connection = open_writer(self.path)
-        try:
+        with ExitStack() as undo:
+            connection = open_writer(self.path)
+            undo.callback(connection.close)
             self.backup = migrate(connection, self.path)
-        except BaseException:
-            connection.close()
-            raise
+            undo.pop_all()
         return connection
 
     async def begin_turn(self, turn: NewTurn) -> BegunTurn:

@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from contextlib import ExitStack
 from pathlib import Path
 
 from daehwa.conversation.errors import StoreError
@@ -14,6 +15,17 @@ _WRITER_CACHE_KIB = 8_000
 _LOG_BYTES_KEPT = 8_000_000
 # SQLite's own checkpoint runs inside a commit, before its callers hear of it; the writer's comes after, and sooner.
 _LAST_RESORT_LOG_PAGES = 4_000
+_WRITER_PRAGMAS = (
+    "synchronous = FULL",
+    "fullfsync = ON",
+    "checkpoint_fullfsync = ON",
+    "foreign_keys = ON",
+    "secure_delete = ON",
+    "temp_store = MEMORY",
+    f"cache_size = -{_WRITER_CACHE_KIB}",
+    f"journal_size_limit = {_LOG_BYTES_KEPT}",
+    f"wal_autocheckpoint = {_LAST_RESORT_LOG_PAGES}",
+)
 
 _SENTENCES = {
     sqlite3.SQLITE_FULL: "The disk is full: free some space, then try again.",
@@ -28,10 +40,14 @@ _SENTENCES = {
 }
 
 
-def store_error(path: Path, error: sqlite3.Error) -> StoreError:
-    """Return what an error of SQLite means, as a sentence that says what to do."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return StoreError(f"Conversations are kept in '{path}'. {_SENTENCES.get(code, f'SQLite says: {error}.')}")
+def store_error(path: Path, error: sqlite3.Error | OSError) -> StoreError:
+    """Return what an error of SQLite or of the file system means, as a sentence that says what to do."""
+    if isinstance(error, OSError):
+        sentence = f"The file cannot be opened ({error.strerror}): check that its folder exists and may be written."
+    else:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        sentence = _SENTENCES.get(code, f"SQLite says: {error}.")
+    return StoreError(f"Conversations are kept in '{path}'. {sentence}")
 
 
 def check_sqlite() -> None:
@@ -53,24 +69,13 @@ def open_writer(path: Path) -> sqlite3.Connection:
     """Open the connection that writes; a new file is its owner's alone."""
     if not path.exists():
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    connection = _connect(path)
-    try:
+    with ExitStack() as undo:
+        connection = _connect(path)
+        undo.callback(connection.close)
         _switch_log_on(connection, path)
-        for pragma in (
-            "synchronous = FULL",
-            "fullfsync = ON",
-            "checkpoint_fullfsync = ON",
-            "foreign_keys = ON",
-            "secure_delete = ON",
-            "temp_store = MEMORY",
-            f"cache_size = -{_WRITER_CACHE_KIB}",
-            f"journal_size_limit = {_LOG_BYTES_KEPT}",
-            f"wal_autocheckpoint = {_LAST_RESORT_LOG_PAGES}",
-        ):
+        for pragma in _WRITER_PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
-    except BaseException:
-        connection.close()
-        raise
+        undo.pop_all()
     return connection
 
 

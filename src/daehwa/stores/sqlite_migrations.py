@@ -91,9 +91,9 @@ def migrate(database: sqlite3.Connection, path: Path, migrations: Sequence[Migra
         database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         database.execute(f"PRAGMA user_version = {len(migrations)}")
         database.execute("COMMIT")
-    except BaseException:
-        database.execute("ROLLBACK")
-        raise
+    finally:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
     return backup
 
 

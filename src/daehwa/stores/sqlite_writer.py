@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from daehwa.conversation.errors import DaehwaError, StoreError
 from daehwa.stores.sqlite_connection import store_error
@@ -39,13 +39,26 @@ class _Job:
 
 
 class _Outcome:
-    """What became of a job: its result, or the exception that its caller is to meet."""
+    """What became of a job: its result, or what it raised within `with`, which is its caller's to meet."""
 
-    __slots__ = ("error", "result")
+    __slots__ = ("error", "path", "result")
 
-    def __init__(self, result: Any = None, error: Exception | None = None) -> None:
-        self.result = result
-        self.error = error
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        self.error = store_error(self.path, error) if isinstance(error, sqlite3.Error | OSError) else error
+        return error is not None
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the work was refused by the core's rules, rather than broken off by a fault."""
+        return isinstance(self.error, DaehwaError) and not isinstance(self.error, StoreError)
 
     def deliver(self, future: asyncio.Future[Any]) -> None:
         if future.done():
@@ -94,7 +107,10 @@ class SqliteWriter:
             await asyncio.to_thread(self._thread.join)
 
     def _live(self, loop: asyncio.AbstractEventLoop, opened: asyncio.Future[Any]) -> None:
-        outcome, connection = self._opened()
+        with _Outcome(self._path) as outcome:
+            outcome.result = self._connect()
+        connection: sqlite3.Connection | None = outcome.result
+        outcome.result = None
         _deliver(loop, [(outcome, opened)])
         if connection is None:
             return
@@ -102,18 +118,6 @@ class SqliteWriter:
         while self._serve(connection):
             pass
         connection.close()
-
-    def _opened(self) -> tuple[_Outcome, sqlite3.Connection | None]:
-        try:
-            connection = self._connect()
-        except sqlite3.Error as error:
-            return _Outcome(error=store_error(self._path, error)), None
-        except OSError as error:
-            sentence = f"Conversations are kept in '{self._path}', which cannot be opened: {error.strerror}."
-            return _Outcome(error=StoreError(sentence)), None
-        except DaehwaError as error:
-            return _Outcome(error=error), None
-        return _Outcome(), connection
 
     def _serve(self, connection: sqlite3.Connection) -> bool:
         """Do what is in the queue, waiting for something to be; return whether there will be more."""
@@ -157,27 +161,22 @@ class SqliteWriter:
     def _attempt(self, connection: sqlite3.Connection, batch: list[_Job]) -> list[_Outcome] | None:
         """Do the batch in one transaction; None, with nothing done, when one of several jobs broke it off."""
         outcomes: list[_Outcome] = []
-        try:
+        with _Outcome(self._path) as whole:
             connection.execute("BEGIN IMMEDIATE")
             for job in batch:
                 changes = connection.total_changes
                 outcome = self._outcome(connection, job)
                 outcomes.append(outcome)
-                is_clean = outcome.error is None or (_is_refusal(outcome) and changes == connection.total_changes)
+                is_clean = outcome.error is None or (outcome.is_refusal and changes == connection.total_changes)
                 if not is_clean:
                     return outcomes if len(batch) == 1 else None
             connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            return [_Outcome(error=store_error(self._path, error)) for _ in batch]
-        return outcomes
+        return outcomes if whole.error is None else [whole] * len(batch)
 
     def _outcome(self, connection: sqlite3.Connection, job: _Job) -> _Outcome:
-        try:
-            return _Outcome(job.work(connection))
-        except sqlite3.Error as error:
-            return _Outcome(error=store_error(self._path, error))
-        except Exception as error:  # noqa: BLE001 - not swallowed: its caller meets it
-            return _Outcome(error=error)
+        with _Outcome(self._path) as outcome:
+            outcome.result = job.work(connection)
+        return outcome
 
     def _checkpoint(self, connection: sqlite3.Connection) -> None:
         changes = connection.total_changes - self._changes_at_checkpoint
@@ -186,11 +185,6 @@ class SqliteWriter:
         self._changes_at_checkpoint = connection.total_changes
         with suppress(sqlite3.Error):  # the log keeps what it holds, and the next write says what is wrong
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
-
-
-def _is_refusal(outcome: _Outcome) -> bool:
-    """Whether the work was refused by the core's rules, rather than broken off by a fault."""
-    return isinstance(outcome.error, DaehwaError) and not isinstance(outcome.error, StoreError)
 
 
 def _deliver(loop: asyncio.AbstractEventLoop, pairs: list[tuple[_Outcome, asyncio.Future[Any]]]) -> None:
