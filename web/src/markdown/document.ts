@@ -1,0 +1,167 @@
+// The text of one message on the page. Blocks that later text can no longer change are written once and dropped from
+// what the parser reads; only the tail behind them, mostly a paragraph or a list item, is parsed again as it grows.
+import { CodeBlock } from "./code-block.ts";
+import { DomCursor } from "./cursor.ts";
+import { fenceOpening, GrowingFence } from "./fence.ts";
+import type { MarkdownOptions } from "./options.ts";
+import { parse, parseBlocks, parseGrowing, type References, type Token } from "./parser.ts";
+import { settled } from "./provisional.ts";
+import { codeBlockAt, type Container, render } from "./render.ts";
+
+interface Cut {
+  /** The first line that stays in the tail. */
+  readonly line: number;
+  /** The lines at the tail's beginning that are its head: a table's, needed to read its further rows. */
+  readonly head: readonly [number, number] | null;
+  /** The cut is inside of a list or a table. */
+  readonly isInside: boolean;
+}
+
+export class MarkdownDocument {
+  private tail = "";
+  private fence: GrowingFence | null = null;
+  private resumed: Container | null = null;
+  /** The last finished node. */
+  private finished: ChildNode | null = null;
+  /** How much of the tail was already looked at for finished blocks. */
+  private examined = 0;
+
+  constructor(
+    private readonly into: HTMLElement,
+    private readonly options: MarkdownOptions,
+    private readonly codeBlocks: Set<CodeBlock>,
+    readonly references: References,
+    /** Written over the same text once more: what is there is taken over, so fences are not written past it. */
+    private readonly isSecondPass = false,
+  ) {}
+
+  get hasReferences(): boolean {
+    for (const _ in this.references) return true;
+    return false;
+  }
+
+  /** Takes text (line ends are \n) and writes all blocks that it finishes. */
+  feed(text: string): void {
+    if (this.fence === null) this.tail += text;
+    else {
+      const rest = this.fence.feed(text);
+      if (rest === null) return;
+      this.leaveFence(rest);
+    }
+    this.commit();
+  }
+
+  /** Shows the tail as far as it can be told by now. */
+  show(): void {
+    if (this.fence === null) this.writeTail(parseGrowing, settled(this.tail), false);
+  }
+
+  finish(): void {
+    if (this.fence === null) this.writeTail(parse, this.tail, true);
+    else {
+      this.fence.finish();
+      new DomCursor(this.into, this.fence.block.element).clearRest();
+    }
+    for (const block of this.codeBlocks) block.close();
+  }
+
+  private writeTail(parser: typeof parse, source: string, isFinished: boolean): void {
+    const cursor = new DomCursor(this.into, this.finished);
+    const tokens = parser(source, this.references);
+    const { options, codeBlocks, resumed } = this;
+    render(cursor, { source, tokens, options, codeBlocks, resumed, isFinished, isCut: false });
+    cursor.clearRest();
+  }
+
+  private leaveFence(rest: string): void {
+    this.finished = this.fence?.block.element ?? null;
+    this.fence = null;
+    this.tail = rest;
+    this.examined = 0;
+  }
+
+  /** Writes what is finished in the complete lines, as often as there is more. */
+  private commit(): void {
+    for (;;) {
+      const end = this.tail.lastIndexOf("\n") + 1;
+      if (end <= this.examined) return;
+      const complete = this.tail.slice(0, end);
+      if (!this.enterFence(complete)) {
+        const cut = findCut(parseBlocks(complete, this.references));
+        if (cut === null) {
+          this.examined = end;
+          return;
+        }
+        this.write(complete, cut);
+        if (!this.enterFence(this.tail.slice(0, this.tail.lastIndexOf("\n") + 1))) {
+          this.examined = this.tail.lastIndexOf("\n") + 1;
+          return;
+        }
+      }
+      if (this.fence !== null) return;
+    }
+  }
+
+  private write(complete: string, cut: Cut): void {
+    const at = lineStart(complete, cut.line);
+    const source = complete.slice(0, at);
+    const cursor = new DomCursor(this.into, this.finished);
+    const tokens = parse(source, this.references);
+    const { options, codeBlocks, resumed } = this;
+    this.resumed = render(cursor, { source, tokens, options, codeBlocks, resumed, isFinished: true, isCut: cut.isInside });
+    const last = cursor.passed;
+    this.finished = cut.isInside ? (last?.previousSibling ?? null) : last;
+    const head = cut.head === null ? "" : complete.slice(lineStart(complete, cut.head[0]), lineStart(complete, cut.head[1]));
+    this.tail = head + this.tail.slice(at);
+  }
+
+  /** Where the tail begins with a fence, its lines need no parser from here on. True if there is a new tail to look at. */
+  private enterFence(complete: string): boolean {
+    if (this.isSecondPass || this.resumed !== null) return false;
+    const opening = fenceOpening(complete);
+    if (opening === null) return false;
+    const cursor = new DomCursor(this.into, this.finished);
+    const block = CodeBlock.of(codeBlockAt(cursor, opening.info, this.options));
+    if (block === undefined) return false;
+    cursor.clearRest();
+    block.update("", false);
+    this.codeBlocks.add(block);
+    this.fence = new GrowingFence(block, opening.marks);
+    const rest = this.fence.feed(this.tail.slice(opening.length));
+    this.tail = "";
+    if (rest !== null) this.leaveFence(rest);
+    return true;
+  }
+}
+
+function lineStart(text: string, line: number): number {
+  let at = 0;
+  for (let count = 0; count < line; count += 1) at = text.indexOf("\n", at) + 1;
+  return at;
+}
+
+/** Where the finished part of these complete lines ends; null if no block in them is finished for certain. */
+function findCut(tokens: readonly Token[]): Cut | null {
+  const blocks = tokens.filter((token) => token.level === 0 && token.nesting >= 0 && token.map !== null);
+  const last = blocks.at(-1);
+  if (last?.map === undefined || last.map === null) return null;
+  const inside = insideCut(tokens, last, last.map);
+  if (inside !== null) return inside;
+  const before = blocks.at(-2);
+  if (before?.map === undefined || before.map === null) return null;
+  // The lines of a paragraph right under a link's definition may turn out to be the definition's title.
+  const isOneWithLast = before.type === "reference_definition" && before.map[1] === last.map[0] && last.type === "paragraph_open";
+  if (!isOneWithLast) return { line: last.map[0], head: null, isInside: false };
+  return blocks.length < 3 ? null : { line: before.map[0], head: null, isInside: false };
+}
+
+function insideCut(tokens: readonly Token[], last: Token, [start, end]: readonly [number, number]): Cut | null {
+  if (last.type === "table_open") {
+    return end - start > 3 ? { line: end - 1, head: [start, start + 2], isInside: true } : null;
+  }
+  if (!last.type.endsWith("list_open")) return null;
+  const from = tokens.lastIndexOf(last);
+  const items = tokens.slice(from).filter((token) => token.level === 1 && token.type === "list_item_open");
+  const item = items.at(-1);
+  return items.length < 2 || item?.map === undefined || item.map === null ? null : { line: item.map[0], head: null, isInside: true };
+}

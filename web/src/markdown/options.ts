@@ -1,0 +1,10 @@
+// What the page tells the Markdown of itself; labels are functions, so that a change of language reaches what is shown next.
+
+export interface MarkdownOptions {
+  copyLabel(): string;
+  copiedLabel(): string;
+  /** Names the scrollable region of a code block for those who hear the page. */
+  codeLabel?(language: string): string;
+  /** Names the scrollable region of a table. */
+  tableLabel?(): string;
+}
