@@ -2,6 +2,8 @@ import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig, type Plugin } from "vite";
 import { compression } from "vite-plugin-compression2";
 
+import { markdownAliases } from "./src/markdown/slim/aliases.ts";
+
 const server = process.env["DAEHWA_SERVER"] ?? "http://127.0.0.1:8000";
 
 /** Nothing is painted before the script has set theme and language, so neither ever flashes. */
@@ -17,6 +19,7 @@ function scriptBlocksFirstPaint(): Plugin {
 
 export default defineConfig({
   plugins: [svelte(), scriptBlocksFirstPaint(), compression({ algorithms: ["gzip", "brotliCompress"], threshold: 512 })],
+  resolve: { alias: markdownAliases },
   build: {
     outDir: "../src/daehwa/server/page",
     emptyOutDir: true,
