@@ -187,7 +187,11 @@ class FakeUpstream:
         try:
             # While an answer is played, this waits for the next request, and so sees the client leave.
             while True:
-                request = await _request(reader, connection)
+                begin = await reader.readexactly(1)
+                if not begin.isalpha():  # TLS, most likely
+                    writer.write(b"HTTP/1.0 400 Bad Request\r\n\r\n")
+                    break
+                request = await _request(begin, reader, connection)
                 async with self._arrival:
                     self.requests.append(request)
                     self._arrival.notify_all()
@@ -202,7 +206,7 @@ class FakeUpstream:
                 answering.cancel()
                 with suppress(asyncio.CancelledError, OSError):
                     await answering
-            writer.transport.abort()
+            writer.close()
 
     async def _answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
         answer = self._next(request)
@@ -248,8 +252,8 @@ def _head(answer: Answer) -> bytes:
     return f"HTTP/1.1 {answer.status} Said\r\n{lines}\r\n".encode()
 
 
-async def _request(reader: asyncio.StreamReader, connection: int) -> Request:
-    head = await reader.readuntil(b"\r\n\r\n")
+async def _request(begin: bytes, reader: asyncio.StreamReader, connection: int) -> Request:
+    head = begin + await reader.readuntil(b"\r\n\r\n")
     first, *lines = head.decode().split("\r\n")
     method, path, _ = first.split(" ", 2)
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}

@@ -84,8 +84,16 @@ class ProviderContract:
         await subject.provider.aclose()
 
 
-async def fault_of(provider: Provider, request: GenerationRequest | None = None) -> ProviderError:
-    """Return the error that the reply ends in."""
+async def fault_of(
+    provider: Provider, request: GenerationRequest | None = None, *, after: list[ProviderEvent] | None = None
+) -> ProviderError:
+    """Return the error that the reply ends in; `after` collects the events before it."""
+
+    async def collect() -> None:
+        async for batch in provider.generate(request or question()):
+            if after is not None:
+                after.extend(batch)
+
     with pytest.raises(ProviderError) as caught:
-        await all_events(provider, request or question())
+        await collect()
     return caught.value

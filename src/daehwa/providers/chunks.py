@@ -99,7 +99,7 @@ _decode = msgspec.json.Decoder(_Chunk).decode
 def _chunk(data: bytes) -> _Chunk:
     try:
         return _decode(data)
-    except msgspec.DecodeError:
+    except UnicodeDecodeError:
         # Bytes that are not UTF-8 are shown as replacement characters, as an event stream's rules say.
         return _decode(data.decode("utf-8", "replace"))
 

@@ -70,6 +70,20 @@ class _Listing(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Listing).decode
 
 
+def named_models(upstream: Upstream) -> list[Model]:
+    """Return the models that the settings name."""
+    return [
+        Model(
+            id=f"{upstream.name}/{model.name}",
+            name=model.label or model.name,
+            provider=upstream.name,
+            context_window=model.context_window or upstream.context_window or known_context_window(model.name),
+            titles=upstream.titles,
+        )
+        for model in upstream.models
+    ]
+
+
 def listed_models(upstream: Upstream, body: bytes) -> list[Model]:
     """Return the chat models in a `/models` body. OpenAI's own list has no order: preferred first, then newest.
 
@@ -108,6 +122,6 @@ def _model(upstream: Upstream, listed: _Listed) -> Model:
         id=f"{upstream.name}/{listed.id}",
         name=listed.display_name or listed.name or listed.id.removeprefix("models/"),
         provider=upstream.name,
-        context_window=told or known_context_window(listed.id),
+        context_window=upstream.context_window or told or known_context_window(listed.id),
         titles=upstream.titles,
     )

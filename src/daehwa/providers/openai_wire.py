@@ -10,7 +10,7 @@ import msgspec
 from daehwa.conversation.events import Batch, ProviderEvent
 from daehwa.conversation.ports import GenerationRequest, Model
 from daehwa.providers.chunks import DONE, ChunkReader
-from daehwa.providers.listing import listed_models
+from daehwa.providers.listing import listed_models, named_models
 from daehwa.providers.pacing import Beat
 from daehwa.providers.sse import EventDecoder, EventTooLong
 from daehwa.providers.upstream import Upstream
@@ -48,16 +48,7 @@ class OpenAIWireProvider:
         """Return the models that the settings name, else those that the upstream lists."""
         upstream = self._upstream
         if upstream.models:
-            return [
-                Model(
-                    id=f"{self.name}/{model.name}",
-                    name=model.label or model.name,
-                    provider=self.name,
-                    context_window=model.context_window,
-                    titles=upstream.titles,
-                )
-                for model in upstream.models
-            ]
+            return named_models(upstream)
         try:
             async with asyncio.timeout(upstream.patience.listing):
                 return listed_models(upstream, await self._listing())
@@ -65,7 +56,7 @@ class OpenAIWireProvider:
             raise self._faults.first_byte_timeout(upstream.patience.listing).error from None
         except UpstreamFault as fault:
             raise fault.error from fault.__cause__
-        except msgspec.DecodeError as fault:
+        except (msgspec.DecodeError, UnicodeDecodeError) as fault:
             raise self._faults.malformed("a list of models that is none").error from fault
 
     async def _listing(self) -> bytes:

@@ -33,7 +33,8 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
 class Upstream(msgspec.Struct, frozen=True, kw_only=True):
     """A server that speaks the OpenAI wire protocol, and how this home knows it.
 
-    `models` empty: what the upstream lists is offered. `key` goes into `Authorization: Bearer`, unless `headers` has
+    `models` empty: what the upstream lists is offered. `context_window` is that of its models, unless one has
+    its own. `key` goes into `Authorization: Bearer`, unless `headers` has
     an Authorization of its own. `ca_file`: further certificate authorities to trust. `extra_body` is added to every
     request. `keep_alive` False for servers that close connections without saying so.
     """
@@ -43,6 +44,7 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
     key: str | None = None
     headers: Mapping[str, str] = {}
     models: tuple[ServedModel, ...] = ()
+    context_window: int | None = None
     ca_file: str | None = None
     extra_body: Mapping[str, object] = {}
     patience: Patience = Patience()

@@ -6,6 +6,7 @@ token, and no timer is set per read: one watch a stream looks now and then wheth
 """
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import Mapping
 from urllib.request import getproxies, proxy_bypass
@@ -62,6 +63,8 @@ class UpstreamStream:
         if not self._has_begun:
             self._has_begun = True
             self._limit = self._client.upstream.patience.idle
+            self._stop_watch()
+            self._watch = self._loop.call_later(self._limit, self._look)
         return piece
 
     def hold(self) -> None:
@@ -150,7 +153,10 @@ class UpstreamClient:
             headers=_headers(upstream),
             read_bufsize=BODY_LIMIT,
         )
-        self._proxy, self._proxy_auth = _proxy(upstream)
+        self._proxy: URL | None = None
+        self._proxy_auth: aiohttp.BasicAuth | None = None
+        with contextlib.suppress(ValueError):  # a base URL that is none: each request says so
+            self._proxy, self._proxy_auth = _proxy(upstream)
 
     async def post(self, path: str, body: bytes) -> UpstreamStream:
         """Send `body`; return the answer when its head is there. Raise `UpstreamFault`."""
@@ -184,7 +190,7 @@ class UpstreamClient:
             return faults.connect_timeout(patience.connect)
         if isinstance(fault, TimeoutError):
             return faults.first_byte_timeout(patience.first_byte)
-        if isinstance(fault, aiohttp.InvalidURL | ValueError) and not isinstance(fault, ssl.SSLError):
+        if isinstance(fault, aiohttp.NonHttpUrlClientError | ValueError) and not isinstance(fault, OSError):
             return faults.bad_address()
         return self._connection_fault(fault)
 
@@ -267,4 +273,4 @@ def _certificate_trouble(fault: Exception) -> str:
 
 
 def _connect_trouble(fault: OSError) -> str:
-    return "connection refused" if isinstance(fault, ConnectionRefusedError) else fault.strerror or "no route"
+    return "connection refused" if isinstance(fault, ConnectionRefusedError) else fault.strerror or "it hangs up"

@@ -70,7 +70,7 @@ def said_in(body: bytes) -> Said:
     """Find the upstream's own words in an error body; a web page says nothing."""
     try:
         return said(msgspec.json.decode(body))
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         text = body[:2000].decode("utf-8", "replace")
         return Said() if "<" in text else Said(text)
 
