@@ -25,14 +25,14 @@ class DataFolder:
         self._lock: IO[str] | None = None
 
     def prepare(self) -> None:
-        """Make the folder where it is missing, and the database file private before anything is in it."""
+        """Make the folder where it is missing, for its owner alone, and see that it can be written."""
         try:
             is_new = not self.path.exists()
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             if is_new:
                 self.path.chmod(0o700)
-            os.close(os.open(self.database, os.O_RDWR | os.O_CREAT, 0o600))
-            if self.database.stat().st_mode & 0o077:
+            os.close(os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o600))
+            if self.database.exists():
                 self.database.chmod(0o600)
         except OSError as error:
             raise DataFolderError(

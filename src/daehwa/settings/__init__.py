@@ -5,6 +5,7 @@ A flag comes before an environment variable, that before the file, that before t
 """
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ __all__ = [
     "Secret",
     "Settings",
     "SettingsError",
+    "has_display",
     "is_debugging",
     "load_settings",
 ]
@@ -63,6 +65,16 @@ def load_settings(
 def is_debugging(environment: Mapping[str, str] | None = None) -> bool:
     """Whether errors are to be shown with their traceback."""
     return bool((os.environ if environment is None else environment).get("DAEHWA_DEBUG"))
+
+
+def has_display(environment: Mapping[str, str] | None = None) -> bool:
+    """Whether a browser opened here would be seen by the person: not over SSH, not on a machine without a screen."""
+    env = os.environ if environment is None else environment
+    if env.get("SSH_CONNECTION") or env.get("SSH_TTY") or env.get("CI"):
+        return False
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return bool(env.get("DISPLAY") or env.get("WAYLAND_DISPLAY"))
 
 
 def _given(
