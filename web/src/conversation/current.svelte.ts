@@ -14,6 +14,7 @@ const SETTLE = 150;
 class Current {
   open = $state.raw(new OpenConversation(route.place.conversation));
   #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #changed = new Set<string>();
 
   /** Open what the address names, unless it is open already. */
   follow(conversation: string | null, message: string | null): void {
@@ -43,7 +44,7 @@ class Current {
       connection.onBack(() => {
         void this.#send();
         void models.load();
-        this.#lookAgain();
+        this.#lookAgain(this.open.id);
       }),
     ];
     const poll = setInterval(look, LOOK_AGAIN);
@@ -58,22 +59,26 @@ class Current {
   }
 
   /** Many hints at once make one look. */
-  #lookAgain(changed: string = this.open.id): void {
+  #lookAgain(changed?: string): void {
+    if (changed !== undefined) this.#changed.add(changed);
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#look(changed), SETTLE);
+    this.#timer = setTimeout(() => void this.#look(), SETTLE);
   }
 
-  async #look(changed: string): Promise<void> {
-    await conversations.refresh();
+  async #look(): Promise<void> {
     const { open } = this;
-    if (changed !== open.id || (open.state !== "ready" && open.state !== "failed")) return;
-    await open.load();
+    const before = open.meta;
+    await conversations.refresh();
+    const now = conversations.find(open.id);
+    const moved = now?.updated !== before?.updated || now?.leaf !== before?.leaf;
+    if ((moved || this.#changed.has(open.id)) && (open.state === "ready" || open.state === "failed")) await open.load();
+    this.#changed.clear();
   }
 
   async #send(): Promise<void> {
     const sent = await sendWaiting(startTurn, (reply) => this.open.live.has(reply));
     for (const id of sent) tellOtherTabs(id);
-    if (sent.length > 0) this.#lookAgain();
+    for (const id of sent) this.#lookAgain(id);
   }
 }
 

@@ -80,6 +80,8 @@ export const conversation = {
   copied: "Copied",
   copyFailed: "Could not be copied",
   copyCode: "Copy code",
+  code: params("Code {language}"),
+  table: "Table",
   edit: "Edit the question",
   editLabel: "Edit your question",
   send: "Send",

@@ -82,6 +82,8 @@ export const ko = {
     copied: "복사했어요",
     copyFailed: "복사하지 못했어요",
     copyCode: "코드 복사",
+    code: "코드 {language}",
+    table: "표",
     edit: "질문 수정",
     editLabel: "질문 수정하기",
     send: "보내기",

@@ -1,11 +1,11 @@
 /** The list of conversations as the sidebar shows it. */
 import * as api from "../api/client.ts";
 import { ApiFailure } from "../api/failure.ts";
-import type { Conversation } from "../api/wire.ts";
+import type { Conversation, ConversationPage } from "../api/wire.ts";
 import { tellOtherTabs } from "../lib/tabs.ts";
 
 const PAGE = 50;
-const MOST = 200;
+const MOST = 100;
 
 class ConversationList {
   items = $state.raw<readonly Conversation[]>([]);
@@ -40,8 +40,7 @@ class ConversationList {
     try {
       // The first load names no limit: it is the server's to choose.
       const page = await api.listConversations(this.items.length <= PAGE ? {} : { limit });
-      this.items = page.conversations;
-      this.#setCursor(page.after);
+      this.#replaceTop(page);
       this.state = "ready";
     } catch (error) {
       if (!(error instanceof ApiFailure)) throw error;
@@ -91,6 +90,18 @@ class ConversationList {
   async restore(id: string): Promise<void> {
     this.put(await api.restoreConversation(id));
     tellOtherTabs(id);
+  }
+
+  /** Take the first page as it is; what was loaded below its end stays, with the cursor behind it. */
+  #replaceTop(page: ConversationPage): void {
+    const last = page.conversations.at(-1);
+    const fresh = new Set(page.conversations.map((conversation) => conversation.id));
+    const below =
+      page.after === null || last === undefined
+        ? []
+        : this.items.filter((conversation) => !fresh.has(conversation.id) && byPlace(last, conversation) < 0);
+    this.items = [...page.conversations, ...below];
+    if (below.length === 0) this.#setCursor(page.after);
   }
 
   #setCursor(after: string | null): void {
