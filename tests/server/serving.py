@@ -1,9 +1,10 @@
-"""A real server on a loopback port for tests: the shipped application on uvicorn's protocol, a core in memory behind."""
+"""A real server on a loopback port: the shipped application on uvicorn's protocol, a core in memory behind it."""
 
 import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -84,7 +85,8 @@ class Site:
 
     async def turn(self, body: Json, **headers: str) -> list[Frame]:
         """Begin a turn and return its whole stream."""
-        async with self.client.post("/api/turns", json=body, headers=headers) as answer:
+        headers["content-type"] = "application/json"
+        async with self.client.post("/api/turns", data=BytesIO(json.dumps(body).encode()), headers=headers) as answer:
             text = await answer.text()
             assert answer.status == 200, text
             return frames_of(text)

@@ -12,8 +12,17 @@ from hypothesis import strategies as st
 from server.serving import Frame, Json, Site, asked, frames_of, serving, text_of
 
 from daehwa.conversation.errors import ProviderRateLimitError
-from daehwa.conversation.events import Finished, Heartbeat, Numbered, ReasoningDelta, ReplyEnded, TextDelta, TitleMade
-from daehwa.conversation.events import ToolCallDelta, UsageReported
+from daehwa.conversation.events import (
+    Finished,
+    Heartbeat,
+    Numbered,
+    ReasoningDelta,
+    ReplyEnded,
+    TextDelta,
+    TitleMade,
+    ToolCallDelta,
+    UsageReported,
+)
 from daehwa.conversation.ids import new_id
 from daehwa.conversation.messages import Failure, Usage
 from daehwa.providers.scripted import ScriptedProvider, Step, spoken

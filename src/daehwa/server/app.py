@@ -1,5 +1,7 @@
 """The server: every route and every middleware in one view. Stores, providers and turns come in from outside."""
 
+from collections.abc import Iterator
+
 from daehwa.conversation.errors import (
     ConversationNotFound,
     IdTaken,
@@ -7,6 +9,7 @@ from daehwa.conversation.errors import (
     MessageNotFound,
     ModelNotFound,
     ReplyStillGrowing,
+    StoreError,
     TooMuch,
 )
 from daehwa.conversation.messages import Message
@@ -23,11 +26,13 @@ from daehwa.server.errors import BodyTooSlow, ErrorAnswers, UnsupportedMediaType
 from daehwa.server.openapi import OpenApi
 from daehwa.server.options import ServerOptions
 from daehwa.server.page import Page
-from daehwa.server.routing import EVENT_STREAM, Operation, Router
+from daehwa.server.routing import Operation, Router
 from daehwa.server.safety import SafetyChecks, SafetyHeaders
 
 _BODY = (TooMuch, UnsupportedMediaType, BodyTooSlow)
-_TURN = (ConversationNotFound, MessageNotFound, ModelNotFound, InvalidParent, IdTaken, ReplyStillGrowing)
+_ONE = (ConversationNotFound, StoreError)
+_REPLY = (MessageNotFound, StoreError)
+_TURN = (*_ONE, MessageNotFound, ModelNotFound, InvalidParent, IdTaken, ReplyStillGrowing)
 
 
 class App:
@@ -51,78 +56,48 @@ def create_app(
     *, store: ConversationStore, running: RunningTurns, catalogue: ModelCatalogue, options: ServerOptions
 ) -> App:
     """Return the application."""
-    me = MeApi(catalogue, options)
-    models = ModelsApi(catalogue)
-    conversations = ConversationsApi(store, options)
-    turns = TurnsApi(store, running, options)
     openapi = OpenApi(options.version)
-
-    one = "/api/conversations/{conversation}"
-    listed = shapes.ConversationPage | shapes.SearchHits
     operations = (
-        Operation(method="GET", path="/healthz", handler=me.get_health, answer=shapes.Health),
-        Operation(method="GET", path="/api/me", handler=me.get_me, answer=shapes.Me),
-        Operation(method="GET", path="/api/models", handler=models.list_models, answer=shapes.Models),
-        Operation(
-            method="GET",
-            path="/api/conversations",
-            handler=conversations.list_conversations,
-            query=shapes.ConversationsQuery,
-            answer=listed,
-        ),
-        Operation(
-            method="GET",
-            path=one,
-            handler=conversations.get_conversation,
-            answer=shapes.WholeConversation,
-            errors=(ConversationNotFound,),
-        ),
-        Operation(
-            method="PATCH",
-            path=one,
-            handler=conversations.change_conversation,
-            body=shapes.ConversationChanges,
-            answer=shapes.Conversation,
-            errors=(ConversationNotFound, MessageNotFound, *_BODY),
-        ),
-        Operation(
-            method="DELETE",
-            path=one,
-            handler=conversations.delete_conversation,
-            status=204,
-            errors=(ConversationNotFound,),
-        ),
-        Operation(
-            method="POST",
-            path=f"{one}/restore",
-            handler=conversations.restore_conversation,
-            answer=shapes.Conversation,
-            errors=(ConversationNotFound,),
-        ),
-        Operation(
-            method="POST",
-            path="/api/turns",
-            handler=turns.begin_turn,
-            body=shapes.TurnBody,
-            media_type=EVENT_STREAM,
-            errors=(*_TURN, *_BODY),
-        ),
-        Operation(
-            method="GET",
-            path="/api/turns/{reply}/events",
-            handler=turns.follow_turn,
-            query=shapes.FollowQuery,
-            media_type=EVENT_STREAM,
-            errors=(MessageNotFound,),
-        ),
-        Operation(
-            method="POST",
-            path="/api/turns/{reply}/stop",
-            handler=turns.stop_turn,
-            answer=Message,
-            errors=(MessageNotFound,),
-        ),
-        Operation(method="GET", path="/api/openapi.json", handler=openapi.get_openapi, answer=dict),
+        *_home(MeApi(catalogue, options), ModelsApi(catalogue)),
+        *_conversations(ConversationsApi(store, options)),
+        *_turns(TurnsApi(store, running, options)),
+        Operation("GET", "/api/openapi.json", openapi.get_openapi, answers=(dict,)),
     )
     openapi.operations = operations
     return App(Router(operations, otherwise=Page(options.page).get_page), options)
+
+
+def _home(me: MeApi, models: ModelsApi) -> Iterator[Operation]:
+    yield Operation("GET", "/healthz", me.get_health, answers=(shapes.Health,))
+    yield Operation("GET", "/api/me", me.get_me, answers=(shapes.Me,))
+    yield Operation("GET", "/api/models", models.get_models, answers=(shapes.Models,))
+
+
+def _conversations(api: ConversationsApi) -> Iterator[Operation]:
+    every, one = "/api/conversations", "/api/conversations/{conversation}"
+    query, listed = shapes.ConversationsQuery, (shapes.ConversationPage, shapes.SearchHits)
+    yield Operation("GET", every, api.list_conversations, query=query, answers=listed, errors=(StoreError,))
+    yield Operation("GET", one, api.get_conversation, answers=(shapes.OpenedConversation,), errors=_ONE)
+    yield Operation(
+        "PATCH",
+        one,
+        api.change_conversation,
+        body=shapes.ConversationChanges,
+        answers=(shapes.Conversation,),
+        errors=(*_ONE, MessageNotFound, *_BODY),
+    )
+    yield Operation("DELETE", one, api.delete_conversation, status=204, errors=_ONE)
+    yield Operation(
+        "POST",
+        f"{one}/restore",
+        api.restore_conversation,
+        answers=(shapes.Conversation,),
+        errors=_ONE,
+    )
+
+
+def _turns(api: TurnsApi) -> Iterator[Operation]:
+    events, stop = "/api/turns/{reply}/events", "/api/turns/{reply}/stop"
+    yield Operation("POST", "/api/turns", api.start_turn, body=shapes.TurnBody, streams=True, errors=(*_TURN, *_BODY))
+    yield Operation("GET", events, api.follow_turn, query=shapes.FollowQuery, streams=True, errors=_REPLY)
+    yield Operation("POST", stop, api.stop_turn, answers=(Message,), errors=_REPLY)

@@ -6,13 +6,14 @@ from http import HTTPStatus
 from typing import Any, TypeAlias
 
 import msgspec
+from msgspec import inspect
 
-from daehwa.conversation.errors import DaehwaError, InvalidRequest, StoreError
+from daehwa.conversation.errors import DaehwaError, InvalidId, InvalidRequest
 from daehwa.conversation.events import ReplyEnded, TitleMade, ToolCallDelta
 from daehwa.conversation.messages import Usage
 from daehwa.server.asgi import Request, Response
 from daehwa.server.errors import CrossSiteRequest, ErrorAnswer, HostNotAllowed, status_of
-from daehwa.server.routing import EVENT_STREAM, Operation
+from daehwa.server.routing import Operation
 
 Json: TypeAlias = dict[str, Any]
 
@@ -39,10 +40,10 @@ def errors_of(operation: Operation) -> tuple[type[DaehwaError], ...]:
     errors: list[type[DaehwaError]] = [*operation.errors, HostNotAllowed]
     if operation.path_names or operation.query is not None or operation.body is not None:
         errors.insert(0, InvalidRequest)
+    if operation.path_names or operation.body is not None:
+        errors.insert(1, InvalidId)
     if operation.method not in {"GET", "HEAD"}:
         errors.append(CrossSiteRequest)
-    if operation.path != "/healthz":
-        errors.append(StoreError)
     return tuple(dict.fromkeys(errors))
 
 
@@ -64,9 +65,14 @@ class OpenApi:
 
 def document(operations: Sequence[Operation], version: str) -> Json:
     """Return the document."""
-    types = [t for op in operations for t in (op.query, op.body, op.answer) if t is not None]
-    types += [ErrorAnswer, *(data for _, data, _ in EVENTS)]
+    sent: list[Any] = [ErrorAnswer, *(data for _, data, _ in EVENTS)]
+    sent += [kind for operation in operations for kind in operation.answers]
+    types = sent + [kind for operation in operations for kind in (operation.query, operation.body) if kind is not None]
     schemas, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+    for struct in _structs(sent):
+        if not struct.__struct_config__.omit_defaults:
+            # What has a default may be absent in a request, but is always sent.
+            components[struct.__name__]["required"] = list(components[struct.__name__]["properties"])
     schema_of = dict(zip(map(id, types), schemas, strict=True))
     paths: dict[str, Json] = defaultdict(dict)
     for operation in operations:
@@ -88,13 +94,28 @@ def document(operations: Sequence[Operation], version: str) -> Json:
     }
 
 
+def _structs(types: Sequence[Any]) -> set[type[msgspec.Struct]]:
+    found: set[type[msgspec.Struct]] = set()
+    pending = list(inspect.multi_type_info(types))
+    while pending:
+        match pending.pop():
+            case inspect.StructType(cls, fields) if cls not in found:
+                found.add(cls)
+                pending += [field.type for field in fields]
+            case inspect.UnionType(types):
+                pending += types
+            case inspect.VarTupleType(item_type=item):
+                pending.append(item)
+    return found
+
+
 def _operation(operation: Operation, schema_of: dict[int, Json], components: dict[str, Json]) -> Json:
     summary, _, more = (operation.handler.__doc__ or "").strip().partition("\n")
     made: Json = {"operationId": operation.name, "summary": summary}
     if more:
         made["description"] = " ".join(more.split())
     parameters = [*_path_parameters(operation), *_query_parameters(operation, components)]
-    if operation.media_type == EVENT_STREAM:
+    if operation.streams:
         described = "Resume after this event; goes before `after`."
         schema = {"type": "integer", "minimum": 0}
         parameters.append({"name": "Last-Event-ID", "in": "header", "description": described, "schema": schema})
@@ -122,15 +143,16 @@ def _query_parameters(operation: Operation, components: dict[str, Json]) -> Iter
 
 
 def _answer(operation: Operation, schema_of: dict[int, Json]) -> Json:
-    if operation.media_type == EVENT_STREAM:
+    if operation.streams:
         events = {name: {"description": text, "schema": schema_of[id(data)]} for name, data, text in EVENTS}
-        content = {EVENT_STREAM: {"schema": {"type": "string"}, "x-events": events}}
+        content = {"text/event-stream": {"schema": {"type": "string"}, "x-events": events}}
         return {"description": STREAM, "content": content}
     described = HTTPStatus(operation.status).phrase
-    if operation.answer is None:
+    if not operation.answers:
         return {"description": described}
-    schema = schema_of[id(operation.answer)]
-    return {"description": described, "content": {operation.media_type: {"schema": schema}}}
+    schemas = [schema_of[id(answer)] for answer in operation.answers]
+    schema = schemas[0] if len(schemas) == 1 else {"oneOf": schemas}
+    return {"description": described, "content": {"application/json": {"schema": schema}}}
 
 
 def _errors(operation: Operation, schema_of: dict[int, Json]) -> Json:

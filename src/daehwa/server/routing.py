@@ -3,7 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
@@ -13,15 +13,14 @@ from daehwa.server.errors import MethodNotAllowed, RouteNotFound
 
 Handler: TypeAlias = Callable[[Request], Awaitable[ASGIApp]]
 
-EVENT_STREAM = "text/event-stream"
 _NAME = re.compile(r"\{([a-z_]+)\}")
 
 
-class Operation(msgspec.Struct, frozen=True, kw_only=True):
+class Operation(msgspec.Struct, frozen=True):
     """One row: the handler's name is the operation's, its docstring the documentation.
 
-    `answer` is the JSON type of the answer, None where there is no body; `media_type` is another than JSON's where
-    the answer is not JSON. `errors` are those beside the ones that any request may meet.
+    `answers` are the JSON types of the answer, none where there is no body or where it `streams` events. `errors`
+    are those beside the ones that any request may meet.
     """
 
     method: str
@@ -29,8 +28,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     handler: Handler
     query: type | None = None
     body: type | None = None
-    answer: Any = None
-    media_type: str = "application/json"
+    answers: tuple[type, ...] = ()
+    streams: bool = False
     status: int = HTTPStatus.OK
     errors: tuple[type[DaehwaError], ...] = ()
 
@@ -90,7 +89,7 @@ def _methods(operations: Sequence[Operation]) -> dict[str, Handler]:
     methods: dict[str, Handler] = {}
     for operation in operations:
         methods[operation.method] = operation.handler
-        if operation.method == "GET" and operation.media_type != EVENT_STREAM:
+        if operation.method == "GET" and not operation.streams:
             methods["HEAD"] = operation.handler
     return methods
 

@@ -4,7 +4,7 @@ from daehwa.conversation.errors import InvalidRequest, TooMuch
 from daehwa.conversation.ids import checked_id
 from daehwa.conversation.ports import ConversationChanges, ConversationStore
 from daehwa.server.api import shapes
-from daehwa.server.api.shapes import ConversationPage, SearchHit, SearchHits, WholeConversation, without_owner
+from daehwa.server.api.shapes import ConversationPage, OpenedConversation, SearchHit, SearchHits, without_owner
 from daehwa.server.asgi import Request, Response, json_response
 from daehwa.server.body import json_body, query_values
 from daehwa.server.options import ServerOptions
@@ -41,7 +41,7 @@ class ConversationsApi:
     async def get_conversation(self, request: Request) -> Response:
         """Return a conversation and all its messages."""
         conversation, messages = await self._store.get_conversation(self._owner, _conversation_id(request))
-        return json_response(WholeConversation(without_owner(conversation), messages))
+        return json_response(OpenedConversation(without_owner(conversation), messages))
 
     async def change_conversation(self, request: Request) -> Response:
         """Rename, pin, archive, or remember where the reader is."""

@@ -11,7 +11,7 @@ class ModelsApi:
     def __init__(self, catalogue: ModelCatalogue) -> None:
         self._catalogue = catalogue
 
-    async def list_models(self, _request: Request) -> Response:
-        """List the models that can be chosen now, and the default."""
+    async def get_models(self, _request: Request) -> Response:
+        """Return the models that can be chosen now, and the default."""
         models = await self._catalogue.models()
         return json_response(Models(tuple(models), await self._catalogue.default_model()))

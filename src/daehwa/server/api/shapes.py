@@ -98,7 +98,7 @@ class SearchHits(msgspec.Struct, frozen=True):
     hits: tuple[SearchHit, ...]
 
 
-class WholeConversation(msgspec.Struct, frozen=True):
+class OpenedConversation(msgspec.Struct, frozen=True):
     """A conversation and all its messages, parents before children."""
 
     conversation: Conversation

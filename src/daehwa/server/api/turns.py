@@ -24,7 +24,7 @@ class TurnsApi:
         self._options = options
         self._owner = options.user.id
 
-    async def begin_turn(self, request: Request) -> EventStream:
+    async def start_turn(self, request: Request) -> EventStream:
         """Ask a question, ask for a further answer, or for the rest of one; the answer streams.
 
         The head is sent when question and reply are on disk. The turn goes on when the client leaves. The same reply
