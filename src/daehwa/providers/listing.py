@@ -24,14 +24,11 @@ ones of OpenAI's, newest first. Where it lists none of them, the first model tha
 
 _NOT_CHAT = re.compile(
     r"embed|whisper|transcri|\btts\b|-tts|audio|realtime|-live-|speech|voice|dall-e|image|sora|video|moderation|rerank|"
-    r"deep-research|computer-use|\bcodex|-codex|-instruct$|davinci|babbage|text-|ocr|guard|bge-|clip",
+    r"deep-research|computer-use|\bcodex|-codex|davinci|babbage|text-|ocr|guard|bge-|clip",
     re.IGNORECASE,
 )
 _NOT_CHAT_OPENAI = re.compile(r"-pro(-\d|$)|instruct", re.IGNORECASE)
-"""OpenAI serves these by another wire than chat completions."""
-_INSTRUCT_CHAT = re.compile(r"(?:\d|[bB]|it|chat|v\d[\d.]*)-instruct$", re.IGNORECASE)
-"""Elsewhere "instruct" at the end of a name is how a chat model is called: llama-3.1-8b-instruct."""
-
+"""OpenAI serves these by another wire; elsewhere "instruct" is how a chat model is called."""
 _DATED = re.compile(r"-(?:20\d\d-\d\d-\d\d|\d{4})$")
 
 _CONTEXT_WINDOWS = (
@@ -100,7 +97,7 @@ def is_chat_model(name: str, *, is_openai: bool = False) -> bool:
     """Return whether a model of this name answers chat completions."""
     if is_openai and _NOT_CHAT_OPENAI.search(name):
         return False
-    return not _NOT_CHAT.search(name) or bool(_INSTRUCT_CHAT.search(name) and not is_openai)
+    return not _NOT_CHAT.search(name)
 
 
 def known_context_window(name: str) -> int | None:

@@ -1,0 +1,175 @@
+"""All models of all providers: listed, remembered for a while, found by name, and one of them the default.
+
+How long things wait: a listing is asked for once at a time and kept for `lifetime`; when it is older it still serves
+while a new one is fetched. Only the very first listing is waited for, and not for long, so that an upstream that does
+not answer never holds up the page.
+"""
+
+import asyncio
+import difflib
+import time
+from collections.abc import Sequence
+
+from daehwa.conversation.errors import ModelNotFound, ProviderError
+from daehwa.conversation.ports import Model, Provider, ResolvedModel
+from daehwa.providers.listing import PREFERRED
+
+LIFETIME = 300.0
+"""Seconds for which a listing is fresh."""
+
+_FAULT_LIFETIME = 10.0
+FIRST_WAIT = 3.0
+"""Seconds for which the first listing of an upstream is waited for."""
+
+
+class _Listing:
+    """What one provider lists, as far as is known."""
+
+    def __init__(self, provider: Provider, *, lifetime: float, first_wait: float, is_local: bool = False) -> None:
+        self.provider = provider
+        self.models: tuple[Model, ...] | None = None
+        self.fault: ProviderError | None = None
+        self._lifetime = lifetime
+        self._first_wait = first_wait
+        self._is_local = is_local
+        self._fresh_until = 0.0
+        self._asking: asyncio.Task[None] | None = None
+
+    async def current(self) -> tuple[Model, ...] | None:
+        """Return what is listed; None where the provider cannot be asked."""
+        if time.monotonic() >= self._fresh_until:
+            task = self._ask()
+            if self.models is None or self._is_local:
+                await asyncio.wait({task}, timeout=self._first_wait if self.fault is None else self._first_wait / 3)
+        return self.models
+
+    def _ask(self) -> asyncio.Task[None]:
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.get_running_loop().create_task(self._refresh())
+        return self._asking
+
+    async def _refresh(self) -> None:
+        try:
+            self.models = tuple(await self.provider.models())
+        except ProviderError as fault:
+            self.fault = fault
+            self._fresh_until = time.monotonic() + min(_FAULT_LIFETIME, self._lifetime)
+        else:
+            self.fault = None
+            self._fresh_until = time.monotonic() + self._lifetime
+
+    def find(self, name: str) -> Model | None:
+        """Return the listed model of this name at the upstream. Ollama's names stand for their ":latest"."""
+        ids = {f"{self.provider.name}/{name}", f"{self.provider.name}/{name}:latest"}
+        return next((model for model in self.models or () if model.id in ids), None)
+
+    def best(self) -> Model | None:
+        """Return the first preferred model that is listed, else the first; none that is known not to work."""
+        models = [model for model in self.models or () if model.state != "unavailable"]
+        preferred = {f"{self.provider.name}/{name}": rank for rank, name in enumerate(PREFERRED)}
+        return min(models, key=lambda model: preferred.get(model.id, len(preferred)), default=None)
+
+    def resolved(self, model: Model) -> ResolvedModel:
+        """Return the model with its provider and its name there."""
+        return ResolvedModel(self.provider, model, model.id.removeprefix(f"{self.provider.name}/"))
+
+    def unlisted(self, name: str) -> ResolvedModel:
+        """Return a model that may be there: the provider could not be asked, so the turn will tell."""
+        name = name.removeprefix(f"{self.provider.name}/")
+        model = Model(id=f"{self.provider.name}/{name}", name=name, provider=self.provider.name)
+        return ResolvedModel(self.provider, model, name)
+
+    async def aclose(self) -> None:
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.wait({self._asking})
+
+
+class Catalogue:
+    """Fulfils `ModelCatalogue`. Providers come in the order of preference; `local` ones are asked every time, since
+    asking them costs nothing and their state changes, and they are the default only where there is nothing else.
+
+    `default` is the configured model, by id or by bare name. Closing the catalogue closes its providers.
+    """
+
+    def __init__(
+        self,
+        providers: Sequence[Provider],
+        *,
+        local: Sequence[Provider] = (),
+        default: str | None = None,
+        lifetime: float = LIFETIME,
+        first_wait: float = FIRST_WAIT,
+    ) -> None:
+        self._listings = [_Listing(provider, lifetime=lifetime, first_wait=first_wait) for provider in providers]
+        self._listings += [_Listing(provider, lifetime=0.0, first_wait=first_wait, is_local=True) for provider in local]
+        self._default = default
+
+    async def models(self) -> Sequence[Model]:
+        """Return every model that can be chosen now."""
+        lists = await asyncio.gather(*(listing.current() for listing in self._listings))
+        return [model for models in lists for model in models or ()]
+
+    async def default_model(self) -> str | None:
+        """Return the configured model if it is listed, or if its provider cannot be asked; else the best there is."""
+        found = await self._default_model()
+        return None if found is None else found.model.id
+
+    async def resolve(self, model: str | None) -> ResolvedModel:
+        """Find a model by its id, by its bare name at the upstream, or the default."""
+        if model is None:
+            found = await self._default_model()
+            if found is None:
+                raise ModelNotFound(
+                    "There is no model to answer. Set OPENAI_API_KEY, or add a provider to daehwa.toml, and start "
+                    "again.",
+                    param="model",
+                )
+            return found
+        found = await self._find(model)
+        if found is None:
+            raise ModelNotFound(await self._not_found(model), param="model")
+        return found
+
+    def problems(self) -> dict[str, ProviderError]:
+        """Return, by provider, why its models could not be listed when it was last asked."""
+        return {listing.provider.name: listing.fault for listing in self._listings if listing.fault is not None}
+
+    async def aclose(self) -> None:
+        """Stop asking, and close the providers."""
+        for listing in self._listings:
+            await listing.aclose()
+            await listing.provider.aclose()
+
+    async def _default_model(self) -> ResolvedModel | None:
+        if self._default is not None and (found := await self._find(self._default)) is not None:
+            return found
+        for listing in self._listings:
+            await listing.current()
+            if (best := listing.best()) is not None:
+                return listing.resolved(best)
+        return None
+
+    async def _find(self, model: str) -> ResolvedModel | None:
+        provider, _, name = model.partition("/")
+        for listing in self._listings:
+            if listing.provider.name == provider and name:
+                await listing.current()
+                if (found := listing.find(name)) is not None:
+                    return listing.resolved(found)
+                if listing.models is None:
+                    return listing.unlisted(name)
+        return await self._find_by_name(model)
+
+    async def _find_by_name(self, name: str) -> ResolvedModel | None:
+        await asyncio.gather(*(listing.current() for listing in self._listings))
+        for listing in self._listings:
+            if (found := listing.find(name)) is not None:
+                return listing.resolved(found)
+        return next((listing.unlisted(name) for listing in self._listings if listing.models is None), None)
+
+    async def _not_found(self, model: str) -> str:
+        ids = [listed.id for listed in await self.models()]
+        near = difflib.get_close_matches(model, ids, 3, 0.5)
+        hint = f"Did you mean {' or '.join(near)}?" if near else "Choose one of those that are listed."
+        return f"No provider serves a model “{model}”. {hint}"
