@@ -6,7 +6,7 @@ import { fenceOpening, GrowingFence } from "./fence.ts";
 import type { MarkdownOptions } from "./options.ts";
 import { parse, parseBlocks, parseGrowing, type References, type Token } from "./parser.ts";
 import { settled } from "./provisional.ts";
-import { codeBlockAt, type Container, render } from "./render.ts";
+import { codeBlockAt, type Container, looseLists, render } from "./render.ts";
 
 interface Cut {
   /** The first line that stays in the tail. */
@@ -15,6 +15,8 @@ interface Cut {
   readonly head: readonly [number, number] | null;
   /** The cut is inside of a list or a table. */
   readonly isInside: boolean;
+  /** It is inside of a list with a blank line somewhere before the cut. */
+  readonly isLoose: boolean;
 }
 
 export class MarkdownDocument {
@@ -87,7 +89,7 @@ export class MarkdownDocument {
       if (end <= this.examined) return;
       const complete = this.tail.slice(0, end);
       if (!this.enterFence(complete)) {
-        const cut = findCut(parseBlocks(complete, this.references));
+        const cut = findCut(parseBlocks(complete, this.references), complete);
         if (cut === null) {
           this.examined = end;
           return;
@@ -108,7 +110,8 @@ export class MarkdownDocument {
     const cursor = new DomCursor(this.into, this.finished);
     const tokens = parse(source, this.references);
     const { options, codeBlocks, resumed } = this;
-    this.resumed = render(cursor, { source, tokens, options, codeBlocks, resumed, isFinished: true, isCut: cut.isInside });
+    const open = render(cursor, { source, tokens, options, codeBlocks, resumed, isFinished: true, isCut: cut.isInside });
+    this.resumed = open === null ? null : { after: open.after, isLoose: open.isLoose || cut.isLoose };
     const last = cursor.passed;
     this.finished = cut.isInside ? (last?.previousSibling ?? null) : last;
     const head = cut.head === null ? "" : complete.slice(lineStart(complete, cut.head[0]), lineStart(complete, cut.head[1]));
@@ -141,27 +144,30 @@ function lineStart(text: string, line: number): number {
 }
 
 /** Where the finished part of these complete lines ends; null if no block in them is finished for certain. */
-function findCut(tokens: readonly Token[]): Cut | null {
+function findCut(tokens: readonly Token[], source: string): Cut | null {
   const blocks = tokens.filter((token) => token.level === 0 && token.nesting >= 0 && token.map !== null);
   const last = blocks.at(-1);
   if (last?.map === undefined || last.map === null) return null;
-  const inside = insideCut(tokens, last, last.map);
-  if (inside !== null) return inside;
-  const before = blocks.at(-2);
-  if (before?.map === undefined || before.map === null) return null;
-  // The lines of a paragraph right under a link's definition may turn out to be the definition's title.
-  const isOneWithLast = before.type === "reference_definition" && before.map[1] === last.map[0] && last.type === "paragraph_open";
-  if (!isOneWithLast) return { line: last.map[0], head: null, isInside: false };
-  return blocks.length < 3 ? null : { line: before.map[0], head: null, isInside: false };
+  const [start, end] = last.map;
+  if (last.type === "table_open" && end - start > 3) {
+    return { line: end - 1, head: [start, start + 2], isInside: true, isLoose: false };
+  }
+  const item = last.type.endsWith("list_open") ? lastOfSeveralItems(tokens, last) : null;
+  if (item !== null) {
+    return { line: item, head: null, isInside: true, isLoose: looseLists(tokens, source).has(tokens.lastIndexOf(last)) };
+  }
+  const line = blocks.at(firstUnfinished(blocks, last))?.map?.[0];
+  return line === undefined || line === blocks[0]?.map?.[0] ? null : { line, head: null, isInside: false, isLoose: false };
 }
 
-function insideCut(tokens: readonly Token[], last: Token, [start, end]: readonly [number, number]): Cut | null {
-  if (last.type === "table_open") {
-    return end - start > 3 ? { line: end - 1, head: [start, start + 2], isInside: true } : null;
-  }
-  if (!last.type.endsWith("list_open")) return null;
-  const from = tokens.lastIndexOf(last);
-  const items = tokens.slice(from).filter((token) => token.level === 1 && token.type === "list_item_open");
-  const item = items.at(-1);
-  return items.length < 2 || item?.map === undefined || item.map === null ? null : { line: item.map[0], head: null, isInside: true };
+/** The lines of a paragraph right under a link's definition may turn out to be the definition's title. */
+function firstUnfinished(blocks: readonly Token[], last: Token): number {
+  const before = blocks.at(-2);
+  const isOne = before?.type === "reference_definition" && before.map?.[1] === last.map?.[0] && last.type === "paragraph_open";
+  return isOne ? -2 : -1;
+}
+
+function lastOfSeveralItems(tokens: readonly Token[], list: Token): number | null {
+  const items = tokens.slice(tokens.lastIndexOf(list)).filter((token) => token.level === 1 && token.type === "list_item_open");
+  return items.length < 2 ? null : (items.at(-1)?.map?.[0] ?? null);
 }

@@ -293,7 +293,7 @@ function alignment(token: Token): string {
  * The lists with a blank line between their items or between the blocks of one item, by index of the opening token.
  * It is found by neighbours alone: then a list that is read item by item comes out as one that is read at once.
  */
-function looseLists(tokens: readonly Token[], source: string): ReadonlySet<number> {
+export function looseLists(tokens: readonly Token[], source: string): ReadonlySet<number> {
   const loose = new Set<number>();
   if (!tokens.some((token) => token.type === "list_item_open")) return loose;
   const lines = source.split("\n");

@@ -8,6 +8,7 @@ interface State {
   tags: unknown;
   inner: { parser: StreamParser<unknown>; state: unknown; end: RegExp } | null;
   element: string;
+  isClosing: boolean;
 }
 
 function start(parser: StreamParser<unknown>, indentUnit: number): unknown {
@@ -19,6 +20,7 @@ function innerToken(stream: StringStream, state: State, inner: NonNullable<State
   const end = rest.search(inner.end);
   if (end === 0) {
     state.inner = null;
+    state.isClosing = true;
     return tags.token(stream, state.tags);
   }
   const style = inner.parser.token(stream, inner.state);
@@ -28,13 +30,14 @@ function innerToken(stream: StringStream, state: State, inner: NonNullable<State
 
 export const html: StreamParser<State> = {
   name: "html",
-  startState: (indentUnit) => ({ tags: start(tags, indentUnit), inner: null, element: "" }),
+  startState: (indentUnit) => ({ tags: start(tags, indentUnit), inner: null, element: "", isClosing: false }),
   token(stream, state) {
     if (state.inner !== null) return innerToken(stream, state, state.inner);
     const style = tags.token(stream, state.tags);
     const text = stream.current();
+    if (text.startsWith("<")) state.isClosing = text.startsWith("</");
     if (style?.includes("tag") === true) state.element = text.toLowerCase();
-    if (text === ">" && (state.element === "script" || state.element === "style")) {
+    if (text === ">" && !state.isClosing && (state.element === "script" || state.element === "style")) {
       const parser = (state.element === "script" ? javascript : css) as StreamParser<unknown>;
       state.inner = { parser, state: start(parser, stream.indentUnit), end: new RegExp(`</${state.element}`, "i") };
     }

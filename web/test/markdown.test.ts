@@ -1,0 +1,82 @@
+// @vitest-environment jsdom
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+
+import { renderMarkdown, streamMarkdown } from "../src/markdown/index.ts";
+import { features } from "./markdown-corpus.ts";
+
+const options = { copyLabel: () => "Copy", copiedLabel: () => "Copied" };
+
+async function rendered(text: string): Promise<HTMLElement> {
+  const into = document.createElement("div");
+  await renderMarkdown(into, text, options);
+  return into;
+}
+
+const frame = (): Promise<void> => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
+
+/** Streams the chunks, with a frame drawn after each where `isDrawn`. */
+async function streamed(chunks: readonly string[], isDrawn: (index: number) => boolean): Promise<HTMLElement> {
+  const into = document.createElement("div");
+  const stream = streamMarkdown(into, options);
+  for (const [index, chunk] of chunks.entries()) {
+    stream.append(chunk);
+    if (isDrawn(index)) await frame();
+  }
+  await stream.finish();
+  return into;
+}
+
+function split(text: string, points: readonly number[]): string[] {
+  const sorted = [...new Set(points.map((point) => point % (text.length + 1)))].sort((a, b) => a - b);
+  return [0, ...sorted].map((from, index) => text.slice(from, sorted[index] ?? text.length));
+}
+
+async function html(text: string): Promise<string> {
+  return (await rendered(text)).innerHTML;
+}
+
+describe.concurrent("any split of a text gives the same page", () => {
+  it.each(features.map((text, index) => [index, text] as const))("feature %i, character by character", async (_, text) => {
+    const whole = await html(text);
+    expect((await streamed([...Array(text.length).keys()].map((at) => text.charAt(at)), () => false)).innerHTML).toBe(whole);
+  });
+
+  it.each(features.map((text, index) => [index, text] as const))("feature %i, drawn at every line and in it", async (_, text) => {
+    const whole = await html(text);
+    expect((await streamed(text.split(/(?<=\n)|(?<=\W)(?=\w)/), () => true)).innerHTML).toBe(whole);
+  });
+
+  it("texts joined of several features, split anywhere, drawn anywhen", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.constantFrom(...features), { minLength: 1, maxLength: 4 }),
+        fc.constantFrom("", "\n", "\n\n"),
+        fc.array(fc.nat(3000), { maxLength: 12 }),
+        fc.nat(),
+        async (texts, between, points, draws) => {
+          const text = texts.join(between);
+          const grown = await streamed(split(text, points), (index) => ((draws >> index % 30) & 1) === 1);
+          expect(grown.innerHTML).toBe(await html(text));
+        },
+      ),
+      { numRuns: 60 },
+    );
+  }, 60_000);
+
+  it("arbitrary strings of marks", async () => {
+    const piece = fc.constantFrom(
+      ..."\n|\n\n|- |* |1. |> |    |  |\t|# |`|```|~~~\n|**|*|_|~~|[|](|)|](http://a)|[a]: /u\n|!|\\|\\n|a|가|😀|\ud83d|\r|\r\n|---\n|===\n|x|: |&amp;|<br>|<b>|$|[ ] |- [x] ".split("|"),
+      "|",
+      "|---|",
+      "| a | b |\n",
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(piece, { maxLength: 40 }), fc.nat(), async (pieces, draws) => {
+        const grown = await streamed(pieces, (index) => ((draws >> index % 30) & 1) === 1);
+        expect(grown.innerHTML).toBe(await html(pieces.join("")));
+      }),
+      { numRuns: 100 },
+    );
+  }, 60_000);
+});
