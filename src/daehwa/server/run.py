@@ -132,21 +132,21 @@ class Server(uvicorn.Server):
         super().__init__(uvicorn.Config(app, **config))
         # Its notes on starting and ending are for those who run uvicorn itself.
         logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-        self._on_started = on_started
-        self._before_shutdown = before_shutdown
+        self.on_started = on_started
+        self.before_shutdown = before_shutdown
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then say so."""
         await super().startup(sockets)
-        if self._on_started is not None:
-            self._on_started()
+        if self.on_started is not None:
+            self.on_started()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take no more connections, end the turns so that their followers get their end, then close."""
         for server in self.servers:
             server.close()
-        if self._before_shutdown is not None:
-            await self._before_shutdown()
+        if self.before_shutdown is not None:
+            await self.before_shutdown()
         await super().shutdown(sockets)
 
     @contextlib.contextmanager
