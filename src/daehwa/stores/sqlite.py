@@ -22,7 +22,7 @@ from daehwa.stores import sqlite_conversations as conversations
 from daehwa.stores import sqlite_search, sqlite_turns
 from daehwa.stores.ordering import decode_cursor
 from daehwa.stores.search_text import Query
-from daehwa.stores.sqlite_connection import check_sqlite, open_reader, open_writer, truncate_log
+from daehwa.stores.sqlite_connection import check_sqlite, open_file, open_reader, prepare_to_write, truncate_log
 from daehwa.stores.sqlite_migrations import migrate
 from daehwa.stores.sqlite_reader import SqliteReader
 from daehwa.stores.sqlite_rows import owned_message
@@ -55,9 +55,10 @@ class SqliteStore:
     def _open_and_migrate(self) -> sqlite3.Connection:
         check_sqlite()
         with ExitStack() as undo:
-            connection = open_writer(self.path)
+            connection = open_file(self.path)
             undo.callback(connection.close)
             self.backup = migrate(connection, self.path)
+            prepare_to_write(connection, self.path)
             undo.pop_all()
         return connection
 

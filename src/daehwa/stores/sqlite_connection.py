@@ -2,7 +2,6 @@
 
 import os
 import sqlite3
-from contextlib import ExitStack
 from pathlib import Path
 
 from daehwa.conversation.errors import StoreError
@@ -65,18 +64,18 @@ def check_sqlite() -> None:
         with_memory.close()
 
 
-def open_writer(path: Path) -> sqlite3.Connection:
-    """Open the connection that writes; a new file is its owner's alone."""
+def open_file(path: Path) -> sqlite3.Connection:
+    """Open a file as it is; a new one is its owner's alone. Nothing is written yet: it may be another program's."""
     if not path.exists():
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    with ExitStack() as undo:
-        connection = _connect(path)
-        undo.callback(connection.close)
-        _switch_log_on(connection, path)
-        for pragma in _WRITER_PRAGMAS:
-            connection.execute(f"PRAGMA {pragma}")
-        undo.pop_all()
-    return connection
+    return _connect(path)
+
+
+def prepare_to_write(connection: sqlite3.Connection, path: Path) -> None:
+    """Switch on what durability, privacy and group commit need."""
+    _switch_log_on(connection, path)
+    for pragma in _WRITER_PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")
 
 
 def _switch_log_on(connection: sqlite3.Connection, path: Path) -> None:

@@ -1,0 +1,38 @@
+"""One fixture, every store: a further one joins the contract by one line in `STORES`."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+
+from daehwa.conversation.ports import ConversationStore
+from daehwa.stores.memory import MemoryStore
+from daehwa.stores.sqlite import SqliteStore
+
+Opener: TypeAlias = Callable[[Path], Awaitable[ConversationStore]]
+
+
+async def open_memory(_folder: Path) -> ConversationStore:
+    return MemoryStore()
+
+
+async def open_sqlite(folder: Path) -> ConversationStore:
+    return await SqliteStore.open(folder / "daehwa.db")
+
+
+STORES: dict[str, Opener] = {"memory": open_memory, "sqlite": open_sqlite}
+
+
+@pytest.fixture(params=list(STORES))
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ConversationStore]:
+    opened = await STORES[request.param](tmp_path)
+    yield opened
+    await opened.aclose()
+
+
+@pytest.fixture
+async def sqlite(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+    opened = await SqliteStore.open(tmp_path / "daehwa.db")
+    yield opened
+    await opened.aclose()

@@ -1,0 +1,124 @@
+"""A file of the oldest schema, with data in it, opens in every newer version, and a copy is kept."""
+# ruff: noqa: ASYNC240 - small files
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from stores.asking import ask, found, titles
+
+from daehwa.conversation.errors import StoreError
+from daehwa.conversation.messages import Failure, Usage
+from daehwa.stores.sqlite import SqliteStore
+from daehwa.stores.sqlite_connection import open_file, prepare_to_write
+from daehwa.stores.sqlite_migrations import MIGRATIONS, migrate
+
+SCHEMAS = Path(__file__).parent / "schema"
+OWNER = "local"
+
+
+def load(path: Path, schema: int) -> Path:
+    connection = sqlite3.connect(path)
+    connection.executescript((SCHEMAS / f"{schema:04}.sql").read_text("utf-8"))
+    connection.close()
+    return path
+
+
+def schema_of(path: Path) -> list[tuple[str, str]]:
+    connection = sqlite3.connect(path)
+    rows = connection.execute("SELECT name, sql FROM sqlite_schema ORDER BY name").fetchall()
+    connection.close()
+    return rows
+
+
+def m0002_made_up(database: sqlite3.Connection) -> None:
+    database.execute("ALTER TABLE conversations ADD COLUMN colour TEXT NOT NULL DEFAULT 'green'")
+
+
+def m0003_fails(database: sqlite3.Connection) -> None:
+    database.execute("UPDATE conversations SET title = 'spoilt'")
+    database.execute("SELECT nothing FROM nowhere")
+
+
+@pytest.fixture
+def oldest(tmp_path: Path) -> Path:
+    return load(tmp_path / "daehwa.db", 1)
+
+
+async def test_the_oldest_file_opens_with_all_that_was_in_it(oldest: Path) -> None:
+    store = await SqliteStore.open(oldest)
+    conversation, messages = await store.get_conversation(OWNER, "01930000-0000-7000-8000-000000000001")
+    assert (conversation.title, conversation.title_source, conversation.pinned) == ("나무에 대하여", "model", True)
+    assert [message.status for message in messages] == ["complete", "complete", "complete", "streaming", "interrupted"]
+    assert messages[1].usage == Usage(input=12, output=8)
+    assert messages[4].error == Failure(type="upstream_cut", message="The stream was cut.")
+    assert await found(store, "perenn 나무", OWNER) == []
+    assert await found(store, "perenn", OWNER) == await found(store, "나무", OWNER) == ["나무에 대하여"]
+    assert await titles(store, OWNER) == ["나무에 대하여"]
+    assert await store.interrupt_replies(heartbeat_before=0, runner="1234-abcd") == 1
+    restored = await store.restore_conversation(OWNER, "01930000-0000-7000-8000-000000000002")
+    assert restored.title == "Deleted"
+    await ask(store, "new", owner=OWNER)
+    await store.aclose()
+
+
+def test_released_steps_are_never_changed(oldest: Path, tmp_path: Path) -> None:
+    fresh = tmp_path / "fresh.db"
+    connection = open_file(fresh)
+    assert migrate(connection, fresh, MIGRATIONS[:1]) is None
+    connection.close()
+    assert schema_of(fresh) == schema_of(oldest)
+
+
+def test_the_steps_are_numbered_without_a_gap() -> None:
+    assert [int(step.__name__[1:5]) for step in MIGRATIONS] == list(range(1, len(MIGRATIONS) + 1))
+
+
+def test_a_new_step_runs_once_and_a_copy_of_the_file_is_kept(oldest: Path) -> None:
+    before = schema_of(oldest)
+    connection = open_file(oldest)
+    prepare_to_write(connection, oldest)
+    connection.execute("UPDATE conversations SET title = 'in the log only' WHERE seq = 1")
+    steps = (*MIGRATIONS[:1], m0002_made_up)
+    backup = migrate(connection, oldest, steps)
+    assert backup is not None
+    assert backup.name.startswith("daehwa.schema-1.2")
+    assert backup.name.endswith("Z.backup.db")
+    assert backup.stat().st_mode & 0o777 == 0o600
+    assert migrate(connection, oldest, steps) is None
+    assert connection.execute("SELECT title, colour FROM conversations").fetchall()[0] == ("in the log only", "green")
+    connection.close()
+    assert schema_of(backup) == before
+    copy = sqlite3.connect(backup)
+    assert copy.execute("SELECT title FROM conversations WHERE seq = 1").fetchone() == ("in the log only",)
+    assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    copy.close()
+    assert {file.name for file in oldest.parent.iterdir()} == {oldest.name, backup.name}
+
+
+def test_a_step_that_fails_leaves_the_file_as_it_was(oldest: Path) -> None:
+    before = schema_of(oldest)
+    connection = open_file(oldest)
+    with pytest.raises(sqlite3.OperationalError):
+        migrate(connection, oldest, (*MIGRATIONS[:1], m0002_made_up, m0003_fails))
+    assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+    assert connection.execute("SELECT title FROM conversations WHERE seq = 1").fetchone() == ("나무에 대하여",)
+    connection.close()
+    assert schema_of(oldest) == before
+
+
+async def test_a_file_of_a_newer_version_is_refused_and_left_alone(oldest: Path) -> None:
+    connection = sqlite3.connect(oldest)
+    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    connection.close()
+    before = oldest.read_bytes()
+    with pytest.raises(StoreError, match=r"newer daehwa .*Install the newer version"):
+        await SqliteStore.open(oldest)
+    assert oldest.read_bytes() == before
+
+
+async def test_a_new_file_needs_no_copy(tmp_path: Path) -> None:
+    store = await SqliteStore.open(tmp_path / "daehwa.db")
+    assert store.backup is None
+    await store.aclose()
+    assert [file.name for file in tmp_path.iterdir()] == ["daehwa.db"]
