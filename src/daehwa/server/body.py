@@ -14,7 +14,7 @@ from daehwa.server.options import ServerOptions
 T = TypeVar("T")
 
 _PLACE = re.compile(r"(?s)(.*) - at `\$\.?(.*)`$")
-_FIELD = re.compile(r"Object (?:missing required|contains unknown) field `([^`]*)`")
+_FIELD = re.compile(r"Object (missing required|contains unknown) field `([^`]*)`")
 
 
 async def json_body(request: Request, kind: type[T], options: ServerOptions) -> T:
@@ -76,8 +76,11 @@ def _decoded(body: bytes, kind: type[T]) -> T:
 def _invalid(reason: str, whole: str) -> InvalidRequest:
     place, field = _PLACE.match(reason), _FIELD.match(reason)
     param = place.group(2) if place is not None else None
+    subject = f"'{param}'" if param else whole
+    problem = (place.group(1) if place is not None else reason).replace("`", "'")
+    problem = problem[:1].lower() + problem[1:]
     if field is not None:
-        param = f"{param}.{field.group(1)}" if param else field.group(1)
-    sentence = (place.group(1) if place is not None else reason).replace("Object", "it").replace("`", "'")
-    subject = f"'{place.group(2)}'" if place is not None else whole
-    return InvalidRequest(f"{subject} is not as it should be: {sentence[:1].lower()}{sentence[1:]}.", param=param)
+        name = field.group(2)
+        param = f"{param}.{name}" if param else name
+        problem = f"'{name}' is missing" if field.group(1) == "missing required" else f"there is no '{name}' in it"
+    return InvalidRequest(f"{subject} is not as it should be: {problem}.", param=param)
