@@ -31,7 +31,9 @@ def acme(*models: str) -> ScriptedProvider:
 
 def embedded(state: str = "ready") -> ScriptedProvider:
     model = Model(id="embedded/tiny", name="Tiny", provider="embedded", trial=True, state=state)  # type: ignore[arg-type]
-    return ScriptedProvider(name="embedded", models=[model])
+    provider = ScriptedProvider(name="embedded", models=[model])
+    provider.lists_at_once = True
+    return provider
 
 
 def down(provider: ScriptedProvider) -> ScriptedProvider:
@@ -54,8 +56,8 @@ class CountingProvider(ScriptedProvider):
         return await super().models()
 
 
-async def test_all_models_in_the_order_of_the_providers_local_ones_last() -> None:
-    catalogue = Catalogue([acme(), ScriptedProvider()], local=[embedded()])
+async def test_all_models_in_the_order_of_the_providers() -> None:
+    catalogue = Catalogue([acme(), ScriptedProvider(), embedded()])
     assert [model.id for model in await catalogue.models()] == [
         "acme/small",
         "acme/large",
@@ -65,28 +67,27 @@ async def test_all_models_in_the_order_of_the_providers_local_ones_last() -> Non
 
 
 @pytest.mark.parametrize(
-    ("providers", "local", "default", "expected"),
+    ("providers", "default", "expected"),
     [
-        ([acme()], [], None, "acme/small"),
-        ([acme()], [], "acme/large", "acme/large"),
-        ([acme()], [], "large", "acme/large"),
-        ([acme()], [], "gone", "acme/small"),
-        ([acme("other", "gpt-4o-mini", "gpt-5-mini")], [], None, "acme/gpt-5-mini"),
-        ([acme()], [embedded()], None, "acme/small"),
-        ([], [embedded()], None, "embedded/tiny"),
-        ([], [embedded("loading")], None, "embedded/tiny"),
-        ([], [embedded("unavailable")], None, None),
-        ([down(acme())], [embedded()], None, "embedded/tiny"),
-        ([down(acme())], [embedded()], "acme/large", "acme/large"),
-        ([down(acme())], [], "large", "acme/large"),
-        ([down(acme())], [], None, None),
-        ([], [], None, None),
+        ([acme()], None, "acme/small"),
+        ([acme()], "acme/large", "acme/large"),
+        ([acme()], "large", "acme/large"),
+        ([acme()], "gone", "acme/small"),
+        ([acme("other", "gpt-4o-mini", "gpt-5-mini")], None, "acme/gpt-5-mini"),
+        ([acme(), embedded()], None, "acme/small"),
+        ([embedded()], None, "embedded/tiny"),
+        ([embedded(), acme()], None, "acme/small"),
+        ([embedded("loading")], None, "embedded/tiny"),
+        ([embedded("unavailable")], None, None),
+        ([down(acme()), embedded()], None, "embedded/tiny"),
+        ([down(acme()), embedded()], "acme/large", "acme/large"),
+        ([down(acme())], "large", "acme/large"),
+        ([down(acme())], None, None),
+        ([], None, None),
     ],
 )
-async def test_the_default(
-    providers: list[ScriptedProvider], local: list[ScriptedProvider], default: str | None, expected: str | None
-) -> None:
-    catalogue = Catalogue(providers, local=local, default=default)
+async def test_the_default(providers: list[ScriptedProvider], default: str | None, expected: str | None) -> None:
+    catalogue = Catalogue(providers, default=default)
     assert await catalogue.default_model() == expected
     if expected is None:
         with pytest.raises(ModelNotFound, match="OPENAI_API_KEY"):
@@ -107,7 +108,7 @@ async def test_the_default(
     ],
 )
 async def test_a_name_is_found(name: str, expected: str, upstream_name: str) -> None:
-    catalogue = Catalogue([acme("small", "large", "vendor/deep", "llama:latest")], local=[embedded()])
+    catalogue = Catalogue([acme("small", "large", "vendor/deep", "llama:latest"), embedded()])
     found = await catalogue.resolve(name)
     assert (found.model.id, found.upstream_name) == (expected, upstream_name)
 
@@ -151,9 +152,9 @@ async def test_an_old_listing_serves_while_a_new_one_is_fetched() -> None:
     assert provider.is_closed
 
 
-async def test_local_providers_are_asked_every_time() -> None:
+async def test_a_provider_on_this_machine_is_asked_every_time() -> None:
     provider = embedded("loading")
-    catalogue = Catalogue([], local=[provider])
+    catalogue = Catalogue([provider])
     assert [model.state for model in await catalogue.models()] == ["loading"]
     provider._models = ()
     assert await catalogue.models() == []

@@ -9,6 +9,7 @@ import asyncio
 import difflib
 import time
 from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 from daehwa.conversation.errors import ModelNotFound, ProviderError
 from daehwa.conversation.ports import Model, Provider, ResolvedModel
@@ -22,26 +23,48 @@ FIRST_WAIT = 3.0
 """Seconds for which the first listing of an upstream is waited for."""
 
 
+@runtime_checkable
+class ListsAtOnce(Protocol):
+    """A provider on this machine: asking it costs nothing and its state changes, so it is asked every time."""
+
+    lists_at_once: bool
+
+
+@runtime_checkable
+class WarmsUp(Protocol):
+    """A provider that can get ready before it is asked."""
+
+    async def warm_up(self) -> None:
+        """Return when it is ready, or cannot be."""
+        ...
+
+
 class _Listing:
     """What one provider lists, as far as is known."""
 
-    def __init__(self, provider: Provider, *, lifetime: float, first_wait: float, is_local: bool = False) -> None:
+    def __init__(self, provider: Provider, lifetime: float, first_wait: float) -> None:
         self.provider = provider
         self.models: tuple[Model, ...] | None = None
         self.fault: ProviderError | None = None
         self._lifetime = lifetime
         self._first_wait = first_wait
-        self._is_local = is_local
+        self._is_local = isinstance(provider, ListsAtOnce) and provider.lists_at_once
         self._fresh_until = 0.0
         self._asking: asyncio.Task[None] | None = None
 
     async def current(self) -> tuple[Model, ...] | None:
         """Return what is listed; None where the provider cannot be asked."""
-        if time.monotonic() >= self._fresh_until:
+        if self._is_local or time.monotonic() >= self._fresh_until:
             task = self._ask()
             if self.models is None or self._is_local:
                 await asyncio.wait({task}, timeout=self._first_wait if self.fault is None else self._first_wait / 3)
         return self.models
+
+    async def warm_up(self) -> None:
+        """Let the provider get ready, and fetch its listing."""
+        if isinstance(self.provider, WarmsUp):
+            await self.provider.warm_up()
+        await self.current()
 
     def _ask(self) -> asyncio.Task[None]:
         if self._asking is None or self._asking.done():
@@ -63,9 +86,9 @@ class _Listing:
         ids = {f"{self.provider.name}/{name}", f"{self.provider.name}/{name}:latest"}
         return next((model for model in self.models or () if model.id in ids), None)
 
-    def best(self) -> Model | None:
+    def best(self, *, trial: bool) -> Model | None:
         """Return the first preferred model that is listed, else the first; none that is known not to work."""
-        models = [model for model in self.models or () if model.state != "unavailable"]
+        models = [model for model in self.models or () if model.state != "unavailable" and model.trial == trial]
         preferred = {f"{self.provider.name}/{name}": rank for rank, name in enumerate(PREFERRED)}
         return min(models, key=lambda model: preferred.get(model.id, len(preferred)), default=None)
 
@@ -86,24 +109,25 @@ class _Listing:
 
 
 class Catalogue:
-    """Fulfils `ModelCatalogue`. Providers come in the order of preference; `local` ones are asked every time, since
-    asking them costs nothing and their state changes, and they are the default only where there is nothing else.
-
-    `default` is the configured model, by id or by bare name. Closing the catalogue closes its providers.
+    """Fulfils `ModelCatalogue`. Providers come in the order of preference; a trial model is the default only where
+    there is nothing else. `default` is the configured model, by id or by bare name. Closing the catalogue closes its
+    providers.
     """
 
     def __init__(
         self,
         providers: Sequence[Provider],
         *,
-        local: Sequence[Provider] = (),
         default: str | None = None,
         lifetime: float = LIFETIME,
         first_wait: float = FIRST_WAIT,
     ) -> None:
-        self._listings = [_Listing(provider, lifetime=lifetime, first_wait=first_wait) for provider in providers]
-        self._listings += [_Listing(provider, lifetime=0.0, first_wait=first_wait, is_local=True) for provider in local]
+        self._listings = [_Listing(provider, lifetime, first_wait) for provider in providers]
         self._default = default
+
+    async def warm_up(self) -> None:
+        """Let every provider get ready, and fetch all listings."""
+        await asyncio.gather(*(listing.warm_up() for listing in self._listings))
 
     async def models(self) -> Sequence[Model]:
         """Return every model that can be chosen now."""
@@ -144,10 +168,11 @@ class Catalogue:
     async def _default_model(self) -> ResolvedModel | None:
         if self._default is not None and (found := await self._find(self._default)) is not None:
             return found
-        for listing in self._listings:
-            await listing.current()
-            if (best := listing.best()) is not None:
-                return listing.resolved(best)
+        await asyncio.gather(*(listing.current() for listing in self._listings))
+        for trial in (False, True):
+            for listing in self._listings:
+                if (best := listing.best(trial=trial)) is not None:
+                    return listing.resolved(best)
         return None
 
     async def _find(self, model: str) -> ResolvedModel | None:

@@ -35,6 +35,7 @@ class OpenAIWireProvider:
         self._faults = Faults(upstream)
         self._beat = beat or Beat()
         self._client: UpstreamClient | None = None
+        self._is_closed = False
         self._asks_usage = True
         # OpenAI's newer models refuse the old name, most other upstreams know no other.
         self._limit_names: dict[str, str] = {}
@@ -95,11 +96,14 @@ class OpenAIWireProvider:
 
     async def aclose(self) -> None:
         """Close the connections."""
+        self._is_closed = True
         client, self._client = self._client, None
         if client is not None:
             await client.aclose()
 
     def _connected(self) -> "UpstreamClient":
+        if self._is_closed:
+            raise self._faults.closed()
         if self._client is None:
             self._client = _import_client()(self._upstream, self._faults, self._beat)
         return self._client

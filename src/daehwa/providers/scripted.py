@@ -46,7 +46,7 @@ class ScriptedCall:
 class ScriptedProvider:
     """Plays `script` for every request, `pace` seconds between batches; `calls` records the requests.
 
-    `models_error` is raised by `models()` while it is set.
+    `models_error` is raised by `models()` while it is set. `lists_at_once` True: a catalogue never keeps its listing.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class ScriptedProvider:
         self.calls: list[ScriptedCall] = []
         self.models_error: Exception | None = None
         self.is_closed = False
+        self.lists_at_once = False
         self._models = tuple(
             Model(id=f"{name}/{model}", name=model, provider=name) if isinstance(model, str) else model
             for model in models

@@ -249,6 +249,10 @@ class Faults:
             f"{self._name} closed the connection before it answered. Try again in a moment.", again=True
         )
 
+    def closed(self) -> UpstreamFault:
+        """Return the fault of a provider that this program has closed, because it is ending."""
+        return self._unreachable(f"The connection to {self._name} is closed: daehwa is ending.", again=False)
+
     def connect_timeout(self, seconds: float) -> UpstreamFault:
         """Return the fault of a connection that does not come about."""
         return UpstreamFault(

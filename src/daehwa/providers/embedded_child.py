@@ -1,0 +1,116 @@
+"""The child process of the embedded model: llama.cpp's own server on a loopback port. Started by `embedded.py` alone.
+
+It reads one line of JSON from standard input (`Order`), answers with one on standard output (`Report`), and ends when
+standard input closes: the kernel closes it when the parent is gone, however that came about.
+"""
+
+import hashlib
+import importlib
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+NICENESS = 10
+"""The server that streams to people comes first; the model takes what is left."""
+
+_HASH_PIECE = 4 * 1024 * 1024
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What to load and how; `sha256` None: the file is known to be whole."""
+
+    gguf: str
+    key: str
+    context: int
+    parallel: int
+    threads: int
+    sha256: str | None = None
+
+
+class Report(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where the server listens, or why it does not."""
+
+    address: str = ""
+    fault: str = ""
+
+
+def checksum(path: str) -> str:
+    """Return the SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while piece := file.read(_HASH_PIECE):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def serve(order: Order) -> object:
+    """Start llama.cpp's server and return it; it lives in its own threads."""
+    xllamacpp = importlib.import_module("xllamacpp")  # here alone: 100 MB of native code
+    params = xllamacpp.CommonParams()
+    params.model.path = order.gguf
+    params.hostnames = ["127.0.0.1"]
+    params.port = 0
+    params.api_keys = [order.key]
+    params.n_ctx = order.context * order.parallel
+    params.n_parallel = order.parallel
+    params.cpuparams.n_threads = order.threads
+    params.cpuparams_batch.n_threads = order.threads
+    params.n_gpu_layers = 0
+    params.cache_ram_mib = 64
+    params.fit_params = False
+    params.warmup = False
+    params.cors_origins = ""
+    params.ui = False
+    params.offline = True
+    params.verbosity = 0
+    return xllamacpp.Server(params)
+
+
+def obey(order: Order) -> tuple[object, Report]:
+    """Carry out the order; the report says how it went."""
+    if order.sha256 is not None and checksum(order.gguf) != order.sha256:
+        return None, Report(fault="checksum")
+    try:
+        server = serve(order)
+    except (ImportError, RuntimeError, ValueError, OSError) as fault:
+        return None, Report(fault=str(fault) or type(fault).__name__)
+    return server, Report(address=str(getattr(server, "listening_address", "")))
+
+
+def _end_with_parent() -> None:
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+def _own_output() -> IO[bytes]:
+    # llama.cpp logs to the standard streams; the report goes to a copy made before they are silenced.
+    report = os.fdopen(os.dup(1), "wb")
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 1)
+    os.dup2(silence, 2)
+    return report
+
+
+def main() -> None:
+    """Take the order, report, and serve until the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
+    output = _own_output()
+    order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Order)
+    watch = threading.Thread(target=_end_with_parent, daemon=True)
+    watch.start()
+    server, report = obey(order)
+    output.write(msgspec.json.encode(report) + b"\n")
+    output.flush()
+    if server is not None:
+        watch.join()
+
+
+if __name__ == "__main__":
+    main()
