@@ -131,10 +131,10 @@ describe("while it grows", () => {
     const into = document.createElement("div");
     const stream = streamMarkdown(into, options);
     stream.append("# Title\n\n- one\n- two **b");
-    await frame();
+    while (into.querySelector("strong") === null) await frame();
     const [title, strong, text] = [into.querySelector("h3"), into.querySelector("strong"), into.querySelector("strong")?.firstChild];
     stream.append("old** more\n- three\n\npara\n\n```js\nlet a");
-    await frame();
+    while (into.querySelector("pre") === null) await frame();
     const code = into.querySelector("pre");
     stream.append(" = 1\n```\nend");
     await stream.finish();

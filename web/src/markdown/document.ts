@@ -27,6 +27,8 @@ export class MarkdownDocument {
   private finished: ChildNode | null = null;
   /** How much of the tail was already looked at for finished blocks. */
   private examined = 0;
+  /** What of the tail stands on the page; null after a change of what is before it. */
+  private shown: string | null = null;
 
   constructor(
     private readonly into: HTMLElement,
@@ -42,6 +44,11 @@ export class MarkdownDocument {
     return false;
   }
 
+  /** The length of what is parsed again as it grows. */
+  get unfinished(): number {
+    return this.tail.length;
+  }
+
   /** Takes text (line ends are \n) and writes all blocks that it finishes. */
   feed(text: string): void {
     if (this.fence === null) this.tail += text;
@@ -55,7 +62,11 @@ export class MarkdownDocument {
 
   /** Shows the tail as far as it can be told by now. */
   show(): void {
-    if (this.fence === null) this.writeTail(parseGrowing, settled(this.tail), false);
+    if (this.fence !== null) return;
+    const source = settled(this.tail);
+    if (source === this.shown) return;
+    this.writeTail(parseGrowing, source, false);
+    this.shown = source;
   }
 
   finish(): void {
@@ -79,6 +90,7 @@ export class MarkdownDocument {
     this.finished = this.fence?.block.element ?? null;
     this.fence = null;
     this.tail = rest;
+    this.shown = null;
     this.examined = 0;
   }
 
@@ -106,6 +118,7 @@ export class MarkdownDocument {
 
   private write(complete: string, cut: Cut): void {
     const at = lineStart(complete, cut.line);
+    this.shown = null;
     const source = complete.slice(0, at);
     const cursor = new DomCursor(this.into, this.finished);
     const tokens = parse(source, this.references);

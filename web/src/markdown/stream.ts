@@ -5,8 +5,9 @@ import { MarkdownDocument } from "./document.ts";
 import type { MarkdownOptions } from "./options.ts";
 import type { References } from "./parser.ts";
 
-/** Text that is taken at once; more than this waits for the next turn of the event loop. */
-const SLICE = 12 * 1024;
+/** Text that is taken at once. It is small, since the first text of a page meets code that is not compiled yet. */
+const SLICE = 2 * 1024;
+/** After this much work the page has its turn. */
 const WORK_MS = 8;
 /** Work is followed by a pause this many times as long, so that a message that is dear to show leaves the page free. */
 const PAUSE = 5;
@@ -74,7 +75,7 @@ export class Stream {
 
   private writeFrame(): void {
     const begun = performance.now();
-    this.take();
+    while (this.taken < this.source.length && performance.now() - begun < WORK_MS) this.take();
     this.document.show();
     const now = performance.now();
     this.notBefore = now + PAUSE * Math.max(0, now - begun - 2);
@@ -82,7 +83,8 @@ export class Stream {
   }
 
   private take(): void {
-    const slice = this.source.slice(this.taken, this.taken + SLICE);
+    // As much as is unfinished, at least: a block of any length is looked at a few times then, not once a slice.
+    const slice = this.source.slice(this.taken, this.taken + Math.max(SLICE, this.document.unfinished));
     this.taken += slice.length;
     this.document.feed(slice);
   }

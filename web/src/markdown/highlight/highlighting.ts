@@ -8,7 +8,20 @@ import { alreadyLoaded, known, load, type Tokenizer } from "./languages.ts";
 const LONGEST_LINE = 2_000;
 const INDENT = 2;
 const TAB = 4;
+/** All blocks together work this long before the page has its turn. */
 const SLICE_MS = 6;
+
+let deadline: number | null = null;
+
+function sharedDeadline(): number {
+  if (deadline === null) {
+    deadline = performance.now() + SLICE_MS;
+    setTimeout(() => {
+      deadline = null;
+    });
+  }
+  return deadline;
+}
 
 /** From the tokenizers' words, of which there are many, to the few colours that `markdown.css` has. */
 const COLOURS: readonly (readonly [RegExp, string])[] = [
@@ -106,7 +119,7 @@ export class Highlighting {
 
   private work(): void {
     if (this.tokenizer === null || this.destroyed || this.slice !== undefined) return;
-    const until = performance.now() + SLICE_MS;
+    const until = sharedDeadline();
     const made = this.code.ownerDocument.createDocumentFragment();
     let from = 0;
     let isLate = false;
