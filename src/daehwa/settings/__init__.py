@@ -81,8 +81,8 @@ def _given(
     name: str, flags: Mapping[str, object], env: Mapping[str, str], file: SettingsFile
 ) -> tuple[object, str, bool] | None:
     """Return a setting's value, the place it comes from, and whether it is a text to be read as its type."""
-    if flags.get(name) is not None:
-        return flags[name], "--" + name.replace("_", "-"), True
+    if (flag := flags.get(name)) is not None:
+        return str(flag) if isinstance(flag, Path) else flag, "--" + name.replace("_", "-"), True
     if env.get(PREFIX + name.upper()):
         return env[PREFIX + name.upper()], PREFIX + name.upper(), True
     if name in file.values:

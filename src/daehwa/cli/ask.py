@@ -1,0 +1,161 @@
+"""`daehwa ask`: one question from the terminal, its answer streamed to standard output, the conversation kept."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+import msgspec
+
+from daehwa.cli.terminal import FAULT, STOPPED, Refusal, tell
+from daehwa.conversation.errors import ModelNotFound
+from daehwa.conversation.events import ReplyEnded, TextDelta
+from daehwa.conversation.ids import new_id
+from daehwa.conversation.messages import Conversation, TextPart
+from daehwa.conversation.ports import ConversationStore, ModelCatalogue
+from daehwa.conversation.running import Question, RunningTurns, TurnRequest
+from daehwa.data_folder import DataFolder
+from daehwa.services import OWNER, Services
+from daehwa.settings import LoadedSettings, is_debugging, load_settings
+
+MODELS_NAMED = 10
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What was given at the terminal."""
+
+    question: str
+    model: str | None
+    goes_on: bool
+
+
+def ask_model(asked: Asked, flags: Mapping[str, object], config: Path | None) -> int:
+    """Ask, print the answer as it comes, and return the exit code."""
+    question = _whole_question(asked.question)
+    loaded = load_settings(flags, config=config)
+    if not is_debugging():
+        # The paragraph at the end says it; a log is for servers.
+        logging.getLogger("daehwa").addHandler(logging.NullHandler())
+    return asyncio.run(_ask(loaded, msgspec.structs.replace(asked, question=question)))
+
+
+def _whole_question(given: str) -> str:
+    """Return the question: the words given, then what a pipe brings."""
+    piped = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.read().strip()
+    question = "\n\n".join(text for text in (given.strip(), piped) if text)
+    if not question:
+        raise Refusal('There is no question. Write it behind the command, daehwa ask "…", or send it by a pipe.')
+    return question
+
+
+async def _ask(loaded: LoadedSettings, asked: Asked) -> int:
+    os.umask(0o077)  # what is written from here on is the owner's alone
+    folder = DataFolder(loaded.values.data_dir)
+    folder.prepare()
+    services = await Services.open(loaded, folder, runner=f"ask-{new_id()}")
+    try:
+        await _check_model(services.catalogue, asked.model)
+        reply = await services.running.start(await _request(services.store, asked))
+        return await _print_reply(services.running, reply.id)
+    finally:
+        await services.aclose()
+
+
+async def _check_model(catalogue: ModelCatalogue, model: str | None) -> None:
+    try:
+        await catalogue.resolve(model)
+    except ModelNotFound as error:
+        ids = [listed.id for listed in await catalogue.models()]
+        more = f" and {len(ids) - MODELS_NAMED} more" if len(ids) > MODELS_NAMED else ""
+        listed = f" There are: {', '.join(ids[:MODELS_NAMED])}{more}." if ids else ""
+        raise Refusal(f"{error.message}{listed}") from None
+
+
+async def _request(store: ConversationStore, asked: Asked) -> TurnRequest:
+    last = await _last_conversation(store) if asked.goes_on else None
+    parent = None if last is None else await _last_reply(store, last)
+    return TurnRequest(
+        owner=OWNER,
+        conversation=new_id() if last is None else last.id,
+        reply=new_id(),
+        model=asked.model or (None if last is None else last.model),
+        question=Question(new_id(), parent, (TextPart(asked.question),)),
+    )
+
+
+async def _last_conversation(store: ConversationStore) -> Conversation:
+    """Return the conversation with the newest turn; pinned ones stand first in the list, whatever their age."""
+    newest: Conversation | None = None
+    after: str | None = None
+    while True:
+        page = await store.list_conversations(OWNER, after=after)
+        for conversation in page.conversations:
+            if newest is None or conversation.updated > newest.updated:
+                newest = conversation
+            if not conversation.pinned:
+                return newest
+        if page.after is None:
+            break
+        after = page.after
+    if newest is None:
+        raise Refusal("There is no conversation to go on with yet. Ask without --continue.")
+    return newest
+
+
+async def _last_reply(store: ConversationStore, conversation: Conversation) -> str | None:
+    """Return the reply at which the reader last was; a question follows an answer."""
+    _, messages = await store.get_conversation(OWNER, conversation.id)
+    by_id = {message.id: message for message in messages}
+    found = by_id.get(conversation.leaf or "")
+    while found is not None and found.role != "assistant":
+        found = by_id.get(found.parent or "")
+    return None if found is None else found.id
+
+
+async def _print_reply(running: RunningTurns, reply: str) -> int:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    with contextlib.suppress(
+        NotImplementedError
+    ):  # Windows: there Ctrl-C interrupts, and the text is kept all the same
+        loop.add_signal_handler(signal.SIGINT, stopped.set)
+    stop = asyncio.create_task(_stop_when(stopped, running, reply))
+    ended: ReplyEnded | None = None
+    try:
+        async for batch in running.follow(OWNER, reply):
+            for numbered in batch:
+                event = numbered.event
+                if isinstance(event, TextDelta):
+                    click.echo(event.text, nl=False)
+                elif isinstance(event, ReplyEnded):
+                    ended = event
+                    click.echo(nl=numbered.position > 0)
+    except BrokenPipeError:
+        await running.stop(OWNER, reply)
+        raise
+    finally:
+        stop.cancel()
+    return _exit_code(ended)
+
+
+async def _stop_when(stopped: asyncio.Event, running: RunningTurns, reply: str) -> None:
+    await stopped.wait()
+    await running.stop(OWNER, reply)
+
+
+def _exit_code(ended: ReplyEnded | None) -> int:
+    if ended is None:
+        tell("daehwa: the answer has no end. Look at it in the page.")
+        return FAULT
+    if ended.error is not None:
+        kept = " What came is kept." if ended.status == "interrupted" else ""
+        tell(f"daehwa: {ended.error.message}{kept}")
+        return FAULT
+    if ended.finish == "length":
+        tell('daehwa: the answer was cut off at its greatest length. To have the rest: daehwa ask --continue "Go on."')
+    return STOPPED if ended.status == "stopped" else FAULT if ended.status != "complete" else 0

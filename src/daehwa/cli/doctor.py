@@ -1,0 +1,231 @@
+"""`daehwa doctor`: what is configured, what can be reached, where data lies. A key is only ever counted."""
+
+import asyncio
+import importlib.metadata
+import os
+import platform
+import shutil
+import sqlite3
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+import msgspec
+
+from daehwa import __version__
+from daehwa.cli.terminal import FAULT
+from daehwa.conversation.errors import DaehwaError
+from daehwa.conversation.ports import Provider
+from daehwa.data_folder import DataFolder
+from daehwa.providers import embedded_install
+from daehwa.services import PAGE_FOLDER, build_catalogue, build_providers
+from daehwa.settings import ConfiguredProvider, LoadedSettings, load_settings
+
+PACKAGES = ("aiohttp", "click", "httptools", "msgspec", "starlette", "uvicorn", "xllamacpp")
+MODELS_SHOWN = 5
+MEBIBYTE = 1024 * 1024
+
+
+class ProviderReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One provider as configured, and how it answered."""
+
+    name: str
+    kind: str
+    address: str | None
+    key: str
+    configured_by: str
+    is_reachable: bool
+    models: tuple[str, ...] = ()
+    round_trip_ms: float | None = None
+    fault: str | None = None
+
+
+class DataReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Where conversations lie."""
+
+    folder: str
+    exists: bool
+    is_writable: bool
+    database_bytes: int | None
+    backups: tuple[str, ...]
+    free_bytes: int | None
+    held_by_process: int | None
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the doctor found. `faults` are sentences about what keeps the program from its work."""
+
+    version: str
+    python: str
+    system: str
+    packages: dict[str, str | None]
+    sqlite: str
+    has_full_text_search: bool
+    settings_file: str | None
+    settings: dict[str, str]
+    data: DataReport
+    providers: tuple[ProviderReport, ...]
+    default_model: str | None
+    embedded_missing: tuple[str, ...]
+    is_page_built: bool
+    faults: tuple[str, ...]
+
+
+def examine(flags: Mapping[str, object], config: Path | None, *, as_json: bool) -> int:
+    """Look at everything, print the report, and return 1 where something keeps the program from its work."""
+    report = asyncio.run(_examined(load_settings(flags, config=config)))
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
+    else:
+        click.echo("\n".join(_lines(report)))
+    return FAULT if report.faults else 0
+
+
+async def _examined(loaded: LoadedSettings) -> Report:
+    providers = build_providers(loaded)
+    catalogue = build_catalogue(loaded, providers)
+    try:
+        pairs = zip(loaded.providers, providers, strict=True)
+        reports = await asyncio.gather(*(_asked(configured, provider) for configured, provider in pairs))
+        default = await catalogue.default_model()
+    finally:
+        await catalogue.aclose()
+    report = Report(
+        version=__version__,
+        python=f"{platform.python_version()} at {sys.executable}",
+        system=platform.platform(),
+        packages={name: _version(name) for name in PACKAGES},
+        sqlite=sqlite3.sqlite_version,
+        has_full_text_search=_has_full_text_search(),
+        settings_file=None if loaded.file is None else str(loaded.file),
+        settings=_settings(loaded),
+        data=_data(DataFolder(loaded.values.data_dir)),
+        providers=tuple(reports),
+        default_model=default,
+        embedded_missing=tuple(embedded_install.missing()),
+        is_page_built=(PAGE_FOLDER / "index.html").is_file(),
+        faults=(),
+    )
+    return msgspec.structs.replace(report, faults=_faults(report))
+
+
+async def _asked(configured: ConfiguredProvider, provider: Provider) -> ProviderReport:
+    report = ProviderReport(
+        name=configured.name,
+        kind=configured.settings.kind,
+        address=configured.base_url or str(configured.settings.gguf or "the small model of the package"),
+        key="none"
+        if configured.key is None
+        else f"set, {len(configured.key)} characters, from {configured.key_source}",
+        configured_by=configured.source,
+        is_reachable=False,
+    )
+    begun = time.perf_counter()
+    try:
+        models = await provider.models()
+    except DaehwaError as error:
+        return msgspec.structs.replace(report, fault=error.message)
+    unavailable = next((model.detail for model in models if model.state == "unavailable"), None)
+    return msgspec.structs.replace(
+        report,
+        is_reachable=any(model.state != "unavailable" for model in models),
+        models=tuple(model.id for model in models),
+        round_trip_ms=round((time.perf_counter() - begun) * 1000, 1),
+        fault=unavailable if models else "It serves no model.",
+    )
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _has_full_text_search() -> bool:
+    connection = sqlite3.connect(":memory:")
+    try:
+        connection.execute("CREATE VIRTUAL TABLE probe USING fts5(text)")
+    except sqlite3.OperationalError:
+        return False
+    finally:
+        connection.close()
+    return True
+
+
+def _settings(loaded: LoadedSettings) -> dict[str, str]:
+    values = msgspec.structs.asdict(loaded.values)
+    return {name: f"{values[name]} ({source})" for name, source in loaded.sources.items()}
+
+
+def _data(folder: DataFolder) -> DataReport:
+    exists = folder.path.is_dir()
+    nearest = next(path for path in (folder.path, *folder.path.parents) if path.exists())
+    database = folder.database
+    return DataReport(
+        folder=str(folder.path),
+        exists=exists,
+        is_writable=os.access(nearest, os.W_OK | os.X_OK),
+        database_bytes=database.stat().st_size if database.is_file() else None,
+        backups=tuple(sorted(path.name for path in folder.path.glob(f"{database.name}.*backup*"))) if exists else (),
+        free_bytes=shutil.disk_usage(nearest).free,
+        held_by_process=folder.holder() if folder.is_held() else None,
+    )
+
+
+def _faults(report: Report) -> tuple[str, ...]:
+    faults = [f"{provider.name}: {provider.fault}" for provider in report.providers if provider.fault]
+    if not report.data.is_writable:
+        faults.append(f"The data folder {report.data.folder} cannot be written. Give another one with --data-dir.")
+    if not report.has_full_text_search:
+        faults.append("This Python's SQLite has no full-text search (FTS5). Use another Python: uv python install.")
+    if not report.is_page_built:
+        faults.append(
+            "The page is not built. Start the program with `uv run daehwa` in its folder, or install it anew."
+        )
+    if report.default_model is None:
+        faults.append("No model can be asked.")
+    return tuple(faults)
+
+
+def _lines(report: Report) -> list[str]:
+    data = report.data
+    size = "none yet" if data.database_bytes is None else f"{data.database_bytes / MEBIBYTE:.1f} MB"
+    held = "" if data.held_by_process is None else f", in use by process {data.held_by_process}"
+    free = "" if data.free_bytes is None else f", {data.free_bytes // MEBIBYTE:,} MB free"
+    lines = [
+        f"daehwa {report.version}, Python {report.python}",
+        f"  system      {report.system}",
+        "  packages    "
+        + ", ".join(f"{name} {version or 'not installed'}" for name, version in report.packages.items()),
+        f"  SQLite      {report.sqlite}, full-text search {'yes' if report.has_full_text_search else 'NO'}",
+        f"  page        {'built' if report.is_page_built else 'NOT BUILT'}",
+        f"  settings    {report.settings_file or 'no file'}",
+    ]
+    lines += [f"              {name} = {value}" for name, value in report.settings.items() if "(default)" not in value]
+    lines += [
+        f"  data        {data.folder}{'' if data.is_writable else ' (NOT WRITABLE)'}{held}{free}",
+        f"              database {size}; backups: {', '.join(data.backups) or 'none'}",
+        "  embedded    "
+        + (f"missing: {', '.join(report.embedded_missing)}" if report.embedded_missing else "installed"),
+    ]
+    for provider in report.providers:
+        lines += _provider_lines(provider)
+    lines.append(f"  default     {report.default_model or 'no model can be asked'}")
+    lines += (
+        ["", "To put right:", *(f"  - {fault}" for fault in report.faults)] if report.faults else ["", "All is well."]
+    )
+    return lines
+
+
+def _provider_lines(provider: ProviderReport) -> list[str]:
+    answer = f"reachable, {provider.round_trip_ms} ms" if provider.is_reachable else "NOT REACHABLE"
+    shown = ", ".join(provider.models[:MODELS_SHOWN])
+    more = f" and {len(provider.models) - MODELS_SHOWN} more" if len(provider.models) > MODELS_SHOWN else ""
+    return [
+        f"  provider    {provider.name}: {provider.address} ({provider.configured_by})",
+        f"              key: {provider.key}; {answer}",
+        f"              models: {shown or 'none'}{more}",
+    ]

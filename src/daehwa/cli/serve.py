@@ -1,0 +1,80 @@
+"""`daehwa serve`: says what it does while it does it, serves the page, opens it, ends calmly."""
+
+import asyncio
+import ipaddress
+import os
+import threading
+import webbrowser
+from collections.abc import Mapping
+from pathlib import Path
+
+from daehwa import __version__
+from daehwa.cli.fetch import offer_model
+from daehwa.cli.terminal import Refusal, say
+from daehwa.data_folder import DataFolder
+from daehwa.settings import ConfiguredProvider, LoadedSettings, Settings, has_display, load_settings
+
+
+def run_server(flags: Mapping[str, object], config: Path | None) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    loaded = load_settings(flags, config=config)
+    settings = loaded.values
+    _refuse_unprotected(settings)
+    say(f"daehwa {__version__}")
+    os.umask(0o077)  # what is written from here on is the owner's alone
+    folder = DataFolder(settings.data_dir)
+    folder.prepare()
+    folder.hold()
+    try:
+        if loaded.file is not None:
+            say(f"  settings       {loaded.file}")
+        say(f"  conversations  {folder.path}")
+        for provider in loaded.providers:
+            say(f"  models         {_described(provider)}")
+        offer_model(loaded)
+        asyncio.run(_serve(loaded, folder))
+    finally:
+        folder.release()
+    say("Ended. Everything is stored.")
+
+
+async def _serve(loaded: LoadedSettings, folder: DataFolder) -> None:
+    from daehwa import services  # noqa: PLC0415 - the folder is ours and the settings are right before much is imported
+
+    def listening(address: str) -> None:
+        say(f"\n  Open {address}\n\nCtrl-C ends it.")
+        if loaded.values.open_browser and has_display():
+            # Some browsers hold this call until they end.
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+
+    await services.serve(loaded, folder, say=say, listening=listening)
+
+
+def _refuse_unprotected(settings: Settings) -> None:
+    if settings.allow_unprotected or is_loopback(settings.host):
+        return
+    raise Refusal(
+        f"This version has no sign-in, and on {settings.host} others could reach it: they would read every "
+        "conversation and spend your keys. Leave --host out to listen on this machine alone; from another machine, an "
+        f"SSH tunnel reaches it (ssh -L {settings.port}:127.0.0.1:{settings.port} this-machine). Where the network is "
+        "yours alone, or a proxy in front asks who comes, add --allow-unprotected, and name the host under which the "
+        "page is asked for in the setting allowed_hosts."
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is reached from this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _described(provider: ConfiguredProvider) -> str:
+    if provider.settings.kind == "embedded":
+        model = provider.settings.gguf.name if provider.settings.gguf else "SmolLM2-135M, small, for trying out"
+        return f"{provider.name}: {model}, on this machine"
+    key = f"with the key from {provider.key_source}" if provider.key_source else "without a key"
+    return f"{provider.name}: {provider.base_url}, {key}"

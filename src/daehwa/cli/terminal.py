@@ -1,0 +1,64 @@
+"""What the commands share: short lines for the person at the terminal, and faults told as one paragraph."""
+
+import os
+import sys
+import textwrap
+from collections.abc import Callable
+
+import click
+
+from daehwa.conversation.errors import DaehwaError
+from daehwa.settings import SettingsError, is_debugging
+
+WIDTH = 88
+FAULT, MISUSE, STOPPED = 1, 2, 130
+
+
+class Refusal(Exception):  # noqa: N818 - it is an answer
+    """The command will not do it; the text is a paragraph that says what to do."""
+
+
+def say(text: str = "") -> None:
+    """Print a line for the person who started the program."""
+    click.echo(text)
+
+
+def tell(paragraph: str) -> None:
+    """Print a paragraph to standard error, wrapped where that is a terminal."""
+    if sys.stderr.isatty():
+        paragraph = textwrap.fill(paragraph, WIDTH, break_long_words=False, break_on_hyphens=False)
+    click.echo(paragraph, err=True)
+
+
+def run_command(command: Callable[[], int | None]) -> int:
+    """Run a command; whatever goes wrong becomes a paragraph and an exit code, never a traceback unless asked for."""
+    try:
+        return command() or 0
+    except (KeyboardInterrupt, click.Abort):
+        click.echo(err=True)
+        return STOPPED
+    except BrokenPipeError:
+        # Whoever read our output has left; Python would complain when it flushes what is left.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAULT
+    except Exception as error:  # noqa: BLE001 - the terminal's edge: nobody at a terminal should have to read a traceback
+        return _told(error)
+
+
+def _told(error: Exception) -> int:
+    if isinstance(error, click.ClickException):
+        error.show()
+        return error.exit_code
+    if isinstance(error, (SettingsError, Refusal)):
+        tell(f"daehwa: {error}")
+        return MISUSE
+    if is_debugging():
+        raise error
+    if isinstance(error, DaehwaError):
+        tell(f"daehwa: {error.message}")
+        return FAULT
+    tell(
+        f"daehwa: this is a fault in the program itself ({type(error).__name__}: {error}). Run it again with "
+        "DAEHWA_DEBUG=1 to see where, and please report that."
+    )
+    return FAULT

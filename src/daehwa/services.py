@@ -1,0 +1,184 @@
+"""The composition root: settings become a store, providers, running turns and the app. Only it names adapters."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Self
+
+from daehwa import __version__
+from daehwa.conversation.errors import DaehwaError
+from daehwa.conversation.ids import now_ms
+from daehwa.conversation.ports import ConversationStore, ModelCatalogue, Provider
+from daehwa.conversation.running import RunningTurns
+from daehwa.data_folder import DataFolder
+from daehwa.providers.catalogue import Catalogue
+from daehwa.providers.embedded import EmbeddedProvider
+from daehwa.providers.openai_wire import OpenAIWireProvider
+from daehwa.providers.pacing import Beat
+from daehwa.providers.upstream import Patience, ServedModel, Upstream
+from daehwa.server.options import PAGE_FOLDER, ServerOptions, User
+from daehwa.settings import ConfiguredProvider, LoadedSettings
+from daehwa.stores.sqlite import SqliteStore
+
+__all__ = ["OWNER", "PAGE_FOLDER", "Services", "build_catalogue", "build_providers", "serve"]
+
+OWNER = "owner"
+"""Whose conversations these are while there are no accounts; the server's user has the same id."""
+SERVER_RUNNER = "server"
+STALE_MS = 30_000
+RESTORABLE_MS = 10 * 60_000
+SWEEP_SECONDS = 30.0
+SWEEPS_PER_PURGE = 20
+
+_log = logging.getLogger("daehwa")
+
+
+class Services:
+    """Everything one process needs, wired."""
+
+    def __init__(self, store: ConversationStore, loaded: LoadedSettings, runner: str) -> None:
+        self.store = store
+        self.catalogue = build_catalogue(loaded, build_providers(loaded))
+        self.running = RunningTurns(store, self.catalogue, runner=runner)
+
+    @classmethod
+    async def open(cls, loaded: LoadedSettings, folder: DataFolder, *, runner: str) -> Self:
+        """Open the store and build all that is needed around it; nothing is asked of any provider yet."""
+        store = await SqliteStore.open(folder.database)
+        return cls(store, loaded, runner)
+
+    async def aclose(self) -> None:
+        """Interrupt what runs, then close everything, the store last."""
+        await self.running.aclose()
+        await self.catalogue.aclose()
+        await self.store.aclose()
+
+
+def build_providers(loaded: LoadedSettings) -> list[OpenAIWireProvider | EmbeddedProvider]:
+    """Return the configured providers, neither connected nor loaded."""
+    beat = Beat()
+    return [_build_provider(configured, beat, loaded.values.data_dir) for configured in loaded.providers]
+
+
+def build_catalogue(loaded: LoadedSettings, providers: Sequence[Provider]) -> Catalogue:
+    """Return the catalogue of these providers; it closes them."""
+    return Catalogue(providers, default=loaded.values.default_model)
+
+
+def _build_provider(
+    configured: ConfiguredProvider, beat: Beat, data_dir: Path
+) -> OpenAIWireProvider | EmbeddedProvider:
+    settings = configured.settings
+    if settings.kind == "embedded":
+        return EmbeddedProvider(
+            name=settings.name,
+            gguf=settings.gguf,
+            context_window=settings.context_window,
+            titles=settings.titles and settings.gguf is not None,
+            beat=beat,
+            data_folder=data_dir,
+        )
+    upstream = Upstream(
+        name=settings.name,
+        base_url=configured.base_url,
+        key=None if configured.key is None else configured.key.reveal(),
+        headers={name: text.reveal() for name, text in configured.headers},
+        models=tuple(ServedModel(name=name, context_window=settings.context_window) for name in settings.models),
+        ca_file=None if settings.ca_file is None else str(settings.ca_file),
+        extra_body=settings.extra_body,
+        patience=Patience(
+            connect=settings.connect_timeout, first_byte=settings.first_byte_timeout, idle=settings.idle_timeout
+        ),
+        continues_replies=settings.continues_replies,
+        titles=settings.titles,
+    )
+    return OpenAIWireProvider(upstream, beat=beat)
+
+
+async def serve(
+    loaded: LoadedSettings, folder: DataFolder, *, say: Callable[[str], None], listening: Callable[[str], None]
+) -> None:
+    """Serve until SIGINT or SIGTERM; the data folder is held. `listening` is given the page's address."""
+    from daehwa.server.access_log import configure_logging  # noqa: PLC0415 - `daehwa ask` needs no server
+    from daehwa.server.app import create_app  # noqa: PLC0415 - as above
+    from daehwa.server.run import address_of, bind  # noqa: PLC0415 - as above
+    from daehwa.server.run import serve as serve_app  # noqa: PLC0415 - as above
+
+    settings = loaded.values
+    configure_logging(log_json=settings.log_json)
+    listener = bind(settings.host, settings.port)
+    services = await Services.open(loaded, folder, runner=SERVER_RUNNER)
+    background: set[asyncio.Task[None]] = set()
+    try:
+        await interrupt_leftovers(services.store, say)
+        app = create_app(
+            store=services.store,
+            running=services.running,
+            catalogue=services.catalogue,
+            options=ServerOptions(
+                version=__version__,
+                user=User(id=OWNER),
+                allowed_hosts=settings.allowed_hosts,
+                log_json=settings.log_json,
+            ),
+        )
+
+        def started() -> None:
+            listening(address_of(listener))
+            for work in (prepare_models(services, settings.default_model, say), keep_house(services.store)):
+                task = asyncio.create_task(work)
+                task.add_done_callback(_report_fault)
+                background.add(task)
+
+        await serve_app(app, listener, on_started=started, before_shutdown=services.running.aclose)
+    finally:
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
+        await services.aclose()
+
+
+def _report_fault(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("background work failed", exc_info=error)
+
+
+async def interrupt_leftovers(store: ConversationStore, say: Callable[[str], None]) -> None:
+    """Mark the replies that an earlier server left growing; no other server runs while the data folder is held."""
+    found = await store.interrupt_replies(heartbeat_before=now_ms() - STALE_MS, runner=SERVER_RUNNER)
+    if found:
+        answers = "answer was" if found == 1 else "answers were"
+        say(f"  {found} {answers} cut off when the last server ended: the text is kept, and the page can continue it.")
+
+
+async def keep_house(store: ConversationStore) -> None:
+    """Now and then interrupt what other processes left growing and remove what was deleted: one slow timer."""
+    sweeps = 0
+    while True:
+        try:
+            if sweeps % SWEEPS_PER_PURGE == 0:
+                await store.purge_deleted(before=now_ms() - RESTORABLE_MS)
+            await store.interrupt_replies(heartbeat_before=now_ms() - STALE_MS)
+        except DaehwaError as error:
+            _log.warning("housekeeping waits: %s", error.message)
+        sweeps += 1
+        await asyncio.sleep(SWEEP_SECONDS)
+
+
+async def prepare_models(services: Services, wanted: str | None, say: Callable[[str], None]) -> None:
+    """Once the page can be had: warm up, and say which model answers."""
+    try:
+        await services.catalogue.warm_up()
+    except DaehwaError as error:
+        say(error.message)
+    say(await _default_sentence(services.catalogue, wanted))
+
+
+async def _default_sentence(catalogue: ModelCatalogue, wanted: str | None) -> str:
+    default = await catalogue.default_model()
+    if default is None:
+        return "No model can be reached yet; the page says why. `daehwa doctor` says more."
+    if wanted is not None and wanted != default and not default.endswith(f"/{wanted}"):
+        return f"The default model '{wanted}' is not served by any provider: '{default}' takes its place."
+    return f"New conversations are answered by {default}."

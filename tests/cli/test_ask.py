@@ -1,0 +1,112 @@
+import asyncio
+import signal
+
+from cli.conftest import Program
+from upstream import Answer, FakeUpstream, error, stream
+
+from daehwa.stores.sqlite import SqliteStore
+
+
+async def kept(program: Program) -> list[tuple[str, str, str]]:
+    """Return role, status and text of every message of every conversation."""
+    store = await SqliteStore.open(program.data / "daehwa.sqlite3")
+    try:
+        page = await store.list_conversations("owner")
+        trees = [await store.get_conversation("owner", conversation.id) for conversation in page.conversations]
+    finally:
+        await store.aclose()
+    return [(message.role, message.status, message.text) for _, messages in trees for message in messages]
+
+
+def told(request_json: object) -> list[str]:
+    """Return what the upstream was told, without requests for titles."""
+    assert isinstance(request_json, dict)
+    return [message["content"] for message in request_json["messages"]]
+
+
+async def test_an_answer_goes_to_standard_output_and_is_kept(program: Program) -> None:
+    async with FakeUpstream(Answer(stream("Hello there.\nAll well."))) as upstream:
+        ended = await program.run("ask", "How", "are you?", OPENAI_BASE_URL=upstream.base_url)
+    assert ended == (0, "Hello there.\nAll well.\n", "")
+    assert ("user", "complete", "How are you?") in await kept(program)
+    assert ("assistant", "complete", "Hello there.\nAll well.") in await kept(program)
+
+
+async def test_text_from_a_pipe_follows_the_question(program: Program) -> None:
+    async with FakeUpstream() as upstream:
+        await program.run("ask", "What is this?", stdin="한국어\n", OPENAI_BASE_URL=upstream.base_url)
+        await program.run("ask", stdin="Only this\n", OPENAI_BASE_URL=upstream.base_url)
+    asked = [text for role, _, text in await kept(program) if role == "user"]
+    assert sorted(asked) == ["Only this", "What is this?\n\n한국어"]
+
+
+async def test_continue_goes_on_with_the_last_conversation(program: Program) -> None:
+    async with FakeUpstream() as upstream:
+        await program.run("ask", "One", OPENAI_BASE_URL=upstream.base_url)
+        await program.run("ask", "--continue", "Two", OPENAI_BASE_URL=upstream.base_url)
+        asked = [told(request.json) for request in upstream.requests if request.method == "POST"]
+    assert any(texts[-3:] == ["One", "Hello there.", "Two"] for texts in asked)
+    assert [text for role, _, text in await kept(program) if role == "user"] == ["One", "Two"]
+
+
+async def test_continue_without_a_conversation_is_told(program: Program) -> None:
+    async with FakeUpstream() as upstream:
+        ended = await program.run("ask", "--continue", "Two", OPENAI_BASE_URL=upstream.base_url)
+    assert ended.code == 2
+    assert "no conversation to go on with" in ended.err
+
+
+async def test_ctrl_c_stops_the_answer_and_keeps_what_came(program: Program) -> None:
+    never = asyncio.Event()
+    async with FakeUpstream(Answer([*stream("Half of")[:-3], never])) as upstream:
+        process = await program.start("ask", "Long?", OPENAI_BASE_URL=upstream.base_url)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.close()
+        assert await process.stdout.readexactly(len("Half of")) == b"Half of"
+        process.send_signal(signal.SIGINT)
+        assert await asyncio.wait_for(process.wait(), 20) == 130
+        turn = next(request for request in upstream.requests if request.method == "POST")
+        await asyncio.wait_for(turn.closed.wait(), 5)
+        never.set()
+    assert ("assistant", "stopped", "Half of") in await kept(program)
+
+
+async def test_a_refused_key_is_a_paragraph_and_is_not_shown(program: Program) -> None:
+    async with FakeUpstream(error(401, "Incorrect API key provided")) as upstream:
+        ended = await program.run(
+            "ask", "Hi", OPENAI_BASE_URL=upstream.base_url, OPENAI_API_KEY="sk-secret-secret", stdin=""
+        )
+    assert ended.code == 1
+    assert ended.err.startswith("daehwa: ")
+    assert "Traceback" not in ended.err
+    assert "sk-secret-secret" not in ended.out + ended.err
+    assert [status for role, status, _ in await kept(program) if role == "assistant"] == ["failed"]
+
+
+async def test_an_unknown_model_is_told_with_those_that_there_are(program: Program) -> None:
+    async with FakeUpstream(models=["gpt-a", "gpt-b"]) as upstream:
+        ended = await program.run("ask", "--model", "gpt-c", "Hi", OPENAI_BASE_URL=upstream.base_url)
+    assert ended.code == 2
+    assert "openai/gpt-a, openai/gpt-b" in ended.err
+
+
+async def test_without_a_question_it_says_how_to_ask(program: Program) -> None:
+    ended = await program.run("ask")
+    assert ended.code == 2
+    assert 'daehwa ask "…"' in ended.err
+
+
+async def test_a_reader_that_leaves_stops_the_answer(program: Program) -> None:
+    words = [*stream("One two", pace=0.05)[:-3], *stream("and more " * 200, pace=0.05)[1:]]
+    async with FakeUpstream(Answer(words)) as upstream:
+        process = await program.start("ask", "Long?", OPENAI_BASE_URL=upstream.base_url)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.close()
+        await process.stdout.readexactly(3)
+        process.stdout._transport.close()  # type: ignore[attr-defined]  # the reader's end of the pipe
+        assert await asyncio.wait_for(process.wait(), 20) == 1
+        assert process.stderr is not None
+        assert b"Traceback" not in await process.stderr.read()
+    assert [status for role, status, _ in await kept(program) if role == "assistant"] == ["stopped"]

@@ -1,0 +1,173 @@
+import json
+import signal
+import socket
+import sqlite3
+import stat
+from pathlib import Path
+
+import aiohttp
+import pytest
+from cli.conftest import Program
+from upstream import FakeUpstream
+
+from daehwa.cli.serve import is_loopback
+
+
+async def body_of(address: str) -> tuple[int, str]:
+    async with aiohttp.ClientSession() as client, client.get(address) as answer:
+        return answer.status, await answer.text()
+
+
+async def test_it_says_its_address_serves_and_ends_calmly(program: Program) -> None:
+    async with FakeUpstream() as upstream, program.serving(OPENAI_BASE_URL=upstream.base_url) as server:
+        status, text = await body_of(f"{server.address}/api/me")
+        ended = await server.end()
+    assert status == 200
+    assert json.loads(text)["default_model"] == "openai/gpt-test"
+    assert ended.code == 0
+    assert str(program.data) in ended.out
+    assert "without a key" in ended.out
+    assert "New conversations are answered by openai/gpt-test." in ended.out
+    assert ended.out.endswith("Ended. Everything is stored.\n")
+    assert "Traceback" not in ended.err
+    assert "Warning" not in ended.err
+
+
+async def test_it_ends_calmly_when_told_to_by_the_system(program: Program) -> None:
+    async with FakeUpstream() as upstream, program.serving(OPENAI_BASE_URL=upstream.base_url) as server:
+        ended = await server.end(signal.SIGTERM)
+    assert (ended.code, ended.out.splitlines()[-1]) == (0, "Ended. Everything is stored.")
+
+
+async def test_what_it_keeps_is_the_owners_alone(program: Program) -> None:
+    async with FakeUpstream() as upstream, program.serving(OPENAI_BASE_URL=upstream.base_url) as server:
+        await server.end()
+    assert stat.S_IMODE(program.data.stat().st_mode) == 0o700
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in program.data.iterdir())
+
+
+async def test_one_server_uses_a_data_folder(program: Program) -> None:
+    async with FakeUpstream() as upstream, program.serving(OPENAI_BASE_URL=upstream.base_url) as server:
+        second = await program.run("--port", "0", OPENAI_BASE_URL=upstream.base_url)
+        asked = await program.run("ask", "Beside it?", OPENAI_BASE_URL=upstream.base_url)
+        pid = server.process.pid
+    assert second.code == 1
+    assert f"in use by another daehwa (process {pid})" in second.err
+    assert (asked.code, asked.out) == (0, "Hello there.\n")
+
+
+async def test_a_killed_server_leaves_the_folder_free(program: Program) -> None:
+    async with FakeUpstream() as upstream:
+        async with program.serving(OPENAI_BASE_URL=upstream.base_url) as server:
+            await server.end(signal.SIGKILL)
+        async with program.serving(OPENAI_BASE_URL=upstream.base_url) as server:
+            assert (await body_of(f"{server.address}/healthz"))[0] == 200
+
+
+async def test_a_taken_port_is_told(program: Program) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        ended = await program.run("--port", str(port), "--no-open")
+    assert ended.code == 1
+    assert f"Port {port} on 127.0.0.1 is taken" in ended.err
+    assert "Traceback" not in ended.err
+
+
+async def test_an_address_that_others_reach_is_refused(program: Program) -> None:
+    ended = await program.run("--host", "0.0.0.0")  # noqa: S104 - it is refused
+    assert ended.code == 2
+    assert "--allow-unprotected" in ended.err
+
+
+async def test_a_wrong_setting_is_told(program: Program) -> None:
+    (program.folder / "daehwa.toml").write_text("port = 99999")
+    ended = await program.run()
+    assert ended.code == 2
+    assert "daehwa.toml, line 1: port is 99999" in ended.err
+    assert len(ended.err.splitlines()) == 1
+
+
+async def test_a_data_folder_that_cannot_be_is_told(program: Program) -> None:
+    program.data.write_text("a file where the folder should be")
+    ended = await program.run()
+    assert ended.code == 1
+    assert f"The data folder {program.data} cannot be used" in ended.err
+
+
+async def test_a_damaged_database_is_told(program: Program) -> None:
+    program.data.mkdir()
+    (program.data / "daehwa.sqlite3").write_bytes(b"This is no database at all. " * 100)
+    ended = await program.run("--port", "0")
+    assert ended.code == 1
+    assert "not a database" in ended.err
+    assert "Traceback" not in ended.err
+
+
+async def test_a_database_of_a_newer_version_is_told(program: Program) -> None:
+    async with FakeUpstream() as upstream, program.serving(OPENAI_BASE_URL=upstream.base_url) as server:
+        await server.end()
+    with sqlite3.connect(program.data / "daehwa.sqlite3") as connection:
+        connection.execute("PRAGMA user_version = 9999")
+    connection.close()
+    ended = await program.run("--port", "0")
+    assert ended.code == 1
+    assert "newer" in ended.err
+    assert "Traceback" not in ended.err
+
+
+async def test_a_default_model_that_is_not_served_is_told(program: Program) -> None:
+    async with (
+        FakeUpstream() as upstream,
+        program.serving(OPENAI_BASE_URL=upstream.base_url, DAEHWA_DEFAULT_MODEL="gpt-gone") as server,
+    ):
+        await body_of(f"{server.address}/api/me")
+        ended = await server.end()
+    assert "'gpt-gone' is not served by any provider: 'openai/gpt-test' takes its place" in ended.out
+
+
+async def test_each_log_line_is_json_on_demand(program: Program) -> None:
+    async with (
+        FakeUpstream() as upstream,
+        program.serving("--log-json", OPENAI_BASE_URL=upstream.base_url) as server,
+    ):
+        await body_of(f"{server.address}/healthz?secret=1")
+        ended = await server.end()
+    (line,) = [json.loads(line) for line in ended.err.splitlines()]
+    assert (line["path"], line["status"]) == ("/healthz", 200)
+
+
+async def test_wrong_words_are_told_with_what_they_may_mean(program: Program) -> None:
+    assert "Did you mean 'doctor'?" in (await program.run("docter")).err
+    assert "Did you mean '--port'?" in (await program.run("--prt", "1")).err
+    assert (await program.run("--version")).out.startswith("daehwa 0.")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.3.2.1", "::1", "localhost"])
+def test_addresses_of_this_machine_are_known(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "example.com"])  # noqa: S104 - nothing is bound
+def test_other_addresses_are_known(host: str) -> None:
+    assert not is_loopback(host)
+
+
+async def test_a_browser_is_not_opened_where_nobody_sees_it(program: Program, tmp_path: Path) -> None:
+    opened = tmp_path / "opened"
+    browser = tmp_path / "browser"
+    browser.write_text(f"#!/bin/sh\necho $1 > {opened}\n")
+    browser.chmod(0o755)
+    async with FakeUpstream() as upstream:
+        async with program.serving(OPENAI_BASE_URL=upstream.base_url, BROWSER=str(browser)) as server:
+            await server.end()
+        assert not opened.exists()
+        screen = {"OPENAI_BASE_URL": upstream.base_url, "BROWSER": str(browser), "DISPLAY": ":99"}
+        async with program.serving(**screen) as server:
+            address = server.address
+            await body_of(f"{address}/healthz")
+            while not opened.exists() or not opened.read_text():
+                await body_of(f"{address}/healthz")
+            await server.end()
+    assert opened.read_text() == f"{address}\n"
