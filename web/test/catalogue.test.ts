@@ -1,0 +1,60 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { conversationMessages, errorMessages, sidebarMessages } from "../src/i18n/catalogue.ts";
+import * as en from "../src/i18n/en.ts";
+import { sentenceFor } from "../src/i18n/failure.ts";
+import { ko } from "../src/i18n/ko.ts";
+import { chooseLocale, locale, localeOf } from "../src/i18n/locale.ts";
+
+const names = Object.keys(en) as (keyof typeof en)[];
+
+/** The text that stands behind a key, whatever it is wrapped in. */
+function wording(entry: unknown): string {
+  const input: unknown = typeof entry === "object" && entry !== null && "input" in entry ? entry.input : entry;
+  return typeof input === "string" ? input : Object.values(input as Record<string, string>).join(" ");
+}
+
+const parameters = (text: string): string[] => [...new Set(text.match(/\{\w+\}/g) ?? [])].sort();
+
+test.each(names)("every key of %s is in Korean, with the same parameters", (name) => {
+  const english: Record<string, unknown> = en[name];
+  const korean: Record<string, unknown> = ko[name];
+  expect(Object.keys(korean).sort()).toEqual(Object.keys(english).sort());
+  for (const [key, entry] of Object.entries(english)) {
+    expect(wording(korean[key]), key).not.toBe("");
+    expect(parameters(wording(korean[key])), key).toEqual(parameters(wording(entry)));
+  }
+});
+
+test("the language changes what is said, plurals and numbers included", () => {
+  chooseLocale("en");
+  expect([sidebarMessages.get().hits(1), sidebarMessages.get().hits(2)]).toEqual(["1 conversation found", "2 conversations found"]);
+  chooseLocale("ko");
+  expect(locale.get()).toBe("ko");
+  expect(sidebarMessages.get().hits(2)).toBe("대화 2개를 찾았어요");
+  expect(conversationMessages.get().version({ index: 2, total: 3 })).toBe("3개 중 2번째 버전");
+  chooseLocale("en");
+});
+
+test.each([
+  [["ko-KR", "en"], "ko"],
+  [["fr", "KO"], "ko"],
+  [["en-GB", "ko"], "en"],
+  [["ja"], "en"],
+  [[], "en"],
+])("a browser that prefers %s gets %s", (languages, expected) => {
+  expect(localeOf(languages)).toBe(expected);
+});
+
+test("every error type of the core has a sentence of its own", () => {
+  const source = readFileSync("../src/daehwa/conversation/errors.py", "utf8");
+  const types = [...source.matchAll(/^ {4}type(?:: \S+)? = "(\w+)"/gm)].map((found) => found[1]);
+  expect(types.length).toBeGreaterThan(15);
+  for (const type of types) expect(Object.keys(en.errors)).toContain(type);
+});
+
+test("an unknown error still gets a sentence, and a wait is told", () => {
+  const sentences = errorMessages.get();
+  expect(sentenceFor({ type: "constructor", message: "x" }, sentences)).toBe(en.errors.unknown);
+  expect(sentenceFor({ type: "upstream_rate_limit", message: "x", retry_after: 1.2 }, sentences)).toMatch(/in 2 seconds\.$/);
+});

@@ -1,0 +1,43 @@
+import { expect, test } from "vitest";
+import { mergeMessages, messagesOf, titleFrom } from "../src/conversation/turns.ts";
+import { byId, message } from "./messages.ts";
+
+const never = (): boolean => false;
+
+test("a question and its reply are made before the server knows them", () => {
+  const [question, reply] = messagesOf(
+    { conversation: "c", reply: "r", model: "m", message: { id: "q", parent: null, parts: [{ type: "text", text: "Why?" }] } },
+    100,
+  );
+  expect(question).toMatchObject({ id: "q", parent: null, role: "user", status: "complete", created: 100 });
+  expect(reply).toMatchObject({ id: "r", parent: "q", role: "assistant", status: "streaming", model: "m", parts: [] });
+});
+
+test("a further answer and a continuation have no question of their own", () => {
+  expect(messagesOf({ conversation: "c", reply: "r", parent: "q" }, 1)).toMatchObject([{ id: "r", parent: "q" }]);
+});
+
+test("messages that did not change stay the same objects", () => {
+  const here = byId([message("q1", null), message("a2", "q1")]);
+  const merged = mergeMessages(here, [message("q1", null), message("a2", "q1", { status: "stopped" })], never, never);
+  expect(merged.get("q1")).toBe(here.get("q1"));
+  expect(merged.get("a2")?.status).toBe("stopped");
+});
+
+test("a reply that grows here is not set back by what the server had stored", () => {
+  const here = byId([message("a2", "q1", { status: "streaming", position: 90 })]);
+  const merged = mergeMessages(here, [message("a2", "q1", { status: "streaming", position: 40 })], (id) => id === "a2", never);
+  expect(merged.get("a2")?.position).toBe(90);
+});
+
+test("what is not sent yet stays, what was taken away elsewhere goes", () => {
+  const here = byId([message("q1", null), message("q3", null), message("q9", null)]);
+  const merged = mergeMessages(here, [message("q1", null)], never, (id) => id === "q9");
+  expect([...merged.keys()]).toEqual(["q1", "q9"]);
+});
+
+test("a first title is one line of at most sixty letters", () => {
+  expect(titleFrom("  What\n is  this? ")).toBe("What is this?");
+  expect(titleFrom("가".repeat(60))).toBe("가".repeat(60));
+  expect(titleFrom("👋".repeat(61))).toBe(`${"👋".repeat(59)}…`);
+});
