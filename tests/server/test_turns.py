@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from server.serving import Frame, Json, Site, asked, frames_of, serving, text_of
 
-from daehwa.conversation.errors import ProviderRateLimitError
+from daehwa.conversation.errors import ProviderRateLimitError, StoreError
 from daehwa.conversation.events import (
     Finished,
     Heartbeat,
@@ -25,6 +25,7 @@ from daehwa.conversation.events import (
 )
 from daehwa.conversation.ids import new_id
 from daehwa.conversation.messages import Failure, Usage
+from daehwa.conversation.running import RunningTurns
 from daehwa.providers.scripted import ScriptedProvider, Step, spoken
 from daehwa.server.event_stream import frames
 
@@ -256,3 +257,45 @@ def test_every_event_has_its_frame() -> None:
         Frame(10, "error", {"status": "interrupted", "error": {"type": "upstream_cut", "message": "It was cut."}}),
     ]
     assert json.loads(text.split("data: ")[1].split("\n")[0]) == 'a "line"\nand\r another\u2028one'
+
+
+def _beside(core: Core) -> Core:
+    """Another process with the same store."""
+    other = Core()
+    other.store = core.store
+    other.running = RunningTurns(core.store, other.catalogue, runner="another", options=other.options)
+    return other
+
+
+async def test_a_reply_that_another_process_makes_is_followed_and_stopped(gated: Site, tmp_path: Path) -> None:
+    async with serving(_beside(gated.core), tmp_path) as other:
+        body = asked()
+        async with gated.client.post("/api/turns", json=body) as answer:
+            await answer.content.readuntil(b"two ")
+            async with other.client.get(f"/api/turns/{body['reply']}/events") as follower:
+                await follower.content.readuntil(b"One two ")
+                assert (await other.call("POST", f"/api/turns/{body['reply']}/stop"))[0] == 200
+                last = frames_of((await follower.text()).partition("\n\n")[2])[-1]
+        assert last.data == {"status": "stopped"}
+        assert gated.core.provider.calls[0].closed
+
+
+async def test_a_store_that_fails_while_a_client_follows_ends_the_stream_without_an_end(
+    gated: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    core = _beside(gated.core)
+    async with serving(core, tmp_path) as other:
+        body = asked()
+        async with gated.client.post("/api/turns", json=body) as answer:
+            await answer.content.readuntil(b"two ")
+            async with other.client.get(f"/api/turns/{body['reply']}/events") as follower:
+                await follower.content.readuntil(b"One two ")
+
+                async def broken(*_: object) -> None:
+                    raise StoreError("The disk is full. Make room on it.")
+
+                monkeypatch.setattr(core.store, "get_message", broken)
+                tail = (await follower.text()).partition("\n\n")[2]
+            refused = await other.refused("GET", f"/api/turns/{body['reply']}/events")
+    assert frames_of(tail) == []
+    assert refused == (503, "store_unavailable", None)
