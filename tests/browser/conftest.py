@@ -1,0 +1,87 @@
+"""A real Chromium in front of the real program, with a model that does as it is told."""
+
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+import pytest_asyncio
+from browser.model import Model
+from browser.reader import Reader, Watch
+from playwright.async_api import Browser, async_playwright, expect
+from program import Program, serving
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+Readers: TypeAlias = Callable[..., Awaitable[Reader]]
+
+expect.set_options(timeout=10_000)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def chromium() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        own = playwright.chromium.executable_path
+        path = next((found for name in NAMES if (found := shutil.which(name))), own if Path(own).is_file() else None)
+        if path is None:
+            pytest.fail("There is no Chromium for the browser tests: python scripts/chromium.py installs one.", False)
+        browser = await playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def played() -> AsyncIterator[Model]:
+    model = Model()
+    async with model.upstream:
+        yield model
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def program(tmp_path_factory: pytest.TempPathFactory, played: Model) -> AsyncIterator[Program]:
+    page = ROOT / "src" / "daehwa" / "server" / "page" / "index.html"
+    assert page.is_file(), "The page is not built: python hatch_build.py builds it."
+    settings = {"OPENAI_BASE_URL": played.upstream.base_url}
+    async with serving(tmp_path_factory.mktemp("home") / "data", settings) as running:
+        yield running
+
+
+@pytest.fixture
+def model(played: Model) -> Model:
+    played.forget()
+    return played
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def readers(chromium: Browser, program: Program) -> AsyncIterator[Readers]:
+    """Open the page as somebody with this browser; at the end nothing must have gone wrong behind its back."""
+    contexts = []
+    watch = Watch(program.address)
+
+    async def open_page(path: str = "/", **options: Any) -> Reader:
+        wide = {"viewport": {"width": 1280, "height": 800}, "locale": "en-US"}
+        context = await chromium.new_context(**{**wide, **options})
+        contexts.append(context)
+        watch.over(context)
+        reader = Reader(await context.new_page(), program.address, watch)
+        await reader.open(path)
+        return reader
+
+    yield open_page
+    for context in contexts:
+        await context.close()
+    assert watch.unexpected() == []
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def reader(readers: Readers) -> Reader:
+    return await readers()

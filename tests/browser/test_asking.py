@@ -1,0 +1,124 @@
+"""A question, and the answer as it arrives."""
+
+import asyncio
+
+import pytest
+from browser.conftest import Readers
+from browser.model import Model
+from browser.reader import Reader
+from playwright.async_api import expect
+from upstream import DONE, ROLE, ending, text, usage
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+CODE = 'def greet(name):\n    return f"안녕, {name}"'
+MARKDOWN = f"""Some **bold** words and a list:
+
+- first
+- second
+
+| fruit | price |
+| --- | --- |
+| apple | 3 |
+
+```python
+{CODE}
+```
+"""
+HOSTILE = """Before <script>window.harmed = 1</script> <img src=x onerror="window.harmed = 2"> after.
+
+<iframe src="https://evil.example/frame"></iframe> <svg onload="window.harmed = 3"></svg>
+
+[press me](javascript:window.harmed=4) [or me](data:text/html,<script>alert(1)</script>)
+[me]( JaVaScRiPt:window.harmed=5 ) and <a href="javascript:window.harmed=6">raw</a>.
+
+![picture](https://evil.example/pixel.png) ![inline](data:image/svg+xml,<svg/onload=alert(1)>)
+
+```html"><img src=x onerror=window.harmed=7>
+<script>window.harmed = 8</script>
+```
+
+[an honest link](https://example.com/)
+
+The end.
+"""
+
+
+async def test_the_answer_appears_while_it_is_made(reader: Reader, model: Model) -> None:
+    gate, rest = asyncio.Event(), asyncio.Event()
+    model.says([ROLE, gate, text("The first words "), rest, text("and the last."), ending(), usage(12, 5), DONE])
+    await reader.ask("Say something")
+    await expect(reader.answer).to_contain_text("Waiting for the first word…")
+    await expect(reader.box).to_have_value("")
+    gate.set()
+    await expect(reader.answer).to_contain_text("The first words")
+    await expect(reader.answer).to_have_attribute("aria-busy", "true")
+    await expect(reader.page.get_by_test_id("announcer")).to_have_text("The answer begins.")
+    rest.set()
+    await reader.ended()
+    await expect(reader.answer.locator(".prose")).to_have_text("The first words and the last.")
+    await expect(reader.question).to_contain_text("Say something")
+    await expect(reader.answer).to_contain_text("12 tokens in, 5 out")
+    await expect(reader.page.get_by_test_id("announcer")).to_have_text("The answer is complete.")
+
+
+async def test_the_title_comes_into_the_sidebar(reader: Reader, model: Model) -> None:
+    model.title = "Names of rivers"
+    await reader.ask_to_end("Which rivers are there?")
+    await expect(reader.row("Names of rivers")).to_be_visible()
+    await expect(reader.page).to_have_title("Names of rivers · daehwa")
+
+
+async def test_markdown_becomes_what_it_says(readers: Readers, model: Model) -> None:
+    reader = await readers(permissions=["clipboard-read", "clipboard-write"])
+    model.says(MARKDOWN)
+    await reader.ask_to_end("Show me")
+    await expect(reader.answer.locator("strong", has_text="bold")).to_be_visible()
+    await expect(reader.answer.get_by_role("listitem")).to_have_text(["first", "second"])
+    await expect(reader.answer.get_by_role("cell")).to_have_text(["apple", "3"])
+    await expect(reader.answer.locator("pre code")).to_have_text(CODE)
+    await expect(reader.answer.locator("pre code span").first).to_be_attached()
+    await reader.answer.locator(".md-code button").click()
+    await expect(reader.answer.locator(".md-code button")).to_have_text("Copied")
+    assert await reader.page.evaluate("navigator.clipboard.readText()") == CODE
+
+
+async def test_an_answer_is_copied_as_it_was_written(readers: Readers, model: Model) -> None:
+    reader = await readers(permissions=["clipboard-read", "clipboard-write"])
+    model.says(MARKDOWN)
+    await reader.ask_to_end("Show me")
+    await reader.press("Copy", reader.answer)
+    await expect(reader.page.get_by_test_id("announcer")).to_have_text("Copied")
+    assert await reader.page.evaluate("navigator.clipboard.readText()") == MARKDOWN
+
+
+async def test_hostile_text_runs_nothing_and_fetches_nothing(reader: Reader, model: Model) -> None:
+    model.says(HOSTILE)
+    await reader.ask_to_end("Do your worst")
+    await expect(reader.answer).to_contain_text("The end.")
+    assert await reader.page.evaluate("window.harmed") is None
+    assert await reader.answer.locator("script, iframe, img, object, embed, .prose svg").count() == 0
+    links = await reader.answer.locator("a").evaluate_all("found => found.map((link) => link.protocol)")
+    assert set(links) == {"https:"}
+    honest = reader.answer.get_by_role("link", name="an honest link")
+    await expect(honest).to_have_attribute("rel", "noopener noreferrer")
+    await reader.page.reload()
+    await expect(reader.answer).to_contain_text("The end.")
+    assert await reader.page.evaluate("window.harmed") is None
+
+
+async def test_shift_enter_breaks_the_line(reader: Reader, model: Model) -> None:
+    await reader.box.fill("one")
+    await reader.box.press("Shift+Enter")
+    await reader.box.press_sequentially("two")
+    await expect(reader.box).to_have_value("one\ntwo")
+    assert model.questions == []
+    await reader.box.press("Enter")
+    await reader.ended()
+    assert model.questions[0].json["messages"][-1]["content"] == "one\ntwo"
+
+
+async def test_a_draft_survives_a_reload(reader: Reader) -> None:
+    await reader.box.fill("half a thought")
+    await reader.page.reload()
+    await expect(reader.box).to_have_value("half a thought")

@@ -1,0 +1,186 @@
+"""An answer that grows: through reloads, in two tabs, stopped, offline and back."""
+
+import asyncio
+import time
+
+import pytest
+from browser.model import Model
+from browser.reader import Reader
+from playwright.async_api import expect
+from upstream import DONE, ROLE, Answer, Step, ending, stream, text
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+STOPPED_WITHIN_SECONDS = 0.2
+OFFLINE = r"net::ERR_INTERNET_DISCONNECTED|net::ERR_FAILED|net::ERR_NETWORK_CHANGED"
+
+
+def gated(*pieces: str) -> tuple[list[Step], list[asyncio.Event]]:
+    """Return an answer with a gate before every piece but the first, and the gates."""
+    gates = [asyncio.Event() for _ in pieces[1:]]
+    steps: list[Step] = [ROLE, text(pieces[0])]
+    for gate, piece in zip(gates, pieces[1:], strict=True):
+        steps += [gate, text(piece)]
+    return [*steps, ending(), DONE], gates
+
+
+async def test_a_reload_in_the_middle_shows_what_there_was_and_goes_on(reader: Reader, model: Model) -> None:
+    steps, gates = gated("one two ", "three four ", "five six ", "seven.")
+    model.says(steps)
+    await reader.ask("Count")
+    await expect(reader.answer).to_contain_text("one two")
+    gates[0].set()
+    await expect(reader.answer).to_contain_text("three four")
+    await reader.page.reload()
+    await expect(reader.answer.locator(".prose")).to_have_text("one two three four")
+    await expect(reader.answer).to_have_attribute("aria-busy", "true")
+    gates[1].set()
+    await expect(reader.answer.locator(".prose")).to_have_text("one two three four five six")
+    gates[2].set()
+    await reader.ended()
+    await expect(reader.answer.locator(".prose")).to_have_text("one two three four five six seven.")
+    await expect(reader.questions).to_have_count(1)
+    await expect(reader.answers).to_have_count(1)
+    assert len(model.questions) == 1
+
+
+async def test_closing_the_tab_loses_nothing(reader: Reader, model: Model) -> None:
+    steps, gates = gated("begun, ", "and done.")
+    model.says(steps)
+    await reader.ask("Go on without me")
+    await expect(reader.answer).to_contain_text("begun,")
+    address = reader.page.url
+    context = reader.page.context
+    await reader.page.close()
+    gates[0].set()
+    await asyncio.wait_for(model.questions[0].answered.wait(), 10)
+    other = Reader(await context.new_page(), reader.address, reader.watch)
+    await other.page.goto(address)
+    await expect(other.answer.locator(".prose")).to_have_text("begun, and done.")
+
+
+async def test_stop_ends_the_paid_call_at_once_and_keeps_the_text(reader: Reader, model: Model) -> None:
+    steps, _ = gated("one two three ", "never said")
+    model.says(steps)
+    await reader.ask("Count")
+    await expect(reader.answer).to_contain_text("one two three")
+    await reader.page.evaluate(
+        "addEventListener('click', () => (window.clickedAt = performance.timeOrigin + performance.now()), true)"
+    )
+    wall = time.time() - time.monotonic()
+    await reader.press("Stop the answer")
+    asked = await model.question()
+    await asyncio.wait_for(asked.closed.wait(), 5)
+    assert asked.closed_at is not None
+    clicked_at = await reader.page.evaluate("window.clickedAt") / 1000
+    assert asked.closed_at + wall - clicked_at < STOPPED_WITHIN_SECONDS
+    await expect(reader.answer).to_contain_text("You stopped this answer.")
+    await expect(reader.answer.locator(".prose")).to_have_text("one two three")
+    await expect(reader.page.get_by_test_id("announcer")).to_have_text("The answer was stopped.")
+    await reader.page.reload()
+    await expect(reader.answer).to_contain_text("You stopped this answer.")
+    await expect(reader.answer.locator(".prose")).to_have_text("one two three")
+
+
+async def test_a_stopped_answer_goes_on_by_continue(reader: Reader, model: Model) -> None:
+    steps, _ = gated("one two ", "never said")
+    model.says(steps, "three four")
+    await reader.ask("Count")
+    await expect(reader.answer).to_contain_text("one two")
+    await reader.box.press("Escape")
+    await expect(reader.answer).to_contain_text("You stopped this answer.")
+    await reader.press("Continue")
+    await expect(reader.answer.locator(".prose")).to_have_text("one two three four")
+    await reader.ended()
+    await expect(reader.answers).to_have_count(1)
+    sent = model.questions[1].json["messages"]
+    assert {"role": "assistant", "content": "one two "} in sent
+
+
+async def test_a_second_tab_follows_a_running_answer(reader: Reader, model: Model) -> None:
+    steps, gates = gated("one ", "two ", "three.")
+    model.says(steps)
+    model.title = "Seen in both tabs"
+    await reader.ask("Count")
+    await expect(reader.answer).to_contain_text("one")
+    other = await reader.tab()
+    await expect(other.answer).to_contain_text("one")
+    gates[0].set()
+    await expect(other.answer).to_contain_text("one two")
+    await expect(reader.answer).to_contain_text("one two")
+    gates[1].set()
+    for tab in (reader, other):
+        await tab.ended()
+        await expect(tab.answer.locator(".prose")).to_have_text("one two three.")
+        await expect(tab.row("Seen in both tabs")).to_be_visible()
+    assert len(model.questions) == 1
+
+
+async def test_what_one_tab_asks_another_shows(reader: Reader, model: Model) -> None:
+    other = await reader.tab()
+    model.title = "From the first tab"
+    await reader.ask_to_end("Something new")
+    await expect(other.row("From the first tab")).to_be_visible()
+    await other.row("From the first tab").click()
+    await expect(other.answer.locator(".prose")).to_have_text("Hello there.")
+    steps, gates = gated("More ", "of it.")
+    model.says(steps)
+    await reader.ask("And more?")
+    await expect(other.question).to_contain_text("And more?")
+    await expect(other.answer).to_contain_text("More")
+    gates[0].set()
+    await expect(other.answer.locator(".prose")).to_have_text("More of it.")
+
+
+async def test_two_tabs_stop_alike(reader: Reader, model: Model) -> None:
+    steps, _ = gated("one two ", "never said")
+    model.says(steps)
+    await reader.ask("Count")
+    await expect(reader.answer).to_contain_text("one two")
+    other = await reader.tab()
+    await other.press("Stop the answer")
+    for tab in (reader, other):
+        await expect(tab.answer).to_contain_text("You stopped this answer.")
+
+
+async def test_a_question_asked_offline_is_sent_once_when_the_connection_is_back(reader: Reader, model: Model) -> None:
+    reader.watch.expect(OFFLINE)
+    await reader.page.context.set_offline(True)
+    await expect(reader.banner).to_contain_text("You are offline.")
+    await reader.ask("Are you there?")
+    await expect(reader.question).to_contain_text("Are you there?")
+    await expect(reader.answer).to_contain_text("Not sent yet.")
+    assert model.questions == []
+    await reader.page.context.set_offline(False)
+    await expect(reader.answer.locator(".prose")).to_have_text("Hello there.")
+    await expect(reader.banner).to_be_empty()
+    await reader.ended()
+    await expect(reader.questions).to_have_count(1)
+    assert len(model.questions) == 1
+    await reader.page.reload()
+    await expect(reader.answer.locator(".prose")).to_have_text("Hello there.")
+    await expect(reader.questions).to_have_count(1)
+    assert len(model.questions) == 1
+
+
+async def test_an_answer_goes_on_after_a_lost_connection(reader: Reader, model: Model) -> None:
+    reader.watch.expect(OFFLINE)
+    steps, gates = gated("before ", "meanwhile ", "after.")
+    model.says(steps)
+    await reader.ask("Keep going")
+    await expect(reader.answer).to_contain_text("before")
+    await reader.page.context.set_offline(True)
+    await expect(reader.banner).to_contain_text("You are offline.")
+    gates[0].set()
+    await reader.page.context.set_offline(False)
+    gates[1].set()
+    await expect(reader.answer.locator(".prose")).to_have_text("before meanwhile after.")
+    await reader.ended()
+    assert len(model.questions) == 1
+
+
+async def test_a_fast_long_answer_is_whole(reader: Reader, model: Model) -> None:
+    said = " ".join(f"word{number}" for number in range(3000))
+    model.says(Answer(stream(said)))
+    await reader.ask_to_end("Everything, now")
+    await expect(reader.answer.locator(".prose")).to_have_text(said)
