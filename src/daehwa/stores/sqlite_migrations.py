@@ -66,7 +66,7 @@ _M0001 = (
     "CREATE INDEX messages_of_conversation ON messages (conversation)",
     "CREATE INDEX messages_streaming ON messages (runner) WHERE status = 'streaming'",
     """CREATE VIRTUAL TABLE message_index USING fts5(
-    tokens, content='', columnsize=0, detail=none, prefix='1 2', tokenize='ascii'
+    tokens, content='', columnsize=0, detail=none, prefix='1 2 3', tokenize='ascii'
 )""",
 )
 

@@ -34,6 +34,10 @@ WITH RECURSIVE path (seq, parent, depth) AS (
 SELECT {MESSAGE} FROM path JOIN messages m ON m.seq = path.seq JOIN conversations c ON c.seq = m.conversation
 ORDER BY depth DESC
 """
+_GROW = """
+UPDATE messages SET parts = ?, position = ?, heartbeat = ? WHERE id = ? AND status = 'streaming' AND position <= ?
+"""
+_BEAT = "UPDATE messages SET heartbeat = ? WHERE id = ? AND status = 'streaming' AND position <= ?"
 _IDS_AT_ONCE = 500
 
 
@@ -133,25 +137,21 @@ def _insert_message(database: sqlite3.Connection, message: Message, conversation
 
 def save_checkpoints(database: sqlite3.Connection, checkpoints: Sequence[Checkpoint]) -> frozenset[str]:
     """Store growing replies, and return which were asked to stop."""
-    database.executemany(
-        "UPDATE messages SET parts = ?, position = ?, heartbeat = ? "
-        "WHERE id = ? AND status = 'streaming' AND position <= ?",
-        [
-            (encode_parts(at.parts), at.position, at.heartbeat, at.reply, at.position)
-            for at in checkpoints
-            if at.parts is not None
-        ],
-    )
-    database.executemany(
-        "UPDATE messages SET heartbeat = ? WHERE id = ? AND status = 'streaming' AND position <= ?",
-        [(at.heartbeat, at.reply, at.position) for at in checkpoints if at.parts is None],
-    )
+    grown = [
+        (encode_parts(at.parts), at.position, at.heartbeat, at.reply, at.position)
+        for at in checkpoints
+        if at.parts is not None
+    ]
+    beats = [(at.heartbeat, at.reply, at.position) for at in checkpoints if at.parts is None]
+    for statement, rows in ((_GROW, grown), (_BEAT, beats)):
+        if rows:
+            database.executemany(statement, rows)
     stopping: set[str] = set()
     for start in range(0, len(checkpoints), _IDS_AT_ONCE):
         ids = [at.reply for at in checkpoints[start : start + _IDS_AT_ONCE]]
         marks = ", ".join("?" * len(ids))
-        rows = database.execute(f"SELECT id FROM messages WHERE id IN ({marks}) AND stop_requested", ids)
-        stopping.update(row[0] for row in rows)
+        found = database.execute(f"SELECT id FROM messages WHERE id IN ({marks}) AND stop_requested", ids)
+        stopping.update(row[0] for row in found)
     return frozenset(stopping)
 
 

@@ -40,7 +40,7 @@ CREATE TABLE messages (
 CREATE INDEX messages_of_conversation ON messages (conversation);
 CREATE INDEX messages_streaming ON messages (runner) WHERE status = 'streaming';
 CREATE VIRTUAL TABLE message_index USING fts5(
-    tokens, content='', columnsize=0, detail=none, prefix='1 2', tokenize='ascii'
+    tokens, content='', columnsize=0, detail=none, prefix='1 2 3', tokenize='ascii'
 );
 INSERT INTO conversations (seq, id, owner, title, title_folded, title_source, title_usage, model, leaf, pinned, archived, created, updated, deleted)
 VALUES (1, '01930000-0000-7000-8000-000000000001', 'local', '나무에 대하여', '나무에 대하여', 'model', '{"input":40,"output":5}', 'test/parrot', '01930000-0000-7000-8000-000000000014', 1, 0, 1730000000000, 1730000002000, NULL);
