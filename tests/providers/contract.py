@@ -35,6 +35,8 @@ def said(events: list[ProviderEvent]) -> str:
 class ProviderContract:
     """Subclass it and give it a `subject` fixture whose replies take a while."""
 
+    END_SECONDS = 0.2
+
     async def test_its_models_carry_its_name(self, subject: Subject) -> None:
         models = await subject.provider.models()
         assert f"{subject.provider.name}/{subject.model}" in [model.id for model in models]
@@ -56,7 +58,7 @@ class ProviderContract:
         await anext(stream)
         assert isinstance(stream, AsyncGenerator)
         await stream.aclose()
-        async with asyncio.timeout(0.2):
+        async with asyncio.timeout(self.END_SECONDS):
             await subject.ended()
 
     async def test_cancelling_its_consumer_ends_the_call(self, subject: Subject) -> None:
@@ -71,7 +73,7 @@ class ProviderContract:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        async with asyncio.timeout(0.2):
+        async with asyncio.timeout(self.END_SECONDS):
             await subject.ended()
 
     async def test_many_replies_at_once(self, subject: Subject) -> None:
