@@ -1,4 +1,6 @@
 // Streaming Markdown: the same engine writes a message while it grows and one that is complete.
+import "./markdown.css";
+
 import type { MarkdownOptions } from "./options.ts";
 import { Stream } from "./stream.ts";
 
