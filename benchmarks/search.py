@@ -24,13 +24,82 @@ from daehwa.stores.sqlite import SqliteStore
 OWNER = "local"
 MESSAGES_PER_CONVERSATION = 20
 KOREAN = (
-    "한국 한국어 대한민국 데이터 데이터베이스 파이썬 함수 오류 질문 서버 요청 응답 코드 설명 방법 문제 해결 사용 가능 확인 "
-    "필요 경우 결과 처리 기능 프로그램 개발 컴퓨터 인공지능 모델 학습 언어 번역 문장 단어 여행 서울 부산 제주도 음식 요리 김치"
-).split()
-SYLLABLES = "가나다라마바사아자차카타파하거너더러머버서어저처고노도로모보소오조구누두루무부수우주그느드르므브스으즈기니디리미비시이지강남산물불말글길문인생성정선전국민대학교회람일월화목금토"
+    "한국",
+    "한국어",
+    "대한민국",
+    "데이터",
+    "데이터베이스",
+    "파이썬",
+    "함수",
+    "오류",
+    "질문",
+    "서버",
+    "요청",
+    "응답",
+    "코드",
+    "설명",
+    "방법",
+    "문제",
+    "해결",
+    "사용",
+    "가능",
+    "확인",
+    "필요",
+    "경우",
+    "결과",
+    "처리",
+    "기능",
+    "프로그램",
+    "개발",
+    "컴퓨터",
+    "인공지능",
+    "모델",
+    "학습",
+    "언어",
+    "번역",
+    "문장",
+    "단어",
+    "여행",
+    "서울",
+    "부산",
+    "제주도",
+    "음식",
+    "요리",
+    "김치",
+)
+SYLLABLES = (
+    "가나다라마바사아자차카타파하거너더러머버서어저처고노도로모보소오조구누두루무부수"
+    "우주그느드르므브스으즈기니디리미비시이지강남산물불말글길문인생성정선전국민대학교"
+    "회람일월화목금토"
+)
 PARTICLES = (
-    "이 가 을 를 은 는 에 에서 으로 로 와 과 도 만 까지 부터 의 하는 합니다 입니다 했습니다 하세요 하고 한 할 된"
-).split()
+    "이",
+    "가",
+    "을",
+    "를",
+    "은",
+    "는",
+    "에",
+    "에서",
+    "으로",
+    "로",
+    "와",
+    "과",
+    "도",
+    "만",
+    "까지",
+    "부터",
+    "의",
+    "하는",
+    "합니다",
+    "입니다",
+    "했습니다",
+    "하세요",
+    "하고",
+    "한",
+    "할",
+    "된",
+)
 TYPED = (
     "한국어 데이터베이스 오류",
     "파이썬 함수",
@@ -58,14 +127,17 @@ class Writer:
         self._english = re.findall(r"\S+", " ".join(topics.topics.values()))
 
     def korean(self, words: int) -> str:
+        """Return Korean with particles."""
         stems = self._random.choices(self._stems, cum_weights=self._weights, k=words)
         return " ".join(stem + self._random.choice(["", *PARTICLES]) for stem in stems)
 
     def english(self, words: int) -> str:
+        """Return a piece of the manual."""
         start = self._random.randrange(len(self._english) - words)
         return " ".join(self._english[start : start + words])
 
     def text(self, typical_words: float) -> str:
+        """Return a message whose length is log-normal."""
         words = max(2, int(self._random.lognormvariate(typical_words, 0.6)))
         kind = self._random.random()
         if kind < 0.45:
@@ -100,6 +172,7 @@ def store_conversation(database: sqlite3.Connection, writer: Writer, number: int
 
 
 async def fill(store: SqliteStore, messages: int) -> None:
+    """Store conversations until there are so many messages."""
     writer, began = Writer(), time.perf_counter()
     for number in range(messages // MESSAGES_PER_CONVERSATION):
         work = partial(store_conversation, writer=writer, number=number, turns=MESSAGES_PER_CONVERSATION // 2)
@@ -110,12 +183,14 @@ async def fill(store: SqliteStore, messages: int) -> None:
 
 
 async def timed(store: SqliteStore, query: str) -> tuple[float, int]:
+    """Return the milliseconds that a search took and how much it found."""
     began = time.perf_counter()
     hits = await store.search_conversations(OWNER, query)
     return (time.perf_counter() - began) * 1000, len(hits)
 
 
 async def measure(store: SqliteStore) -> None:
+    """Type every query letter by letter and print how long the answers took."""
     every: list[float] = []
     print(f"{'query':28} {'hits':>4} {'median ms':>10} {'worst ms':>9}")
     for query in TYPED:
@@ -131,7 +206,8 @@ async def measure(store: SqliteStore) -> None:
 
 
 async def main(messages: int, path: Path) -> None:
-    is_new = not path.exists()
+    """Print everything."""
+    is_new = not path.exists()  # noqa: ASYNC240 - before anything else runs
     store = await SqliteStore.open(path)
     if is_new:
         await fill(store, messages)

@@ -1,6 +1,6 @@
 """What the core needs of the world, as protocols that it owns. The docstrings here are the contract.
 
-One contract suite holds every implementation to them: `tests/stores/contract.py`, `tests/providers/contract.py`.
+One contract suite holds every implementation to them: `tests/stores/test_contract_*.py`, `tests/providers/contract.py`.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -177,7 +177,9 @@ class ConversationStore(Protocol):
     """Where conversations are kept. Every write is on disk (or as durable as the store gets) when the call returns.
 
     Ids of another owner behave as if they did not exist. A deleted conversation does not exist for any method but
-    `restore_conversation`. Any method raises `StoreError` when the store cannot do its work.
+    `restore_conversation`; yet a reply that is being made in it goes on being stored (`save_checkpoints`,
+    `finish_reply`, `interrupt_replies`), so that undoing the deletion loses nothing. Half a surrogate pair, which no
+    encoding can hold, is stored as U+FFFD. Any method raises `StoreError` when the store cannot do its work.
     """
 
     async def begin_turn(self, turn: NewTurn) -> BegunTurn:
@@ -233,8 +235,9 @@ class ConversationStore(Protocol):
         ...
 
     async def search_conversations(self, owner: str, query: str, *, limit: int = 30) -> tuple[SearchHit, ...]:
-        """Find conversations whose title or messages hold every word of the query, best first (title matches before
-        text, then newest).
+        """Find conversations whose title, or one of whose messages, holds every word of the query, best first (title
+        matches before text; titles by newest `updated`, texts by the newest message that matches, which is the one
+        shown).
 
         Case and width do not matter. A word in a script with spaces matches words that begin with it; in Chinese,
         Japanese and Korean a run of one or more letters matches anywhere. Archived ones are found, deleted ones not.
