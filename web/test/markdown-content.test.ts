@@ -39,7 +39,7 @@ describe("what models write", () => {
     expect(into.querySelector("[style]")).toBeNull();
     expect([...into.querySelectorAll("td")].map((cell) => cell.className)).toEqual(["", "md-center", "md-right"]);
     const region = into.querySelector(".md-table");
-    expect([region?.getAttribute("role"), region?.getAttribute("tabindex"), region?.getAttribute("aria-label")]).toEqual(["region", "0", "Table"]);
+    expect([region?.getAttribute("role"), region?.getAttribute("tabindex"), region?.getAttribute("aria-label")]).toEqual(["group", "0", "Table"]);
   });
 
   it("tasks are labelled boxes that cannot be changed", async () => {
@@ -49,6 +49,12 @@ describe("what models write", () => {
       [true, true, "done"],
       [false, true, "open"],
     ]);
+  });
+
+  it("headings look as written and never skip a level in the outline", async () => {
+    expect(await html("### a\n# b\n## c\n###### d\n")).toBe(
+      '<h4 class="md-h3">a</h4><h4 class="md-h1">b</h4><h5 class="md-h2">c</h5><h6 class="md-h6">d</h6>',
+    );
   });
 
   it("links open apart and reveal nothing", async () => {
@@ -64,7 +70,7 @@ describe("what models write", () => {
   it("code: label, focusable region, copy button, colours, exact text", async () => {
     const into = await rendered("```python\ndef f():\n    return 1\n```");
     const pre = into.querySelector("pre");
-    expect([pre?.tabIndex, pre?.getAttribute("role"), pre?.getAttribute("aria-label")]).toEqual([0, "region", "Code: python"]);
+    expect([pre?.tabIndex, pre?.getAttribute("role"), pre?.getAttribute("aria-label")]).toEqual([0, "group", "Code: python"]);
     expect(into.querySelector(".md-code-head span")?.textContent).toBe("python");
     expect(into.querySelector("button")?.textContent).toBe("Copy");
     expect(into.querySelector("code")?.textContent).toBe("def f():\n    return 1");
@@ -132,13 +138,13 @@ describe("while it grows", () => {
     const stream = streamMarkdown(into, options);
     stream.append("# Title\n\n- one\n- two **b");
     while (into.querySelector("strong") === null) await frame();
-    const [title, strong, text] = [into.querySelector("h3"), into.querySelector("strong"), into.querySelector("strong")?.firstChild];
+    const [title, strong, text] = [into.querySelector("h4"), into.querySelector("strong"), into.querySelector("strong")?.firstChild];
     stream.append("old** more\n- three\n\npara\n\n```js\nlet a");
     while (into.querySelector("pre") === null) await frame();
     const code = into.querySelector("pre");
     stream.append(" = 1\n```\nend");
     await stream.finish();
-    expect(into.querySelector("h3")).toBe(title);
+    expect(into.querySelector("h4")).toBe(title);
     expect(into.querySelector("strong")).toBe(strong);
     expect(strong?.firstChild).toBe(text);
     expect(into.querySelector("pre")).toBe(code);

@@ -7,7 +7,7 @@ import { renderMarkdown, streamMarkdown } from "../src/markdown/index.ts";
 const options = { copyLabel: () => "Copy", copiedLabel: () => "Copied" };
 
 const ELEMENTS = new Set(
-  ("a blockquote br button code del div em h3 h4 h5 h6 hr input label li ol p pre s span strong table tbody td th thead tr ul").split(" "),
+  ("a blockquote br button code del div em h4 h5 h6 hr input label li ol p pre s span strong table tbody td th thead tr ul").split(" "),
 );
 const ATTRIBUTES = new Set(
   "aria-label checked class dir disabled href rel role start tabindex target title translate type".split(" "),

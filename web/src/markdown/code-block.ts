@@ -48,7 +48,7 @@ export class CodeBlock {
     head.append(label, ...this.copyControls(document, options));
     const pre = document.createElement("pre");
     pre.tabIndex = 0;
-    pre.setAttribute("role", "region");
+    pre.setAttribute("role", "group");
     pre.setAttribute("aria-label", options.codeLabel?.(language) ?? (language === "" ? "Code" : `Code: ${language}`));
     this.code = document.createElement("code");
     this.code.dir = "ltr";

@@ -6,7 +6,7 @@ import { fenceOpening, GrowingFence } from "./fence.ts";
 import type { MarkdownOptions } from "./options.ts";
 import { parse, parseBlocks, parseGrowing, type References, type Token } from "./parser.ts";
 import { settled } from "./provisional.ts";
-import { codeBlockAt, type Container, looseLists, render } from "./render.ts";
+import { codeBlockAt, type Container, LEVEL_ABOVE, looseLists, render } from "./render.ts";
 
 interface Cut {
   /** The first line that stays in the tail. */
@@ -23,6 +23,8 @@ export class MarkdownDocument {
   private tail = "";
   private fence: GrowingFence | null = null;
   private resumed: Container | null = null;
+  /** The level of the last finished heading. */
+  private headingLevel = LEVEL_ABOVE;
   /** The last finished node. */
   private finished: ChildNode | null = null;
   /** How much of the tail was already looked at for finished blocks. */
@@ -81,8 +83,8 @@ export class MarkdownDocument {
   private writeTail(parser: typeof parse, source: string, isFinished: boolean): void {
     const cursor = new DomCursor(this.into, this.finished);
     const tokens = parser(source, this.references);
-    const { options, codeBlocks, resumed } = this;
-    render(cursor, { source, tokens, options, codeBlocks, resumed, isFinished, isCut: false });
+    const { options, codeBlocks, resumed, headingLevel } = this;
+    render(cursor, { source, tokens, options, codeBlocks, resumed, isFinished, isCut: false, headingLevel });
     cursor.clearRest();
   }
 
@@ -122,8 +124,11 @@ export class MarkdownDocument {
     const source = complete.slice(0, at);
     const cursor = new DomCursor(this.into, this.finished);
     const tokens = parse(source, this.references);
-    const { options, codeBlocks, resumed } = this;
-    const open = render(cursor, { source, tokens, options, codeBlocks, resumed, isFinished: true, isCut: cut.isInside });
+    const { options, codeBlocks, resumed, headingLevel } = this;
+    const isCut = cut.isInside;
+    const written = render(cursor, { source, tokens, options, codeBlocks, resumed, isFinished: true, isCut, headingLevel });
+    const { open } = written;
+    this.headingLevel = written.headingLevel;
     this.resumed = open === null ? null : { after: open.after, isLoose: open.isLoose || cut.isLoose };
     const last = cursor.passed;
     this.finished = cut.isInside ? (last?.previousSibling ?? null) : last;

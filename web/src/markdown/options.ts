@@ -3,8 +3,8 @@
 export interface MarkdownOptions {
   copyLabel(): string;
   copiedLabel(): string;
-  /** Names the scrollable region of a code block for those who hear the page. */
+  /** Names the scrollable box of a code block for those who hear the page. */
   codeLabel?(language: string): string;
-  /** Names the scrollable region of a table. */
+  /** Names the scrollable box of a table. */
   tableLabel?(): string;
 }

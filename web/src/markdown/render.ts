@@ -22,14 +22,23 @@ export interface RenderRequest {
   readonly isFinished: boolean;
   /** The last block goes on in the text that comes after this one. */
   readonly isCut: boolean;
+  /** The level of the heading before this text. */
+  readonly headingLevel: number;
 }
 
-/** Writes the tokens at the cursor; gives back what is left open where the request says that the last block is cut. */
-export function render(cursor: DomCursor, request: RenderRequest): Container | null {
+export interface Rendered {
+  /** What is left open, where the request says that the last block is cut. */
+  readonly open: Container | null;
+  readonly headingLevel: number;
+}
+
+/** Writes the tokens at the cursor. */
+export function render(cursor: DomCursor, request: RenderRequest): Rendered {
   return new Rendering(cursor, request).run();
 }
 
-const HEADING_OFFSET = 2;
+/** Levels one to three are the page's own: the conversation, a question, its answer. */
+export const LEVEL_ABOVE = 3;
 const TASK = /^\[([ xX])\](?=[ \t\n]|$)[ \t\n]?/;
 
 class Rendering {
@@ -38,21 +47,23 @@ class Rendering {
   private readonly loose: ReadonlySet<number>;
   private cut: Container | null = null;
   private isTopListLoose = false;
+  private headingLevel: number;
 
   constructor(
     private readonly cursor: DomCursor,
     private readonly request: RenderRequest,
   ) {
     this.loose = looseLists(request.tokens, request.source);
+    this.headingLevel = request.headingLevel;
   }
 
-  run(): Container | null {
+  run(): Rendered {
     const { tokens } = this.request;
     for (; this.index < tokens.length; this.index += 1) {
       const token = tokens[this.index];
       if (token !== undefined) this.block(token);
     }
-    return this.cut;
+    return { open: this.cut, headingLevel: this.headingLevel };
   }
 
   private block(token: Token): void {
@@ -177,9 +188,11 @@ class Rendering {
     if (first !== undefined) first.content = ` ${first.content.replace(TASK, "")}`;
   }
 
+  /** Looks as it was written; its place in the outline never skips a level, whatever a model begins with. */
   private openHeading(tag: string): void {
     const level = Number(tag.slice(1));
-    this.cursor.open(`h${String(Math.min(6, level + HEADING_OFFSET))}`, `md-h${String(level)}`);
+    this.headingLevel = Math.min(6, level + LEVEL_ABOVE, this.headingLevel + 1);
+    this.cursor.open(`h${String(this.headingLevel)}`, `md-h${String(level)}`);
   }
 
   private code(token: Token): void {
@@ -196,7 +209,7 @@ class Rendering {
     const { cursor } = this;
     const region = cursor.open("div", "md-table");
     region.tabIndex = 0;
-    setAttribute(region, "role", "region");
+    setAttribute(region, "role", "group");
     setAttribute(region, "aria-label", this.request.options.tableLabel?.() ?? "Table");
     cursor.open("table");
   }

@@ -5,13 +5,18 @@ import { MarkdownDocument } from "./document.ts";
 import type { MarkdownOptions } from "./options.ts";
 import type { References } from "./parser.ts";
 
-/** Text that is taken at once. It is small, since the first text of a page meets code that is not compiled yet. */
-const SLICE = 2 * 1024;
+/** Text that is taken at once, at first: the first text of a page meets code that is not compiled yet. */
+const FIRST_SLICE = 2 * 1024;
+const LARGEST_SLICE = 16 * 1024;
+/** A slice that took no longer than this is followed by one twice as large. */
+const QUICK_MS = 2;
 /** After this much work the page has its turn. */
 const WORK_MS = 8;
 /** Work is followed by a pause this many times as long, so that a message that is dear to show leaves the page free. */
 const PAUSE = 5;
 const HIDDEN_MS = 250;
+
+let sliceLength = FIRST_SLICE;
 
 export class Stream {
   private readonly codeBlocks = new Set<CodeBlock>();
@@ -83,10 +88,14 @@ export class Stream {
   }
 
   private take(): void {
+    const begun = performance.now();
     // As much as is unfinished, at least: a block of any length is looked at a few times then, not once a slice.
-    const slice = this.source.slice(this.taken, this.taken + Math.max(SLICE, this.document.unfinished));
+    const slice = this.source.slice(this.taken, this.taken + Math.max(sliceLength, this.document.unfinished));
     this.taken += slice.length;
     this.document.feed(slice);
+    if (slice.length < sliceLength) return;
+    const isQuick = performance.now() - begun <= QUICK_MS;
+    sliceLength = isQuick ? Math.min(sliceLength * 2, LARGEST_SLICE) : Math.max(sliceLength / 2, FIRST_SLICE);
   }
 
   private async drain(): Promise<void> {
