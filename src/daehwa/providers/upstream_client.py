@@ -1,45 +1,39 @@
-"""HTTP to one upstream, on aiohttp: the only module that imports it, and itself imported on first use alone.
+"""HTTP to one upstream: connections kept and used again, answers read as streams, faults named.
 
-How a stream is read: after the first content the socket is paused between reads (`hold`) and read again on the shared
-beat (`gather`), so that the kernel collects several tokens and one wake-up serves them all. Nothing here runs once per
-token, and no timer is set per read: one watch a stream looks now and then whether it has fallen silent.
+How a stream is read: after the first content it is *held*: the kernel collects several tokens, and `gather` reads them
+at once on the beat that all streams share. Nothing here runs once per token, and no timer is set per read: one watch
+a stream looks now and then whether it has fallen silent. Redirects are not followed: the key would go where nobody
+meant it to.
 """
 
 import asyncio
-import contextlib
-import ssl
 from collections.abc import Mapping
-from urllib.request import getproxies, proxy_bypass
-
-import aiohttp
-from yarl import URL
 
 from daehwa.providers.pacing import Beat
 from daehwa.providers.upstream import Upstream
-from daehwa.providers.upstream_faults import Faults, UpstreamFault
+from daehwa.providers.upstream_connection import ConnectionCut, FellSilent, NotHttp, UpstreamConnection
+from daehwa.providers.upstream_faults import Faults
+from daehwa.providers.upstream_route import Route
 
 BODY_LIMIT = 8 * 1024 * 1024
 """Bytes of a body that is read as a whole: an error, a list of models, an answer that is not streamed."""
 
 _DRAIN_SECONDS = 1.0
 _KEEP_ALIVE_SECONDS = 60.0
-
-
-class _FellSilent(Exception):  # noqa: N818 - stays in this module
-    pass
+_KEPT_CONNECTIONS = 64
 
 
 class UpstreamStream:
     """One answer of the upstream, being read."""
 
-    def __init__(self, response: aiohttp.ClientResponse, client: "UpstreamClient", waited: float) -> None:
-        self.status = response.status
-        self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.headers.items()}
-        self._response = response
+    def __init__(self, connection: UpstreamConnection, client: "UpstreamClient", waited: float) -> None:
+        self.status = connection.status
+        self.headers: Mapping[str, str] = connection.headers
+        self._connection = connection
         self._client = client
         self._loop = asyncio.get_running_loop()
-        self._transport: asyncio.BaseTransport | None = None
         self._has_begun = False
+        self._is_held = False
         self._is_finished = False
         self._limit = max(0.001, client.upstream.patience.first_byte - waited)
         self._reading_since: float | None = None
@@ -49,14 +43,13 @@ class UpstreamStream:
         """Return what has arrived, at least one byte; empty at the end. Raise `UpstreamFault`."""
         self._reading_since = self._loop.time()
         try:
-            piece = await self._response.content.readany()
-        except _FellSilent:
-            patience = self._client.upstream.patience
-            faults = self._client.faults
+            piece = await self._connection.read()
+        except FellSilent:
+            patience, faults = self._client.upstream.patience, self._client.faults
             if self._has_begun:
                 raise faults.idle_timeout(patience.idle) from None
             raise faults.first_byte_timeout(patience.first_byte) from None
-        except (aiohttp.ClientError, OSError) as fault:
+        except (ConnectionCut, NotHttp) as fault:
             raise self._client.faults.cut() from fault
         finally:
             self._reading_since = None
@@ -69,16 +62,15 @@ class UpstreamStream:
 
     def hold(self) -> None:
         """Leave what comes now in the kernel until `gather`."""
-        connection = self._response.connection
-        if connection is not None and isinstance(connection.transport, asyncio.ReadTransport):
-            self._transport = connection.transport
-            connection.transport.pause_reading()
+        self._is_held = True
+        self._connection.pause()
 
     async def gather(self) -> bytes:
-        """Wait for the beat, then read what has arrived since, or the next that comes."""
-        if self._transport is not None:
+        """Wait for the beat, then return what has arrived since, or the next that comes."""
+        if self._is_held:
             await self._client.beat.wait()
-            self._resume()
+            if waiting := self._connection.take():
+                return waiting
         return await self.read()
 
     async def body(self) -> bytes:
@@ -95,25 +87,14 @@ class UpstreamStream:
         if self._is_finished:
             return
         self._is_finished = True
-        self._resume()
         self._stop_watch()
-        connection = self._response.connection
-        if connection is not None and isinstance(connection.transport, asyncio.WriteTransport):
-            connection.transport.abort()  # close() of a TLS connection would wait for the other side
-        self._response.close()
+        self._client.give_back(self._connection)
 
     def finish(self) -> None:
         """Let the last bytes come in the background, so that the connection can serve again."""
         self._is_finished = True
-        self._resume()
         self._stop_watch()
-        if self._response.connection is not None:
-            self._client.drain(self._response)
-
-    def _resume(self) -> None:
-        if isinstance(self._transport, asyncio.ReadTransport):
-            self._transport.resume_reading()
-        self._transport = None
+        self._client.drain(self._connection)
 
     def _stop_watch(self) -> None:
         if self._watch is not None:
@@ -124,7 +105,7 @@ class UpstreamStream:
         silent = 0.0 if self._reading_since is None else self._loop.time() - self._reading_since
         if silent >= self._limit:
             self._watch = None
-            self._response.content.set_exception(_FellSilent())
+            self._connection.fell_silent()
         else:
             self._watch = self._loop.call_later(self._limit - silent, self._look)
 
@@ -136,110 +117,112 @@ class UpstreamClient:
         self.upstream = upstream
         self.faults = faults
         self.beat = beat
+        self._route = Route(upstream, faults)
+        self._headers = _headers(upstream)
+        self._idle: list[UpstreamConnection] = []
+        self._busy: set[UpstreamConnection] = set()
         self._drains: set[asyncio.Task[None]] = set()
-        trust: ssl.SSLContext | bool = True
-        if upstream.ca_file is not None:
-            trust = ssl.create_default_context()
-            trust.load_verify_locations(upstream.ca_file)
-        connector = (
-            aiohttp.TCPConnector(limit=0, ssl=trust, keepalive_timeout=_KEEP_ALIVE_SECONDS)
-            if upstream.keep_alive
-            else aiohttp.TCPConnector(limit=0, ssl=trust, force_close=True)
-        )
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, connect=upstream.patience.connect),
-            headers=_headers(upstream),
-            read_bufsize=BODY_LIMIT,
-        )
-        self._proxy: URL | None = None
-        self._proxy_auth: aiohttp.BasicAuth | None = None
-        with contextlib.suppress(ValueError):  # a base URL that is none: each request says so
-            self._proxy, self._proxy_auth = _proxy(upstream)
+        self._is_closed = False
 
     async def post(self, path: str, body: bytes) -> UpstreamStream:
         """Send `body`; return the answer when its head is there. Raise `UpstreamFault`."""
-        return await self._request("POST", path, body)
+        headers = {**self._headers, "content-length": str(len(body))}
+        return await self._request(self._route.request("POST", path, headers, body))
 
     async def get(self, path: str) -> UpstreamStream:
         """Ask for `path`; return the answer when its head is there. Raise `UpstreamFault`."""
-        return await self._request("GET", path, None)
+        return await self._request(self._route.request("GET", path, self._headers, b""))
 
-    async def _request(self, method: str, path: str, body: bytes | None) -> UpstreamStream:
-        patience = self.upstream.patience
-        began = asyncio.get_running_loop().time()
+    async def _request(self, request: bytes) -> UpstreamStream:
+        if self._is_closed:
+            raise self.faults.closed()
+        kept = self._kept()
+        if kept is not None:
+            try:
+                return await self._answer(kept, request)
+            except ConnectionCut:
+                pass  # the upstream closed it while it was idle, as it may: a new one, once
         try:
-            async with asyncio.timeout(patience.connect + patience.first_byte):
-                # Redirects are not followed: the key would go where nobody meant it to.
-                response = await self._session.request(
-                    method,
-                    URL(self.upstream.url(path), encoded=True),
-                    data=body,
-                    allow_redirects=False,
-                    proxy=self._proxy,
-                    proxy_auth=self._proxy_auth,
-                )
-        except (aiohttp.ClientError, OSError, ValueError) as fault:
-            raise self._fault(fault) from fault
-        return UpstreamStream(response, self, asyncio.get_running_loop().time() - began)
+            return await self._answer(await self._new(), request)
+        except ConnectionCut as fault:
+            raise self.faults.connection_lost() from fault
 
-    def _fault(self, fault: Exception) -> UpstreamFault:
-        faults, patience = self.faults, self.upstream.patience
-        if isinstance(fault, aiohttp.ConnectionTimeoutError):
-            return faults.connect_timeout(patience.connect)
-        if isinstance(fault, TimeoutError):
-            return faults.first_byte_timeout(patience.first_byte)
-        if isinstance(fault, aiohttp.NonHttpUrlClientError | ValueError) and not isinstance(fault, OSError):
-            return faults.bad_address()
-        return self._connection_fault(fault)
+    async def _new(self) -> UpstreamConnection:
+        connection = await self._route.connect(self._forget)
+        self._busy.add(connection)
+        return connection
 
-    def _connection_fault(self, fault: Exception) -> UpstreamFault:
-        faults = self.faults
-        match fault:
-            case aiohttp.ClientConnectorCertificateError():
-                made = faults.no_trust(_certificate_trouble(fault.certificate_error))
-            case aiohttp.ClientSSLError():
-                made = faults.no_trust(fault.os_error.strerror or "the TLS handshake failed")
-            case aiohttp.ClientProxyConnectionError():
-                made = faults.proxy_fault(fault.os_error.strerror or "no connection")
-            case aiohttp.ClientHttpProxyError():
-                made = faults.proxy_fault(str(fault.status))
-            case aiohttp.ClientConnectorDNSError():
-                made = faults.name_not_found()
-            case aiohttp.ClientConnectorError():
-                made = faults.refused_connection(_connect_trouble(fault.os_error))
-            case aiohttp.ClientResponseError():
-                made = faults.malformed("something that is not HTTP")
-            case _:
-                made = faults.connection_lost()
-        return made
+    def _kept(self) -> UpstreamConnection | None:
+        oldest = asyncio.get_running_loop().time() - _KEEP_ALIVE_SECONDS
+        while self._idle:
+            connection = self._idle.pop()
+            self._busy.add(connection)
+            if connection.is_reusable and connection.idle_since >= oldest:
+                return connection
+            connection.close()
+        return None
 
-    def drain(self, response: aiohttp.ClientResponse) -> None:
+    async def _answer(self, connection: UpstreamConnection, request: bytes) -> UpstreamStream:
+        loop, patience = asyncio.get_running_loop(), self.upstream.patience
+        began = loop.time()
+        has_answered = False
+        try:
+            connection.send(request)
+            async with asyncio.timeout(patience.first_byte):
+                await connection.head()
+            has_answered = True
+        except TimeoutError:
+            raise self.faults.first_byte_timeout(patience.first_byte) from None
+        except NotHttp as fault:
+            raise self.faults.malformed("something that is not HTTP") from fault
+        finally:
+            if not has_answered:
+                connection.close()
+        return UpstreamStream(connection, self, loop.time() - began)
+
+    def drain(self, connection: UpstreamConnection) -> None:
         """Read the end of an answer that has said all, then keep its connection."""
-        if not self.upstream.keep_alive:
-            response.close()
+        if connection.is_complete or not self.upstream.keep_alive:
+            self.give_back(connection)
             return
-        task = asyncio.get_running_loop().create_task(_drain(response))
+        task = asyncio.get_running_loop().create_task(self._drain(connection))
         self._drains.add(task)
         task.add_done_callback(self._drains.discard)
 
+    async def _drain(self, connection: UpstreamConnection) -> None:
+        try:
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                while await connection.read():
+                    pass
+        except (TimeoutError, ConnectionCut, NotHttp):
+            pass
+        finally:
+            self.give_back(connection)
+
+    def give_back(self, connection: UpstreamConnection) -> None:
+        """Keep a connection for the next request, or close it where that cannot be."""
+        self._busy.discard(connection)
+        keep = self.upstream.keep_alive and not self._is_closed and len(self._idle) < _KEPT_CONNECTIONS
+        if keep and connection.is_reusable:
+            connection.resume()
+            connection.idle_since = asyncio.get_running_loop().time()
+            self._idle.append(connection)
+        else:
+            connection.close()
+
+    def _forget(self, connection: UpstreamConnection) -> None:
+        self._busy.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+
     async def aclose(self) -> None:
         """Close all connections."""
+        self._is_closed = True
         for task in tuple(self._drains):
             task.cancel()
-        await self._session.close()
-
-
-async def _drain(response: aiohttp.ClientResponse) -> None:
-    try:
-        async with asyncio.timeout(_DRAIN_SECONDS):
-            while await response.content.readany():
-                pass
-    except (aiohttp.ClientError, OSError):
-        pass
-    finally:
-        response.close()  # a no-op once the end has come and the connection went back to the pool
+        for connection in (*self._idle, *self._busy):
+            connection.close()
+        await asyncio.sleep(0)  # asyncio closes the sockets in the next turn of the loop
 
 
 def _headers(upstream: Upstream) -> dict[str, str]:
@@ -249,28 +232,3 @@ def _headers(upstream: Upstream) -> dict[str, str]:
         headers["authorization"] = f"Bearer {upstream.key}"
     headers.update({name.lower(): value for name, value in upstream.headers.items()})
     return headers
-
-
-def _proxy(upstream: Upstream) -> tuple[URL | None, aiohttp.BasicAuth | None]:
-    # aiohttp's trust_env asks two threads per request and takes passwords from ~/.netrc; the environment is read once.
-    address = URL(upstream.base_url)
-    if not upstream.use_proxy or address.host is None or _is_loopback(address.host) or proxy_bypass(address.host):
-        return None, None
-    found = getproxies().get(address.scheme) or getproxies().get("all")
-    if not found:
-        return None, None
-    proxy = URL(found if "://" in found else f"http://{found}")
-    auth = aiohttp.BasicAuth(proxy.user, proxy.password or "") if proxy.user else None
-    return proxy.with_user(None), auth
-
-
-def _is_loopback(host: str) -> bool:
-    return host in {"localhost", "::1"} or host.startswith("127.")
-
-
-def _certificate_trouble(fault: Exception) -> str:
-    return str(getattr(fault, "verify_message", "")) or "its certificate is not trusted"
-
-
-def _connect_trouble(fault: OSError) -> str:
-    return "connection refused" if isinstance(fault, ConnectionRefusedError) else fault.strerror or "it hangs up"

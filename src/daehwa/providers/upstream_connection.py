@@ -1,0 +1,224 @@
+"""One HTTP/1.1 connection to an upstream: asyncio moves bytes and does TLS, httptools parses, this holds the answer.
+
+How this works and why. `data_received` only parses and appends; whoever reads awaits one future. Once a stream is
+*held*, the socket is paused and the kernel collects; `take` then reads the socket itself (without TLS), which spares
+two epoll calls and a turn of the event loop each time. Nothing here runs a task or a timer.
+"""
+
+import asyncio
+import os
+import ssl
+import zlib
+from collections.abc import Callable
+
+import httptools
+
+BUFFER_BYTES = 1024 * 1024
+"""So much of an answer may wait unread before the socket is paused."""
+
+_READ_BYTES = 256 * 1024
+_INFLATED_BYTES = 16 * 1024 * 1024
+_CONTINUE = 200
+_GZIP_OR_ZLIB = 47
+
+
+class ConnectionCut(Exception):  # noqa: N818 - errors state the fact
+    """The connection closed before the answer's end."""
+
+
+class NotHttp(Exception):  # noqa: N818
+    """What came is not an HTTP answer."""
+
+
+class FellSilent(Exception):  # noqa: N818
+    """Whoever watches over the reading has seen nothing come for too long."""
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """A connection that serves one exchange at a time. `idle_since` is the loop's time when it was last given back."""
+
+    def __init__(self, lost: Callable[["UpstreamConnection"], None]) -> None:
+        self.idle_since = 0.0
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        self.has_head = False
+        self.is_complete = False
+        self.is_lost = False
+        self._lost = lost
+        self._transport: asyncio.Transport | None = None
+        self._descriptor: int | None = None
+        self._parser: httptools.HttpResponseParser | None = None
+        self._inflate: zlib._Decompress | None = None
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._has_length = False
+        self._keeps_alive = False
+        self._is_paused = False
+        self._fault: Exception | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    # ------------------------------------------------------------ asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport, and the socket's descriptor where its bytes are the stream's."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for the type checker; asyncio says so
+        self._transport = transport
+        self._descriptor = None
+        if os.name != "nt" and transport.get_extra_info("sslcontext") is None:
+            self._descriptor = transport.get_extra_info("socket").fileno()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came."""
+        if self._parser is None or self.is_complete:
+            self.close()  # bytes that belong to no answer: this connection cannot be trusted with another
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError:
+            self._fail(NotHttp())
+        except zlib.error:
+            self._fail(ConnectionCut())
+        self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End the answer: well where its end is the connection's, else cut."""
+        del exc
+        self.is_lost = True
+        if self.has_head and not self._has_length and self._fault is None:
+            self.is_complete = True
+        elif not self.is_complete and self._fault is None:
+            self._fail(ConnectionCut())
+        self._wake()
+        self._lost(self)
+
+    # ------------------------------------------------------------ the parser's side
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header; of repeated ones, all, with commas."""
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
+
+    def on_headers_complete(self) -> None:
+        """Take over the head, unless it is only a preliminary one (1xx)."""
+        if self._parser is None:
+            return
+        status = self._parser.get_status_code()
+        if status < _CONTINUE:
+            self.headers.clear()
+            return
+        self.status, self.has_head = status, True
+        self._keeps_alive = self._parser.should_keep_alive()
+        self._has_length = "chunked" in self.headers.get("transfer-encoding", "") or "content-length" in self.headers
+        if self.headers.get("content-encoding", "identity") != "identity":
+            self._inflate = zlib.decompressobj(_GZIP_OR_ZLIB)
+
+    def on_body(self, piece: bytes) -> None:
+        """Keep a piece of the body, inflated where it was compressed although nobody asked for it."""
+        if self._inflate is not None:
+            piece = self._inflate.decompress(piece, _INFLATED_BYTES)
+        self._pieces.append(piece)
+        self._size += len(piece)
+        if self._size > BUFFER_BYTES and not self._is_paused:
+            self.pause()
+
+    def on_message_complete(self) -> None:
+        """Note the end."""
+        if self.has_head:
+            self.is_complete = True
+
+    # ------------------------------------------------------------ the reader's side
+
+    def send(self, request: bytes) -> None:
+        """Send a whole request; the answer that comes is its."""
+        self.status, self.headers, self.has_head, self.is_complete = 0, {}, False, False
+        self._parser = httptools.HttpResponseParser(self)
+        self._inflate, self._pieces, self._size, self._fault = None, [], 0, None
+        self._has_length = self._keeps_alive = False
+        if self._transport is not None:
+            self._transport.write(request)
+
+    async def head(self) -> None:
+        """Return when `status` and `headers` are there. Raise `ConnectionCut`, `NotHttp`."""
+        while not self.has_head:
+            await self._more()
+
+    async def read(self) -> bytes:
+        """Return what has come of the body, waiting for some; empty at its end. Raise as `head`, and `FellSilent`."""
+        while not self._pieces:
+            if self.is_complete:
+                return b""
+            self.resume()
+            await self._more()
+        return self._take_pieces()
+
+    def take(self) -> bytes:
+        """Return what has come of the body by now, asking the socket where that can be done. Never waits."""
+        transport, descriptor = self._transport, self._descriptor
+        # A transport that is closing may have given its descriptor to somebody else.
+        if not self._pieces and descriptor is not None and transport is not None and not transport.is_closing():
+            try:
+                raw = os.read(descriptor, _READ_BYTES)
+            except OSError:  # nothing there yet, or a fault that asyncio will meet
+                raw = b""
+            if raw:  # an end is left to asyncio too
+                self.data_received(raw)
+        return self._take_pieces()
+
+    def pause(self) -> None:
+        """Leave what comes in the kernel until `take`, `read` or `resume`."""
+        if not self._is_paused and self._transport is not None and not self._transport.is_closing():
+            self._is_paused = True
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read again as things come."""
+        if self._is_paused and self._transport is not None:
+            self._is_paused = False
+            self._transport.resume_reading()
+
+    def fell_silent(self) -> None:
+        """Let the one who waits meet `FellSilent`."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(FellSilent())
+
+    async def start_tls(self, trust: ssl.SSLContext, host: str) -> None:
+        """Speak TLS with `host` from now on, through the proxy that this connection leads to. Raise `OSError`."""
+        if self._transport is None:
+            raise ConnectionCut
+        loop = asyncio.get_running_loop()
+        secure = await loop.start_tls(self._transport, self, trust, server_hostname=host)
+        if secure is None:
+            raise ConnectionCut
+        self.connection_made(secure)
+
+    @property
+    def is_reusable(self) -> bool:
+        """Whether another request may be sent on it."""
+        closing = self._transport is None or self._transport.is_closing()
+        return self.is_complete and self._keeps_alive and not self.is_lost and not closing
+
+    def close(self) -> None:
+        """Close at once: no goodbye that could wait for the other side."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _take_pieces(self) -> bytes:
+        pieces, self._pieces, self._size = self._pieces, [], 0
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def _more(self) -> None:
+        if self._fault is not None:
+            raise self._fault
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _fail(self, fault: Exception) -> None:
+        self._fault = fault
+        self.close()
