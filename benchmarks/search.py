@@ -122,7 +122,7 @@ class Writer:
     def __init__(self) -> None:
         self._random = random.Random(7)  # noqa: S311 - the same texts in every run
         made = ["".join(self._random.choices(SYLLABLES, k=self._random.choice((2, 2, 3, 4)))) for _ in range(30_000)]
-        self._stems = KOREAN + made
+        self._stems = [*KOREAN, *made]
         self._weights = list(accumulate(1 / (n + 3) for n in range(len(self._stems))))
         self._english = re.findall(r"\S+", " ".join(topics.topics.values()))
 

@@ -19,7 +19,8 @@ def m0001_conversations(database: sqlite3.Connection) -> None:
 
     `messages.parent` has no foreign key: every deletion of a message would have to look for children, and messages
     only go together with their conversation. `messages_streaming` leaves out what a checkpoint changes, so that a
-    checkpoint writes to no index. The search index holds no text: `search_text.tokens` go in, row numbers come out.
+    checkpoint writes to no index. `conversations_titles` holds all that a search of titles reads. The search index
+    holds no text: `search_text.tokens` go in, row numbers come out.
     """
     for statement in _M0001:
         database.execute(statement)
@@ -43,6 +44,8 @@ _M0001 = (
     deleted INTEGER
 )""",
     """CREATE INDEX conversations_listed ON conversations (owner, archived, pinned DESC, updated DESC, id DESC)
+    WHERE deleted IS NULL""",
+    """CREATE INDEX conversations_titles ON conversations (owner, updated DESC, id DESC, title_folded)
     WHERE deleted IS NULL""",
     "CREATE INDEX conversations_deleted ON conversations (deleted) WHERE deleted IS NOT NULL",
     """CREATE TABLE messages (

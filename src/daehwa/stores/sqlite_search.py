@@ -3,11 +3,13 @@
 How this works and why. The index (FTS5 without text, positions and sizes) answers in well under a millisecond which
 messages hold all tokens of a query, newest first; their text is then read and checked one by one until enough
 conversations are found, so a frequent word costs no more than a rare one. What the index lists too much, or still
-lists of a message that is gone, the check drops. Titles are few and short, and are scanned.
+lists of a message that is gone, the check drops. Titles are few and short: an index that
+holds them, newest first, is scanned.
 """
 
 # ruff: noqa: S608 - what is put together are column names and marks of ours
 import sqlite3
+from itertools import islice
 
 from daehwa.conversation.ports import SearchHit
 from daehwa.stores.records import text_of
@@ -23,7 +25,7 @@ ORDER BY message_index.rowid DESC
 _TERMS_ASKED = 12
 # Bounds for queries that the index cannot narrow down; what is found by then is shown.
 _CANDIDATES_READ_IN_VAIN = 1_000
-_CANDIDATES_SEEN_WHEN_FULL = 2_000
+_CANDIDATES_SEEN_WHEN_FULL = 500
 _PAGES_AT_ONCE = 200
 _CHANGES_OF_A_MERGE = 2
 """FTS5's documented sign: a merge that changes fewer rows than this found nothing to do."""
@@ -71,20 +73,20 @@ def _match(query: Query) -> str:
 
 
 def _title_hits(database: sqlite3.Connection, owner: str, query: Query, limit: int) -> dict[int, SearchHit]:
-    holds_all = " AND ".join(["instr(c.title_folded, ?)"] * len(query.chunks))
+    holds_all = " AND ".join(["instr(title_folded, ?)"] * len(query.chunks))
     rows = database.execute(
-        f"SELECT {CONVERSATION}, c.title_folded FROM conversations c WHERE c.owner = ? AND c.deleted IS NULL "
-        f"AND {holds_all} ORDER BY c.updated DESC, c.id DESC",
+        f"SELECT seq, title_folded FROM conversations INDEXED BY conversations_titles WHERE owner = ? "
+        f"AND deleted IS NULL AND {holds_all} ORDER BY updated DESC, id DESC",
         (owner, *query.chunks),
     )
-    hits: dict[int, SearchHit] = {}
-    for *row, number, title_folded in rows:
-        if query.matches(title_folded):
-            conversation = conversation_of(row)
-            hits[number] = SearchHit(conversation=conversation, title=query.highlighted(conversation.title))
-        if len(hits) >= limit:
-            break
-    return hits
+    numbers = islice((number for number, title_folded in rows if query.matches(title_folded)), limit)
+    return {number: _title_hit(database, number, query) for number in numbers}
+
+
+def _title_hit(database: sqlite3.Connection, number: int, query: Query) -> SearchHit:
+    row = database.execute(f"SELECT {CONVERSATION} FROM conversations c WHERE c.seq = ?", (number,)).fetchone()
+    conversation = conversation_of(row)
+    return SearchHit(conversation=conversation, title=query.highlighted(conversation.title))
 
 
 def _text_hit(database: sqlite3.Connection, seq: int, query: Query) -> SearchHit | None:

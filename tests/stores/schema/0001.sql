@@ -18,6 +18,8 @@ CREATE TABLE conversations (
 );
 CREATE INDEX conversations_listed ON conversations (owner, archived, pinned DESC, updated DESC, id DESC)
     WHERE deleted IS NULL;
+CREATE INDEX conversations_titles ON conversations (owner, updated DESC, id DESC, title_folded)
+    WHERE deleted IS NULL;
 CREATE INDEX conversations_deleted ON conversations (deleted) WHERE deleted IS NOT NULL;
 CREATE TABLE messages (
     seq INTEGER PRIMARY KEY,
