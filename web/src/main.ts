@@ -10,6 +10,7 @@ import { conversations } from "./sidebar/list.svelte.ts";
 import "./styles/tokens.css";
 import "./styles/base.css";
 import "./styles/messages.css";
+import "./markdown/markdown.css";
 
 appearance.apply();
 document.documentElement.lang = locale.get();

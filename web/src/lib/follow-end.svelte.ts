@@ -8,7 +8,6 @@ export class FollowEnd {
   following = $state(true);
   #scroller: HTMLElement | null = null;
   #lastTop = 0;
-  #lastHeight = 0;
 
   readonly attach = (scroller: HTMLElement): (() => void) => {
     this.#scroller = scroller;
@@ -40,17 +39,14 @@ export class FollowEnd {
   #jump(scroller: HTMLElement): void {
     scroller.scrollTop = scroller.scrollHeight;
     this.#lastTop = scroller.scrollTop;
-    this.#lastHeight = scroller.scrollHeight;
   }
 
   #scrolled(scroller: HTMLElement): void {
     const { scrollTop, scrollHeight, clientHeight } = scroller;
     const atEnd = scrollHeight - scrollTop - clientHeight <= NEAR;
-    // Content that shrank moves the scroll position too; that is not the reader scrolling up.
-    const readerWentUp = scrollTop < this.#lastTop - 1 && scrollHeight >= this.#lastHeight;
-    if (readerWentUp && !atEnd) this.following = false;
-    else if (atEnd) this.following = true;
+    // While following, the browser's own scroll anchoring is off (see ConversationView), so only the reader goes up.
+    if (atEnd) this.following = true;
+    else if (scrollTop < this.#lastTop - 1) this.following = false;
     this.#lastTop = scrollTop;
-    this.#lastHeight = scrollHeight;
   }
 }
