@@ -210,6 +210,7 @@ async def test_ids_used_again_after_a_purge_are_found_by_their_new_text_only(sto
 _LETTERS = st.sampled_from("aAbß éｅ́ﬁ1_-한국어ㄱ한日本ーｶﾞ々🎉İ\u0301ไ")
 
 
+@settings(deadline=None)  # a busy machine is no fault
 @given(st.text(_LETTERS, max_size=30), st.text(_LETTERS, max_size=6))
 def test_whatever_matches_is_in_the_index(words: str, typed: str) -> None:
     query = Query(typed)
@@ -219,6 +220,7 @@ def test_whatever_matches_is_in_the_index(words: str, typed: str) -> None:
             assert term in held or (is_prefix and any(token.startswith(term) for token in held))
 
 
+@settings(deadline=None)
 @given(st.text(st.one_of(_LETTERS, st.characters()), max_size=300), st.text(_LETTERS, min_size=1, max_size=4))
 def test_segments_are_the_text_in_pieces(words: str, typed: str) -> None:
     query = Query(typed)
@@ -229,7 +231,7 @@ def test_segments_are_the_text_in_pieces(words: str, typed: str) -> None:
     assert all(piece.text for piece in (*query.highlighted(words), *query.snippet(words)))
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(st.sampled_from(printable + "한국어日本ガ"), max_size=12))
 async def test_any_query_is_answered(query: str) -> None:
     memory = MemoryStore()
