@@ -56,5 +56,5 @@ test("every error type of the core has a sentence of its own", () => {
 test("an unknown error still gets a sentence, and a wait is told", () => {
   const sentences = errorMessages.get();
   expect(sentenceFor({ type: "constructor", message: "x" }, sentences)).toBe(en.errors.unknown);
-  expect(sentenceFor({ type: "upstream_rate_limit", message: "x", retry_after: 1.2 }, sentences)).toMatch(/in 2 seconds\.$/);
+  expect(sentenceFor({ type: "upstream_rate_limit", message: "x", retry_after: 1.2 }, sentences)).toMatch(/2 seconds\.$/);
 });

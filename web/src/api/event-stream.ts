@@ -38,6 +38,9 @@ export interface Clock {
   readonly silence: number;
 }
 
+/** Told on the window when the server can be reached again: nobody waits any longer then. */
+export const REACHABLE = "daehwa-reachable";
+
 const FIRST_WAIT = 400;
 const LONGEST_WAIT = 15_000;
 
@@ -50,10 +53,12 @@ export const browserClock: Clock = {
       function done(): void {
         clearTimeout(timer);
         globalThis.removeEventListener("online", done);
+        globalThis.removeEventListener(REACHABLE, done);
         signal.removeEventListener("abort", done);
         resolve();
       }
       globalThis.addEventListener("online", done);
+      globalThis.addEventListener(REACHABLE, done);
       signal.addEventListener("abort", done);
     }),
 };

@@ -185,8 +185,8 @@ export class OpenConversation {
   }
 
   #ended(live: LiveReply, end: ReplyEnd): void {
-    const live2 = new Map(this.live);
-    live2.delete(live.id);
+    const others = new Map(this.live);
+    others.delete(live.id);
     const message = this.messages.get(live.id);
     if (message) {
       const ended: Message = {
@@ -200,7 +200,9 @@ export class OpenConversation {
       };
       this.messages = new Map(this.messages).set(live.id, ended);
     }
-    this.live = live2;
+    this.live = others;
+    // Where the server died, it may have kept less than was seen here; what it has is what goes on.
+    if (end.status === "interrupted") void this.load();
   }
 
   retitle(title: string): void {

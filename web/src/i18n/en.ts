@@ -64,7 +64,7 @@ export const conversation = {
   connecting: "Connecting…",
   loadingModel: "Loading the model…",
   waiting: "Waiting for the first word…",
-  lost: "Connection lost. The answer goes on being written; reconnecting…",
+  lost: "Connection lost, reconnecting… Nothing of the answer is lost.",
   queued: "Not sent yet. It goes out by itself once the connection is back.",
   sending: "Sending…",
   notSent: "Not sent.",
@@ -177,5 +177,5 @@ export const errors = {
   upstream_malformed: "The provider answered in a way daehwa does not understand.",
   upstream_stream_error: "The provider reported an error in the middle of the answer.",
   unknown: "Something went wrong.",
-  retryAfter: count({ one: "Try again in {count} second.", other: "Try again in {count} seconds." }),
+  retryAfter: count({ one: "It asked for {count} second.", other: "It asked for {count} seconds." }),
 };

@@ -66,7 +66,7 @@ export const ko = {
     connecting: "연결하는 중…",
     loadingModel: "모델을 불러오는 중…",
     waiting: "첫 단어를 기다리는 중…",
-    lost: "연결이 끊겼어요. 답변은 계속 작성되고 있어요. 다시 연결하는 중…",
+    lost: "연결이 끊겨 다시 연결하고 있어요… 답변은 사라지지 않아요.",
     queued: "아직 보내지 못했어요. 연결되면 자동으로 보낼게요.",
     sending: "보내는 중…",
     notSent: "보내지 못했어요.",
@@ -175,6 +175,6 @@ export const ko = {
     upstream_malformed: "모델 제공자의 응답을 이해할 수 없어요.",
     upstream_stream_error: "답변 도중 모델 제공자에서 오류가 발생했어요.",
     unknown: "문제가 생겼어요.",
-    retryAfter: { other: "{count}초 후에 다시 시도해 주세요." },
+    retryAfter: { other: "{count}초 기다려 달라고 했어요." },
   },
 } satisfies Catalogue;

@@ -1,4 +1,5 @@
 /** Whether the server can be reached, learned from the browser and from requests that fail or succeed. */
+import { REACHABLE } from "../api/event-stream.ts";
 
 type Reach = "online" | "offline" | "unreachable";
 
@@ -30,6 +31,7 @@ class Connection {
     clearTimeout(this.#probe);
     if (this.reach === "online") return;
     this.reach = "online";
+    dispatchEvent(new Event(REACHABLE));
     for (const listener of this.#listeners) listener();
   }
 
