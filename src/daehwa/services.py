@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeAlias
 
 from daehwa import __version__
 from daehwa.conversation.errors import DaehwaError
@@ -21,7 +21,9 @@ from daehwa.server.options import PAGE_FOLDER, ServerOptions, User
 from daehwa.settings import ConfiguredProvider, LoadedSettings
 from daehwa.stores.sqlite import SqliteStore
 
-__all__ = ["OWNER", "PAGE_FOLDER", "Services", "build_catalogue", "build_providers", "serve"]
+__all__ = ["OWNER", "PAGE_FOLDER", "BuiltProvider", "Services", "build_catalogue", "build_providers", "serve"]
+
+BuiltProvider: TypeAlias = OpenAIWireProvider | EmbeddedProvider
 
 OWNER = "owner"
 """Whose conversations these are while there are no accounts; the server's user has the same id."""
@@ -55,7 +57,7 @@ class Services:
         await self.store.aclose()
 
 
-def build_providers(loaded: LoadedSettings) -> list[OpenAIWireProvider | EmbeddedProvider]:
+def build_providers(loaded: LoadedSettings) -> list[BuiltProvider]:
     """Return the configured providers, neither connected nor loaded."""
     beat = Beat()
     return [_build_provider(configured, beat, loaded.values.data_dir) for configured in loaded.providers]
@@ -66,9 +68,7 @@ def build_catalogue(loaded: LoadedSettings, providers: Sequence[Provider]) -> Ca
     return Catalogue(providers, default=loaded.values.default_model)
 
 
-def _build_provider(
-    configured: ConfiguredProvider, beat: Beat, data_dir: Path
-) -> OpenAIWireProvider | EmbeddedProvider:
+def _build_provider(configured: ConfiguredProvider, beat: Beat, data_dir: Path) -> BuiltProvider:
     settings = configured.settings
     if settings.kind == "embedded":
         return EmbeddedProvider(

@@ -17,10 +17,9 @@ import msgspec
 from daehwa import __version__
 from daehwa.cli.terminal import FAULT
 from daehwa.conversation.errors import DaehwaError
-from daehwa.conversation.ports import Provider
 from daehwa.data_folder import DataFolder
 from daehwa.providers import embedded_install
-from daehwa.services import PAGE_FOLDER, build_catalogue, build_providers
+from daehwa.services import PAGE_FOLDER, BuiltProvider, build_catalogue, build_providers
 from daehwa.settings import ConfiguredProvider, LoadedSettings, load_settings
 
 PACKAGES = ("click", "httptools", "msgspec", "uvicorn", "xllamacpp")
@@ -111,7 +110,7 @@ async def _examined(loaded: LoadedSettings) -> Report:
     return msgspec.structs.replace(report, faults=_faults(report))
 
 
-async def _asked(configured: ConfiguredProvider, provider: Provider) -> ProviderReport:
+async def _asked(configured: ConfiguredProvider, provider: BuiltProvider) -> ProviderReport:
     report = ProviderReport(
         name=configured.name,
         kind=configured.settings.kind,
@@ -124,6 +123,8 @@ async def _asked(configured: ConfiguredProvider, provider: Provider) -> Provider
     )
     begun = time.perf_counter()
     try:
+        if configured.settings.kind == "embedded":
+            await provider.warm_up()  # that it is installed does not yet say that it runs
         models = await provider.models()
     except DaehwaError as error:
         return msgspec.structs.replace(report, fault=error.message)
