@@ -128,6 +128,12 @@ async def test_where_the_provider_cannot_be_asked_a_named_model_still_resolves(n
     assert catalogue.problems() == {"acme": DOWN}
 
 
+async def test_a_model_that_its_own_provider_does_not_list_is_not_looked_for_at_one_that_is_down() -> None:
+    other = down(ScriptedProvider(name="other"))
+    with pytest.raises(ModelNotFound):
+        await Catalogue([acme(), other]).resolve("acme/typo")
+
+
 async def test_a_listing_is_asked_for_once_and_kept() -> None:
     provider = CountingProvider()
     catalogue = Catalogue([provider])

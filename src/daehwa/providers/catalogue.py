@@ -177,6 +177,7 @@ class Catalogue:
 
     async def _find(self, model: str) -> ResolvedModel | None:
         provider, _, name = model.partition("/")
+        is_refused = False
         for listing in self._listings:
             if listing.provider.name == provider and name:
                 await listing.current()
@@ -184,14 +185,16 @@ class Catalogue:
                     return listing.resolved(found)
                 if listing.models is None:
                     return listing.unlisted(name)
-        return await self._find_by_name(model)
+                is_refused = True
+        return await self._find_by_name(model, may_guess=not is_refused)
 
-    async def _find_by_name(self, name: str) -> ResolvedModel | None:
+    async def _find_by_name(self, name: str, *, may_guess: bool) -> ResolvedModel | None:
         await asyncio.gather(*(listing.current() for listing in self._listings))
         for listing in self._listings:
             if (found := listing.find(name)) is not None:
                 return listing.resolved(found)
-        return next((listing.unlisted(name) for listing in self._listings if listing.models is None), None)
+        silent = next((listing for listing in self._listings if listing.models is None), None)
+        return silent.unlisted(name) if silent is not None and may_guess else None
 
     async def _not_found(self, model: str) -> str:
         ids = [listed.id for listed in await self.models()]

@@ -209,16 +209,16 @@ class _Child:
 
     async def start(self, order: Order) -> Report:
         """Start the process and give it its order; return its report."""
-        # -P: files in the folder where daehwa is started must not pass for modules.
-        self._process = process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-P",
-            "-m",
-            "daehwa.providers.embedded_child",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
+        try:
+            # -P: files in the folder where daehwa is started must not pass for modules.
+            self._process = process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-P", "-m", "daehwa.providers.embedded_child"),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+            )
+        except OSError as fault:
+            return Report(fault=fault.strerror or "no process could be started")
         assert process.stdin is not None  # noqa: S101 - a pipe was asked for
         assert process.stdout is not None  # noqa: S101
         line = b""
