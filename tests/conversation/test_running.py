@@ -141,6 +141,17 @@ async def test_stop_right_after_the_start_still_ends_the_turn() -> None:
         assert core.provider.requests == []
 
 
+async def test_deleting_a_conversation_stops_what_is_written_in_it_alone() -> None:
+    async with a_core([(TextDelta("half"),), asyncio.Event()]) as core:
+        first, second = core.question(), core.question()
+        await core.running.start(first)
+        await core.running.start(second)
+        await core.running.stop_all("somebody else", first.conversation)
+        await core.running.stop_all("me", first.conversation)
+        assert (await core.store.get_message("me", first.reply)).status == "stopped"
+        assert (await core.store.get_message("me", second.reply)).status == "streaming"
+
+
 async def test_stopping_what_has_ended_changes_nothing(core: Core) -> None:
     request = core.question()
     await core.running.start(request)

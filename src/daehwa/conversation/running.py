@@ -187,6 +187,13 @@ class RunningTurns:
         turn.stop()
         return await turn.wait_ended()
 
+    async def stop_all(self, owner: str, conversation: str) -> None:
+        """Stop every reply that this process makes in a conversation: nobody wants to pay for what was deleted."""
+        turns = [turn for turn in self._turns.values() if turn.is_in(owner, conversation)]
+        for turn in turns:
+            turn.stop()
+        await asyncio.gather(*(turn.wait_ended() for turn in turns))
+
     async def aclose(self) -> None:
         """Interrupt every turn; return when all are stored and their followers were told."""
         self._closing = True

@@ -81,6 +81,10 @@ class Turn:
             self._ended.set()
             self._enter("closed")
 
+    def is_in(self, owner: str, conversation: str) -> bool:
+        """Return whether this turn belongs to a conversation of this owner."""
+        return self.owner == owner and self.message.conversation == conversation
+
     def stop(self) -> None:
         """End the upstream call now; the reply keeps what came. Once the reply is final this does nothing."""
         self._cancel("stopped")

@@ -59,7 +59,7 @@ def create_app(
     openapi = OpenApi(options.version)
     operations = (
         *_home(MeApi(catalogue, options), ModelsApi(catalogue)),
-        *_conversations(ConversationsApi(store, options)),
+        *_conversations(ConversationsApi(store, running, options)),
         *_turns(TurnsApi(store, running, options)),
         Operation("GET", "/api/openapi.json", openapi.get_openapi, answers=(dict,)),
     )

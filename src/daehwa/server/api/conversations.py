@@ -3,6 +3,7 @@
 from daehwa.conversation.errors import InvalidRequest, TooMuch
 from daehwa.conversation.ids import checked_id
 from daehwa.conversation.ports import ConversationChanges, ConversationStore
+from daehwa.conversation.running import RunningTurns
 from daehwa.server.api import shapes
 from daehwa.server.api.shapes import ConversationPage, OpenedConversation, SearchHit, SearchHits, without_owner
 from daehwa.server.asgi import Request, Response, json_response
@@ -13,8 +14,9 @@ from daehwa.server.options import ServerOptions
 class ConversationsApi:
     """The operations on conversations."""
 
-    def __init__(self, store: ConversationStore, options: ServerOptions) -> None:
+    def __init__(self, store: ConversationStore, running: RunningTurns, options: ServerOptions) -> None:
         self._store = store
+        self._running = running
         self._options = options
         self._owner = options.user.id
 
@@ -55,8 +57,10 @@ class ConversationsApi:
         return json_response(without_owner(changed))
 
     async def delete_conversation(self, request: Request) -> Response:
-        """Delete a conversation; for ten minutes it can be restored."""
-        await self._store.delete_conversation(self._owner, _conversation_id(request))
+        """Delete a conversation; for ten minutes it can be restored. What is being written in it is stopped."""
+        conversation = _conversation_id(request)
+        await self._store.delete_conversation(self._owner, conversation)
+        await self._running.stop_all(self._owner, conversation)
         return Response(204)
 
     async def restore_conversation(self, request: Request) -> Response:
