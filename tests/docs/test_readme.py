@@ -1,0 +1,51 @@
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ENGLISH = (ROOT / "README.md").read_text("utf-8")
+KOREAN = (ROOT / "README.ko.md").read_text("utf-8")
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+LINK = re.compile(r"\[[^\]\n]*\]\(([^)#\s]+)[^)\n]*\)")
+
+
+def headings(text: str) -> list[int]:
+    return [
+        len(found[1]) for found in re.finditer(r"^(#+) ", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.MULTILINE)
+    ]
+
+
+def commands(text: str) -> list[str]:
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    return [line.split("  #")[0].rstrip() for block in blocks for line in block.splitlines()]
+
+
+def folders(text: str) -> list[str]:
+    (block,) = re.findall(r"```text\n(.*?)```", text, re.DOTALL)
+    return [line.split("   ")[0].strip() for line in block.splitlines()]
+
+
+def test_both_readmes_have_the_same_headings_commands_links_and_figures() -> None:
+    assert headings(ENGLISH) == headings(KOREAN)
+    assert commands(ENGLISH) == commands(KOREAN)
+    assert folders(ENGLISH) == folders(KOREAN)
+    assert set(LINK.findall(ENGLISH)) - {"README.ko.md"} == set(LINK.findall(KOREAN)) - {"README.md"}
+    assert ENGLISH.count("\n- ") == KOREAN.count("\n- ")
+    assert ENGLISH.count("\n| ") == KOREAN.count("\n| ")
+
+
+def test_ci_runs_the_readmes_test_command() -> None:
+    command = "python3 scripts/check.py"
+    assert command in commands(ENGLISH)
+    assert f"exec {command}" in (ROOT / ".ci" / "run").read_text("utf-8")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    local = [link for link in LINK.findall(page.read_text("utf-8")) if "://" not in link]
+    assert [link for link in local if not (page.parent / link).exists()] == []
+
+
+def test_the_changelog_names_the_version_or_what_is_to_come() -> None:
+    assert re.search(r"^## \[(Unreleased|\d+\.\d+\.\d+)\]", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
