@@ -86,6 +86,20 @@ requestAnimationFrame(frame);
 """
 
 
+# Looking for the element over and over would itself cost more, the longer the page is.
+ENDED = """new Promise((resolve) => {
+  const isOver = () => {
+    const last = [...document.querySelectorAll("article[aria-busy]")].at(-1);
+    return last?.getAttribute("aria-busy") === "false";
+  };
+  new MutationObserver((_, observer) => {
+    if (!isOver()) return;
+    observer.disconnect();
+    resolve();
+  }).observe(document.body, { subtree: true, attributeFilter: ["aria-busy"] });
+})"""
+
+
 def answer(length: int) -> str:
     """Mixed Markdown of this length."""
     text = "".join(SECTION.format(n=n) for n in range(1, length // 900 + 3))
@@ -278,8 +292,7 @@ async def asked(browser: Browser, address: str, before: int, length: int) -> dic
         await page.wait_for_timeout(before * 5 / 400 + 1500)
     await page.evaluate("longTasks.length = frames.length = 0")
     start = await durations(session)
-    await page.wait_for_selector('article[aria-busy="true"]')
-    await page.wait_for_selector('article[aria-busy="false"]', timeout=60_000)
+    await page.evaluate(ENDED)
     end = await durations(session)
     await page.wait_for_timeout(200)
     figures = await seen(page, start, end, length // TOKEN)
