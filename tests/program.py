@@ -1,4 +1,4 @@
-"""The installed program in a process of its own, as a person runs it; nothing of the settings around the tests gets in."""
+"""The installed program in a process of its own, as a person runs it, without the settings around the tests."""
 
 import asyncio
 import os
@@ -56,7 +56,7 @@ class Program:
 
 
 @asynccontextmanager
-async def serving(data_dir: Path, settings: Mapping[str, str]) -> AsyncIterator[Program]:
+async def serving(data_dir: Path, settings: Mapping[str, str], *options: str) -> AsyncIterator[Program]:
     """Run `daehwa serve` on a free port with these environment variables; end it at the end of the block."""
     kept = {name: text for name, text in os.environ.items() if not name.startswith(("OPENAI_", "DAEHWA_"))}
     command = [str(Path(sys.executable).with_name("daehwa")), "serve", "--no-open", "--port", "0"]
@@ -65,6 +65,7 @@ async def serving(data_dir: Path, settings: Mapping[str, str]) -> AsyncIterator[
             *command,
             "--data-dir",
             str(data_dir),
+            *options,
             cwd=data_dir.parent,
             env={**kept, **settings},
             stdin=asyncio.subprocess.DEVNULL,

@@ -30,8 +30,7 @@ expect.set_options(timeout=10_000)
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def chromium() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        own = playwright.chromium.executable_path
-        path = next((found for name in NAMES if (found := shutil.which(name))), own if Path(own).is_file() else None)
+        path = next(filter(None, map(shutil.which, (*NAMES, playwright.chromium.executable_path))), None)
         if path is None:
             pytest.fail("There is no Chromium for the browser tests: python scripts/chromium.py installs one.", False)
         browser = await playwright.chromium.launch(executable_path=path, args=FLAGS)

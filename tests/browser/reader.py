@@ -8,7 +8,7 @@ from playwright.async_api import BrowserContext, ConsoleMessage, Locator, Page, 
 
 @dataclass
 class Watch:
-    """What goes wrong behind the page's back: errors, refusals by the content security policy, requests to elsewhere."""
+    """What goes wrong unseen: errors, refusals by the content security policy, requests to elsewhere."""
 
     origin: str
     faults: list[str] = field(default_factory=list)
@@ -48,8 +48,8 @@ class Reader:
         self.address = address
         self.watch = watch
         self.box = page.get_by_role("textbox", name="Message", exact=True)
-        self.questions = page.get_by_role("article", name="You said:")
-        self.answers = page.get_by_role("article", name="Answer:")
+        self.questions = page.get_by_role("article", name="You asked", exact=True)
+        self.answers = page.get_by_role("article", name="Answer", exact=True)
         self.question = self.questions.last
         self.answer = self.answers.last
         self.sidebar = page.get_by_role("navigation", name="Conversations")

@@ -147,7 +147,7 @@ async def test_the_page_speaks_korean_to_a_korean_browser(readers: Readers, mode
     box = reader.page.get_by_role("textbox", name="메시지", exact=True)
     await box.fill("안녕?")
     await reader.page.get_by_role("button", name="보내기").click()
-    await expect(reader.page.get_by_role("article", name="답변:")).to_contain_text("안녕하세요.")
+    await expect(reader.page.get_by_role("article", name="답변")).to_contain_text("안녕하세요.")
 
 
 async def test_the_language_is_switched_and_remembered(reader: Reader) -> None:

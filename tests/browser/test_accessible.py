@@ -1,0 +1,134 @@
+"""axe-core finds nothing, in any state; what it cannot see is held here too."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browser.conftest import ROOT, Readers
+from browser.model import Model
+from browser.reader import Reader
+from browser.test_asking import MARKDOWN
+from browser.test_looks import PHONE
+from playwright.async_api import expect
+from upstream import CUT, ROLE, text
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+AXE = Path(ROOT, "web", "node_modules", "axe-core", "axe.min.js")
+CHECK = """async () => {
+    const { passes, violations } = await axe.run(document, { resultTypes: ["violations"] });
+    if (passes.length < 10) return ["axe-core looked at nothing"];
+    return violations.flatMap((rule) =>
+        rule.nodes.map((node) => `${rule.id}: ${node.html.slice(0, 200)} ${node.failureSummary}`));
+}"""
+STILL = """() => Promise.all(
+    document.getAnimations().filter((it) => it.effect?.getTiming().iterations === 1).map((it) => it.finished)
+)"""
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    assert AXE.is_file(), "axe-core is not installed: python scripts/npm.py install brings it."
+    return AXE.read_text(encoding="utf-8")
+
+
+async def faults(reader: Reader, axe: str) -> list[str]:
+    await reader.page.mouse.move(640, 20)
+    await reader.page.evaluate(STILL)
+    await reader.page.evaluate(axe)
+    found: list[str] = await reader.page.evaluate(CHECK)
+    return found
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("device", ["wide", "phone"])
+async def test_the_page_in_its_states(readers: Readers, model: Model, axe: str, scheme: str, device: str) -> None:
+    options: dict[str, Any] = PHONE if device == "phone" else {}
+    reader = await readers(color_scheme=scheme, **options)
+    seen = {"empty": await faults(reader, axe)}
+    model.says(MARKDOWN, [ROLE, text("Half"), 0.1, CUT])
+    await reader.ask_to_end("Show me")
+    await expect(reader.answer.locator("pre code span").first).to_be_attached()
+    seen["conversation"] = await faults(reader, axe)
+    await reader.ask_to_end("And more")
+    seen["interrupted"] = await faults(reader, axe)
+    if device == "phone":
+        await reader.press("Show conversations")
+        seen["drawer"] = await faults(reader, axe)
+    await reader.search.fill("show")
+    await expect(reader.hits.first).to_be_visible()
+    seen["search"] = await faults(reader, axe)
+    await reader.search.fill("")
+    await reader.press("Settings", reader.sidebar)
+    seen["settings"] = await faults(reader, axe)
+    await reader.press("Connect a real model")
+    await expect(reader.page.get_by_role("dialog", name="Connect a real model")).to_be_visible()
+    seen["connect"] = await faults(reader, axe)
+    await reader.page.keyboard.press("Escape")
+    await reader.press("Keyboard shortcuts")
+    seen["help"] = await faults(reader, axe)
+    await reader.page.keyboard.press("Escape")
+    assert seen == {state: [] for state in seen}, json.dumps(seen, indent=1)
+
+
+async def test_menus_edits_and_notes(reader: Reader, model: Model, axe: str) -> None:
+    model.title = "With a menu"
+    await reader.ask_to_end("Anything")
+    await reader.row("With a menu").hover()
+    await reader.row("With a menu").get_by_role("button").click()
+    await expect(reader.page.get_by_role("menuitem", name="Rename")).to_be_focused()
+    assert await faults(reader, axe) == []
+    await reader.page.keyboard.press("Escape")
+    await reader.press("Edit the question", reader.question)
+    assert await faults(reader, axe) == []
+    await reader.page.keyboard.press("Escape")
+    await reader.choose(reader.row("With a menu"), "Delete")
+    await expect(reader.page.get_by_role("button", name="Undo")).to_be_visible()
+    assert await faults(reader, axe) == []
+
+
+async def test_a_waiting_and_a_failed_answer(reader: Reader, model: Model, axe: str) -> None:
+    model.says([ROLE, 30.0])
+    await reader.ask("Take your time")
+    await expect(reader.answer).to_contain_text("Waiting for the first word…")
+    assert await faults(reader, axe) == []
+    await reader.page.context.set_offline(True)
+    reader.watch.expect("net::ERR_")
+    await expect(reader.banner).to_contain_text("You are offline.")
+    assert await faults(reader, axe) == []
+
+
+async def test_a_dialog_gives_the_focus_back(reader: Reader) -> None:
+    button = reader.sidebar.get_by_role("button", name="Settings")
+    await button.focus()
+    await reader.page.keyboard.press("Enter")
+    dialog = reader.page.get_by_role("dialog", name="Settings")
+    await expect(dialog).to_be_visible()
+    for _ in range(12):
+        await reader.page.keyboard.press("Tab")
+        assert not await reader.page.evaluate("Boolean(document.activeElement.closest('nav, main'))")
+    await reader.page.keyboard.press("Escape")
+    await expect(dialog).to_have_count(0)
+    await expect(button).to_be_focused()
+
+
+async def test_all_can_be_done_by_keyboard(reader: Reader, model: Model) -> None:
+    model.title = "By keyboard"
+    await expect(reader.box).to_be_focused()
+    await reader.page.keyboard.type("A question")
+    await reader.page.keyboard.press("Enter")
+    await reader.ended()
+    await expect(reader.box).to_be_focused()
+    await reader.row("By keyboard").get_by_role("link").focus()
+    await reader.page.keyboard.press("Tab")
+    await reader.page.keyboard.press("Enter")
+    await expect(reader.page.get_by_role("menuitem", name="Rename")).to_be_focused()
+    await reader.page.keyboard.press("ArrowDown")
+    await expect(reader.page.get_by_role("menuitem", name="Pin")).to_be_focused()
+    await reader.page.keyboard.press("Enter")
+    await expect(reader.sidebar.get_by_role("list", name="Pinned")).to_be_visible()
+    await reader.page.keyboard.press("Shift+Escape")
+    await expect(reader.box).to_be_focused()
+    await reader.page.keyboard.press("Control+/")
+    await expect(reader.page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()

@@ -1,0 +1,131 @@
+"""Changing what is there: other versions of questions and answers, names, places, deletion. Nothing is lost by it."""
+
+import pytest
+from browser.model import Model
+from browser.reader import Reader
+from playwright.async_api import expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+
+async def test_a_question_is_edited_and_both_versions_stay(reader: Reader, model: Model) -> None:
+    model.says("About cats.", "More about cats.", "About dogs.")
+    await reader.ask_to_end("Cats?")
+    await reader.ask_to_end("More?")
+    first = reader.questions.first
+    await reader.press("Edit the question", first)
+    await reader.page.get_by_role("textbox", name="Edit your question").fill("Dogs?")
+    await reader.press("Send", first)
+    await expect(reader.answer.locator(".prose")).to_have_text("About dogs.")
+    await reader.ended()
+    await expect(reader.questions).to_have_count(1)
+    await expect(first.get_by_role("group", name="Version 2 of 2")).to_contain_text("2/2")
+    assert [message["content"] for message in model.questions[2].json["messages"]] == ["Dogs?"]
+    await reader.press("Previous version", first)
+    await expect(reader.questions.locator(".bubble")).to_have_text(["Cats?", "More?"])
+    await expect(reader.answers.locator(".prose")).to_have_text(["About cats.", "More about cats."])
+    await reader.page.reload()
+    await expect(reader.questions.locator(".bubble")).to_have_text(["Cats?", "More?"])
+    await reader.press("Next version", first)
+    await expect(reader.questions.locator(".bubble")).to_have_text(["Dogs?"])
+    await expect(reader.answers.locator(".prose")).to_have_text(["About dogs."])
+
+
+async def test_escape_leaves_an_edit_as_it_was(reader: Reader, model: Model) -> None:
+    await reader.ask_to_end("Cats?")
+    await reader.press("Edit the question", reader.question)
+    await reader.page.get_by_role("textbox", name="Edit your question").fill("Dogs?")
+    await reader.page.keyboard.press("Escape")
+    await expect(reader.question.locator(".bubble")).to_have_text("Cats?")
+    await expect(reader.question.get_by_role("button", name="Edit the question")).to_be_focused()
+    assert len(model.questions) == 1
+
+
+async def test_an_answer_is_made_again_and_both_stay(reader: Reader, model: Model) -> None:
+    model.says("The first answer.", "The second answer.")
+    await reader.ask_to_end("Which?")
+    await reader.press("Answer again", reader.answer)
+    await expect(reader.answer.locator(".prose")).to_have_text("The second answer.")
+    await expect(reader.answer.get_by_role("group", name="Version 2 of 2")).to_be_visible()
+    await reader.press("Previous version", reader.answer)
+    await expect(reader.answer.locator(".prose")).to_have_text("The first answer.")
+    await reader.page.reload()
+    await expect(reader.answer.locator(".prose")).to_have_text("The first answer.")
+    await reader.press("Next version", reader.answer)
+    await expect(reader.answer.locator(".prose")).to_have_text("The second answer.")
+    await expect(reader.questions).to_have_count(1)
+    assert model.questions[0].json["messages"] == model.questions[1].json["messages"]
+
+
+async def test_a_conversation_is_renamed_and_pinned(reader: Reader, model: Model) -> None:
+    model.title = "To be renamed"
+    await reader.ask_to_end("Anything")
+    await reader.choose(reader.row("To be renamed"), "Rename")
+    box = reader.page.get_by_role("textbox", name="Title of the conversation")
+    await box.fill("Mine")
+    await box.press("Enter")
+    await expect(reader.row("Mine").get_by_role("link")).to_be_focused()
+    await expect(reader.page).to_have_title("Mine · daehwa")
+    await reader.choose(reader.row("Mine"), "Pin")
+    pinned = reader.sidebar.get_by_role("list", name="Pinned")
+    await expect(pinned.get_by_role("link", name="Mine")).to_be_visible()
+    await reader.page.reload()
+    await expect(pinned.get_by_role("link", name="Mine")).to_be_visible()
+    await reader.choose(reader.row("Mine"), "Unpin")
+    await expect(pinned).to_have_count(0)
+
+
+async def test_a_deleted_conversation_comes_back_by_undo(reader: Reader, model: Model) -> None:
+    model.title = "To be deleted"
+    model.says("Kept all the same.")
+    await reader.ask_to_end("Anything")
+    await reader.choose(reader.row("To be deleted"), "Delete")
+    await expect(reader.row("To be deleted")).to_have_count(0)
+    await expect(reader.page.get_by_text("“To be deleted” was deleted.")).to_be_visible()
+    await expect(reader.answers).to_have_count(0)
+    await reader.press("Undo")
+    await expect(reader.row("To be deleted")).to_be_visible()
+    await expect(reader.answer.locator(".prose")).to_have_text("Kept all the same.")
+
+
+async def test_a_deleted_conversation_is_gone(reader: Reader, model: Model) -> None:
+    model.title = "Gone for good"
+    await reader.ask_to_end("Anything")
+    address = reader.page.url
+    await reader.choose(reader.row("Gone for good"), "Delete")
+    await expect(reader.row("Gone for good")).to_have_count(0)
+    reader.watch.expect("status of 404")
+    await reader.page.goto(address)
+    await reader.page.reload()
+    await expect(reader.page.get_by_text("This conversation does not exist, or it was deleted.")).to_be_visible()
+    await reader.press("Start a new conversation")
+    await expect(reader.page.get_by_role("heading", name="What would you like to know?")).to_be_visible()
+
+
+async def test_words_are_found_by_their_beginnings(reader: Reader, model: Model) -> None:
+    model.title = "Rivers of the north"
+    model.says("The Yenisei is long.")
+    await reader.ask_to_end("Which is longest?")
+    await expect(reader.row("Rivers of the north")).to_be_visible()
+    await reader.page.keyboard.press("Control+k")
+    await expect(reader.search).to_be_focused()
+    await reader.page.keyboard.type("yeni")
+    await expect(reader.hits.locator("mark")).to_have_text(["Yeni"])
+    await reader.search.fill("rivers")
+    await expect(reader.hits.locator(".title mark").first).to_have_text("Rivers")
+    await reader.page.keyboard.press("Escape")
+    await expect(reader.row("Rivers of the north")).to_be_visible()
+
+
+async def test_back_and_forth_walk_through_conversations(reader: Reader, model: Model) -> None:
+    for title in ("The first one", "The second one"):
+        model.title = title
+        await reader.press("New conversation", reader.sidebar)
+        await reader.ask_to_end(f"{title}?")
+        await expect(reader.row(title)).to_be_visible()
+    await reader.row("The first one").get_by_role("link").click()
+    await expect(reader.question.locator(".bubble")).to_have_text("The first one?")
+    await reader.page.go_back()
+    await expect(reader.question.locator(".bubble")).to_have_text("The second one?")
+    await reader.page.go_forward()
+    await expect(reader.question.locator(".bubble")).to_have_text("The first one?")

@@ -1,0 +1,171 @@
+"""How the page comes up: what it weighs, that nothing jumps or flashes, on a phone and in the dark."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from browser.conftest import Readers
+from browser.model import Model
+from browser.reader import Reader
+from playwright.async_api import Page, Route, expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 3}
+DARK, LIGHT = "rgb(28, 30, 29)", "rgb(253, 253, 252)"
+TOUCH_PIXELS = 39
+"""Targets for fingers are 44 pixels where they stand alone; a little less beside text."""
+
+MOST_REQUESTS = 6
+MOST_BYTES = 80 * 1024
+
+SHIFTS = """() => {
+    window.shifted = 0;
+    const add = (list) => list.getEntries().forEach((entry) => (window.shifted += entry.value));
+    new PerformanceObserver(add).observe({ type: "layout-shift", buffered: true });
+}"""
+WATCH_THEME = """() => {
+    const set = () => (window.themeSetAt ??= performance.now());
+    new MutationObserver(() => document.documentElement?.dataset.theme && set())
+        .observe(document, { subtree: true, childList: true, attributes: true, attributeFilter: ["data-theme"] });
+}"""
+FIRST_PAINT = """() => new Promise((resolve) => {
+    const first = (list) => resolve(list.getEntries()[0].startTime);
+    new PerformanceObserver(first).observe({ type: "paint", buffered: true });
+})"""
+BACKGROUND = "() => getComputedStyle(document.documentElement).backgroundColor"
+TOO_WIDE = "() => document.documentElement.scrollWidth > innerWidth"
+SMALL_TARGETS = f"""() => [...document.querySelectorAll("button, select, a, input, textarea")]
+    .filter((element) => element.checkVisibility({{ opacityProperty: true, visibilityProperty: true }}))
+    .filter((element) => !element.closest(".unseen") && !element.classList.contains("link") && !element.inert)
+    .map((element) => [element.getBoundingClientRect(), element.ariaLabel || element.textContent])
+    .filter(([box]) => box.width > 0 && box.bottom > 0 && Math.min(box.width, box.height) < {TOUCH_PIXELS})
+    .map(([box, name]) => `${{name}}: ${{box.width}} x ${{box.height}}`)"""
+
+
+async def shifted(page: Page) -> float:
+    result: float = await page.evaluate("window.shifted")
+    return result
+
+
+async def test_the_first_load_is_light(readers: Readers) -> None:
+    reader = await readers()
+    session = await reader.page.context.new_cdp_session(reader.page)
+    await session.send("Network.enable")
+    await session.send("Network.setCacheDisabled", {"cacheDisabled": True})
+    sizes: list[float] = []
+    session.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))
+    await reader.page.goto("about:blank")
+    sizes.clear()
+    await reader.page.goto(reader.address, wait_until="networkidle")
+    await expect(reader.box).to_be_editable()
+    assert len(sizes) <= MOST_REQUESTS
+    assert sum(sizes) <= MOST_BYTES
+
+
+@pytest.mark.usefixtures("model")
+async def test_nothing_jumps_while_the_page_comes_up(reader: Reader) -> None:
+    await reader.ask_to_end("Something to list")
+    await reader.page.add_init_script(f"({SHIFTS})()")
+    for address in (reader.address, reader.page.url):
+        await reader.page.goto("about:blank")
+        await reader.page.goto(address, wait_until="networkidle")
+        await expect(reader.rows.first).to_be_visible()
+        assert await shifted(reader.page) < 0.01, address
+
+
+async def test_nothing_jumps_while_the_model_list_is_slow(readers: Readers) -> None:
+    reader = await readers()
+    await reader.page.add_init_script(f"({SHIFTS})()")
+    gate = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await gate.wait()
+        await route.continue_()
+
+    await reader.page.route("**/api/*", late)
+    await reader.page.goto("about:blank")
+    await reader.page.goto(reader.address)
+    await expect(reader.box).to_be_editable()
+    gate.set()
+    await expect(reader.page.get_by_role("combobox", name="Model")).to_contain_text("gpt-test")
+    assert await shifted(reader.page) < 0.01
+
+
+async def test_dark_by_the_system(readers: Readers) -> None:
+    assert await (await readers(color_scheme="dark")).page.evaluate(BACKGROUND) == DARK
+    assert await (await readers(color_scheme="light")).page.evaluate(BACKGROUND) == LIGHT
+
+
+async def test_a_chosen_theme_is_there_before_the_first_paint(readers: Readers) -> None:
+    reader = await readers(color_scheme="light")
+    await reader.press("Settings", reader.sidebar)
+    await reader.page.get_by_role("radio", name="Dark").check()
+    assert await reader.page.evaluate(BACKGROUND) == DARK
+
+    async def slow(route: Route) -> None:
+        await asyncio.sleep(0.3)
+        await route.continue_()
+
+    await reader.page.route("**/assets/*.js", slow)
+    await reader.page.add_init_script(f"({WATCH_THEME})()")
+    await reader.page.reload()
+    await expect(reader.box).to_be_editable()
+    painted = await reader.page.evaluate(FIRST_PAINT)
+    assert 300 < await reader.page.evaluate("window.themeSetAt") <= painted
+    assert await reader.page.evaluate(BACKGROUND) == DARK
+
+
+async def test_a_phone_has_all_of_it(readers: Readers, model: Model) -> None:
+    reader = await readers(**PHONE)
+    model.title = "On the phone"
+    await expect(reader.sidebar).to_have_count(0)
+    assert await reader.page.evaluate(SMALL_TARGETS) == []
+    await reader.box.tap()
+    await reader.box.fill("A question with averyverylongwordthatdoesnotfit" + "x" * 80)
+    await reader.page.get_by_role("button", name="Send").tap()
+    await reader.ended()
+    assert not await reader.page.evaluate(TOO_WIDE)
+    await expect(reader.box).to_be_in_viewport(ratio=1)
+    await reader.page.get_by_role("button", name="Show conversations").tap()
+    await expect(reader.sidebar).to_be_visible()
+    assert await reader.page.evaluate(SMALL_TARGETS) == []
+    await reader.sidebar.get_by_role("button", name="New conversation").tap()
+    await expect(reader.sidebar).to_have_count(0)
+    await expect(reader.page.get_by_role("heading", name="What would you like to know?")).to_be_visible()
+    await reader.page.get_by_role("button", name="Show conversations").tap()
+    await reader.sidebar.get_by_role("link", name="On the phone").tap()
+    await expect(reader.sidebar).to_have_count(0)
+    await expect(reader.answer).to_contain_text("Hello there.")
+
+
+async def test_a_tap_beside_the_drawer_closes_it(readers: Readers) -> None:
+    reader = await readers(**PHONE)
+    await reader.page.get_by_role("button", name="Show conversations").tap()
+    await expect(reader.sidebar).to_be_visible()
+    await reader.page.touchscreen.tap(375, 500)
+    await expect(reader.sidebar).to_have_count(0)
+    await reader.page.get_by_role("button", name="Show conversations").tap()
+    await reader.page.keyboard.press("Escape")
+    await expect(reader.sidebar).to_have_count(0)
+    await expect(reader.page.get_by_role("button", name="Show conversations")).to_be_focused()
+
+
+async def test_wide_tables_and_code_scroll_in_themselves_on_a_phone(readers: Readers, model: Model) -> None:
+    options: dict[str, Any] = PHONE
+    reader = await readers(**options)
+    row = "| " + " | ".join(f"column number {number}" for number in range(12)) + " |"
+    model.says(f"{row}\n{'| --- ' * 12}|\n{row}\n\n```\n{'a long line of code ' * 20}\n```\n")
+    await reader.ask_to_end("Wide")
+    await expect(reader.answer.get_by_role("cell").first).to_be_visible()
+    assert not await reader.page.evaluate(TOO_WIDE)
+
+
+async def test_the_sidebar_can_be_hidden_and_stays_so(reader: Reader) -> None:
+    await reader.press("Hide conversations")
+    await expect(reader.sidebar).to_have_count(0)
+    await reader.page.reload()
+    await expect(reader.box).to_be_editable()
+    await expect(reader.sidebar).to_have_count(0)
+    await reader.press("Show conversations")
+    await expect(reader.sidebar).to_be_visible()

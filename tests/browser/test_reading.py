@@ -1,0 +1,85 @@
+"""Reading while an answer grows: the page follows at the end and stays where the reader is."""
+
+import asyncio
+
+import pytest
+from browser.model import Model
+from browser.reader import Reader
+from playwright.async_api import expect
+from upstream import DONE, ROLE, Step, ending, text
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+FROM_END = "(scroller) => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight"
+TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+TOP = "(scroller) => scroller.scrollTop"
+
+
+def paragraphs(name: str, count: int = 40) -> bytes:
+    return text("".join(f"{name} {number}: some words to read.\n\n" for number in range(count)))
+
+
+async def test_the_page_follows_at_the_end_and_stays_where_the_reader_is(reader: Reader, model: Model) -> None:
+    gates = [asyncio.Event() for _ in range(4)]
+    steps: list[Step] = [ROLE, paragraphs("First")]
+    for gate, name in zip(gates, ("Second", "Third", "Fourth"), strict=False):
+        steps += [gate, paragraphs(name)]
+    model.says([*steps, gates[3], ending(), DONE])
+    to_end = reader.page.get_by_role("button", name="Scroll to the end")
+    await reader.ask("Much to read")
+    await expect(reader.answer).to_contain_text("First 39")
+    assert await reader.scroller.evaluate(FROM_END) <= 2
+    gates[0].set()
+    await expect(reader.answer).to_contain_text("Second 39")
+    assert await reader.scroller.evaluate(FROM_END) <= 2
+    await expect(to_end).to_have_count(0)
+
+    await reader.scroller.hover()
+    await reader.page.mouse.wheel(0, -900)
+    await expect(to_end).to_be_visible()
+    await reader.page.evaluate(TWO_FRAMES)
+    top = await reader.scroller.evaluate(TOP)
+    gates[1].set()
+    await expect(reader.answer).to_contain_text("Third 39")
+    assert await reader.scroller.evaluate(TOP) == top
+
+    await to_end.click()
+    await expect(to_end).to_have_count(0)
+    assert await reader.scroller.evaluate(FROM_END) <= 2
+    gates[2].set()
+    await expect(reader.answer).to_contain_text("Fourth 39")
+    assert await reader.scroller.evaluate(FROM_END) <= 2
+    gates[3].set()
+    await reader.ended()
+    assert await reader.scroller.evaluate(FROM_END) <= 2
+
+
+async def test_a_conversation_opens_at_its_end(reader: Reader, model: Model) -> None:
+    model.says([ROLE, paragraphs("Line"), ending(), DONE])
+    for number in range(3):
+        await reader.ask_to_end(f"Question {number}")
+    await reader.page.reload()
+    await expect(reader.answers).to_have_count(3)
+    await expect(reader.answer.get_by_text("Line 39:")).to_be_in_viewport()
+
+
+async def test_the_next_question_goes_to_the_end(reader: Reader, model: Model) -> None:
+    model.says([ROLE, paragraphs("Line"), ending(), DONE])
+    await reader.ask_to_end("Much")
+    await reader.scroller.hover()
+    await reader.page.mouse.wheel(0, -1200)
+    await expect(reader.page.get_by_role("button", name="Scroll to the end")).to_be_visible()
+    model.says("Shortly.")
+    await reader.ask_to_end("And in short?")
+    await expect(reader.answer.locator(".prose")).to_be_in_viewport()
+
+
+async def test_a_found_message_is_shown_where_it_is(reader: Reader, model: Model) -> None:
+    model.says([ROLE, paragraphs("Line"), ending(), DONE])
+    await reader.ask_to_end("The needle question")
+    for number in range(2):
+        await reader.ask_to_end(f"Question {number}")
+    await expect(reader.questions.first).not_to_be_in_viewport()
+    await reader.search.fill("needle")
+    await reader.hits.get_by_role("link").click()
+    await expect(reader.questions.first).to_be_in_viewport()
