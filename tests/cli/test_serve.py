@@ -1,3 +1,4 @@
+import asyncio
 import json
 import signal
 import socket
@@ -8,9 +9,13 @@ from pathlib import Path
 import aiohttp
 import pytest
 from cli.conftest import Program
-from upstream import FakeUpstream
+from upstream import Answer, FakeUpstream, stream
 
-from daehwa.cli.serve import is_loopback
+from daehwa.cli.serve import is_loopback, refuse_unprotected
+from daehwa.cli.terminal import Refusal
+from daehwa.conversation.ids import new_id
+from daehwa.settings import Settings
+from daehwa.stores.sqlite import SqliteStore
 
 
 async def body_of(address: str) -> tuple[int, str]:
@@ -62,6 +67,41 @@ async def test_a_killed_server_leaves_the_folder_free(program: Program) -> None:
             await server.end(signal.SIGKILL)
         async with program.serving(OPENAI_BASE_URL=upstream.base_url) as server:
             assert (await body_of(f"{server.address}/healthz"))[0] == 200
+
+
+async def test_an_answer_cut_off_by_a_kill_is_kept_and_told(program: Program) -> None:
+    never = asyncio.Event()
+    async with FakeUpstream(Answer([*stream("Half of")[:-3], never])) as upstream:
+        async with program.serving(OPENAI_BASE_URL=upstream.base_url) as server:
+            reply = await begin_turn(server.address)
+            while "Half of" not in await text_on_disk(program, reply):  # noqa: ASYNC110 - it is another process's doing
+                await asyncio.sleep(0.05)
+            await server.end(signal.SIGKILL)
+        never.set()
+        async with program.serving(OPENAI_BASE_URL=upstream.base_url) as server:
+            _, events = await body_of(f"{server.address}/api/turns/{reply}/events")
+            ended = await server.end()
+    assert "1 answer was cut off when the last server ended" in ended.out
+    assert '"Half of"' in events
+    assert '"status":"interrupted"' in events
+
+
+async def begin_turn(address: str) -> str:
+    """Ask over the wire and leave; return the reply's id."""
+    reply = new_id()
+    message = {"id": new_id(), "parent": None, "parts": [{"type": "text", "text": "Hi"}]}
+    turn = {"conversation": new_id(), "reply": reply, "message": message}
+    async with aiohttp.ClientSession() as client, client.post(f"{address}/api/turns", json=turn) as answer:
+        assert answer.status == 200
+    return reply
+
+
+async def text_on_disk(program: Program, reply: str) -> str:
+    store = await SqliteStore.open(program.data / "daehwa.sqlite3")
+    try:
+        return (await store.get_message("owner", reply)).text
+    finally:
+        await store.aclose()
 
 
 async def test_a_taken_port_is_told(program: Program) -> None:
@@ -142,6 +182,12 @@ async def test_wrong_words_are_told_with_what_they_may_mean(program: Program) ->
     assert "Did you mean 'doctor'?" in (await program.run("docter")).err
     assert "Did you mean '--port'?" in (await program.run("--prt", "1")).err
     assert (await program.run("--version")).out.startswith("daehwa 0.")
+
+
+def test_an_address_that_others_reach_is_taken_only_with_a_word_of_consent() -> None:
+    with pytest.raises(Refusal, match="no sign-in"):
+        refuse_unprotected(Settings(host="192.168.1.2"))
+    refuse_unprotected(Settings(host="192.168.1.2", allow_unprotected=True))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.3.2.1", "::1", "localhost"])

@@ -11,9 +11,8 @@ LINK = re.compile(r"\[[^\]\n]*\]\(([^)#\s]+)[^)\n]*\)")
 
 
 def headings(text: str) -> list[int]:
-    return [
-        len(found[1]) for found in re.finditer(r"^(#+) ", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.MULTILINE)
-    ]
+    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    return [len(found[1]) for found in re.finditer(r"^(#+) ", prose, re.MULTILINE)]
 
 
 def commands(text: str) -> list[str]:

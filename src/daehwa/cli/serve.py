@@ -19,7 +19,7 @@ def run_server(flags: Mapping[str, object], config: Path | None) -> None:
     """Serve until SIGINT or SIGTERM."""
     loaded = load_settings(flags, config=config)
     settings = loaded.values
-    _refuse_unprotected(settings)
+    refuse_unprotected(settings)
     say(f"daehwa {__version__}")
     os.umask(0o077)  # what is written from here on is the owner's alone
     folder = DataFolder(settings.data_dir)
@@ -31,6 +31,8 @@ def run_server(flags: Mapping[str, object], config: Path | None) -> None:
         say(f"  conversations  {folder.path}")
         for provider in loaded.providers:
             say(f"  models         {_described(provider)}")
+        if not is_loopback(settings.host):
+            say(f"  NO SIGN-IN     whoever reaches {settings.host} reads and writes everything here")
         offer_model(loaded)
         asyncio.run(_serve(loaded, folder))
     finally:
@@ -50,7 +52,8 @@ async def _serve(loaded: LoadedSettings, folder: DataFolder) -> None:
     await services.serve(loaded, folder, say=say, listening=listening)
 
 
-def _refuse_unprotected(settings: Settings) -> None:
+def refuse_unprotected(settings: Settings) -> None:
+    """Listen where others can reach it only with a word of consent. Raise `Refusal`."""
     if settings.allow_unprotected or is_loopback(settings.host):
         return
     raise Refusal(
