@@ -2,7 +2,7 @@
 
 import asyncio
 
-BEAT_SECONDS = 0.025
+BEAT_SECONDS = 0.03
 
 
 class Beat:
