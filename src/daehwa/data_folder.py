@@ -15,6 +15,8 @@ LOCK = "daehwa.lock"
 class DataFolderError(StoreError):
     """The folder cannot be used; the message says what to do."""
 
+    type = "data_folder"
+
 
 class DataFolder:
     """A folder that exists, is writable and for its owner alone. `hold` makes this process its one server."""

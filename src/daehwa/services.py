@@ -21,7 +21,16 @@ from daehwa.server.options import PAGE_FOLDER, ServerOptions, User
 from daehwa.settings import ConfiguredProvider, LoadedSettings
 from daehwa.stores.sqlite import SqliteStore
 
-__all__ = ["OWNER", "PAGE_FOLDER", "BuiltProvider", "Services", "build_catalogue", "build_providers", "serve"]
+__all__ = [
+    "OWNER",
+    "PAGE_FOLDER",
+    "BuiltProvider",
+    "Catalogue",
+    "Services",
+    "build_catalogue",
+    "build_providers",
+    "serve",
+]
 
 BuiltProvider: TypeAlias = OpenAIWireProvider | EmbeddedProvider
 

@@ -91,10 +91,22 @@ async def test_an_unknown_model_is_told_with_those_that_there_are(program: Progr
     assert "openai/gpt-a, openai/gpt-b" in ended.err
 
 
+async def test_an_upstream_that_is_not_there_is_told(program: Program) -> None:
+    ended = await program.run("ask", "Hi", OPENAI_BASE_URL="http://127.0.0.1:9/v1")
+    assert ended.code == 2
+    assert "127.0.0.1:9 (connection refused)" in ended.err
+
+
 async def test_without_a_question_it_says_how_to_ask(program: Program) -> None:
     ended = await program.run("ask")
     assert ended.code == 2
     assert 'daehwa ask "…"' in ended.err
+
+
+async def test_a_question_without_end_is_refused(program: Program) -> None:
+    ended = await program.run("ask", stdin="x" * 200_001)
+    assert ended.code == 2
+    assert "200,001 characters, and 200,000 is the most" in ended.err
 
 
 async def test_a_reader_that_leaves_stops_the_answer(program: Program) -> None:

