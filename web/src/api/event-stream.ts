@@ -131,19 +131,21 @@ export class EventStream {
       const understood = this.#understand(event);
       if (understood) events.push(understood);
     });
-    let timer: ReturnType<typeof setTimeout> | undefined;
+    let heard = performance.now();
+    const watch = setInterval(() => {
+      if (performance.now() - heard > this.#clock.silence) once.abort();
+    }, this.#clock.silence / 5);
     try {
       for (;;) {
-        clearTimeout(timer);
-        timer = setTimeout(() => once.abort(), this.#clock.silence);
         const { done, value } = await reader.read();
         if (done) return;
+        heard = performance.now();
         parser.push(value);
         if (events.length > 0) this.#options.onEvents(events);
         events = [];
       }
     } finally {
-      clearTimeout(timer);
+      clearInterval(watch);
     }
   }
 

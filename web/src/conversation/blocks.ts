@@ -44,7 +44,7 @@ export function blocksOf(chain: readonly Message[], live: ReadonlyMap<string, Li
   return blocks;
 }
 
-/** Hand over a growing part's text, first all there is and then what is new, once a frame. Returns how to stop. */
+/** Hand over a growing part's text, first all there is and then what is new. Returns how to stop. */
 export function followPart({ reply, index }: LivePart, append: (text: string) => void): () => void {
   let shown = 0;
   const grow = (): void => {

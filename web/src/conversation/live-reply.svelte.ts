@@ -1,4 +1,7 @@
-/** A reply that is being made, followed in this tab: its events folded, and handed to the page once a frame. */
+/**
+ * A reply that is being made, followed in this tab: its events folded, and its text handed on as it comes. The server
+ * sends at most one batch in 16 ms, and the Markdown engine writes once a frame, so nothing is gathered here.
+ */
 import { followTurn, startTurn, type TurnBody } from "../api/client.ts";
 import { EventStream, type Connection, type ReplyEvent } from "../api/event-stream.ts";
 import type { ApiFailure } from "../api/failure.ts";
@@ -30,7 +33,6 @@ export class LiveReply {
   readonly #views = new Set<() => void>();
   #stream: EventStream | null = null;
   #accepted: boolean;
-  #frame = 0;
 
   /** Follow `message` as far as it is; with `body`, first ask the server for it. */
   constructor(message: Message, body: TurnBody | null, hooks: LiveReplyHooks) {
@@ -76,11 +78,10 @@ export class LiveReply {
   /** Stop following. The turn goes on. */
   close(): void {
     this.#stream?.close();
-    cancelAnimationFrame(this.#frame);
     this.#views.clear();
   }
 
-  /** Be called, once a frame at most, when parts have grown. */
+  /** Be called when parts have grown. */
   onGrown(view: () => void): () => void {
     this.#views.add(view);
     return () => this.#views.delete(view);
@@ -117,21 +118,14 @@ export class LiveReply {
         this.#hooks.onBegun();
       }
     }
-    if (this.#frame === 0) this.#frame = requestAnimationFrame(() => this.#show());
+    for (const view of this.#views) view();
     for (const event of events) {
       if (event.kind === "title") this.#hooks.onTitle(event.title);
       else if (event.kind === "end") this.#end(event.end);
     }
   }
 
-  #show(): void {
-    this.#frame = 0;
-    for (const view of this.#views) view();
-  }
-
   #end(end: ReplyEnd): void {
-    cancelAnimationFrame(this.#frame);
-    this.#show();
     this.phase = "ended";
     this.#hooks.onEnded(this, end);
   }

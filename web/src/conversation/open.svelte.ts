@@ -13,6 +13,8 @@ import { textOf } from "./reply.ts";
 import { entriesOf, MessageTree } from "./tree.ts";
 import { mergeMessages, messagesOf, newConversation } from "./turns.ts";
 
+const LOOK_AGAIN = 2_000;
+
 type Loading = "new" | "loading" | "ready" | "missing" | "failed";
 
 /** What a turn is about, before it gets its ids. */
@@ -171,7 +173,7 @@ export class OpenConversation {
       },
       onRefused: (failure) => {
         if (this.live.get(reply)?.phase === "refused") markRefused(reply, failure.failure);
-        else void this.load();
+        else this.#lostTrack(reply);
         say("answerFailed");
       },
       onBegun: () => say("answerBegins"),
@@ -182,6 +184,14 @@ export class OpenConversation {
       },
       onTitle: (title) => this.retitle(title),
     };
+  }
+
+  /** The server will not let this reply be followed; whatever it has of it is what there is. */
+  #lostTrack(reply: string): void {
+    const others = new Map(this.live);
+    others.delete(reply);
+    this.live = others;
+    setTimeout(() => void (this.#closed || this.load()), LOOK_AGAIN);
   }
 
   #ended(live: LiveReply, end: ReplyEnd): void {
@@ -251,8 +261,13 @@ export class OpenConversation {
     this.leaf = leaf;
     if (leaf === null || this.live.get(leaf)?.phase === "sending") return;
     this.#serverLeaf = leaf;
-    await api.changeConversation(this.id, { leaf });
-    tellOtherTabs(this.id);
+    try {
+      await api.changeConversation(this.id, { leaf });
+      tellOtherTabs(this.id);
+    } catch (error) {
+      // The place is not remembered then; that is all.
+      if (!(error instanceof ApiFailure)) throw error;
+    }
   }
 
   /** Stop following; the turns themselves go on. */
