@@ -7,8 +7,8 @@ from typing import Any, TypeAlias
 
 import pytest
 import pytest_asyncio
-from browser.model import Model
 from browser.reader import Reader, Watch
+from model import Model
 from playwright.async_api import Browser, async_playwright, expect
 from program import Program, serving
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from browser.conftest import ROOT, Readers
-from browser.model import Model
 from browser.reader import Reader
 from browser.test_asking import MARKDOWN
 from browser.test_looks import PHONE
+from model import Model
 from playwright.async_api import expect
 from upstream import CUT, ROLE, text
 

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 from browser.conftest import Readers
-from browser.model import Model
 from browser.reader import Reader
+from model import Model
 from playwright.async_api import expect
 from upstream import DONE, ROLE, ending, text, usage
 

@@ -1,8 +1,8 @@
 """Changing what is there: other versions of questions and answers, names, places, deletion. Nothing is lost by it."""
 
 import pytest
-from browser.model import Model
 from browser.reader import Reader
+from model import Model
 from playwright.async_api import expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]

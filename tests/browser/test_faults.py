@@ -7,8 +7,8 @@ from contextlib import closing
 
 import pytest
 import pytest_asyncio
-from browser.model import Model
 from browser.reader import Reader
+from model import Model
 from playwright.async_api import expect
 from program import Program, serving
 from upstream import CUT, ROLE, Answer, error, frame, stream, text

@@ -2,8 +2,8 @@
 
 import pytest
 from browser.conftest import Readers
-from browser.model import Model
 from browser.reader import Reader
+from model import Model
 from playwright.async_api import CDPSession, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from browser.conftest import Readers
-from browser.model import Model
 from browser.reader import Reader
+from model import Model
 from playwright.async_api import Page, Route, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
