@@ -13,6 +13,7 @@ import click
 import msgspec
 
 from daehwa.cli import cli
+from daehwa.providers.listing import PREFERRED
 from daehwa.settings import PREFIX, ProviderSettings, Settings
 from daehwa.settings.values import allowed_values, meta_of
 
@@ -44,13 +45,23 @@ def providers_table() -> str:
     return _table(("in `[[providers]]`", "default", "allowed", "what it does"), rows)
 
 
+def preferred_models() -> str:
+    """Return the models that are the default where they are served, as one line."""
+    return ", ".join(f"`{name}`" for name in PREFERRED) + "\n"
+
+
 def commands() -> str:
     """Return `--help` of the program and of each command."""
     pages = [("daehwa", cli), *((f"daehwa {name}", command) for name, command in cli.commands.items())]
     return "\n\n".join(f"## `{name} --help`\n\n```text\n{_help(name, command)}\n```" for name, command in pages) + "\n"
 
 
-PARTS: dict[str, Callable[[], str]] = {"settings": settings_table, "providers": providers_table, "commands": commands}
+PARTS: dict[str, Callable[[], str]] = {
+    "settings": settings_table,
+    "providers": providers_table,
+    "preferred-models": preferred_models,
+    "commands": commands,
+}
 PAGES = ("docs/settings.md", "docs/cli.md")
 
 
