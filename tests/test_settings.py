@@ -4,7 +4,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from daehwa.settings import LoadedSettings, Secret, SettingsError, has_display, load_settings
+from daehwa.settings import LoadedSettings, ProviderSettings, Secret, SettingsError, has_display, load_settings
+from daehwa.settings.source import checked
 
 KEY = "sk-very-secret-0123456789"
 
@@ -93,6 +94,15 @@ def test_a_provider_of_the_file_has_key_headers_and_time_limits(tmp_path: Path) 
     assert provider.source.endswith("line 2")
 
 
+@pytest.mark.parametrize("field", msgspec.structs.fields(ProviderSettings), ids=lambda field: field.name)
+def test_every_setting_of_a_provider_can_be_checked(field: msgspec.structs.FieldInfo) -> None:
+    example = {"name": "a", "kind": "openai", "headers": {}, "extra_body": {}, "models": [], "context_window": 4096}
+    numbers = {"connect_timeout": 1.5, "first_byte_timeout": 2, "idle_timeout": 3}
+    switches = {"titles": True, "continues_replies": False}
+    value = {**example, **numbers, **switches}.get(field.name, "text")
+    assert checked(field, value, "here") in (value, (), Path("text"))
+
+
 def test_a_model_file_is_found_beside_the_settings_file(tmp_path: Path) -> None:
     (tmp_path / "small.gguf").write_bytes(b"GGUF")
     text = '[[providers]]\nname = "here"\nkind = "embedded"\ngguf = "small.gguf"'
@@ -116,6 +126,7 @@ WRONG_FILES = [
     (PROVIDER + 'api_key_env = "sk-12345678901234567890123456789012"', "looks like a key itself"),
     (PROVIDER + "modles = []", "Did you mean 'models'?"),
     (PROVIDER + "models = [1]", "It is a list of model names"),
+    (PROVIDER + "context_window = 12", "It is a whole number of tokens above 255"),
     (PROVIDER + "idle_timeout = 0", "It is a number of seconds above 0"),
     (PROVIDER + 'headers = { authorization = "Bearer x" }', "does not belong in the file"),
     (PROVIDER + 'headers = { x = "$NOT_SET" }', "NOT_SET, which is not set"),

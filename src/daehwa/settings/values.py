@@ -84,8 +84,8 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         _meta("the path of a .gguf file", "`embedded` only: the model file. Left out: the small model of the package."),
     ] = None
     context_window: Annotated[
-        int | None,
-        _meta("a whole number of tokens above 255", "How many tokens a question and its answer may have.", ge=256),
+        Annotated[int, msgspec.Meta(ge=256)] | None,
+        _meta("a whole number of tokens above 255", "How many tokens a question and its answer may have."),
     ] = None
     extra_body: Annotated[
         dict[str, Any], _meta("a table of JSON values", "Fields added to the body of each call, as they are.")
