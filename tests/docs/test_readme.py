@@ -48,3 +48,9 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
 
 def test_the_changelog_names_the_version_or_what_is_to_come() -> None:
     assert re.search(r"^## \[(Unreleased|\d+\.\d+\.\d+)\]", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_paths_that_pages_name_are_there(page: Path) -> None:
+    named = re.findall(r"`((?:src|web|tests|docs|scripts|benchmarks)/[\w./-]+)`", page.read_text("utf-8"))
+    assert [path for path in named if not (ROOT / path).exists()] == []
