@@ -29,5 +29,5 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
   },
-  server: { proxy: { "/api": server } },
+  server: { proxy: { "/api": server, "/healthz": server } },
 });
