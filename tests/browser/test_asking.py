@@ -107,6 +107,16 @@ async def test_hostile_text_runs_nothing_and_fetches_nothing(reader: Reader, mod
     assert await reader.page.evaluate("window.harmed") is None
 
 
+async def test_the_policy_forbids_script_in_the_page_and_the_watch_sees_it(reader: Reader) -> None:
+    await reader.page.evaluate(
+        "document.body.append(Object.assign(document.createElement('script'), { textContent: 'window.harmed = 1' }))"
+    )
+    assert await reader.page.evaluate("window.harmed") is None
+    (fault,) = reader.watch.faults
+    assert "Content Security Policy" in fault
+    reader.watch.expect("Content Security Policy")
+
+
 async def test_shift_enter_breaks_the_line(reader: Reader, model: Model) -> None:
     await reader.box.fill("one")
     await reader.box.press("Shift+Enter")

@@ -12,7 +12,7 @@ from upstream import DONE, ROLE, Answer, Step, ending, stream, text
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 STOPPED_WITHIN_SECONDS = 0.2
-OFFLINE = r"net::ERR_INTERNET_DISCONNECTED|net::ERR_FAILED|net::ERR_NETWORK_CHANGED"
+OFFLINE = "net::ERR_"
 
 
 def gated(*pieces: str) -> tuple[list[Step], list[asyncio.Event]]:
@@ -159,6 +159,38 @@ async def test_a_question_asked_offline_is_sent_once_when_the_connection_is_back
     assert len(model.questions) == 1
     await reader.page.reload()
     await expect(reader.answer.locator(".prose")).to_have_text("Hello there.")
+    await expect(reader.questions).to_have_count(1)
+    assert len(model.questions) == 1
+
+
+async def test_two_tabs_coming_back_send_a_question_once(reader: Reader, model: Model) -> None:
+    reader.watch.expect(OFFLINE)
+    await reader.ask_to_end("The first one")
+    other = await reader.tab()
+    await reader.page.context.set_offline(True)
+    for tab in (reader, other):
+        await expect(tab.banner).to_contain_text("You are offline.")
+    await reader.ask("The second one")
+    await expect(reader.answer).to_contain_text("Not sent yet.")
+    await reader.page.context.set_offline(False)
+    for tab in (reader, other):
+        await expect(tab.questions).to_have_count(2)
+        await expect(tab.answers.locator(".prose")).to_have_text(["Hello there.", "Hello there."])
+        await tab.ended()
+    assert len(model.questions) == 2
+
+
+async def test_a_question_that_waits_to_be_sent_survives_a_reload(reader: Reader, model: Model) -> None:
+    reader.watch.expect(OFFLINE)
+    await reader.page.route("**/api/turns", lambda route: route.abort("connectionfailed"))
+    await reader.ask("Do not lose me")
+    await expect(reader.answer).to_contain_text("Not sent yet.")
+    reader.watch.expect("status of 404")  # the server does not know this conversation yet
+    await reader.page.reload()
+    await expect(reader.question.locator(".bubble")).to_have_text("Do not lose me")
+    assert model.questions == []
+    await reader.page.unroute("**/api/turns")
+    await expect(reader.answer.locator(".prose")).to_have_text("Hello there.", timeout=20_000)
     await expect(reader.questions).to_have_count(1)
     assert len(model.questions) == 1
 
