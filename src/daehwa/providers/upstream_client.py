@@ -21,6 +21,8 @@ BODY_LIMIT = 8 * 1024 * 1024
 _DRAIN_SECONDS = 1.0
 _KEEP_ALIVE_SECONDS = 60.0
 _KEPT_CONNECTIONS = 64
+_STALE_SECONDS = 1.0
+_PROXY_AUTHENTICATION = 407
 
 
 class UpstreamStream:
@@ -138,10 +140,15 @@ class UpstreamClient:
             raise self.faults.closed()
         kept = self._kept()
         if kept is not None:
+            began = asyncio.get_running_loop().time()
             try:
                 return await self._answer(kept, request)
-            except ConnectionCut:
-                pass  # the upstream closed it while it was idle, as it may: a new one, once
+            except ConnectionCut as fault:
+                # Closed while it was idle, as it may be: that shows at once and without a word, and then a new one
+                # is tried, once. Anything else may have been worked on, and paid for: that is not for us to repeat.
+                if kept.has_answered or asyncio.get_running_loop().time() - began > _STALE_SECONDS:
+                    raise self.faults.connection_lost() from fault
+                self._close_idle()  # they are no fresher
         try:
             return await self._answer(await self._new(), request)
         except ConnectionCut as fault:
@@ -149,7 +156,11 @@ class UpstreamClient:
 
     async def _new(self) -> UpstreamConnection:
         connection = await self._route.connect(self._forget)
-        self._busy.add(connection)
+        if self._is_closed:
+            connection.close()
+            raise self.faults.closed()
+        if not connection.is_lost:
+            self._busy.add(connection)
         return connection
 
     def _kept(self) -> UpstreamConnection | None:
@@ -170,11 +181,13 @@ class UpstreamClient:
             connection.send(request)
             async with asyncio.timeout(patience.first_byte):
                 await connection.head()
+            if connection.status == _PROXY_AUTHENTICATION:
+                raise self.faults.proxy_fault("407")
             has_answered = True
         except TimeoutError:
             raise self.faults.first_byte_timeout(patience.first_byte) from None
         except NotHttp as fault:
-            raise self.faults.malformed("something that is not HTTP") from fault
+            raise self.faults.malformed(str(fault)) from fault
         finally:
             if not has_answered:
                 connection.close()
@@ -205,8 +218,10 @@ class UpstreamClient:
         keep = self.upstream.keep_alive and not self._is_closed and len(self._idle) < _KEPT_CONNECTIONS
         if keep and connection.is_reusable:
             connection.resume()
-            connection.idle_since = asyncio.get_running_loop().time()
+            now = connection.idle_since = asyncio.get_running_loop().time()
             self._idle.append(connection)
+            while self._idle[0].idle_since < now - _KEEP_ALIVE_SECONDS:  # the last used is used first
+                self._idle.pop(0).close()
         else:
             connection.close()
 
@@ -215,12 +230,18 @@ class UpstreamClient:
         if connection in self._idle:
             self._idle.remove(connection)
 
+    def _close_idle(self) -> None:
+        idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
     async def aclose(self) -> None:
         """Close all connections."""
         self._is_closed = True
         for task in tuple(self._drains):
             task.cancel()
-        for connection in (*self._idle, *self._busy):
+        self._close_idle()
+        for connection in tuple(self._busy):
             connection.close()
         await asyncio.sleep(0)  # asyncio closes the sockets in the next turn of the loop
 

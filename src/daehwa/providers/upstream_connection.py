@@ -10,15 +10,23 @@ import os
 import ssl
 import zlib
 from collections.abc import Callable
+from typing import cast
 
 import httptools
 
 BUFFER_BYTES = 1024 * 1024
 """So much of an answer may wait unread before the socket is paused."""
 
+BARE_BYTES = 128 * 1024
+"""So much may come in one go without any of it being a body: heads, preliminary ones too, and trailers."""
+
+INFLATED_BYTES = 16 * 1024 * 1024
+"""So much of a compressed answer may wait unread."""
+
 _READ_BYTES = 256 * 1024
-_INFLATED_BYTES = 16 * 1024 * 1024
-_CONTINUE = 200
+_FINAL = 200
+_PLAIN = frozenset({"", "identity"})
+_COMPRESSED = frozenset({"gzip", "x-gzip", "deflate"})
 _GZIP_OR_ZLIB = 47
 
 
@@ -27,7 +35,10 @@ class ConnectionCut(Exception):  # noqa: N818 - errors state the fact
 
 
 class NotHttp(Exception):  # noqa: N818
-    """What came is not an HTTP answer."""
+    """What came is not an HTTP answer that can be read; the message says what it is."""
+
+    def __init__(self, what: str = "something that is not HTTP") -> None:
+        super().__init__(what)
 
 
 class FellSilent(Exception):  # noqa: N818
@@ -51,6 +62,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._inflate: zlib._Decompress | None = None
         self._pieces: list[bytes] = []
         self._size = 0
+        self._bare = 0
         self._has_length = False
         self._keeps_alive = False
         self._is_paused = False
@@ -61,40 +73,49 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport, and the socket's descriptor where its bytes are the stream's."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for the type checker; asyncio says so
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
         self._descriptor = None
+        # Windows' proactor has no sockets that could be read beside it.
         if os.name != "nt" and transport.get_extra_info("sslcontext") is None:
             self._descriptor = transport.get_extra_info("socket").fileno()
 
     def data_received(self, data: bytes) -> None:
         """Parse what came."""
         if self._parser is None or self.is_complete:
-            self.close()  # bytes that belong to no answer: this connection cannot be trusted with another
+            self._fail(NotHttp())  # bytes that belong to no answer: this connection cannot be trusted with another
             return
+        self._bare += len(data)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError:
-            self._fail(NotHttp())
-        except zlib.error:
-            self._fail(ConnectionCut())
+            if self._bare > BARE_BYTES and not self.is_complete:
+                self._fail(NotHttp(f"more than {BARE_BYTES} bytes of headers"))
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as fault:
+            why = fault.__context__  # what a callback raised
+            self._fail(why if isinstance(why, NotHttp) else NotHttp())
         self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the answer: well where its end is the connection's, else cut."""
-        del exc
         self.is_lost = True
-        if self.has_head and not self._has_length and self._fault is None:
-            self.is_complete = True
-        elif not self.is_complete and self._fault is None:
-            self._fail(ConnectionCut())
+        if not self.is_complete and self._fault is None:
+            if self.has_head and not self._has_length and exc is None:
+                self.is_complete = True
+            else:
+                self._fault = ConnectionCut()
         self._wake()
         self._lost(self)
 
     # ------------------------------------------------------------ the parser's side
 
+    def on_message_begin(self) -> None:
+        """Refuse a second answer: nobody asked for it."""
+        if self.has_head:
+            raise NotHttp
+
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header; of repeated ones, all, with commas."""
+        """Keep a header; of repeated ones, all, with commas. Trailers are not kept."""
+        if self.has_head:
+            return
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
         self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
 
@@ -103,19 +124,28 @@ class UpstreamConnection(asyncio.Protocol):
         if self._parser is None:
             return
         status = self._parser.get_status_code()
-        if status < _CONTINUE:
+        if status < _FINAL:
             self.headers.clear()
             return
+        encoding = self.headers.get("content-encoding", "").lower()
+        if encoding in _COMPRESSED:
+            self._inflate = zlib.decompressobj(_GZIP_OR_ZLIB)
+        elif encoding not in _PLAIN:
+            raise NotHttp(f"an answer in the encoding “{encoding[:20]}”, which nobody asked for")
         self.status, self.has_head = status, True
         self._keeps_alive = self._parser.should_keep_alive()
-        self._has_length = "chunked" in self.headers.get("transfer-encoding", "") or "content-length" in self.headers
-        if self.headers.get("content-encoding", "identity") != "identity":
-            self._inflate = zlib.decompressobj(_GZIP_OR_ZLIB)
+        is_chunked = "chunked" in self.headers.get("transfer-encoding", "").lower()
+        self._has_length = is_chunked or "content-length" in self.headers
 
     def on_body(self, piece: bytes) -> None:
         """Keep a piece of the body, inflated where it was compressed although nobody asked for it."""
+        self._bare = 0
         if self._inflate is not None:
-            piece = self._inflate.decompress(piece, _INFLATED_BYTES)
+            piece = self._inflate.decompress(piece, max(1, INFLATED_BYTES - self._size))
+            if self._inflate.unconsumed_tail:
+                raise NotHttp("a compressed answer that is far too large")
+            if not piece:
+                return
         self._pieces.append(piece)
         self._size += len(piece)
         if self._size > BUFFER_BYTES and not self._is_paused:
@@ -132,9 +162,12 @@ class UpstreamConnection(asyncio.Protocol):
         """Send a whole request; the answer that comes is its."""
         self.status, self.headers, self.has_head, self.is_complete = 0, {}, False, False
         self._parser = httptools.HttpResponseParser(self)
-        self._inflate, self._pieces, self._size, self._fault = None, [], 0, None
+        self._inflate, self._pieces, self._size, self._bare = None, [], 0, 0
         self._has_length = self._keeps_alive = False
-        if self._transport is not None:
+        if self._transport is None or self._transport.is_closing():  # lost already: nobody would say so again
+            self._fault = self._fault or ConnectionCut()
+        else:
+            self._fault = None
             self._transport.write(request)
 
     async def head(self) -> None:
@@ -158,9 +191,12 @@ class UpstreamConnection(asyncio.Protocol):
         if not self._pieces and descriptor is not None and transport is not None and not transport.is_closing():
             try:
                 raw = os.read(descriptor, _READ_BYTES)
-            except OSError:  # nothing there yet, or a fault that asyncio will meet
+            except (BlockingIOError, InterruptedError):  # nothing there yet
                 raw = b""
-            if raw:  # an end is left to asyncio too
+            except OSError:  # told only once, so asyncio would take what follows for a good end
+                raw = b""
+                self._fail(ConnectionCut())
+            if raw:  # an end is left to asyncio
                 self.data_received(raw)
         return self._take_pieces()
 
@@ -172,7 +208,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def resume(self) -> None:
         """Read again as things come."""
-        if self._is_paused and self._transport is not None:
+        if self._is_paused and self._transport is not None and not self._transport.is_closing():
             self._is_paused = False
             self._transport.resume_reading()
 
@@ -192,13 +228,22 @@ class UpstreamConnection(asyncio.Protocol):
         self.connection_made(secure)
 
     @property
+    def has_answered(self) -> bool:
+        """Whether any byte of an answer to the last request has come."""
+        return self.has_head or self._bare > 0
+
+    @property
     def is_reusable(self) -> bool:
-        """Whether another request may be sent on it."""
-        closing = self._transport is None or self._transport.is_closing()
-        return self.is_complete and self._keeps_alive and not self.is_lost and not closing
+        """Whether another request may be sent on it: it is open, and this one is over in both directions."""
+        transport = self._transport
+        if transport is None or transport.is_closing() or transport.get_write_buffer_size():
+            return False
+        return self.is_complete and self._keeps_alive and not self.is_lost
 
     def close(self) -> None:
-        """Close at once: no goodbye that could wait for the other side."""
+        """Close at once: no goodbye that could wait for the other side. An unfinished answer is cut."""
+        if not self.is_complete and self._fault is None:
+            self._fault = ConnectionCut()
         if self._transport is not None:
             self._transport.abort()
 
@@ -220,5 +265,6 @@ class UpstreamConnection(asyncio.Protocol):
             self._waiter.set_result(None)
 
     def _fail(self, fault: Exception) -> None:
-        self._fault = fault
+        if self._fault is None:
+            self._fault = fault
         self.close()

@@ -5,7 +5,8 @@ import base64
 import socket
 import ssl
 from collections.abc import Callable
-from urllib.parse import SplitResult, unquote, urlsplit
+from typing import Any
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from daehwa.providers.upstream import Upstream
@@ -14,8 +15,9 @@ from daehwa.providers.upstream_faults import Faults, UpstreamFault
 
 _PORTS = {"http": 80, "https": 443}
 _HAPPY_EYEBALLS_SECONDS = 0.25
-_OK = 200
-_BODY_BREAKS = frozenset("\r\n\0")
+_SUCCESSES = range(200, 300)
+_LINE_BREAKS = frozenset("\r\n\0")
+_URL_LETTERS = "!#$%&'()*+,/:;=?@[]~"
 
 
 class Route:
@@ -25,13 +27,15 @@ class Route:
         self._upstream = upstream
         self._faults = faults
         self._address = _address(upstream.base_url)
-        self._proxy = _proxy(upstream, self._address)
+        proxy = _proxy(upstream, self._address)
+        self._proxy = _address(proxy, login=True) if proxy else None
+        self._is_proxy_unknown = bool(proxy) and self._proxy is None
         self._trust: ssl.SSLContext | None = None
 
     def request(self, method: str, path: str, headers: dict[str, str], body: bytes) -> bytes:
         """Return the bytes of a request."""
         address = urlsplit(self._upstream.url(path))
-        target = (address.path or "/") + (f"?{address.query}" if address.query else "")
+        target = quote((address.path or "/") + (f"?{address.query}" if address.query else ""), safe=_URL_LETTERS)
         if self._proxy is not None and address.scheme == "http":
             target = f"http://{_host_and_port(self._known_address())}{target}"
             headers = {**headers, **_proxy_authorization(self._proxy)}
@@ -45,6 +49,8 @@ class Route:
     async def connect(self, lost: Callable[[UpstreamConnection], None]) -> UpstreamConnection:
         """Open a connection, TLS and proxy included, within the time for it."""
         address = self._known_address()
+        if self._is_proxy_unknown:
+            raise self._faults.proxy_fault("its address is not of the form http://host:port")
         seconds = self._upstream.patience.connect
         try:
             async with asyncio.timeout(seconds):
@@ -63,20 +69,25 @@ class Route:
         if self._proxy is None:
             return await self._connected(address, trust, lost)
         connection = await self._to_proxy(self._proxy, lost)
-        if trust is not None:
-            await self._through(connection, self._proxy, address, trust)
+        try:
+            if trust is not None:
+                await self._through(connection, self._proxy, address, trust)
+        except BaseException:  # cancelled too
+            connection.close()
+            raise
         return connection
 
     async def _connected(
         self, address: SplitResult, trust: ssl.SSLContext | None, lost: Callable[[UpstreamConnection], None]
     ) -> UpstreamConnection:
         loop = asyncio.get_running_loop()
+        both: dict[str, Any] = {"happy_eyeballs_delay": _HAPPY_EYEBALLS_SECONDS}
         _, connection = await loop.create_connection(
             lambda: UpstreamConnection(lost),
-            address.hostname or "",
+            _ascii_host(address),
             address.port or _PORTS[address.scheme],
             ssl=trust,
-            happy_eyeballs_delay=_HAPPY_EYEBALLS_SECONDS,
+            **(both if isinstance(loop, asyncio.BaseEventLoop) else {}),  # uvloop does not know it
         )
         return connection
 
@@ -92,17 +103,20 @@ class Route:
     ) -> None:
         there = _host_and_port(address)
         connection.send(_head(f"CONNECT {there} HTTP/1.1", {"host": there, **_proxy_authorization(proxy)}))
-        await connection.head()
-        if connection.status != _OK:
-            connection.close()
+        try:
+            await connection.head()
+        except ConnectionCut as fault:
+            raise self._faults.proxy_fault("it hangs up") from fault
+        if connection.status not in _SUCCESSES:
             raise self._faults.proxy_fault(str(connection.status))
-        await connection.start_tls(trust, address.hostname or "")
+        await connection.start_tls(trust, _ascii_host(address))
 
     async def _trusted(self) -> ssl.SSLContext:
         if self._trust is None:  # reads some hundred certificates: 20–50 ms
-            self._trust = await asyncio.to_thread(ssl.create_default_context)
-            if self._upstream.ca_file is not None:
-                await asyncio.to_thread(self._trust.load_verify_locations, self._upstream.ca_file)
+            try:
+                self._trust = await asyncio.to_thread(_trust, self._upstream.ca_file)
+            except OSError as fault:
+                raise self._faults.no_trust("its file of certificate authorities cannot be read") from fault
         return self._trust
 
     def _fault(self, fault: OSError) -> UpstreamFault:
@@ -118,49 +132,63 @@ class Route:
 def check_headers(headers: dict[str, str]) -> None:
     """Raise `ValueError` on a header that would break out of its line."""
     for name, value in headers.items():
-        if not name or _BODY_BREAKS & set(name + value) or ":" in name or " " in name:
+        if not name or _LINE_BREAKS & set(name + value) or ":" in name or " " in name:
             raise ValueError(f"'{name}' is not a header of one line.")
 
 
 def _head(line: str, headers: dict[str, str]) -> bytes:
     check_headers(headers)
     lines = [line, *(f"{name}: {value}" for name, value in headers.items())]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
+    # Values outside ASCII go as UTF-8, as elsewhere; what the environment held undecoded goes as it was.
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
 
 
-def _address(base_url: str) -> SplitResult | None:
+def _trust(ca_file: str | None) -> ssl.SSLContext:
+    trust = ssl.create_default_context()
+    trust.set_alpn_protocols(["http/1.1"])
+    if ca_file is not None:
+        trust.load_verify_locations(ca_file)
+    return trust
+
+
+def _address(url: str, *, login: bool = False) -> SplitResult | None:
+    """Return the parts of an address, None where it is none or has a `login` that does not belong there."""
     try:
-        address = urlsplit(base_url)
-        known = address.scheme in _PORTS and bool(address.hostname) and (address.port or 1) > 0
+        address = urlsplit(url)
+        known = address.scheme in _PORTS and bool(_ascii_host(address)) and address.port != 0
     except ValueError:
         return None
-    breaks = any(letter.isspace() or not letter.isprintable() for letter in base_url)
-    return address if known and not breaks else None
+    breaks = any(letter.isspace() or not letter.isprintable() for letter in url)
+    has_more = "@" in address.netloc or address.fragment
+    return address if known and not breaks and (login or not has_more) else None
 
 
 def _ascii_host(address: SplitResult) -> str:
-    host = address.hostname or ""
-    host = host if host.isascii() else host.encode("idna").decode()
-    return f"[{host}]" if ":" in host else host
+    return (address.hostname or "").encode("idna").decode()
 
 
 def _host_and_port(address: SplitResult) -> str:
-    return f"{_ascii_host(address)}:{address.port or _PORTS[address.scheme]}"
+    return f"{_bracketed(_ascii_host(address))}:{address.port or _PORTS[address.scheme]}"
 
 
 def _host_header(address: SplitResult) -> str:
     is_usual = address.port in {None, _PORTS[address.scheme]}
-    return _ascii_host(address) if is_usual else _host_and_port(address)
+    return _bracketed(_ascii_host(address)) if is_usual else _host_and_port(address)
 
 
-def _proxy(upstream: Upstream, address: SplitResult | None) -> SplitResult | None:
-    if not upstream.use_proxy or address is None or address.hostname is None or _is_loopback(address.hostname):
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _proxy(upstream: Upstream, address: SplitResult | None) -> str | None:
+    if not upstream.use_proxy or address is None:
         return None
-    if proxy_bypass(address.hostname):
+    host = _ascii_host(address)
+    if _is_loopback(host) or proxy_bypass(host) or proxy_bypass(_host_and_port(address)):
         return None
     known = getproxies()
     found = known.get(address.scheme) or known.get("all")
-    return _address(found if "://" in found else f"http://{found}") if found else None
+    return found if not found or "://" in found else f"http://{found}"
 
 
 def _proxy_authorization(proxy: SplitResult) -> dict[str, str]:
