@@ -119,6 +119,10 @@ async def streams_at_once(target: Target, count: int, tokens: int, *, ramp: floa
     return list(await asyncio.gather(*(later(index) for index in range(count))))
 
 
-async def streams_in_turn(target: Target, count: int, tokens: int) -> list[StreamResult]:
-    """Open `count` streams one after another."""
-    return [await stream_once(target, tokens) for _ in range(count)]
+async def streams_in_turn(target: Target, count: int, tokens: int, *, pause: float = 0.0) -> list[StreamResult]:
+    """Open `count` streams one after another, `pause` seconds apart: nobody asks again in the same millisecond."""
+    results = []
+    for _ in range(count):
+        results.append(await stream_once(target, tokens))
+        await asyncio.sleep(pause)
+    return results

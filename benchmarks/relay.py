@@ -3,9 +3,10 @@
     uv run --group dev python benchmarks/relay.py [--rounds 5] [--streams 20]
 
 Prints, from one run with the three in turn (direct, nginx, daehwa, direct, …): the first token added over the direct
-call with one stream, server CPU per streamed token at 100 tokens/s, and the page frames that carry them. daehwa
-stores every turn with `synchronous=FULL`; nginx does nothing but pass bytes on. Server on one processor, upstream and
-client on the other. CPU is read in steps of 10 ms, so a row with few tokens is coarse.
+call with one stream at a time (20 ms apart, so that daehwa has named the conversation before), server CPU per streamed
+token at 100 tokens/s, and the page frames that carry them. daehwa stores every turn with `synchronous=FULL`; nginx does
+nothing but pass bytes on. Server on one processor, upstream and client on the other. CPU is read in steps of 10 ms, so
+a row with few tokens is coarse.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import programs
 from load import StreamResult, Target, streams_at_once, streams_in_turn
 
 _TOKENS_FIRST = 5
+_PAUSE = 0.02
 _MICRO = 1_000_000
 
 
@@ -68,7 +70,7 @@ def run(options: argparse.Namespace) -> list[Row]:
             for number in range(options.rounds):
                 print(f"first token, round {number + 1} of {options.rounds}", file=sys.stderr)
                 for row, target in zip(rows, targets, strict=True):
-                    measured(row, asyncio.run(streams_in_turn(target, options.firsts, _TOKENS_FIRST)))
+                    measured(row, asyncio.run(streams_in_turn(target, options.firsts, _TOKENS_FIRST, pause=_PAUSE)))
         with programs.nginx(paced) as (near, nginx), programs.daehwa(paced) as (page, daehwa):
             paced_targets = [
                 (Target("direct", paced), no_pids),
