@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 30
 END_SECONDS = 10
 _ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")

@@ -1,18 +1,16 @@
 """A real Chromium in front of the real program, with a model that does as it is told."""
 
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
-from typing import Any, TypeAlias
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
-from browser.reader import Reader, Watch
+from browser.reader import Reader, Readers, Watch
 from model import Model
 from playwright.async_api import Browser, async_playwright, expect
-from program import Program, serving
+from program import ROOT, Program, serving
 
-ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
     "--no-sandbox",
@@ -22,8 +20,6 @@ FLAGS = (
     "--disable-sync",
     "--no-first-run",
 )
-Readers: TypeAlias = Callable[..., Awaitable[Reader]]
-
 expect.set_options(timeout=10_000)
 
 

@@ -1,9 +1,18 @@
 """The person in front of the page: what they do, and what they can see."""
 
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 from playwright.async_api import BrowserContext, ConsoleMessage, Locator, Page, Request, WebError, expect
+
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 390, "height": 844},
+    "has_touch": True,
+    "is_mobile": True,
+    "device_scale_factor": 3,
+}
 
 
 @dataclass
@@ -103,3 +112,7 @@ class Reader:
     def row(self, title: str) -> Locator:
         """Return the conversation of this title in the sidebar."""
         return self.rows.filter(has=self.page.get_by_role("link", name=title, exact=True))
+
+
+Readers: TypeAlias = Callable[..., Awaitable[Reader]]
+"""Opens the page as one more person, with a browser's options of their own."""

@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser.conftest import ROOT, Readers
-from browser.reader import Reader
-from browser.test_asking import MARKDOWN
-from browser.test_looks import PHONE
+from browser.reader import PHONE, Reader, Readers
+from browser.samples import MARKDOWN
 from model import Model
 from playwright.async_api import expect
+from program import ROOT
 from upstream import CUT, ROLE, text
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]

@@ -3,45 +3,13 @@
 import asyncio
 
 import pytest
-from browser.conftest import Readers
-from browser.reader import Reader
+from browser.reader import Reader, Readers
+from browser.samples import CODE, HOSTILE, MARKDOWN
 from model import Model
 from playwright.async_api import expect
 from upstream import DONE, ROLE, ending, text, usage
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
-
-CODE = 'def greet(name):\n    return f"안녕, {name}"'
-MARKDOWN = f"""Some **bold** words and a list:
-
-- first
-- second
-
-| fruit | price |
-| --- | --- |
-| apple | 3 |
-
-```python
-{CODE}
-```
-"""
-HOSTILE = """Before <script>window.harmed = 1</script> <img src=x onerror="window.harmed = 2"> after.
-
-<iframe src="https://evil.example/frame"></iframe> <svg onload="window.harmed = 3"></svg>
-
-[press me](javascript:window.harmed=4) [or me](data:text/html,<script>alert(1)</script>)
-[me]( JaVaScRiPt:window.harmed=5 ) and <a href="javascript:window.harmed=6">raw</a>.
-
-![picture](https://evil.example/pixel.png) ![inline](data:image/svg+xml,<svg/onload=alert(1)>)
-
-```html"><img src=x onerror=window.harmed=7>
-<script>window.harmed = 8</script>
-```
-
-[an honest link](https://example.com/)
-
-The end.
-"""
 
 
 async def test_the_answer_appears_while_it_is_made(reader: Reader, model: Model) -> None:
@@ -126,6 +94,15 @@ async def test_shift_enter_breaks_the_line(reader: Reader, model: Model) -> None
     await reader.box.press("Enter")
     await reader.ended()
     assert model.questions[0].json["messages"][-1]["content"] == "one\ntwo"
+
+
+async def test_a_message_that_is_too_long_is_not_sent(reader: Reader, model: Model) -> None:
+    await reader.box.fill("x" * 200_003)
+    await expect(reader.page.get_by_text("This is 3 characters too long. A message may have 200,000.")).to_be_visible()
+    await reader.box.press("Enter")
+    await expect(reader.page.get_by_role("button", name="Send")).to_be_disabled()
+    await expect(reader.questions).to_have_count(0)
+    assert model.questions == []
 
 
 async def test_a_draft_survives_a_reload(reader: Reader) -> None:

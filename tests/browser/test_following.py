@@ -211,6 +211,40 @@ async def test_an_answer_goes_on_after_a_lost_connection(reader: Reader, model: 
     assert len(model.questions) == 1
 
 
+async def test_an_answer_goes_on_while_another_conversation_is_open(reader: Reader, model: Model) -> None:
+    steps, gates = gated("one ", "two ", "three.")
+    model.says(steps, "Something else.")
+    await reader.ask("Count")
+    await expect(reader.answer).to_contain_text("one")
+    await reader.press("New conversation", reader.sidebar)
+    await expect(reader.answers).to_have_count(0)
+    await reader.ask_to_end("What else?")
+    await expect(reader.answer.locator(".prose")).to_have_text("Something else.")
+    gates[0].set()
+    await reader.row("Count").first.get_by_role("link").click()
+    await expect(reader.question.locator(".bubble")).to_have_text("Count")
+    await expect(reader.answer.locator(".prose")).to_have_text("one two")
+    gates[1].set()
+    await reader.ended()
+    await expect(reader.answer.locator(".prose")).to_have_text("one two three.")
+
+
+async def test_a_conversation_deleted_while_it_grows_comes_back_whole(reader: Reader, model: Model) -> None:
+    steps, gates = gated("one ", "two.")
+    model.says(steps)
+    await reader.ask("Count for a while")
+    await expect(reader.answer).to_contain_text("one")
+    await reader.choose(reader.row("Count for a while"), "Delete")
+    await expect(reader.row("Count for a while")).to_have_count(0)
+    await reader.press("Undo")
+    await expect(reader.answer).to_contain_text("one")
+    gates[0].set()
+    await reader.ended()
+    kept = await reader.answer.locator(".prose").text_content()
+    assert kept is not None
+    assert "one two.".startswith(kept.strip())
+
+
 async def test_a_fast_long_answer_is_whole(reader: Reader, model: Model) -> None:
     said = " ".join(f"word{number}" for number in range(3000))
     model.says(Answer(stream(said)))

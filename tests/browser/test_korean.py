@@ -1,8 +1,7 @@
 """한국어: by real composition events, as an input method sends them, and the page's own Korean."""
 
 import pytest
-from browser.conftest import Readers
-from browser.reader import Reader
+from browser.reader import Reader, Readers
 from model import Model
 from playwright.async_api import CDPSession, expect
 

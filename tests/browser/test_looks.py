@@ -1,17 +1,14 @@
 """How the page comes up: what it weighs, that nothing jumps or flashes, on a phone and in the dark."""
 
 import asyncio
-from typing import Any
 
 import pytest
-from browser.conftest import Readers
-from browser.reader import Reader
+from browser.reader import PHONE, Reader, Readers
 from model import Model
 from playwright.async_api import Page, Route, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
-PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 3}
 DARK, LIGHT = "rgb(28, 30, 29)", "rgb(253, 253, 252)"
 TOUCH_PIXELS = 39
 """Targets for fingers are 44 pixels where they stand alone; a little less beside text."""
@@ -152,8 +149,7 @@ async def test_a_tap_beside_the_drawer_closes_it(readers: Readers) -> None:
 
 
 async def test_wide_tables_and_code_scroll_in_themselves_on_a_phone(readers: Readers, model: Model) -> None:
-    options: dict[str, Any] = PHONE
-    reader = await readers(**options)
+    reader = await readers(**PHONE)
     row = "| " + " | ".join(f"column number {number}" for number in range(12)) + " |"
     model.says(f"{row}\n{'| --- ' * 12}|\n{row}\n\n```\n{'a long line of code ' * 20}\n```\n")
     await reader.ask_to_end("Wide")
