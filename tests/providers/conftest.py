@@ -1,17 +1,23 @@
 """Making a provider over a test upstream, impatient where tests would wait, and closing it again."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeAlias
 
 import pytest
+from providers.client_asks import settled
 
 from daehwa.providers.openai_wire import OpenAIWireProvider
+from daehwa.providers.pacing import Beat
 from daehwa.providers.upstream import Patience, Upstream
+from daehwa.providers.upstream_client import UpstreamClient
+from daehwa.providers.upstream_faults import Faults
 
 KEY = "sk-test-1234567890abcdef"
 IMPATIENT = Patience(retry_base=0.01)
 
 Connect: TypeAlias = Callable[..., OpenAIWireProvider]
+Make: TypeAlias = Callable[..., UpstreamClient]
 
 
 @pytest.fixture
@@ -27,3 +33,22 @@ async def connect() -> AsyncIterator[Connect]:
     yield make
     for provider in made:
         await provider.aclose()
+
+
+@pytest.fixture
+async def make() -> AsyncIterator[Make]:
+    """Make HTTP clients; in the end none may have left anything behind, nor asyncio complained."""
+    clients: list[UpstreamClient] = []
+    complaints: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: complaints.append(told))
+
+    def client(base_url: str, **settings: Any) -> UpstreamClient:
+        upstream = Upstream(name="acme", base_url=base_url, **settings)
+        clients.append(UpstreamClient(upstream, Faults(upstream), Beat(0.005)))
+        return clients[-1]
+
+    yield client
+    for made in clients:
+        await made.aclose()
+    await settled(lambda: not any(made._busy or made._idle or made._drains for made in clients))
+    assert complaints == []
