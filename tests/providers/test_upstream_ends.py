@@ -79,7 +79,7 @@ async def test_cancelled_while_the_answer_is_awaited(
         await cancelled(asked(client), lambda: len(server.lines) == 1)
         async with asyncio.timeout(0.2):
             await server.ended[0].wait()
-        assert not (client._idle or client._busy)
+        assert [*client._idle, *client._busy] == []
 
 
 @pytest.mark.usefixtures("no_remains")
@@ -218,7 +218,7 @@ async def test_the_end_of_a_finished_stream_is_drained_or_given_up(make: Make, *
             await settled(lambda: len(client._idle) == 1)
         await client.aclose()
         await server.ended[0].wait()
-        assert not (client._idle or client._busy or client._drains)
+        assert [*client._idle, *client._busy, *client._drains] == []
 
 
 async def test_a_call_that_is_over_leaves_no_timer(make: Make) -> None:

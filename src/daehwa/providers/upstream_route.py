@@ -34,12 +34,13 @@ class Route:
 
     def request(self, method: str, path: str, headers: dict[str, str], body: bytes) -> bytes:
         """Return the bytes of a request."""
+        known = self._known_address()
         address = urlsplit(self._upstream.url(path))
         target = quote((address.path or "/") + (f"?{address.query}" if address.query else ""), safe=_URL_LETTERS)
-        if self._proxy is not None and address.scheme == "http":
-            target = f"http://{_host_and_port(self._known_address())}{target}"
+        if self._proxy is not None and known.scheme == "http":
+            target = f"http://{_host_and_port(known)}{target}"
             headers = {**headers, **_proxy_authorization(self._proxy)}
-        return _head(f"{method} {target} HTTP/1.1", {"host": _host_header(self._known_address()), **headers}) + body
+        return _head(f"{method} {target} HTTP/1.1", {"host": _host_header(known), **headers}) + body
 
     def _known_address(self) -> SplitResult:
         if self._address is None:
