@@ -135,7 +135,7 @@ async def serve(
 
         def started() -> None:
             listening(address_of(listener))
-            for work in (prepare_models(services, settings.default_model, say), keep_house(services.store)):
+            for work in (prepare_models(services, settings.default_model, say), keep_house(services)):
                 task = asyncio.create_task(work)
                 task.add_done_callback(_report_fault)
                 background.add(task)
@@ -161,14 +161,14 @@ async def interrupt_leftovers(store: ConversationStore, say: Callable[[str], Non
         say(f"  {found} {answers} cut off when the last server ended: the text is kept, and the page can continue it.")
 
 
-async def keep_house(store: ConversationStore) -> None:
+async def keep_house(services: Services) -> None:
     """Now and then interrupt what other processes left growing and remove what was deleted: one slow timer."""
     sweeps = 0
     while True:
         try:
             if sweeps % SWEEPS_PER_PURGE == 0:
-                await store.purge_deleted(before=now_ms() - RESTORABLE_MS)
-            await store.interrupt_replies(heartbeat_before=now_ms() - STALE_MS)
+                await services.store.purge_deleted(before=now_ms() - RESTORABLE_MS)
+            await services.running.interrupt_stale()
         except DaehwaError as error:
             _log.warning("housekeeping waits: %s", error.message)
         sweeps += 1

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 from cores import Core
 
@@ -129,15 +130,21 @@ async def test_stop_ends_the_upstream_call_and_keeps_the_text() -> None:
         stopped = await core.running.stop("me", request.reply)
         assert (stopped.status, stopped.text, stopped.finish) == ("stopped", "half", None)
         assert core.provider.calls[0].closed
-        assert await core.store.get_message("me", request.reply) == stopped
+        stored = await core.store.get_message("me", request.reply)
+        assert msgspec.structs.replace(stored, heartbeat=stopped.heartbeat) == stopped
         assert await core.ended(request.reply) == ReplyEnded("stopped")
 
 
-async def test_stop_right_after_the_start_still_ends_the_turn() -> None:
+async def test_stop_before_the_first_step_still_ends_the_turn() -> None:
     async with a_core([asyncio.Event()]) as core:
         request = core.question()
-        await core.running.start(request)
-        assert (await core.running.stop("me", request.reply)).status == "stopped"
+        starting = asyncio.create_task(core.running.start(request))
+        await asyncio.sleep(0)  # the start begins
+        await asyncio.sleep(0)  # the turn is stored
+        assert len(core.running) == 1
+        await core.running.stop_all("me", request.conversation)
+        assert (await starting).status == "streaming"
+        assert (await core.store.get_message("me", request.reply)).status == "stopped"
         assert core.provider.requests == []
 
 

@@ -13,7 +13,13 @@ from functools import partial
 
 import msgspec
 
-from daehwa.conversation.errors import InvalidParent, MessageNotFound, ModelNotFound, StoreError
+from daehwa.conversation.errors import (
+    InvalidParent,
+    MessageNotFound,
+    ModelNotFound,
+    ReplyStillGrowing,
+    StoreError,
+)
 from daehwa.conversation.events import Heartbeat, Numbered, ReplyEnded, UsageReported
 from daehwa.conversation.ids import now_ms
 from daehwa.conversation.messages import Message, Part, title_from
@@ -70,7 +76,7 @@ class RunningTurns:
         self._runner = runner
         self._options = options or RunningOptions()
         self._turns: dict[str, Turn] = {}
-        self._starting: dict[str, asyncio.Future[None]] = {}
+        self._starting: dict[str, asyncio.Task[Message]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._ticker: asyncio.Task[None] | None = None
         self._closing = False
@@ -88,17 +94,20 @@ class RunningTurns:
         """
         while (other := self._starting.get(request.reply)) is not None:
             await asyncio.wait([other])
-        begun_here = asyncio.get_running_loop().create_future()
-        self._starting[request.reply] = begun_here
-        try:
-            return await self._start(request)
-        finally:
-            del self._starting[request.reply]
-            begun_here.set_result(None)
+        # Its own task: a caller that is cancelled while the store commits would leave a reply that nobody makes.
+        starting = asyncio.create_task(self._start(request), name=f"start of {request.reply}")
+        self._starting[request.reply] = starting
+        starting.add_done_callback(partial(self._started, request.reply))
+        await asyncio.wait([starting])
+        return starting.result()
+
+    def _started(self, reply: str, starting: asyncio.Task[Message]) -> None:
+        del self._starting[reply]
+        if not starting.cancelled():
+            starting.exception()  # whoever still waits raises it; nobody else needs to hear of it
 
     async def _start(self, request: TurnRequest) -> Message:
-        if self._closing:
-            raise StoreError("The server is shutting down. Send the question again in a moment.")
+        self._check_open()
         try:
             resolved = await self._catalogue.resolve(request.model)
         except ModelNotFound:
@@ -106,16 +115,31 @@ class RunningTurns:
             if existing is None:
                 raise
             return existing
-        begun = await self._store.begin_turn(_new_turn(request, resolved.model.id, self._runner))
+        self._check_open()
+        begun = await self._begin(_new_turn(request, resolved.model.id, self._runner))
         if begun.created:
             self._run(begun, Turn(begun, resolved, self._store, continue_reply=request.continue_reply))
         return begun.reply
 
+    def _check_open(self) -> None:
+        if self._closing:
+            raise StoreError("The server is shutting down. Send the question again in a moment.")
+
+    async def _begin(self, turn: NewTurn) -> BegunTurn:
+        try:
+            return await self._store.begin_turn(turn)
+        except ReplyStillGrowing:
+            if not await self.interrupt_stale():
+                raise
+        return await self._store.begin_turn(turn)
+
     async def _existing_reply(self, request: TurnRequest) -> Message | None:
         try:
-            return await self._store.get_message(request.owner, request.reply)
+            message = await self._store.get_message(request.owner, request.reply)
         except MessageNotFound:
             return None
+        is_it = message.role == "assistant" and message.conversation == request.conversation
+        return message if is_it else None
 
     def _run(self, begun: BegunTurn, turn: Turn) -> None:
         self._turns[begun.reply.id] = turn
@@ -153,7 +177,7 @@ class RunningTurns:
         while True:
             message = await self._store.get_message(owner, reply)
             if self._is_stale(message):
-                await self._interrupt_stale()
+                await self.interrupt_stale()
                 continue
             batch = list(deltas_since(message.parts, position))
             position = max(position, message.position)
@@ -171,8 +195,13 @@ class RunningTurns:
         last_sign = message.heartbeat or message.created
         return message.status == "streaming" and now_ms() - last_sign > self._options.stale_after * 1000
 
-    async def _interrupt_stale(self) -> None:
-        await self._store.interrupt_replies(heartbeat_before=now_ms() - round(self._options.stale_after * 1000))
+    async def interrupt_stale(self) -> int:
+        """Mark the replies "interrupted" that nobody makes any more; return how many.
+
+        Those that are made here show first that they live: after the machine's sleep their last sign of life is old.
+        """
+        await self._save_checkpoints(list(self._turns.values()), heartbeat_after=0.0)
+        return await self._store.interrupt_replies(heartbeat_before=now_ms() - round(self._options.stale_after * 1000))
 
     # ------------------------------------------------------------ stop
 
@@ -197,30 +226,38 @@ class RunningTurns:
     async def aclose(self) -> None:
         """Interrupt every turn; return when all are stored and their followers were told."""
         self._closing = True
-        for turn in list(self._turns.values()):
-            turn.interrupt()
+        self._interrupt_all()
+        if self._starting:
+            await asyncio.wait(list(self._starting.values()))
+            self._interrupt_all()  # what was being stored just now
         if self._tasks:
             await asyncio.wait(list(self._tasks))
         if self._ticker is not None:
             self._ticker.cancel()
             await asyncio.wait([self._ticker])
 
+    def _interrupt_all(self) -> None:
+        for turn in self._turns.values():
+            turn.interrupt()
+
     # ------------------------------------------------------------ the shared ticker
 
     async def _tick(self) -> None:
         loop, options = asyncio.get_running_loop(), self._options
         last_beat = loop.time()
-        while self._turns:
-            await asyncio.sleep(options.checkpoint)
-            await self._save_checkpoints(list(self._turns.values()))
-            if loop.time() - last_beat >= options.follower_heartbeat - options.checkpoint / 2:
-                last_beat = loop.time()
-                for turn in self._turns.values():
-                    turn.beat()
-        self._ticker = None
+        try:
+            while self._turns:
+                await asyncio.sleep(options.checkpoint)
+                await self._save_checkpoints(list(self._turns.values()), heartbeat_after=options.stored_heartbeat)
+                if loop.time() - last_beat >= options.follower_heartbeat - options.checkpoint / 2:
+                    last_beat = loop.time()
+                    for turn in self._turns.values():
+                        turn.beat()
+        finally:
+            self._ticker = None
 
-    async def _save_checkpoints(self, turns: Sequence[Turn]) -> None:
-        heartbeat_ms = round(self._options.stored_heartbeat * 1000)
+    async def _save_checkpoints(self, turns: Sequence[Turn], *, heartbeat_after: float) -> None:
+        heartbeat_ms = round(heartbeat_after * 1000)
         due = {turn.message.id: (turn, made) for turn in turns if (made := turn.checkpoint(heartbeat_ms)) is not None}
         if not due:
             return

@@ -1,0 +1,131 @@
+"""Turns where things meet: a start that is cancelled, an end in the middle of a start, a machine that slept."""
+
+import asyncio
+
+import pytest
+from cores import Core
+
+from daehwa.conversation.errors import ModelNotFound, ReplyStillGrowing
+from daehwa.conversation.events import ReplyEnded, TextDelta
+from daehwa.conversation.ids import new_id, now_ms
+from daehwa.conversation.messages import Message
+from daehwa.conversation.ports import BegunTurn, NewTurn
+from daehwa.conversation.running import RunningOptions, RunningTurns, TurnRequest
+from daehwa.providers.scripted import Script, ScriptedProvider
+from daehwa.stores.memory import MemoryStore
+
+
+class SlowStore(MemoryStore):
+    """A store that tells of a commit only when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.committed = asyncio.Event()
+        self.may_tell = asyncio.Event()
+
+    async def begin_turn(self, turn: NewTurn) -> BegunTurn:
+        begun = await super().begin_turn(turn)
+        self.committed.set()
+        await self.may_tell.wait()
+        return begun
+
+
+def a_slow_core(script: Script) -> tuple[Core, SlowStore]:
+    core, store = Core(ScriptedProvider(script)), SlowStore()
+    core.store = store
+    core.running = RunningTurns(store, core.catalogue, runner="test", options=core.options)
+    return core, store
+
+
+async def test_a_turn_whose_caller_is_cancelled_while_it_is_stored_is_made_all_the_same() -> None:
+    core, store = a_slow_core([(TextDelta("made"),)])
+    request = core.question()
+    caller = asyncio.create_task(core.running.start(request))
+    await store.committed.wait()
+    caller.cancel()
+    await asyncio.wait([caller])
+    store.may_tell.set()
+    await core.running.start(request)
+    assert (await core.ended(request.reply)).status == "complete"
+    assert (await store.get_message("me", request.reply)).text == "made"
+    await core.running.aclose()
+
+
+async def test_a_turn_that_is_stored_while_the_program_ends_is_interrupted_before_the_end() -> None:
+    core, store = a_slow_core([asyncio.Event()])
+    request = core.question()
+    caller = asyncio.create_task(core.running.start(request))
+    await store.committed.wait()
+    closing = asyncio.create_task(core.running.aclose())
+    await asyncio.sleep(0)  # it begins, and waits for what is being stored
+    store.may_tell.set()
+    await closing
+    assert (await caller).id == request.reply
+    assert (len(core.running), (await store.get_message("me", request.reply)).status) == (0, "interrupted")
+
+
+async def test_what_is_made_here_is_not_taken_for_dead_after_the_machine_slept() -> None:
+    gate = asyncio.Event()
+    core = Core(ScriptedProvider([(TextDelta("before "),), gate, (TextDelta("after"),)]))
+    quiet = RunningOptions(checkpoint=60.0, stale_after=0.05, store_poll=0.01)  # no tick comes before the sweep
+    core.running = RunningTurns(core.store, core.catalogue, runner="test", options=quiet)
+    request = core.question()
+    await core.running.start(request)
+    await anext(core.running.follow("me", request.reply))
+    await asyncio.sleep(0.1)  # its only sign of life is now too old
+    assert await core.running.interrupt_stale() == 0
+    stored = await core.store.get_message("me", request.reply)
+    assert (stored.status, stored.text) == ("streaming", "before ")
+    gate.set()
+    assert await core.ended(request.reply) == ReplyEnded("complete", "stop")
+    await core.running.aclose()
+
+
+def _left_behind(request: TurnRequest, heartbeat: int) -> NewTurn:
+    """A turn as another process stored it before it was killed."""
+    assert request.question is not None
+    question = Message(
+        id=request.question.id,
+        conversation=request.conversation,
+        parent=None,
+        role="user",
+        parts=request.question.parts,
+        created=heartbeat,
+    )
+    reply = Message(
+        id=request.reply,
+        conversation=request.conversation,
+        parent=question.id,
+        role="assistant",
+        parts=(),
+        status="streaming",
+        created=heartbeat,
+        heartbeat=heartbeat,
+    )
+    return NewTurn(
+        owner="me", conversation=request.conversation, question=question, reply=reply, title="Hi", runner="killed"
+    )
+
+
+@pytest.mark.parametrize("is_dead", [False, True])
+async def test_a_question_follows_a_reply_whose_process_is_gone(core: Core, *, is_dead: bool) -> None:
+    first = core.question()
+    await core.store.begin_turn(_left_behind(first, now_ms() - (60_000 if is_dead else 0)))
+    further = core.question(parent=first.reply, conversation=first.conversation)
+    if not is_dead:
+        with pytest.raises(ReplyStillGrowing):
+            await core.running.start(further)
+        return
+    await core.running.start(further)
+    assert (await core.ended(further.reply)).status == "complete"
+    assert (await core.store.get_message("me", first.reply)).status == "interrupted"
+
+
+async def test_the_id_of_a_question_is_no_reply_that_is_there(core: Core) -> None:
+    request = core.question()
+    await core.running.start(request)
+    await core.ended(request.reply)
+    assert request.question is not None
+    for conversation, reply in ((request.conversation, request.question.id), (new_id(), request.reply)):
+        with pytest.raises(ModelNotFound):
+            await core.running.start(TurnRequest(owner="me", conversation=conversation, reply=reply, model="gone"))
