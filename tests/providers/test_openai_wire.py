@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from providers.conftest import KEY, Connect
 from providers.contract import all_events, question, said
-from upstream import DONE, ROLE, Answer, FakeUpstream, Step, chunk, ending, error, frame, stream, text, usage
+from upstream import DONE, ROLE, Answer, FakeUpstream, Request, Step, chunk, ending, error, frame, stream, text, usage
 
 from daehwa.conversation.events import (
     Finished,
@@ -158,6 +158,19 @@ async def test_an_upstream_that_refuses_stream_options_is_asked_without_ever_aft
         for _ in range(2):
             assert said(await all_events(provider, question())) == "Hi."
         assert ["stream_options" in turn.json for turn in upstream.turns] == [True, False, False]
+
+
+async def test_turns_that_are_refused_together_are_all_asked_anew(connect: Connect) -> None:
+    def answer(request: Request) -> Answer:
+        for name in ("stream_options", "max_tokens"):
+            if name in request.json:
+                return error(400, f"Unknown parameter: {name}")
+        return Answer(stream("Hi."))
+
+    async with FakeUpstream(answer) as upstream:
+        provider = connect(upstream.base_url)
+        replies = await asyncio.gather(*(all_events(provider, CONVERSATION) for _ in range(3)))
+    assert [said(events) for events in replies] == ["Hi."] * 3
 
 
 async def test_an_upstream_that_wants_the_other_output_limit_gets_it(connect: Connect) -> None:

@@ -111,14 +111,17 @@ class OpenAIWireProvider:
     async def _open(self, request: GenerationRequest) -> "UpstreamStream":
         # Three rounds at most: one again for an upstream without usage, one for the other name of the output limit.
         while True:
-            stream = await self._connected().post("chat/completions", self._body(request))
+            asked = self._body(request)
+            stream = await self._connected().post("chat/completions", asked)
             if stream.status == _OK:
                 return stream
             try:
                 body = await stream.body()
             finally:
                 stream.close()
-            if not (stream.status in _REFUSALS and self._adapts_to(said_in(body).message, request)):
+            is_refused = stream.status in _REFUSALS
+            # Another turn may have learned meanwhile what this refusal says: then it is asked anew as well.
+            if not (is_refused and (self._body(request) != asked or self._adapts_to(said_in(body).message, request))):
                 raise self._faults.answered(stream.status, stream.headers, body, request.model)
 
     def _body(self, request: GenerationRequest) -> bytes:
