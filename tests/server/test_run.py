@@ -42,6 +42,17 @@ async def _serving(server: Server) -> AsyncIterator[str]:
         await asyncio.wait_for(task, 5)
 
 
+@pytest.mark.parametrize("said", [b"", b"GET / HT"])
+async def test_a_connection_that_sends_no_whole_head_has_an_end(tmp_path: Path, said: bytes) -> None:
+    server = _server(Core(), tmp_path)
+    server.config.timeout_keep_alive = 0.2  # type: ignore[assignment]  # it goes to call_later as it is
+    async with _serving(server) as address:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(address.rpartition(":")[2]))
+        writer.write(said)
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
+
+
 async def test_running_turns_end_first_and_their_followers_are_told(tmp_path: Path) -> None:
     core = Core(ScriptedProvider([(TextDelta("Once upon"),), asyncio.Event()]))
     server = _server(core, tmp_path, before_shutdown=core.running.aclose)

@@ -70,11 +70,12 @@ def address_of(listener: socket.socket) -> str:
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, with an end to how long a request's head may be and how long a silent connection may stay."""
+    """uvicorn's protocol, with an end to how long a head may be or take, and to how long a silent connection stays."""
 
     _in_head = True
     _head_bytes = 0
     _heads = 0
+    _head_timeout: asyncio.TimerHandle | None = None
     _TOO_LARGE: ClassVar[bytes] = (
         b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
     )
@@ -89,14 +90,23 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         was_in_head, heads = self._in_head, self._heads
         super().data_received(data)
         if was_in_head and self._in_head and heads == self._heads and not self.transport.is_closing():
+            if self._head_timeout is None:
+                # uvicorn's own timer ends with the first byte; this one ends with the head.
+                self._head_timeout = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES:
                 self.transport.write(self._TOO_LARGE)
                 self.transport.close()
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End, and the wait for the rest of a head with it."""
+        self._end_head_timeout()
+        super().connection_lost(exc)
+
     def on_headers_complete(self) -> None:
         """Note that the head is over."""
         self._in_head, self._head_bytes = False, 0
+        self._end_head_timeout()
         self._heads += 1
         super().on_headers_complete()
 
@@ -104,6 +114,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Note that a new head may begin."""
         self._in_head = True
         super().on_message_complete()
+
+    def _end_head_timeout(self) -> None:
+        if self._head_timeout is not None:
+            self._head_timeout.cancel()
+            self._head_timeout = None
 
 
 class Server(uvicorn.Server):
