@@ -216,8 +216,8 @@ export class OpenConversation {
   }
 
   retitle(title: string): void {
-    if (this.meta) this.meta = { ...this.meta, title, title_source: "model" };
-    conversations.patch(this.id, { title, title_source: "model" });
+    const known = conversations.find(this.id) ?? this.meta;
+    if (known) conversations.put((this.meta = { ...known, title, title_source: "model" }));
     tellOtherTabs(this.id);
   }
 

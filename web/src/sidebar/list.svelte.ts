@@ -13,6 +13,8 @@ class ConversationList {
   hasMore = $state(false);
   #after: string | null = null;
   #busy = false;
+  /** Counts what was changed here, so that a list asked for before is not taken for newer. */
+  #changes = 0;
 
   find(id: string): Conversation | undefined {
     return this.items.find((conversation) => conversation.id === id);
@@ -21,6 +23,7 @@ class ConversationList {
   /** Take in one conversation as it is now, wherever it comes from. */
   put(conversation: Conversation): void {
     const others = this.items.filter((other) => other.id !== conversation.id);
+    this.#changes += 1;
     this.items = conversation.archived ? others : [...others, conversation].sort(byPlace);
   }
 
@@ -31,15 +34,18 @@ class ConversationList {
   }
 
   drop(id: string): void {
+    this.#changes += 1;
     this.items = this.items.filter((conversation) => conversation.id !== id);
   }
 
   /** Load what is shown once more, from the top. */
   async refresh(): Promise<void> {
     const limit = Math.min(MOST, Math.max(PAGE, this.items.length));
+    const before = this.#changes;
     try {
       // The first load names no limit: it is the server's to choose.
       const page = await api.listConversations(this.items.length <= PAGE ? {} : { limit });
+      if (this.#changes !== before) return await this.refresh();
       this.#replaceTop(page);
       this.state = "ready";
     } catch (error) {
