@@ -4,9 +4,9 @@ import asyncio
 import time
 
 import pytest
-from browser.reader import Reader
+from browser.reader import Reader, Readers
 from model import Model
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 from upstream import DONE, ROLE, Answer, Step, ending, stream, text
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -229,20 +229,39 @@ async def test_an_answer_goes_on_while_another_conversation_is_open(reader: Read
     await expect(reader.answer.locator(".prose")).to_have_text("one two three.")
 
 
-async def test_a_conversation_deleted_while_it_grows_comes_back_whole(reader: Reader, model: Model) -> None:
-    steps, gates = gated("one ", "two.")
-    model.says(steps)
+async def test_deleting_ends_the_paid_call_and_undo_brings_back_what_there_was(reader: Reader, model: Model) -> None:
+    steps, _ = gated("one ", "never said")
+    model.says(steps, "two.")
     await reader.ask("Count for a while")
     await expect(reader.answer).to_contain_text("one")
     await reader.choose(reader.row("Count for a while"), "Delete")
     await expect(reader.row("Count for a while")).to_have_count(0)
+    await asyncio.wait_for((await model.question()).closed.wait(), 5)
     await reader.press("Undo")
-    await expect(reader.answer).to_contain_text("one")
-    gates[0].set()
-    await reader.ended()
-    kept = await reader.answer.locator(".prose").text_content()
-    assert kept is not None
-    assert "one two.".startswith(kept.strip())
+    await expect(reader.answer).to_contain_text("You stopped this answer.")
+    await expect(reader.answer.locator(".prose")).to_have_text("one")
+    await reader.press("Continue", reader.answer)
+    await expect(reader.answer.locator(".prose")).to_have_text("one two.")
+
+
+async def test_a_conversation_begun_before_the_list_has_come_is_in_it(readers: Readers, model: Model) -> None:
+    reader = await readers()
+    model.title = "Begun early"
+    come = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        answer = await route.fetch()
+        await come.wait()
+        await route.fulfill(response=answer)
+
+    await reader.page.route("**/api/conversations", late)
+    await reader.page.reload()
+    await reader.ask_to_end("Quickly")
+    await expect(reader.page).to_have_title("Begun early · daehwa")
+    async with reader.page.expect_response("**/api/conversations"):
+        come.set()
+    await reader.page.wait_for_load_state("networkidle")
+    await expect(reader.row("Begun early")).to_be_visible(timeout=5_000)
 
 
 async def test_a_fast_long_answer_is_whole(reader: Reader, model: Model) -> None:
