@@ -2,7 +2,7 @@ import asyncio
 import signal
 
 from cli.conftest import Program
-from upstream import Answer, FakeUpstream, error, stream
+from upstream import Answer, FakeUpstream, Request, error, stream
 
 from daehwa.stores.sqlite import SqliteStore
 
@@ -70,6 +70,25 @@ async def test_ctrl_c_stops_the_answer_and_keeps_what_came(program: Program) -> 
         await asyncio.wait_for(turn.closed.wait(), 5)
         never.set()
     assert ("assistant", "stopped", "Half of") in await kept(program)
+
+
+async def test_ctrl_c_after_the_answer_does_not_wait_for_a_title(program: Program) -> None:
+    never = asyncio.Event()
+
+    def answer(request: Request) -> Answer:
+        is_title = request.json["messages"][0]["role"] == "system"
+        return Answer([never] if is_title else stream("All of it."))
+
+    async with FakeUpstream(answer) as upstream:
+        process = await program.start("ask", "Short?", OPENAI_BASE_URL=upstream.base_url)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.close()
+        assert await process.stdout.readline() == b"All of it.\n"
+        process.send_signal(signal.SIGINT)
+        assert await asyncio.wait_for(process.wait(), 10) == 0  # a title may take 20 s
+        never.set()
+    assert ("assistant", "complete", "All of it.") in await kept(program)
 
 
 async def test_a_refused_key_is_a_paragraph_and_is_not_shown(program: Program) -> None:

@@ -3,6 +3,10 @@ import json
 from cli.conftest import Program
 from upstream import FakeUpstream
 
+from daehwa.data_folder import DATABASE
+from daehwa.stores.sqlite_connection import open_file
+from daehwa.stores.sqlite_migrations import MIGRATIONS, migrate
+
 KEY = "sk-a-key-that-nobody-sees-01"
 
 
@@ -37,3 +41,15 @@ async def test_the_doctor_sees_the_server_beside_it(program: Program) -> None:
     async with FakeUpstream() as upstream, program.serving(OPENAI_BASE_URL=upstream.base_url) as server:
         ended = await program.run("doctor", OPENAI_BASE_URL=upstream.base_url)
     assert f"in use by process {server.process.pid}" in ended.out
+
+
+async def test_the_doctor_sees_the_copies_that_migrations_left(program: Program) -> None:
+    program.data.mkdir()
+    path = program.data / DATABASE
+    connection = open_file(path)
+    migrate(connection, path)
+    backup = migrate(connection, path, (*MIGRATIONS, lambda _: None))
+    connection.close()
+    assert backup is not None
+    ended = await program.run("doctor", "--json", OPENAI_BASE_URL="http://127.0.0.1:9/v1")
+    assert json.loads(ended.out)["data"]["backups"] == [backup.name]

@@ -154,6 +154,7 @@ async def _print_reply(running: RunningTurns, reply: str) -> int:
 async def _stop_when(stopped: asyncio.Event, running: RunningTurns, reply: str) -> None:
     await stopped.wait()
     await running.stop(OWNER, reply)
+    await running.aclose()  # where the answer was whole already: give up the title that is being made
 
 
 def _exit_code(ended: ReplyEnded | None) -> int:

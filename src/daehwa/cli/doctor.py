@@ -170,7 +170,9 @@ def _data(folder: DataFolder) -> DataReport:
         exists=exists,
         is_writable=os.access(nearest, os.W_OK | os.X_OK),
         database_bytes=database.stat().st_size if database.is_file() else None,
-        backups=tuple(sorted(path.name for path in folder.path.glob(f"{database.name}.*backup*"))) if exists else (),
+        backups=tuple(sorted(path.name for path in folder.path.glob(f"{database.stem}.*.backup{database.suffix}")))
+        if exists
+        else (),
         free_bytes=shutil.disk_usage(nearest).free,
         held_by_process=folder.holder() if folder.is_held() else None,
     )
