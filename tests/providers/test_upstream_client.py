@@ -264,7 +264,7 @@ async def test_a_request_is_not_sent_again_when_a_byte_of_an_answer_came(make: M
 async def test_a_request_is_not_sent_again_when_it_may_have_been_worked_on(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upstream_client, "_STALE_SECONDS", 0)
+    monkeypatch.setattr(upstream_client, "_STALE_SECONDS", -1)
     async with WireServer(stale()) as server:
         client = make(server.base_url)
         assert await body_of(client) == b"hi"
