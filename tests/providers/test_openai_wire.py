@@ -7,7 +7,23 @@ from typing import Any
 import pytest
 from providers.conftest import KEY, Connect
 from providers.contract import all_events, question, said
-from upstream import DONE, ROLE, Answer, FakeUpstream, Request, Step, chunk, ending, error, frame, stream, text, usage
+from upstream import (
+    CUT,
+    DONE,
+    RESET,
+    ROLE,
+    Answer,
+    FakeUpstream,
+    Request,
+    Step,
+    chunk,
+    ending,
+    error,
+    frame,
+    stream,
+    text,
+    usage,
+)
 
 from daehwa.conversation.events import (
     Finished,
@@ -158,6 +174,13 @@ async def test_an_upstream_that_refuses_stream_options_is_asked_without_ever_aft
         for _ in range(2):
             assert said(await all_events(provider, question())) == "Hi."
         assert ["stream_options" in turn.json for turn in upstream.turns] == [True, False, False]
+
+
+@pytest.mark.parametrize("rest", [b"data: {\n\n", frame({"usage": {"prompt_tokens": 12.5}}), RESET, CUT])
+async def test_what_follows_a_whole_answer_does_not_spoil_it(connect: Connect, rest: Step) -> None:
+    async with FakeUpstream(Answer([text("All of it."), ending(), 0.05, rest])) as upstream:
+        events = await all_events(connect(upstream.base_url), question())
+    assert events == [TextDelta("All of it."), Finished("stop")]
 
 
 async def test_turns_that_are_refused_together_are_all_asked_anew(connect: Connect) -> None:

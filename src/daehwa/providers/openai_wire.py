@@ -200,6 +200,14 @@ class _StreamedReply:
             return await self._whole()
         if kind.startswith("text/html"):
             raise self._faults.malformed("a web page")
+        try:
+            return await self._streamed()
+        except UpstreamFault:
+            if self._chunks.finish is None:
+                raise
+            return []  # the model had come to its end; what follows that is of no account
+
+    async def _streamed(self) -> list[ProviderEvent]:
         while not self._chunks.is_done:
             if self._fault is not None:
                 raise self._fault
