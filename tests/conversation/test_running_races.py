@@ -1,12 +1,13 @@
 """Turns where things meet: a start that is cancelled, an end in the middle of a start, a machine that slept."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 from cores import Core
 
 from daehwa.conversation.errors import ModelNotFound, ReplyStillGrowing
-from daehwa.conversation.events import ReplyEnded, TextDelta
+from daehwa.conversation.events import Heartbeat, Numbered, ReplyEnded, TextDelta
 from daehwa.conversation.ids import new_id, now_ms
 from daehwa.conversation.messages import Message
 from daehwa.conversation.ports import BegunTurn, NewTurn
@@ -62,6 +63,44 @@ async def test_a_turn_that_is_stored_while_the_program_ends_is_interrupted_befor
     await closing
     assert (await caller).id == request.reply
     assert (len(core.running), (await store.get_message("me", request.reply)).status) == (0, "interrupted")
+
+
+class SlowlySavingStore(MemoryStore):
+    """A store that stores a reply's end only when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = asyncio.Event()
+        self.may_save = asyncio.Event()
+
+    async def finish_reply(self, reply: Message) -> None:
+        self.asked.set()
+        await self.may_save.wait()
+        await super().finish_reply(reply)
+
+
+async def test_a_follower_is_told_the_end_only_when_it_is_stored() -> None:
+    core, store = Core(ScriptedProvider([(TextDelta("all"),)])), SlowlySavingStore()
+    core.running = RunningTurns(store, core.catalogue, runner="test", options=core.options)
+    request = core.question()
+    await core.running.start(request)
+    await store.asked.wait()
+    told = [each.event async for batch in _beats(core, request.reply, 3) for each in batch]
+    assert [type(event) for event in told] == [TextDelta, Heartbeat, Heartbeat]
+    stopping = asyncio.create_task(core.running.stop("me", request.reply))
+    await asyncio.sleep(0)
+    assert not stopping.done()
+    store.may_save.set()
+    assert (await stopping).status == "complete"
+    assert (await store.get_message("me", request.reply)).status == "complete"
+    await core.running.aclose()
+
+
+async def _beats(core: Core, reply: str, count: int) -> AsyncIterator[list[Numbered]]:
+    """The first batches of a reply."""
+    follower = core.running.follow("me", reply)
+    for _ in range(count):
+        yield await anext(follower)
 
 
 async def test_what_is_made_here_is_not_taken_for_dead_after_the_machine_slept() -> None:
