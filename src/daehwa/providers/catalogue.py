@@ -50,6 +50,7 @@ class _Listing:
         self._first_wait = first_wait
         self._is_local = isinstance(provider, ListsAtOnce) and provider.lists_at_once
         self._fresh_until = 0.0
+        self._waited_for_until = 0.0
         self._asking: asyncio.Task[None] | None = None
 
     async def current(self) -> tuple[Model, ...] | None:
@@ -57,7 +58,7 @@ class _Listing:
         if self._is_local or time.monotonic() >= self._fresh_until:
             task = self._ask()
             if self.models is None or self._is_local:
-                await asyncio.wait({task}, timeout=self._first_wait if self.fault is None else self._first_wait / 3)
+                await asyncio.wait({task}, timeout=max(0.0, self._waited_for_until - time.monotonic()))
         return self.models
 
     async def warm_up(self) -> None:
@@ -69,6 +70,9 @@ class _Listing:
     def _ask(self) -> asyncio.Task[None]:
         if self._asking is None or self._asking.done():
             self._asking = asyncio.get_running_loop().create_task(self._refresh())
+            # Counted from here: one request may ask several times, and many may come while an upstream is silent.
+            patience = self._first_wait if self.fault is None else self._first_wait / 3
+            self._waited_for_until = time.monotonic() + patience
         return self._asking
 
     async def _refresh(self) -> None:
