@@ -10,9 +10,9 @@ from daehwa.conversation.errors import ModelNotFound, ReplyStillGrowing
 from daehwa.conversation.events import Heartbeat, Numbered, ReplyEnded, TextDelta
 from daehwa.conversation.ids import new_id, now_ms
 from daehwa.conversation.messages import Message
-from daehwa.conversation.ports import BegunTurn, NewTurn
+from daehwa.conversation.ports import BegunTurn, GenerationRequest, NewTurn
 from daehwa.conversation.running import RunningOptions, RunningTurns, TurnRequest
-from daehwa.providers.scripted import Script, ScriptedProvider
+from daehwa.providers.scripted import Script, ScriptedProvider, Step
 from daehwa.stores.memory import MemoryStore
 
 
@@ -63,6 +63,22 @@ async def test_a_turn_that_is_stored_while_the_program_ends_is_interrupted_befor
     await closing
     assert (await caller).id == request.reply
     assert (len(core.running), (await store.get_message("me", request.reply)).status) == (0, "interrupted")
+
+
+async def test_a_title_that_is_being_made_does_not_hold_up_the_end() -> None:
+    def script(request: GenerationRequest) -> list[Step]:
+        return [asyncio.Event()] if request.max_output_tokens else [(TextDelta("Yes."),)]
+
+    core = Core(ScriptedProvider(script), titles=True)
+    request = core.question()
+    await core.running.start(request)
+    follower = core.running.follow("me", request.reply)
+    while not isinstance((await anext(follower))[-1].event, ReplyEnded):
+        pass
+    await asyncio.wait_for(core.running.aclose(), 5)  # a title may take 20 s
+    assert [each.event async for batch in follower for each in batch] == []
+    assert (await core.store.get_message("me", request.reply)).status == "complete"
+    assert core.provider.calls[-1].closed
 
 
 class SlowlySavingStore(MemoryStore):
