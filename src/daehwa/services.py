@@ -129,7 +129,6 @@ async def serve(
                 version=__version__,
                 user=User(id=OWNER),
                 allowed_hosts=settings.allowed_hosts,
-                log_json=settings.log_json,
             ),
         )
 

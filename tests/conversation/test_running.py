@@ -328,15 +328,19 @@ async def test_the_first_exchange_gets_a_title_once_and_after_its_end() -> None:
         assert len(core.provider.requests) == 3
 
 
-async def test_a_failing_title_leaves_the_answer_alone() -> None:
+async def test_a_failing_title_leaves_the_answer_alone(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "daehwa")
+
     def script(request: GenerationRequest) -> Sequence[Step]:
-        return [ProviderRateLimitError("Wait.")] if request.max_output_tokens else spoken("Yes.")
+        return [ProviderRateLimitError("Do not ask “Will you?”.")] if request.max_output_tokens else spoken("Yes.")
 
     async with a_core(script, titles=True) as core:
         request = core.question("Will you?")
         await core.running.start(request)
         assert (await core.events(request.reply))[-1] == ReplyEnded("complete", "stop")
         assert (await core.store.get_conversation("me", request.conversation))[0].title == "Will you?"
+    assert "no title was made: upstream_rate_limit" in caplog.text
+    assert "Will you?" not in caplog.text
 
 
 async def test_a_reply_without_end_is_ended() -> None:

@@ -21,7 +21,6 @@ from daehwa.conversation.events import (
 )
 from daehwa.conversation.messages import (
     FinishReason,
-    Message,
     Part,
     ReasoningPart,
     TextPart,
@@ -157,8 +156,3 @@ class GrowingReply:
     def is_empty(self) -> bool:
         """Whether nothing has come yet."""
         return not self._parts
-
-
-def ended_usage(message: Message) -> list[UsageReported]:
-    """Return the usage event of a finished message, if it has one."""
-    return [] if message.usage is None else [UsageReported(message.usage)]

@@ -260,7 +260,9 @@ class Turn:
             async with asyncio.timeout(_TITLE_SECONDS):
                 self._title = await self._asked_title(begun.path[0].text)
         except (DaehwaError, TimeoutError) as error:
-            _log.info("turn %s: no title was made: %s", self.message.id, error)
+            # Not its text: an upstream's refusal may quote the question.
+            why = error.type if isinstance(error, DaehwaError) else "it took too long"
+            _log.info("turn %s: no title was made: %s", self.message.id, why)
         except asyncio.CancelledError:
             _uncancel()
 

@@ -28,8 +28,8 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
 class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How the server presents and protects itself.
 
-    `allowed_hosts` are names, without port, under which it may be reached beside the loopback names. `log_json`
-    belongs to `configure_logging`. `body_seconds` is how long a request's body may take to arrive.
+    `allowed_hosts` are names, without port, under which it may be reached beside the loopback names.
+    `body_seconds` is how long a request's body may take to arrive.
     """
 
     version: str
@@ -39,4 +39,3 @@ class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     page: Annotated[Path, msgspec.Meta(description="the folder that Vite built")] = PAGE_FOLDER
     body_seconds: float = 120.0
-    log_json: bool = False
