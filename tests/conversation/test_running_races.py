@@ -9,8 +9,8 @@ from cores import Core
 from daehwa.conversation.errors import ModelNotFound, ReplyStillGrowing
 from daehwa.conversation.events import Heartbeat, Numbered, ReplyEnded, TextDelta
 from daehwa.conversation.ids import new_id, now_ms
-from daehwa.conversation.messages import Message
-from daehwa.conversation.ports import BegunTurn, GenerationRequest, NewTurn
+from daehwa.conversation.messages import Message, TextPart
+from daehwa.conversation.ports import BegunTurn, Checkpoint, GenerationRequest, NewTurn
 from daehwa.conversation.running import RunningOptions, RunningTurns, TurnRequest
 from daehwa.providers.scripted import Script, ScriptedProvider, Step
 from daehwa.stores.memory import MemoryStore
@@ -184,3 +184,33 @@ async def test_the_id_of_a_question_is_no_reply_that_is_there(core: Core) -> Non
     for conversation, reply in ((request.conversation, request.question.id), (new_id(), request.reply)):
         with pytest.raises(ModelNotFound):
             await core.running.start(TurnRequest(owner="me", conversation=conversation, reply=reply, model="gone"))
+
+
+async def test_a_client_that_saw_more_than_is_stored_sees_nothing_twice(core: Core) -> None:
+    request = core.question()
+    await core.store.begin_turn(_left_behind(request, now_ms()))
+    await _stored(core, request, "0123")
+    follower = core.running.follow("me", request.reply, after=7)  # told "012345" before the other process was asked
+    assert [type(each.event) for each in await anext(follower)] == [Heartbeat]
+    await _stored(core, request, "012345678")
+    assert [each.event for each in await _news(follower)] == [TextDelta("678")]
+
+
+async def _stored(core: Core, request: TurnRequest, text: str) -> None:
+    """Let another process store how far its reply has grown."""
+    grown = Checkpoint(
+        reply=request.reply,
+        conversation=request.conversation,
+        parts=(TextPart(text),),
+        position=1 + len(text),
+        heartbeat=now_ms(),
+    )
+    await core.store.save_checkpoints([grown])
+
+
+async def _news(follower: AsyncIterator[list[Numbered]]) -> list[Numbered]:
+    """The next batch that is more than a heartbeat."""
+    async for batch in follower:
+        if not isinstance(batch[0].event, Heartbeat):
+            return batch
+    raise AssertionError("the stream has ended")
