@@ -53,6 +53,22 @@ async def test_a_connection_that_sends_no_whole_head_has_an_end(tmp_path: Path, 
         writer.close()
 
 
+async def test_nobody_new_is_let_in_while_running_turns_end(tmp_path: Path) -> None:
+    refused = []
+
+    async def knock() -> None:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except ConnectionRefusedError:
+            refused.append(True)
+        else:
+            writer.close()
+
+    async with _serving(_server(Core(), tmp_path, before_shutdown=knock)) as address:
+        port = int(address.rpartition(":")[2])
+    assert refused == [True]
+
+
 async def test_running_turns_end_first_and_their_followers_are_told(tmp_path: Path) -> None:
     core = Core(ScriptedProvider([(TextDelta("Once upon"),), asyncio.Event()]))
     server = _server(core, tmp_path, before_shutdown=core.running.aclose)
