@@ -130,6 +130,7 @@ WRONG_FILES = [
     (PROVIDER + "idle_timeout = 0", "It is a number of seconds above 0"),
     (PROVIDER + 'headers = { authorization = "Bearer x" }', "does not belong in the file"),
     (PROVIDER + 'headers = { x = "$NOT_SET" }', "NOT_SET, which is not set"),
+    (PROVIDER + 'headers = { a = "Bearer x", b = 1 }', "line 4: headers is a table with something else in it, which"),
     (PROVIDER + 'headers = { "a b" = "x" }', "cannot be the name of a header"),
     (PROVIDER + 'headers = { x = "a\\nb" }', "control character"),
     (PROVIDER + 'gguf = "x"', 'needs kind = "embedded"'),

@@ -128,6 +128,16 @@ async def test_a_question_without_end_is_refused(program: Program) -> None:
     assert "200,001 characters, and 200,000 is the most" in ended.err
 
 
+async def test_a_pipe_without_end_is_refused(program: Program) -> None:
+    process = await program.start("ask", "What is this?")
+    assert process.stdin is not None
+    assert process.stderr is not None
+    process.stdin.write(b"y\n" * 400_001)  # and it stays open
+    told = await asyncio.wait_for(process.stderr.read(), 20)
+    assert "characters or more, and 200,000 is the most" in told.decode()
+    assert await process.wait() == 2
+
+
 async def test_a_reader_that_leaves_stops_the_answer(program: Program) -> None:
     words = [*stream("One two", pace=0.05)[:-3], *stream("and more " * 200, pace=0.05)[1:]]
     async with FakeUpstream(Answer(words)) as upstream:

@@ -24,6 +24,8 @@ from daehwa.services import OWNER, Catalogue, Services
 from daehwa.settings import LoadedSettings, is_debugging, load_settings
 
 MODELS_NAMED = 10
+_PIPED_BYTES = 4 * MESSAGE_CHARACTERS + 1
+"""UTF-8 has at most four bytes a character."""
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,13 +48,16 @@ def ask_model(asked: Asked, flags: Mapping[str, object], config: Path | None) ->
 
 def _whole_question(given: str) -> str:
     """Return the question: the words given, then what a pipe brings."""
-    piped = b"" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.buffer.read()
+    # No more than shows that it is too much: a pipe may have no end.
+    piped = b"" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.buffer.read(_PIPED_BYTES)
     question = "\n\n".join(text for text in (given.strip(), piped.decode("utf-8", "replace").strip()) if text)
     if not question:
         raise Refusal('There is no question. Write it behind the command, daehwa ask "…", or send it by a pipe.')
     if len(question) > MESSAGE_CHARACTERS:
+        more = " or more" if len(piped) == _PIPED_BYTES else ""
         raise Refusal(
-            f"The question has {len(question):,} characters, and {MESSAGE_CHARACTERS:,} is the most. Send less of it."
+            f"The question has {len(question):,} characters{more}, and {MESSAGE_CHARACTERS:,} is the most. Send less "
+            "of it."
         )
     return question
 

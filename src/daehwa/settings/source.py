@@ -94,6 +94,8 @@ def _decode(wanted: type, value: object) -> object:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, dict):
+        return "a table with something else in it"  # which may be a key
     return f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else repr(value)
 
 
