@@ -54,7 +54,7 @@ async def test_a_connection_that_sends_no_whole_head_has_an_end(tmp_path: Path, 
 
 
 async def test_nobody_new_is_let_in_while_running_turns_end(tmp_path: Path) -> None:
-    refused = []
+    refused: list[bool] = []
 
     async def knock() -> None:
         try:
