@@ -4,6 +4,7 @@ import signal
 from cli.conftest import Program
 from upstream import Answer, FakeUpstream, Request, error, stream
 
+from daehwa.conversation.ports import ConversationChanges
 from daehwa.stores.sqlite import SqliteStore
 
 
@@ -47,6 +48,18 @@ async def test_continue_goes_on_with_the_last_conversation(program: Program) -> 
         asked = [told(request.json) for request in upstream.requests if request.method == "POST"]
     assert any(texts[-3:] == ["One", "Hello there.", "Two"] for texts in asked)
     assert [text for role, _, text in await kept(program) if role == "user"] == ["One", "Two"]
+
+
+async def test_continue_passes_over_an_older_conversation_that_is_pinned(program: Program) -> None:
+    async with FakeUpstream() as upstream:
+        await program.run("ask", "Old", OPENAI_BASE_URL=upstream.base_url)
+        store = await SqliteStore.open(program.data / "daehwa.sqlite3")
+        [old] = (await store.list_conversations("owner")).conversations
+        await store.change_conversation("owner", old.id, ConversationChanges(pinned=True))
+        await store.aclose()
+        await program.run("ask", "New", OPENAI_BASE_URL=upstream.base_url)
+        await program.run("ask", "--continue", "More", OPENAI_BASE_URL=upstream.base_url)
+    assert [text for role, _, text in await kept(program) if role == "user"] == ["Old", "New", "More"]
 
 
 async def test_continue_without_a_conversation_is_told(program: Program) -> None:

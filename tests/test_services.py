@@ -1,0 +1,55 @@
+"""Housekeeping as the server does it: what nobody makes any more is interrupted, what was deleted goes in its time."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from stores.asking import ask, make_turn
+
+from daehwa.conversation.errors import ConversationNotFound
+from daehwa.conversation.ids import now_ms
+from daehwa.data_folder import DATABASE, DataFolder
+from daehwa.services import OWNER, Services, keep_house
+from daehwa.settings import load_settings
+
+
+@pytest.fixture
+async def services(tmp_path: Path) -> AsyncIterator[Services]:
+    folder = DataFolder(tmp_path)
+    folder.prepare()
+    (tmp_path / "daehwa.toml").touch()
+    loaded = load_settings({"data_dir": tmp_path}, config=tmp_path / "daehwa.toml", environment={})
+    made = await Services.open(loaded, folder, runner="test")
+    yield made
+    await made.aclose()
+
+
+async def test_the_house_is_kept(services: Services, tmp_path: Path) -> None:
+    store = services.store
+    dead = await store.begin_turn(make_turn(owner=OWNER, at=now_ms() - 31_000))
+    alive = await store.begin_turn(make_turn(owner=OWNER, at=now_ms() - 20_000))
+    recent, old = await ask(store, "Recent", owner=OWNER), await ask(store, "Old", owner=OWNER)
+    _delete(tmp_path, recent.conversation.id, minutes=9)
+    _delete(tmp_path, old.conversation.id, minutes=11)
+    keeping = asyncio.create_task(keep_house(services))
+    async with asyncio.timeout(10):
+        while (await store.get_message(OWNER, dead.reply.id)).status == "streaming":  # noqa: ASYNC110 - a file has no event
+            await asyncio.sleep(0.01)
+    keeping.cancel()
+    await asyncio.wait([keeping])
+    assert (await store.get_message(OWNER, alive.reply.id)).status == "streaming"
+    assert (await store.restore_conversation(OWNER, recent.conversation.id)).title == "Recent"
+    with pytest.raises(ConversationNotFound):
+        await store.restore_conversation(OWNER, old.conversation.id)
+
+
+def _delete(folder: Path, conversation: str, *, minutes: int) -> None:
+    """Delete a conversation as was done some minutes ago."""
+    connection = sqlite3.connect(folder / DATABASE)
+    with connection:
+        connection.execute(
+            "UPDATE conversations SET deleted = ? WHERE id = ?", (now_ms() - minutes * 60_000, conversation)
+        )
+    connection.close()
