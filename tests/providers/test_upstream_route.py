@@ -14,7 +14,7 @@ from providers.conftest import KEY, Make
 from upstream import FakeUpstream
 from wire_server import Line, WireServer, left, saying
 
-from daehwa.conversation.errors import ProviderError, ProviderUnreachableError
+from daehwa.conversation.errors import ProviderCutError, ProviderError, ProviderUnreachableError
 from daehwa.providers.upstream_client import UpstreamClient
 
 SHORT = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi"
@@ -245,6 +245,59 @@ async def test_a_file_of_authorities_that_cannot_be_read(make: Make, tmp_path: P
     client = make("https://127.0.0.1:9/v1", ca_file=str(path))
     for _ in range(2):
         assert "certificate authorities cannot be read" in str(await refused(client))
+
+
+@pytest.mark.parametrize("says", [b"", b"\x15\x03\x03\x00\x02\x02\x28", b"HTTP/1.1 400 Speak plainly\r\n\r\n"])
+async def test_a_handshake_that_fails(make: Make, says: bytes) -> None:
+    async def talk(line: Line) -> None:
+        await line.reader.read(1)
+        await line.say(says)
+
+    async with WireServer(talk) as server:
+        assert type(await refused(make(server.base_url.replace("http:", "https:")))) is ProviderUnreachableError
+        await server.ended[0].wait()
+
+
+async def test_a_proxy_that_lets_through_and_leaves(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def talk(line: Line) -> None:
+        await line.request()
+        await line.say(b"HTTP/1.1 200 Go on\r\ncontent-length: 0\r\n\r\n")
+
+    async with WireServer(talk) as proxy:
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
+        async with asyncio.timeout(2):
+            assert type(await refused(make("https://upstream.test/v1"))) is ProviderUnreachableError
+
+
+@pytest.mark.parametrize("injected", [b"no TLS record", b""])
+async def test_a_tls_stream_that_is_disturbed_is_cut_after_what_came_well(
+    make: Make, tmp_path: Path, authority: trustme.CA, injected: bytes
+) -> None:
+    go = asyncio.Event()
+    begun = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n"
+
+    async def between(line: Line) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        pumps = [asyncio.ensure_future(pump(*way)) for way in ((line.reader, writer), (reader, line.writer))]
+        try:
+            await go.wait()
+            await line.say(injected)
+        finally:
+            writer.close()
+            for one in pumps:
+                one.cancel()
+            await asyncio.gather(*pumps, return_exceptions=True)
+
+    async with (
+        WireServer(saying(begun, then=left), tls=server_side(authority, "127.0.0.1")) as server,
+        WireServer(between) as middle,
+    ):
+        client = make(middle.base_url.replace("http:", "https:"), ca_file=str(tmp_path / "ca.pem"))
+        stream = await client.get("models")
+        assert await stream.read() == b"hi"
+        go.set()
+        assert type(await upstream_fault_of(stream.read())) is ProviderCutError
+        stream.close()
 
 
 @pytest.mark.parametrize("held", [False, True])

@@ -1,7 +1,7 @@
-"""One HTTP/1.1 connection to an upstream: asyncio moves bytes and does TLS, httptools parses, this holds the answer.
+"""One HTTP/1.1 connection to an upstream: asyncio moves bytes, httptools parses, this holds the answer.
 
 How this works and why. `data_received` only parses and appends; whoever reads awaits one future. Once a stream is
-*held*, the socket is paused and the kernel collects; `take` then reads the socket itself (without TLS), which spares
+*held*, the socket is paused and the kernel collects; `take` then reads the socket itself, which spares
 two epoll calls and a turn of the event loop each time. Nothing here runs a task or a timer.
 """
 
@@ -13,6 +13,8 @@ from collections.abc import Callable
 from typing import cast
 
 import httptools
+
+from daehwa.providers.upstream_tls import Tls
 
 BUFFER_BYTES = 1024 * 1024
 """So much of an answer may wait unread before the socket is paused."""
@@ -58,6 +60,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._lost = lost
         self._transport: asyncio.Transport | None = None
         self._descriptor: int | None = None
+        self._tls: Tls | None = None
         self._parser: httptools.HttpResponseParser | None = None
         self._inflate: zlib._Decompress | None = None
         self._pieces: list[bytes] = []
@@ -72,15 +75,40 @@ class UpstreamConnection(asyncio.Protocol):
     # ------------------------------------------------------------ asyncio's side
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport, and the socket's descriptor where its bytes are the stream's."""
+        """Keep the transport, and the socket's descriptor where its bytes are ours to read."""
         self._transport = cast("asyncio.Transport", transport)
-        self._descriptor = None
-        # Windows' proactor has no sockets that could be read beside it.
+        # Windows' proactor has no sockets that could be read beside it; asyncio's TLS (to a proxy) reads them itself.
         if os.name != "nt" and transport.get_extra_info("sslcontext") is None:
             self._descriptor = transport.get_extra_info("socket").fileno()
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came."""
+        """Decrypt what came, and parse it."""
+        tls = self._tls
+        if tls is None:
+            self._parse(data)
+            return
+        tls.feed(data)
+        if tls.is_open:
+            self._read_tls(tls)
+        else:
+            self._wake()
+
+    def _read_tls(self, tls: Tls) -> None:
+        data = tls.read()
+        self._send_tls(tls)  # keys may be renewed at any time
+        if data:
+            self._parse(data)
+        if tls.has_ended:
+            self._end(None)
+        if tls.has_ended or tls.is_broken:
+            self.close()
+
+    def _send_tls(self, tls: Tls) -> None:
+        data = tls.outgoing()
+        if data and self._transport is not None and not self._is_closing():
+            self._transport.write(data)
+
+    def _parse(self, data: bytes) -> None:
         if self._parser is None or self.is_complete:
             self._fail(NotHttp())  # bytes that belong to no answer: this connection cannot be trusted with another
             return
@@ -97,13 +125,16 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End the answer: well where its end is the connection's, else cut."""
         self.is_lost = True
+        self._end(exc)
+        self._lost(self)
+
+    def _end(self, exc: Exception | None) -> None:
         if not self.is_complete and self._fault is None:
             if self.has_head and not self._has_length and exc is None:
                 self.is_complete = True
             else:
                 self._fault = ConnectionCut()
         self._wake()
-        self._lost(self)
 
     # ------------------------------------------------------------ the parser's side
 
@@ -164,11 +195,18 @@ class UpstreamConnection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._inflate, self._pieces, self._size, self._bare = None, [], 0, 0
         self._has_length = self._keeps_alive = False
-        if self._transport is None or self._transport.is_closing():  # lost already: nobody would say so again
+        if self._transport is None or self._is_closing():  # lost already: nobody would say so again
             self._fault = self._fault or ConnectionCut()
-        else:
-            self._fault = None
+            return
+        self._fault = None
+        if self._tls is None:
             self._transport.write(request)
+            return
+        try:
+            self._tls.write(request)
+        except ssl.SSLError:
+            self.close()
+        self._send_tls(self._tls)
 
     async def head(self) -> None:
         """Return when `status` and `headers` are there. Raise `ConnectionCut`, `NotHttp`."""
@@ -186,11 +224,10 @@ class UpstreamConnection(asyncio.Protocol):
 
     def take(self) -> bytes:
         """Return what has come of the body by now, asking the socket where that can be done. Never waits."""
-        transport, descriptor = self._transport, self._descriptor
         # A transport that is closing may have given its descriptor to somebody else.
-        if not self._pieces and descriptor is not None and transport is not None and not transport.is_closing():
+        if not self._pieces and self._descriptor is not None and not self._is_closing():
             try:
-                raw = os.read(descriptor, _READ_BYTES)
+                raw = os.read(self._descriptor, _READ_BYTES)
             except (BlockingIOError, InterruptedError):  # nothing there yet
                 raw = b""
             except OSError:  # told only once, so asyncio would take what follows for a good end
@@ -202,13 +239,13 @@ class UpstreamConnection(asyncio.Protocol):
 
     def pause(self) -> None:
         """Leave what comes in the kernel until `take`, `read` or `resume`."""
-        if not self._is_paused and self._transport is not None and not self._transport.is_closing():
+        if not self._is_paused and self._transport is not None and not self._is_closing():
             self._is_paused = True
             self._transport.pause_reading()
 
     def resume(self) -> None:
         """Read again as things come."""
-        if self._is_paused and self._transport is not None and not self._transport.is_closing():
+        if self._is_paused and self._transport is not None and not self._is_closing():
             self._is_paused = False
             self._transport.resume_reading()
 
@@ -218,14 +255,17 @@ class UpstreamConnection(asyncio.Protocol):
             self._waiter.set_exception(FellSilent())
 
     async def start_tls(self, trust: ssl.SSLContext, host: str) -> None:
-        """Speak TLS with `host` from now on, through the proxy that this connection leads to. Raise `OSError`."""
-        if self._transport is None:
+        """Speak TLS with `host` from now on. Raise `ssl.SSLError`, `ConnectionCut`."""
+        self.has_head = self.is_complete = False  # a proxy's answer is no longer of account
+        if self._is_closing():
             raise ConnectionCut
-        loop = asyncio.get_running_loop()
-        secure = await loop.start_tls(self._transport, self, trust, server_hostname=host)
-        if secure is None:
-            raise ConnectionCut
-        self.connection_made(secure)
+        self._tls = tls = Tls(trust, host)
+        try:
+            while not tls.shake_hands():
+                self._send_tls(tls)
+                await self._more()
+        finally:
+            self._send_tls(tls)  # the other side is told why, too
 
     @property
     def has_answered(self) -> bool:
@@ -235,8 +275,7 @@ class UpstreamConnection(asyncio.Protocol):
     @property
     def is_reusable(self) -> bool:
         """Whether another request may be sent on it: it is open, and this one is over in both directions."""
-        transport = self._transport
-        if transport is None or transport.is_closing() or transport.get_write_buffer_size():
+        if self._transport is None or self._is_closing() or self._transport.get_write_buffer_size():
             return False
         return self.is_complete and self._keeps_alive and not self.is_lost
 
@@ -246,6 +285,9 @@ class UpstreamConnection(asyncio.Protocol):
             self._fault = ConnectionCut()
         if self._transport is not None:
             self._transport.abort()
+
+    def _is_closing(self) -> bool:
+        return self._transport is None or self._transport.is_closing()
 
     def _take_pieces(self) -> bytes:
         pieces, self._pieces, self._size = self._pieces, [], 0

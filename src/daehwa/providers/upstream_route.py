@@ -68,11 +68,15 @@ class Route:
     async def _opened(self, address: SplitResult, lost: Callable[[UpstreamConnection], None]) -> UpstreamConnection:
         trust = await self._trusted() if address.scheme == "https" else None
         if self._proxy is None:
-            return await self._connected(address, trust, lost)
-        connection = await self._to_proxy(self._proxy, lost)
+            connection = await self._connected(address, None, lost)
+        else:
+            connection = await self._to_proxy(self._proxy, lost)
+        if trust is None:
+            return connection
         try:
-            if trust is not None:
-                await self._through(connection, self._proxy, address, trust)
+            if self._proxy is not None:
+                await self._through(connection, self._proxy, address)
+            await connection.start_tls(trust, _ascii_host(address))
         except BaseException:  # cancelled too
             connection.close()
             raise
@@ -99,9 +103,7 @@ class Route:
         except OSError as fault:
             raise self._faults.proxy_fault(_trouble(fault)) from fault
 
-    async def _through(
-        self, connection: UpstreamConnection, proxy: SplitResult, address: SplitResult, trust: ssl.SSLContext
-    ) -> None:
+    async def _through(self, connection: UpstreamConnection, proxy: SplitResult, address: SplitResult) -> None:
         there = _host_and_port(address)
         connection.send(_head(f"CONNECT {there} HTTP/1.1", {"host": there, **_proxy_authorization(proxy)}))
         try:
@@ -110,7 +112,6 @@ class Route:
             raise self._faults.proxy_fault("it hangs up") from fault
         if connection.status not in _SUCCESSES:
             raise self._faults.proxy_fault(str(connection.status))
-        await connection.start_tls(trust, _ascii_host(address))
 
     async def _trusted(self) -> ssl.SSLContext:
         if self._trust is None:  # reads some hundred certificates: 20–50 ms

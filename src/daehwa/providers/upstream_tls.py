@@ -1,0 +1,62 @@
+"""TLS for a connection that moves bytes itself: OpenSSL between two buffers.
+
+asyncio's own TLS reads the socket at every packet, whoever waits; here a held stream stays in the kernel.
+"""
+
+import ssl
+
+_RECORD_BYTES = 16 * 1024
+
+
+class Tls:
+    """The client's side of TLS with `host`. What is `outgoing` after any of this must be sent.
+
+    `is_open`: the handshake is over. `has_ended`: the other side said goodbye. `is_broken`: what came makes no sense.
+    """
+
+    def __init__(self, trust: ssl.SSLContext, host: str) -> None:
+        self.is_open = False
+        self.has_ended = False
+        self.is_broken = False
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._tls = trust.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
+
+    def outgoing(self) -> bytes:
+        """Return what is to be sent."""
+        return self._outgoing.read()
+
+    def feed(self, data: bytes) -> None:
+        """Take what came."""
+        self._incoming.write(data)
+
+    def shake_hands(self) -> bool:
+        """Go on with the handshake; return whether it is over. Raise `ssl.SSLError`."""
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        self.is_open = True
+        return True
+
+    def read(self) -> bytes:
+        """Return what can be read by now."""
+        pieces = []
+        try:
+            while self._incoming.pending or self._tls.pending():
+                piece = self._tls.read(_RECORD_BYTES)
+                if not piece:
+                    self.has_ended = True
+                    break
+                pieces.append(piece)
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLError:
+            self.is_broken = True
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def write(self, data: bytes) -> None:
+        """Encrypt all of it. Raise `ssl.SSLError`."""
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._tls.write(rest) :]
