@@ -119,6 +119,25 @@ async def _beats(core: Core, reply: str, count: int) -> AsyncIterator[list[Numbe
         yield await anext(follower)
 
 
+class BrokenStore(MemoryStore):
+    """A store with a fault of its own."""
+
+    async def finish_reply(self, reply: Message) -> None:
+        raise ZeroDivisionError(reply.id)
+
+
+async def test_nobody_is_told_that_a_reply_is_complete_which_is_not_stored(caplog: pytest.LogCaptureFixture) -> None:
+    core = Core()
+    core.store = BrokenStore()
+    core.running = RunningTurns(core.store, core.catalogue, runner="test", options=core.options)
+    request = core.question()
+    await core.running.start(request)
+    ended = await core.ended(request.reply)
+    assert (ended.status, ended.error and ended.error.type) == ("failed", "store_unavailable")
+    assert "ZeroDivisionError" in caplog.text
+    await core.running.aclose()
+
+
 async def test_what_is_made_here_is_not_taken_for_dead_after_the_machine_slept() -> None:
     gate = asyncio.Event()
     core = Core(ScriptedProvider([(TextDelta("before "),), gate, (TextDelta("after"),)]))

@@ -246,6 +246,9 @@ class Turn:
             except StoreError as error:
                 _log.warning("turn %s: the final reply is not stored yet: %s", message.id, error.message)
                 await asyncio.sleep(min(0.25 * 2**attempt, 20.0))
+            except Exception:  # noqa: BLE001 - the edge of the turn's task
+                _log.exception("turn %s: the store failed in a way that it does not announce", message.id)
+                break
             else:
                 return message
         failure = Failure(type=StoreError.type, message="The answer could not be stored. Copy it before you leave.")
