@@ -229,6 +229,14 @@ async def test_two_first_calls_at_once_both_trust_the_private_authority(
         assert all(b"gpt-test" in body for body in found)
 
 
+async def test_ten_megabytes_go_over_tls(make: Make, tmp_path: Path, authority: trustme.CA) -> None:
+    async with FakeUpstream(tls=server_side(authority, "127.0.0.1")) as upstream:
+        stream = await make(upstream.base_url, ca_file=str(tmp_path / "ca.pem")).post("chat/completions", b"x" * 10**7)
+        assert b"Hello" in await stream.body()
+        stream.close()
+    assert upstream.requests[0].body == b"x" * 10**7
+
+
 async def test_a_certificate_for_another_name(make: Make, tmp_path: Path, authority: trustme.CA) -> None:
     async with FakeUpstream(tls=server_side(authority, "other.test")) as upstream:
         fault = await refused(make(upstream.base_url, ca_file=str(tmp_path / "ca.pem")))
