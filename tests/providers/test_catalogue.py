@@ -10,12 +10,19 @@ from providers.conftest import Connect
 from providers.contract import question
 from upstream import Answer, FakeUpstream
 
-from daehwa.conversation.errors import ModelNotFound, ProviderAuthError, ProviderError, ProviderUnreachableError
+from daehwa.conversation.errors import (
+    ModelNotFound,
+    ModelNotInstalled,
+    ProviderAuthError,
+    ProviderError,
+    ProviderUnreachableError,
+)
 from daehwa.conversation.ports import Model
 from daehwa.providers.catalogue import Catalogue
 from daehwa.providers.listing import is_chat_model, known_context_window
+from daehwa.providers.openai_wire import OpenAIWireProvider
 from daehwa.providers.scripted import ScriptedProvider
-from daehwa.providers.upstream import ServedModel
+from daehwa.providers.upstream import ServedModel, Upstream
 
 if TYPE_CHECKING:
     from daehwa.conversation.ports import ModelCatalogue
@@ -90,7 +97,7 @@ async def test_the_default(providers: list[ScriptedProvider], default: str | Non
     catalogue = Catalogue(providers, default=default)
     assert await catalogue.default_model() == expected
     if expected is None:
-        with pytest.raises(ModelNotFound, match="OPENAI_API_KEY"):
+        with pytest.raises(ModelNotFound, match="." if providers else "OPENAI_API_KEY"):
             await catalogue.resolve(None)
     else:
         assert (await catalogue.resolve(None)).model.id == expected
@@ -113,7 +120,10 @@ async def test_a_name_is_found(name: str, expected: str, upstream_name: str) -> 
     assert (found.model.id, found.upstream_name) == (expected, upstream_name)
 
 
-@pytest.mark.parametrize(("name", "hint"), [("acme/smal", "acme/small"), ("quite-other", "Choose one"), ("", "Choose")])
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("acme/larg", "acme/large, acme/small"), ("gud", "Choose one of: acme/small"), ("", "Choose")],
+)
 async def test_a_name_that_nobody_serves(name: str, hint: str) -> None:
     with pytest.raises(ModelNotFound, match=hint):
         await Catalogue([acme()]).resolve(name)
@@ -176,6 +186,54 @@ async def test_an_upstream_that_does_not_answer_holds_nobody_up_for_long() -> No
         assert await catalogue.default_model() == "scripted/parrot"
     assert 0.1 <= time.monotonic() - began < 1
     await catalogue.aclose()
+
+
+async def test_where_no_model_is_there_the_reason_is_told() -> None:
+    with pytest.raises(ModelNotFound) as caught:
+        await Catalogue([down(acme())]).resolve(None)
+    assert caught.value.message == "Not there."
+    with pytest.raises(ModelNotFound, match=r"^There is no model to answer\.$"):
+        await Catalogue([ScriptedProvider(models=())]).resolve(None)
+
+
+async def test_a_small_model_that_is_not_installed_has_a_type_of_its_own() -> None:
+    provider = MissingProvider(name="embedded", models=[])
+    catalogue = Catalogue([provider])
+    for model in (None, "tiny"):
+        with pytest.raises(ModelNotFound, match="Fetch it") as caught:
+            await catalogue.resolve(model)
+        assert caught.value.type == "model_not_installed"
+    assert catalogue.problems()["embedded"].type == "model_not_installed"
+
+
+class MissingProvider(ScriptedProvider):
+    """Is not installed."""
+
+    fault = ModelNotInstalled("Fetch it.")
+
+
+async def test_silence_is_a_problem_with_the_address() -> None:
+    never = asyncio.Event()
+    async with FakeUpstream(models=Answer([], before=never)) as upstream:
+        provider = OpenAIWireProvider(Upstream(name="acme", base_url=upstream.base_url))
+        catalogue = Catalogue([provider], first_wait=0.05)
+        with pytest.raises(ModelNotFound) as caught:
+            await catalogue.resolve(None)
+        assert caught.value.message == (
+            f"acme at 127.0.0.1:{upstream.port} has not answered for 0.05 s. Check that it is running and that the "
+            "base URL is right."
+        )
+        await catalogue.aclose()
+        never.set()
+
+
+async def test_after_a_failed_listing_it_is_soon_asked_again() -> None:
+    provider = down(acme())
+    catalogue = Catalogue([provider], lifetime=0.0)
+    assert await catalogue.models() == []
+    provider.models_error = None
+    assert [model.id for model in await catalogue.models()] == ["acme/small", "acme/large"]
+    assert catalogue.problems() == {}
 
 
 # ---------------------------------------------------------------- discovery over the wire

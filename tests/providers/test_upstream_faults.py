@@ -49,9 +49,9 @@ LLAMA_CPP_CONTEXT = {"error": {"code": 400, "message": "the request exceeds", "t
         (error(429, "Slow down"), ProviderRateLimitError, "Wait a little", 3),
         (error(429, "Spent", "insufficient_quota"), ProviderRateLimitError, "plan and billing", 1),
         (error(429, "", headers={"retry-after": "30"}), ProviderRateLimitError, "wait 30 s", 1),
-        (error(500, "Oh"), ProviderUnavailableError, "fault of its own (500)", 3),
+        (error(500, "Oh"), ProviderUnavailableError, "reported an internal error (500)", 3),
         (error(503, "Overloaded"), ProviderUnavailableError, "Overloaded", 3),
-        (Answer([b"<html>Bad gateway</html>"], 502), ProviderUnavailableError, "fault of its own (502)", 3),
+        (Answer([b"<html>Bad gateway</html>"], 502), ProviderUnavailableError, "reported an internal error (502)", 3),
         (Answer([b"plain words"], 400), ProviderRefusedError, "plain words", 1),
         (Answer([b'{"detail": "a detail"}'], 400), ProviderRefusedError, "a detail", 1),
         (Answer([b'{"error": "a string"}'], 400), ProviderRefusedError, "a string", 1),
@@ -200,7 +200,7 @@ async def test_a_redirect_never_takes_the_key_along(connect: Connect) -> None:
 async def test_a_refused_connection(connect: Connect, unused_port: int) -> None:
     fault = await fault_of(connect(f"http://127.0.0.1:{unused_port}/v1"))
     assert type(fault) is ProviderUnreachableError
-    assert "connection refused" in fault.message
+    assert " refused the connection at " in fault.message
     assert f"127.0.0.1:{unused_port}" in fault.message
 
 

@@ -7,7 +7,9 @@ import pytest
 from cores import Core, OneProviderCatalogue
 from server.serving import Site, asked, serving, text_of
 
+from daehwa.conversation.errors import ProviderAuthError
 from daehwa.conversation.ports import Model
+from daehwa.providers.catalogue import Catalogue
 from daehwa.providers.scripted import ScriptedProvider
 from daehwa.server.api.me import preferred_locale
 
@@ -88,6 +90,19 @@ async def test_me_is_honest_where_only_the_trial_model_or_none_is_there(tmp_path
 )
 def test_the_locale_is_the_first_of_ours_by_weight(header: str, locale: str) -> None:
     assert preferred_locale(header) == locale
+
+
+async def test_what_keeps_models_away_is_told(tmp_path: Path) -> None:
+    core = Core()
+    away = ScriptedProvider(name="away")
+    away.models_error = ProviderAuthError("away does not accept the API key (401).")
+    core.catalogue = Catalogue([core.provider, away])  # type: ignore[assignment]
+    async with serving(core, tmp_path) as site:
+        _, models = await site.call("GET", "/api/models")
+    assert models["default"] == "scripted/parrot"
+    assert models["problems"] == [
+        {"provider": "away", "type": "upstream_auth", "message": "away does not accept the API key (401)."}
+    ]
 
 
 async def test_models_are_listed_with_the_default(site: Site) -> None:

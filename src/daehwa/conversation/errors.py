@@ -8,6 +8,7 @@
     │   ├── ConversationNotFound
     │   ├── MessageNotFound
     │   └── ModelNotFound
+    │       └── ModelNotInstalled     nothing is configured, and the small model is not installed
     ├── Conflict                  (HTTP 409)
     │   ├── IdTaken               the id already names something else
     │   └── ReplyStillGrowing     the parent's text is not final yet
@@ -20,6 +21,7 @@
         ├── ProviderContextError      the prompt is longer than the model's context window
         ├── ProviderRateLimitError    429
         ├── ProviderUnavailableError  5xx
+        │   └── ModelNotInstalled         as above, where it is asked for by name
         ├── ProviderUnreachableError  DNS, refused or reset connection, TLS
         ├── ProviderTimeoutError      connect, first byte or idle
         ├── ProviderCutError          the stream ended before its end was announced
@@ -175,6 +177,16 @@ class ProviderUnavailableError(ProviderError):
     """The upstream has a fault of its own (5xx)."""
 
     type = "upstream_unavailable"
+
+
+class ModelNotInstalled(ModelNotFound, ProviderUnavailableError):  # noqa: N818
+    """The small model would answer, and it is not installed."""
+
+    type = "model_not_installed"
+
+    def __init__(self, message: str) -> None:
+        ProviderError.__init__(self, message)
+        self.param = "model"
 
 
 class ProviderUnreachableError(ProviderError):

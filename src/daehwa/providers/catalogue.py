@@ -11,7 +11,12 @@ import time
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from daehwa.conversation.errors import ModelNotFound, ProviderError
+from daehwa.conversation.errors import (
+    ModelNotFound,
+    ModelNotInstalled,
+    ProviderError,
+    ProviderTimeoutError,
+)
 from daehwa.conversation.ports import Model, Provider, ResolvedModel
 from daehwa.providers.listing import PREFERRED
 
@@ -21,6 +26,7 @@ LIFETIME = 300.0
 _FAULT_LIFETIME = 10.0
 FIRST_WAIT = 3.0
 """Seconds for which the first listing of an upstream is waited for."""
+_NAMED = 10
 
 
 @runtime_checkable
@@ -28,6 +34,20 @@ class ListsAtOnce(Protocol):
     """A provider on this machine: asking it costs nothing and its state changes, so it is asked every time."""
 
     lists_at_once: bool
+
+
+@runtime_checkable
+class TellsFault(Protocol):
+    """A provider that lists its models although none of them can answer, and knows why."""
+
+    fault: ProviderError | None
+
+
+@runtime_checkable
+class HasAddress(Protocol):
+    """A provider that is a server somewhere."""
+
+    address: str
 
 
 @runtime_checkable
@@ -45,7 +65,7 @@ class _Listing:
     def __init__(self, provider: Provider, lifetime: float, first_wait: float) -> None:
         self.provider = provider
         self.models: tuple[Model, ...] | None = None
-        self.fault: ProviderError | None = None
+        self._fault: ProviderError | None = None
         self._lifetime = lifetime
         self._first_wait = first_wait
         self._is_local = isinstance(provider, ListsAtOnce) and provider.lists_at_once
@@ -53,12 +73,20 @@ class _Listing:
         self._waited_for_until = 0.0
         self._asking: asyncio.Task[None] | None = None
 
+    @property
+    def fault(self) -> ProviderError | None:
+        """Why the models could not be listed when last asked for, or why none of them can answer."""
+        own = self.provider.fault if isinstance(self.provider, TellsFault) else None
+        return self._fault or own
+
     async def current(self) -> tuple[Model, ...] | None:
         """Return what is listed; None where the provider cannot be asked."""
         if self._is_local or time.monotonic() >= self._fresh_until:
             task = self._ask()
             if self.models is None or self._is_local:
                 await asyncio.wait({task}, timeout=max(0.0, self._waited_for_until - time.monotonic()))
+                if not task.done():
+                    self._fault = self._silence()
         return self.models
 
     async def warm_up(self) -> None:
@@ -71,7 +99,7 @@ class _Listing:
         if self._asking is None or self._asking.done():
             self._asking = asyncio.get_running_loop().create_task(self._refresh())
             # Counted from here: one request may ask several times, and many may come while an upstream is silent.
-            patience = self._first_wait if self.fault is None else self._first_wait / 3
+            patience = self._first_wait if self._fault is None else self._first_wait / 3
             self._waited_for_until = time.monotonic() + patience
         return self._asking
 
@@ -79,11 +107,18 @@ class _Listing:
         try:
             self.models = tuple(await self.provider.models())
         except ProviderError as fault:
-            self.fault = fault
+            self._fault = fault
             self._fresh_until = time.monotonic() + min(_FAULT_LIFETIME, self._lifetime)
         else:
-            self.fault = None
+            self._fault = None
             self._fresh_until = time.monotonic() + self._lifetime
+
+    def _silence(self) -> ProviderError:
+        address = f" at {self.provider.address}" if isinstance(self.provider, HasAddress) else ""
+        return ProviderTimeoutError(
+            f"{self.provider.name}{address} has not answered for {self._first_wait:g} s. Check that it is running and "
+            "that the base URL is right."
+        )
 
     def find(self, name: str) -> Model | None:
         """Return the listed model of this name at the upstream. Ollama's names stand for their ":latest"."""
@@ -148,19 +183,15 @@ class Catalogue:
         if model is None:
             found = await self._default_model()
             if found is None:
-                raise ModelNotFound(
-                    "There is no model to answer. Set OPENAI_API_KEY, or add a provider to daehwa.toml, and start "
-                    "again.",
-                    param="model",
-                )
+                raise self._nothing()
             return found
         found = await self._find(model)
         if found is None:
-            raise ModelNotFound(await self._not_found(model), param="model")
+            raise await self._not_found(model)
         return found
 
     def problems(self) -> dict[str, ProviderError]:
-        """Return, by provider, why its models could not be listed when it was last asked."""
+        """Return, by provider, why its models could not be listed when it was last asked, or why none can answer."""
         return {listing.provider.name: listing.fault for listing in self._listings if listing.fault is not None}
 
     async def aclose(self) -> None:
@@ -200,8 +231,25 @@ class Catalogue:
         silent = next((listing for listing in self._listings if listing.models is None), None)
         return silent.unlisted(name) if silent is not None and may_guess else None
 
-    async def _not_found(self, model: str) -> str:
-        ids = [listed.id for listed in await self.models()]
+    def _nothing(self) -> ModelNotFound:
+        """Return the error of having no model at all, with the reasons."""
+        problems = self.problems().values()
+        if not problems:
+            sentence = "There is no model to answer."
+            if not self._listings:
+                sentence += " Set OPENAI_API_KEY, or add a provider to daehwa.toml, and start again."
+            return ModelNotFound(sentence, param="model")
+        sentences = " ".join(problem.message for problem in problems)
+        if all(isinstance(problem, ModelNotInstalled) for problem in problems):
+            return ModelNotInstalled(sentences)
+        return ModelNotFound(sentences, param="model")
+
+    async def _not_found(self, model: str) -> ModelNotFound:
+        ids = [listed.id for listed in await self.models() if listed.state != "unavailable"]
+        if not ids:
+            return self._nothing()
         near = difflib.get_close_matches(model, ids, 3, 0.5)
-        hint = f"Did you mean {' or '.join(near)}?" if near else "Choose one of those that are listed."
-        return f"No provider serves a model “{model}”. {hint}"
+        named = [*near, *(each for each in ids if each not in near)]
+        more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+        sentence = f"No provider serves “{model}”. Choose one of: {', '.join(named[:_NAMED])}{more}."
+        return ModelNotFound(sentence, param="model")

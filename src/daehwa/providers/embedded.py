@@ -15,7 +15,7 @@ from typing import Literal
 
 import msgspec
 
-from daehwa.conversation.errors import ProviderUnavailableError
+from daehwa.conversation.errors import ModelNotInstalled, ProviderError, ProviderUnavailableError
 from daehwa.conversation.events import Batch
 from daehwa.conversation.ports import GenerationRequest, Model
 from daehwa.providers.embedded_child import Order, Report
@@ -38,7 +38,7 @@ STARTS = 3
 
 _GGUF_CONTEXT = 4096
 _LOAD_SECONDS = 300.0
-_FETCH = "Fetch it with `daehwa fetch-model`, or set OPENAI_API_KEY to use another model."
+_NOT_INSTALLED = "The small model is not installed. Run `daehwa fetch-model` in a terminal, or connect a real model."
 # What the makers of SmolLM2 recommend, and a penalty against going round in circles.
 _SMALL_MODEL_BODY = {"temperature": 0.2, "top_p": 0.9, "repeat_penalty": 1.1}
 
@@ -70,7 +70,8 @@ class EmbeddedProvider:
         self._beat = beat or Beat()
         self._memory = CheckMemory(data_folder)
         self._state: Literal["ready", "loading", "unavailable"] = "loading"
-        self._detail: str | None = None
+        self.fault: ProviderError | None = None
+        """Why it cannot answer."""
         self._starts = 0
         self._loading: asyncio.Task[OpenAIWireProvider | None] | None = None
         self._child: _Child | None = None
@@ -94,8 +95,14 @@ class EmbeddedProvider:
 
     async def models(self) -> Sequence[Model]:
         """Return the one model, with its state."""
-        if self._loading is None and (missing := embedded_available(self._gguf)):
-            self._give_up(_missing_sentence(missing))
+        if missing := embedded_available(self._gguf) if self._state != "ready" else ():
+            if self._loading is None:
+                self.fault = self._not_installed(missing)
+                self._state = "unavailable"
+        elif isinstance(self.fault, ModelNotInstalled):  # it was fetched meanwhile
+            self._loading = None
+            self._begin_anew()
+            await self.start()
         return [
             Model(
                 id=f"{self.name}/{self.model_name}",
@@ -103,7 +110,7 @@ class EmbeddedProvider:
                 provider=self.name,
                 context_window=self._context,
                 state=self._state,
-                detail=self._detail,
+                detail=None if self.fault is None else self.fault.message,
                 trial=self._is_trial,
                 titles=self._titles,
             )
@@ -137,13 +144,14 @@ class EmbeddedProvider:
         await self.start()
         wire = None if self._loading is None else await asyncio.shield(self._loading)
         if wire is None:
-            raise ProviderUnavailableError(self._detail or f"{self.name} is closed.")
+            fault = self.fault or ProviderUnavailableError(f"{self.name} is closed.")
+            raise type(fault)(fault.message)  # its own: many may wait for this
         return wire
 
     async def _load(self) -> OpenAIWireProvider | None:
         gguf = self._gguf or packaged_gguf()
         if gguf is None or embedded_available(self._gguf):
-            self._give_up(_missing_sentence(embedded_available(self._gguf)))
+            self._state, self.fault = "unavailable", self._not_installed(embedded_available(self._gguf))
             return None
         if self._starts >= STARTS:
             self._give_up(
@@ -152,7 +160,7 @@ class EmbeddedProvider:
             )
             return None
         self._starts += 1
-        self._state, self._detail = "loading", None
+        self._begin_anew()
         if self._child is not None:
             await self._child.aclose()
         order = Order(
@@ -191,8 +199,19 @@ class EmbeddedProvider:
         self._state = "ready"
         return wire
 
+    def _begin_anew(self) -> None:
+        self._state, self.fault = "loading", None
+
+    def _not_installed(self, missing: Sequence[str]) -> ProviderError:
+        if self._is_trial:
+            return ModelNotInstalled(_NOT_INSTALLED)
+        return ProviderUnavailableError(
+            f"The engine of embedded models ({' and '.join(missing)}) is not installed. Run `daehwa fetch-model` in a "
+            "terminal."
+        )
+
     def _give_up(self, why: str) -> None:
-        self._state, self._detail = "unavailable", why
+        self._state, self.fault = "unavailable", ProviderUnavailableError(why)
 
     def _ended(self) -> None:
         self._give_up("The embedded model's process has ended. The next question starts it again.")
@@ -248,10 +267,6 @@ class _Child:
             await self._process.wait()
             if self._process.stdin is not None:
                 self._process.stdin.close()
-
-
-def _missing_sentence(missing: Sequence[str]) -> str:
-    return f"The embedded model is not installed ({' and '.join(missing)} missing). {_FETCH}"
 
 
 def _fault_sentence(fault: str, gguf: Path, *, is_trial: bool) -> str:

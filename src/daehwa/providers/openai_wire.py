@@ -30,6 +30,7 @@ class OpenAIWireProvider:
 
     def __init__(self, upstream: Upstream, *, beat: Beat | None = None) -> None:
         self.name = upstream.name
+        self.address = upstream.host
         self.continues_replies = upstream.continues_replies
         self._upstream = upstream
         self._faults = Faults(upstream)
@@ -47,14 +48,16 @@ class OpenAIWireProvider:
 
     async def models(self) -> Sequence[Model]:
         """Return the models that the settings name, else those that the upstream lists."""
+        return named_models(self._upstream) if self._upstream.models else await self.listed()
+
+    async def listed(self) -> Sequence[Model]:
+        """Return the models that the upstream lists, whatever the settings name."""
         upstream = self._upstream
-        if upstream.models:
-            return named_models(upstream)
         try:
             async with asyncio.timeout(upstream.patience.listing):
                 return listed_models(upstream, await self._listing())
         except TimeoutError:
-            raise self._faults.first_byte_timeout(upstream.patience.listing).error from None
+            raise self._faults.silent(upstream.patience.listing).error from None
         except UpstreamFault as fault:
             raise fault.error from fault.__cause__
         except (msgspec.DecodeError, UnicodeDecodeError) as fault:

@@ -120,7 +120,7 @@ class Faults:
         if status >= 500 or status == 408:  # noqa: PLR2004
             return UpstreamFault(
                 ProviderUnavailableError(
-                    f"{self._name} has a fault of its own ({status}). Try again in a moment."
+                    f"{self._name} reported an internal error ({status}). Try again in a moment."
                     + self._quoted(told.message),
                     status=status,
                     retry_after=retry_after(headers),
@@ -215,9 +215,13 @@ class Faults:
 
     def refused_connection(self, why: str) -> UpstreamFault:
         """Return the fault of a server that takes no connection."""
+        what = (
+            f"{self._name} refused the connection at {self._host}"
+            if why.strip().lower() == "connection refused"
+            else f"{self._name} cannot be reached at {self._host} ({self.words(why)})"
+        )
         return self._unreachable(
-            f"{self._name} takes no connection at {self._host} ({self.words(why)}). Check that it runs, and "
-            "the base URL.",
+            f"{what}. Check that it is running and that the base URL is right.",
             again=True,
         )
 
@@ -271,12 +275,20 @@ class Faults:
             )
         )
 
+    def silent(self, seconds: float) -> UpstreamFault:
+        """Return the fault of an upstream that does not say which models it has."""
+        return UpstreamFault(
+            ProviderTimeoutError(
+                f"{self._name} at {self._host} has not answered for {seconds:g} s. Check that it is running and that "
+                "the base URL is right."
+            )
+        )
+
     def idle_timeout(self, seconds: float) -> UpstreamFault:
         """Return the fault of an upstream that falls silent."""
         return UpstreamFault(
             ProviderTimeoutError(
-                f"{self._name} fell silent for {seconds:g} s in the middle of the answer. Go on from here, or try "
-                "again."
+                f"{self._name} fell silent for {seconds:g} s in the middle of the answer. Continue it, or try again."
             )
         )
 
@@ -285,7 +297,7 @@ class Faults:
     def cut(self) -> UpstreamFault:
         """Return the fault of a stream without its end."""
         return UpstreamFault(
-            ProviderCutError(f"The answer of {self._name} broke off. Go on from here, or try again."), again=True
+            ProviderCutError(f"{self._name}'s answer broke off. Continue it, or try again."), again=True
         )
 
     def malformed(self, what: str) -> UpstreamFault:

@@ -8,6 +8,7 @@ from daehwa.conversation.errors import (
     InvalidParent,
     MessageNotFound,
     ModelNotFound,
+    ModelNotInstalled,
     ReplyStillGrowing,
     StoreError,
     TooMuch,
@@ -32,7 +33,7 @@ from daehwa.server.safety import SafetyChecks, SafetyHeaders
 _BODY = (TooMuch, UnsupportedMediaType, BodyTooSlow)
 _ONE = (ConversationNotFound, StoreError)
 _REPLY = (MessageNotFound, StoreError)
-_TURN = (*_ONE, MessageNotFound, ModelNotFound, InvalidParent, IdTaken, ReplyStillGrowing)
+_TURN = (*_ONE, MessageNotFound, ModelNotFound, ModelNotInstalled, InvalidParent, IdTaken, ReplyStillGrowing)
 
 
 class App:

@@ -58,11 +58,20 @@ class Me(msgspec.Struct, frozen=True, kw_only=True):
     embedded: bool
 
 
-class Models(msgspec.Struct, frozen=True):
-    """The models that can be chosen now, and the one that is taken where none is named."""
+class Problem(msgspec.Struct, frozen=True):
+    """Why a provider's models cannot be listed, or none of them can answer: a type as of a failed reply, a sentence."""
+
+    provider: str
+    type: str
+    message: str
+
+
+class Models(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The models that can be chosen now, the one that is taken where none is named, and what keeps others away."""
 
     models: tuple[Model, ...]
     default: str | None
+    problems: tuple[Problem, ...] = ()
 
 
 class ConversationsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
