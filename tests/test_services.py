@@ -11,7 +11,7 @@ from stores.asking import ask, make_turn
 from daehwa.conversation.errors import ConversationNotFound
 from daehwa.conversation.ids import now_ms
 from daehwa.data_folder import DATABASE, DataFolder
-from daehwa.services import OWNER, Services, keep_house
+from daehwa.services import OWNER, OpenAIWireProvider, Services, build_providers, keep_house
 from daehwa.settings import load_settings
 
 
@@ -53,3 +53,12 @@ def _delete(folder: Path, conversation: str, *, minutes: int) -> None:
             "UPDATE conversations SET deleted = ? WHERE id = ?", (now_ms() - minutes * 60_000, conversation)
         )
     connection.close()
+
+
+@pytest.mark.parametrize(("titles", "model_titles"), [("false", False), ("true", True)])
+async def test_no_titles_means_no_titles_of_any_provider(tmp_path: Path, titles: str, *, model_titles: bool) -> None:
+    file = tmp_path / "daehwa.toml"
+    file.write_text(f'titles = {titles}\n[[providers]]\nname = "a"\nbase_url = "http://x/v1"\nmodels = ["m"]')
+    [provider] = build_providers(load_settings({}, config=file, environment={}))
+    assert isinstance(provider, OpenAIWireProvider)
+    assert [model.titles for model in await provider.models()] == [model_titles]

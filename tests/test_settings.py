@@ -4,7 +4,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from daehwa.settings import LoadedSettings, ProviderSettings, Secret, SettingsError, has_display, load_settings
+from daehwa.settings import (
+    LoadedSettings,
+    ProviderSettings,
+    Secret,
+    SettingsError,
+    has_display,
+    load_settings,
+    program_name,
+)
 from daehwa.settings.source import checked
 
 KEY = "sk-very-secret-0123456789"
@@ -189,3 +197,14 @@ def test_a_browser_is_opened_only_where_it_is_seen(monkeypatch: pytest.MonkeyPat
     assert has_display({"WAYLAND_DISPLAY": "wayland-0"})
     assert not has_display({"DISPLAY": ":0", "SSH_CONNECTION": "1 2 3 4"})
     assert not has_display({})
+
+
+def test_a_command_is_named_as_it_must_be_typed() -> None:
+    assert program_name({}) == "daehwa"
+    assert program_name({"UV": "/bin/uv"}) == "daehwa"  # uvx, whose environment is gone afterwards
+    assert program_name({"UV": "/bin/uv", "UV_RUN_RECURSION_DEPTH": "1"}) == "uv run daehwa"
+
+
+def test_titles_can_be_left_out_without_a_file(tmp_path: Path) -> None:
+    loaded = load(tmp_path, "", {"OPENAI_BASE_URL": "http://x/v1", "DAEHWA_TITLES": "false"})
+    assert loaded.values.titles is False

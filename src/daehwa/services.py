@@ -2,14 +2,16 @@
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Self, TypeAlias
 
 from daehwa import __version__
-from daehwa.conversation.errors import DaehwaError
+from daehwa.conversation.errors import DaehwaError, ModelNotFound
 from daehwa.conversation.ids import now_ms
-from daehwa.conversation.ports import ConversationStore, ModelCatalogue, Provider
+from daehwa.conversation.ports import ConversationStore, Provider
 from daehwa.conversation.running import RunningTurns
 from daehwa.data_folder import DataFolder
 from daehwa.providers.catalogue import Catalogue
@@ -18,18 +20,23 @@ from daehwa.providers.openai_wire import OpenAIWireProvider
 from daehwa.providers.pacing import Beat
 from daehwa.providers.upstream import Patience, ServedModel, Upstream
 from daehwa.server.options import PAGE_FOLDER, ServerOptions, User
-from daehwa.settings import ConfiguredProvider, LoadedSettings
+from daehwa.settings import ConfiguredProvider, LoadedSettings, Settings
 from daehwa.stores.sqlite import SqliteStore
+from daehwa.stores.sqlite_connection import store_error
+from daehwa.stores.sqlite_migrations import MIGRATIONS
 
 __all__ = [
     "OWNER",
     "PAGE_FOLDER",
     "BuiltProvider",
     "Catalogue",
+    "OpenAIWireProvider",
     "Services",
     "build_catalogue",
     "build_providers",
+    "database_fault",
     "serve",
+    "unserved_default",
 ]
 
 BuiltProvider: TypeAlias = OpenAIWireProvider | EmbeddedProvider
@@ -69,7 +76,7 @@ class Services:
 def build_providers(loaded: LoadedSettings) -> list[BuiltProvider]:
     """Return the configured providers, neither connected nor loaded."""
     beat = Beat()
-    return [_build_provider(configured, beat, loaded.values.data_dir) for configured in loaded.providers]
+    return [_build_provider(configured, beat, loaded.values) for configured in loaded.providers]
 
 
 def build_catalogue(loaded: LoadedSettings, providers: Sequence[Provider]) -> Catalogue:
@@ -77,16 +84,17 @@ def build_catalogue(loaded: LoadedSettings, providers: Sequence[Provider]) -> Ca
     return Catalogue(providers, default=loaded.values.default_model)
 
 
-def _build_provider(configured: ConfiguredProvider, beat: Beat, data_dir: Path) -> BuiltProvider:
+def _build_provider(configured: ConfiguredProvider, beat: Beat, values: Settings) -> BuiltProvider:
     settings = configured.settings
+    titles = settings.titles and values.titles
     if settings.kind == "embedded":
         return EmbeddedProvider(
             name=settings.name,
             gguf=settings.gguf,
             context_window=settings.context_window,
-            titles=settings.titles and settings.gguf is not None,
+            titles=titles and settings.gguf is not None,
             beat=beat,
-            data_folder=data_dir,
+            data_folder=values.data_dir,
         )
     upstream = Upstream(
         name=settings.name,
@@ -100,7 +108,7 @@ def _build_provider(configured: ConfiguredProvider, beat: Beat, data_dir: Path) 
             connect=settings.connect_timeout, first_byte=settings.first_byte_timeout, idle=settings.idle_timeout
         ),
         continues_replies=settings.continues_replies,
-        titles=settings.titles,
+        titles=titles,
     )
     return OpenAIWireProvider(upstream, beat=beat)
 
@@ -134,7 +142,7 @@ async def serve(
 
         def started() -> None:
             listening(address_of(listener))
-            for work in (prepare_models(services, settings.default_model, say), keep_house(services)):
+            for work in (prepare_models(services.catalogue, settings.default_model, say), keep_house(services)):
                 task = asyncio.create_task(work)
                 task.add_done_callback(_report_fault)
                 background.add(task)
@@ -174,19 +182,49 @@ async def keep_house(services: Services) -> None:
         await asyncio.sleep(SWEEP_SECONDS)
 
 
-async def prepare_models(services: Services, wanted: str | None, say: Callable[[str], None]) -> None:
+async def prepare_models(catalogue: Catalogue, wanted: str | None, say: Callable[[str], None]) -> None:
     """Once the page can be had: warm up, and say which model answers."""
     try:
-        await services.catalogue.warm_up()
+        await catalogue.warm_up()
     except DaehwaError as error:
         say(error.message)
-    say(await _default_sentence(services.catalogue, wanted))
-
-
-async def _default_sentence(catalogue: ModelCatalogue, wanted: str | None) -> str:
     default = await catalogue.default_model()
-    if default is None:
-        return "No model can be reached yet; the page says why. `daehwa doctor` says more."
-    if wanted is not None and wanted != default and not default.endswith(f"/{wanted}"):
-        return f"The default model '{wanted}' is not served by any provider: '{default}' takes its place."
-    return f"New conversations are answered by {default}."
+    for problem in catalogue.problems().values():
+        say(f"  models         {'none yet: ' if default is None else ''}{problem.message}")
+    if (fault := await unserved_default(catalogue, wanted)) is not None:
+        say(f"  models         {fault}")
+    if default is not None:
+        say(f"  models         New conversations are answered by {default}.")
+    elif not catalogue.problems():
+        say("  models         none yet: no provider lists any. `daehwa doctor` says more.")
+
+
+async def unserved_default(catalogue: Catalogue, wanted: str | None) -> str | None:
+    """Return a sentence where the configured model is served by nobody and another one answers."""
+    default = await catalogue.default_model()
+    if wanted is None or default is None:
+        return None
+    try:
+        await catalogue.resolve(wanted)
+    except ModelNotFound:
+        return f"default_model {wanted} is served by no provider; {default} answers instead."
+    return None
+
+
+def database_fault(path: Path) -> str | None:
+    """Return what is wrong with the file of conversations, reading it only; None where all is well or none is there."""
+    if not path.is_file():
+        return None
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+    except sqlite3.Error as error:
+        return store_error(path, error).message
+    if found != "ok":
+        damaged = sqlite3.DatabaseError()
+        damaged.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        return store_error(path, damaged).message
+    if version > len(MIGRATIONS):
+        return f"'{path}' was written by a newer daehwa. Install that version again."
+    return None

@@ -1,8 +1,9 @@
 import asyncio
 import signal
 
+import pytest
 from cli.conftest import Program
-from upstream import Answer, FakeUpstream, Request, error, stream
+from upstream import Answer, FakeUpstream, error, stream
 
 from daehwa.conversation.ports import ConversationChanges
 from daehwa.stores.sqlite import SqliteStore
@@ -85,23 +86,14 @@ async def test_ctrl_c_stops_the_answer_and_keeps_what_came(program: Program) -> 
     assert ("assistant", "stopped", "Half of") in await kept(program)
 
 
-async def test_ctrl_c_after_the_answer_does_not_wait_for_a_title(program: Program) -> None:
-    never = asyncio.Event()
-
-    def answer(request: Request) -> Answer:
-        is_title = request.json["messages"][0]["role"] == "system"
-        return Answer([never] if is_title else stream("All of it."))
-
-    async with FakeUpstream(answer) as upstream:
-        process = await program.start("ask", "Short?", OPENAI_BASE_URL=upstream.base_url)
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.close()
-        assert await process.stdout.readline() == b"All of it.\n"
-        process.send_signal(signal.SIGINT)
-        assert await asyncio.wait_for(process.wait(), 10) == 0  # a title may take 20 s
-        never.set()
-    assert ("assistant", "complete", "All of it.") in await kept(program)
+async def test_it_ends_with_the_answer_and_asks_for_no_title(program: Program) -> None:
+    async with FakeUpstream() as upstream:
+        assert (await program.run("ask", "Short?", OPENAI_BASE_URL=upstream.base_url)).code == 0
+        assert len(upstream.turns) == 1
+    store = await SqliteStore.open(program.data / "daehwa.sqlite3")
+    [conversation] = (await store.list_conversations("owner")).conversations
+    await store.aclose()
+    assert (conversation.title, conversation.title_source) == ("Short?", "question")
 
 
 async def test_a_refused_key_is_a_paragraph_and_is_not_shown(program: Program) -> None:
@@ -120,25 +112,55 @@ async def test_an_unknown_model_is_told_with_those_that_there_are(program: Progr
     async with FakeUpstream(models=["gpt-a", "gpt-b"]) as upstream:
         ended = await program.run("ask", "--model", "gpt-c", "Hi", OPENAI_BASE_URL=upstream.base_url)
     assert ended.code == 2
-    assert "openai/gpt-a, openai/gpt-b" in ended.err
+    assert ended.err == "daehwa: No provider serves “gpt-c”. Choose one of: openai/gpt-a, openai/gpt-b.\n"
+
+
+@pytest.mark.parametrize("model", [(), ("--model", "any")])
+async def test_a_wrong_key_is_told_in_either_form(program: Program, model: tuple[str, ...]) -> None:
+    refusal = error(401, "Incorrect API key provided")
+    async with FakeUpstream(refusal, models=refusal) as upstream:
+        ended = await program.run("ask", *model, "Hi", OPENAI_BASE_URL=upstream.base_url, OPENAI_API_KEY="sk-a-key-1")
+    assert ended.code == 1
+    assert ended.err.startswith("daehwa: openai does not accept the API key (401). Check the key")
+
+
+async def test_an_upstream_that_says_nothing_is_told(program: Program) -> None:
+    never = asyncio.Event()
+    async with FakeUpstream(models=Answer([], before=never)) as upstream:
+        ended, port = await program.run("ask", "Hi", OPENAI_BASE_URL=upstream.base_url), upstream.port
+        never.set()
+    assert ended.code == 1
+    assert f"openai at 127.0.0.1:{port} has not answered for 3 s." in ended.err
+
+
+async def test_an_answer_without_text_is_told(program: Program) -> None:
+    async with FakeUpstream(Answer(stream(""))) as upstream:
+        ended = await program.run("ask", "Hi", OPENAI_BASE_URL=upstream.base_url)
+    assert ended == (1, "", "daehwa: No answer.\n")
 
 
 async def test_an_upstream_that_is_not_there_is_told(program: Program) -> None:
     ended = await program.run("ask", "Hi", OPENAI_BASE_URL="http://127.0.0.1:9/v1")
-    assert ended.code == 2
-    assert "127.0.0.1:9 (connection refused)" in ended.err
+    named = await program.run("ask", "--model", "any", "Hi", OPENAI_BASE_URL="http://127.0.0.1:9/v1")
+    assert (ended.code, named.code) == (1, 1)
+    assert ended.err == (
+        "daehwa: openai refused the connection at 127.0.0.1:9. Check that it is running and that the base URL is "
+        "right.\n"
+    )
 
 
 async def test_without_a_question_it_says_how_to_ask(program: Program) -> None:
     ended = await program.run("ask")
     assert ended.code == 2
-    assert 'daehwa ask "…"' in ended.err
+    assert 'Put it after the command: daehwa ask "…", or pipe it in.' in ended.err
+    started_by_uv = await program.run("ask", UV="/bin/uv", UV_RUN_RECURSION_DEPTH="1")
+    assert 'Put it after the command: uv run daehwa ask "…"' in started_by_uv.err
 
 
 async def test_a_question_without_end_is_refused(program: Program) -> None:
     ended = await program.run("ask", stdin="x" * 200_001)
     assert ended.code == 2
-    assert "200,001 characters, and 200,000 is the most" in ended.err
+    assert "has 200,001 characters; the limit is 200,000. Shorten it." in ended.err
 
 
 async def test_a_pipe_without_end_is_refused(program: Program) -> None:
@@ -147,7 +169,7 @@ async def test_a_pipe_without_end_is_refused(program: Program) -> None:
     assert process.stderr is not None
     process.stdin.write(b"y\n" * 400_001)  # and it stays open
     told = await asyncio.wait_for(process.stderr.read(), 20)
-    assert "characters or more, and 200,000 is the most" in told.decode()
+    assert "characters or more; the limit is 200,000." in told.decode()
     assert await process.wait() == 2
 
 

@@ -1,7 +1,7 @@
 import json
 
 from cli.conftest import Program
-from upstream import FakeUpstream
+from upstream import Answer, FakeUpstream
 
 from daehwa.data_folder import DATABASE
 from daehwa.stores.sqlite_connection import open_file
@@ -28,6 +28,9 @@ async def test_the_doctor_speaks_json(program: Program) -> None:
     assert report["providers"][0]["is_reachable"] is True
     assert report["data"]["exists"] is False
     assert report["default_model"] == "openai/gpt-test"
+    assert report["settings"]["port"] == {"value": 8000, "source": "default"}
+    assert report["settings"]["allowed_hosts"] == {"value": [], "source": "default"}
+    assert report["settings"]["data_dir"] == {"value": str(program.data), "source": "DAEHWA_DATA_DIR"}
 
 
 async def test_the_doctor_says_what_cannot_be_reached(program: Program) -> None:
@@ -53,3 +56,59 @@ async def test_the_doctor_sees_the_copies_that_migrations_left(program: Program)
     assert backup is not None
     ended = await program.run("doctor", "--json", OPENAI_BASE_URL="http://127.0.0.1:9/v1")
     assert json.loads(ended.out)["data"]["backups"] == [backup.name]
+
+
+def named(base_url: str, name: str = "acme") -> str:
+    return f'[[providers]]\nname = "{name}"\nbase_url = "{base_url}"\nmodels = ["one"]\n'
+
+
+async def test_a_provider_whose_models_are_named_is_asked_too(program: Program) -> None:
+    (program.folder / "daehwa.toml").write_text(named("http://127.0.0.1:9/v1"))
+    dead = await program.run("doctor")
+    assert dead.code == 1
+    assert "NOT REACHABLE" in dead.out
+    assert "acme: acme refused the connection at 127.0.0.1:9." in dead.out
+    async with FakeUpstream(models=Answer([], 404)) as upstream:
+        (program.folder / "daehwa.toml").write_text(named(upstream.base_url))
+        listless = await program.run("doctor")
+    assert listless.code == 0, listless.out
+    assert "lists no models" in listless.out
+    assert "models: acme/one" in listless.out
+
+
+async def test_a_key_that_is_missing_is_told(program: Program) -> None:
+    async with FakeUpstream(models=Answer([], 401)) as upstream:
+        (program.folder / "daehwa.toml").write_text(named(upstream.base_url))
+        ended = await program.run("doctor")
+    assert ended.code == 1
+    assert "acme wants an API key (401) and none is set." in ended.out
+
+
+async def test_a_damaged_database_is_a_fault(program: Program) -> None:
+    program.data.mkdir()
+    (program.data / DATABASE).write_bytes(b"This is no database at all. " * 100)
+    async with FakeUpstream() as upstream:
+        ended = await program.run("doctor", OPENAI_BASE_URL=upstream.base_url)
+    assert ended.code == 1
+    assert "It is not a database" in ended.out
+
+
+async def test_a_database_with_a_broken_page_is_a_fault(program: Program) -> None:
+    async with FakeUpstream() as upstream:
+        await program.run("ask", "Hi", OPENAI_BASE_URL=upstream.base_url)
+        whole = await program.run("doctor", OPENAI_BASE_URL=upstream.base_url)
+        file = program.data / DATABASE
+        content = bytearray(file.read_bytes())
+        content[4096 : 4096 * 6] = b"\xff" * 4096 * 5
+        file.write_bytes(content)
+        broken = await program.run("doctor", OPENAI_BASE_URL=upstream.base_url)
+    assert whole.code == 0, whole.out
+    assert broken.code == 1
+    assert "It is damaged" in broken.out
+
+
+async def test_a_default_model_that_nobody_serves_is_a_fault(program: Program) -> None:
+    async with FakeUpstream() as upstream:
+        ended = await program.run("doctor", OPENAI_BASE_URL=upstream.base_url, DAEHWA_DEFAULT_MODEL="nosuch/model")
+    assert ended.code == 1
+    assert "default_model nosuch/model is served by no provider; openai/gpt-test answers instead." in ended.out

@@ -33,7 +33,7 @@ async def test_it_says_its_address_serves_and_ends_calmly(program: Program) -> N
     assert str(program.data) in ended.out
     assert "without a key" in ended.out
     assert "New conversations are answered by openai/gpt-test." in ended.out
-    assert ended.out.endswith("Ended. Everything is stored.\n")
+    assert ended.out.endswith("Stopped. Everything is saved.\n")
     assert "Traceback" not in ended.err
     assert "Warning" not in ended.err
 
@@ -41,7 +41,7 @@ async def test_it_says_its_address_serves_and_ends_calmly(program: Program) -> N
 async def test_it_ends_calmly_when_told_to_by_the_system(program: Program) -> None:
     async with FakeUpstream() as upstream, program.serving(OPENAI_BASE_URL=upstream.base_url) as server:
         ended = await server.end(signal.SIGTERM)
-    assert (ended.code, ended.out.splitlines()[-1]) == (0, "Ended. Everything is stored.")
+    assert (ended.code, ended.out.splitlines()[-1]) == (0, "Stopped. Everything is saved.")
 
 
 async def test_what_it_keeps_is_the_owners_alone(program: Program) -> None:
@@ -164,7 +164,18 @@ async def test_a_default_model_that_is_not_served_is_told(program: Program) -> N
     ):
         await body_of(f"{server.address}/api/me")
         ended = await server.end()
-    assert "'gpt-gone' is not served by any provider: 'openai/gpt-test' takes its place" in ended.out
+    assert "default_model gpt-gone is served by no provider; openai/gpt-test answers instead." in ended.out
+
+
+async def test_it_says_why_there_is_no_model(program: Program) -> None:
+    async with program.serving(OPENAI_BASE_URL="http://127.0.0.1:9/v1") as server:
+        await body_of(f"{server.address}/api/me")
+        _, models = await body_of(f"{server.address}/api/models")
+        ended = await server.end()
+    sentence = "openai refused the connection at 127.0.0.1:9. Check that it is running and that the base URL is right."
+    assert f"  models         none yet: {sentence}\n" in ended.out
+    problems = [{"provider": "openai", "type": "upstream_unreachable", "message": sentence}]
+    assert json.loads(models) == {"models": [], "default": None, "problems": problems}
 
 
 async def test_each_log_line_is_json_on_demand(program: Program) -> None:

@@ -9,6 +9,7 @@ import click
 
 from daehwa import __version__
 from daehwa.cli.terminal import run_command
+from daehwa.settings import program_name
 
 DEFAULT_COMMAND = "serve"
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -33,7 +34,7 @@ class DefaultingGroup(click.Group):
         if args[0] not in self.commands:
             near = difflib.get_close_matches(args[0], self.commands, 1)
             meant = f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(self.commands)}."
-            ask = f' To ask a model: daehwa ask "{" ".join(args)}"' if not near else ""
+            ask = f' To ask a model: {program_name()} ask "{" ".join(args)}"' if not near else ""
             raise click.UsageError(f"There is no command '{args[0]}'. {meant}{ask}", ctx)
         return super().resolve_command(ctx, args)
 

@@ -21,9 +21,8 @@ from daehwa.conversation.ports import ConversationStore
 from daehwa.conversation.running import Question, RunningTurns, TurnRequest
 from daehwa.data_folder import DataFolder
 from daehwa.services import OWNER, Catalogue, Services
-from daehwa.settings import LoadedSettings, is_debugging, load_settings
+from daehwa.settings import LoadedSettings, is_debugging, load_settings, program_name
 
-MODELS_NAMED = 10
 _PIPED_BYTES = 4 * MESSAGE_CHARACTERS + 1
 """UTF-8 has at most four bytes a character."""
 
@@ -40,6 +39,8 @@ def ask_model(asked: Asked, flags: Mapping[str, object], config: Path | None) ->
     """Ask, print the answer as it comes, and return the exit code."""
     question = _whole_question(asked.question)
     loaded = load_settings(flags, config=config)
+    # The title is the question: nobody at a terminal waits, or pays, for a better one.
+    loaded = msgspec.structs.replace(loaded, values=msgspec.structs.replace(loaded.values, titles=False))
     if not is_debugging():
         # The paragraph at the end says it; a log is for servers.
         logging.getLogger("daehwa").addHandler(logging.NullHandler())
@@ -52,12 +53,11 @@ def _whole_question(given: str) -> str:
     piped = b"" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.buffer.read(_PIPED_BYTES)
     question = "\n\n".join(text for text in (given.strip(), piped.decode("utf-8", "replace").strip()) if text)
     if not question:
-        raise Refusal('There is no question. Write it behind the command, daehwa ask "…", or send it by a pipe.')
+        raise Refusal(f'There is no question. Put it after the command: {program_name()} ask "…", or pipe it in.')
     if len(question) > MESSAGE_CHARACTERS:
         more = " or more" if len(piped) == _PIPED_BYTES else ""
         raise Refusal(
-            f"The question has {len(question):,} characters{more}, and {MESSAGE_CHARACTERS:,} is the most. Send less "
-            "of it."
+            f"The question has {len(question):,} characters{more}; the limit is {MESSAGE_CHARACTERS:,}. Shorten it."
         )
     return question
 
@@ -79,14 +79,9 @@ async def _check_model(catalogue: Catalogue, model: str | None) -> None:
     try:
         await catalogue.resolve(model)
     except ModelNotFound as error:
-        models = await catalogue.models()
-        ids = [listed.id for listed in models if listed.state != "unavailable"]
-        more = f" and {len(ids) - MODELS_NAMED} more" if len(ids) > MODELS_NAMED else ""
-        if ids:
-            raise Refusal(f"{error.message} There are: {', '.join(ids[:MODELS_NAMED])}{more}.") from None
-        reasons = [problem.message for problem in catalogue.problems().values()]
-        reasons += [listed.detail for listed in models if listed.detail is not None]
-        raise Refusal(" ".join(reasons) or error.message) from None
+        if all(listed.state == "unavailable" for listed in await catalogue.models()):
+            raise
+        raise Refusal(error.message) from None  # it is the name that is wrong
 
 
 async def _request(store: ConversationStore, asked: Asked) -> TurnRequest:
@@ -138,38 +133,38 @@ async def _print_reply(running: RunningTurns, reply: str) -> int:
     ):  # Windows: there Ctrl-C interrupts, and the text is kept all the same
         loop.add_signal_handler(signal.SIGINT, stopped.set)
     stop = asyncio.create_task(_stop_when(stopped, running, reply))
-    ended: ReplyEnded | None = None
+    ended, has_text = None, False
     try:
         async for batch in running.follow(OWNER, reply):
             for numbered in batch:
                 event = numbered.event
                 if isinstance(event, TextDelta):
+                    has_text = True
                     click.echo(event.text, nl=False)
                 elif isinstance(event, ReplyEnded):
                     ended = event
-                    click.echo(nl=numbered.position > 0)
+                    click.echo(nl=has_text)
     except BrokenPipeError:
         await running.stop(OWNER, reply)
         raise
     finally:
         stop.cancel()
-    return _exit_code(ended)
+    return _exit_code(ended, has_text=has_text)
 
 
 async def _stop_when(stopped: asyncio.Event, running: RunningTurns, reply: str) -> None:
     await stopped.wait()
     await running.stop(OWNER, reply)
-    await running.aclose()  # where the answer was whole already: give up the title that is being made
 
 
-def _exit_code(ended: ReplyEnded | None) -> int:
-    if ended is None:
-        tell("daehwa: the answer has no end. Look at it in the page.")
+def _exit_code(ended: ReplyEnded | None, *, has_text: bool) -> int:
+    if ended is None or (ended.status == "complete" and not has_text):
+        tell("daehwa: No answer.")
         return FAULT
     if ended.error is not None:
         kept = " What came is kept." if ended.status == "interrupted" else ""
         tell(f"daehwa: {ended.error.message}{kept}")
         return FAULT
     if ended.finish == "length":
-        tell('daehwa: the answer was cut off at its greatest length. To have the rest: daehwa ask --continue "Go on."')
+        tell('daehwa: The answer reached its greatest length. For the rest: `daehwa ask --continue "Go on."`')
     return STOPPED if ended.status == "stopped" else FAULT if ended.status != "complete" else 0

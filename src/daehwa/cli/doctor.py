@@ -15,12 +15,20 @@ import click
 import msgspec
 
 from daehwa import __version__
-from daehwa.cli.terminal import FAULT
-from daehwa.conversation.errors import DaehwaError
+from daehwa.cli.terminal import FAULT, as_typed
+from daehwa.conversation.errors import DaehwaError, ProviderError, ProviderModelError
 from daehwa.data_folder import DataFolder
 from daehwa.providers import embedded_install
-from daehwa.services import PAGE_FOLDER, BuiltProvider, build_catalogue, build_providers
-from daehwa.settings import ConfiguredProvider, LoadedSettings, load_settings
+from daehwa.services import (
+    PAGE_FOLDER,
+    BuiltProvider,
+    OpenAIWireProvider,
+    build_catalogue,
+    build_providers,
+    database_fault,
+    unserved_default,
+)
+from daehwa.settings import OPENAI_URL, ConfiguredProvider, LoadedSettings, load_settings
 
 PACKAGES = ("click", "httptools", "msgspec", "uvicorn", "xllamacpp")
 MODELS_SHOWN = 5
@@ -37,6 +45,7 @@ class ProviderReport(msgspec.Struct, frozen=True, kw_only=True):
     configured_by: str
     is_reachable: bool
     models: tuple[str, ...] = ()
+    lists_models: bool = True
     round_trip_ms: float | None = None
     fault: str | None = None
 
@@ -48,9 +57,17 @@ class DataReport(msgspec.Struct, frozen=True, kw_only=True):
     exists: bool
     is_writable: bool
     database_bytes: int | None
+    database_fault: str | None
     backups: tuple[str, ...]
     free_bytes: int | None
     held_by_process: int | None
+
+
+class SettingReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A setting and where it comes from."""
+
+    value: str | int | bool | tuple[str, ...] | None
+    source: str
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,10 +80,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     sqlite: str
     has_full_text_search: bool
     settings_file: str | None
-    settings: dict[str, str]
+    settings: dict[str, SettingReport]
     data: DataReport
     providers: tuple[ProviderReport, ...]
     default_model: str | None
+    default_fault: str | None
     embedded_missing: tuple[str, ...]
     is_page_built: bool
     faults: tuple[str, ...]
@@ -78,7 +96,7 @@ def examine(flags: Mapping[str, object], config: Path | None, *, as_json: bool) 
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
     else:
-        click.echo("\n".join(_lines(report)))
+        click.echo(as_typed("\n".join(_lines(report))))
     return FAULT if report.faults else 0
 
 
@@ -89,6 +107,7 @@ async def _examined(loaded: LoadedSettings) -> Report:
         pairs = zip(loaded.providers, providers, strict=True)
         reports = await asyncio.gather(*(_asked(configured, provider) for configured, provider in pairs))
         default = await catalogue.default_model()
+        default_fault = await unserved_default(catalogue, loaded.values.default_model)
     finally:
         await catalogue.aclose()
     report = Report(
@@ -100,9 +119,10 @@ async def _examined(loaded: LoadedSettings) -> Report:
         has_full_text_search=_has_full_text_search(),
         settings_file=None if loaded.file is None else str(loaded.file),
         settings=_settings(loaded),
-        data=_data(DataFolder(loaded.values.data_dir)),
+        data=await asyncio.to_thread(_data, DataFolder(loaded.values.data_dir)),
         providers=tuple(reports),
         default_model=default,
+        default_fault=default_fault,
         embedded_missing=tuple(embedded_install.missing()),
         is_page_built=(PAGE_FOLDER / "index.html").is_file(),
         faults=(),
@@ -122,20 +142,42 @@ async def _asked(configured: ConfiguredProvider, provider: BuiltProvider) -> Pro
         is_reachable=False,
     )
     begun = time.perf_counter()
+    lists_models = True
     try:
-        if configured.settings.kind == "embedded":
+        if isinstance(provider, OpenAIWireProvider):
+            lists_models = await _lists_models(configured, provider)
+        else:
             await provider.warm_up()  # that it is installed does not yet say that it runs
         models = await provider.models()
     except DaehwaError as error:
-        return msgspec.structs.replace(report, fault=error.message)
+        has_answered = isinstance(error, ProviderError) and error.status is not None
+        return msgspec.structs.replace(report, is_reachable=has_answered, fault=_fault(configured, error))
     unavailable = next((model.detail for model in models if model.state == "unavailable"), None)
     return msgspec.structs.replace(
         report,
         is_reachable=any(model.state != "unavailable" for model in models),
         models=tuple(model.id for model in models),
+        lists_models=lists_models,
         round_trip_ms=round((time.perf_counter() - begun) * 1000, 1),
         fault=unavailable if models else "It serves no model.",
     )
+
+
+async def _lists_models(configured: ConfiguredProvider, provider: OpenAIWireProvider) -> bool:
+    """Ask an upstream for its models; where the settings name them, it is fine that it has no list."""
+    try:
+        await provider.listed()
+    except ProviderModelError:
+        if not configured.settings.models:
+            raise
+        return False
+    return True
+
+
+def _fault(configured: ConfiguredProvider, error: DaehwaError) -> str:
+    if configured.key is None and configured.base_url == OPENAI_URL:
+        return "No API key is set. Set OPENAI_API_KEY."
+    return error.message
 
 
 def _version(package: str) -> str | None:
@@ -156,9 +198,9 @@ def _has_full_text_search() -> bool:
     return True
 
 
-def _settings(loaded: LoadedSettings) -> dict[str, str]:
-    values = msgspec.structs.asdict(loaded.values)
-    return {name: f"{values[name]} ({source})" for name, source in loaded.sources.items()}
+def _settings(loaded: LoadedSettings) -> dict[str, SettingReport]:
+    values = msgspec.to_builtins(loaded.values, enc_hook=str)
+    return {name: SettingReport(value=values[name], source=source) for name, source in loaded.sources.items()}
 
 
 def _data(folder: DataFolder) -> DataReport:
@@ -170,6 +212,7 @@ def _data(folder: DataFolder) -> DataReport:
         exists=exists,
         is_writable=os.access(nearest, os.W_OK | os.X_OK),
         database_bytes=database.stat().st_size if database.is_file() else None,
+        database_fault=database_fault(database),
         backups=tuple(sorted(path.name for path in folder.path.glob(f"{database.stem}.*.backup{database.suffix}")))
         if exists
         else (),
@@ -182,12 +225,11 @@ def _faults(report: Report) -> tuple[str, ...]:
     faults = [f"{provider.name}: {provider.fault}" for provider in report.providers if provider.fault]
     if not report.data.is_writable:
         faults.append(f"The data folder {report.data.folder} cannot be written. Give another one with --data-dir.")
+    faults += [fault for fault in (report.data.database_fault, report.default_fault) if fault]
     if not report.has_full_text_search:
         faults.append("This Python's SQLite has no full-text search (FTS5). Use another Python: uv python install.")
     if not report.is_page_built:
-        faults.append(
-            "The page is not built. Start the program with `uv run daehwa` in its folder, or install it anew."
-        )
+        faults.append("The page is not built. Start the program with uv run daehwa in its folder, or install it anew.")
     if report.default_model is None:
         faults.append("No model can be asked.")
     return tuple(faults)
@@ -207,7 +249,11 @@ def _lines(report: Report) -> list[str]:
         f"  page        {'built' if report.is_page_built else 'NOT BUILT'}",
         f"  settings    {report.settings_file or 'no file'}",
     ]
-    lines += [f"              {name} = {value}" for name, value in report.settings.items() if "(default)" not in value]
+    lines += [
+        f"              {name} = {setting.value} ({setting.source})"
+        for name, setting in report.settings.items()
+        if setting.source != "default"
+    ]
     lines += [
         f"  data        {data.folder}{'' if data.is_writable else ' (NOT WRITABLE)'}{held}{free}",
         f"              database {size}; backups: {', '.join(data.backups) or 'none'}",
@@ -224,7 +270,9 @@ def _lines(report: Report) -> list[str]:
 
 
 def _provider_lines(provider: ProviderReport) -> list[str]:
-    answer = f"reachable, {provider.round_trip_ms} ms" if provider.is_reachable else "NOT REACHABLE"
+    answer = "reachable" if provider.is_reachable else "NOT REACHABLE"
+    answer += f", {provider.round_trip_ms} ms" if provider.is_reachable and provider.round_trip_ms else ""
+    answer += "" if provider.lists_models else ", lists no models"
     shown = ", ".join(provider.models[:MODELS_SHOWN])
     more = f" and {len(provider.models) - MODELS_SHOWN} more" if len(provider.models) > MODELS_SHOWN else ""
     return [

@@ -7,7 +7,6 @@ import click
 from daehwa.cli.terminal import say
 from daehwa.settings import LoadedSettings
 
-COMMAND = "daehwa fetch-model"
 BAR = 30
 
 
@@ -21,25 +20,26 @@ def fetch() -> None:
         return
     say(f"Fetching {' and '.join(missing)}.")
     embedded_install.install(_report)
-    say("Done: the small model answers from the next start on.")
+    say("Done: the small model can answer.")
 
 
-def offer_model(loaded: LoadedSettings) -> None:
-    """Where the embedded model is wanted and missing: offer it at a terminal, else name the command for it."""
+def offer_model(loaded: LoadedSettings) -> bool:
+    """Where the embedded model is wanted and missing, offer it at a terminal; return whether it is missing still."""
     if not any(provider.settings.kind == "embedded" for provider in loaded.providers):
-        return
+        return False
     from daehwa.providers import embedded_install  # noqa: PLC0415 - as above
 
-    missing = embedded_install.missing()
-    if not missing:
-        return
-    say(f"\nThere is no key of a model, and the small model of the package is not installed ({', '.join(missing)}).")
+    if not embedded_install.missing():
+        return False
+    is_alone = all(provider.settings.kind == "embedded" for provider in loaded.providers)
+    say(f"\n{'No API key is set, and the' if is_alone else 'The'} small model is not installed.")
     is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    if is_terminal and click.confirm("Fetch it now? About 120 MB, no account; it runs on this machine.", default=False):
+    if is_terminal and click.confirm("Fetch it now? About 121 MB, no account; it runs on this machine.", default=False):
         fetch()
-        return
-    say(f"To fetch it later: {COMMAND}")
-    say("To use another model: set OPENAI_API_KEY or OPENAI_BASE_URL, or write a daehwa.toml (docs/settings.md).")
+        return False
+    say("To fetch it later: `daehwa fetch-model`")
+    say("To use another model: set OPENAI_API_KEY or OPENAI_BASE_URL, or write a daehwa.toml (docs/settings.md).\n")
+    return True
 
 
 def _report(step: str, done: int | None = None, total: int | None = None) -> None:

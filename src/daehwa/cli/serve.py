@@ -29,22 +29,23 @@ def run_server(flags: Mapping[str, object], config: Path | None) -> None:
         if loaded.file is not None:
             say(f"  settings       {loaded.file}")
         say(f"  conversations  {folder.path}")
-        for provider in loaded.providers:
-            say(f"  models         {_described(provider)}")
         if not is_loopback(settings.host):
             say(f"  NO SIGN-IN     whoever reaches {settings.host} reads and writes everything here")
-        offer_model(loaded)
+        is_missing = offer_model(loaded)
+        for provider in loaded.providers:
+            if provider.settings.kind != "embedded" or not is_missing:
+                say(f"  models         {_described(provider)}")
         asyncio.run(_serve(loaded, folder))
     finally:
         folder.release()
-    say("Ended. Everything is stored.")
+    say("Stopped. Everything is saved.")
 
 
 async def _serve(loaded: LoadedSettings, folder: DataFolder) -> None:
     from daehwa import services  # noqa: PLC0415 - the folder is ours and the settings are right before much is imported
 
     def listening(address: str) -> None:
-        say(f"\n  Open {address}\n\nCtrl-C ends it.")
+        say(f"\n  Open {address}\n\nPress Ctrl-C to stop.\n")
         if loaded.values.open_browser and has_display():
             # Some browsers hold this call until they end.
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()

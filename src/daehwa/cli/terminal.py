@@ -8,7 +8,7 @@ from collections.abc import Callable
 import click
 
 from daehwa.conversation.errors import DaehwaError
-from daehwa.settings import SettingsError, is_debugging
+from daehwa.settings import SettingsError, is_debugging, program_name
 
 WIDTH = 88
 FAULT, MISUSE, STOPPED = 1, 2, 130
@@ -20,11 +20,17 @@ class Refusal(Exception):  # noqa: N818 - it is an answer
 
 def say(text: str = "") -> None:
     """Print a line for the person who started the program."""
-    click.echo(text)
+    click.echo(as_typed(text))
+
+
+def as_typed(text: str) -> str:
+    """Return a text with its commands as they must be typed here."""
+    return text.replace("`daehwa ", f"`{program_name()} ")
 
 
 def tell(paragraph: str) -> None:
     """Print a paragraph to standard error, wrapped where that is a terminal."""
+    paragraph = as_typed(paragraph)
     if sys.stderr.isatty():
         paragraph = textwrap.fill(paragraph, WIDTH, break_long_words=False, break_on_hyphens=False)
     click.echo(paragraph, err=True)

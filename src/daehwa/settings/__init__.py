@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from daehwa.settings.providers import configured_providers
+from daehwa.settings.providers import OPENAI_URL, configured_providers
 from daehwa.settings.source import SettingsFile, checked, meant
 from daehwa.settings.values import (
     ConfiguredProvider,
@@ -24,6 +24,7 @@ from daehwa.settings.values import (
 )
 
 __all__ = [
+    "OPENAI_URL",
     "ConfiguredProvider",
     "LoadedSettings",
     "ProviderSettings",
@@ -33,6 +34,7 @@ __all__ = [
     "has_display",
     "is_debugging",
     "load_settings",
+    "program_name",
 ]
 
 PREFIX = "DAEHWA_"
@@ -65,6 +67,12 @@ def load_settings(
 def is_debugging(environment: Mapping[str, str] | None = None) -> bool:
     """Whether errors are to be shown with their traceback."""
     return bool((os.environ if environment is None else environment).get("DAEHWA_DEBUG"))
+
+
+def program_name(environment: Mapping[str, str] | None = None) -> str:
+    """Return what is to be typed to run this program again: with uv, where `uv run` started it."""
+    env = os.environ if environment is None else environment
+    return "uv run daehwa" if env.get("UV") and env.get("UV_RUN_RECURSION_DEPTH") else "daehwa"
 
 
 def has_display(environment: Mapping[str, str] | None = None) -> bool:

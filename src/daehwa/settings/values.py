@@ -99,7 +99,9 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             YES_NO, "Whether the server goes on with a reply at a transcript's end by itself, as vLLM can be told to."
         ),
     ] = False
-    titles: Annotated[bool, _meta(YES_NO, "Whether its models are asked to name conversations.")] = True
+    titles: Annotated[
+        bool, _meta(YES_NO, "Whether its models are asked to name conversations, where `titles` above does not say no.")
+    ] = True
     connect_timeout: Annotated[float, _meta(_SECONDS, "Seconds until a connection must stand.", gt=0)] = 10.0
     first_byte_timeout: Annotated[float, _meta(_SECONDS, "Seconds until an answer must begin.", gt=0)] = 300.0
     idle_timeout: Annotated[float, _meta(_SECONDS, "Seconds of silence within an answer.", gt=0)] = 90.0
@@ -160,6 +162,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     default_model: Annotated[
         str | None, _meta("a model's id or name", "The model chosen for a new conversation, if it is served.")
     ] = None
+    titles: Annotated[
+        bool,
+        _meta(
+            YES_NO,
+            "Whether models are asked to name new conversations in the page: one short further call each. Otherwise "
+            "the title is the question.",
+        ),
+    ] = True
 
 
 class LoadedSettings(msgspec.Struct, frozen=True, kw_only=True):
