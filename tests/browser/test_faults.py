@@ -42,7 +42,7 @@ async def program(tmp_path_factory: pytest.TempPathFactory, played: Model, dead_
         (error(401, "Incorrect API key provided."), "The model's provider does not accept the key."),
         (
             error(429, "Slow down.", headers={"retry-after": "30"}),
-            "The provider asks to wait: too many requests, or the quota is used up. It asked for 30 seconds.",
+            "The provider asks to wait: too many requests, or the quota is used up. Try again in 30 seconds.",
         ),
         (error(404, "No such model.", "model_not_found"), "The provider does not offer this model."),
         (error(400, "This model's maximum context length is 8192 tokens.", "context_length_exceeded"), "too long"),
@@ -102,7 +102,7 @@ async def test_an_answer_that_breaks_off_keeps_its_text_and_goes_on(
 async def test_an_answer_at_its_length_limit_goes_on(reader: Reader, model: Model) -> None:
     model.says(Answer(stream("As far as it goes, ", finish="length")), "and further.")
     await reader.ask_to_end("Everything")
-    await expect(reader.answer).to_contain_text("This answer reached its length limit.")
+    await expect(reader.answer).to_contain_text("This answer was cut off at the length limit.")
     await reader.press("Continue", reader.answer)
     await expect(reader.answer.locator(".prose")).to_have_text("As far as it goes, and further.")
     await expect(reader.answer).not_to_contain_text("length limit")

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { conversationMessages, errorMessages, sidebarMessages } from "../src/i18n/catalogue.ts";
+import { composerMessages, conversationMessages, errorMessages, problemMessages, sidebarMessages } from "../src/i18n/catalogue.ts";
 import * as en from "../src/i18n/en.ts";
-import { sentenceFor } from "../src/i18n/failure.ts";
+import { sentenceFor, sentenceForProblem } from "../src/i18n/failure.ts";
 import { ko } from "../src/i18n/ko.ts";
 import { chooseLocale, locale, localeOf } from "../src/i18n/locale.ts";
 
@@ -56,5 +56,28 @@ test("every error type of the core has a sentence of its own", () => {
 test("an unknown error still gets a sentence, and a wait is told", () => {
   const sentences = errorMessages.get();
   expect(sentenceFor({ type: "constructor", message: "x" }, sentences)).toBe(en.errors.unknown);
-  expect(sentenceFor({ type: "upstream_rate_limit", message: "x", retry_after: 1.2 }, sentences)).toMatch(/2 seconds\.$/);
+  expect(sentenceFor({ type: "upstream_rate_limit", message: "x", retry_after: 1.2 }, sentences)).toMatch(/Try again in 2 seconds\.$/);
+  expect(sentenceFor({ type: "upstream_unavailable", message: "x", retry_after: 1 }, sentences)).toMatch(/own\. Try again in 1 second\.$/);
+  expect(sentenceFor({ type: "upstream_unavailable", message: "x" }, sentences)).toMatch(/own\. Try again in a moment\.$/);
+});
+
+test("a text that is too long is told by how much, one character included", () => {
+  const { tooLong } = composerMessages.get();
+  expect(tooLong({ over: "1", limit: "10" })(1)).toBe("1 character too long. The limit is 10.");
+  expect(tooLong({ over: "1,200", limit: "10" })(1200)).toBe("1,200 characters too long. The limit is 10.");
+});
+
+const problem = (type: string) => ({ provider: "openai", type, message: "As the server says it." });
+
+test.each([
+  ["en", "upstream_auth", "openai cannot be asked: it does not accept the API key."],
+  ["ko", "upstream_auth", "openai에 물어볼 수 없어요. API 키를 받아들이지 않아요."],
+  ["en", "never_seen", "openai cannot be asked: something went wrong."],
+  ["en", "cannot", "openai cannot be asked: something went wrong."],
+  ["en", "model_not_installed", "The small model is not installed. In a terminal: `daehwa fetch-model`."],
+  ["ko", "unavailable", "지금은 openai 모델을 사용할 수 없어요."],
+])("why there is no model, in %s: %s", (language, type, sentence) => {
+  chooseLocale(language);
+  expect(sentenceForProblem(problem(type), problemMessages.get(), errorMessages.get())).toBe(sentence);
+  chooseLocale("en");
 });

@@ -75,7 +75,14 @@ export const Model = v.object({
   trial: v.optional(v.boolean(), false),
 });
 
-export const Models = v.object({ models: v.array(Model), default: v.nullable(v.string()) });
+/** Why a provider's models could not be listed. */
+export const Problem = v.object({ provider: v.string(), type: v.string(), message: v.string() });
+
+export const Models = v.object({
+  models: v.array(Model),
+  default: v.nullable(v.string()),
+  problems: v.optional(v.array(Problem), []),
+});
 
 export const Me = v.object({
   user: v.object({ id: v.string(), name: v.string() }),
@@ -115,6 +122,7 @@ export type Segment = v.InferOutput<typeof Segment>;
 export type SearchHit = v.InferOutput<typeof SearchHit>;
 export type OpenedConversation = v.InferOutput<typeof OpenedConversation>;
 export type Model = v.InferOutput<typeof Model>;
+export type Problem = v.InferOutput<typeof Problem>;
 export type Models = v.InferOutput<typeof Models>;
 export type Me = v.InferOutput<typeof Me>;
 export type ReplyEnd = v.InferOutput<typeof ReplyEnd>;

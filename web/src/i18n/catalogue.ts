@@ -21,4 +21,5 @@ export const conversationMessages = i18n("conversation", base.conversation);
 export const composerMessages = i18n("composer", base.composer);
 export const settingsMessages = i18n("settings", base.settings);
 export const helpMessages = i18n("help", base.help);
+export const problemMessages = i18n("problems", base.problems);
 export const errorMessages = i18n("errors", base.errors);

@@ -1,12 +1,25 @@
 /** A failure as a sentence in the reader's language, by its type. */
-import type { Failure } from "../api/wire.ts";
-import { errorMessages } from "./catalogue.ts";
+import type { Failure, Problem } from "../api/wire.ts";
+import type { errorMessages, problemMessages } from "./catalogue.ts";
 
 type Sentences = ReturnType<typeof errorMessages.get>;
+type Reasons = ReturnType<typeof problemMessages.get>;
+
+function textFor(type: string, texts: object): string | null {
+  const known: unknown = Object.hasOwn(texts, type) ? texts[type as keyof typeof texts] : null;
+  return typeof known === "string" ? known : null;
+}
 
 export function sentenceFor(failure: Failure, sentences: Sentences): string {
-  const known: unknown = Object.hasOwn(sentences, failure.type) ? sentences[failure.type as keyof Sentences] : null;
-  const sentence = typeof known === "string" ? known : sentences.unknown;
-  if (failure.retry_after == null) return sentence;
-  return `${sentence} ${sentences.retryAfter(Math.ceil(failure.retry_after))}`;
+  const sentence = textFor(failure.type, sentences) ?? sentences.unknown;
+  const seconds = Math.ceil(failure.retry_after ?? 0);
+  if (seconds > 0) return `${sentence} ${sentences.retryAfter(seconds)}`;
+  return failure.type === "upstream_unavailable" ? `${sentence} ${sentences.retrySoon}` : sentence;
+}
+
+/** Why the models of a provider, or the one model there is, cannot be asked. */
+export function sentenceForProblem({ provider, type }: Problem, reasons: Reasons, sentences: Sentences): string {
+  if (type === "model_not_installed") return sentences.model_not_installed;
+  if (type === "unavailable") return reasons.unavailable({ name: provider });
+  return reasons.cannot({ provider, why: textFor(type, reasons) ?? reasons.unknown });
 }

@@ -1,18 +1,35 @@
-/** The models that can be asked, and the one that is chosen. */
+/** The models that can be asked, the one that is chosen, and why one that should be there is not. */
 import { getMe, getModels } from "../api/client.ts";
 import { ApiFailure } from "../api/failure.ts";
-import type { Me, Model } from "../api/wire.ts";
+import type { Me, Model, Models as Listing, Problem } from "../api/wire.ts";
 import { readSaved, save } from "../lib/saved.ts";
 
-const LOADING_POLL = 1_500;
-const FAILED_POLL = 5_000;
+const FIRST_POLL = 1_500;
+const SLOWER = 1.5;
+const LONGEST_POLL = 10_000;
+
+/** Ends of a turn after which the list of models may be another one. */
+const WANT_OF_MODEL: ReadonlySet<string> = new Set([
+  "model_not_found",
+  "model_not_installed",
+  "upstream_auth",
+  "upstream_model",
+  "upstream_timeout",
+  "upstream_unavailable",
+  "upstream_unreachable",
+]);
 
 class Models {
   all = $state.raw<readonly Model[]>([]);
   loaded = $state(false);
   me = $state.raw<Me | null>(null);
+  #problems = $state.raw<readonly Problem[]>([]);
   #default = $state<string | null>(null);
   #remembered = $state<string | null>(readSaved("model"));
+  #listing = "";
+  #asking = false;
+  #askedAt = 0;
+  #polls = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** The choice for a conversation last answered by `ofConversation`: that, else the last chosen, else the default. */
@@ -33,18 +50,53 @@ class Models {
     return this.all.find((model) => model.id === id) ?? null;
   }
 
+  /** Why the model that is wanted cannot be asked; nothing where it, or what stands in for it, well can. */
+  troubles(ofConversation: string | null): readonly Problem[] {
+    const wanted = ofConversation ?? this.#remembered;
+    const model = this.choice(ofConversation);
+    const isGone = wanted !== null && wanted !== model?.id;
+    if (model?.state === "unavailable" && this.#problems.length === 0)
+      return [{ provider: model.name, type: "unavailable", message: model.detail ?? "" }];
+    return model === null || model.state === "unavailable" || isGone || this.onlyTrial ? this.#problems : [];
+  }
+
+  /** Only the small model that came with the program is there. */
+  get onlyTrial(): boolean {
+    return this.all.length > 0 && this.all.every((model) => model.trial);
+  }
+
+  /** The small model is what answers, and it can. */
+  get trialAnswers(): boolean {
+    return this.onlyTrial && this.all.some((model) => model.state !== "unavailable");
+  }
+
   async load(): Promise<void> {
+    if (this.#asking) return;
     clearTimeout(this.#timer);
+    this.#asking = true;
+    this.#askedAt = Date.now();
     try {
-      const { models, default: byDefault } = await getModels();
-      this.all = models;
-      this.#default = byDefault;
-      this.loaded = true;
-      if (models.some((model) => model.state === "loading")) this.#again(LOADING_POLL);
+      this.#take(await getModels());
     } catch (error) {
       if (!(error instanceof ApiFailure)) throw error;
-      this.#again(FAILED_POLL);
+    } finally {
+      this.#asking = false;
+      this.#poll();
     }
+  }
+
+  /** The reader is back: what was so a while ago may be otherwise. */
+  lookAgain(): void {
+    if (this.#isSettled && Date.now() - this.#askedAt < LONGEST_POLL) return;
+    this.#polls = 0;
+    void this.load();
+  }
+
+  /** A turn came to nothing; where that was for want of a model, ask which there are. */
+  turnFailed(type: string | undefined): void {
+    if (type === undefined || !WANT_OF_MODEL.has(type)) return;
+    this.#polls = 0;
+    void this.load();
   }
 
   async loadMe(): Promise<void> {
@@ -55,13 +107,29 @@ class Models {
     }
   }
 
-  /** Only the small model that came with the program is there. */
-  get onlyTrial(): boolean {
-    return this.all.length > 0 && this.all.every((model) => model.trial);
+  /** Whether asking again would tell nothing new. */
+  get #isSettled(): boolean {
+    const ready = this.all.length > 0 && this.all.every((model) => model.state === "ready");
+    return this.loaded && ready && this.#problems.length === 0;
   }
 
-  #again(after: number): void {
-    this.#timer = setTimeout(() => void this.load(), after);
+  /** Take in a list; one that says the same changes nothing, least of all a menu that is open. */
+  #take(listing: Listing): void {
+    const text = JSON.stringify(listing);
+    if (text === this.#listing) return;
+    this.#listing = text;
+    this.#polls = 0;
+    this.all = listing.models;
+    this.#default = listing.default;
+    this.#problems = listing.problems;
+    this.loaded = true;
+  }
+
+  /** Soon at first, then slower; never where nobody looks. */
+  #poll(): void {
+    if (this.#isSettled || document.visibilityState !== "visible") return;
+    const wait = Math.min(LONGEST_POLL, FIRST_POLL * SLOWER ** this.#polls++);
+    this.#timer = setTimeout(() => void this.load(), wait);
   }
 }
 
