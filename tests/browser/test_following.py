@@ -163,6 +163,38 @@ async def test_a_question_asked_offline_is_sent_once_when_the_connection_is_back
     assert len(model.questions) == 1
 
 
+async def test_a_question_that_waits_to_be_sent_can_be_taken_back(reader: Reader, model: Model) -> None:
+    reader.watch.expect(OFFLINE)
+    await reader.page.context.set_offline(True)
+    await reader.ask("Never mind")
+    await expect(reader.answer).to_contain_text("Not sent yet.")
+    await reader.press("Take the question back")
+    await expect(reader.questions).to_have_count(0)
+    await expect(reader.box).to_have_value("Never mind")
+    await reader.page.context.set_offline(False)
+    await expect(reader.banner).to_be_empty()
+    assert model.questions == []
+
+
+async def test_a_title_made_while_the_page_reloads_is_there_soon(reader: Reader, model: Model) -> None:
+    named = "**/api/conversations/*"
+
+    async def unnamed(route: Route) -> None:
+        answer = await route.fetch()
+        body = await answer.json()
+        body["conversation"] |= {"title": "Anything", "title_source": "question"}
+        await route.fulfill(response=answer, json=body)
+
+    model.title = "Named meanwhile"
+    await reader.ask_to_end("Anything")
+    await expect(reader.page).to_have_title("Named meanwhile · daehwa")
+    await reader.page.route(named, unnamed)
+    await reader.page.reload()
+    await expect(reader.page).to_have_title("Anything · daehwa")
+    await reader.page.unroute(named)
+    await expect(reader.page).to_have_title("Named meanwhile · daehwa", timeout=5_000)
+
+
 async def test_two_tabs_coming_back_send_a_question_once(reader: Reader, model: Model) -> None:
     reader.watch.expect(OFFLINE)
     await reader.ask_to_end("The first one")

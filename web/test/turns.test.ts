@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { mergeMessages, messagesOf, titleFrom } from "../src/conversation/turns.ts";
+import { awaitsTitle, mergeMessages, messagesOf, newConversation, titleFrom } from "../src/conversation/turns.ts";
 import { byId, message } from "./messages.ts";
 
 const never = (): boolean => false;
@@ -40,4 +40,14 @@ test("a first title is one line of at most sixty letters", () => {
   expect(titleFrom("  What\n is  this? ")).toBe("What is this?");
   expect(titleFrom("가".repeat(60))).toBe("가".repeat(60));
   expect(titleFrom("👋".repeat(61))).toBe(`${"👋".repeat(59)}…`);
+});
+
+test("a title may still come while the only reply has just ended, and no one has named the conversation", () => {
+  const conversation = newConversation({ conversation: "c", reply: "a2" }, 1);
+  const ended = message("a2", "q1", { created: 1_000, heartbeat: 60_000 });
+  const at = (now: number, ...others: (typeof ended)[]): boolean => awaitsTitle(conversation, [message("q1", null), ended, ...others], now);
+  expect([at(61_000), at(75_000), at(90_000)]).toEqual([true, true, false]);
+  expect(at(61_000, message("a3", "q1"))).toBe(false);
+  expect(awaitsTitle({ ...conversation, title_source: "user" }, [ended], 61_000)).toBe(false);
+  expect(awaitsTitle(conversation, [{ ...ended, status: "streaming" }], 61_000)).toBe(false);
 });

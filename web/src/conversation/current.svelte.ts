@@ -39,6 +39,10 @@ class Current {
     const look = (): void => {
       if (document.visibilityState === "visible") this.#lookAgain();
     };
+    const back = (): void => {
+      look();
+      if (document.visibilityState === "visible") models.lookAgain();
+    };
     const stops = [
       onOtherTabs((id) => this.#lookAgain(id)),
       connection.onBack(() => {
@@ -48,12 +52,12 @@ class Current {
       }),
     ];
     const poll = setInterval(look, LOOK_AGAIN);
-    document.addEventListener("visibilitychange", look);
-    addEventListener("focus", look);
+    document.addEventListener("visibilitychange", back);
+    addEventListener("focus", back);
     return () => {
       clearInterval(poll);
-      document.removeEventListener("visibilitychange", look);
-      removeEventListener("focus", look);
+      document.removeEventListener("visibilitychange", back);
+      removeEventListener("focus", back);
       for (const stop of stops) stop();
     };
   }
@@ -71,7 +75,8 @@ class Current {
     await conversations.refresh();
     const now = conversations.find(open.id);
     const moved = now?.updated !== before?.updated || now?.leaf !== before?.leaf;
-    if ((moved || this.#changed.has(open.id)) && (open.state === "ready" || open.state === "failed")) await open.load();
+    const isSettled = open.state === "ready" || open.state === "failed" || open.state === "missing";
+    if ((moved || this.#changed.has(open.id)) && isSettled) await open.load();
     this.#changed.clear();
   }
 

@@ -6,14 +6,16 @@ import { conversationMessages } from "../i18n/catalogue.ts";
 import { announcer } from "../lib/announce.svelte.ts";
 import { newId } from "../lib/ids.ts";
 import { tellOtherTabs } from "../lib/tabs.ts";
+import { models } from "../settings/models.svelte.ts";
 import { conversations } from "../sidebar/list.svelte.ts";
 import { LiveReply, type LiveReplyHooks } from "./live-reply.svelte.ts";
 import { dropTurn, keepTurn, markRefused, waitingTurns } from "./outbox.ts";
 import { textOf } from "./reply.ts";
 import { entriesOf, MessageTree } from "./tree.ts";
-import { mergeMessages, messagesOf, newConversation } from "./turns.ts";
+import { awaitsTitle, mergeMessages, messagesOf, newConversation } from "./turns.ts";
 
 const LOOK_AGAIN = 2_000;
+const LOOK_FOR_TITLE = [2_000, 6_000];
 
 type Loading = "new" | "loading" | "ready" | "missing" | "failed";
 
@@ -40,6 +42,7 @@ export class OpenConversation {
   readonly #followed = new Set<LiveReply>();
   #serverLeaf: string | null = null;
   #closed = false;
+  #looksForTitle = false;
 
   constructor(id: string | null) {
     this.id = id ?? newId();
@@ -70,8 +73,21 @@ export class OpenConversation {
   #failedToLoad(error: ApiFailure): void {
     const unsent = waitingTurns().some((turn) => turn.body.conversation === this.id);
     if (unsent || (error.passes && this.messages.size > 0)) this.state = "ready";
-    else if (error.status === 404) this.state = "missing";
+    else if (error.status === 404) this.#gone();
     else this.state = "failed";
+  }
+
+  /** It was deleted, perhaps in another tab; it may come back, so this goes on being its page. */
+  #gone(): void {
+    for (const reply of this.#followed) reply.close();
+    this.#followed.clear();
+    this.live = new Map();
+    this.messages = new Map();
+    this.leaf = null;
+    this.#serverLeaf = null;
+    this.meta = null;
+    this.state = "missing";
+    conversations.drop(this.id);
   }
 
   #takeIn(conversation: Conversation, messages: readonly Message[]): void {
@@ -88,6 +104,17 @@ export class OpenConversation {
     conversations.put(conversation);
     for (const message of messages) {
       if (message.status === "streaming" && !this.live.has(message.id)) this.#follow(message, null);
+    }
+    if (!this.#looksForTitle && awaitsTitle(conversation, messages, Date.now())) this.#lookForTitle();
+  }
+
+  /** The first answer had just ended when it was loaded: its title is told to those who followed, so it is asked for. */
+  #lookForTitle(): void {
+    this.#looksForTitle = true;
+    for (const wait of LOOK_FOR_TITLE) {
+      setTimeout(() => {
+        if (!this.#closed && this.meta?.title_source === "question") void this.load();
+      }, wait);
     }
   }
 
@@ -174,12 +201,14 @@ export class OpenConversation {
       onRefused: (failure) => {
         if (this.live.get(reply)?.phase === "refused") markRefused(reply, failure.failure);
         else this.#lostTrack(reply);
+        models.turnFailed(failure.type);
         say("answerFailed");
       },
       onBegun: () => say("answerBegins"),
       onEnded: (live, end) => {
         this.#ended(live, end);
         tellOtherTabs(this.id);
+        models.turnFailed(end.error?.type);
         say(end.status === "complete" ? "answerEnds" : end.status === "stopped" ? "answerStopped" : "answerFailed");
       },
       onTitle: (title) => this.retitle(title),

@@ -3,6 +3,8 @@ import type { TurnBody } from "../api/client.ts";
 import type { Conversation, Message } from "../api/wire.ts";
 
 const FIRST_TITLE_CHARACTERS = 60;
+/** A reply's sign of life may be 5 s old at its end, and its title comes some seconds after that. */
+const TITLE_MAY_COME = 20_000;
 
 export interface NewMessage {
   readonly id: string;
@@ -52,6 +54,14 @@ export function newConversation(body: TurnBody, created: number): Conversation {
     created,
     updated: created,
   };
+}
+
+/** Whether a conversation's only reply has just ended, and the title that is made after it is not there yet. */
+export function awaitsTitle(conversation: Conversation, messages: readonly Message[], now: number): boolean {
+  const replies = messages.filter((message) => message.role === "assistant");
+  const only = replies.length === 1 ? replies[0] : undefined;
+  if (conversation.title_source !== "question" || only?.status !== "complete") return false;
+  return now - (only.heartbeat ?? only.created) < TITLE_MAY_COME;
 }
 
 /**
