@@ -102,6 +102,37 @@ async def test_a_deleted_conversation_is_gone(reader: Reader, model: Model) -> N
     await expect(reader.page.get_by_role("heading", name="What would you like to know?")).to_be_visible()
 
 
+async def test_what_another_tab_deletes_is_gone_here_and_back_by_its_undo(reader: Reader, model: Model) -> None:
+    reader.watch.expect("status of 404")
+    model.title = "Deleted elsewhere"
+    await reader.ask_to_end("Anything")
+    await expect(reader.row("Deleted elsewhere")).to_be_visible()
+    other = await reader.tab()
+    await expect(other.answer.locator(".prose")).to_have_text("Hello there.")
+    await other.box.fill("Half a question")
+    await reader.choose(reader.row("Deleted elsewhere"), "Delete")
+    await expect(other.page.get_by_text("This conversation does not exist, or it was deleted.")).to_be_visible()
+    await expect(other.answers).to_have_count(0)
+    await expect(other.page.get_by_role("button", name="Send", exact=True)).to_be_disabled()
+    await reader.press("Undo")
+    await expect(other.answer.locator(".prose")).to_have_text("Hello there.")
+    await expect(other.row("Deleted elsewhere")).to_be_visible()
+    await expect(other.box).to_have_value("Half a question")
+    await other.box.press("Enter")
+    await expect(other.questions).to_have_count(2)
+
+
+async def test_a_search_without_letters_says_what_it_needs(reader: Reader, model: Model) -> None:
+    model.title = "About signs"
+    model.says("## Signs\n\nThe **ampersand** is `&`.")
+    await reader.ask_to_end("Which sign?")
+    await reader.search.fill("%*'")
+    await expect(reader.sidebar.get_by_text("Search needs a letter or a digit.")).to_be_visible()
+    await reader.search.fill("ampers")
+    await expect(reader.hits.locator(".snippet").first).to_have_text("Signs The ampersand is &.")
+    await expect(reader.hits.locator(".snippet mark").first).to_have_text("ampers")
+
+
 async def test_words_are_found_by_their_beginnings(reader: Reader, model: Model) -> None:
     model.title = "Rivers of the north"
     model.says("The Yenisei is long.")

@@ -4,6 +4,8 @@ import { ApiFailure, isAbort } from "../api/failure.ts";
 import type { SearchHit } from "../api/wire.ts";
 
 const PAUSE = 120;
+/** The server looks for words; a query of signs alone holds none. */
+const LETTER_OR_DIGIT = /[\p{L}\p{N}]/u;
 
 export class Search {
   query = $state("");
@@ -18,11 +20,15 @@ export class Search {
     return this.query.trim() !== "";
   }
 
+  get hasWords(): boolean {
+    return LETTER_OR_DIGIT.test(this.query);
+  }
+
   change(query: string): void {
     this.query = query;
     clearTimeout(this.#timer);
     this.#abort?.abort();
-    if (this.active) this.#timer = setTimeout(() => void this.#ask(query.trim()), PAUSE);
+    if (this.hasWords) this.#timer = setTimeout(() => void this.#ask(query.trim()), PAUSE);
     else this.#forget();
   }
 

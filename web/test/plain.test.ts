@@ -1,0 +1,32 @@
+import { expect, test } from "vitest";
+import { withoutMarks } from "../src/sidebar/plain.ts";
+
+const plain = (text: string): string => withoutMarks([{ text, match: false }])[0]?.text ?? "";
+
+test.each([
+  ["## A heading\n\nand **bold**, *slanted* words", "A heading\n\nand bold, slanted words"],
+  ["**대화**는 `daehwa`예요", "대화는 daehwa예요"],
+  ["```python\nprint(2**3)\n```", "print(2**3)\n"],
+  ["see [the page](https://example.com/a) for ~~less~~ more", "see the page for less more"],
+  ["a * b, 5 * 6, x**2, __init__, snake_case, C# and #1", "a * b, 5 * 6, x**2, __init__, snake_case, C# and #1"],
+  ["* an item\n> a quote", "* an item\na quote"],
+])("%j reads as %j", (text, expected) => {
+  expect(plain(text)).toBe(expected);
+});
+
+test("what was found stays marked, though its marks stood in the neighbours", () => {
+  const found = [
+    { text: "…the **", match: false },
+    { text: "long", match: true },
+    { text: " river** and `", match: false },
+    { text: "code", match: true },
+    { text: "`…", match: false },
+  ];
+  expect(withoutMarks(found)).toEqual([
+    { text: "…the ", match: false },
+    { text: "long", match: true },
+    { text: " river and ", match: false },
+    { text: "code", match: true },
+    { text: "…", match: false },
+  ]);
+});
