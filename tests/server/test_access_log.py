@@ -2,11 +2,12 @@
 
 import json
 import logging
+import re
 
 import pytest
 from server.serving import Site, asked
 
-from daehwa.server.access_log import JsonLines, configure_logging
+from daehwa.server.access_log import JsonLines, TextLines, configure_logging
 
 
 @pytest.fixture(autouse=True)
@@ -81,4 +82,12 @@ def test_the_log_goes_to_standard_error(capsys: pytest.CaptureFixture[str], log_
     out, err = capsys.readouterr()
     assert not out
     (line,) = err.splitlines()
-    assert (json.loads(line)["message"] == "hello") if log_json else line.endswith("daehwa.turn: hello")
+    if log_json:
+        assert json.loads(line)["message"] == "hello"
+    else:
+        assert re.fullmatch(r"\d\d:\d\d:\d\d  hello", line)
+
+
+def test_a_fault_in_the_log_says_that_it_is_one() -> None:
+    record = logging.LogRecord("daehwa", logging.WARNING, "turn.py", 1, "it %s", ("waits",), None)
+    assert TextLines().format(record).endswith("  warning: it waits")

@@ -93,11 +93,22 @@ class JsonLines(logging.Formatter):
         return msgspec.json.encode(line).decode()
 
 
+class TextLines(logging.Formatter):
+    """A log record for the person at the terminal: the local time and what happened; its level where it is a fault."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s  %(message)s", "%H:%M:%S")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
+        """Return the line without a traceback."""
+        level = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
+        return f"{record.asctime}  {level}{record.message}"
+
+
 def configure_logging(*, log_json: bool, level: int = logging.INFO) -> None:
     """Send the program's log to standard error, in text or in JSON lines."""
     handler = logging.StreamHandler()
-    text = logging.Formatter("%(asctime)s %(levelname).1s %(name)s: %(message)s", "%H:%M:%S")
-    handler.setFormatter(JsonLines() if log_json else text)
+    handler.setFormatter(JsonLines() if log_json else TextLines())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
