@@ -157,18 +157,15 @@ class RunningTurns:
 
     # ------------------------------------------------------------ follow
 
-    async def follow(self, owner: str, reply: str, *, after: int = 0) -> AsyncIterator[list[Numbered]]:
+    def follow(self, owner: str, reply: str, *, after: int = 0) -> AsyncIterator[list[Numbered]]:
         """Yield the reply's events after position `after`, in batches, until it has ended and nothing more will come.
 
-        Raises `MessageNotFound`, before the first batch.
+        Raises `MessageNotFound`, instead of the first batch.
         """
         turn = self._turns.get(reply)
         if turn is not None and turn.owner == owner:
-            async for batch in turn.follow(after):
-                yield batch
-            return
-        async for batch in self._follow_stored(owner, reply, after):
-            yield batch
+            return turn.follow(after)
+        return self._follow_stored(owner, reply, after)
 
     async def _follow_stored(self, owner: str, reply: str, after: int) -> AsyncIterator[list[Numbered]]:
         position, options = after, self._options

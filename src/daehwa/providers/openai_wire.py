@@ -198,11 +198,12 @@ class _StreamedReply:
 
     async def batch(self) -> list[ProviderEvent]:
         """Return the next events, none at the end. Raise `UpstreamFault`."""
-        kind = self._stream.headers.get("content-type", "")
-        if kind.startswith("application/json") and not self._received:
-            return await self._whole()
-        if kind.startswith("text/html"):
-            raise self._faults.malformed("a web page")
+        if not self._received:
+            kind = self._stream.headers.get("content-type", "")
+            if kind.startswith("application/json"):
+                return await self._whole()
+            if kind.startswith("text/html"):
+                raise self._faults.malformed("a web page")
         try:
             return await self._streamed()
         except UpstreamFault:
