@@ -381,3 +381,21 @@ async def test_a_full_disk_delays_the_end_and_loses_nothing() -> None:
     assert (await core.ended(request.reply)).status == "complete"
     assert (await core.store.get_message("me", request.reply)).text == "You said: Keep me"
     await core.running.aclose()
+
+
+async def test_a_disk_that_stays_full_does_not_hold_up_the_programs_end() -> None:
+    core = Core(ScriptedProvider([(TextDelta("half"),), asyncio.Event()]))
+    core.store = FailingStore()
+    core.store.failures = 10**6
+    core.running = RunningTurns(core.store, core.catalogue, runner="test", options=core.options)
+    request = core.question()
+    await core.running.start(request)
+    follower = core.running.follow("me", request.reply)
+    await anext(follower)
+    async with asyncio.timeout(6):
+        await core.running.aclose()
+    told = [each.event async for batch in follower for each in batch if not isinstance(each.event, Heartbeat)]
+    assert [type(event) for event in told] == [ReplyEnded]
+    assert isinstance(told[0], ReplyEnded)
+    assert told[0].error is not None
+    assert told[0].error.type == "store_unavailable"

@@ -140,7 +140,7 @@ async def test_a_deleted_conversation_is_gone_until_it_is_restored(store: Conver
 async def test_a_reply_that_grows_while_deleted_is_whole_when_restored(store: ConversationStore) -> None:
     begun = await store.begin_turn(make_turn("one"))
     await store.delete_conversation(ME, begun.conversation.id)
-    await store.save_checkpoints([grown(begun.reply, "Half")])
+    assert await store.save_checkpoints([grown(begun.reply, "Half")]) == {begun.reply.id}, "nobody wants it: stop"
     await store.finish_reply(ended(begun.reply, "Half and whole."))
     await store.restore_conversation(ME, begun.conversation.id)
     stored = await store.get_message(ME, begun.reply.id)

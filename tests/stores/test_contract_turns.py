@@ -53,6 +53,14 @@ async def test_the_path_goes_from_the_root_to_the_replys_parent(store: Conversat
     assert begun.conversation.updated == third.reply.created
 
 
+async def test_a_clock_that_is_set_back_does_not_move_a_conversation_down(store: ConversationStore) -> None:
+    first = await ask(store, "one", "1")
+    turn = make_turn("two", conversation=first.conversation.id, parent=first.reply.id, at=first.reply.created - 60_000)
+    begun = await store.begin_turn(turn)
+    assert begun.conversation.updated == first.reply.created
+    assert begun.reply.created == turn.reply.created
+
+
 async def test_a_cut_reply_goes_on_under_itself(store: ConversationStore) -> None:
     first = await store.begin_turn(make_turn("one"))
     await store.finish_reply(ended(first.reply, "half of", finish="length"))

@@ -187,7 +187,8 @@ class ConversationStore(Protocol):
 
         Idempotent by the reply's id: the same turn again changes nothing and returns what is stored, whatever its
         state. The rules of the tree are those of `conversation.tree.check_turn`, whose errors this raises; nothing
-        is then stored. The conversation's `updated` becomes `reply.created`, `leaf` the reply, `model` its model.
+        is then stored. The conversation's `updated` becomes `reply.created`, unless that is earlier (a clock set
+        back), `leaf` the reply, `model` its model.
         """
         ...
 
@@ -258,7 +259,9 @@ class ConversationStore(Protocol):
         ...
 
     async def delete_conversation(self, owner: str, conversation: str) -> None:
-        """Take a conversation away; it can be restored until purged. Raise `ConversationNotFound`."""
+        """Take a conversation away; it can be restored until purged. Whoever makes a reply in it is asked to stop.
+        Raise `ConversationNotFound`.
+        """
         ...
 
     async def restore_conversation(self, owner: str, conversation: str) -> Conversation:

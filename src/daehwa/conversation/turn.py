@@ -32,7 +32,8 @@ from daehwa.conversation.transcript import build_transcript
 REPLY_CHARACTERS = 1_000_000
 """Where a reply that will not end is ended, as if the model had come to its own limit."""
 
-_SAVE_TRIES = 8
+_SAVE_PAUSES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 20.0)
+_LAST_SAVE_PAUSES = (0.25, 0.75, 2.0)
 _TITLE_SECONDS = 20.0
 _log = logging.getLogger("daehwa.turn")
 
@@ -58,6 +59,8 @@ class Turn:
         self._title: TitleMade | None = None
         self._cancelled_as: Status | None = None
         self._is_generating = False
+        self._is_ending = asyncio.Event()
+        self._last_pauses = iter(_LAST_SAVE_PAUSES)
         self._task: asyncio.Task[None] | None = None
         self._waiters: set[asyncio.Future[bool]] = set()
         self._ended = asyncio.Event()
@@ -91,6 +94,7 @@ class Turn:
 
     def interrupt(self) -> None:
         """End because the program ends; a title that is being made is given up too."""
+        self._is_ending.set()
         self._cancel("interrupted")
         if self.phase == "ended" and self._task is not None:
             self._task.cancel()
@@ -239,13 +243,20 @@ class Turn:
         return ("failed" if self.reply.is_empty else "interrupted"), failure
 
     async def _saved(self, message: Message) -> Message:
-        """Store the final reply; while the store fails, keep the text and try again for about a minute."""
-        for attempt in range(_SAVE_TRIES):
+        """Store the final reply; while the store fails, keep the text and try again: for about a minute, or for
+        three seconds more once the program is to end.
+        """
+        pauses = iter(_SAVE_PAUSES)
+        while True:
             try:
                 await self._store.finish_reply(message)
             except StoreError as error:
                 _log.warning("turn %s: the final reply is not stored yet: %s", message.id, error.message)
-                await asyncio.sleep(min(0.25 * 2**attempt, 20.0))
+                if self._is_ending.is_set():
+                    pauses = self._last_pauses
+                if (pause := next(pauses, None)) is None:
+                    break
+                await self._pause(pause)
             except Exception:  # noqa: BLE001 - the edge of the turn's task
                 _log.exception("turn %s: the store failed in a way that it does not announce", message.id)
                 break
@@ -253,6 +264,15 @@ class Turn:
                 return message
         failure = Failure(type=StoreError.type, message="The answer could not be stored. Copy it before you leave.")
         return msgspec.structs.replace(message, status="failed", error=failure)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but not through the word that the program is to end."""
+        if self._is_ending.is_set():
+            await asyncio.sleep(seconds)
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._is_ending.wait()
 
     async def _make_title(self) -> None:
         begun, model = self._begun, self._resolved.model

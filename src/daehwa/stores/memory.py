@@ -71,7 +71,8 @@ class MemoryStore:
                 )
             )
             self._conversations[turn.conversation] = kept
-        kept.value = msgspec.structs.replace(kept.value, updated=reply.created, leaf=reply.id, model=reply.model)
+        updated = max(kept.value.updated, reply.created)
+        kept.value = msgspec.structs.replace(kept.value, updated=updated, leaf=reply.id, model=reply.model)
         return BegunTurn(created=True, conversation=kept.value, reply=reply, path=self._path_to(reply.parent))
 
     async def save_checkpoints(self, checkpoints: Sequence[Checkpoint]) -> frozenset[str]:
@@ -201,6 +202,9 @@ class MemoryStore:
 
     async def delete_conversation(self, owner: str, conversation: str) -> None:
         self._owned_conversation(owner, conversation).deleted = now_ms()
+        for kept in self._messages.values():
+            if kept.value.conversation == conversation and kept.value.status == "streaming":
+                kept.stop_requested = True
 
     async def restore_conversation(self, owner: str, conversation: str) -> Conversation:
         kept = self._conversations.get(conversation)

@@ -96,6 +96,7 @@ def delete_conversation(database: sqlite3.Connection, owner: str, conversation: 
     """Hide a conversation until it is restored or purged."""
     seq = owned_conversation(database, owner, conversation)[-1]
     database.execute("UPDATE conversations SET deleted = ? WHERE seq = ?", (now_ms(), seq))
+    database.execute("UPDATE messages SET stop_requested = 1 WHERE conversation = ? AND status = 'streaming'", (seq,))
 
 
 def restore_conversation(database: sqlite3.Connection, owner: str, conversation: str) -> Conversation:

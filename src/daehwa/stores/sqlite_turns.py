@@ -104,7 +104,7 @@ def _create_conversation(database: sqlite3.Connection, turn: NewTurn) -> int:
 def _touch_conversation(database: sqlite3.Connection, turn: NewTurn) -> int:
     reply = turn.reply
     database.execute(
-        "UPDATE conversations SET updated = ?, leaf = ?, model = ? WHERE id = ?",
+        "UPDATE conversations SET updated = max(updated, ?), leaf = ?, model = ? WHERE id = ?",
         (reply.created, reply.id, reply.model, turn.conversation),
     )
     number: int = database.execute("SELECT seq FROM conversations WHERE id = ?", (turn.conversation,)).fetchone()[0]
