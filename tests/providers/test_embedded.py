@@ -198,6 +198,32 @@ async def test_without_its_packages_it_says_which_and_what_to_do(tmp_path: Path)
     )
 
 
+@pytest.mark.embedded
+async def test_what_is_fetched_meanwhile_is_found_without_a_new_start(tmp_path: Path) -> None:
+    assert msgspec.__file__ is not None
+    (tmp_path / "msgspec").symlink_to(Path(msgspec.__file__).parent)
+    source = Path(embedded_install.__file__).parents[2]
+    code = (
+        "import asyncio, sys\n"
+        "from daehwa.providers.embedded import EmbeddedProvider\n"
+        "async def main():\n"
+        "    provider = EmbeddedProvider()\n"
+        "    await provider.warm_up()\n"
+        "    print((await provider.models())[0].state)\n"
+        f"    sys.path.append({str(Path(msgspec.__file__).parents[1])!r})\n"
+        "    print((await provider.models())[0].state, provider.fault)\n"
+        "    await provider.aclose()\n"
+        "asyncio.run(main())\n"
+    )
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-S", "-c", code),
+        env={"PYTHONPATH": f"{source}{os.pathsep}{tmp_path}"},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    output, _ = await process.communicate()
+    assert output.decode().splitlines() == ["unavailable", "loading None"]
+
+
 # ---------------------------------------------------------------- files
 
 

@@ -270,7 +270,10 @@ def _lines(report: Report) -> list[str]:
 
 
 def _provider_lines(provider: ProviderReport) -> list[str]:
-    answer = "reachable" if provider.is_reachable else "NOT REACHABLE"
+    if provider.kind == "embedded":
+        answer = "runs" if provider.is_reachable else "CANNOT ANSWER"
+    else:
+        answer = "reachable" if provider.is_reachable else "NOT REACHABLE"
     answer += f", {provider.round_trip_ms} ms" if provider.is_reachable and provider.round_trip_ms else ""
     answer += "" if provider.lists_models else ", lists no models"
     shown = ", ".join(provider.models[:MODELS_SHOWN])

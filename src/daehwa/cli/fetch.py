@@ -38,7 +38,7 @@ def offer_model(loaded: LoadedSettings) -> bool:
         fetch()
         return False
     say("To fetch it later: `daehwa fetch-model`")
-    say("To use another model: set OPENAI_API_KEY or OPENAI_BASE_URL, or write a daehwa.toml (docs/settings.md).\n")
+    say("To use another model: set OPENAI_API_KEY or OPENAI_BASE_URL, or write a daehwa.toml (docs/settings.md).")
     return True
 
 
