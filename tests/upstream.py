@@ -11,7 +11,9 @@ does as well. `GET …/models` is answered from `models`. A step of an answer is
 
 import asyncio
 import json
+import socket
 import ssl
+import struct
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -62,6 +64,13 @@ class Request:
 
 
 Answers: TypeAlias = Callable[[Request], Answer]
+
+
+def reset_connection(writer: asyncio.StreamWriter) -> None:
+    """Close so that the other side meets an error rather than an end."""
+    on_at_once = struct.pack("ii", 1, 0)  # without it, a socket that has nothing unread ends politely
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, on_at_once)
+    writer.transport.abort()
 
 
 def frame(chunk: object) -> bytes:
@@ -223,7 +232,7 @@ class FakeUpstream:
             elif isinstance(step, asyncio.Event):
                 await step.wait()
             elif isinstance(step, End):
-                writer.transport.abort() if step is RESET else writer.close()
+                reset_connection(writer) if step is RESET else writer.close()
                 return
             else:
                 await asyncio.sleep(step)

@@ -1,12 +1,12 @@
 """A server on a loopback socket that says exactly the bytes a test tells it to, for what no decent server would say."""
 
 import asyncio
-import socket
 import ssl
-import struct
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Self, TypeAlias
+
+from upstream import reset_connection
 
 Talk: TypeAlias = Callable[["Line"], Awaitable[None]]
 
@@ -36,9 +36,7 @@ class Line:
 
     def reset(self) -> None:
         """Close so that the other side meets an error rather than an end."""
-        on_at_once = struct.pack("ii", 1, 0)  # without it, a socket that has nothing unread ends politely
-        self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, on_at_once)
-        self.writer.transport.abort()
+        reset_connection(self.writer)
 
     async def left(self) -> None:
         """Wait until the client has closed the connection."""
