@@ -6,13 +6,25 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from browser.reader import Reader, Readers
+from model import Model
 from playwright.async_api import Route, expect
+from program import Program, serving
+from upstream import error
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 REFUSED = {"provider": "openai", "type": "upstream_auth", "message": "Incorrect API key provided: sk-***."}
 TRIAL = {"id": "embedded/small", "name": "small", "provider": "embedded", "trial": True}
+OTHER = {"id": "here/other", "name": "other", "provider": "here"}
 REAL = {"id": "openai/gpt-test", "name": "gpt-test", "provider": "openai"}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def program(tmp_path_factory: pytest.TempPathFactory, played: Model) -> AsyncIterator[Program]:
+    played.upstream.models = error(401, "Incorrect API key provided.")
+    settings = {"OPENAI_BASE_URL": played.upstream.base_url}
+    async with serving(tmp_path_factory.mktemp("home") / "data", settings) as running:
+        yield running
 
 
 class Listing:
@@ -36,6 +48,24 @@ async def listing(reader: Reader) -> AsyncIterator[Listing]:
     listed = Listing()
     await reader.page.route("**/api/models", listed.answer)
     yield listed
+
+
+async def test_the_real_reason_is_said(reader: Reader) -> None:
+    notice = reader.page.get_by_test_id("model-notice")
+    await expect(notice).to_contain_text("openai cannot be asked: it does not accept the API key.")
+    await notice.get_by_text("What the server said").click()
+    await expect(notice.locator(".detail")).to_contain_text("Incorrect API key provided.")
+
+
+async def test_a_model_that_is_gone_is_missed_where_another_answers(reader: Reader, listing: Listing) -> None:
+    listing.offers(OTHER, REAL)
+    await reader.page.reload()
+    await reader.page.get_by_role("combobox", name="Model").select_option("gpt-test")
+    listing.offers(OTHER, problems=(REFUSED,))
+    await reader.page.reload()
+    await expect(reader.page.get_by_test_id("model-notice")).to_contain_text("openai cannot be asked")
+    await reader.page.get_by_role("combobox", name="Model").select_option("other")
+    await expect(reader.page.get_by_test_id("model-notice")).to_have_count(0)
 
 
 async def test_the_reason_is_said_and_goes_when_the_model_comes(reader: Reader, listing: Listing) -> None:

@@ -9,7 +9,7 @@ test.each([
   ["```python\nprint(2**3)\n```", "print(2**3)\n"],
   ["see [the page](https://example.com/a) for ~~less~~ more", "see the page for less more"],
   ["a * b, 5 * 6, x**2, __init__, snake_case, C# and #1", "a * b, 5 * 6, x**2, __init__, snake_case, C# and #1"],
-  ["* an item\n> a quote", "* an item\na quote"],
+  ["a list:\n- an item\n* another - that is, a second\n> a quote", "a list:\nan item\nanother - that is, a second\na quote"],
 ])("%j reads as %j", (text, expected) => {
   expect(plain(text)).toBe(expected);
 });

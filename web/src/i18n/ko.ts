@@ -184,7 +184,7 @@ export const ko = {
     upstream_refused: "제공자가 이 요청을 거절했어요.",
     upstream_context:
       "대화가 이 모델이 읽을 수 있는 길이를 넘었어요. 더 긴 대화를 지원하는 모델을 선택하거나 새 대화를 시작해 주세요.",
-    upstream_rate_limit: "제공자가 기다려 달라고 해요. 요청이 너무 많거나 사용 한도에 도달했어요.",
+    upstream_rate_limit: "요청이 너무 많거나 사용 한도에 도달했어요.",
     upstream_unavailable: "모델 제공자에 문제가 생겼어요.",
     upstream_unreachable: "모델 제공자에 연결할 수 없어요. 주소와 네트워크를 확인해 주세요.",
     upstream_timeout: "모델의 응답이 너무 오래 걸렸어요.",

@@ -54,10 +54,13 @@ class Models {
   troubles(ofConversation: string | null): readonly Problem[] {
     const wanted = ofConversation ?? this.#remembered;
     const model = this.choice(ofConversation);
-    const isGone = wanted !== null && wanted !== model?.id;
-    if (model?.state === "unavailable" && this.#problems.length === 0)
-      return [{ provider: model.name, type: "unavailable", message: model.detail ?? "" }];
-    return model === null || model.state === "unavailable" || isGone || this.onlyTrial ? this.#problems : [];
+    if (model?.state === "unavailable") {
+      const why = this.#problems.filter(({ provider }) => this.onlyTrial || provider === model.provider);
+      return why.length > 0 ? why : [{ provider: model.name, type: "unavailable", message: model.detail ?? "" }];
+    }
+    if (model === null || this.onlyTrial) return this.#problems;
+    if (wanted === null || wanted === model.id) return [];
+    return this.#problems.filter(({ provider }) => wanted.startsWith(`${provider}/`));
   }
 
   /** Only the small model that came with the program is there. */
