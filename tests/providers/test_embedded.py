@@ -20,6 +20,7 @@ from daehwa.conversation.errors import ProviderUnavailableError
 from daehwa.conversation.events import Finished
 from daehwa.conversation.ports import GenerationRequest, PromptMessage
 from daehwa.providers import embedded_install
+from daehwa.providers.catalogue import Catalogue
 from daehwa.providers.embedded import EmbeddedProvider
 from daehwa.providers.embedded_child import NICENESS, checksum
 from daehwa.providers.embedded_files import MODEL_NAME, CheckMemory, embedded_available, packaged_gguf
@@ -128,6 +129,7 @@ async def test_a_crash_is_said_and_the_next_question_starts_it_again(embedded: E
     assert model.state == "unavailable"
     assert model.detail is not None
     assert "starts it again" in model.detail
+    assert await Catalogue([embedded]).default_model() == model.id
     await stream.aclose()
     assert said(await all_events(embedded, question(model=MODEL_NAME)))
 

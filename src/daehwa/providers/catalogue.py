@@ -44,6 +44,13 @@ class TellsFault(Protocol):
 
 
 @runtime_checkable
+class StartsAgain(Protocol):
+    """A provider that has ended and that the next question starts again, while `starts_again` is true."""
+
+    starts_again: bool
+
+
+@runtime_checkable
 class HasAddress(Protocol):
     """A provider that is a server somewhere."""
 
@@ -131,6 +138,11 @@ class _Listing:
         preferred = {f"{self.provider.name}/{name}": rank for rank, name in enumerate(PREFERRED)}
         return min(models, key=lambda model: preferred.get(model.id, len(preferred)), default=None)
 
+    def sleeping(self) -> Model | None:
+        """Return a model that cannot answer now and will when it is asked."""
+        is_sleeping = isinstance(self.provider, StartsAgain) and self.provider.starts_again
+        return next(iter(self.models or ()), None) if is_sleeping else None
+
     def resolved(self, model: Model) -> ResolvedModel:
         """Return the model with its provider and its name there."""
         return ResolvedModel(self.provider, model, model.id.removeprefix(f"{self.provider.name}/"))
@@ -208,6 +220,9 @@ class Catalogue:
             for listing in self._listings:
                 if (best := listing.best(trial=trial)) is not None:
                     return listing.resolved(best)
+        for listing in self._listings:
+            if (sleeping := listing.sleeping()) is not None:
+                return listing.resolved(sleeping)
         return None
 
     async def _find(self, model: str) -> ResolvedModel | None:

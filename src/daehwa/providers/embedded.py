@@ -72,6 +72,8 @@ class EmbeddedProvider:
         self._state: Literal["ready", "loading", "unavailable"] = "loading"
         self.fault: ProviderError | None = None
         """Why it cannot answer."""
+        self.starts_again = False
+        """Whether the next question starts the process again."""
         self._starts = 0
         self._loading: asyncio.Task[OpenAIWireProvider | None] | None = None
         self._child: _Child | None = None
@@ -200,7 +202,7 @@ class EmbeddedProvider:
         return wire
 
     def _begin_anew(self) -> None:
-        self._state, self.fault = "loading", None
+        self._state, self.fault, self.starts_again = "loading", None, False
 
     def _not_installed(self, missing: Sequence[str]) -> ProviderError:
         if self._is_trial:
@@ -212,9 +214,11 @@ class EmbeddedProvider:
 
     def _give_up(self, why: str) -> None:
         self._state, self.fault = "unavailable", ProviderUnavailableError(why)
+        self.starts_again = False
 
     def _ended(self) -> None:
         self._give_up("The embedded model's process has ended. The next question starts it again.")
+        self.starts_again = True
 
 
 class _Child:
