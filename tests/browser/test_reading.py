@@ -12,6 +12,14 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 FROM_END = "(scroller) => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight"
 TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+REPLACE_DRAFT = """(area) => {
+    const scroller = document.querySelector("main .scroller");
+    for (const draft of ["", "four\\nlines\\nof\\ntext"]) {
+        area.value = draft;
+        area.dispatchEvent(new Event("input"));
+        scroller.getBoundingClientRect();
+    }
+}"""
 TOP = "(scroller) => scroller.scrollTop"
 
 
@@ -51,6 +59,17 @@ async def test_the_page_follows_at_the_end_and_stays_where_the_reader_is(reader:
     assert await reader.scroller.evaluate(FROM_END) <= 2
     gates[3].set()
     await reader.ended()
+    assert await reader.scroller.evaluate(FROM_END) <= 2
+
+
+async def test_the_page_stays_at_the_end_whatever_height_the_message_box_has(reader: Reader, model: Model) -> None:
+    model.says([ROLE, paragraphs("Line"), ending(), DONE])
+    await reader.ask_to_end("Much to read")
+    await reader.box.fill("a line\n" * 12)
+    await reader.page.evaluate(TWO_FRAMES)
+    assert await reader.scroller.evaluate(FROM_END) <= 2
+    await reader.box.evaluate(REPLACE_DRAFT)
+    await reader.page.evaluate(TWO_FRAMES)
     assert await reader.scroller.evaluate(FROM_END) <= 2
 
 

@@ -8,6 +8,7 @@ export class FollowEnd {
   following = $state(true);
   #scroller: HTMLElement | null = null;
   #lastTop = 0;
+  #lastHeight = 0;
 
   readonly attach = (scroller: HTMLElement): (() => void) => {
     this.#scroller = scroller;
@@ -38,15 +39,22 @@ export class FollowEnd {
 
   #jump(scroller: HTMLElement): void {
     scroller.scrollTop = scroller.scrollHeight;
-    this.#lastTop = scroller.scrollTop;
+    this.#note(scroller);
   }
 
   #scrolled(scroller: HTMLElement): void {
     const { scrollTop, scrollHeight, clientHeight } = scroller;
     const atEnd = scrollHeight - scrollTop - clientHeight <= NEAR;
-    // While following, the browser's own scroll anchoring is off (see ConversationView), so only the reader goes up.
+    // While following, the browser's own scroll anchoring is off (see ConversationView), so only the reader goes up;
+    // but where the window or the message box has just changed its height, it is the browser that moved the text.
+    const sameHeight = clientHeight === this.#lastHeight;
     if (atEnd) this.following = true;
-    else if (scrollTop < this.#lastTop - 1) this.following = false;
-    this.#lastTop = scrollTop;
+    else if (sameHeight && scrollTop < this.#lastTop - 1) this.following = false;
+    this.#note(scroller);
+  }
+
+  #note(scroller: HTMLElement): void {
+    this.#lastTop = scroller.scrollTop;
+    this.#lastHeight = scroller.clientHeight;
   }
 }
