@@ -36,7 +36,7 @@ def p99(result: StreamResult) -> float:
 async def pair(port: int, tokens: int) -> tuple[float, float]:
     """Return the p99 gap alone, and beside the embedded model at work."""
     relay = Target("relay", port, page=True, model="mock/mock")
-    embedded = Target("embedded", port, page=True, model="embedded/smollm2-135m-instruct")
+    embedded = Target("embedded", port, page=True, model="embedded/SmolLM2-135M-Instruct")
     alone = await stream_once(relay, tokens)
     working = True
 

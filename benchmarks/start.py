@@ -51,7 +51,7 @@ def embedded_first_token_ms() -> float | None:
     with programs.daehwa(None, env={"OPENAI_API_KEY": "", "OPENAI_BASE_URL": ""}) as (port, process):
         os.sched_setaffinity(process.pid, {programs.SERVER_CORE, programs.CLIENT_CORE})
         up = time.perf_counter()
-        target = Target("daehwa", port, page=True, model="embedded/smollm2-135m-instruct")
+        target = Target("daehwa", port, page=True, model="embedded/SmolLM2-135M-Instruct")
         result = asyncio.run(stream_once(target, 50))
         return (up - began) * 1000 + result.first if not result.failed else float("nan")
 
