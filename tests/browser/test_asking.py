@@ -98,7 +98,7 @@ async def test_shift_enter_breaks_the_line(reader: Reader, model: Model) -> None
 
 async def test_a_message_that_is_too_long_is_not_sent(reader: Reader, model: Model) -> None:
     await reader.box.fill("x" * 200_003)
-    await expect(reader.page.get_by_text("This is 3 characters too long. A message may have 200,000.")).to_be_visible()
+    await expect(reader.page.get_by_text("3 characters too long. The limit is 200,000.")).to_be_visible()
     await reader.box.press("Enter")
     await expect(reader.page.get_by_role("button", name="Send")).to_be_disabled()
     await expect(reader.questions).to_have_count(0)
