@@ -131,3 +131,15 @@ async def test_all_can_be_done_by_keyboard(reader: Reader, model: Model) -> None
     await expect(reader.box).to_be_focused()
     await reader.page.keyboard.press("Control+/")
     await expect(reader.page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_the_page_without_a_model(readers: Readers, axe: str, scheme: str) -> None:
+    reader = await readers(color_scheme=scheme)
+    refused = {"provider": "openai", "type": "upstream_auth", "message": "Incorrect API key provided."}
+    missing = {"provider": "embedded", "type": "model_not_installed", "message": "Not installed."}
+    listing = {"models": [], "default": None, "problems": [refused, missing]}
+    await reader.page.route("**/api/models", lambda route: route.fulfill(json=listing))
+    await reader.page.reload()
+    await reader.page.get_by_test_id("model-notice").get_by_text("What the server said").click()
+    assert await faults(reader, axe) == []
