@@ -166,5 +166,5 @@ def _exit_code(ended: ReplyEnded | None, *, has_text: bool) -> int:
         tell(f"daehwa: {ended.error.message}{kept}")
         return FAULT
     if ended.finish == "length":
-        tell('daehwa: The answer reached its greatest length. For the rest: `daehwa ask --continue "Go on."`')
+        tell('daehwa: The answer was cut off at the length limit. For the rest: `daehwa ask --continue "Go on."`')
     return STOPPED if ended.status == "stopped" else FAULT if ended.status != "complete" else 0
