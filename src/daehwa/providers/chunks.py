@@ -34,7 +34,7 @@ class _Function(msgspec.Struct, gc=False):
     arguments: str | None = None
 
 
-class _ToolCall(msgspec.Struct):
+class _ToolCall(msgspec.Struct, gc=False):
     index: int | None = None
     id: str | None = None
     function: _Function | None = None
@@ -44,7 +44,7 @@ class _ContentPart(msgspec.Struct, gc=False):
     text: str | None = None
 
 
-class _Delta(msgspec.Struct):
+class _Delta(msgspec.Struct, gc=False):
     content: str | list[_ContentPart] | None = None
     refusal: str | None = None
     reasoning_content: str | None = None
@@ -52,7 +52,7 @@ class _Delta(msgspec.Struct):
     tool_calls: list[_ToolCall] | None = None
 
 
-class _Choice(msgspec.Struct):
+class _Choice(msgspec.Struct, gc=False):
     index: int = 0
     delta: _Delta | None = None
     message: _Delta | None = None
@@ -67,7 +67,7 @@ class _CompletionDetails(msgspec.Struct, gc=False):
     reasoning_tokens: int | None = None
 
 
-class _Usage(msgspec.Struct):
+class _Usage(msgspec.Struct, gc=False):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     prompt_tokens_details: _PromptDetails | None = None
@@ -87,13 +87,26 @@ class _Usage(msgspec.Struct):
         )
 
 
-class _Chunk(msgspec.Struct):
+class _Chunk(msgspec.Struct, gc=False):
     choices: list[_Choice] | None = None
     usage: _Usage | None = None
     error: Any = None
 
 
 _decode = msgspec.json.Decoder(_Chunk).decode
+
+
+def _plain_text(chunk: _Chunk) -> str | None:
+    """Return the text of a chunk that has nothing else, else None."""
+    choices = chunk.choices
+    if not choices or len(choices) > 1 or chunk.usage is not None or chunk.error is not None:
+        return None
+    choice = choices[0]
+    delta = choice.delta
+    if delta is None or choice.index or choice.finish_reason is not None:
+        return None
+    has_more = delta.reasoning_content or delta.reasoning or delta.tool_calls or delta.refusal
+    return delta.content if not has_more and isinstance(delta.content, str) else None
 
 
 def _chunk(data: bytes) -> _Chunk:
@@ -143,6 +156,10 @@ class ChunkReader:
         return events
 
     def _take(self, chunk: _Chunk, events: list[ProviderEvent]) -> None:
+        # Nearly every chunk is a piece of text and nothing else; this runs once per token.
+        if (text := _plain_text(chunk)) is not None and not self._reasoning:
+            self._texts.append(text)
+            return
         if chunk.error:
             raise self._faults.reported(chunk.error)
         if chunk.usage is not None:

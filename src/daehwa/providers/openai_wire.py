@@ -205,23 +205,19 @@ class _StreamedReply:
             if kind.startswith("text/html"):
                 raise self._faults.malformed("a web page")
         try:
-            return await self._streamed()
+            while not self._chunks.is_done:
+                if self._fault is not None:
+                    raise self._fault
+                piece = await (self._stream.gather() if self._has_content else self._stream.read())
+                if not piece:
+                    return self._at_end()
+                self._received += len(piece)
+                if events := self._events(piece):
+                    return events
         except UpstreamFault:
             if self._chunks.finish is None:
                 raise
-            return []  # the model had come to its end; what follows that is of no account
-
-    async def _streamed(self) -> list[ProviderEvent]:
-        while not self._chunks.is_done:
-            if self._fault is not None:
-                raise self._fault
-            piece = await (self._stream.gather() if self._has_content else self._stream.read())
-            if not piece:
-                return self._at_end()
-            self._received += len(piece)
-            if events := self._events(piece):
-                return events
-        return []
+        return []  # the end, or what follows the end that the model had come to and is of no account
 
     def _events(self, piece: bytes) -> list[ProviderEvent]:
         try:
