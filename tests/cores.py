@@ -1,14 +1,15 @@
 """A core to try things on: a store in memory, a scripted provider, and the turns between them."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 from daehwa.conversation.errors import ModelNotFound
-from daehwa.conversation.events import Heartbeat, Numbered, ReplyEnded, StreamedEvent
+from daehwa.conversation.events import Heartbeat, Numbered, ReplyEnded, StreamedEvent, TextDelta
 from daehwa.conversation.ids import new_id
-from daehwa.conversation.messages import TextPart
-from daehwa.conversation.ports import Model, Provider, ResolvedModel
+from daehwa.conversation.messages import Message, TextPart
+from daehwa.conversation.ports import Model, NewTurn, Provider, ResolvedModel
 from daehwa.conversation.running import Question, RunningOptions, RunningTurns, TurnRequest
-from daehwa.providers.scripted import ScriptedProvider
+from daehwa.providers.scripted import Script, ScriptedProvider
 from daehwa.stores.memory import MemoryStore
 
 
@@ -60,3 +61,42 @@ class Core:
     async def ended(self, reply: str) -> ReplyEnded:
         """The reply's end, once it has come."""
         return next(event for event in await self.events(reply) if isinstance(event, ReplyEnded))
+
+
+@asynccontextmanager
+async def a_core(script: Script, *, titles: bool = False) -> AsyncIterator[Core]:
+    core = Core(ScriptedProvider(script), titles=titles)
+    try:
+        yield core
+    finally:
+        await core.running.aclose()
+
+
+def texts(events: Sequence[object]) -> str:
+    return "".join(event.text for event in events if isinstance(event, TextDelta))
+
+
+def left_behind(request: TurnRequest, heartbeat: int) -> NewTurn:
+    """A turn as another process stored it before it was killed."""
+    assert request.question is not None
+    question = Message(
+        id=request.question.id,
+        conversation=request.conversation,
+        parent=None,
+        role="user",
+        parts=request.question.parts,
+        created=heartbeat,
+    )
+    reply = Message(
+        id=request.reply,
+        conversation=request.conversation,
+        parent=question.id,
+        role="assistant",
+        parts=(),
+        status="streaming",
+        created=heartbeat,
+        heartbeat=heartbeat,
+    )
+    return NewTurn(
+        owner="me", conversation=request.conversation, question=question, reply=reply, title="Hi", runner="killed"
+    )

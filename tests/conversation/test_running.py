@@ -1,12 +1,11 @@
 """Turns: they outlive their followers, stop at once, lose nothing, and happen once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 
 import msgspec
 import pytest
-from cores import Core
+from cores import Core, a_core, left_behind, texts
 
 from daehwa.conversation.errors import (
     InvalidParent,
@@ -26,25 +25,11 @@ from daehwa.conversation.events import (
     UsageReported,
 )
 from daehwa.conversation.ids import new_id, now_ms
-from daehwa.conversation.messages import Failure, Message, TextPart, Usage
-from daehwa.conversation.ports import Checkpoint, GenerationRequest, NewTurn
+from daehwa.conversation.messages import Failure, TextPart, Usage
+from daehwa.conversation.ports import Checkpoint, GenerationRequest
 from daehwa.conversation.running import RunningTurns, TurnRequest
 from daehwa.conversation.turn import REPLY_CHARACTERS
-from daehwa.providers.scripted import Script, ScriptedProvider, Step, spoken
-from daehwa.stores.memory import MemoryStore
-
-
-@asynccontextmanager
-async def a_core(script: Script, *, titles: bool = False) -> AsyncIterator[Core]:
-    core = Core(ScriptedProvider(script), titles=titles)
-    try:
-        yield core
-    finally:
-        await core.running.aclose()
-
-
-def texts(events: Sequence[object]) -> str:
-    return "".join(event.text for event in events if isinstance(event, TextDelta))
+from daehwa.providers.scripted import ScriptedProvider, Step, spoken
 
 
 async def test_a_question_is_answered_and_stored(core: Core) -> None:
@@ -277,35 +262,12 @@ async def test_a_reply_of_another_process_is_stopped_through_the_store(core: Cor
 async def test_a_reply_without_sign_of_life_is_interrupted_for_its_follower(core: Core) -> None:
     dead = now_ms() - 60_000
     request = core.question()
-    assert request.question is not None
-    question = Message(
-        id=request.question.id,
-        conversation=request.conversation,
-        parent=None,
-        role="user",
-        parts=(TextPart("Hi"),),
-        created=dead,
-    )
-    reply = Message(
-        id=request.reply,
-        conversation=request.conversation,
-        parent=question.id,
-        role="assistant",
-        parts=(),
-        status="streaming",
-        created=dead,
-        heartbeat=dead,
-    )
-    await core.store.begin_turn(
-        NewTurn(
-            owner="me", conversation=request.conversation, question=question, reply=reply, title="Hi", runner="gone"
-        )
-    )
+    await core.store.begin_turn(left_behind(request, dead))
     checkpoint = Checkpoint(
-        reply=reply.id, conversation=request.conversation, parts=(TextPart("was "),), position=5, heartbeat=dead
+        reply=request.reply, conversation=request.conversation, parts=(TextPart("was "),), position=5, heartbeat=dead
     )
     await core.store.save_checkpoints([checkpoint])
-    events = await core.events(reply.id)
+    events = await core.events(request.reply)
     assert texts(events) == "was "
     assert events[-1] == ReplyEnded("interrupted")
 
@@ -355,47 +317,3 @@ async def test_a_reply_without_end_is_ended() -> None:
 async def test_a_turn_needs_a_question_or_a_parent(core: Core) -> None:
     with pytest.raises(InvalidParent):
         await core.running.start(TurnRequest(owner="me", conversation=new_id(), reply=new_id()))
-
-
-class FailingStore(MemoryStore):
-    """A store whose disk is full for a while."""
-
-    failures = 2
-
-    async def finish_reply(self, reply: Message) -> None:
-        if self.failures:
-            self.failures -= 1
-            raise StoreError("The disk is full.")
-        await super().finish_reply(reply)
-
-    async def save_checkpoints(self, checkpoints: Sequence[Checkpoint]) -> frozenset[str]:
-        raise StoreError(f"The disk is full: {len(checkpoints)} checkpoints are not stored.")
-
-
-async def test_a_full_disk_delays_the_end_and_loses_nothing() -> None:
-    core = Core()
-    core.store = FailingStore()
-    core.running = RunningTurns(core.store, core.catalogue, runner="test", options=core.options)
-    request = core.question("Keep me")
-    await core.running.start(request)
-    assert (await core.ended(request.reply)).status == "complete"
-    assert (await core.store.get_message("me", request.reply)).text == "You said: Keep me"
-    await core.running.aclose()
-
-
-async def test_a_disk_that_stays_full_does_not_hold_up_the_programs_end() -> None:
-    core = Core(ScriptedProvider([(TextDelta("half"),), asyncio.Event()]))
-    core.store = FailingStore()
-    core.store.failures = 10**6
-    core.running = RunningTurns(core.store, core.catalogue, runner="test", options=core.options)
-    request = core.question()
-    await core.running.start(request)
-    follower = core.running.follow("me", request.reply)
-    await anext(follower)
-    async with asyncio.timeout(6):
-        await core.running.aclose()
-    told = [each.event async for batch in follower for each in batch if not isinstance(each.event, Heartbeat)]
-    assert [type(event) for event in told] == [ReplyEnded]
-    assert isinstance(told[0], ReplyEnded)
-    assert told[0].error is not None
-    assert told[0].error.type == "store_unavailable"

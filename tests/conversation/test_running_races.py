@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from cores import Core
+from cores import Core, left_behind
 
 from daehwa.conversation.errors import ModelNotFound, ReplyStillGrowing
 from daehwa.conversation.events import Heartbeat, Numbered, ReplyEnded, TextDelta
@@ -155,36 +155,10 @@ async def test_what_is_made_here_is_not_taken_for_dead_after_the_machine_slept()
     await core.running.aclose()
 
 
-def _left_behind(request: TurnRequest, heartbeat: int) -> NewTurn:
-    """A turn as another process stored it before it was killed."""
-    assert request.question is not None
-    question = Message(
-        id=request.question.id,
-        conversation=request.conversation,
-        parent=None,
-        role="user",
-        parts=request.question.parts,
-        created=heartbeat,
-    )
-    reply = Message(
-        id=request.reply,
-        conversation=request.conversation,
-        parent=question.id,
-        role="assistant",
-        parts=(),
-        status="streaming",
-        created=heartbeat,
-        heartbeat=heartbeat,
-    )
-    return NewTurn(
-        owner="me", conversation=request.conversation, question=question, reply=reply, title="Hi", runner="killed"
-    )
-
-
 @pytest.mark.parametrize("is_dead", [False, True])
 async def test_a_question_follows_a_reply_whose_process_is_gone(core: Core, *, is_dead: bool) -> None:
     first = core.question()
-    await core.store.begin_turn(_left_behind(first, now_ms() - (60_000 if is_dead else 0)))
+    await core.store.begin_turn(left_behind(first, now_ms() - (60_000 if is_dead else 0)))
     further = core.question(parent=first.reply, conversation=first.conversation)
     if not is_dead:
         with pytest.raises(ReplyStillGrowing):
@@ -207,7 +181,7 @@ async def test_the_id_of_a_question_is_no_reply_that_is_there(core: Core) -> Non
 
 async def test_a_client_that_saw_more_than_is_stored_sees_nothing_twice(core: Core) -> None:
     request = core.question()
-    await core.store.begin_turn(_left_behind(request, now_ms()))
+    await core.store.begin_turn(left_behind(request, now_ms()))
     await _stored(core, request, "0123")
     follower = core.running.follow("me", request.reply, after=7)  # told "012345" before the other process was asked
     assert [type(each.event) for each in await anext(follower)] == [Heartbeat]
