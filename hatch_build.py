@@ -29,7 +29,7 @@ LAST_LINES = 30
 CERTIFICATE = re.compile(r"SELF_SIGNED_CERT|UNABLE_TO_(?:GET|VERIFY)|CERT_|certificate", re.IGNORECASE)
 
 
-class PageBuildHook(BuildHookInterface):  # type: ignore[type-arg]
+class PageBuildHook(BuildHookInterface):  # type: ignore[type-arg] # hatchling's own does not say
     """Hatchling's hook; it runs for wheels, editable ones included, never for the source distribution."""
 
     def dependencies(self) -> list[str]:

@@ -218,7 +218,7 @@ async def standalone(browser: Browser, runs: int) -> None:
     """Measure the Markdown alone."""
     with tempfile.TemporaryDirectory() as folder:
         built = Path(folder)
-        subprocess.run(["node", "--no-warnings", str(HERE / "page_stream.build.mjs"), folder], check=True)  # noqa: ASYNC221
+        subprocess.run(["node", "--no-warnings", str(HERE / "page_stream.build.mjs"), folder], check=True)  # noqa: ASYNC221 - nothing else runs yet
         (built / "markdown.css").write_text((HERE / "../web/src/markdown/markdown.css").read_text())
         show("the probes alone, no text", await measured(browser, built, 0, " " * REPLY, is_silent=True))
         reply = [await measured(browser, built, 0, answer(REPLY)) for _ in range(runs)]

@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from hatch_build import (  # noqa: E402
+from hatch_build import (  # noqa: E402 - found by the path set above
     INSTALL_OPTIONS,
     NODE_REQUIREMENT,
     machine_npm,

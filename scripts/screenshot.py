@@ -18,8 +18,8 @@ from playwright.async_api import Browser, Page, async_playwright
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
 
-from scripts.chromium import machine_chromium, playwright_chromium  # noqa: E402
-from upstream import Answer, FakeUpstream, Request, stream  # noqa: E402
+from scripts.chromium import machine_chromium, playwright_chromium  # noqa: E402 - found by the path set above
+from upstream import Answer, FakeUpstream, Request, stream  # noqa: E402 - found by the path set above
 
 PICTURE = ROOT / "docs" / "screenshot.png"
 WAIT_MS = 10_000
@@ -71,7 +71,7 @@ async def serving(upstream: str, folder: str) -> AsyncIterator[str]:
         stderr=asyncio.subprocess.DEVNULL,
     )
     try:
-        while not (found := re.search(r"Open (http://\S+)", line := (await process.stdout.readline()).decode())):  # type: ignore[union-attr]
+        while not (found := re.search(r"Open (http://\S+)", line := (await process.stdout.readline()).decode())):  # type: ignore[union-attr] # a pipe
             if not line:
                 sys.exit("The server did not start.")
         yield found[1]
@@ -94,7 +94,7 @@ async def ask_all(page: Page, address: str) -> None:
 
 async def take(browser: Browser, address: str) -> None:
     """Take the picture."""
-    context = await browser.new_context(viewport=SIZE, device_scale_factor=2, locale="en-US", color_scheme="light")  # type: ignore[arg-type]
+    context = await browser.new_context(viewport=SIZE, device_scale_factor=2, locale="en-US", color_scheme="light")  # type: ignore[arg-type] # SIZE
     page = await context.new_page()
     await ask_all(page, address)
     await page.screenshot(path=PICTURE)

@@ -37,7 +37,7 @@ def acme(*models: str) -> ScriptedProvider:
 
 
 def embedded(state: str = "ready") -> ScriptedProvider:
-    model = Model(id="embedded/tiny", name="Tiny", provider="embedded", trial=True, state=state)  # type: ignore[arg-type]
+    model = Model(id="embedded/tiny", name="Tiny", provider="embedded", trial=True, state=state)  # type: ignore[arg-type] # one of the states
     provider = ScriptedProvider(name="embedded", models=[model])
     provider.lists_at_once = True
     return provider

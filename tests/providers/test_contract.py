@@ -18,7 +18,7 @@ class TestScriptedProvider(ProviderContract):
     @pytest.fixture
     async def subject(self) -> Subject:
         provider = ScriptedProvider(spoken(WORDS), pace=0.01)
-        return Subject(provider, "parrot", lambda: provider.calls[-1].ended.wait())  # noqa: PLW0108 - the last call then
+        return Subject(provider, "parrot", lambda: provider.calls[-1].ended.wait())  # noqa: PLW0108 - the turn is not there yet - the last call then
 
 
 class TestOpenAIWireProvider(ProviderContract):
@@ -26,7 +26,7 @@ class TestOpenAIWireProvider(ProviderContract):
     async def subject(self) -> AsyncIterator[Subject]:
         async with FakeUpstream(lambda _: Answer(stream(WORDS, pace=0.02))) as upstream:
             provider = OpenAIWireProvider(Upstream(name="test", base_url=upstream.base_url))
-            yield Subject(provider, "gpt-test", lambda: upstream.turns[-1].closed.wait())  # noqa: PLW0108
+            yield Subject(provider, "gpt-test", lambda: upstream.turns[-1].closed.wait())  # noqa: PLW0108 - the turn is not there yet
             await provider.aclose()
 
 

@@ -136,7 +136,7 @@ async def test_a_crash_is_said_and_the_next_question_starts_it_again(embedded: E
 
 @pytest.mark.embedded
 def test_it_ends_with_its_parent_even_when_that_is_killed() -> None:
-    with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True) as parent:  # noqa: S603
+    with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True) as parent:  # noqa: S603 - ours
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
         os.kill(child, 0)

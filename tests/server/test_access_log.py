@@ -68,7 +68,7 @@ def test_other_records_are_lines_of_json_too() -> None:
 
 
 @pytest.mark.parametrize("log_json", [False, True])
-def test_the_log_goes_to_standard_error(capsys: pytest.CaptureFixture[str], log_json: bool) -> None:  # noqa: FBT001
+def test_the_log_goes_to_standard_error(capsys: pytest.CaptureFixture[str], log_json: bool) -> None:  # noqa: FBT001 - a parameter of the test
     root, ours = logging.getLogger(), logging.getLogger("daehwa")
     before = root.handlers[:], root.level, ours.level
     try:

@@ -96,7 +96,7 @@ async def test_what_keeps_models_away_is_told(tmp_path: Path) -> None:
     core = Core()
     away = ScriptedProvider(name="away")
     away.models_error = ProviderAuthError("away does not accept the API key (401).")
-    core.catalogue = Catalogue([core.provider, away])  # type: ignore[assignment]
+    core.catalogue = Catalogue([core.provider, away])  # type: ignore[assignment] # a real one, in its place
     async with serving(core, tmp_path) as site:
         _, models = await site.call("GET", "/api/models")
     assert models["default"] == "scripted/parrot"

@@ -91,7 +91,7 @@ def _are_asleep() -> bool:
 
 def _tasks() -> list[str]:
     own = str(threading.get_native_id())
-    return [task for task in os.listdir("/proc/self/task") if task != own] if sys.platform == "linux" else []  # noqa: PTH208
+    return [task for task in os.listdir("/proc/self/task") if task != own] if sys.platform == "linux" else []  # noqa: PTH208 - names alone
 
 
 def _switches(task: str) -> str:

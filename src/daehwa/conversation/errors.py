@@ -66,7 +66,7 @@ class InvalidParent(InvalidRequest):
     type = "invalid_parent"
 
 
-class NotFound(DaehwaError):  # noqa: N818
+class NotFound(DaehwaError):  # noqa: N818 - errors state the fact
     """There is no such thing, or it is not yours."""
 
     type = "not_found"
@@ -96,7 +96,7 @@ class ModelNotFound(NotFound):
     type = "model_not_found"
 
 
-class Conflict(DaehwaError):  # noqa: N818
+class Conflict(DaehwaError):  # noqa: N818 - errors state the fact
     """The request contradicts what is stored."""
 
     type = "conflict"
@@ -120,7 +120,7 @@ class ReplyStillGrowing(Conflict):
         super().__init__("The answer above is still being written. Wait for its end, or stop it first.", param="parent")
 
 
-class TooMuch(DaehwaError):  # noqa: N818
+class TooMuch(DaehwaError):  # noqa: N818 - errors state the fact
     """Over a documented limit."""
 
     type = "too_large"
@@ -179,7 +179,7 @@ class ProviderUnavailableError(ProviderError):
     type = "upstream_unavailable"
 
 
-class ModelNotInstalled(ModelNotFound, ProviderUnavailableError):  # noqa: N818
+class ModelNotInstalled(ModelNotFound, ProviderUnavailableError):  # noqa: N818 - errors state the fact
     """The small model would answer, and it is not installed."""
 
     type = "model_not_installed"

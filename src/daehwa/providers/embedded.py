@@ -242,8 +242,8 @@ class _Child:
             )
         except OSError as fault:
             return Report(fault=fault.strerror or "no process could be started")
-        assert process.stdin is not None  # noqa: S101 - a pipe was asked for
-        assert process.stdout is not None  # noqa: S101
+        assert process.stdin is not None  # noqa: S101 - for the type checker: it was opened with a pipe - a pipe was asked for
+        assert process.stdout is not None  # noqa: S101 - for the type checker: it was opened with a pipe
         line = b""
         with suppress(OSError, TimeoutError):
             async with asyncio.timeout(_LOAD_SECONDS):

@@ -158,7 +158,7 @@ class OpenAIWireProvider:
 
 def _import_client() -> "type[UpstreamClient]":
     # Its imports (urllib.request and what that brings) are not needed before the page is served.
-    from daehwa.providers.upstream_client import UpstreamClient  # noqa: PLC0415
+    from daehwa.providers.upstream_client import UpstreamClient  # noqa: PLC0415 - as the line above says
 
     return UpstreamClient
 

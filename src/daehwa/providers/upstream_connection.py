@@ -36,14 +36,14 @@ class ConnectionCut(Exception):  # noqa: N818 - errors state the fact
     """The connection closed before the answer's end."""
 
 
-class NotHttp(Exception):  # noqa: N818
+class NotHttp(Exception):  # noqa: N818 - errors state the fact
     """What came is not an HTTP answer that can be read; the message says what it is."""
 
     def __init__(self, what: str = "something that is not HTTP") -> None:
         super().__init__(what)
 
 
-class FellSilent(Exception):  # noqa: N818
+class FellSilent(Exception):  # noqa: N818 - errors state the fact
     """Whoever watches over the reading has seen nothing come for too long."""
 
 

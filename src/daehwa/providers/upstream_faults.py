@@ -24,6 +24,8 @@ from daehwa.conversation.errors import (
 )
 from daehwa.providers.upstream import Upstream
 
+_SHORTEST_SECRET = 4  # blotting out "1" or "no" would blot out the sentence
+
 SAID_CHARACTERS = 300
 """So much of the upstream's own message is passed on."""
 
@@ -96,7 +98,8 @@ class Faults:
         self._name = upstream.name
         self._host = upstream.host
         self._has_key = bool(upstream.key)
-        self._secrets = [value for value in (upstream.key, *upstream.headers.values()) if value and len(value) > 3]  # noqa: PLR2004
+        secrets = (upstream.key, *upstream.headers.values())
+        self._secrets = [value for value in secrets if value and len(value) >= _SHORTEST_SECRET]
 
     def words(self, text: str) -> str:
         """Return the upstream's words fit to be shown: one line, shortened, without keys."""
@@ -115,9 +118,9 @@ class Faults:
         told = said_in(body)
         if status in {401, 403}:
             return UpstreamFault(self._auth(status, told))
-        if status == 429:  # noqa: PLR2004
+        if status == 429:  # noqa: PLR2004 - HTTP statuses are known by their numbers
             return self._rate_limit(headers, told)
-        if status >= 500 or status == 408:  # noqa: PLR2004
+        if status >= 500 or status == 408:  # noqa: PLR2004 - HTTP statuses are known by their numbers
             return UpstreamFault(
                 ProviderUnavailableError(
                     f"{self._name} reported an internal error ({status}). Try again in a moment."
@@ -132,7 +135,7 @@ class Faults:
     def _auth(self, status: int, told: Said) -> ProviderError:
         if not self._has_key:
             sentence = f"{self._name} wants an API key ({status}) and none is set. Set its key and start again."
-        elif status == 401:  # noqa: PLR2004
+        elif status == 401:  # noqa: PLR2004 - HTTP statuses are known by their numbers
             sentence = f"{self._name} does not accept the API key (401). Check the key that is set for it."
         else:
             sentence = (
@@ -153,7 +156,7 @@ class Faults:
         return UpstreamFault(error, again=not spent)
 
     def _refused(self, status: int, headers: Mapping[str, str], told: Said, model: str | None) -> ProviderError:
-        if 300 <= status < 400:  # noqa: PLR2004
+        if 300 <= status < 400:  # noqa: PLR2004 - HTTP statuses are known by their numbers
             target = self.words(headers.get("location", "").partition("?")[0])
             return ProviderRefusedError(
                 f"{self._name} sends requests on to {target or 'another address'} ({status}), and the key is not sent "
@@ -162,7 +165,7 @@ class Faults:
             )
         if _CONTEXT.search(f"{told.code} {told.message}"):
             return self.too_long(told.message, status)
-        if status == 404 and model is not None:  # noqa: PLR2004
+        if status == 404 and model is not None:  # noqa: PLR2004 - HTTP statuses are known by their numbers
             sentence = (
                 f"{self._name} does not serve the model “{model}” (404). Choose another model."
                 if _MODEL.search(f"{told.code} {told.message}")

@@ -38,7 +38,7 @@ class MethodNotAllowed(DaehwaError):  # noqa: N818 - errors state the fact
         self.allow = allow
 
 
-class UnsupportedMediaType(DaehwaError):  # noqa: N818
+class UnsupportedMediaType(DaehwaError):  # noqa: N818 - errors state the fact
     """The body is not announced as JSON."""
 
     type = "unsupported_media_type"
@@ -47,7 +47,7 @@ class UnsupportedMediaType(DaehwaError):  # noqa: N818
         super().__init__("Send the body as JSON, with the header 'Content-Type: application/json'.")
 
 
-class BodyTooSlow(DaehwaError):  # noqa: N818
+class BodyTooSlow(DaehwaError):  # noqa: N818 - errors state the fact
     """The body did not arrive in time."""
 
     type = "body_too_slow"
@@ -56,7 +56,7 @@ class BodyTooSlow(DaehwaError):  # noqa: N818
         super().__init__("The request's body did not arrive in time. Send it again.")
 
 
-class HostNotAllowed(DaehwaError):  # noqa: N818
+class HostNotAllowed(DaehwaError):  # noqa: N818 - errors state the fact
     """The Host header is not a name of this server, as when another site's name was pointed here."""
 
     type = "host_not_allowed"
@@ -68,7 +68,7 @@ class HostNotAllowed(DaehwaError):  # noqa: N818
         )
 
 
-class CrossSiteRequest(DaehwaError):  # noqa: N818
+class CrossSiteRequest(DaehwaError):  # noqa: N818 - errors state the fact
     """A page of another site asked for a change."""
 
     type = "cross_site_request"

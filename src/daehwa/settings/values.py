@@ -183,7 +183,7 @@ class LoadedSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 def allowed_values(field: msgspec.structs.FieldInfo) -> str:
     """Say in words what a setting may be."""
-    return str(meta_of(field).extra["allowed"])  # type: ignore[index]
+    return str(meta_of(field).extra["allowed"])  # type: ignore[index] # every field has its Meta with it
 
 
 def meta_of(field: msgspec.structs.FieldInfo) -> msgspec.Meta:
