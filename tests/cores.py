@@ -1,9 +1,9 @@
 """A core to try things on: a store in memory, a scripted provider, and the turns between them."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from daehwa.conversation.errors import ModelNotFound
+from daehwa.conversation.errors import ModelNotFound, ProviderError
 from daehwa.conversation.events import Heartbeat, Numbered, ReplyEnded, StreamedEvent, TextDelta
 from daehwa.conversation.ids import new_id
 from daehwa.conversation.messages import Message, TextPart
@@ -30,6 +30,9 @@ class OneProviderCatalogue:
         if model not in {None, "parrot", self.model.id}:
             raise ModelNotFound(f"There is no model '{model}'.", param="model")
         return ResolvedModel(self.provider, self.model, "parrot")
+
+    def problems(self) -> Mapping[str, ProviderError]:
+        return {}
 
 
 class Core:

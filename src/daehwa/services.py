@@ -44,7 +44,6 @@ BuiltProvider: TypeAlias = OpenAIWireProvider | EmbeddedProvider
 OWNER = "owner"
 """Whose conversations these are while there are no accounts; the server's user has the same id."""
 SERVER_RUNNER = "server"
-STALE_MS = 30_000
 RESTORABLE_MS = 10 * 60_000
 SWEEP_SECONDS = 30.0
 SWEEPS_PER_PURGE = 20
@@ -128,7 +127,7 @@ async def serve(
     services = await Services.open(loaded, folder, runner=SERVER_RUNNER)
     background: set[asyncio.Task[None]] = set()
     try:
-        await interrupt_leftovers(services.store, say)
+        await interrupt_leftovers(services.running, say)
         app = create_app(
             store=services.store,
             running=services.running,
@@ -160,9 +159,9 @@ def _report_fault(task: asyncio.Task[None]) -> None:
         _log.error("background work failed", exc_info=error)
 
 
-async def interrupt_leftovers(store: ConversationStore, say: Callable[[str], None]) -> None:
+async def interrupt_leftovers(running: RunningTurns, say: Callable[[str], None]) -> None:
     """Mark the replies that an earlier server left growing; no other server runs while the data folder is held."""
-    found = await store.interrupt_replies(heartbeat_before=now_ms() - STALE_MS, runner=SERVER_RUNNER)
+    found = await running.interrupt_leftovers()
     if found:
         answers = "answer was" if found == 1 else "answers were"
         say(f"  {found} {answers} cut off when the last server ended: the text is kept, and the page can continue it.")

@@ -3,11 +3,12 @@
 One contract suite holds every implementation to them: `tests/stores/test_contract_*.py`, `tests/providers/contract.py`.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
 
+from daehwa.conversation.errors import ProviderError
 from daehwa.conversation.events import Batch
 from daehwa.conversation.messages import Conversation, Message, Part, TitleSource, Usage
 
@@ -95,6 +96,10 @@ class ModelCatalogue(Protocol):
 
     async def resolve(self, model: str | None) -> ResolvedModel:
         """Find a model by its id, by its bare name at the upstream, or the default. Raise `ModelNotFound`."""
+        ...
+
+    def problems(self) -> Mapping[str, ProviderError]:
+        """Return, by provider, why its models are not there; empty when all is well."""
         ...
 
 

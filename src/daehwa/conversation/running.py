@@ -190,7 +190,17 @@ class RunningTurns:
 
     def _is_stale(self, message: Message) -> bool:
         last_sign = message.heartbeat or message.created
-        return message.status == "streaming" and now_ms() - last_sign > self._options.stale_after * 1000
+        return message.status == "streaming" and last_sign < self._stale_before()
+
+    def _stale_before(self) -> int:
+        return now_ms() - round(self._options.stale_after * 1000)
+
+    async def interrupt_leftovers(self) -> int:
+        """Mark the replies "interrupted" that an earlier process of this runner's name left growing; return how many.
+
+        For the start, when it is certain that no other process runs by this name.
+        """
+        return await self._store.interrupt_replies(heartbeat_before=self._stale_before(), runner=self._runner)
 
     async def interrupt_stale(self) -> int:
         """Mark the replies "interrupted" that nobody makes any more; return how many.
@@ -198,7 +208,7 @@ class RunningTurns:
         Those that are made here show first that they live: after the machine's sleep their last sign of life is old.
         """
         await self._save_checkpoints(list(self._turns.values()), heartbeat_after=0.0)
-        return await self._store.interrupt_replies(heartbeat_before=now_ms() - round(self._options.stale_after * 1000))
+        return await self._store.interrupt_replies(heartbeat_before=self._stale_before())
 
     # ------------------------------------------------------------ stop
 

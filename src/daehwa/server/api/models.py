@@ -1,21 +1,8 @@
 """The models that can be chosen."""
 
-from collections.abc import Mapping
-from typing import Protocol, runtime_checkable
-
-from daehwa.conversation.errors import ProviderError
 from daehwa.conversation.ports import ModelCatalogue
 from daehwa.server.api.shapes import Models, Problem
 from daehwa.server.asgi import Request, Response, json_response
-
-
-@runtime_checkable
-class TellsProblems(Protocol):
-    """A catalogue that knows why a provider's models are not there."""
-
-    def problems(self) -> Mapping[str, ProviderError]:
-        """Return the reasons, by provider."""
-        ...
 
 
 class ModelsApi:
@@ -28,10 +15,5 @@ class ModelsApi:
         """Return the models that can be chosen now, the default, and why a provider's models are not there."""
         models = await self._catalogue.models()
         default = await self._catalogue.default_model()
-        return json_response(Models(tuple(models), default, self._problems()))
-
-    def _problems(self) -> tuple[Problem, ...]:
-        if not isinstance(self._catalogue, TellsProblems):
-            return ()
-        found = self._catalogue.problems()
-        return tuple(Problem(provider, fault.type, fault.message) for provider, fault in found.items())
+        problems = (Problem(name, fault.type, fault.message) for name, fault in self._catalogue.problems().items())
+        return json_response(Models(tuple(models), default, tuple(problems)))
