@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -58,6 +59,29 @@ class DataFolder:
         lock.write(str(os.getpid()))
         lock.flush()
         self._lock = lock
+
+    @contextlib.contextmanager
+    def held_to_migrate(self) -> Iterator[None]:
+        """Hold the folder while its file is changed, if this process does not hold it anyway.
+
+        Raise `DataFolderError` while another one does: it may be of the version before, and knows only the file before.
+        """
+        if self._lock is not None:
+            yield
+            return
+        try:
+            self.hold()
+        except DataFolderError:
+            holder = self.holder()
+            who = "an older daehwa" if holder is None else f"an older daehwa (process {holder})"
+            raise DataFolderError(
+                f"The data folder {self.path} is in use by {who}, and this version would change its file. End that "
+                "one, start it again with this version, then try again."
+            ) from None
+        try:
+            yield
+        finally:
+            self.release()
 
     def holder(self) -> int | None:
         """Return the process that last held the folder, as it noted itself."""

@@ -62,7 +62,7 @@ class Services:
     @classmethod
     async def open(cls, loaded: LoadedSettings, folder: DataFolder, *, runner: str) -> Self:
         """Open the store and build all that is needed around it; nothing is asked of any provider yet."""
-        store = await SqliteStore.open(folder.database)
+        store = await SqliteStore.open(folder.database, holding=folder.held_to_migrate)
         return cls(store, loaded, runner)
 
     async def aclose(self) -> None:

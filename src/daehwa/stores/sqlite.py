@@ -4,7 +4,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
@@ -23,7 +23,7 @@ from daehwa.stores import sqlite_search, sqlite_turns
 from daehwa.stores.ordering import decode_cursor
 from daehwa.stores.search_text import Query
 from daehwa.stores.sqlite_connection import check_sqlite, open_file, open_reader, prepare_to_write, truncate_log
-from daehwa.stores.sqlite_migrations import migrate
+from daehwa.stores.sqlite_migrations import Holding, migrate
 from daehwa.stores.sqlite_reader import SqliteReader
 from daehwa.stores.sqlite_rows import owned_message
 from daehwa.stores.sqlite_writer import SqliteWriter
@@ -37,8 +37,9 @@ _TRUNCATION_PAUSE_S = 0.02
 class SqliteStore:
     """A `ConversationStore` in one file. Made by `await SqliteStore.open(path)`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, holding: Holding = nullcontext) -> None:
         self.path = path
+        self._holding = holding
         self.backup: Path | None = None
         """The copy that was made because this opening migrated the file."""
         self._writer = SqliteWriter(path, self._open_and_migrate)
@@ -46,9 +47,11 @@ class SqliteStore:
         self._searcher = SqliteReader(path, partial(open_reader, path), "sqlite-search")
 
     @classmethod
-    async def open(cls, path: Path) -> Self:
-        """Open a file, making or migrating it where needed. Raise `StoreError` when that cannot be."""
-        store = cls(path)
+    async def open(cls, path: Path, *, holding: Holding = nullcontext) -> Self:
+        """Open a file, making it where needed, or migrating it within `holding`. Raise `StoreError` when that cannot
+        be.
+        """
+        store = cls(path, holding)
         await store._writer.start()
         return store
 
@@ -57,7 +60,7 @@ class SqliteStore:
         with ExitStack() as undo:
             connection = open_file(self.path)
             undo.callback(connection.close)
-            self.backup = migrate(connection, self.path)
+            self.backup = migrate(connection, self.path, holding=self._holding)
             prepare_to_write(connection, self.path)
             undo.pop_all()
         return connection

@@ -4,11 +4,13 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from daehwa.conversation.errors import StoreError
 
 Migration = Callable[[sqlite3.Connection], None]
+Holding = Callable[[], AbstractContextManager[None]]
 
 APPLICATION_ID = 0x64616577
 """What `PRAGMA application_id` says in a file of ours ("daew")."""
@@ -73,16 +75,85 @@ _M0001 = (
 )""",
 )
 
-MIGRATIONS: tuple[Migration, ...] = (m0001_conversations,)
 
 
-def migrate(database: sqlite3.Connection, path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> Path | None:
+def m0002_accounts(database: sqlite3.Connection) -> None:
+    """People, their sign-ins, and counters of money.
+
+    `sessions` and `sign_in_attempts` hold hashes of tokens, never a token. `budget_reservations.counters` is JSON: the
+    scope and period of each counter that the reservation was counted against; `settled` is 0 until it was settled.
+    """
+    for statement in _M0002:
+        database.execute(statement)
+
+
+_M0002 = (
+    """CREATE TABLE users (
+    id TEXT PRIMARY KEY,
+    issuer TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    email TEXT,
+    name TEXT NOT NULL,
+    role TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    last_seen INTEGER NOT NULL,
+    UNIQUE (issuer, subject)
+) WITHOUT ROWID""",
+    """CREATE TABLE sessions (
+    id TEXT PRIMARY KEY,
+    user TEXT NOT NULL REFERENCES users (id),
+    created INTEGER NOT NULL,
+    expires INTEGER NOT NULL,
+    id_token TEXT
+)""",
+    "CREATE INDEX sessions_expire ON sessions (expires)",
+    """CREATE TABLE sign_in_attempts (
+    id TEXT PRIMARY KEY,
+    browser TEXT NOT NULL,
+    nonce TEXT NOT NULL,
+    verifier TEXT NOT NULL,
+    return_to TEXT NOT NULL,
+    expires INTEGER NOT NULL
+) WITHOUT ROWID""",
+    "CREATE INDEX sign_in_attempts_expire ON sign_in_attempts (expires)",
+    """CREATE TABLE budget_counters (
+    scope TEXT NOT NULL,
+    period TEXT NOT NULL,
+    spent INTEGER NOT NULL,
+    PRIMARY KEY (scope, period)
+) WITHOUT ROWID""",
+    """CREATE TABLE budget_reservations (
+    id TEXT PRIMARY KEY,
+    amount INTEGER NOT NULL,
+    settled INTEGER NOT NULL DEFAULT 0,
+    created INTEGER NOT NULL,
+    counters TEXT NOT NULL
+) WITHOUT ROWID""",
+)
+
+MIGRATIONS: tuple[Migration, ...] = (m0001_conversations, m0002_accounts)
+
+
+def migrate(
+    database: sqlite3.Connection,
+    path: Path,
+    migrations: Sequence[Migration] = MIGRATIONS,
+    *,
+    holding: Holding = nullcontext,
+) -> Path | None:
     """Bring a file to the newest schema in one transaction; return where a copy of it as it was is kept, if any.
 
+    A file that is in use already is changed within `holding`, which refuses while an older version works with it.
     Raise `StoreError` when the file is another program's or of a newer version than this one.
     """
-    if _version(database, path, migrations) == len(migrations):
+    version = _version(database, path, migrations)
+    if version == len(migrations):
         return None
+    with holding() if version else nullcontext():
+        return _migrate(database, path, migrations)
+
+
+def _migrate(database: sqlite3.Connection, path: Path, migrations: Sequence[Migration]) -> Path | None:
     backup = None
     database.execute("BEGIN IMMEDIATE")  # one program migrates; another that starts meanwhile waits here
     try:
