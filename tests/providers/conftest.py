@@ -50,5 +50,5 @@ async def make() -> AsyncIterator[Make]:
     yield client
     for made in clients:
         await made.aclose()
-    await settled(lambda: not any(made._busy or made._idle or made._drains for made in clients))
+    await settled(lambda: not any(made.connections.busy or made.connections.idle or made._drains for made in clients))
     assert complaints == []

@@ -15,7 +15,9 @@ from daehwa.conversation.errors import (
     ProviderMalformedError,
     ProviderUnreachableError,
 )
-from daehwa.providers import upstream_client, upstream_connection
+from daehwa.http_client import connections
+from daehwa.http_client.connection import BUFFER_BYTES, INFLATED_BYTES
+from daehwa.http_client.errors import ConnectionLost, NotHttp
 
 OK = b"HTTP/1.1 200 OK\r\n"
 SHORT = OK + b"content-length: 2\r\n\r\nhi"
@@ -148,7 +150,7 @@ async def test_a_compressed_answer_cannot_fill_the_memory(make: Make) -> None:
 
         async def read_all() -> None:  # piece by piece, as a stream is read
             while await stream.read():
-                assert stream._connection._size <= upstream_connection.INFLATED_BYTES
+                assert stream._connection._size <= INFLATED_BYTES
 
         assert type(await upstream_fault_of(read_all())) is ProviderCutError
         stream.close()
@@ -183,7 +185,7 @@ async def test_a_slow_reader_holds_the_upstream_back_and_gets_all(make: Make, fr
             stream.hold()
         await asyncio.sleep(0.05)
         assert not upstream.requests[0].answered.is_set()
-        assert stream._connection._size <= upstream_connection.BUFFER_BYTES + 256 * 1024  # one read of asyncio
+        assert stream._connection._size <= BUFFER_BYTES + 256 * 1024  # one read of asyncio
         while piece := await stream.gather():
             got += piece
         assert bytes(got) == b"".join(pieces)
@@ -212,7 +214,7 @@ async def test_an_answer_before_the_request_is_sent_whole_is_read_and_its_connec
         stream = await client.post("chat/completions", b"x" * 10_000_000)
         assert (stream.status, await stream.body()) == (413, b"large")
         stream.close()
-        assert client._idle == []
+        assert client.connections.idle == []
 
 
 async def test_header_values_outside_ascii_arrive_as_utf_8(make: Make) -> None:
@@ -264,7 +266,7 @@ async def test_a_request_is_not_sent_again_when_a_byte_of_an_answer_came(make: M
 async def test_a_request_is_not_sent_again_when_it_may_have_been_worked_on(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upstream_client, "_STALE_SECONDS", -1)
+    monkeypatch.setattr(connections, "STALE_SECONDS", -1)
     async with WireServer(stale()) as server:
         client = make(server.base_url)
         assert await body_of(client) == b"hi"
@@ -283,10 +285,10 @@ async def test_of_many_connections_gone_stale_one_costs_a_try(make: Make) -> Non
     async with WireServer(talk) as server:
         client = make(server.base_url)
         await asyncio.gather(*(body_of(client) for _ in range(3)))
-        assert len(client._idle) == 3
+        assert len(client.connections.idle) == 3
         assert type(await upstream_fault_of(client.post("chat/completions", b"{}"))) is ProviderUnreachableError
         assert len(server.lines) == 4
-        assert client._idle == []
+        assert client.connections.idle == []
 
 
 @pytest.mark.parametrize("idle", [59, 61])
@@ -294,7 +296,7 @@ async def test_a_connection_idle_for_a_minute_is_not_used(make: Make, idle: int)
     async with WireServer(saying(SHORT)) as server:
         client = make(server.base_url)
         await body_of(client)
-        client._idle[0].idle_since -= idle
+        client.connections.idle[0].idle_since_date -= idle
         await body_of(client)
         assert len(server.lines) == (1 if idle < 60 else 2)
 
@@ -303,9 +305,9 @@ async def test_connections_long_idle_are_closed_when_another_comes_back(make: Ma
     async with WireServer(saying(SHORT)) as server:
         client = make(server.base_url)
         await asyncio.gather(body_of(client), body_of(client))
-        client._idle[0].idle_since -= 61
+        client.connections.idle[0].idle_since -= 61
         await body_of(client)
-        await settled(lambda: len(client._idle) == 1)
+        await settled(lambda: len(client.connections.idle) == 1)
         assert len(server.lines) == 2
 
 
@@ -323,7 +325,7 @@ async def test_a_connection_on_which_something_comes_while_it_is_idle_is_closed(
         client = make(server.base_url)
         await body_of(client)
         go.set()
-        await settled(lambda: client._idle == [])
+        await settled(lambda: client.connections.idle == [])
         assert await body_of(client) == b"hi"
 
 
@@ -334,20 +336,18 @@ async def test_words_before_any_request_are_not_an_answer(make: Make) -> None:
 
     async with WireServer(talk) as server:
         client = make(server.base_url)
-        connection = await client._new()
+        connection = await client.connections.open()
         await settled(lambda: connection.is_lost)
-        assert client._busy == set()
-        assert (
-            type(await upstream_fault_of(client._answer(connection, b"GET / HTTP/1.1\r\n\r\n")))
-            is ProviderMalformedError
-        )
+        assert client.connections.busy == set()
+        with pytest.raises(NotHttp):
+            await client.connections.answer(connection, b"GET / HTTP/1.1\r\n\r\n", 1)
 
 
 async def test_a_connection_lost_before_it_is_used_is_noticed(make: Make) -> None:
     async with WireServer(end) as server:
         client = make(server.base_url)
-        connection = await client._new()
+        connection = await client.connections.open()
         await settled(lambda: connection.is_lost)
         async with asyncio.timeout(1):
-            with pytest.raises(upstream_connection.ConnectionCut):
-                await client._answer(connection, b"GET / HTTP/1.1\r\n\r\n")
+            with pytest.raises(ConnectionLost):
+                await client.connections.answer(connection, b"GET / HTTP/1.1\r\n\r\n", 1)

@@ -79,7 +79,7 @@ async def test_cancelled_while_the_answer_is_awaited(
         await cancelled(asked(client), lambda: len(server.lines) == 1)
         async with asyncio.timeout(0.2):
             await server.ended[0].wait()
-        assert [*client._idle, *client._busy] == []
+        assert [*client.connections.idle, *client.connections.busy] == []
 
 
 @pytest.mark.usefixtures("no_remains")
@@ -99,7 +99,7 @@ async def test_cancelled_while_connecting(make: Make) -> None:
             one.setblocking(False)
             one.connect_ex(full.getsockname())
         client = make(f"http://127.0.0.1:{full.getsockname()[1]}/v1")
-        await cancelled(ask(client), lambda: client._route is not None)
+        await cancelled(ask(client), lambda: client.connections.route is not None)
         for one in waiting:
             one.close()
 
@@ -134,7 +134,7 @@ async def test_a_proxy_that_hangs(make: Make, monkeypatch: pytest.MonkeyPatch, *
     async with WireServer(talk) as proxy:
         monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
         client = make(FAR, patience=Patience(connect=0.2))
-        await client._route._trusted()  # takes a while, and shall not take it from these
+        await client.connections.route._trusted()  # takes a while, and shall not take it from these
         fault = await upstream_fault_of(ask(client))
         assert type(fault) is ProviderTimeoutError
         async with asyncio.timeout(0.2):
@@ -145,7 +145,7 @@ async def test_a_proxy_that_hangs(make: Make, monkeypatch: pytest.MonkeyPatch, *
 async def test_a_handshake_that_hangs(make: Make) -> None:
     async with WireServer(hang) as server:
         client = make(server.base_url.replace("http:", "https:"), patience=Patience(connect=0.2))
-        await client._route._trusted()
+        await client.connections.route._trusted()
         assert type(await upstream_fault_of(ask(client))) is ProviderTimeoutError
         async with asyncio.timeout(0.2):
             await server.ended[0].wait()
@@ -218,10 +218,10 @@ async def test_the_end_of_a_finished_stream_is_drained_or_given_up(make: Make, *
         stream.close()
         go.set()
         if ends:
-            await settled(lambda: len(client._idle) == 1)
+            await settled(lambda: len(client.connections.idle) == 1)
         await client.aclose()
         await server.ended[0].wait()
-        assert [*client._idle, *client._busy, *client._drains] == []
+        assert [*client.connections.idle, *client.connections.busy, *client._drains] == []
 
 
 async def test_a_call_that_is_over_leaves_no_timer(make: Make) -> None:
@@ -240,7 +240,7 @@ async def test_a_thousand_calls_and_one_socket(make: Make) -> None:
         for _ in range(1000):
             await body_of(client)
         assert len(server.lines) == 1
-        assert len(client._idle) == 1
+        assert len(client.connections.idle) == 1
 
 
 class Trusted:

@@ -9,26 +9,24 @@ meant it to.
 import asyncio
 from collections.abc import Mapping
 
+from daehwa.http_client.connection import Connection, FellSilent
+from daehwa.http_client.connections import Connections
+from daehwa.http_client.errors import ConnectionLost, HttpError, NotHttp
+from daehwa.http_client.route import Route
 from daehwa.providers.pacing import Beat
 from daehwa.providers.upstream import Upstream
-from daehwa.providers.upstream_connection import ConnectionCut, FellSilent, NotHttp, UpstreamConnection
 from daehwa.providers.upstream_faults import Faults
-from daehwa.providers.upstream_route import Route
 
 BODY_LIMIT = 8 * 1024 * 1024
 """Bytes of a body that is read as a whole: an error, a list of models, an answer that is not streamed."""
 
 _DRAIN_SECONDS = 1.0
-_KEEP_ALIVE_SECONDS = 60.0
-_KEPT_CONNECTIONS = 64
-_STALE_SECONDS = 1.0
-_PROXY_AUTHENTICATION = 407
 
 
 class UpstreamStream:
     """One answer of the upstream, being read."""
 
-    def __init__(self, connection: UpstreamConnection, client: "UpstreamClient", waited: float) -> None:
+    def __init__(self, connection: Connection, client: "UpstreamClient", waited: float) -> None:
         self.status = connection.status
         self.headers: Mapping[str, str] = connection.headers
         self._connection = connection
@@ -51,7 +49,7 @@ class UpstreamStream:
             if self._has_begun:
                 raise faults.idle_timeout(patience.idle) from None
             raise faults.first_byte_timeout(patience.first_byte) from None
-        except (ConnectionCut, NotHttp) as fault:
+        except (ConnectionLost, NotHttp) as fault:
             raise self._client.faults.cut() from fault
         finally:
             self._reading_since = None
@@ -119,81 +117,35 @@ class UpstreamClient:
         self.upstream = upstream
         self.faults = faults
         self.beat = beat
-        self._route = Route(upstream, faults)
+        patience = upstream.patience
+        route = Route(
+            upstream.base_url,
+            connect_seconds=patience.connect,
+            ca_file=upstream.ca_file,
+            use_proxy=upstream.use_proxy,
+        )
+        self.connections = Connections(route, keeps=upstream.keep_alive)
         self._headers = _headers(upstream)
-        self._idle: list[UpstreamConnection] = []
-        self._busy: set[UpstreamConnection] = set()
         self._drains: set[asyncio.Task[None]] = set()
-        self._is_closed = False
 
     async def post(self, path: str, body: bytes) -> UpstreamStream:
         """Send `body`; return the answer when its head is there. Raise `UpstreamFault`."""
-        headers = {**self._headers, "content-length": str(len(body))}
-        return await self._request(self._route.request("POST", path, headers, body))
+        return await self._request("POST", path, {**self._headers, "content-length": str(len(body))}, body)
 
     async def get(self, path: str) -> UpstreamStream:
         """Ask for `path`; return the answer when its head is there. Raise `UpstreamFault`."""
-        return await self._request(self._route.request("GET", path, self._headers, b""))
+        return await self._request("GET", path, self._headers, b"")
 
-    async def _request(self, request: bytes) -> UpstreamStream:
-        if self._is_closed:
-            raise self.faults.closed()
-        kept = self._kept()
-        if kept is not None:
-            began = asyncio.get_running_loop().time()
-            try:
-                return await self._answer(kept, request)
-            except ConnectionCut as fault:
-                # Closed while it was idle, as it may be: that shows at once and without a word, and then a new one
-                # is tried, once. Anything else may have been worked on, and paid for: that is not for us to repeat.
-                if kept.has_answered or asyncio.get_running_loop().time() - began > _STALE_SECONDS:
-                    raise self.faults.connection_lost() from fault
-                self._close_idle()  # they are no fresher
+    async def _request(self, method: str, path: str, headers: dict[str, str], body: bytes) -> UpstreamStream:
+        loop, upstream = asyncio.get_running_loop(), self.upstream
         try:
-            return await self._answer(await self._new(), request)
-        except ConnectionCut as fault:
-            raise self.faults.connection_lost() from fault
+            request = self.connections.route.request(method, upstream.url(path), headers, body)
+            connection = await self.connections.ask(request, upstream.patience.first_byte)
+        except HttpError as fault:
+            raise self.faults.of_exchange(fault) from fault
+        return UpstreamStream(connection, self, loop.time() - connection.asked_at)
 
-    async def _new(self) -> UpstreamConnection:
-        connection = await self._route.connect(self._forget)
-        if self._is_closed:
-            connection.close()
-            raise self.faults.closed()
-        if not connection.is_lost:
-            self._busy.add(connection)
-        return connection
-
-    def _kept(self) -> UpstreamConnection | None:
-        oldest = asyncio.get_running_loop().time() - _KEEP_ALIVE_SECONDS
-        while self._idle:
-            connection = self._idle.pop()
-            self._busy.add(connection)
-            if connection.is_reusable and connection.idle_since >= oldest:
-                return connection
-            connection.close()
-        return None
-
-    async def _answer(self, connection: UpstreamConnection, request: bytes) -> UpstreamStream:
-        loop, patience = asyncio.get_running_loop(), self.upstream.patience
-        began = loop.time()
-        has_answered = False
-        try:
-            connection.send(request)
-            async with asyncio.timeout(patience.first_byte):
-                await connection.head()
-            if connection.status == _PROXY_AUTHENTICATION:
-                raise self.faults.proxy_fault("407")
-            has_answered = True
-        except TimeoutError:
-            raise self.faults.first_byte_timeout(patience.first_byte) from None
-        except NotHttp as fault:
-            raise self.faults.malformed(str(fault)) from fault
-        finally:
-            if not has_answered:
-                connection.close()
-        return UpstreamStream(connection, self, loop.time() - began)
-
-    def drain(self, connection: UpstreamConnection) -> None:
+    def drain(self, connection: Connection) -> None:
         """Read the end of an answer that has said all, then keep its connection."""
         if connection.is_complete or not self.upstream.keep_alive:
             self.give_back(connection)
@@ -202,48 +154,25 @@ class UpstreamClient:
         self._drains.add(task)
         task.add_done_callback(self._drains.discard)
 
-    async def _drain(self, connection: UpstreamConnection) -> None:
+    async def _drain(self, connection: Connection) -> None:
         try:
             async with asyncio.timeout(_DRAIN_SECONDS):
                 while await connection.read():
                     pass
-        except (TimeoutError, ConnectionCut, NotHttp):
+        except (TimeoutError, ConnectionLost, NotHttp):
             pass
         finally:
             self.give_back(connection)
 
-    def give_back(self, connection: UpstreamConnection) -> None:
+    def give_back(self, connection: Connection) -> None:
         """Keep a connection for the next request, or close it where that cannot be."""
-        self._busy.discard(connection)
-        keep = self.upstream.keep_alive and not self._is_closed and len(self._idle) < _KEPT_CONNECTIONS
-        if keep and connection.is_reusable:
-            connection.resume()
-            now = connection.idle_since = asyncio.get_running_loop().time()
-            self._idle.append(connection)
-            while self._idle[0].idle_since < now - _KEEP_ALIVE_SECONDS:  # the last used is used first
-                self._idle.pop(0).close()
-        else:
-            connection.close()
-
-    def _forget(self, connection: UpstreamConnection) -> None:
-        self._busy.discard(connection)
-        if connection in self._idle:
-            self._idle.remove(connection)
-
-    def _close_idle(self) -> None:
-        idle, self._idle = self._idle, []
-        for connection in idle:
-            connection.close()
+        self.connections.give_back(connection)
 
     async def aclose(self) -> None:
         """Close all connections."""
-        self._is_closed = True
         for task in tuple(self._drains):
             task.cancel()
-        self._close_idle()
-        for connection in tuple(self._busy):
-            connection.close()
-        await asyncio.sleep(0)  # asyncio closes the sockets in the next turn of the loop
+        await self.connections.aclose()
 
 
 def _headers(upstream: Upstream) -> dict[str, str]:

@@ -22,6 +22,7 @@ from daehwa.conversation.errors import (
     ProviderUnavailableError,
     ProviderUnreachableError,
 )
+from daehwa.http_client.errors import ClientClosed, ConnectFailed, HttpError, NotHttp, TimedOut
 from daehwa.providers.upstream import Upstream
 
 _SHORTEST_SECRET = 4  # blotting out "1" or "no" would blot out the sentence
@@ -204,6 +205,35 @@ class Faults:
         )
 
     # ------------------------------------------------------------ of the connection
+
+    def of_exchange(self, fault: HttpError) -> UpstreamFault:
+        """Return the fault of a request that came to no answer."""
+        match fault:
+            case ConnectFailed():
+                return self._no_connection(fault)
+            case TimedOut(connecting=True):
+                return self.connect_timeout(fault.seconds)
+            case TimedOut():
+                return self.first_byte_timeout(fault.seconds)
+            case NotHttp():
+                return self.malformed(fault.message)
+            case ClientClosed():
+                return self.closed()
+            case _:
+                return self.connection_lost()
+
+    def _no_connection(self, fault: ConnectFailed) -> UpstreamFault:
+        match fault.reason:
+            case "address":
+                return self.bad_address()
+            case "name":
+                return self.name_not_found()
+            case "refused":
+                return self.refused_connection(fault.detail)
+            case "trust":
+                return self.no_trust(fault.detail)
+            case "proxy":
+                return self.proxy_fault(fault.detail)
 
     def _unreachable(self, sentence: str, *, again: bool) -> UpstreamFault:
         return UpstreamFault(ProviderUnreachableError(sentence), again=again)

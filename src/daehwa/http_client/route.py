@@ -1,4 +1,4 @@
-"""The way to an upstream: its address, the proxy before it, trust, and how a connection is opened."""
+"""The way to a server: its address, the proxy before it, trust, and how a connection is opened."""
 
 import asyncio
 import base64
@@ -9,9 +9,9 @@ from typing import Any
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from daehwa.providers.upstream import Upstream
-from daehwa.providers.upstream_connection import ConnectionCut, NotHttp, UpstreamConnection
-from daehwa.providers.upstream_faults import Faults, UpstreamFault
+from daehwa.http_client.connection import Connection
+from daehwa.http_client.errors import ConnectFailed, ConnectionLost, NotHttp, Reason, TimedOut
+from daehwa.http_client.tls import trusted_authorities
 
 _PORTS = {"http": 80, "https": 443}
 _HAPPY_EYEBALLS_SECONDS = 0.25
@@ -21,21 +21,24 @@ _URL_LETTERS = "!#$%&'()*+,/:;=?@[]~"
 
 
 class Route:
-    """Opens connections to one upstream. Raise `UpstreamFault`s; the proxy is that of the environment, read once."""
+    """Opens connections to the server of one address. Raise `HttpError`s; the proxy is the environment's, read once.
 
-    def __init__(self, upstream: Upstream, faults: Faults) -> None:
-        self._upstream = upstream
-        self._faults = faults
-        self._address = _address(upstream.base_url)
-        proxy = _proxy(upstream, self._address)
+    `host` is its host and port, for people.
+    """
+
+    def __init__(self, url: str, *, connect_seconds: float, ca_file: str | None = None, use_proxy: bool = True) -> None:
+        self.host = url.partition("://")[2].partition("/")[0].rpartition("@")[2] or url
+        self._connect_seconds = connect_seconds
+        self._ca_file = ca_file
+        self._address = _address(url)
+        proxy = _proxy(self._address) if use_proxy else None
         self._proxy = _address(proxy, login=True) if proxy else None
         self._is_proxy_unknown = bool(proxy) and self._proxy is None
-        self._trust: ssl.SSLContext | None = None
 
-    def request(self, method: str, path: str, headers: dict[str, str], body: bytes) -> bytes:
-        """Return the bytes of a request."""
+    def request(self, method: str, url: str, headers: dict[str, str], body: bytes) -> bytes:
+        """Return the bytes of a request for `url`, an address at this server."""
         known = self._known_address()
-        address = urlsplit(self._upstream.url(path))
+        address = urlsplit(url)
         target = quote((address.path or "/") + (f"?{address.query}" if address.query else ""), safe=_URL_LETTERS)
         if self._proxy is not None and known.scheme == "http":
             target = f"http://{_host_and_port(known)}{target}"
@@ -44,28 +47,29 @@ class Route:
 
     def _known_address(self) -> SplitResult:
         if self._address is None:
-            raise self._faults.bad_address()
+            raise self._failed("address")
         return self._address
 
-    async def connect(self, lost: Callable[[UpstreamConnection], None]) -> UpstreamConnection:
-        """Open a connection, TLS and proxy included, within the time for it."""
+    def _failed(self, reason: Reason, detail: str = "") -> ConnectFailed:
+        return ConnectFailed(reason, self.host, detail)
+
+    async def connect(self, lost: Callable[[Connection], None]) -> Connection:
+        """Open a connection, TLS and proxy included, within the time for it. Raise `HttpError`."""
         address = self._known_address()
         if self._is_proxy_unknown:
-            raise self._faults.proxy_fault("its address is not of the form http://host:port")
-        seconds = self._upstream.patience.connect
+            raise self._failed("proxy", "its address is not of the form http://host:port")
+        seconds = self._connect_seconds
         try:
             async with asyncio.timeout(seconds):
                 return await self._opened(address, lost)
         except TimeoutError:
-            raise self._faults.connect_timeout(seconds) from None
+            raise TimedOut(self.host, seconds, connecting=True) from None
         except OSError as fault:
             raise self._fault(fault) from fault
-        except ConnectionCut as fault:
-            raise self._faults.connection_lost() from fault
         except NotHttp as fault:
-            raise self._faults.proxy_fault("it does not answer in HTTP") from fault
+            raise self._failed("proxy", "it does not answer in HTTP") from fault
 
-    async def _opened(self, address: SplitResult, lost: Callable[[UpstreamConnection], None]) -> UpstreamConnection:
+    async def _opened(self, address: SplitResult, lost: Callable[[Connection], None]) -> Connection:
         trust = await self._trusted() if address.scheme == "https" else None
         if self._proxy is None:
             connection = await self._connected(address, None, lost)
@@ -83,12 +87,12 @@ class Route:
         return connection
 
     async def _connected(
-        self, address: SplitResult, trust: ssl.SSLContext | None, lost: Callable[[UpstreamConnection], None]
-    ) -> UpstreamConnection:
+        self, address: SplitResult, trust: ssl.SSLContext | None, lost: Callable[[Connection], None]
+    ) -> Connection:
         loop = asyncio.get_running_loop()
         both: dict[str, Any] = {"happy_eyeballs_delay": _HAPPY_EYEBALLS_SECONDS}
         _, connection = await loop.create_connection(
-            lambda: UpstreamConnection(lost),
+            lambda: Connection(lost),
             _ascii_host(address),
             address.port or _PORTS[address.scheme],
             ssl=trust,
@@ -96,39 +100,44 @@ class Route:
         )
         return connection
 
-    async def _to_proxy(self, proxy: SplitResult, lost: Callable[[UpstreamConnection], None]) -> UpstreamConnection:
+    async def _to_proxy(self, proxy: SplitResult, lost: Callable[[Connection], None]) -> Connection:
         trust = await self._trusted() if proxy.scheme == "https" else None
         try:
             return await self._connected(proxy, trust, lost)
         except OSError as fault:
-            raise self._faults.proxy_fault(_trouble(fault)) from fault
+            raise self._failed("proxy", _trouble(fault)) from fault
 
-    async def _through(self, connection: UpstreamConnection, proxy: SplitResult, address: SplitResult) -> None:
+    async def _through(self, connection: Connection, proxy: SplitResult, address: SplitResult) -> None:
         there = _host_and_port(address)
         connection.send(_head(f"CONNECT {there} HTTP/1.1", {"host": there, **_proxy_authorization(proxy)}))
         try:
             await connection.head()
-        except ConnectionCut as fault:
-            raise self._faults.proxy_fault("it hangs up") from fault
+        except ConnectionLost as fault:
+            raise self._failed("proxy", "it hangs up") from fault
         if connection.status not in _SUCCESSES:
-            raise self._faults.proxy_fault(str(connection.status))
+            raise self._failed("proxy", str(connection.status))
 
     async def _trusted(self) -> ssl.SSLContext:
-        if self._trust is None:  # reads some hundred certificates: 20–50 ms
-            try:
-                self._trust = await asyncio.to_thread(_trust, self._upstream.ca_file)
-            except OSError as fault:
-                raise self._faults.no_trust("its file of certificate authorities cannot be read") from fault
-        return self._trust
+        try:
+            return await trusted_authorities(self._ca_file)
+        except OSError as fault:
+            raise self._failed("trust", "its file of certificate authorities cannot be read") from fault
 
-    def _fault(self, fault: OSError) -> UpstreamFault:
+    def _fault(self, fault: OSError) -> ConnectFailed:
         if isinstance(fault, ssl.SSLCertVerificationError):
-            return self._faults.no_trust(fault.verify_message or "its certificate is not trusted")
+            return self._failed("trust", fault.verify_message or "its certificate is not trusted")
         if isinstance(fault, ssl.SSLError):
-            return self._faults.no_trust(fault.reason or "the TLS handshake failed")
+            return self._failed("trust", fault.reason or "the TLS handshake failed")
         if isinstance(fault, socket.gaierror):
-            return self._faults.name_not_found()
-        return self._faults.refused_connection(_trouble(fault))
+            return self._failed("name")
+        return self._failed("refused", _trouble(fault))
+
+
+def origin_of(url: str) -> str:
+    """Return the part of an address that names the server; of one that is none, all of it."""
+    scheme, mark, rest = url.partition("://")
+    end = next((n for n, letter in enumerate(rest) if letter in "/?#"), len(rest))
+    return f"{scheme}{mark}{rest[:end]}" if mark else url
 
 
 def check_headers(headers: dict[str, str]) -> None:
@@ -143,14 +152,6 @@ def _head(line: str, headers: dict[str, str]) -> bytes:
     lines = [line, *(f"{name}: {value}" for name, value in headers.items())]
     # Values outside ASCII go as UTF-8, as elsewhere; what the environment held undecoded goes as it was.
     return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
-
-
-def _trust(ca_file: str | None) -> ssl.SSLContext:
-    trust = ssl.create_default_context()
-    trust.set_alpn_protocols(["http/1.1"])
-    if ca_file is not None:
-        trust.load_verify_locations(ca_file)
-    return trust
 
 
 def _address(url: str, *, login: bool = False) -> SplitResult | None:
@@ -182,8 +183,8 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _proxy(upstream: Upstream, address: SplitResult | None) -> str | None:
-    if not upstream.use_proxy or address is None:
+def _proxy(address: SplitResult | None) -> str | None:
+    if address is None:
         return None
     host = _ascii_host(address)
     if _is_loopback(host) or proxy_bypass(host) or proxy_bypass(_host_and_port(address)):

@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection to an upstream: asyncio moves bytes, httptools parses, this holds the answer.
+"""One HTTP/1.1 connection to a server: asyncio moves bytes, httptools parses, this holds the answer.
 
 How this works and why. `data_received` only parses and appends; whoever reads awaits one future. Once a stream is
 *held*, the socket is paused and the kernel collects; `take` then reads the socket itself, which spares
@@ -7,6 +7,7 @@ two epoll calls and a turn of the event loop each time. Nothing here runs a task
 
 import asyncio
 import os
+import select
 import ssl
 import zlib
 from collections.abc import Callable
@@ -14,7 +15,8 @@ from typing import cast
 
 import httptools
 
-from daehwa.providers.upstream_tls import Tls
+from daehwa.http_client.errors import ConnectionLost, NotHttp
+from daehwa.http_client.tls import Tls
 
 BUFFER_BYTES = 1024 * 1024
 """So much of an answer may wait unread before the socket is paused."""
@@ -32,26 +34,19 @@ _COMPRESSED = frozenset({"gzip", "x-gzip", "deflate"})
 _GZIP_OR_ZLIB = 47
 
 
-class ConnectionCut(Exception):  # noqa: N818 - errors state the fact
-    """The connection closed before the answer's end."""
-
-
-class NotHttp(Exception):  # noqa: N818 - errors state the fact
-    """What came is not an HTTP answer that can be read; the message says what it is."""
-
-    def __init__(self, what: str = "something that is not HTTP") -> None:
-        super().__init__(what)
-
-
 class FellSilent(Exception):  # noqa: N818 - errors state the fact
     """Whoever watches over the reading has seen nothing come for too long."""
 
 
-class UpstreamConnection(asyncio.Protocol):
-    """A connection that serves one exchange at a time. `idle_since` is the loop's time when it was last given back."""
+class Connection(asyncio.Protocol):
+    """A connection that serves one exchange at a time. `idle_since` is the loop's time when it was last given
+    back, `idle_since_date` the calendar's, `asked_at` the loop's when it was last sent a request.
+    """
 
-    def __init__(self, lost: Callable[["UpstreamConnection"], None]) -> None:
+    def __init__(self, lost: Callable[["Connection"], None]) -> None:
         self.idle_since = 0.0
+        self.idle_since_date = 0.0
+        self.asked_at = 0.0
         self.status = 0
         self.headers: dict[str, str] = {}
         self.has_head = False
@@ -133,7 +128,7 @@ class UpstreamConnection(asyncio.Protocol):
             if self.has_head and not self._has_length and exc is None:
                 self.is_complete = True
             else:
-                self._fault = ConnectionCut()
+                self._fault = ConnectionLost()
         self._wake()
 
     # ------------------------------------------------------------ the parser's side
@@ -196,7 +191,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._inflate, self._pieces, self._size, self._bare = None, [], 0, 0
         self._has_length = self._keeps_alive = False
         if self._transport is None or self._is_closing():  # lost already: nobody would say so again
-            self._fault = self._fault or ConnectionCut()
+            self._fault = self._fault or ConnectionLost()
             return
         self._fault = None
         if self._tls is None:
@@ -209,7 +204,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._send_tls(self._tls)
 
     async def head(self) -> None:
-        """Return when `status` and `headers` are there. Raise `ConnectionCut`, `NotHttp`."""
+        """Return when `status` and `headers` are there. Raise `ConnectionLost`, `NotHttp`."""
         while not self.has_head:
             await self._more()
 
@@ -232,7 +227,7 @@ class UpstreamConnection(asyncio.Protocol):
                 raw = b""
             except OSError:  # told only once, so asyncio would take what follows for a good end
                 raw = b""
-                self._fail(ConnectionCut())
+                self._fail(ConnectionLost())
             if raw:  # an end is left to asyncio
                 self.data_received(raw)
         return self._take_pieces()
@@ -255,10 +250,10 @@ class UpstreamConnection(asyncio.Protocol):
             self._waiter.set_exception(FellSilent())
 
     async def start_tls(self, trust: ssl.SSLContext, host: str) -> None:
-        """Speak TLS with `host` from now on. Raise `ssl.SSLError`, `ConnectionCut`."""
+        """Speak TLS with `host` from now on. Raise `ssl.SSLError`, `ConnectionLost`."""
         self.has_head = self.is_complete = False  # a proxy's answer is no longer of account
         if self._is_closing():
-            raise ConnectionCut
+            raise ConnectionLost
         self._tls = tls = Tls(trust, host)
         try:
             while not tls.shake_hands():
@@ -279,10 +274,21 @@ class UpstreamConnection(asyncio.Protocol):
             return False
         return self.is_complete and self._keeps_alive and not self.is_lost
 
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it is reusable and nothing waits unread on it: a goodbye that the loop has not come to yet."""
+        if not self.is_reusable:
+            return False
+        if self._descriptor is None:
+            return True
+        waiting = select.poll()
+        waiting.register(self._descriptor, select.POLLIN)
+        return not waiting.poll(0)
+
     def close(self) -> None:
         """Close at once: no goodbye that could wait for the other side. An unfinished answer is cut."""
         if not self.is_complete and self._fault is None:
-            self._fault = ConnectionCut()
+            self._fault = ConnectionLost()
         if self._transport is not None:
             self._transport.abort()
 

@@ -1,0 +1,1 @@
+"""HTTP/1.1 as a client, on asyncio and httptools: streams for providers, short requests for all else."""

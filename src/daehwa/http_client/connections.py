@@ -1,0 +1,119 @@
+"""The connections to one server: kept, used again, given up; and what is sent a second time, and what never."""
+
+import asyncio
+import time
+
+from daehwa.http_client.connection import Connection
+from daehwa.http_client.errors import ClientClosed, ConnectFailed, ConnectionLost, TimedOut
+from daehwa.http_client.route import Route
+
+KEEP_ALIVE_SECONDS = 60.0
+STALE_SECONDS = 1.0
+_PROXY_AUTHENTICATION = 407
+
+
+class Connections:
+    """Asks one server. `keeps` False: each connection serves one request. Make it inside a running event loop."""
+
+    def __init__(self, route: Route, *, most_kept: int = 64, keeps: bool = True) -> None:
+        self.route = route
+        self.keeps = keeps
+        self.idle: list[Connection] = []
+        self.busy: set[Connection] = set()
+        self.is_closed = False
+        self._most_kept = most_kept
+
+    async def ask(self, request: bytes, seconds: float) -> Connection:
+        """Send a request; return the connection when the answer's head is there, within `seconds` once it stands.
+
+        The caller reads the body and gives the connection back. Raise `HttpError`.
+        """
+        if self.is_closed:
+            raise ClientClosed
+        kept = self._kept()
+        if kept is not None:
+            began = asyncio.get_running_loop().time()
+            try:
+                return await self.answer(kept, request, seconds)
+            except ConnectionLost:
+                # Closed while it was idle, as it may be: that shows at once and without a word, and then a new one
+                # is tried, once. Anything else may have been worked on, and paid for: that is not for us to repeat.
+                if kept.has_answered or asyncio.get_running_loop().time() - began > STALE_SECONDS:
+                    raise
+                self._close_idle()  # they are no fresher
+        return await self.answer(await self.open(), request, seconds)
+
+    async def open(self) -> Connection:
+        """Open a connection that nobody has used. Raise `HttpError`."""
+        connection = await self.route.connect(self._forget)
+        if self.is_closed:
+            connection.close()
+            raise ClientClosed
+        if not connection.is_lost:
+            self.busy.add(connection)
+        return connection
+
+    async def answer(self, connection: Connection, request: bytes, seconds: float) -> Connection:
+        """Send a request on this connection, and return it when the head is there. Raise `HttpError`."""
+        has_answered = False
+        connection.asked_at = asyncio.get_running_loop().time()
+        try:
+            connection.send(request)
+            async with asyncio.timeout(seconds):
+                await connection.head()
+            if connection.status == _PROXY_AUTHENTICATION:
+                raise ConnectFailed("proxy", self.route.host, "407")
+            has_answered = True
+        except TimeoutError:
+            raise TimedOut(self.route.host, seconds, connecting=False) from None
+        finally:
+            if not has_answered:
+                connection.close()
+        return connection
+
+    def _kept(self) -> Connection | None:
+        while self.idle:
+            connection = self.idle.pop()
+            self.busy.add(connection)
+            if connection.is_fresh and not _is_old(connection):
+                return connection
+            connection.close()
+        return None
+
+    def give_back(self, connection: Connection) -> None:
+        """Keep a connection for the next request, or close it where that cannot be."""
+        self.busy.discard(connection)
+        keep = self.keeps and not self.is_closed and len(self.idle) < self._most_kept
+        if keep and connection.is_reusable:
+            connection.resume()
+            connection.idle_since, connection.idle_since_date = asyncio.get_running_loop().time(), time.time()
+            self.idle.append(connection)
+            while _is_old(self.idle[0]):  # the last used is used first
+                self.idle.pop(0).close()
+        else:
+            connection.close()
+
+    def _forget(self, connection: Connection) -> None:
+        self.busy.discard(connection)
+        if connection in self.idle:
+            self.idle.remove(connection)
+
+    def _close_idle(self) -> None:
+        idle, self.idle = self.idle, []
+        for connection in idle:
+            connection.close()
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        self.is_closed = True
+        self._close_idle()
+        for connection in tuple(self.busy):
+            connection.close()
+        await asyncio.sleep(0)  # asyncio closes the sockets in the next turn of the loop
+
+
+def _is_old(connection: Connection) -> bool:
+    # By the calendar too: the loop's clock may stand still while the machine sleeps or Lambda holds the process.
+    idle = asyncio.get_running_loop().time() - connection.idle_since
+    by_date = time.time() - connection.idle_since_date
+    return max(idle, by_date) > KEEP_ALIVE_SECONDS
