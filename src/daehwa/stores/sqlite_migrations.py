@@ -76,7 +76,6 @@ _M0001 = (
 )
 
 
-
 def m0002_accounts(database: sqlite3.Connection) -> None:
     """People, their sign-ins, and counters of money.
 
