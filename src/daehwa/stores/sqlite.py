@@ -55,6 +55,16 @@ class SqliteStore:
         await store._writer.start()
         return store
 
+    @property
+    def writer(self) -> SqliteWriter:
+        """The one thread that writes to the file, for what else is kept in it."""
+        return self._writer
+
+    @property
+    def reader(self) -> SqliteReader:
+        """A thread that reads from the file, likewise."""
+        return self._reader
+
     def _open_and_migrate(self) -> sqlite3.Connection:
         check_sqlite()
         with ExitStack() as undo:
