@@ -1,0 +1,118 @@
+"""The shape of the DynamoDB table: keys, attributes, the index. Standard library only: the store, the CDK app and the
+tests read it here.
+
+One table, one index. Every item has `pk` and `sk`:
+
+| item | pk | sk |
+| --- | --- | --- |
+| conversation | `C#<conversation>` | `C` |
+| message: its head, with the last (mostly the only) piece of its text | `C#<conversation>` | `M#<message>` |
+| an earlier piece of a long text, named by its content | `C#<conversation>` | `M#<message>#<piece>` |
+| where a message is | `M#<message>` | `M` |
+| search signature of a conversation | `U#<owner>` | `S#<conversation>` |
+| user | `U#<user>` | `U` |
+| the user of an issuer's subject | `I#<hash of issuer and subject>` | `I` |
+| session, expires | `S#<session>` | `S` |
+| sign-in attempt, expires | `A#<attempt>` | `A` |
+| budget counter, a period's one expires | `B#<scope>` | `<period>` |
+| budget reservation, expires | `R#<reservation>` | `R` |
+
+The index holds what is listed, and nothing else: an item is in it as long as it has both of the index's keys.
+
+| list | `l` | `o` (texts that sort like what they hold) |
+| --- | --- | --- |
+| conversations of an owner | `L#<owner>` | pinned, updated, id |
+| archived conversations of an owner | `A#<owner>` | pinned, updated, id |
+| deleted conversations of all | `D` | time of deletion, id |
+| replies that are being made | `R` | id |
+| users | `U` | created, id |
+
+Attributes have short names because DynamoDB counts them in every item's size, which is what writing costs by.
+"""
+
+from typing import Final
+
+PARTITION_KEY: Final = "pk"
+SORT_KEY: Final = "sk"
+EXPIRES: Final = "expires"
+"""The TTL attribute: seconds since 1970. DynamoDB removes days late, so whoever reads it looks at the time too."""
+
+LISTS: Final = "lists"
+"""The name of the only index. All keys are strings."""
+LIST: Final = "l"
+ORDER: Final = "o"
+
+# Attributes of conversations (and of messages, where the word is the same).
+OWNER: Final = "w"
+TITLE: Final = "t"
+TITLE_SOURCE: Final = "ts"
+MODEL: Final = "m"
+LEAF: Final = "f"
+PINNED: Final = "pi"
+ARCHIVED: Final = "ar"
+CREATED: Final = "c"
+UPDATED: Final = "up"
+DELETED: Final = "d"
+TITLE_USAGE: Final = ("ti", "to", "tc", "tr")
+"""Tokens that titles took: input, output, cached, reasoning."""
+
+# Attributes of messages.
+PARENT: Final = "pa"
+ROLE: Final = "r"
+STATUS: Final = "s"
+FINISH: Final = "fi"
+USAGE: Final = "us"
+ERROR: Final = "e"
+POSITION: Final = "n"
+HEARTBEAT: Final = "h"
+RUNNER: Final = "rn"
+STOP: Final = "q"
+TEXT: Final = "p"
+"""A piece of the parts' JSON, compressed."""
+PIECES: Final = "x"
+"""The names of the earlier pieces, in order."""
+
+# Where a message is.
+CONVERSATION: Final = "cv"
+
+LISTED: Final = (OWNER, TITLE, TITLE_SOURCE, MODEL, LEAF, PINNED, ARCHIVED, CREATED, UPDATED, RUNNER)
+"""What the index holds beside the keys: a conversation without its usage, and who makes a reply. None of it changes
+at a checkpoint, so a checkpoint writes nothing to the index."""
+
+CONVERSATION_SORT: Final = "C"
+MESSAGE_SORT: Final = "M#"
+PLACE_SORT: Final = "M"
+SIGNATURE_SORT: Final = "S#"
+DELETED_LIST: Final = "D"
+RUNNING_LIST: Final = "R"
+USER_LIST: Final = "U"
+
+
+def conversation_partition(conversation: str) -> str:
+    """Return the partition of a conversation and its messages."""
+    return f"C#{conversation}"
+
+
+def place_partition(message: str) -> str:
+    """Return the partition that says where a message is."""
+    return f"M#{message}"
+
+
+def owner_partition(owner: str) -> str:
+    """Return the partition of a user and of the search signatures of what they own."""
+    return f"U#{owner}"
+
+
+def conversation_list(owner: str, *, archived: bool) -> str:
+    """Return the list in which an owner's conversation stands."""
+    return f"{'A' if archived else 'L'}#{owner}"
+
+
+def conversation_order(*, pinned: bool, updated: int, conversation: str) -> str:
+    """Return where a conversation stands in its owner's list, as a text that sorts so."""
+    return f"{pinned:d}{moment_order(updated)}#{conversation}"
+
+
+def moment_order(milliseconds: int) -> str:
+    """Return a time as a text that sorts like it."""
+    return f"{milliseconds:019d}"
