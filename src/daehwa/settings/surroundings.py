@@ -1,0 +1,20 @@
+"""What a command that starts other programs takes from this process's environment: all but keys, and the one key."""
+
+import os
+from collections.abc import Mapping
+
+from daehwa.settings.values import Secret
+
+KEY_VARIABLE = "OPENAI_API_KEY"
+
+
+def key_from_environment(environment: Mapping[str, str] | None = None) -> Secret | None:
+    """Return OpenAI's key where it is in the environment."""
+    key = (os.environ if environment is None else environment).get(KEY_VARIABLE, "").strip()
+    return Secret(key) if key else None
+
+
+def child_environment(environment: Mapping[str, str] | None = None, /, **added: str) -> dict[str, str]:
+    """Return the environment for a program that we start: ours without the key, and what is added."""
+    env = os.environ if environment is None else environment
+    return {**{name: text for name, text in env.items() if name != KEY_VARIABLE}, **added}
