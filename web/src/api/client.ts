@@ -1,6 +1,7 @@
 /** One function a route. Each decodes what the server sent, and throws `ApiFailure` where it cannot do what it says. */
 import * as v from "valibot";
-import { ApiFailure, failureOf, isAbort, networkFailure } from "./failure.ts";
+import { ApiFailure, failureOf, isAbort, networkFailure, signedOutFailure } from "./failure.ts";
+import { gate } from "./gate.ts";
 import * as wire from "./wire.ts";
 
 export interface QuestionBody {
@@ -34,6 +35,11 @@ export function onReach(notice: (reached: boolean) => void): void {
 }
 
 async function send(path: string, init: RequestInit = {}): Promise<Response> {
+  if (gate.isShut) throw signedOutFailure();
+  return ask(path, init);
+}
+
+async function ask(path: string, init: RequestInit = {}): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(path, init);
@@ -43,8 +49,10 @@ async function send(path: string, init: RequestInit = {}): Promise<Response> {
     throw networkFailure(error);
   }
   noticeReach(true);
-  if (!response.ok) throw await failureOf(response);
-  return response;
+  if (response.ok) return response;
+  const failure = await failureOf(response);
+  if (failure.isSignedOut) gate.shut();
+  throw failure;
 }
 
 function withBody(method: string, body: unknown): RequestInit {
@@ -65,7 +73,12 @@ async function decoded<const S extends v.GenericSchema>(schema: S, response: Res
   throw new ApiFailure(response.status, { type: "unexpected_answer", message: `${where}: ${issue.message}` });
 }
 
-export const getMe = async (): Promise<wire.Me> => decoded(wire.Me, await send("/api/me"));
+/** Who is signed in; asked while nobody is known to be, too. */
+export const getMe = async (): Promise<wire.Me> => decoded(wire.Me, await ask("/api/me"));
+
+/** End the session. Where the identity provider has a sign-out of its own, the answer is its address. */
+export const signOut = async (): Promise<string | null> =>
+  (await decoded(wire.SignedOut, await send("/auth/sign-out", { method: "POST" }))).location;
 
 export const getModels = async (): Promise<wire.Models> => decoded(wire.Models, await send("/api/models"));
 
@@ -96,11 +109,15 @@ export const restoreConversation = async (id: string): Promise<wire.Conversation
   decoded(wire.Conversation, await send(`/api/conversations/${id}/restore`, { method: "POST" }));
 
 /** Start a turn, or follow it where this very reply is there already. The body is its event stream. */
-export const startTurn = (body: TurnBody, signal: AbortSignal): Promise<Response> =>
-  send("/api/turns", { ...withBody("POST", body), signal });
+export async function startTurn(body: TurnBody, signal: AbortSignal): Promise<Response> {
+  await gate.opened(signal);
+  return send("/api/turns", { ...withBody("POST", body), signal });
+}
 
-export const followTurn = (reply: string, after: number, signal: AbortSignal): Promise<Response> =>
-  send(`/api/turns/${reply}/events`, { headers: { "last-event-id": String(after) }, signal, cache: "no-store" });
+export async function followTurn(reply: string, after: number, signal: AbortSignal): Promise<Response> {
+  await gate.opened(signal);
+  return send(`/api/turns/${reply}/events`, { headers: { "last-event-id": String(after) }, signal, cache: "no-store" });
+}
 
 export const stopTurn = async (reply: string): Promise<wire.Message> =>
   decoded(wire.Message, await send(`/api/turns/${reply}/stop`, { method: "POST" }));

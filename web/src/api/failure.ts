@@ -2,6 +2,11 @@
 import * as v from "valibot";
 import { ErrorBody, type Failure } from "./wire.ts";
 
+/** Nobody is signed in, or no longer. */
+const NOT_SIGNED_IN = "not_signed_in";
+/** Faults that last until somebody does something about them, whatever their status says. */
+const LASTING: ReadonlySet<string> = new Set(["key_not_set"]);
+
 export class ApiFailure extends Error {
   readonly type: string;
   /** HTTP status; 0 where no answer came at all. */
@@ -16,9 +21,14 @@ export class ApiFailure extends Error {
     this.retryAfter = failure.retry_after ?? null;
   }
 
-  /** Whether the same request may well succeed a little later. */
+  /** Whether the same request may well succeed a little later, or as soon as somebody is signed in again. */
   get passes(): boolean {
-    return this.status === 0 || this.status === 408 || this.status === 429 || this.status >= 500;
+    if (LASTING.has(this.type)) return false;
+    return this.isSignedOut || this.status === 0 || this.status === 408 || this.status === 429 || this.status >= 500;
+  }
+
+  get isSignedOut(): boolean {
+    return this.status === 401 && this.type === NOT_SIGNED_IN;
   }
 
   get failure(): Failure {
@@ -28,6 +38,11 @@ export class ApiFailure extends Error {
 
 export function networkFailure(cause: unknown): ApiFailure {
   return new ApiFailure(0, { type: "network", message: cause instanceof Error ? cause.message : String(cause) });
+}
+
+/** What is not even asked while it is known that nobody is signed in. */
+export function signedOutFailure(): ApiFailure {
+  return new ApiFailure(401, { type: NOT_SIGNED_IN, message: "Nobody is signed in." });
 }
 
 export function isAbort(error: unknown): boolean {

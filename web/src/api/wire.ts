@@ -85,7 +85,14 @@ export const Models = v.object({
 });
 
 export const Me = v.object({
-  user: v.object({ id: v.string(), name: v.string() }),
+  user: v.object({
+    id: v.string(),
+    name: v.string(),
+    email: v.nullish(v.string()),
+    role: v.optional(v.string(), "member"),
+  }),
+  /** Whether people sign in here, and so can sign out. */
+  sign_in: v.optional(v.boolean(), false),
   home: v.string(),
   version: v.string(),
   default_model: v.nullable(v.string()),
@@ -97,6 +104,8 @@ export const Me = v.object({
   }),
   embedded: v.boolean(),
 });
+
+export const SignedOut = v.object({ location: v.nullable(v.string()) });
 
 export const ErrorBody = v.object({ error: Failure });
 

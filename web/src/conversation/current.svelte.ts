@@ -4,6 +4,7 @@ import { connection } from "../lib/connection.svelte.ts";
 import { route } from "../lib/route.svelte.ts";
 import { onOtherTabs, tellOtherTabs } from "../lib/tabs.ts";
 import { models } from "../settings/models.svelte.ts";
+import { session } from "../sign-in/session.svelte.ts";
 import { conversations } from "../sidebar/list.svelte.ts";
 import { OpenConversation } from "./open.svelte.ts";
 import { sendWaiting } from "./outbox.ts";
@@ -43,13 +44,15 @@ class Current {
       look();
       if (document.visibilityState === "visible") models.lookAgain();
     };
+    const reached = (): void => {
+      void this.#send();
+      void models.load();
+      this.#lookAgain(this.open.id);
+    };
     const stops = [
       onOtherTabs((id) => this.#lookAgain(id)),
-      connection.onBack(() => {
-        void this.#send();
-        void models.load();
-        this.#lookAgain(this.open.id);
-      }),
+      connection.onBack(reached),
+      session.onBack(reached),
     ];
     const poll = setInterval(look, LOOK_AGAIN);
     document.addEventListener("visibilitychange", back);

@@ -6,7 +6,7 @@ import * as v from "valibot";
 import type { TurnBody } from "../api/client.ts";
 import { ApiFailure } from "../api/failure.ts";
 import { Failure } from "../api/wire.ts";
-import { readSaved, save } from "../lib/saved.ts";
+import { readOwn, saveOwn } from "../lib/saved.ts";
 
 const Question = v.object({
   id: v.string(),
@@ -35,7 +35,7 @@ export interface Waiting {
 const KEY = "outbox";
 
 export function waitingTurns(): Waiting[] {
-  const saved = readSaved(KEY);
+  const saved = readOwn(KEY);
   if (saved === null) return [];
   try {
     return v.parse(Stored, JSON.parse(saved));
@@ -45,7 +45,7 @@ export function waitingTurns(): Waiting[] {
 }
 
 function store(waiting: readonly Waiting[]): void {
-  save(KEY, waiting.length === 0 ? null : JSON.stringify(waiting));
+  saveOwn(KEY, waiting.length === 0 ? null : JSON.stringify(waiting));
 }
 
 export function keepTurn(body: TurnBody, created: number): void {

@@ -16,6 +16,8 @@ const i18n = createI18n(locale, {
 
 export const format = formatter(locale);
 export const appMessages = i18n("app", base.app);
+export const signInMessages = i18n("signIn", base.signIn);
+export const signInErrorMessages = i18n("signInErrors", base.signInErrors);
 export const sidebarMessages = i18n("sidebar", base.sidebar);
 export const conversationMessages = i18n("conversation", base.conversation);
 export const composerMessages = i18n("composer", base.composer);

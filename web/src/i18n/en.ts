@@ -16,6 +16,27 @@ export const app = {
   tooOld: "Something on this page went wrong. Reload it; nothing you wrote is lost.",
 };
 
+export const signIn = {
+  title: "Sign in",
+  why: "Sign in to read your conversations and to ask new questions.",
+  signIn: "Sign in",
+  language: "Language",
+  ended: "You were signed out",
+  endedWhy: "Your session has ended. Sign in again to go on. What you wrote is kept here.",
+  endedNote: "You are signed out.",
+  account: params("Account: {name}"),
+  admin: "Admin",
+  signOut: "Sign out",
+};
+
+/** Why signing in came to nothing, by the `sign_in_error` in the address. */
+export const signInErrors = {
+  sign_in_failed: "Signing in did not work. Please try again.",
+  not_allowed: "This account may not come in here. Ask the person who runs this daehwa to invite you.",
+  store_unavailable: "The sign-in could not be stored. Please try again in a moment.",
+  unknown: "Something went wrong while signing in. Please try again.",
+};
+
 export const sidebar = {
   label: "Conversations",
   fresh: "New conversation",
@@ -67,6 +88,8 @@ export const conversation = {
   waiting: "Waiting for the first word…",
   lost: "Connection lost, reconnecting… Nothing of the answer is lost.",
   queued: "Not sent yet. It goes out by itself once the connection is back.",
+  queuedSignedOut: "Not sent yet. It goes out by itself once you are signed in again.",
+  lostSignedOut: "The answer goes on. Sign in again to see the rest of it.",
   notSent: "Not sent.",
   takeBack: "Edit again",
   stopped: "You stopped this answer.",
@@ -138,6 +161,10 @@ export const settings = {
   connectBaseUrl: "Anything that speaks OpenAI's protocol (Ollama, vLLM, LM Studio, OpenRouter and others): give its address",
   connectFile: "Several at once, or a model file of your own: write a daehwa.toml",
   connectAfter: "Then start daehwa again.",
+  connectAws: "This daehwa runs on AWS. Whoever deployed it chooses the models, in the folder it was deployed from:",
+  connectAwsKey: "Set or change the key of the models' provider",
+  connectAwsModels: "Choose the models that are offered",
+  connectAwsBaseUrl: "Another provider that speaks OpenAI's protocol: give its address",
   version: params("daehwa {version}"),
 };
 
@@ -182,7 +209,13 @@ export const errors = {
   conversation_not_found: "There is no such conversation, or it was deleted.",
   message_not_found: "There is no such message in this conversation.",
   model_not_found: "This model is not available. Choose another one.",
+  key_not_set: "There is no key for the models yet. An admin must set it, in a terminal: `daehwa deploy set-key`.",
   model_not_installed: "The small model is not installed. In a terminal: `daehwa fetch-model`.",
+  not_signed_in: "You are signed out. Sign in again to go on.",
+  not_allowed: "You are not allowed to do this.",
+  sign_in_failed: "Signing in did not work. Please try again.",
+  budget_exceeded: "The budget for this period is used up.",
+  deadline_reached: "It took longer than one answer may take here. “Continue” goes on where it ended.",
   conflict: "This contradicts what is stored. Reload the page.",
   id_taken: "This contradicts what is stored. Reload the page.",
   reply_still_growing: "The answer above is still being written. Wait for its end, or stop it first.",

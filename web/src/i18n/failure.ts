@@ -1,6 +1,6 @@
 /** A failure as a sentence in the reader's language, by its type. */
 import type { Failure, Problem } from "../api/wire.ts";
-import type { errorMessages, problemMessages } from "./catalogue.ts";
+import type { errorMessages, problemMessages, signInErrorMessages } from "./catalogue.ts";
 
 type Sentences = ReturnType<typeof errorMessages.get>;
 type Reasons = ReturnType<typeof problemMessages.get>;
@@ -19,7 +19,12 @@ export function sentenceFor(failure: Failure, sentences: Sentences): string {
 
 /** Why the models of a provider, or the one model there is, cannot be asked. */
 export function sentenceForProblem({ provider, type }: Problem, reasons: Reasons, sentences: Sentences): string {
-  if (type === "model_not_installed") return sentences.model_not_installed;
+  if (type === "model_not_installed" || type === "key_not_set") return sentences[type];
   if (type === "unavailable") return reasons.unavailable({ name: provider });
   return reasons.cannot({ provider, why: textFor(type, reasons) ?? reasons.unknown });
+}
+
+/** Why signing in came to nothing. */
+export function sentenceForSignIn(type: string, reasons: ReturnType<typeof signInErrorMessages.get>): string {
+  return textFor(type, reasons) ?? reasons.unknown;
 }

@@ -1,7 +1,7 @@
 /** The models that can be asked, the one that is chosen, and why one that should be there is not. */
-import { getMe, getModels } from "../api/client.ts";
+import { getModels } from "../api/client.ts";
 import { ApiFailure } from "../api/failure.ts";
-import type { Me, Model, Models as Listing, Problem } from "../api/wire.ts";
+import type { Model, Models as Listing, Problem } from "../api/wire.ts";
 import { readSaved, save } from "../lib/saved.ts";
 
 const FIRST_POLL = 1_500;
@@ -10,6 +10,7 @@ const LONGEST_POLL = 10_000;
 
 /** Ends of a turn after which the list of models may be another one. */
 const WANT_OF_MODEL: ReadonlySet<string> = new Set([
+  "key_not_set",
   "model_not_found",
   "model_not_installed",
   "upstream_auth",
@@ -22,7 +23,6 @@ const WANT_OF_MODEL: ReadonlySet<string> = new Set([
 class Models {
   all = $state.raw<readonly Model[]>([]);
   loaded = $state(false);
-  me = $state.raw<Me | null>(null);
   #problems = $state.raw<readonly Problem[]>([]);
   #default = $state<string | null>(null);
   #remembered = $state<string | null>(readSaved("model"));
@@ -100,14 +100,6 @@ class Models {
     if (type === undefined || !WANT_OF_MODEL.has(type)) return;
     this.#polls = 0;
     void this.load();
-  }
-
-  async loadMe(): Promise<void> {
-    try {
-      this.me = await getMe();
-    } catch (error) {
-      if (!(error instanceof ApiFailure)) throw error;
-    }
   }
 
   /** Whether asking again would tell nothing new. */

@@ -1,0 +1,16 @@
+/** The addresses of signing in: the way in, and what the server says in the page's own address when it went wrong. Pure. */
+
+const ERROR = "sign_in_error";
+
+/** Where signing in begins, and where it leads back to. */
+export function signInAddress(returnTo: string): string {
+  return `/auth/sign-in?return_to=${encodeURIComponent(returnTo)}`;
+}
+
+/** The type of error that an address tells of, and the address without it. */
+export function takeSignInError(address: string): { readonly type: string | null; readonly address: string } {
+  const url = new URL(address);
+  const type = url.searchParams.get(ERROR);
+  url.searchParams.delete(ERROR);
+  return { type, address: url.pathname + url.search + url.hash };
+}
