@@ -1,13 +1,17 @@
 """Errors of accounts, on the tree of `daehwa.conversation.errors`.
 
 DaehwaError
-├── NotSignedIn       nobody is signed in, or no longer (HTTP 401)
-├── NotAllowed        signed in, but not allowed to do this (HTTP 403)
-├── SignInFailed      the way through the identity provider did not end well (HTTP 400, shown by the page)
-└── BudgetExceeded    a budget would be overspent (HTTP 429)
+├── NotSignedIn           nobody is signed in, or no longer (HTTP 401)
+├── NotAllowed            signed in, but not allowed to do this (HTTP 403)
+├── SignInOff             there is nothing to sign in to here (HTTP 404)
+├── SignInFailed          the way through the identity provider did not end well (HTTP 400, shown by the page)
+│   ├── SignInExpired         begun too long ago, elsewhere, or ended already
+│   └── SignInUnavailable     the identity provider cannot be reached, or is out of order (HTTP 503)
+├── SignInMisconfigured   the settings of the identity provider cannot be right
+└── BudgetExceeded        a budget would be overspent (HTTP 429)
 """
 
-from daehwa.conversation.errors import DaehwaError
+from daehwa.conversation.errors import DaehwaError, NotFound
 
 
 class NotSignedIn(DaehwaError):  # noqa: N818 - errors state the fact
@@ -29,6 +33,38 @@ class SignInFailed(DaehwaError):  # noqa: N818 - errors state the fact
     """The way through the identity provider did not end well."""
 
     type = "sign_in_failed"
+
+
+class SignInExpired(SignInFailed):
+    """A sign-in comes back that was begun too long ago, in another browser, or has come back before."""
+
+    type = "sign_in_expired"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This sign-in was begun too long ago, in another browser, or is over already. Begin it again from the page."
+        )
+
+
+class SignInUnavailable(SignInFailed):
+    """The identity provider cannot be reached, or is out of order."""
+
+    type = "sign_in_unavailable"
+
+
+class SignInOff(NotFound):
+    """There is nothing to sign in to: whoever reaches this server is its owner."""
+
+    type = "sign_in_off"
+
+    def __init__(self) -> None:
+        super().__init__("This server asks nobody to sign in. Open its page.")
+
+
+class SignInMisconfigured(DaehwaError):  # noqa: N818 - errors state the fact
+    """The settings of the identity provider cannot be right."""
+
+    type = "sign_in_misconfigured"
 
 
 class BudgetExceeded(DaehwaError):  # noqa: N818 - errors state the fact

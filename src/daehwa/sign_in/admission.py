@@ -1,0 +1,38 @@
+"""Who may come in: by verified e-mail address, which only the identity provider can vouch for."""
+
+from collections.abc import Iterable
+
+from daehwa.accounts.errors import NotAllowed
+from daehwa.accounts.people import Role
+from daehwa.sign_in.settings import EVERYBODY, SignInSettings
+
+
+def admitted_role(email: str | None, settings: SignInSettings) -> Role | None:
+    """Return "admin" for an admin's address and None for anybody else who may come in. Raise `NotAllowed`."""
+    if email is not None and _is_named(email, settings.admin_emails):
+        return "admin"
+    if EVERYBODY in settings.allowed_emails:
+        return None
+    if email is None:
+        raise NotAllowed(
+            "The identity provider gives no verified e-mail address of this account. Verify it there, then sign in "
+            "again."
+        )
+    if _is_named(email, settings.allowed_emails):
+        return None
+    raise NotAllowed(
+        "This account may not use this site. Ask whoever runs it to allow your e-mail address, or sign in with another "
+        "account."
+    )
+
+
+def _is_named(email: str, allowed: Iterable[str]) -> bool:
+    email = _folded(email)
+    domain = "@" + email.rpartition("@")[2]
+    return any(_folded(entry) in {email, domain} for entry in allowed)
+
+
+def _folded(text: str) -> str:
+    """Return an address for comparison. Outside of ASCII, letters that differ may fold to the same one: left alone."""
+    text = text.strip()
+    return text.lower() if text.isascii() else text

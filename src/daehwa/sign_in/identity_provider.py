@@ -1,0 +1,190 @@
+"""The identity provider: what it says of itself, its keys, its tokens, what it knows of a person. All over HTTP."""
+
+import base64
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeVar
+from urllib.parse import quote_plus, urlencode
+
+import msgspec
+
+from daehwa.accounts.errors import SignInFailed, SignInMisconfigured, SignInUnavailable
+from daehwa.http_client.errors import HttpError
+from daehwa.sign_in.addresses import is_safe_address
+from daehwa.sign_in.settings import SignInSettings
+
+T = TypeVar("T")
+
+METADATA_MS = 60 * 60_000
+"""How long what the provider says of itself is taken for granted."""
+
+
+class HttpAnswer(Protocol):
+    """A whole answer, whatever its status."""
+
+    @property
+    def status(self) -> int:
+        """HTTP's own figure."""
+        ...
+
+    @property
+    def body(self) -> bytes:
+        """What was sent, to its end."""
+        ...
+
+
+class Http(Protocol):
+    """What asks the provider: `daehwa.http_client.client.HttpClient`, which is slow to import and so not named here."""
+
+    async def fetch(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes = b"", seconds: float
+    ) -> HttpAnswer:
+        """Send a request and return the whole answer; redirects are not followed. Raise `HttpError`."""
+        ...
+
+
+class Metadata(msgspec.Struct, frozen=True, kw_only=True):
+    """The discovery document, as far as it is needed (OpenID Connect Discovery 1.0, section 3)."""
+
+    issuer: str
+    authorization_endpoint: str
+    token_endpoint: str
+    jwks_uri: str
+    userinfo_endpoint: str | None = None
+    end_session_endpoint: str | None = None
+    token_endpoint_auth_methods_supported: tuple[str, ...] | None = None
+    authorization_response_iss_parameter_supported: bool | None = None
+
+
+class Tokens(msgspec.Struct, frozen=True, kw_only=True):
+    """What a code was changed for."""
+
+    id_token: str
+    access_token: str | None = None
+
+
+class _Jwks(msgspec.Struct, frozen=True):
+    keys: list[dict[str, Any]]
+
+
+class IdentityProvider:
+    """One provider, asked as one client. What it says of itself is kept for a while."""
+
+    def __init__(self, settings: SignInSettings, http: Http, *, clock: Callable[[], int], seconds: float) -> None:
+        self._settings = settings
+        self._http = http
+        self._clock = clock
+        self._seconds = seconds
+        self._metadata: Metadata | None = None
+        self._metadata_at = 0
+
+    async def metadata(self) -> Metadata:
+        """Return the discovery document. Raise `SignInUnavailable` or `SignInMisconfigured`."""
+        now = self._clock()
+        kept = self._metadata
+        if kept is not None and now - self._metadata_at < METADATA_MS:
+            return kept
+        try:
+            found = await self._discovered()
+        except SignInUnavailable:
+            if kept is None:
+                raise
+            return kept  # it hardly ever changes, and whatever is wrong will show in the next step
+        self._metadata, self._metadata_at = found, now
+        return found
+
+    async def _discovered(self) -> Metadata:
+        issuer = self._settings.issuer
+        url = issuer.removesuffix("/") + "/.well-known/openid-configuration"
+        found = await self._json("GET", url, Metadata, "its discovery document")
+        if found.issuer != issuer:
+            raise SignInMisconfigured(
+                f"The identity provider calls itself '{found.issuer}', and the settings name the issuer '{issuer}'. "
+                "They must be equal letter by letter: correct the setting."
+            )
+        addresses = (
+            *(found.authorization_endpoint, found.token_endpoint, found.jwks_uri),
+            *(found.userinfo_endpoint, found.end_session_endpoint),
+        )
+        if not all(is_safe_address(address) for address in addresses if address is not None):
+            raise SignInFailed("The identity provider names an address without https. Choose one that is safe.")
+        return found
+
+    async def keys(self) -> list[dict[str, Any]]:
+        """Return its public keys as they are published (RFC 7517)."""
+        metadata = await self.metadata()
+        return (await self._json("GET", metadata.jwks_uri, _Jwks, "its keys")).keys
+
+    async def tokens(self, code: str, verifier: str, redirect: str) -> Tokens:
+        """Change a code for tokens. Raise `SignInFailed`, or `SignInUnavailable`."""
+        metadata = await self.metadata()
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": redirect,
+            "code_verifier": verifier,
+        }
+        headers = {"content-type": "application/x-www-form-urlencoded"}
+        await self._authenticate(metadata, form, headers)
+        body = urlencode(form).encode()
+        return await self._json("POST", metadata.token_endpoint, Tokens, "a token", headers=headers, body=body)
+
+    async def _authenticate(self, metadata: Metadata, form: dict[str, str], headers: dict[str, str]) -> None:
+        """Add who asks, in the way that the provider takes (RFC 6749, section 2.3.1)."""
+        client = self._settings.client_id
+        if self._settings.client_secret is None:
+            form["client_id"] = client
+            return
+        secret = await self._settings.client_secret()
+        methods = metadata.token_endpoint_auth_methods_supported or ("client_secret_basic",)
+        if "client_secret_basic" in methods:
+            both = f"{quote_plus(client)}:{quote_plus(secret)}".encode()
+            headers["authorization"] = f"Basic {base64.b64encode(both).decode()}"
+        elif "client_secret_post" in methods:
+            form |= {"client_id": client, "client_secret": secret}
+        else:
+            raise SignInMisconfigured(
+                "The identity provider takes a client secret neither as client_secret_basic nor as "
+                "client_secret_post. Register this site there as a client with one of these."
+            )
+
+    async def person(self, access_token: str) -> dict[str, Any]:
+        """Return what it says of the person whose token this is; empty where it has no such service."""
+        url = (await self.metadata()).userinfo_endpoint
+        if url is None:
+            return {}
+        headers = {"authorization": f"Bearer {access_token}"}
+        return await self._json("GET", url, dict[str, Any], "what it knows of you", headers=headers)
+
+    async def _json(
+        self,
+        method: str,
+        url: str,
+        kind: type[T],
+        what: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+    ) -> T:
+        headers = {"accept": "application/json", **(headers or {})}
+        try:
+            answer = await self._http.fetch(method, url, headers=headers, body=body, seconds=self._seconds)
+        except HttpError as error:
+            raise SignInUnavailable(
+                f"The identity provider was asked for {what}, in vain: {error.message}. Try again in a moment."
+            ) from None
+        if answer.status >= 500 or answer.status == 429:  # noqa: PLR2004 - HTTP's own figures
+            raise SignInUnavailable(
+                f"The identity provider was asked for {what}, and is out of order (HTTP {answer.status}). Try again "
+                "in a moment."
+            )
+        if answer.status != 200:  # noqa: PLR2004 - as above
+            raise SignInFailed(
+                f"The identity provider does not give {what} (HTTP {answer.status}). Sign in again; if it stays so, "
+                "check client_id, the client's secret and the callback address there."
+            )
+        try:
+            return msgspec.json.decode(answer.body, type=kind)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise SignInFailed(
+                f"The identity provider gives {what} in a form that is not OpenID Connect's. Check the setting issuer."
+            ) from None
