@@ -68,8 +68,8 @@ class DeploymentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
         _meta("1, 3, 5, 7, 14, 30, 60, 90, 180 or 365", "How many days logs are kept."),
     ] = 30
     monthly_budget: Annotated[
-        int | None,
-        _meta("whole US dollars", "At what AWS spending in a month an e-mail warns. Left out: no such alarm.", ge=1),
+        Annotated[int, msgspec.Meta(ge=1)] | None,
+        _meta("whole US dollars", "At what AWS spending in a month an e-mail warns. Left out: no such alarm."),
     ] = None
     alarm_email: Annotated[
         str | None, _meta("an e-mail address", "Who is told by alarms. Left out: nobody; the dashboard shows them.")
