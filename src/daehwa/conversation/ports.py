@@ -287,20 +287,21 @@ class ConversationStore(Protocol):
 
 class ConversationRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All that is stored of one conversation. `messages` are in the order of `get_conversation`; `deleted` (ms) where
-    it was deleted and can still be restored.
+    it was deleted and can still be restored; `title_usage` are the tokens that its titles took.
     """
 
     conversation: Conversation
     messages: tuple[Message, ...]
     deleted: int | None = None
+    title_usage: Usage | None = None
 
 
 class ConversationArchive(Protocol):
     """A store whose conversations can be moved to another store and back, whole."""
 
     def export_conversations(self, owner: str | None = None) -> AsyncIterator[ConversationRecord]:
-        """Yield every conversation, of one owner or of all, archived and deleted ones too, one at a time. A reply that
-        is growing is given as far as it is stored.
+        """Yield every conversation, of one owner or of all, archived and deleted ones too, one at a time, the one
+        that was used last at the end. A reply that is growing is given as far as it is stored.
         """
         ...
 
@@ -308,6 +309,7 @@ class ConversationArchive(Protocol):
         """Store a record and make it found by search. Messages that are there stay as they are, except that a final
         one takes the place of one that is not final; a conversation that is there keeps the later `updated` with all
         that belongs to it. The same record again changes nothing ("same"). A streaming reply is stored as
-        "interrupted". Raise `IdTaken` where an id belongs to another owner; nothing of the record is then stored.
+        "interrupted". Raise `IdTaken` where an id belongs to another owner or conversation, `InvalidRequest` where the
+        messages are no tree; nothing of the record is then stored.
         """
         ...
