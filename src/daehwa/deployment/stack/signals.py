@@ -1,0 +1,91 @@
+"""What the running home tells of itself: the figures that the alarms watch and the dashboard shows, named once."""
+
+from collections.abc import Sequence
+
+from aws_cdk import Duration
+from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_cloudfront as cloudfront
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from daehwa.deployment.stack.api import FIRST_BYTE_FIELD, LOG_COLUMNS
+
+PERIOD = Duration.minutes(5)
+STORE_OPERATIONS = ("TransactWriteItems", "UpdateItem")
+"""Writing is what a turn cannot do without; whoever cannot read sees the API's faults."""
+
+
+class Signals(Construct):
+    """Metrics of one installation.
+
+    API Gateway's `Latency` of a stream is its whole length, and no metric of AWS tells the first byte; but the access
+    log does (`$context.integration.timeToFirstContent`), and a filter makes a metric of it.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        function: lambda_.IFunction,
+        api: apigateway.RestApi,
+        api_log: logs.ILogGroup,
+        table: dynamodb.ITable,
+        distribution: cloudfront.Distribution,
+        installation: str,
+    ) -> None:
+        super().__init__(scope, name)
+        self.function, self.api, self.table, self.distribution = function, api, table, distribution
+        self._first_byte = logs.MetricFilter(
+            self,
+            "FirstByte",
+            log_group=api_log,
+            filter_pattern=logs.FilterPattern.literal(_first_byte_pattern()),
+            metric_namespace="daehwa",
+            metric_name=f"{installation}-first-byte",
+            metric_value=f"${FIRST_BYTE_FIELD}",
+            unit=cloudwatch.Unit.MILLISECONDS,
+        )
+
+    def first_byte(self, statistic: str) -> cloudwatch.Metric:
+        """Milliseconds from API Gateway's call to the answer's first byte."""
+        return self._first_byte.metric(statistic=statistic, period=PERIOD, label=f"first byte, {statistic}")
+
+    def table_metric(self, name: str, label: str) -> cloudwatch.Metric:
+        """Return a sum of the table's."""
+        return self.table.metric(name, statistic="Sum", period=PERIOD, label=label)
+
+    def store_faults(self) -> list[cloudwatch.Metric]:
+        """DynamoDB's own faults, by operation: it tells them in no other way."""
+        return [
+            cloudwatch.Metric(
+                namespace="AWS/DynamoDB",
+                metric_name="SystemErrors",
+                dimensions_map={"TableName": self.table.table_name, "Operation": operation},
+                statistic="Sum",
+                period=PERIOD,
+                label=operation,
+            )
+            for operation in STORE_OPERATIONS
+        ]
+
+    def store_throttles(self) -> list[cloudwatch.Metric]:
+        """What the table refused because it was asked too much at once."""
+        names = {"ReadThrottleEvents": "reads refused", "WriteThrottleEvents": "writes refused"}
+        return [self.table_metric(name, label) for name, label in names.items()]
+
+
+def total(metrics: Sequence[cloudwatch.IMetric], label: str) -> cloudwatch.MathExpression:
+    """Return the sum of metrics, those without data counting as 0."""
+    names = [f"m{number}" for number in range(len(metrics))]
+    expression = " + ".join(f"FILL({name}, 0)" for name in names)
+    used = dict(zip(names, metrics, strict=True))
+    return cloudwatch.MathExpression(expression=expression, using_metrics=used, period=PERIOD, label=label)
+
+
+def _first_byte_pattern() -> str:
+    columns = [name if name != FIRST_BYTE_FIELD else f"{name} > 0" for name in LOG_COLUMNS]
+    return f"[{', '.join(columns)}]"
