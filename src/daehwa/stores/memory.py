@@ -1,11 +1,13 @@
 """A store in memory, for tests and trials: what the process forgets with its end. It knows no disk."""
 # ruff: noqa: D102 - what the methods do is written once, on the protocol
 
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Literal
 
 import msgspec
 
-from daehwa.conversation.errors import ConversationNotFound, MessageNotFound
+from daehwa.conversation.archive import arriving, in_order_of_use, is_later, takes_place
+from daehwa.conversation.errors import ConversationNotFound, IdTaken, MessageNotFound
 from daehwa.conversation.ids import now_ms
 from daehwa.conversation.messages import Conversation, Message, TitleSource, Usage
 from daehwa.conversation.ports import (
@@ -13,6 +15,7 @@ from daehwa.conversation.ports import (
     Checkpoint,
     ConversationChanges,
     ConversationPage,
+    ConversationRecord,
     NewTurn,
     SearchHit,
 )
@@ -41,7 +44,7 @@ class _KeptMessage:
 
 
 class MemoryStore:
-    """A `ConversationStore` that keeps everything in dictionaries. No method awaits, so each is one transaction."""
+    """A `ConversationStore` and `ConversationArchive` in dictionaries. No method awaits, so each is one transaction."""
 
     def __init__(self) -> None:
         self._conversations: dict[str, _KeptConversation] = {}
@@ -221,8 +224,46 @@ class MemoryStore:
         self._messages = {name: kept for name, kept in self._messages.items() if kept.value.conversation not in gone}
         return len(gone)
 
+    async def export_conversations(self, owner: str | None = None) -> AsyncIterator[ConversationRecord]:
+        owned = (kept.value for kept in self._conversations.values() if owner in {None, kept.value.owner})
+        for name in [conversation.id for conversation in in_order_of_use(owned)]:
+            if (kept := self._conversations.get(name)) is not None:
+                yield ConversationRecord(
+                    conversation=kept.value,
+                    messages=in_tree_order(self._messages_of(name)),
+                    deleted=kept.deleted,
+                    title_usage=kept.title_usage,
+                )
+
+    async def import_conversation(self, record: ConversationRecord) -> Literal["added", "changed", "same"]:
+        record = arriving(storable(record))
+        given = record.conversation
+        kept = self._conversations.get(given.id)
+        self._check_ids(record, kept)
+        changed = False
+        if kept is None or is_later(given, kept.value):
+            changed = True
+            arrived = self._conversations[given.id] = _KeptConversation(given)
+            arrived.deleted, arrived.title_usage = record.deleted, record.title_usage
+        for message in record.messages:
+            there = self._messages.get(message.id)
+            if there is None or takes_place(message, there.value):
+                changed = True
+                self._messages[message.id] = _KeptMessage(message)
+        if kept is None:
+            return "added"
+        return "changed" if changed else "same"
+
     async def aclose(self) -> None:
         """Nothing is open."""
+
+    def _check_ids(self, record: ConversationRecord, kept: _KeptConversation | None) -> None:
+        if kept is not None and kept.value.owner != record.conversation.owner:
+            raise IdTaken("conversation")
+        for message in record.messages:
+            there = self._message(message.id)
+            if there is not None and there.conversation != record.conversation.id:
+                raise IdTaken("messages")
 
     def _stored(self, turn: NewTurn) -> Stored:
         kept = self._conversations.get(turn.conversation)

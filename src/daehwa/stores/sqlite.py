@@ -3,11 +3,11 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Literal, Self, TypeVar
 
 from daehwa.conversation.messages import Conversation, Message, TitleSource, Usage
 from daehwa.conversation.ports import (
@@ -15,11 +15,12 @@ from daehwa.conversation.ports import (
     Checkpoint,
     ConversationChanges,
     ConversationPage,
+    ConversationRecord,
     NewTurn,
     SearchHit,
 )
+from daehwa.stores import sqlite_archive, sqlite_search, sqlite_turns
 from daehwa.stores import sqlite_conversations as conversations
-from daehwa.stores import sqlite_search, sqlite_turns
 from daehwa.stores.ordering import decode_cursor
 from daehwa.stores.search_text import Query
 from daehwa.stores.sqlite_connection import check_sqlite, open_file, open_reader, prepare_to_write, truncate_log
@@ -35,7 +36,7 @@ _TRUNCATION_PAUSE_S = 0.02
 
 
 class SqliteStore:
-    """A `ConversationStore` in one file. Made by `await SqliteStore.open(path)`."""
+    """A `ConversationStore` and `ConversationArchive` in one file. Made by `await SqliteStore.open(path)`."""
 
     def __init__(self, path: Path, holding: Holding = nullcontext) -> None:
         self.path = path
@@ -143,6 +144,15 @@ class SqliteStore:
         await self._until_done(sqlite_search.forget_some)
         await self._truncate_log()
         return len(chosen)
+
+    async def export_conversations(self, owner: str | None = None) -> AsyncIterator[ConversationRecord]:
+        for number in await self._reader.run(partial(sqlite_archive.list_numbers, owner=owner)):
+            record = await self._reader.run(partial(sqlite_archive.export_conversation, number=number))
+            if record is not None:
+                yield record
+
+    async def import_conversation(self, record: ConversationRecord) -> Literal["added", "changed", "same"]:
+        return await self._writer.run(partial(sqlite_archive.import_conversation, record=record))
 
     async def aclose(self) -> None:
         await self._reader.aclose()

@@ -15,7 +15,7 @@ from daehwa.stores.search_text import folded
 from daehwa.stores.sqlite_rows import CONVERSATION, MESSAGE, MESSAGES, conversation_of, message_of, owned_conversation
 from daehwa.stores.sqlite_search import unindex_text
 
-_BEING_PURGED = 0
+BEING_PURGED = 0
 """`deleted` of a conversation whose messages are going: it cannot be restored, and a next purge goes on with it."""
 _MESSAGES_PURGED_AT_ONCE = 200
 _FIRST_POSITION = ListPosition(pinned=True, updated=2**62, id="")
@@ -103,7 +103,7 @@ def restore_conversation(database: sqlite3.Connection, owner: str, conversation:
     """Show a deleted conversation again."""
     database.execute(
         "UPDATE conversations SET deleted = NULL WHERE id = ? AND owner = ? AND deleted <> ?",
-        (conversation, owner, _BEING_PURGED),
+        (conversation, owner, BEING_PURGED),
     )
     return conversation_of(owned_conversation(database, owner, conversation))
 
@@ -111,9 +111,7 @@ def restore_conversation(database: sqlite3.Connection, owner: str, conversation:
 def begin_purge(database: sqlite3.Connection, before: int) -> list[int]:
     """Choose what is purged, for good: it cannot be restored any more."""
     rows = database.execute("SELECT seq FROM conversations WHERE deleted < ?", (before,)).fetchall()
-    database.executemany(
-        "UPDATE conversations SET deleted = ? WHERE seq = ?", [(_BEING_PURGED, row[0]) for row in rows]
-    )
+    database.executemany("UPDATE conversations SET deleted = ? WHERE seq = ?", [(BEING_PURGED, row[0]) for row in rows])
     return [row[0] for row in rows]
 
 

@@ -53,8 +53,8 @@ def begin_turn(database: sqlite3.Connection, turn: NewTurn) -> BegunTurn:
         return BegunTurn(created=False, conversation=conversation_of(there), reply=reply)
     number = _touch_conversation(database, turn) if row else _create_conversation(database, turn)
     if turn.question is not None and stored.question is None:
-        _insert_message(database, turn.question, number, None)
-    _insert_message(database, reply, number, turn.runner)
+        insert_message(database, turn.question, number, None)
+    insert_message(database, reply, number, turn.runner)
     there = owned_conversation(database, turn.owner, turn.conversation)
     path = tuple(map(message_of, database.execute(_PATH, (reply.parent,))))
     return BegunTurn(created=True, conversation=conversation_of(there), reply=reply, path=path)
@@ -111,7 +111,8 @@ def _touch_conversation(database: sqlite3.Connection, turn: NewTurn) -> int:
     return number
 
 
-def _insert_message(database: sqlite3.Connection, message: Message, conversation: int, runner: str | None) -> None:
+def insert_message(database: sqlite3.Connection, message: Message, conversation: int, runner: str | None) -> None:
+    """Store a message that is new, and make it findable unless it still grows."""
     cursor = database.execute(
         _INSERT_MESSAGE,
         (

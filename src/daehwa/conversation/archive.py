@@ -1,0 +1,54 @@
+"""The rules of moving a conversation into a store, pure: what may come in, and what gives way to it."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from daehwa.conversation.errors import InvalidRequest
+from daehwa.conversation.messages import Conversation, Message
+from daehwa.conversation.ports import ConversationRecord
+
+
+def arriving(record: ConversationRecord) -> ConversationRecord:
+    """Return a record as it is to be stored: nobody goes on with its replies. Raise `InvalidRequest` where its messages
+    are no tree of this conversation.
+    """
+    _check_tree(record)
+    messages = tuple(_ended(message) for message in record.messages)
+    return msgspec.structs.replace(record, messages=messages)
+
+
+def _check_tree(record: ConversationRecord) -> None:
+    seen: set[str | None] = {None}
+    for message in record.messages:
+        if message.conversation != record.conversation.id or message.id in seen or message.parent not in seen:
+            raise InvalidRequest(
+                f"Message '{message.id}' does not fit into conversation '{record.conversation.id}': its parent has to "
+                "stand before it, and no message twice. Export the conversation anew.",
+                param="messages",
+            )
+        seen.add(message.id)
+
+
+def _ended(message: Message) -> Message:
+    return msgspec.structs.replace(message, status="interrupted") if message.status == "streaming" else message
+
+
+def is_later(given: Conversation, there: Conversation) -> bool:
+    """Whether a conversation that comes in takes the place of the one that is there."""
+    return given.updated > there.updated
+
+
+def takes_place(given: Message, there: Message) -> bool:
+    """Whether a message that comes in takes the place of the one that is there: a final one, of one that is not."""
+    return is_final(given) and not is_final(there)
+
+
+def is_final(message: Message) -> bool:
+    """Whether nobody will write this message any more. One that was interrupted still waits for its runner's word."""
+    return message.status != "streaming" and not (message.status == "interrupted" and message.error is None)
+
+
+def in_order_of_use(conversations: Iterable[Conversation]) -> list[Conversation]:
+    """Return conversations as they are exported: so that what is imported last was used last."""
+    return sorted(conversations, key=lambda conversation: (conversation.updated, conversation.id))
