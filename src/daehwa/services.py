@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self, TypeAlias
 
 from daehwa import __version__
+from daehwa.accounts.people import User
 from daehwa.conversation.errors import DaehwaError, ModelNotFound
 from daehwa.conversation.ids import now_ms
 from daehwa.conversation.ports import ConversationStore, Provider
@@ -19,7 +20,7 @@ from daehwa.providers.embedded import EmbeddedProvider
 from daehwa.providers.openai_wire import OpenAIWireProvider
 from daehwa.providers.pacing import Beat
 from daehwa.providers.upstream import Patience, ServedModel, Upstream
-from daehwa.server.options import PAGE_FOLDER, ServerOptions, User
+from daehwa.server.options import PAGE_FOLDER, ServerOptions
 from daehwa.settings import ConfiguredProvider, LoadedSettings, Settings
 from daehwa.stores.sqlite import SqliteStore
 from daehwa.stores.sqlite_connection import store_error
@@ -134,7 +135,7 @@ async def serve(
             catalogue=services.catalogue,
             options=ServerOptions(
                 version=__version__,
-                user=User(id=OWNER),
+                user=User(id=OWNER, role="admin"),
                 allowed_hosts=settings.allowed_hosts,
             ),
         )

@@ -12,9 +12,10 @@ import aiohttp
 from cores import Core
 from uvicorn.server import ServerState
 
+from daehwa.accounts.people import User
 from daehwa.conversation.ids import new_id
 from daehwa.server.app import App, create_app
-from daehwa.server.options import ServerOptions, User
+from daehwa.server.options import ServerOptions
 from daehwa.server.run import BoundedHttpProtocol, Server
 
 Json = dict[str, Any]

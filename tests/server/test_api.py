@@ -47,7 +47,8 @@ async def test_me_says_who_asks_and_what_there_is(site: Site) -> None:
     status, me = await site.call("GET", "/api/me", headers={"Accept-Language": "ko-KR,ko;q=0.9,en;q=0.8"})
     assert status == 200
     assert me == {
-        "user": {"id": "me", "name": "Tester"},
+        "user": {"id": "me", "name": "Tester", "role": "member"},
+            "sign_in": False,
         "home": "local",
         "version": "0.0-test",
         "default_model": "scripted/parrot",

@@ -11,9 +11,10 @@ import pytest
 from cores import Core
 from server.serving import Site, asked, serving
 
+from daehwa.accounts.people import User
 from daehwa.conversation.ids import new_id
 from daehwa.server.asgi import Request
-from daehwa.server.options import Limits, User
+from daehwa.server.options import Limits
 
 ID = "0199a3c0-0000-7000-8000-000000000001"
 JSON = {"content-type": "application/json"}

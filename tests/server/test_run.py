@@ -15,10 +15,11 @@ import pytest
 from cores import Core
 from server.serving import asked, frames_of
 
+from daehwa.accounts.people import User
 from daehwa.conversation.events import TextDelta
 from daehwa.providers.scripted import ScriptedProvider
 from daehwa.server.app import create_app
-from daehwa.server.options import ServerOptions, User
+from daehwa.server.options import ServerOptions
 from daehwa.server.run import MOST_CONNECTIONS, CannotListen, Server, address_of, bind
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from daehwa.accounts.errors import SignInOff
 from daehwa.conversation.errors import (
     ConversationNotFound,
     IdTaken,
@@ -23,12 +24,15 @@ from daehwa.server.api.me import MeApi
 from daehwa.server.api.models import ModelsApi
 from daehwa.server.api.turns import TurnsApi
 from daehwa.server.asgi import ASGIApp, Receive, Scope, Send
+from daehwa.server.auth import AuthApi, SignedOut, SignInQuery
 from daehwa.server.errors import BodyTooSlow, ErrorAnswers, UnsupportedMediaType
+from daehwa.server.identity import Identity
 from daehwa.server.openapi import OpenApi
 from daehwa.server.options import ServerOptions
 from daehwa.server.page import Page
 from daehwa.server.routing import Operation, Router
 from daehwa.server.safety import SafetyChecks, SafetyHeaders
+from daehwa.sign_in.flow import ProviderAnswer, SignIn
 
 _BODY = (TooMuch, UnsupportedMediaType, BodyTooSlow)
 _ONE = (ConversationNotFound, StoreError)
@@ -39,12 +43,11 @@ _TURN = (*_ONE, MessageNotFound, ModelNotFound, ModelNotInstalled, InvalidParent
 class App:
     """The ASGI application; `operations` is its table."""
 
-    def __init__(self, router: Router, options: ServerOptions) -> None:
+    def __init__(self, router: Router, checks: SafetyChecks) -> None:
         self.operations = router.operations
         # From the outside in: the log sees every answer, the headers are on every answer, errors of all that follows
         # become answers.
-        app: ASGIApp = SafetyChecks(router, options)
-        app = ErrorAnswers(app)
+        app: ASGIApp = ErrorAnswers(checks)
         app = SafetyHeaders(app)
         self._app = AccessLog(app)
 
@@ -54,24 +57,41 @@ class App:
 
 
 def create_app(
-    *, store: ConversationStore, running: RunningTurns, catalogue: ModelCatalogue, options: ServerOptions
+    *,
+    store: ConversationStore,
+    running: RunningTurns,
+    catalogue: ModelCatalogue,
+    options: ServerOptions,
+    sign_in: SignIn | None = None,
 ) -> App:
-    """Return the application."""
+    """Return the application. Without `sign_in`, whoever reaches it is its owner."""
     openapi = OpenApi(options.version)
+    identity = Identity(sign_in, options)
     operations = (
-        *_home(MeApi(catalogue, options), ModelsApi(catalogue)),
+        *_home(MeApi(catalogue, options, has_sign_in=sign_in is not None), ModelsApi(catalogue)),
+        *_auth(AuthApi(sign_in, identity)),
         *_conversations(ConversationsApi(store, running, options)),
         *_turns(TurnsApi(store, running, options)),
         Operation("GET", "/api/openapi.json", openapi.get_openapi, answers=(dict,)),
     )
     openapi.operations = operations
-    return App(Router(operations, otherwise=Page(options.page).get_page), options)
+    router = Router(operations, identify=identity.user_of, otherwise=Page(options.page).get_page)
+    public_url = options.public_url if sign_in is None else sign_in.public_url
+    return App(router, SafetyChecks(router, options, identity, public_url))
 
 
 def _home(me: MeApi, models: ModelsApi) -> Iterator[Operation]:
-    yield Operation("GET", "/healthz", me.get_health, answers=(shapes.Health,))
+    yield Operation("GET", "/healthz", me.get_health, answers=(shapes.Health,), is_open=True)
     yield Operation("GET", "/api/me", me.get_me, answers=(shapes.Me,))
     yield Operation("GET", "/api/models", models.get_models, answers=(shapes.Models,))
+
+
+def _auth(api: AuthApi) -> Iterator[Operation]:
+    go, back, off = "/auth/sign-in", "/auth/callback", (SignInOff,)
+    yield Operation("GET", go, api.begin_sign_in, query=SignInQuery, status=302, errors=off, is_open=True)
+    yield Operation("GET", back, api.finish_sign_in, query=ProviderAnswer, status=302, errors=off, is_open=True)
+    answers, errors = (SignedOut,), (*off, StoreError)
+    yield Operation("POST", "/auth/sign-out", api.sign_out, answers=answers, errors=errors, is_open=True)
 
 
 def _conversations(api: ConversationsApi) -> Iterator[Operation]:

@@ -10,6 +10,8 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from daehwa.accounts.people import User
+
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -26,9 +28,14 @@ class ClientLeftError(Exception):
 
 
 class Request:
-    """What a handler sees: `path` holds the values of the route's `{names}`."""
+    """What a handler sees: `path` holds the values of the route's `{names}`.
 
-    __slots__ = ("path", "receive", "scope")
+    `user` is who asks; it is not there where the operation is open to all.
+    """
+
+    __slots__ = ("path", "receive", "scope", "user")
+
+    user: User
 
     def __init__(self, scope: Scope, receive: Receive, path: dict[str, str]) -> None:
         self.scope = scope

@@ -4,6 +4,7 @@ import logging
 
 import msgspec
 
+from daehwa.accounts.errors import BudgetExceeded, NotAllowed, NotSignedIn, SignInFailed, SignInUnavailable
 from daehwa.conversation.errors import (
     Conflict,
     DaehwaError,
@@ -79,7 +80,10 @@ class CrossSiteRequest(DaehwaError):  # noqa: N818 - errors state the fact
 
 STATUS: dict[type[DaehwaError], int] = {
     InvalidRequest: 400,
+    SignInFailed: 400,
+    NotSignedIn: 401,
     CrossSiteRequest: 403,
+    NotAllowed: 403,
     NotFound: 404,
     MethodNotAllowed: 405,
     BodyTooSlow: 408,
@@ -87,8 +91,10 @@ STATUS: dict[type[DaehwaError], int] = {
     TooMuch: 413,
     UnsupportedMediaType: 415,
     HostNotAllowed: 421,
+    BudgetExceeded: 429,
     DaehwaError: 500,
     ProviderError: 502,
+    SignInUnavailable: 503,
     StoreError: 503,
 }
 

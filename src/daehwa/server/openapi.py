@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import inspect
 
+from daehwa.accounts.errors import NotSignedIn
 from daehwa.conversation.errors import DaehwaError, InvalidId, InvalidRequest
 from daehwa.conversation.events import ReplyEnded, TitleMade, ToolCallDelta
 from daehwa.conversation.messages import Usage
@@ -44,6 +45,8 @@ def errors_of(operation: Operation) -> tuple[type[DaehwaError], ...]:
         errors.insert(1, InvalidId)
     if operation.method not in {"GET", "HEAD"}:
         errors.append(CrossSiteRequest)
+    if not operation.is_open:
+        errors.append(NotSignedIn)
     return tuple(dict.fromkeys(errors))
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from daehwa.accounts.people import User
 from daehwa.conversation.messages import MESSAGE_CHARACTERS, TITLE_CHARACTERS
 
 PAGE_FOLDER = Path(__file__).parent / "page"
@@ -18,24 +19,19 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     title_characters: int = TITLE_CHARACTERS
 
 
-class User(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is asking. Without accounts, everybody who reaches the server is its owner."""
-
-    id: str = "owner"
-    name: str = ""
-
-
 class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How the server presents and protects itself.
 
-    `allowed_hosts` are names, without port, under which it may be reached beside the loopback names.
-    `body_seconds` is how long a request's body may take to arrive.
+    `user` is who everybody is where nobody signs in. `allowed_hosts` are names, without port, under which it may be
+    reached beside the loopback names; `public_url` is the address that browsers know it by where a proxy is in between
+    (where people sign in, sign-in says it). `body_seconds` is how long a request's body may take to arrive.
     """
 
     version: str
-    user: User = User()
+    user: User = User(id="owner", role="admin")
     home: Literal["local", "aws"] = "local"
     allowed_hosts: tuple[str, ...] = ()
+    public_url: str | None = None
     limits: Limits = Limits()
     page: Annotated[Path, msgspec.Meta(description="the folder that Vite built")] = PAGE_FOLDER
     body_seconds: float = 120.0

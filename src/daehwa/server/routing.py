@@ -7,11 +7,13 @@ from typing import TypeAlias
 
 import msgspec
 
+from daehwa.accounts.people import User
 from daehwa.conversation.errors import DaehwaError
 from daehwa.server.asgi import ASGIApp, Receive, Request, Scope, Send
 from daehwa.server.errors import MethodNotAllowed, RouteNotFound
 
 Handler: TypeAlias = Callable[[Request], Awaitable[ASGIApp]]
+Identify: TypeAlias = Callable[[Request], Awaitable[User]]
 
 _NAME = re.compile(r"\{([a-z_]+)\}")
 
@@ -20,7 +22,8 @@ class Operation(msgspec.Struct, frozen=True):
     """One row: the handler's name is the operation's, its docstring the documentation.
 
     `answers` are the JSON types of the answer, none where there is no body or where it `streams` events. `errors`
-    are those beside the ones that any request may meet.
+    are those beside the ones that any request may meet. `is_open` to all, signed in or not; any other needs to know
+    who asks.
     """
 
     method: str
@@ -32,6 +35,7 @@ class Operation(msgspec.Struct, frozen=True):
     streams: bool = False
     status: int = HTTPStatus.OK
     errors: tuple[type[DaehwaError], ...] = ()
+    is_open: bool = False
 
     @property
     def name(self) -> str:
@@ -48,11 +52,12 @@ class Operation(msgspec.Struct, frozen=True):
 class Router:
     """Finds the operation; what no operation serves goes to `otherwise`."""
 
-    def __init__(self, operations: Sequence[Operation], otherwise: Handler) -> None:
+    def __init__(self, operations: Sequence[Operation], *, identify: Identify, otherwise: Handler) -> None:
         self.operations = tuple(operations)
+        self._identify = identify
         self._otherwise = otherwise
-        self._fixed: dict[str, dict[str, Handler]] = {}
-        self._patterns: list[tuple[re.Pattern[str], dict[str, Handler]]] = []
+        self._fixed: dict[str, dict[str, Operation]] = {}
+        self._patterns: list[tuple[re.Pattern[str], dict[str, Operation]]] = []
         for path in dict.fromkeys(operation.path for operation in operations):
             methods = _methods([operation for operation in operations if operation.path == path])
             if _NAME.search(path):
@@ -65,11 +70,16 @@ class Router:
         path: str = scope["path"]
         methods, values = self._found(path)
         request = Request(scope, receive, values)
-        handler = _chosen(scope["method"], methods) if methods is not None else self._unmatched(path)
-        answer = await handler(request)
+        if methods is None:
+            answer = await self._unmatched(path)(request)
+        else:
+            operation = _chosen(scope["method"], methods)
+            if not operation.is_open:
+                request.user = await self._identify(request)
+            answer = await operation.handler(request)
         await answer(scope, receive, send)
 
-    def _found(self, path: str) -> tuple[dict[str, Handler] | None, dict[str, str]]:
+    def _found(self, path: str) -> tuple[dict[str, Operation] | None, dict[str, str]]:
         methods = self._fixed.get(path)
         if methods is not None:
             return methods, {}
@@ -80,22 +90,22 @@ class Router:
         return None, {}
 
     def _unmatched(self, path: str) -> Handler:
-        if path == "/api" or path.startswith("/api/"):
+        if path in {"/api", "/auth"} or path.startswith(("/api/", "/auth/")):
             raise RouteNotFound
         return self._otherwise
 
 
-def _methods(operations: Sequence[Operation]) -> dict[str, Handler]:
-    methods: dict[str, Handler] = {}
+def _methods(operations: Sequence[Operation]) -> dict[str, Operation]:
+    methods: dict[str, Operation] = {}
     for operation in operations:
-        methods[operation.method] = operation.handler
-        if operation.method == "GET" and not operation.streams:
-            methods["HEAD"] = operation.handler
+        methods[operation.method] = operation
+        if operation.method == "GET" and not operation.streams and operation.status == HTTPStatus.OK:
+            methods["HEAD"] = operation
     return methods
 
 
-def _chosen(method: str, methods: dict[str, Handler]) -> Handler:
-    handler = methods.get(method)
-    if handler is None:
+def _chosen(method: str, methods: dict[str, Operation]) -> Operation:
+    operation = methods.get(method)
+    if operation is None:
         raise MethodNotAllowed(", ".join(methods))
-    return handler
+    return operation

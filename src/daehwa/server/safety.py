@@ -4,10 +4,12 @@ from typing import Any
 
 from daehwa.server.asgi import ASGIApp, Receive, Scope, Send, header_of
 from daehwa.server.errors import CrossSiteRequest, HostNotAllowed
+from daehwa.server.identity import Identity
 from daehwa.server.options import ServerOptions
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_PRIVATE = ("/api/", "/auth/")
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -33,25 +35,35 @@ class SafetyHeaders:
 
         async def guarded(message: Any) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *SAFETY_HEADERS]
+                headers = [*message["headers"], *SAFETY_HEADERS]
+                if scope["path"].startswith(_PRIVATE) and not any(name == b"cache-control" for name, _ in headers):
+                    headers.append((b"cache-control", b"no-store"))
+                message["headers"] = headers
             await send(message)
 
         await self._app(scope, receive, guarded)
 
 
 class SafetyChecks:
-    """Refuses foreign Host names (DNS rebinding) and changes asked for by other sites' pages."""
+    """Refuses foreign Host names (DNS rebinding) and changes asked for by other sites' pages.
 
-    def __init__(self, app: ASGIApp, options: ServerOptions) -> None:
+    Where people sign in, a browser that brings a session must also say where its request comes from; any of the last
+    years does. Programs bring no cookie, and need say nothing.
+    """
+
+    def __init__(self, app: ASGIApp, options: ServerOptions, identity: Identity, public_url: str | None) -> None:
         self._app = app
-        self._hosts = _LOOPBACK | {host.lower() for host in options.allowed_hosts}
+        self._identity = identity
+        self._public_url = None if public_url is None else public_url.lower()
+        own = () if self._public_url is None else (_without_port(self._public_url.partition("://")[2]),)
+        self._hosts = _LOOPBACK | {host.lower() for host in options.allowed_hosts} | set(own)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or raise `HostNotAllowed` or `CrossSiteRequest`."""
         hosts = [value for name, value in scope["headers"] if name == b"host"]
         if len(hosts) != 1 or not self._is_ours(hosts[0].decode("latin-1").lower(), scope):
             raise HostNotAllowed
-        if scope["method"] not in _SAFE_METHODS and _is_cross_site(scope, hosts[0].decode("latin-1")):
+        if scope["method"] not in _SAFE_METHODS and self._is_cross_site(scope, hosts[0].decode("latin-1")):
             raise CrossSiteRequest
         await self._app(scope, receive, send)
 
@@ -63,16 +75,20 @@ class SafetyChecks:
         server = scope.get("server")
         return server is not None and name.strip("[]") == server[0]
 
+    def _is_cross_site(self, scope: Scope, host: str) -> bool:
+        """Browsers say where a request comes from, in one of two headers; programs say nothing."""
+        has_cookie = self._identity.has_cookie(scope)
+        site = header_of(scope, b"sec-fetch-site")
+        if site is not None:
+            return site != "same-origin" and (has_cookie or site != "none")
+        origin = header_of(scope, b"origin")
+        if origin is None:
+            return has_cookie
+        if origin.lower() == self._public_url:
+            return False
+        return has_cookie or origin.partition("://")[2].lower() != host.lower()
+
 
 def _without_port(host: str) -> str:
     name, colon, port = host.rpartition(":")
     return name if colon and port.isdecimal() else host
-
-
-def _is_cross_site(scope: Scope, host: str) -> bool:
-    """Browsers say where a request comes from, in one of two headers; programs say nothing."""
-    site = header_of(scope, b"sec-fetch-site")
-    if site is not None:
-        return site not in {"same-origin", "none"}
-    origin = header_of(scope, b"origin")
-    return origin is not None and origin.partition("://")[2].lower() != host.lower()

@@ -6,6 +6,7 @@ one is the session. No token of the provider ever reaches the browser, but for t
 
 import hmac
 import importlib.util
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -30,6 +31,7 @@ ANSWER_SECONDS = 8.0
 """How long the provider may take for each answer."""
 _NAME_CHARACTERS = 200
 _CODE_CHARACTERS = 4096
+_ERROR = re.compile(r"[a-z_]{1,60}")
 _PERSONAL = ("email", "email_verified", "name", "preferred_username")
 
 
@@ -38,6 +40,15 @@ class BegunSignIn(msgspec.Struct, frozen=True, kw_only=True):
 
     location: str
     browser: str
+
+
+class ProviderAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What the identity provider answers, carried by the browser in the query (RFC 6749, and 9207 for `iss`)."""
+
+    state: str | None = None
+    code: str | None = None
+    error: str | None = None
+    iss: str | None = None
 
 
 class FinishedSignIn(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,11 +116,11 @@ class SignIn:
         }
         return BegunSignIn(location=_with_query(metadata.authorization_endpoint, query), browser=browser)
 
-    async def finish(self, answer: Mapping[str, str], browser: str | None, replaced: str | None) -> FinishedSignIn:
+    async def finish(self, answer: ProviderAnswer, browser: str | None, replaced: str | None) -> FinishedSignIn:
         """Take the provider's answer, as the browser brings it, and begin a session. `replaced` is an older one of this
         browser, which ends. Raise `SignInFailed` or `NotAllowed`.
         """
-        attempt = await self._taken(answer.get("state"), browser)
+        attempt = await self._taken(answer.state, browser)
         metadata = await self._provider.metadata()
         code = _code(answer, metadata)
         tokens = await self._provider.tokens(code, attempt.verifier, self._redirect)
@@ -201,21 +212,17 @@ class SignIn:
         return _with_query(end, {**hint, "client_id": self._settings.client_id, "post_logout_redirect_uri": home})
 
 
-def _code(answer: Mapping[str, str], metadata: Metadata) -> str:
-    """Return the code. The answer's issuer, where it is said, is checked first: against mix-up (RFC 9207)."""
-    issuer = answer.get("iss")
-    if issuer not in {None, metadata.issuer} or (
-        issuer is None and metadata.authorization_response_iss_parameter_supported
-    ):
+def _code(answer: ProviderAnswer, metadata: Metadata) -> str:
+    """Return the code. Whose answer this is, where that is said, is checked first: against mix-up."""
+    is_silent = answer.iss is None and not metadata.authorization_response_iss_parameter_supported
+    if answer.iss != metadata.issuer and not is_silent:
         raise SignInFailed("This answer is of another identity provider. Sign in again.")
-    if "error" in answer:
-        error = answer["error"]
-        said = f" ({error})" if error.isascii() and error.replace("_", "").isalnum() else ""
-        raise SignInFailed(f"The identity provider did not sign you in{said[:60]}. Sign in again.")
-    code = answer.get("code", "")
-    if not 0 < len(code) <= _CODE_CHARACTERS:
+    if answer.error is not None:
+        said = f" ({answer.error})" if _ERROR.fullmatch(answer.error) else ""
+        raise SignInFailed(f"The identity provider did not sign you in{said}. Sign in again.")
+    if answer.code is None or not 0 < len(answer.code) <= _CODE_CHARACTERS:
         raise SignInFailed("The identity provider's answer is incomplete. Sign in again.")
-    return code
+    return answer.code
 
 
 def _name(claims: dict[str, Any]) -> str:

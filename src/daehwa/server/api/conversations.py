@@ -18,20 +18,19 @@ class ConversationsApi:
         self._store = store
         self._running = running
         self._options = options
-        self._owner = options.user.id
 
     async def list_conversations(self, request: Request) -> Response:
         """List conversations, pinned first and then newest; with `query`, search their titles and text."""
         asked = query_values(request, shapes.ConversationsQuery)
         if asked.query.strip():
-            return await self._search(asked.query, asked.limit)
+            return await self._search(request.user.id, asked)
         page = await self._store.list_conversations(
-            self._owner, archived=asked.archived, after=asked.after, limit=asked.limit
+            request.user.id, archived=asked.archived, after=asked.after, limit=asked.limit
         )
         return json_response(ConversationPage(tuple(map(without_owner, page.conversations)), page.after))
 
-    async def _search(self, query: str, limit: int) -> Response:
-        hits = await self._store.search_conversations(self._owner, query, limit=limit)
+    async def _search(self, owner: str, asked: shapes.ConversationsQuery) -> Response:
+        hits = await self._store.search_conversations(owner, asked.query, limit=asked.limit)
         found = (
             SearchHit(
                 conversation=without_owner(hit.conversation), title=hit.title, message=hit.message, snippet=hit.snippet
@@ -42,7 +41,7 @@ class ConversationsApi:
 
     async def get_conversation(self, request: Request) -> Response:
         """Return a conversation and all its messages."""
-        conversation, messages = await self._store.get_conversation(self._owner, _conversation_id(request))
+        conversation, messages = await self._store.get_conversation(request.user.id, _conversation_id(request))
         return json_response(OpenedConversation(without_owner(conversation), messages))
 
     async def change_conversation(self, request: Request) -> Response:
@@ -53,19 +52,19 @@ class ConversationsApi:
             asked["title"] = self._checked_title(asked["title"])
         if "leaf" in asked:
             checked_id(asked["leaf"], "leaf")
-        changed = await self._store.change_conversation(self._owner, conversation, ConversationChanges(**asked))
+        changed = await self._store.change_conversation(request.user.id, conversation, ConversationChanges(**asked))
         return json_response(without_owner(changed))
 
     async def delete_conversation(self, request: Request) -> Response:
         """Delete a conversation; for ten minutes it can be restored. What is being written in it is stopped."""
         conversation = _conversation_id(request)
-        await self._store.delete_conversation(self._owner, conversation)
-        await self._running.stop_all(self._owner, conversation)
+        await self._store.delete_conversation(request.user.id, conversation)
+        await self._running.stop_all(request.user.id, conversation)
         return Response(204)
 
     async def restore_conversation(self, request: Request) -> Response:
         """Undo a deletion."""
-        restored = await self._store.restore_conversation(self._owner, _conversation_id(request))
+        restored = await self._store.restore_conversation(request.user.id, _conversation_id(request))
         return json_response(without_owner(restored))
 
     def _checked_title(self, title: str) -> str:

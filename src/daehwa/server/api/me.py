@@ -1,7 +1,7 @@
 """Who is asking, and what this home offers."""
 
 from daehwa.conversation.ports import ModelCatalogue
-from daehwa.server.api.shapes import Health, Me
+from daehwa.server.api.shapes import Health, Me, Person
 from daehwa.server.asgi import Request, Response, json_response
 from daehwa.server.options import ServerOptions
 
@@ -11,9 +11,10 @@ _LOCALES = ("en", "ko")
 class MeApi:
     """The operations on the person who asks."""
 
-    def __init__(self, catalogue: ModelCatalogue, options: ServerOptions) -> None:
+    def __init__(self, catalogue: ModelCatalogue, options: ServerOptions, *, has_sign_in: bool) -> None:
         self._catalogue = catalogue
         self._options = options
+        self._has_sign_in = has_sign_in
 
     async def get_health(self, _request: Request) -> Response:
         """Say that the server answers; nothing is read for it."""
@@ -21,10 +22,11 @@ class MeApi:
 
     async def get_me(self, request: Request) -> Response:
         """Say who is asking, what this home offers and what the limits are."""
-        options = self._options
+        options, user = self._options, request.user
         models = await self._catalogue.models()
         me = Me(
-            user=options.user,
+            user=Person(id=user.id, name=user.name, role=user.role, email=user.email),
+            sign_in=self._has_sign_in,
             home=options.home,
             version=options.version,
             default_model=await self._catalogue.default_model(),

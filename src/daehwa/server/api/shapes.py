@@ -5,10 +5,11 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from daehwa.accounts.people import Role
 from daehwa.conversation import messages
 from daehwa.conversation.messages import Message, TitleSource
 from daehwa.conversation.ports import Model, Segment
-from daehwa.server.options import Limits, User
+from daehwa.server.options import Limits
 
 _UUID7 = r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
 
@@ -46,10 +47,23 @@ class Health(msgspec.Struct, frozen=True):
     status: str = "ok"
 
 
-class Me(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is asking and what this home offers. `embedded`: only the small trial model is there."""
+class Person(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who is asking. Where nobody signs in, everybody is the one owner."""
 
-    user: User
+    id: str
+    name: str
+    role: Role
+    email: str | None = None
+
+
+class Me(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is asking and what this home offers.
+
+    `sign_in`: people sign in here, and can sign out. `embedded`: only the small trial model is there.
+    """
+
+    user: Person
+    sign_in: bool
     home: str
     version: str
     default_model: str | None

@@ -22,7 +22,6 @@ class TurnsApi:
         self._store = store
         self._running = running
         self._options = options
-        self._owner = options.user.id
 
     async def start_turn(self, request: Request) -> EventStream:
         """Ask a question, ask for a further answer, or for the rest of one; the answer streams.
@@ -32,26 +31,26 @@ class TurnsApi:
         """
         after = _last_event_id(request) or 0
         body = await json_body(request, shapes.TurnBody, self._options)
-        reply = await self._running.start(self._turn_request(body))
-        return EventStream(self._running.follow(self._owner, reply.id, after=after))
+        reply = await self._running.start(self._turn_request(request.user.id, body))
+        return EventStream(self._running.follow(request.user.id, reply.id, after=after))
 
     async def follow_turn(self, request: Request) -> EventStream:
         """Follow a reply from where the client last was: what it missed, then what is new, to the end."""
         reply = checked_id(request.path["reply"], "reply")
         after = query_values(request, shapes.FollowQuery).after
         last = _last_event_id(request)
-        message = await self._store.get_message(self._owner, reply)
+        message = await self._store.get_message(request.user.id, reply)
         if message.role != "assistant":
             raise MessageNotFound("reply")
         position = after if last is None else last
-        return EventStream(self._running.follow(self._owner, reply, after=position))
+        return EventStream(self._running.follow(request.user.id, reply, after=position))
 
     async def stop_turn(self, request: Request) -> Response:
         """Stop a reply where it is, ending the upstream call, and return it as stored."""
         reply = checked_id(request.path["reply"], "reply")
-        return json_response(await self._running.stop(self._owner, reply))
+        return json_response(await self._running.stop(request.user.id, reply))
 
-    def _turn_request(self, body: shapes.TurnBody) -> TurnRequest:
+    def _turn_request(self, owner: str, body: shapes.TurnBody) -> TurnRequest:
         if (body.message is None) == (body.parent is None):
             raise InvalidRequest("Give either a 'message' to ask or the 'parent' of a further answer.", param="message")
         if body.continue_reply and body.parent is None:
@@ -59,7 +58,7 @@ class TurnsApi:
         if body.parent is not None:
             checked_id(body.parent, "parent")
         return TurnRequest(
-            owner=self._owner,
+            owner=owner,
             conversation=checked_id(body.conversation, "conversation"),
             reply=checked_id(body.reply, "reply"),
             model=body.model,

@@ -1,0 +1,85 @@
+"""The way in and out: to the identity provider, back from it, and signing out. Browsers come here, not programs."""
+
+import logging
+from typing import Annotated
+
+import msgspec
+
+from daehwa.accounts.errors import SignInOff
+from daehwa.conversation.errors import DaehwaError
+from daehwa.server.asgi import Headers, Request, Response, json_response
+from daehwa.server.body import query_values
+from daehwa.server.cookies import Cookie
+from daehwa.server.identity import Identity
+from daehwa.sign_in.addresses import HOME_PATH, checked_return_path
+from daehwa.sign_in.flow import ATTEMPT_SECONDS, ProviderAnswer, SignIn
+
+_log = logging.getLogger("daehwa.server")
+# An answer without a body never ends behind some streaming proxies.
+_GO_ON = b"Go on at the address in the header Location.\n"
+
+
+class SignInQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Where to come back to."""
+
+    return_to: Annotated[str, msgspec.Meta(description="A path of this site.")] = HOME_PATH
+
+
+class SignedOut(msgspec.Struct, frozen=True):
+    """Signed out here; `location` is where the identity provider ends its own session, where it has such a page."""
+
+    location: str | None
+
+
+class AuthApi:
+    """The operations of signing in and out. What goes wrong on the way, the page tells, by the type in its address."""
+
+    def __init__(self, sign_in: SignIn | None, identity: Identity) -> None:
+        self._sign_in = sign_in
+        self._session = identity.cookie
+        is_secure = sign_in is not None and sign_in.public_url.startswith("https://")
+        self._attempt = Cookie("daehwa-sign-in", seconds=ATTEMPT_SECONDS, is_secure=is_secure)
+
+    async def begin_sign_in(self, request: Request) -> Response:
+        """Send the browser to the identity provider; it comes back to `return_to`, a path of this site."""
+        sign_in = self._on()
+        return_to = checked_return_path(query_values(request, SignInQuery).return_to)
+        try:
+            begun = await sign_in.begin(return_to, self._attempt.read(request.scope))
+        except DaehwaError as error:
+            return _failed(error)
+        return _redirect(begun.location, [self._attempt.set(begun.browser)])
+
+    async def finish_sign_in(self, request: Request) -> Response:
+        """Take the identity provider's answer, begin a session and send the browser on.
+
+        Where that fails, it is sent to `/chat.html?sign_in_error=` with the error's type.
+        """
+        sign_in = self._on()
+        answer = query_values(request, ProviderAnswer)
+        browser, replaced = self._attempt.read(request.scope), self._session.read(request.scope)
+        try:
+            finished = await sign_in.finish(answer, browser, replaced)
+        except DaehwaError as error:
+            return _failed(error)
+        return _redirect(finished.return_to, [self._session.set(finished.session), self._attempt.remove()])
+
+    async def sign_out(self, request: Request) -> Response:
+        """End this browser's session. Signed out already is fine."""
+        location = await self._on().end(self._session.read(request.scope))
+        return json_response(SignedOut(location), headers=[self._session.remove()])
+
+    def _on(self) -> SignIn:
+        if self._sign_in is None:
+            raise SignInOff
+        return self._sign_in
+
+
+def _redirect(location: str, headers: Headers) -> Response:
+    kind = (b"content-type", b"text/plain; charset=utf-8")
+    return Response(302, _GO_ON, [(b"location", location.encode("ascii")), kind, *headers])
+
+
+def _failed(error: DaehwaError) -> Response:
+    _log.warning("sign-in: %s", error.message)
+    return _redirect(f"{HOME_PATH}?sign_in_error={error.type}", [])
