@@ -46,11 +46,15 @@ test.each([
   expect(localeOf(languages)).toBe(expected);
 });
 
-test("every error type of the core has a sentence of its own", () => {
-  const source = readFileSync("../src/daehwa/conversation/errors.py", "utf8");
+test.each([
+  ["conversation", 15],
+  ["accounts", 3],
+])("every error type of %s has a sentence of its own", (owner, least) => {
+  const source = readFileSync(`../src/daehwa/${owner}/errors.py`, "utf8");
   const types = [...source.matchAll(/^ {4}type(?:: \S+)? = "(\w+)"/gm)].map((found) => found[1]);
-  expect(types.length).toBeGreaterThan(15);
-  for (const type of types) expect(Object.keys(en.errors)).toContain(type);
+  expect(types.length).toBeGreaterThan(least);
+  const told = Object.keys({ ...en.errors, ...en.signInErrors });
+  for (const type of types) expect(told).toContain(type);
 });
 
 test("an unknown error still gets a sentence, and a wait is told", () => {
@@ -59,6 +63,13 @@ test("an unknown error still gets a sentence, and a wait is told", () => {
   expect(sentenceFor({ type: "upstream_rate_limit", message: "x", retry_after: 1.2 }, sentences)).toMatch(/Try again in 2 seconds\.$/);
   expect(sentenceFor({ type: "upstream_unavailable", message: "x", retry_after: 1 }, sentences)).toMatch(/own\. Try again in 1 second\.$/);
   expect(sentenceFor({ type: "upstream_unavailable", message: "x" }, sentences)).toMatch(/own\. Try again in a moment\.$/);
+});
+
+test("what is to be done is told as the home has it", () => {
+  const failure = { type: "upstream_auth", message: "x" };
+  expect(sentenceFor(failure, errorMessages.get())).toContain("OPENAI_API_KEY");
+  expect(sentenceFor(failure, errorMessages.get(), "aws")).toContain("`daehwa deploy set-key`");
+  expect(sentenceFor({ type: "network", message: "x" }, errorMessages.get(), "aws")).toBe(en.errors.network);
 });
 
 test("a text that is too long is told by how much, one character included", () => {
@@ -75,6 +86,7 @@ test.each([
   ["en", "never_seen", "openai cannot be asked: something went wrong."],
   ["en", "cannot", "openai cannot be asked: something went wrong."],
   ["en", "model_not_installed", "The small model is not installed. In a terminal: `daehwa fetch-model`."],
+  ["en", "key_not_set", "There is no key for the models yet. An admin must set it, in a terminal: `daehwa deploy set-key`."],
   ["ko", "unavailable", "지금은 openai 모델을 사용할 수 없어요."],
 ])("why there is no model, in %s: %s", (language, type, sentence) => {
   chooseLocale(language);

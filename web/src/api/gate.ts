@@ -3,7 +3,7 @@
  * turns wait here, and everything else fails at once, without asking. Until it is known who is signed in, turns wait
  * too: a question kept from before must not be asked in another person's name.
  */
-class Gate {
+export class Gate {
   #state: "unsure" | "open" | "shut" = "unsure";
   #onShut: () => void = () => undefined;
   readonly #waiting = new Set<() => void>();

@@ -10,6 +10,8 @@ import { OpenConversation } from "./open.svelte.ts";
 import { sendWaiting } from "./outbox.ts";
 
 const LOOK_AGAIN = 20_000;
+/** On AWS each request is paid for. */
+const LOOK_AGAIN_ON_AWS = 60_000;
 const SETTLE = 150;
 
 class Current {
@@ -54,7 +56,12 @@ class Current {
       connection.onBack(reached),
       session.onBack(reached),
     ];
-    const poll = setInterval(look, LOOK_AGAIN);
+    let looked = Date.now();
+    const poll = setInterval(() => {
+      if (session.ended || (session.onAws && Date.now() - looked < LOOK_AGAIN_ON_AWS)) return;
+      looked = Date.now();
+      look();
+    }, LOOK_AGAIN);
     document.addEventListener("visibilitychange", back);
     addEventListener("focus", back);
     return () => {

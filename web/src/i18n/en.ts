@@ -32,6 +32,9 @@ export const signIn = {
 /** Why signing in came to nothing, by the `sign_in_error` in the address. */
 export const signInErrors = {
   sign_in_failed: "Signing in did not work. Please try again.",
+  sign_in_expired: "That took too long, or was begun elsewhere. Please sign in once more.",
+  sign_in_unavailable: "The sign-in service cannot be reached. Please try again in a moment.",
+  sign_in_misconfigured: "Sign-in is not set up rightly. The person who runs this daehwa must look at its settings.",
   not_allowed: "This account may not come in here. Ask the person who runs this daehwa to invite you.",
   store_unavailable: "The sign-in could not be stored. Please try again in a moment.",
   unknown: "Something went wrong while signing in. Please try again.",
@@ -161,9 +164,10 @@ export const settings = {
   connectBaseUrl: "Anything that speaks OpenAI's protocol (Ollama, vLLM, LM Studio, OpenRouter and others): give its address",
   connectFile: "Several at once, or a model file of your own: write a daehwa.toml",
   connectAfter: "Then start daehwa again.",
+  connectAwsTitle: "Choose the models",
   connectAws: "This daehwa runs on AWS. Whoever deployed it chooses the models, in the folder it was deployed from:",
   connectAwsKey: "Set or change the key of the models' provider",
-  connectAwsModels: "Choose the models that are offered",
+  connectAwsModels: "Say which models are offered",
   connectAwsBaseUrl: "Another provider that speaks OpenAI's protocol: give its address",
   version: params("daehwa {version}"),
 };
@@ -213,7 +217,7 @@ export const errors = {
   model_not_installed: "The small model is not installed. In a terminal: `daehwa fetch-model`.",
   not_signed_in: "You are signed out. Sign in again to go on.",
   not_allowed: "You are not allowed to do this.",
-  sign_in_failed: "Signing in did not work. Please try again.",
+  sign_in_off: "Nobody needs to sign in here. Reload the page.",
   budget_exceeded: "The budget for this period is used up.",
   deadline_reached: "It took longer than one answer may take here. “Continue” goes on where it ended.",
   conflict: "This contradicts what is stored. Reload the page.",
@@ -221,9 +225,11 @@ export const errors = {
   reply_still_growing: "The answer above is still being written. Wait for its end, or stop it first.",
   too_large: "This is too long to be sent.",
   store_unavailable: "The conversation could not be stored. Is the disk full?",
+  store_unavailable_aws: "The conversation could not be stored. Try again in a moment.",
   upstream_error: "The model could not answer.",
-  upstream_auth: 
+  upstream_auth:
     "The model's provider does not accept the key. Check OPENAI_API_KEY, or the key's variable in daehwa.toml, and restart daehwa.",
+  upstream_auth_aws: "The models' provider does not accept the key. An admin can set another, in a terminal: `daehwa deploy set-key`.",
   upstream_model: "The provider does not offer this model. Choose another one.",
   upstream_refused: "The provider refused this request.",
   upstream_context: "The conversation has become too long for this model. Choose a model with a larger context, or start a new conversation.",

@@ -9,5 +9,5 @@ import { session } from "./session.svelte.ts";
 export function complain(error: unknown): void {
   if (!(error instanceof ApiFailure)) throw error;
   if (error.isSignedOut) session.askToSignIn();
-  else toasts.show(sentenceFor(error.failure, errorMessages.get()));
+  else toasts.show(sentenceFor(error.failure, errorMessages.get(), session.me?.home));
 }

@@ -38,6 +38,15 @@ class Session {
   readonly #listeners = new Set<() => void>();
   #retry: ReturnType<typeof setTimeout> | undefined;
 
+  get onAws(): boolean {
+    return this.me?.home === "aws";
+  }
+
+  /** Whether it is for the reader to choose which models are there. */
+  get choosesModels(): boolean {
+    return !this.onAws || this.me?.user.role === "admin";
+  }
+
   /** Find out who is here. `first` asks for what the page shows first, as soon as there may be an answer to that. */
   begin(first: () => void): void {
     const { type, address } = takeSignInError(location.href);
