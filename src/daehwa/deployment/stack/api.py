@@ -56,11 +56,14 @@ class StreamingApi(Construct):
             "Api",
             rest_api_name=settings.name,
             description="daehwa, behind CloudFront",
-            endpoint_types=[apigateway.EndpointType.REGIONAL],  # an edge-optimised one cuts streams after 30 idle seconds
+            endpoint_types=[
+                apigateway.EndpointType.REGIONAL
+            ],  # an edge-optimised one cuts streams after 30 idle seconds
             cloud_watch_role=False,  # made below, kept for other installations in this account
             deploy_options=self._stage(),
         )
         name_for_good(self.api, "Api")
+        self.api.node.try_remove_child("Endpoint")  # an output of CDK's own; ours are in `Outputs`
         self.api.deployment_stage.node.add_dependency(self._log_access())
         self._key = CfnParameter(
             Stack.of(self),
@@ -140,8 +143,8 @@ class StreamingApi(Construct):
             "API Gateway takes this very policy for the account's one log role; it belongs to API Gateway alone.",
         )
         account = apigateway.CfnAccount(self, "Account", cloud_watch_role_arn=role.role_arn)
-        for resource in (role.node.default_child, account):
-            resource.apply_removal_policy(RemovalPolicy.RETAIN)
+        role.apply_removal_policy(RemovalPolicy.RETAIN)
+        account.apply_removal_policy(RemovalPolicy.RETAIN)
         return account
 
 

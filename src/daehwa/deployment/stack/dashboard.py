@@ -14,11 +14,9 @@ _WIDTH = 12
 class Dashboard(Construct):
     """The dashboard, and its address in AWS's console."""
 
-    def __init__(
-        self, scope: Construct, name: str, *, installation: str, signals: Signals, alarms: Sequence[cloudwatch.IAlarm]
-    ) -> None:
+    def __init__(self, scope: Construct, name: str, *, signals: Signals, alarms: Sequence[cloudwatch.IAlarm]) -> None:
         super().__init__(scope, name)
-        region = Stack.of(self).region
+        region, installation = Stack.of(self).region, Stack.of(self).stack_name
         cloudwatch.Dashboard(
             self,
             "Dashboard",
@@ -28,11 +26,10 @@ class Dashboard(Construct):
                 [_graph("First byte (ms)", [signals.first_byte("p50"), signals.first_byte("p95")]), _requests(signals)],
                 [_function(signals), _running(signals)],
                 [_units(signals), _graph("Store: refused and failed", _store_trouble(signals))],
+                [_edge(signals)],
             ],
         )
-        self.address = (
-            f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}#dashboards/dashboard/{installation}"
-        )
+        self.address = f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}#dashboards/dashboard/{installation}"
 
 
 def _graph(title: str, metrics: Sequence[cloudwatch.IMetric]) -> cloudwatch.GraphWidget:
@@ -48,6 +45,18 @@ def _requests(signals: Signals) -> cloudwatch.GraphWidget:
             api.metric_client_error(period=PERIOD, label="4xx"),
             api.metric_server_error(period=PERIOD, label="5xx"),
         ],
+    )
+
+
+def _edge(signals: Signals) -> cloudwatch.GraphWidget:
+    """Show what browsers ask of CloudFront; it counts in us-east-1, wherever the rest is."""
+    distribution = signals.distribution
+    return cloudwatch.GraphWidget(
+        title="Requests to CloudFront, and the share of faults (%)",
+        left=[distribution.metric_requests(period=PERIOD, label="all")],
+        right=[distribution.metric5xx_error_rate(period=PERIOD, label="5xx")],
+        width=2 * _WIDTH,
+        height=6,
     )
 
 
@@ -68,9 +77,7 @@ def _running(signals: Signals) -> cloudwatch.GraphWidget:
     return cloudwatch.GraphWidget(
         title="How long, and how many at once",
         left=[function.metric_duration(period=PERIOD, statistic="p95", label="duration (ms), p95")],
-        right=[
-            function.metric("ConcurrentExecutions", period=PERIOD, statistic="Maximum", label="at once, most")
-        ],
+        right=[function.metric("ConcurrentExecutions", period=PERIOD, statistic="Maximum", label="at once, most")],
         width=_WIDTH,
         height=6,
     )

@@ -101,9 +101,7 @@ class WebAddress(Construct):
             viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
             response_headers_policy=self._headers,
             function_associations=[
-                cloudfront.FunctionAssociation(
-                    function=index, event_type=cloudfront.FunctionEventType.VIEWER_REQUEST
-                )
+                cloudfront.FunctionAssociation(function=index, event_type=cloudfront.FunctionEventType.VIEWER_REQUEST)
             ],
         )
 
@@ -131,7 +129,7 @@ class WebAddress(Construct):
 
 
 def _response_headers(scope: Construct) -> cloudfront.ResponseHeadersPolicy:
-    """Make the policy from the headers that the app itself sends, so that files and CloudFront's own answers have them."""
+    """Make the policy from the headers that the app itself sends: files and CloudFront's own answers have them too."""
     said = {name.decode(): value.decode() for name, value in SAFETY_HEADERS}
     referrer = said["referrer-policy"].upper().replace("-", "_")
     return cloudfront.ResponseHeadersPolicy(

@@ -34,14 +34,31 @@ _ADAPTER = {
 class AppFunction(Construct):
     """The Lambda function, its role and its log. `invoked` is what requests are sent to: it, or its newest version."""
 
-    def __init__(self, scope: Construct, name: str, *, settings: DeploymentSettings, code: Path) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        settings: DeploymentSettings,
+        code: Path,
+        tables: Sequence[str],
+        parameters: Sequence[str],
+    ) -> None:
         super().__init__(scope, name)
         self.log_group = logs.LogGroup(
             self, "Log", retention=retention(settings.log_days), removal_policy=RemovalPolicy.DESTROY
         )
-        self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-        # Not by CDK's grants: they would make a policy of their own, which the function then waits for.
-        self._allow("WriteLog", ["logs:CreateLogStream", "logs:PutLogEvents"], [self.log_group.log_group_arn])
+        # Policies within the role, not by CDK's grants: those are resources that may come after the first request.
+        self._role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            inline_policies={
+                "log": _allowed(["logs:CreateLogStream", "logs:PutLogEvents"], [self.log_group.log_group_arn]),
+                "items": _allowed(ITEM_ACTIONS, tables),
+                "parameters": _allowed(["ssm:GetParameter"], [self._parameter_arn(name) for name in parameters]),
+            },
+        )
         region = Stack.of(self).region
         layer = lambda_.LayerVersion.from_layer_version_arn(self, "Adapter", adapter_layer(region))
         self.function = lambda_.Function(
@@ -53,7 +70,7 @@ class AppFunction(Construct):
             code=lambda_.Code.from_asset(str(code)),
             handler=START_SCRIPT,
             layers=[layer],
-            role=self.role,
+            role=self._role,
             log_group=self.log_group,
             memory_size=settings.memory,
             timeout=Duration.seconds(settings.turn_seconds),
@@ -70,19 +87,14 @@ class AppFunction(Construct):
         for name, value in variables.items():
             self.function.add_environment(name, value)
 
-    def allow_items(self, arns: Sequence[str]) -> None:
-        """Let it read and write the items of these tables and indexes."""
-        self._allow("Items", list(ITEM_ACTIONS), arns)
+    def _parameter_arn(self, name: str) -> str:
+        """Name a parameter of Systems Manager. AWS's own key, which encrypts them, needs no grant."""
+        stack = Stack.of(self)
+        return f"arn:{Aws.PARTITION}:ssm:{stack.region}:{stack.account}:parameter{name}"
 
-    def allow_parameters(self, names: Sequence[str]) -> None:
-        """Let it read these parameters of Systems Manager; AWS's own key for them needs no grant."""
-        partition, region, account = Aws.PARTITION, Stack.of(self).region, Stack.of(self).account
-        arns = [f"arn:{partition}:ssm:{region}:{account}:parameter{name}" for name in names]
-        self._allow("Parameters", ["ssm:GetParameter"], arns)
 
-    def _allow(self, name: str, actions: Sequence[str], arns: Sequence[str]) -> None:
-        statement = iam.PolicyStatement(actions=list(actions), resources=list(arns))
-        self.role.attach_inline_policy(iam.Policy(self, name, statements=[statement]))
+def _allowed(actions: Sequence[str], arns: Sequence[str]) -> iam.PolicyDocument:
+    return iam.PolicyDocument(statements=[iam.PolicyStatement(actions=list(actions), resources=list(arns))])
 
 
 def retention(days: int) -> logs.RetentionDays:

@@ -50,27 +50,21 @@ class Home(Stack):
         if settings.issuer is None:
             people = InvitedPeople(self, "People", settings=settings, url=web.url, account=account or UNKNOWN_ACCOUNT)
 
-        app = AppFunction(self, "App", settings=settings, code=code)
+        app = AppFunction(self, "App", settings=settings, code=code, tables=table.arns(), parameters=self._parameters())
         app.set_environment(self._environment(table.table.table_name, web.url, api.domain_name))
         app.set_environment(self._sign_in(people))
-        app.allow_items(table.arns())
-        app.allow_parameters(self._parameters())
         api.serve(app.invoked)
 
         signals = Signals(
             self,
             "Signals",
             function=app.invoked,
-            api=api.api,
-            api_log=api.log_group,
+            api=api,
             table=table.table,
             distribution=web.distribution,
-            installation=settings.name,
         )
         alarms = Alarms(self, "Alarms", settings=settings, signals=signals)
-        dashboard = Dashboard(
-            self, "Overview", installation=settings.name, signals=signals, alarms=alarms.alarms
-        )
+        dashboard = Dashboard(self, "Overview", signals=signals, alarms=alarms.alarms)
         self._tell(
             Outputs(
                 web_address=web.url,

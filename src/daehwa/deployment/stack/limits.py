@@ -31,10 +31,19 @@ ADAPTER_LAYER = 30
 _ADAPTER_ACCOUNT = "753240598075"
 # Where release 1.1.0 was published (its pipeline's list): ordinary regions alone, without China and GovCloud.
 ADAPTER_REGIONS = frozenset(
-    "af-south-1 ap-east-1 ap-east-2 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1 ap-south-2 ap-southeast-1 "
-    "ap-southeast-2 ap-southeast-3 ap-southeast-4 ap-southeast-5 ap-southeast-6 ap-southeast-7 ca-central-1 ca-west-1 "
-    "eu-central-1 eu-central-2 eu-north-1 eu-south-1 eu-south-2 eu-west-1 eu-west-2 eu-west-3 il-central-1 "
-    "mx-central-1 sa-east-1 us-east-1 us-east-2 us-west-1 us-west-2".split()  # noqa: SIM905 - a column of one word each
+    {
+        *("af-south-1",),
+        *("ap-east-1", "ap-east-2", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1"),
+        *("ap-south-2", "ap-southeast-1", "ap-southeast-2", "ap-southeast-3", "ap-southeast-4", "ap-southeast-5"),
+        *("ap-southeast-6", "ap-southeast-7"),
+        *("ca-central-1", "ca-west-1"),
+        *("eu-central-1", "eu-central-2", "eu-north-1", "eu-south-1", "eu-south-2", "eu-west-1"),
+        *("eu-west-2", "eu-west-3"),
+        *("il-central-1",),
+        *("mx-central-1",),
+        *("sa-east-1",),
+        *("us-east-1", "us-east-2", "us-west-1", "us-west-2"),
+    }
 )
 _WITHOUT_SNAP_START = frozenset({"ap-southeast-6", "ap-east-2"})
 _COGNITO_RESERVED = ("aws", "amazon", "cognito")
@@ -64,35 +73,29 @@ def check_settings(settings: DeploymentSettings) -> None:
     if settings.region is None:
         raise NotDeployable("No region is chosen. Give one by --region, such as --region ap-northeast-2.")
     adapter_layer(settings.region)
-    faults = [
-        (
-            (settings.domain is None) != (settings.certificate is None),
-            "A domain needs its certificate, and a certificate its domain: give both --domain and --certificate.",
+    faults = {
+        "A domain needs its certificate, and a certificate its domain: give both --domain and --certificate.": (
+            (settings.domain is None) != (settings.certificate is None)
         ),
-        (
-            settings.certificate is not None and not settings.certificate.startswith("arn:aws:acm:us-east-1:"),
-            "CloudFront takes certificates of AWS Certificate Manager in us-east-1 alone. Request it there, and give "
-            "its ARN: arn:aws:acm:us-east-1:….",
+        "CloudFront takes certificates of AWS Certificate Manager in us-east-1 alone. Request it there, and give its "
+        "ARN: arn:aws:acm:us-east-1:….": (
+            settings.certificate is not None and not settings.certificate.startswith("arn:aws:acm:us-east-1:")
         ),
-        (
-            (settings.issuer is None) != (settings.client_id is None),
-            "Another sign-in provider needs its address and our client id there: give both --issuer and --client-id.",
+        "Another sign-in provider needs its address and our client id there: give both --issuer and --client-id.": (
+            (settings.issuer is None) != (settings.client_id is None)
         ),
-        (
-            settings.issuer is None and any(word in settings.name for word in _COGNITO_RESERVED),
-            f"The name '{settings.name}' has a word that Cognito keeps for itself ({', '.join(_COGNITO_RESERVED)}). "
-            "Choose another by --name.",
+        f"The name '{settings.name}' has a word that Cognito keeps for itself ({', '.join(_COGNITO_RESERVED)}). "
+        "Choose another by --name.": (
+            settings.issuer is None and any(word in settings.name for word in _COGNITO_RESERVED)
         ),
-        (
-            settings.snap_start and settings.region in _WITHOUT_SNAP_START,
-            f"Lambda has no SnapStart in {settings.region}. Leave --snap-start out, or choose another region.",
+        f"Lambda has no SnapStart in {settings.region}. Leave --snap-start out, or choose another region.": (
+            settings.snap_start and settings.region in _WITHOUT_SNAP_START
         ),
-        (
-            settings.monthly_budget is not None and mail_for_budget(settings) is None,
-            "A monthly budget warns by e-mail: give --alarm-email as well.",
+        "A monthly budget warns by e-mail: give --alarm-email as well.": (
+            settings.monthly_budget is not None and mail_for_budget(settings) is None
         ),
-    ]
-    for is_so, sentence in faults:
+    }
+    for sentence, is_so in faults.items():
         if is_so:
             raise NotDeployable(sentence)
 

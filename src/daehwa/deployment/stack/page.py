@@ -24,7 +24,7 @@ class PageBucket(Construct):
             removal_policy=RemovalPolicy.DESTROY,
             lifecycle_rules=[s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(1))],
         )
-        name_for_good(self.bucket, "PageBucket")
+        name_for_good(self.bucket, "PageFiles")
         acknowledge(
             self.bucket,
             "S1",

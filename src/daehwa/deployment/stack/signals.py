@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from aws_cdk import Duration
-from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
@@ -11,7 +10,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from daehwa.deployment.stack.api import FIRST_BYTE_FIELD, LOG_COLUMNS
+from daehwa.deployment.stack.api import FIRST_BYTE_FIELD, LOG_COLUMNS, StreamingApi
 
 PERIOD = Duration.minutes(5)
 STORE_OPERATIONS = ("TransactWriteItems", "UpdateItem")
@@ -31,27 +30,25 @@ class Signals(Construct):
         name: str,
         *,
         function: lambda_.IFunction,
-        api: apigateway.RestApi,
-        api_log: logs.ILogGroup,
+        api: StreamingApi,
         table: dynamodb.ITable,
         distribution: cloudfront.Distribution,
-        installation: str,
     ) -> None:
         super().__init__(scope, name)
-        self.function, self.api, self.table, self.distribution = function, api, table, distribution
+        self.function, self.api, self.table, self.distribution = function, api.api, table, distribution
         self._first_byte = logs.MetricFilter(
             self,
             "FirstByte",
-            log_group=api_log,
+            log_group=api.log_group,
             filter_pattern=logs.FilterPattern.literal(_first_byte_pattern()),
             metric_namespace="daehwa",
-            metric_name=f"{installation}-first-byte",
+            metric_name=f"{Stack.of(self).stack_name}-first-byte",
             metric_value=f"${FIRST_BYTE_FIELD}",
             unit=cloudwatch.Unit.MILLISECONDS,
         )
 
     def first_byte(self, statistic: str) -> cloudwatch.Metric:
-        """Milliseconds from API Gateway's call to the answer's first byte."""
+        """Return milliseconds from API Gateway's call to the answer's first byte."""
         return self._first_byte.metric(statistic=statistic, period=PERIOD, label=f"first byte, {statistic}")
 
     def table_metric(self, name: str, label: str) -> cloudwatch.Metric:
@@ -59,7 +56,7 @@ class Signals(Construct):
         return self.table.metric(name, statistic="Sum", period=PERIOD, label=label)
 
     def store_faults(self) -> list[cloudwatch.Metric]:
-        """DynamoDB's own faults, by operation: it tells them in no other way."""
+        """Return DynamoDB's own faults, by operation: it tells them in no other way."""
         return [
             cloudwatch.Metric(
                 namespace="AWS/DynamoDB",
@@ -73,7 +70,7 @@ class Signals(Construct):
         ]
 
     def store_throttles(self) -> list[cloudwatch.Metric]:
-        """What the table refused because it was asked too much at once."""
+        """Return what the table refused because it was asked too much at once."""
         names = {"ReadThrottleEvents": "reads refused", "WriteThrottleEvents": "writes refused"}
         return [self.table_metric(name, label) for name, label in names.items()]
 
