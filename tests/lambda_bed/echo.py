@@ -18,7 +18,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         body += message.get("body", b"")
         if not message.get("more_body"):
             break
-    match scope["path"]:
+    match scope["path"].removeprefix("/v1"):
         case "/stream":
             await _stream(send, dict(pair.split("=") for pair in scope["query_string"].decode().split("&")))
         case "/sign-in":

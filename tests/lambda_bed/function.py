@@ -19,6 +19,7 @@ class Function:
         self.code = code
         self.seconds = seconds
         self.environments: list[Environment] = []
+        self.invocations: list[Invocation] = []
         self._folder = folder
         self._concurrency = concurrency
         self._started = 0
@@ -36,14 +37,14 @@ class Function:
     async def invoke(self, event: bytes, *, seconds: float | None = None) -> Invocation:
         """Give an event to the environment used last of those that are idle, or to a new one."""
         invocation = Invocation(event, seconds or self.seconds)
-        environment = await self.environment()
+        environment = await self._taken()
+        self.invocations.append(invocation)
         run = asyncio.create_task(environment.run(invocation))
         self._runs.add(run)
         run.add_done_callback(self._runs.discard)
         return invocation
 
-    async def environment(self) -> Environment:
-        """Return an environment that is now taken."""
+    async def _taken(self) -> Environment:
         living = [environment for environment in self.environments if environment.alive]
         idle = [environment for environment in living if not environment.busy]
         if idle:
