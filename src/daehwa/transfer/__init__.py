@@ -1,0 +1,1 @@
+"""Moving conversations between stores: a file of records, whole and idempotent."""

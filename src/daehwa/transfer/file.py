@@ -1,0 +1,120 @@
+"""The file of an export: JSON Lines in UTF-8, one conversation a line.
+
+The first line says what the file is, the last one how much is in it: a file without it was cut off. Each line
+in between holds a `ConversationRecord`.
+"""
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import msgspec
+
+from daehwa.conversation.errors import InvalidId, InvalidRequest
+from daehwa.conversation.ids import checked_id
+from daehwa.conversation.ports import ConversationRecord
+
+VERSION = 1
+LINE_BYTES = 512 * 1024 * 1024
+"""The longest line that is read: a conversation of 500 MB."""
+
+
+class NotAnExport(InvalidRequest):
+    """The file is not an export of daehwa, or one of a newer version."""
+
+    type = "not_an_export"
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True, tag="daehwa-export", tag_field="type"):
+    """The first line. `created` is in milliseconds since 1970, `daehwa` the version that wrote it."""
+
+    version: int
+    daehwa: str
+    created: int
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True, tag="conversation", tag_field="type"):
+    """A conversation."""
+
+    record: ConversationRecord
+
+
+class End(msgspec.Struct, frozen=True, kw_only=True, tag="end", tag_field="type"):
+    """The last line: what came before it."""
+
+    conversations: int
+    messages: int
+
+
+class FaultyLine(msgspec.Struct, frozen=True):
+    """A line that cannot be meant; `number` counts from 1, `reason` is a sentence."""
+
+    number: int
+    reason: str
+
+
+_encode = msgspec.json.Encoder().encode
+_head = msgspec.json.Decoder(Head)
+_line = msgspec.json.Decoder(Line | End)
+
+
+def write_line(out: BinaryIO, value: Head | Line | End) -> None:
+    """Write one line."""
+    out.write(_encode(value) + b"\n")
+
+
+def read_head(source: BinaryIO) -> Head:
+    """Read the first line. Raise `NotAnExport`."""
+    try:
+        head = _head.decode(source.readline(LINE_BYTES))
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise NotAnExport("This is not an export of daehwa. Give a file that `daehwa export` wrote.") from None
+    if head.version > VERSION:
+        raise NotAnExport(
+            f"This export was written by a newer daehwa ({head.daehwa}). Install that version, or a later one."
+        )
+    return head
+
+
+def read_lines(source: BinaryIO) -> Iterator[tuple[int, Line | End] | FaultyLine]:
+    """Yield what follows the first line, numbered; a line that cannot be read does not end it."""
+    number = 1
+    while text := source.readline(LINE_BYTES):
+        number += 1
+        if not text.strip():
+            continue
+        if not text.endswith(b"\n"):
+            yield FaultyLine(number, "it is cut off" if len(text) < LINE_BYTES else "it is longer than any can be")
+            return
+        try:
+            line = _line.decode(text)
+            if isinstance(line, Line):
+                check(line.record)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            yield FaultyLine(number, "it is not a conversation as daehwa writes one")
+        except InvalidRequest as error:
+            yield FaultyLine(number, error.message)
+        else:
+            yield number, line
+
+
+def check(record: ConversationRecord) -> None:
+    """Raise `InvalidRequest` where a record is no conversation that a store could have held."""
+    conversation = record.conversation
+    checked_id(conversation.id, "conversation")
+    seen: set[str] = set()
+    for message in record.messages:
+        _check_id(message.id)
+        if message.conversation != conversation.id or message.id in seen:
+            raise InvalidRequest(f"message {message.id} does not belong here, or is there twice")
+        if message.parent is not None and message.parent not in seen:
+            raise InvalidRequest(f"the message before {message.id} is missing")
+        seen.add(message.id)
+    if conversation.leaf is not None and conversation.leaf not in seen:
+        raise InvalidRequest("the message at which it is open is missing")
+
+
+def _check_id(message: str) -> None:
+    try:
+        checked_id(message, "message")
+    except InvalidId:
+        raise InvalidRequest(f"'{message[:40]}' is not the id of a message") from None

@@ -1,0 +1,117 @@
+"""Export and import: from a store to a file and back, with counts of what was moved, was there, or was left out."""
+
+import asyncio
+from collections.abc import Callable
+from itertools import islice
+from typing import BinaryIO
+
+import msgspec
+
+from daehwa.conversation.errors import Conflict
+from daehwa.conversation.ids import now_ms
+from daehwa.conversation.ports import ConversationArchive
+from daehwa.transfer.file import VERSION, End, FaultyLine, Head, Line, read_head, read_lines, write_line
+
+AT_ONCE = 8
+"""So many conversations are stored side by side; no more are held in memory."""
+
+Progress = Callable[["Moved"], None]
+
+
+class Skipped(msgspec.Struct, frozen=True):
+    """A line that was not stored, and why, as a sentence."""
+
+    line: int
+    reason: str
+
+
+class Moved(msgspec.Struct, kw_only=True):
+    """How far it has come: conversations by what became of them, and messages read.
+
+    `is_whole` is False where the file ends before its end, or holds other numbers than it says.
+    """
+
+    conversations: int = 0
+    messages: int = 0
+    added: int = 0
+    changed: int = 0
+    same: int = 0
+    skipped: list[Skipped] = msgspec.field(default_factory=list)
+    is_whole: bool = False
+
+
+async def export_conversations(
+    archive: ConversationArchive, out: BinaryIO, *, owner: str | None, program_version: str, progress: Progress
+) -> Moved:
+    """Write every conversation, of one owner or of all. Raise `StoreError`."""
+    moved = Moved()
+    write_line(out, Head(version=VERSION, daehwa=program_version, created=now_ms()))
+    async for record in archive.export_conversations(owner):
+        write_line(out, Line(record=record))
+        moved.conversations += 1
+        moved.messages += len(record.messages)
+        progress(moved)
+    write_line(out, End(conversations=moved.conversations, messages=moved.messages))
+    moved.is_whole = True
+    return moved
+
+
+async def import_conversations(
+    archive: ConversationArchive, source: BinaryIO, *, owner: Callable[[str], str], progress: Progress
+) -> Moved:
+    """Store every conversation of an export; `owner` says who is to own what was somebody's.
+
+    A line that cannot be stored is noted and passed over; what is there already stays, so that the same import can be
+    run again. Raise `NotAnExport` before anything is stored, `StoreError` where the store cannot go on.
+    """
+    read_head(source)
+    moved = Moved()
+    lines = read_lines(source)
+    end: End | None = None
+    while some := list(islice(lines, AT_ONCE)):
+        records, found = _sorted(some, moved)
+        end = found or end
+        outcomes = await asyncio.gather(*(_store(archive, number, line, owner) for number, line in records))
+        for (_, line), outcome in zip(records, outcomes, strict=True):
+            _count(moved, line, outcome)
+        progress(moved)
+    moved.is_whole = end is not None and (end.conversations, end.messages) == (
+        moved.conversations,
+        moved.messages,
+    )
+    return moved
+
+
+def _sorted(some: list[tuple[int, Line | End] | FaultyLine], moved: Moved) -> tuple[list[tuple[int, Line]], End | None]:
+    records, end = [], None
+    for entry in some:
+        if isinstance(entry, FaultyLine):
+            moved.skipped.append(Skipped(entry.number, entry.reason))
+        elif isinstance(entry[1], End):
+            end = entry[1]
+        else:
+            records.append((entry[0], entry[1]))
+    return records, end
+
+
+async def _store(archive: ConversationArchive, number: int, line: Line, owner: Callable[[str], str]) -> str | Skipped:
+    record = line.record
+    conversation = msgspec.structs.replace(record.conversation, owner=owner(record.conversation.owner))
+    try:
+        return await archive.import_conversation(msgspec.structs.replace(record, conversation=conversation))
+    except Conflict as error:
+        return Skipped(number, f"“{record.conversation.title}”: {error.message}")
+
+
+def _count(moved: Moved, line: Line, outcome: str | Skipped) -> None:
+    moved.conversations += 1
+    moved.messages += len(line.record.messages)
+    match outcome:
+        case Skipped():
+            moved.skipped.append(outcome)
+        case "added":
+            moved.added += 1
+        case "changed":
+            moved.changed += 1
+        case _:
+            moved.same += 1
