@@ -9,7 +9,7 @@ One table, one index. Every item has `pk` and `sk`:
 | message: its head, with the last (mostly the only) piece of its text | `C#<conversation>` | `M#<message>` |
 | an earlier piece of a long text, named by its content | `C#<conversation>` | `M#<message>#<piece>` |
 | where a message is | `M#<message>` | `M` |
-| search signature of a conversation | `U#<owner>` | `S#<conversation>` |
+| search signature of a conversation | `U#<owner>` | `S1#<last digit>#<conversation>#<number>` |
 | user | `U#<user>` | `U` |
 | the user of an issuer's subject | `I#<hash of issuer and subject>` | `I` |
 | session, expires | `S#<session>` | `S` |
@@ -56,6 +56,9 @@ DELETED: Final = "d"
 TITLE_USAGE: Final = ("ti", "to", "tc", "tr")
 """Tokens that titles took: input, output, cached, reasoning."""
 
+TURNS: Final = "k"
+"""How many replies were begun: `begin_turn` adds one, in the same write. Search knows by it what it does not cover."""
+
 # Attributes of messages.
 PARENT: Final = "pa"
 ROLE: Final = "r"
@@ -72,17 +75,23 @@ TEXT: Final = "p"
 PIECES: Final = "x"
 """The names of the earlier pieces, in order."""
 
+# Attributes of search signatures.
+SIGNATURE: Final = "g"
+COVERED: Final = "y"
+"""The last four bytes of the id of each reply that the signature covers, one after the other."""
+
 # Where a message is.
 CONVERSATION: Final = "cv"
 
-LISTED: Final = (OWNER, TITLE, TITLE_SOURCE, MODEL, LEAF, PINNED, ARCHIVED, CREATED, UPDATED, RUNNER)
+LISTED: Final = (OWNER, TITLE, TITLE_SOURCE, MODEL, LEAF, PINNED, ARCHIVED, CREATED, UPDATED, RUNNER, TURNS)
 """What the index holds beside the keys: a conversation without its usage, and who makes a reply. None of it changes
 at a checkpoint, so a checkpoint writes nothing to the index."""
 
 CONVERSATION_SORT: Final = "C"
 MESSAGE_SORT: Final = "M#"
 PLACE_SORT: Final = "M"
-SIGNATURE_SORT: Final = "S#"
+SIGNATURE_SORT: Final = "S1#"
+"""The digit is the version of what is kept of a text; signatures of another version are passed over."""
 DELETED_LIST: Final = "D"
 RUNNING_LIST: Final = "R"
 USER_LIST: Final = "U"
@@ -101,6 +110,13 @@ def place_partition(message: str) -> str:
 def owner_partition(owner: str) -> str:
     """Return the partition of a user and of the search signatures of what they own."""
     return f"U#{owner}"
+
+
+def signature_sort(conversation: str, number: int | None = None) -> str:
+    """Return the sort key of an item of a conversation's signature, or what all of them begin with. The conversation's
+    last digit, which is random, stands first: several queries side by side read a share each.
+    """
+    return f"{SIGNATURE_SORT}{conversation[-1:]}#{conversation}#{'' if number is None else f'{number:04d}'}"
 
 
 def conversation_list(owner: str, *, archived: bool) -> str:
