@@ -5,14 +5,16 @@ from collections.abc import Iterable
 import msgspec
 
 from daehwa.conversation.errors import InvalidRequest
+from daehwa.conversation.ids import checked_id
 from daehwa.conversation.messages import Conversation, Message
 from daehwa.conversation.ports import ConversationRecord
 
 
 def arriving(record: ConversationRecord) -> ConversationRecord:
     """Return a record as it is to be stored: nobody goes on with its replies. Raise `InvalidRequest` where its messages
-    are no tree of this conversation.
+    are no tree of this conversation, or an id is none that a client could have made.
     """
+    checked_id(record.conversation.id, "conversation")
     _check_tree(record)
     messages = tuple(_ended(message) for message in record.messages)
     return msgspec.structs.replace(record, messages=messages)
@@ -27,7 +29,12 @@ def _check_tree(record: ConversationRecord) -> None:
                 "stand before it, and no message twice. Export the conversation anew.",
                 param="messages",
             )
-        seen.add(message.id)
+        seen.add(checked_id(message.id, "message"))
+    if record.conversation.leaf not in seen:
+        raise InvalidRequest(
+            f"Conversation '{record.conversation.id}' is open at a message that it does not have. Export it anew.",
+            param="leaf",
+        )
 
 
 def _ended(message: Message) -> Message:

@@ -9,8 +9,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from daehwa.conversation.errors import InvalidId, InvalidRequest
-from daehwa.conversation.ids import checked_id
+from daehwa.conversation.errors import InvalidRequest
 from daehwa.conversation.ports import ConversationRecord
 
 VERSION = 1
@@ -87,34 +86,7 @@ def read_lines(source: BinaryIO) -> Iterator[tuple[int, Line | End] | FaultyLine
             return
         try:
             line = _line.decode(text)
-            if isinstance(line, Line):
-                check(line.record)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             yield FaultyLine(number, "it is not a conversation as daehwa writes one")
-        except InvalidRequest as error:
-            yield FaultyLine(number, error.message)
         else:
             yield number, line
-
-
-def check(record: ConversationRecord) -> None:
-    """Raise `InvalidRequest` where a record is no conversation that a store could have held."""
-    conversation = record.conversation
-    checked_id(conversation.id, "conversation")
-    seen: set[str] = set()
-    for message in record.messages:
-        _check_id(message.id)
-        if message.conversation != conversation.id or message.id in seen:
-            raise InvalidRequest(f"message {message.id} does not belong here, or is there twice")
-        if message.parent is not None and message.parent not in seen:
-            raise InvalidRequest(f"the message before {message.id} is missing")
-        seen.add(message.id)
-    if conversation.leaf is not None and conversation.leaf not in seen:
-        raise InvalidRequest("the message at which it is open is missing")
-
-
-def _check_id(message: str) -> None:
-    try:
-        checked_id(message, "message")
-    except InvalidId:
-        raise InvalidRequest(f"'{message[:40]}' is not the id of a message") from None

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from daehwa.conversation.errors import Conflict
+from daehwa.conversation.errors import Conflict, InvalidRequest
 from daehwa.conversation.ids import now_ms
 from daehwa.conversation.ports import ConversationArchive
 from daehwa.transfer.file import VERSION, End, FaultyLine, Head, Line, read_head, read_lines, write_line
@@ -99,7 +99,7 @@ async def _store(archive: ConversationArchive, number: int, line: Line, owner: C
     conversation = msgspec.structs.replace(record.conversation, owner=owner(record.conversation.owner))
     try:
         return await archive.import_conversation(msgspec.structs.replace(record, conversation=conversation))
-    except Conflict as error:
+    except (Conflict, InvalidRequest) as error:
         return Skipped(number, f"“{record.conversation.title}”: {error.message}")
 
 

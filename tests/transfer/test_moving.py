@@ -1,0 +1,107 @@
+"""Export and import by a file: whole, again without a change, and with a word for every line that was left out."""
+
+import io
+from pathlib import Path
+
+import msgspec
+import pytest
+from stores.asking import ME, OTHER, ask
+
+from daehwa.conversation.ports import ConversationArchive, ConversationRecord
+from daehwa.stores.memory import MemoryStore
+from daehwa.stores.sqlite import SqliteStore
+from daehwa.transfer.file import NotAnExport
+from daehwa.transfer.moving import Moved, export_conversations, import_conversations
+
+
+async def exported(store: ConversationArchive, owner: str | None = None) -> bytes:
+    out = io.BytesIO()
+    moved = await export_conversations(store, out, owner=owner, program_version="1.2.3", progress=lambda _moved: None)
+    assert moved.is_whole
+    return out.getvalue()
+
+
+async def imported(store: ConversationArchive, content: bytes, owner: str | None = None) -> Moved:
+    return await import_conversations(
+        store, io.BytesIO(content), owner=lambda was: owner or was, progress=lambda _moved: None
+    )
+
+
+async def records(store: ConversationArchive) -> list[ConversationRecord]:
+    return [record async for record in store.export_conversations()]
+
+
+async def talkative() -> MemoryStore:
+    store = MemoryStore()
+    for number in range(20):
+        await ask(store, f"question {number} 질문", f"answer {number} 대답\u2028\n")
+    await ask(store, "somebody else's", owner=OTHER)
+    return store
+
+
+async def test_a_file_carries_every_record_whole_and_a_second_import_changes_nothing(tmp_path: Path) -> None:
+    origin = await talkative()
+    content = await exported(origin)
+    store = await SqliteStore.open(tmp_path / "daehwa.db")
+    first = await imported(store, content)
+    assert (first.conversations, first.messages, first.added, first.same) == (21, 42, 21, 0)
+    assert first.is_whole
+    assert not first.skipped
+    assert [msgspec.json.encode(r) for r in await records(store)] == [
+        msgspec.json.encode(r) for r in await records(origin)
+    ]
+    again = await imported(store, content)
+    assert (again.added, again.changed, again.same) == (0, 0, 21)
+    back = (await exported(store)).splitlines()[1:]
+    assert back == content.splitlines()[1:], "all but the first line, which holds the time"
+    await store.aclose()
+
+
+async def test_one_owner_alone_is_exported_and_given_to_another() -> None:
+    content = await exported(await talkative(), owner=OTHER)
+    store = MemoryStore()
+    moved = await imported(store, content, owner=ME)
+    assert (moved.conversations, moved.added) == (1, 1)
+    assert {record.conversation.owner for record in await records(store)} == {ME}
+
+
+async def test_conversations_of_somebody_else_are_left_alone_and_named() -> None:
+    origin = await talkative()
+    content = await exported(origin)
+    moved = await imported(origin, content, owner="a third")
+    assert (moved.added, moved.same, len(moved.skipped)) == (0, 0, 21)
+    assert "“question 0 질문”: " in moved.skipped[0].reason
+    assert moved.skipped[0].line == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"{}\n", b"PK\x03\x04\xff", b'{"type":"conversation"}\n'])
+async def test_what_is_no_export_is_refused_before_anything_is_stored(content: bytes) -> None:
+    with pytest.raises(NotAnExport, match="daehwa export"):
+        await imported(MemoryStore(), content)
+
+
+async def test_an_export_of_a_newer_version_is_refused_by_name() -> None:
+    with pytest.raises(NotAnExport, match=r"newer daehwa \(9\.0\)"):
+        await imported(MemoryStore(), b'{"type":"daehwa-export","version":2,"daehwa":"9.0","created":1}\n')
+
+
+async def test_a_file_that_was_cut_off_brings_what_it_has_and_says_so() -> None:
+    content = await exported(await talkative())
+    lines = content.splitlines(keepends=True)
+    store = MemoryStore()
+    moved = await imported(store, b"".join(lines[:5]) + lines[5][:-20])
+    assert (moved.added, moved.is_whole) == (4, False)
+    assert [(skipped.line, skipped.reason) for skipped in moved.skipped] == [(6, "it is cut off")]
+    assert not (await imported(store, b"".join(lines[:-1]))).is_whole, "the last line is missing"
+    assert not (await imported(store, b"".join([lines[0], *lines[2:]]))).is_whole, "a line in between is missing"
+
+
+async def test_faulty_lines_are_passed_over_and_named() -> None:
+    lines = (await exported(await talkative())).splitlines(keepends=True)
+    lines[3] = b'{"type":"conversation","record":{"conversation":7}}\n'
+    lines[4] = b"\xff\xfe\n"
+    lines[6] = lines[6].replace(b'"parent":null', b'"parent":"0"', 1)
+    moved = await imported(MemoryStore(), b"".join(lines))
+    assert moved.added == 18
+    assert [skipped.line for skipped in moved.skipped] == [4, 5, 7]
+    assert "does not fit" in moved.skipped[2].reason
