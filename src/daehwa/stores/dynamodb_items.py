@@ -146,12 +146,6 @@ def is_head(item: Item) -> bool:
     return sort.startswith(table.MESSAGE_SORT) and table.ROLE in item
 
 
-def messages_in(items: Iterable[Item]) -> list[Message]:
-    """Return the messages among items of one partition, in their order; pieces of their texts are there too."""
-    by_sort = {item[table.SORT_KEY]: item for item in items}
-    return [message_of(item, by_sort) for item in by_sort.values() if is_head(item)]
-
-
 def conversation_item(conversation: Conversation, deleted: int | None = None) -> Item:
     """Return a conversation's own item."""
     item = {

@@ -119,6 +119,11 @@ def signature_sort(conversation: str, number: int | None = None) -> str:
     return f"{SIGNATURE_SORT}{conversation[-1:]}#{conversation}#{'' if number is None else f'{number:04d}'}"
 
 
+def signed_conversation(sort: str) -> str:
+    """Return the conversation whose signature has this sort key."""
+    return sort.split("#")[2]
+
+
 def conversation_list(owner: str, *, archived: bool) -> str:
     """Return the list in which an owner's conversation stands."""
     return f"{'A' if archived else 'L'}#{owner}"

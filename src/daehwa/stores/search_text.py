@@ -69,6 +69,11 @@ def tokens(text: str) -> set[str]:
     return found
 
 
+def is_running(token: str) -> bool:
+    """Whether a token is of a script in which a word may begin anywhere in a run."""
+    return _run_or_word.match(token)[1] is not None  # type: ignore[index]  # a token is letters and digits
+
+
 class Query:
     """A query as typed, ready to be looked for."""
 
