@@ -23,7 +23,10 @@ class Dashboard(Construct):
             dashboard_name=installation,
             widgets=[
                 [cloudwatch.AlarmStatusWidget(title="Alarms", alarms=list(alarms), width=2 * _WIDTH, height=3)],
-                [_graph("First byte (ms)", [signals.first_byte("p50"), signals.first_byte("p95")]), _requests(signals)],
+                [
+                    _graph("First byte (ms)", [signals.first_byte(s).with_(label=s) for s in ("p50", "p95")]),
+                    _requests(signals),
+                ],
                 [_function(signals), _running(signals)],
                 [_units(signals), _graph("Store: refused and failed", _store_trouble(signals))],
                 [_edge(signals)],

@@ -49,7 +49,7 @@ class Signals(Construct):
 
     def first_byte(self, statistic: str) -> cloudwatch.Metric:
         """Return milliseconds from API Gateway's call to the answer's first byte."""
-        return self._first_byte.metric(statistic=statistic, period=PERIOD, label=f"first byte, {statistic}")
+        return self._first_byte.metric(statistic=statistic, period=PERIOD)
 
     def table_metric(self, name: str, label: str) -> cloudwatch.Metric:
         """Return a sum of the table's."""
