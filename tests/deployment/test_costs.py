@@ -42,7 +42,7 @@ def test_what_is_chosen_beside_is_counted_and_named() -> None:
     chosen = idle_costs(DeploymentSettings(snap_start=True, waf=True))
     by_name = {line.what: line.dollars for line in chosen}
     assert by_name["SnapStart's copy of the function"] == pytest.approx(1.98, abs=0.05)
-    assert by_name["web firewall"] == 9.0
+    assert by_name["web firewall"] == 7.0
     assert "sign-in by Cognito" in by_name
     foreign = idle_costs(DeploymentSettings(issuer="https://id.example", client_id="daehwa"))
     assert "sign-in by Cognito" not in {line.what for line in foreign}

@@ -60,7 +60,7 @@ class DeploymentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     snap_start: Annotated[
         bool, _meta("true or false", "Whether Lambda keeps a started copy: quicker first starts for about $2 a month.")
     ] = False
-    waf: Annotated[bool, _meta("true or false", "Whether a web firewall stands before it, from about $9 a month.")] = (
+    waf: Annotated[bool, _meta("true or false", "Whether a web firewall stands before it, from about $7 a month.")] = (
         False
     )
     log_days: Annotated[

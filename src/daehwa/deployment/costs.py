@@ -72,11 +72,11 @@ class CostLine(msgspec.Struct, frozen=True):
     note: str = ""
 
 
-STACK_ALARMS = 5
+STACK_ALARMS = 8
 """How many metrics the stack's alarms watch."""
 KEPT_MEGABYTES = 40
 """The page with its former builds, and the function's zips that CDK keeps in its bucket."""
-FIREWALL_RULES = 4
+FIREWALL_RULES = 2
 
 
 def turn_costs(settings: DeploymentSettings, units: TurnUnits | None = None, turns: int = 1000) -> tuple[CostLine, ...]:

@@ -14,7 +14,7 @@ from daehwa.deployment.stack.limits import NotDeployable, check_code, check_sett
 
 INPUT_VARIABLE = "DAEHWA_DEPLOYMENT"
 # Instead of a cdk.json: what CDK finds wrong with a template stops it, rather than being said.
-_CONTEXT = {"@aws-cdk/core:validateAgainstDefaultRules": True}
+CONTEXT = {"@aws-cdk/core:validateAgainstDefaultRules": True}
 
 
 class StackInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,7 +45,7 @@ def build(asked: StackInput, app: App | None = None) -> App:
     settings, code = asked.settings, Path(asked.code)
     check_settings(settings)
     check_code(code)
-    app = app or App(context=_CONTEXT, analytics_reporting=False)
+    app = app or App(context=CONTEXT, analytics_reporting=False)
     firewall = None
     if settings.waf:
         firewall = Firewall(app, f"{settings.name}-firewall", account=asked.account).arn

@@ -49,22 +49,10 @@ class Home(Stack):
         people = None
         if settings.issuer is None:
             people = InvitedPeople(self, "People", settings=settings, url=web.url, account=account or UNKNOWN_ACCOUNT)
-
         app = AppFunction(self, "App", settings=settings, code=code, tables=table.arns(), parameters=self._parameters())
         app.set_environment(self._environment(table.table.table_name, web.url, api.domain_name))
         app.set_environment(self._sign_in(people))
         api.serve(app.invoked)
-
-        signals = Signals(
-            self,
-            "Signals",
-            function=app.invoked,
-            api=api,
-            table=table.table,
-            distribution=web.distribution,
-        )
-        alarms = Alarms(self, "Alarms", settings=settings, signals=signals)
-        dashboard = Dashboard(self, "Overview", signals=signals, alarms=alarms.alarms)
         self._tell(
             Outputs(
                 web_address=web.url,
@@ -74,10 +62,18 @@ class Home(Stack):
                 table_name=table.table.table_name,
                 function_name=app.function.function_name,
                 key_parameter=self._key_parameter,
-                dashboard_address=dashboard.address,
+                dashboard_address=self._watch(app, api, table, web),
                 user_pool_id=people.pool.user_pool_id if people is not None else "",
             )
         )
+
+    def _watch(self, app: AppFunction, api: StreamingApi, table: ConversationTable, web: WebAddress) -> str:
+        """Add alarms and the dashboard, and return its address."""
+        signals = Signals(
+            self, "Signals", function=app.invoked, api=api, table=table.table, distribution=web.distribution
+        )
+        alarms = Alarms(self, "Alarms", settings=self._settings, signals=signals)
+        return Dashboard(self, "Overview", signals=signals, alarms=alarms.alarms).address
 
     @property
     def _key_parameter(self) -> str:
