@@ -190,7 +190,8 @@ class SignIn:
             elif more:
                 raise SignInFailed("The identity provider speaks of two different people. Sign in again.")
         email = said.get("email")
-        is_verified = said.get("email_verified") in (True, "true")  # Cognito sends it as text
+        verified = said.get("email_verified")
+        is_verified = verified is True or verified == "true"  # Cognito sends a text
         return Profile(
             issuer=self._settings.issuer,
             subject=claims["sub"],

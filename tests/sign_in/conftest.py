@@ -1,0 +1,77 @@
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+from sign_in.issuer import CLIENT, Issuer, query_of
+
+from daehwa.accounts.ports import AccountStore
+from daehwa.conversation.ids import now_ms
+from daehwa.http_client.client import HttpClient
+from daehwa.sign_in.flow import BegunSignIn, FinishedSignIn, ProviderAnswer, SignIn
+from daehwa.sign_in.settings import SignInSettings
+from daehwa.stores.memory_accounts import MemoryAccounts
+
+
+async def read_secret() -> str:
+    return "a secret: with + and /"
+
+
+class Desk:
+    """Sign-in at an issuer, and a browser between them, by hand."""
+
+    def __init__(self, issuer: Issuer, http: HttpClient) -> None:
+        self.issuer = issuer
+        self.http = http
+        self.accounts: AccountStore = MemoryAccounts()
+        self.later_ms = 0
+        self.sign_in = self.made()
+
+    def made(self, *, seconds: float = 20, **changes: Any) -> SignIn:
+        """Return sign-in with these settings instead."""
+        settings: Any = {
+            "issuer": self.issuer.url,
+            "client_id": CLIENT,
+            "client_secret": read_secret,
+            "public_url": "https://chat.example",
+            "allowed_emails": ("*",),
+            "admin_emails": ("boss@example.com",),
+            **changes,
+        }
+        clock = lambda: now_ms() + self.later_ms  # noqa: E731 - a clock that a test sets
+        self.sign_in = SignIn(SignInSettings(**settings), self.accounts, self.http, clock=clock, seconds=seconds)
+        return self.sign_in
+
+    async def begun(self, return_to: str = "/chat.html") -> tuple[BegunSignIn, ProviderAnswer]:
+        """Begin, go to the issuer, and return what it sends back with the browser."""
+        begun = await self.sign_in.begin(return_to, None)
+        async with (
+            aiohttp.ClientSession() as browser,
+            browser.get(begun.location, allow_redirects=False) as answer,
+        ):
+            assert answer.status == 302, await answer.text()
+            location = answer.headers["location"]
+        assert location.startswith("https://chat.example/auth/callback?")
+        given = query_of(location)
+        known = {name: given[name] for name in ProviderAnswer.__struct_fields__ if name in given}
+        return begun, ProviderAnswer(**known)
+
+    async def signed_in(self, return_to: str = "/chat.html") -> FinishedSignIn:
+        """Go the whole way."""
+        begun, answer = await self.begun(return_to)
+        return await self.sign_in.finish(answer, begun.browser, None)
+
+
+@pytest.fixture(autouse=True)
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[Desk]:
+    http = HttpClient()
+    async with Issuer() as issuer:
+        yield Desk(issuer, http)
+        await http.aclose()
