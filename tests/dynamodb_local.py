@@ -163,6 +163,27 @@ def dynamodb_server() -> Iterator[DynamoServer]:
             process.wait()
 
 
+_running = contextlib.ExitStack()
+_servers: list[DynamoServer] = []
+
+
+def shared_server() -> DynamoServer:
+    """Return the DynamoDB of this run, started when it is first asked for; `end` ends it."""
+    if not _servers:
+        _servers.append(_running.enter_context(dynamodb_server()))
+    return _servers[0]
+
+
+def started() -> DynamoServer | None:
+    """Return the DynamoDB of this run if anybody asked for it, even after its end."""
+    return _servers[0] if _servers else None
+
+
+def end() -> None:
+    """End the DynamoDB of this run, if there is one."""
+    _running.close()
+
+
 def _cache() -> Path:
     return user_cache_path("daehwa-tests") / f"dynamodb-local-{VERSION}-{SDK_VERSION}"
 

@@ -38,7 +38,6 @@ from aiodynamo.models import (
     BatchGetRequest,
     BatchWriteRequest,
     DecorelatedJitterRetry,
-    Page,
     RetryTimeout,
     ReturnValues,
     Select,
@@ -50,7 +49,7 @@ from daehwa.conversation.errors import StoreError
 from daehwa.conversation.ids import new_id
 from daehwa.http_client.client import HttpClient
 from daehwa.http_client.errors import ClientClosed, HttpError, TimedOut
-from daehwa.stores.dynamodb_table import PARTITION_KEY, SORT_KEY
+from daehwa.stores.dynamodb_table import LISTS, PARTITION_KEY, SORT_KEY
 
 T = TypeVar("T")
 Item: TypeAlias = dict[str, Any]
@@ -224,13 +223,16 @@ class DynamoTable:
             if start is None or (limit is not None and len(items) >= limit):
                 return items
 
-    async def scan_page(self, index: str, start: Item | None, *, fields: Collection[str]) -> Page:
-        """Return a page of the whole index and where the next one begins."""
-        return await self._ask(
-            partial(
-                self._client.scan_single_page, self.name, index=index, start_key=start, projection=_projection(fields)
-            )
-        )
+    async def scan_index(self) -> list[Item]:
+        """Return what all lists of the index hold, in no order, as it was a moment ago."""
+        items: list[Item] = []
+        start: Item | None = None
+        while True:
+            page = await self._ask(partial(self._client.scan_single_page, self.name, index=LISTS, start_key=start))
+            items += page.items
+            start = page.last_evaluated_key
+            if start is None:
+                return items
 
     async def get_many(self, keys: Iterable[tuple[str, str]], *, fields: Collection[str] = ()) -> list[Item]:
         """Return those items that are there, as they are now, in no order. Fields must name the keys where needed."""

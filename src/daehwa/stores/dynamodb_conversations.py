@@ -1,0 +1,209 @@
+"""Conversations in the table: listing, changing, deleting, and removing for good.
+
+How this works and why. A conversation's own item carries the index's keys: in which list it stands and where. Whoever
+moves it on the strength of what was read says so in the write's condition, and reads again where that has changed.
+"""
+
+from typing import Any, Final, TypeAlias
+
+import msgspec
+from aiodynamo.errors import ConditionalCheckFailed
+from aiodynamo.expressions import Condition, F, HashKey, RangeKey, UpdateExpression
+from aiodynamo.models import ReturnValues
+
+from daehwa.conversation.errors import ConversationNotFound, StoreError
+from daehwa.conversation.ids import now_ms
+from daehwa.conversation.messages import Conversation, Message, TitleSource, Usage
+from daehwa.conversation.ports import ConversationChanges, ConversationPage
+from daehwa.stores import dynamodb_table as names
+from daehwa.stores.dynamodb_client import DynamoTable, changes
+from daehwa.stores.dynamodb_conversation import (
+    BEING_PURGED,
+    conversation_item_of,
+    could_be_id,
+    message_in,
+    owned_item,
+    read_conversation,
+)
+from daehwa.stores.dynamodb_items import conversation_id, conversation_of, is_head, listing, message_id
+from daehwa.stores.ordering import ListPosition, encode_cursor, in_tree_order, position_in_list
+from daehwa.stores.records import storable
+
+Item: TypeAlias = dict[str, Any]
+
+_ATTEMPTS: Final = 50
+_TOKENS: Final = ("input", "output", "cached", "reasoning")
+
+
+class DynamoConversations:
+    """What a store does for conversations."""
+
+    def __init__(self, table: DynamoTable) -> None:
+        self._table = table
+
+    async def get(self, owner: str, conversation: str) -> tuple[Conversation, tuple[Message, ...]]:
+        """Return a conversation with its messages."""
+        if not could_be_id(conversation):
+            raise ConversationNotFound
+        stored = await read_conversation(self._table, conversation)
+        there = stored.conversation
+        if there is None or stored.is_deleted or there.owner != owner:
+            raise ConversationNotFound
+        return there, in_tree_order(stored.messages())
+
+    async def list_page(
+        self, owner: str, *, archived: bool, start: ListPosition | None, limit: int
+    ) -> ConversationPage:
+        """Return the page that begins after a position, out of the index alone."""
+        condition: Any = HashKey(names.LIST, names.conversation_list(owner, archived=archived))
+        if start is not None:
+            order = names.conversation_order(pinned=start.pinned, updated=start.updated, conversation=start.id)
+            condition = condition & RangeKey(names.ORDER).lt(order)
+        items = await self._table.query(condition, index=names.LISTS, newest_first=True, limit=limit + 1)
+        page = tuple(map(conversation_of, items[:limit]))
+        return ConversationPage(page, encode_cursor(position_in_list(page[-1])) if len(items) > limit else None)
+
+    async def change(self, owner: str, conversation: str, wanted: ConversationChanges) -> Conversation:
+        """Apply changes and return the result."""
+        wanted = storable(wanted)
+        item = await owned_item(self._table, owner, conversation)
+        if wanted.leaf is not None:
+            await message_in(self._table, conversation, wanted.leaf, "leaf")
+        given = {name: value for name, value in msgspec.structs.asdict(wanted).items() if value is not None}
+        if not given:
+            return conversation_of(item)
+        if "title" in given:
+            given["title_source"] = "user"
+        for _ in range(_ATTEMPTS):
+            there = conversation_of(item)
+            changed = msgspec.structs.replace(there, **given)
+            attributes = {_ATTRIBUTES[name]: value for name, value in given.items()} | listing(changed)
+            if (after := await self._move(item, changes(attributes))) is not None:
+                return conversation_of(after)
+            item = await owned_item(self._table, owner, conversation)
+        raise _too_many()
+
+    async def set_title(self, conversation: str, title: str, source: TitleSource, usage: Usage | None) -> bool:
+        """Give a title that a model made, unless it comes too late; keep its cost. The cost alone could be counted
+        twice, should the network lose an answer.
+        """
+        if not could_be_id(conversation):
+            return False
+        key = names.conversation_partition(conversation), names.CONVERSATION_SORT
+        given = changes({names.TITLE: storable(title), names.TITLE_SOURCE: source})
+        spent = _spent(usage)
+        is_there = F(names.OWNER).exists()
+        is_welcome = is_there & F(names.DELETED).does_not_exist() & F(names.TITLE_SOURCE).not_equals("user")
+        try:
+            await self._table.update(*key, given if spent is None else given & spent, condition=is_welcome)
+        except ConditionalCheckFailed:
+            pass
+        else:
+            return True
+        if spent is not None:
+            try:
+                await self._table.update(*key, spent, condition=is_there)
+            except ConditionalCheckFailed:
+                return False
+        return False
+
+    async def delete(self, owner: str, conversation: str) -> None:
+        """Hide a conversation until it is restored or purged."""
+        for _ in range(_ATTEMPTS):
+            item = await owned_item(self._table, owner, conversation)
+            deleted = now_ms()
+            given = {names.DELETED: deleted, **listing(conversation_of(item), deleted)}
+            if await self._move(item, changes(given)) is not None:
+                return
+        raise _too_many()
+
+    async def restore(self, owner: str, conversation: str) -> Conversation:
+        """Show a deleted conversation again."""
+        for _ in range(_ATTEMPTS):
+            item = await conversation_item_of(self._table, conversation)
+            if item is None or item[names.OWNER] != owner or item.get(names.DELETED) == BEING_PURGED:
+                raise ConversationNotFound
+            there = conversation_of(item)
+            if names.DELETED not in item:
+                return there
+            if await self._move(item, changes({names.DELETED: None, **listing(there)})) is not None:
+                return there
+        raise _too_many()
+
+    async def _move(self, item: Item, expression: UpdateExpression) -> Item | None:
+        """Change a conversation that still stands where it was read; None where it does not."""
+        stands = F(names.LIST).equals(item[names.LIST]) & F(names.ORDER).equals(item[names.ORDER])
+        return await self._changed(item, expression, stands)
+
+    async def _changed(self, item: Item, expression: UpdateExpression, condition: Condition) -> Item | None:
+        key = item[names.PARTITION_KEY], item[names.SORT_KEY]
+        try:
+            return await self._table.update(*key, expression, condition=condition, returns=ReturnValues.all_new)
+        except ConditionalCheckFailed:
+            return None
+
+    # ------------------------------------------------------------ removing for good
+
+    async def deleted_before(self, before: int) -> list[Item]:
+        """Return what was deleted before a time, and what an earlier purge did not come to the end of."""
+        condition = HashKey(names.LIST, names.DELETED_LIST) & RangeKey(names.ORDER).lt(names.moment_order(before))
+        return await self._table.query(condition, index=names.LISTS)
+
+    async def begin_purge(self, listed: Item) -> bool:
+        """Make sure that a conversation cannot be restored any more; return whether it is still to be purged."""
+        conversation = conversation_id(listed)
+        given = {names.DELETED: BEING_PURGED, names.ORDER: f"{names.moment_order(BEING_PURGED)}#{conversation}"}
+        stands = F(names.LIST).equals(names.DELETED_LIST) & F(names.ORDER).equals(listed[names.ORDER])
+        return (
+            await self._changed({**listed, names.SORT_KEY: names.CONVERSATION_SORT}, changes(given), stands) is not None
+        )
+
+    async def purge(self, conversation: str) -> None:
+        """Remove everything that is stored of a conversation, itself at the end: until then a next purge finds it."""
+        partition = names.conversation_partition(conversation)
+        fields = (names.SORT_KEY, names.ROLE)
+        items = await self._table.query(HashKey(names.PARTITION_KEY, partition), fields=fields)
+        sorts = [item[names.SORT_KEY] for item in items if item[names.SORT_KEY] != names.CONVERSATION_SORT]
+        places = [names.place_partition(message_id(item)) for item in items if is_head(item)]
+        await self._table.write_many(
+            deletes=[*((place, names.PLACE_SORT) for place in places), *((partition, sort) for sort in sorts)]
+        )
+        await self._table.delete(partition, names.CONVERSATION_SORT)
+
+
+_ATTRIBUTES: Final = {
+    "title": names.TITLE,
+    "title_source": names.TITLE_SOURCE,
+    "pinned": names.PINNED,
+    "archived": names.ARCHIVED,
+    "leaf": names.LEAF,
+}
+
+
+def _spent(usage: Usage | None) -> UpdateExpression | None:
+    """Return what adds the tokens of a title to those of the titles before."""
+    if usage is None:
+        return None
+    added = UpdateExpression()
+    for attribute, tokens in zip(names.TITLE_USAGE, _TOKENS, strict=True):
+        added &= F(attribute).add(getattr(usage, tokens))
+    return added
+
+
+def title_usage_of(item: Item) -> Usage | None:
+    """Return the tokens that a conversation's titles took, None where no model made one."""
+    if names.TITLE_USAGE[0] not in item:
+        return None
+    return Usage(**{tokens: item[name] for name, tokens in zip(names.TITLE_USAGE, _TOKENS, strict=True)})
+
+
+def title_usage_attributes(usage: Usage | None) -> Item:
+    """Return the attributes that hold the tokens of titles."""
+    return {
+        name: None if usage is None else getattr(usage, tokens)
+        for name, tokens in zip(names.TITLE_USAGE, _TOKENS, strict=True)
+    }
+
+
+def _too_many() -> StoreError:
+    return StoreError("Too many are changing this conversation at once. Try again in a moment.")

@@ -1,0 +1,260 @@
+"""Turns in the table: each begins in one transaction, grows by one write a checkpoint, and ends in one write.
+
+How this works and why. A turn is checked against the conversation as one consistent query finds it, and stored by a
+transaction whose conditions say that nothing which matters has changed since; where they do not hold, it is read and
+checked again. Who may use a message's id is settled before, by an item of its own under that id: it also says where
+the message is, for those who know nothing but its id. A checkpoint's write brings back whether the reply is to stop,
+and touches no key of the index, so it costs what the reply's item costs and no read.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final, TypeAlias
+from weakref import WeakValueDictionary
+
+import msgspec
+from aiodynamo.errors import ConditionalCheckFailed
+from aiodynamo.expressions import F, HashKey
+from aiodynamo.models import ReturnValues
+from aiodynamo.operations import Put, Update
+
+from daehwa.conversation.errors import StoreError
+from daehwa.conversation.messages import Conversation, Message
+from daehwa.conversation.ports import BegunTurn, Checkpoint, NewTurn
+from daehwa.conversation.tree import Stored, check_turn
+from daehwa.stores import dynamodb_table as names
+from daehwa.stores.dynamodb_client import DynamoTable, Operation, changes, gathered
+from daehwa.stores.dynamodb_conversation import (
+    StoredConversation,
+    is_streaming,
+    message_in,
+    owned_message,
+    read_conversation,
+    take_id,
+)
+from daehwa.stores.dynamodb_items import (
+    Text,
+    conversation_id,
+    conversation_item,
+    end_attributes,
+    listing,
+    message_id,
+    message_item,
+    message_sort,
+    piece_items,
+    text_attributes,
+    text_of,
+)
+from daehwa.stores.records import storable
+
+Item: TypeAlias = dict[str, Any]
+
+_ATTEMPTS: Final = 50
+
+
+class DynamoTurns:
+    """What a store does for turns. Remembers of replies that grow here which pieces of their text are stored."""
+
+    def __init__(self, table: DynamoTable) -> None:
+        self._table = table
+        self._stored_pieces: dict[str, frozenset[str]] = {}
+        self._one_at_a_time: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    # ------------------------------------------------------------ begin
+
+    async def begin(self, turn: NewTurn) -> BegunTurn:
+        """Store a turn, or return it as it is stored."""
+        turn = storable(turn)
+        # Turns of one conversation that begin here at once would only have each other read everything again.
+        lock = self._one_at_a_time.setdefault(turn.conversation, asyncio.Lock())
+        for _ in range(_ATTEMPTS):
+            stored = await read_conversation(self._table, turn.conversation)
+            if not check_turn(turn, _what_is_stored(turn, stored)):
+                return _there_already(turn, stored)
+            await self._take_ids(turn)
+            async with lock:
+                begun = await self._attempt(turn, stored)
+            if begun is not None:
+                return begun
+        raise StoreError("Too many are changing this conversation at once. Try again in a moment.")
+
+    async def _attempt(self, turn: NewTurn, stored: StoredConversation) -> BegunTurn | None:
+        """Store the turn on top of what was read; None where that is no longer so."""
+        new_question = turn.question if turn.question and stored.message(turn.question.id) is None else None
+        conversation, operation = self._conversation_operation(turn, stored)
+        operations = [operation, await self._message_operation(turn.reply, turn.runner)]
+        if new_question is not None:
+            operations.append(await self._message_operation(new_question, None))
+        if await self._table.transact(operations):
+            return None
+        path = stored.path_to(turn.reply.parent if new_question is None else new_question.parent)
+        if new_question is not None:
+            path.append(new_question)
+        return BegunTurn(created=True, conversation=conversation, reply=turn.reply, path=tuple(path))
+
+    async def _take_ids(self, turn: NewTurn) -> None:
+        """Make sure that no other conversation has messages with these ids, now and later. Raise `IdTaken`."""
+        taken = [take_id(self._table, turn.reply, "reply")]
+        if turn.question is not None:
+            taken.append(take_id(self._table, turn.question, "message.id"))
+        await gathered(taken)
+
+    def _conversation_operation(self, turn: NewTurn, stored: StoredConversation) -> tuple[Conversation, Operation]:
+        reply, there = turn.reply, stored.conversation
+        if there is None:
+            new = Conversation(
+                id=turn.conversation,
+                owner=turn.owner,
+                title=turn.title,
+                model=reply.model,
+                leaf=reply.id,
+                created=reply.created,
+                updated=reply.created,
+            )
+            is_new = F(names.PARTITION_KEY).does_not_exist()
+            return new, Put(self._table.name, {**conversation_item(new), names.TURNS: 1}, is_new)
+        updated = max(there.updated, reply.created)
+        changed = msgspec.structs.replace(there, updated=updated, leaf=reply.id, model=reply.model)
+        listed = listing(changed)
+        given = {
+            names.UPDATED: updated,
+            names.LEAF: reply.id,
+            names.MODEL: reply.model,
+            names.ORDER: listed[names.ORDER],
+        }
+        # Not deleted, archived or pinned meanwhile, and not used at a later time.
+        is_same = F(names.LIST).equals(listed[names.LIST]) & F(names.ORDER).between(
+            f"{there.pinned:d}", listed[names.ORDER]
+        )
+        key = {
+            names.PARTITION_KEY: names.conversation_partition(turn.conversation),
+            names.SORT_KEY: names.CONVERSATION_SORT,
+        }
+        return changed, Update(self._table.name, key, changes(given) & F(names.TURNS).add(1), is_same)
+
+    async def _message_operation(self, message: Message, runner: str | None) -> Operation:
+        text = text_of(message.parts)
+        await self._store_pieces(message.conversation, message.id, text)
+        is_new = F(names.PARTITION_KEY).does_not_exist()
+        return Put(self._table.name, message_item(message, text, runner), is_new)
+
+    # ------------------------------------------------------------ grow
+
+    async def save_checkpoints(self, checkpoints: Sequence[Checkpoint]) -> frozenset[str]:
+        """Store growing replies, each by itself, and return which were asked to stop."""
+        asked = await gathered(map(self._save_checkpoint, checkpoints))
+        return frozenset(at.reply for at, is_asked in zip(checkpoints, asked, strict=True) if is_asked)
+
+    async def _save_checkpoint(self, checkpoint: Checkpoint) -> bool:
+        given: Item = {names.HEARTBEAT: checkpoint.heartbeat}
+        if checkpoint.parts is not None:
+            text = text_of(checkpoint.parts)
+            await self._store_pieces(checkpoint.conversation, checkpoint.reply, text)
+            given |= {names.POSITION: checkpoint.position, **text_attributes(text)}
+        # Setting the flag to what it is brings it back with the answer, without reading the rest.
+        expression = changes(given) & F(names.STOP).set_if_not_exists(False)
+        key = names.conversation_partition(checkpoint.conversation), message_sort(checkpoint.reply)
+        is_next = is_streaming() & F(names.POSITION).lte(checkpoint.position)
+        try:
+            there = await self._table.update(*key, expression, condition=is_next, returns=ReturnValues.updated_new)
+        except ConditionalCheckFailed:
+            there = await self._table.get(*key, fields=(names.STOP,)) or {}
+        return bool(there.get(names.STOP))
+
+    async def _store_pieces(self, conversation: str, message: str, text: Text) -> None:
+        """Store the pieces of a text that come before its last, those that are not stored yet."""
+        if not text.earlier:
+            return
+        stored = self._stored_pieces.get(message, frozenset())
+        new = {name: piece for name, piece in text.earlier.items() if name not in stored}
+        await self._table.write_many(puts=piece_items(conversation, message, new))
+        self._stored_pieces[message] = frozenset(text.earlier)
+
+    # ------------------------------------------------------------ end
+
+    async def finish(self, reply: Message) -> Message | None:
+        """Store a reply's end, unless it has one already that counts; return it as stored if this is its end."""
+        reply = storable(reply)
+        text = text_of(reply.parts)
+        key = names.conversation_partition(reply.conversation), message_sort(reply.id)
+        given = {
+            names.STATUS: reply.status,
+            names.POSITION: reply.position,
+            **end_attributes(reply),
+            **text_attributes(text),
+            **_NOT_RUNNING,
+        }
+        is_open = is_streaming() | (F(names.STATUS).equals("interrupted") & F(names.ERROR).does_not_exist())
+        await self._store_pieces(reply.conversation, reply.id, text)
+        self._stored_pieces.pop(reply.id, None)
+        try:
+            await self._table.update(*key, changes(given), condition=is_open)
+        except ConditionalCheckFailed:
+            return None
+        return reply
+
+    async def request_stop(self, owner: str, reply: str) -> Message:
+        """Note that a reply shall stop, and return it."""
+        message = await owned_message(self._table, owner, reply, "reply")
+        if message.status != "streaming" or await self.ask_to_stop(message.conversation, reply):
+            return message
+        return await message_in(self._table, message.conversation, reply, "reply")
+
+    async def ask_to_stop(self, conversation: str, reply: str) -> bool:
+        """Note that a reply shall stop; return whether it is still being made."""
+        key = names.conversation_partition(conversation), message_sort(reply)
+        try:
+            await self._table.update(*key, changes({names.STOP: True}), condition=is_streaming())
+        except ConditionalCheckFailed:
+            return False
+        return True
+
+    async def interrupt(self, heartbeat_before: int, runner: str | None) -> list[Message]:
+        """Mark replies whose runner is gone, and return them."""
+        running = await self._table.query(HashKey(names.LIST, names.RUNNING_LIST), index=names.LISTS)
+        keys = [(head[names.PARTITION_KEY], head[names.SORT_KEY]) for head in running]
+        fields = (names.PARTITION_KEY, names.SORT_KEY, names.CREATED, names.HEARTBEAT, names.RUNNER)
+        heads = await self._table.get_many(keys, fields=fields)
+        dead = [head for head in heads if _is_dead(head, heartbeat_before, runner)]
+        marked = await gathered(self._interrupt(head, heartbeat_before, runner) for head in dead)
+        return [message for message in marked if message is not None]
+
+    async def _interrupt(self, head: Item, heartbeat_before: int, runner: str | None) -> Message | None:
+        alive = F(names.HEARTBEAT) if names.HEARTBEAT in head else F(names.CREATED)
+        is_dead = alive.lt(heartbeat_before)
+        if runner is not None:
+            is_dead |= F(names.RUNNER).equals(runner)
+        given = {names.STATUS: "interrupted", **_NOT_RUNNING}
+        try:
+            await self._table.update(
+                head[names.PARTITION_KEY], head[names.SORT_KEY], changes(given), condition=is_streaming() & is_dead
+            )
+        except ConditionalCheckFailed:
+            return None
+        return await message_in(self._table, conversation_id(head), message_id(head), "reply")
+
+
+_NOT_RUNNING: Final[Item] = {names.LIST: None, names.ORDER: None, names.RUNNER: None, names.STOP: None}
+
+
+def _is_dead(head: Item, heartbeat_before: int, runner: str | None) -> bool:
+    alive: int = head[names.HEARTBEAT] if names.HEARTBEAT in head else head[names.CREATED]
+    return alive < heartbeat_before or (runner is not None and bool(head.get(names.RUNNER) == runner))
+
+
+def _what_is_stored(turn: NewTurn, stored: StoredConversation) -> Stored:
+    question = turn.question
+    return Stored(
+        conversation=stored.conversation,
+        deleted=stored.is_deleted,
+        question=None if question is None else stored.message(question.id),
+        reply=stored.message(turn.reply.id),
+        parent=stored.message(turn.reply.parent if question is None else question.parent),
+    )
+
+
+def _there_already(turn: NewTurn, stored: StoredConversation) -> BegunTurn:
+    conversation, reply = stored.conversation, stored.message(turn.reply.id)
+    if conversation is None or reply is None:
+        raise StoreError("This conversation is being removed. Begin a new one.")
+    return BegunTurn(created=False, conversation=conversation, reply=reply)
