@@ -54,6 +54,7 @@ class Environment:
         self.frozen = False
         self.alive = False
         self.init_seconds = 0.0
+        self.port = _free_port()
         self._closed = False
         self.used_at = 0.0
         self._processes: list[asyncio.subprocess.Process] = []
@@ -204,7 +205,7 @@ class Environment:
             "AWS_ACCESS_KEY_ID": "ASIATESTTESTTESTTEST",
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_SESSION_TOKEN": "test",
-            "AWS_LWA_PORT": str(_free_port()),
+            "AWS_LWA_PORT": str(self.port),
             "PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin",
             "LANG": "en_US.UTF-8",
             "TZ": ":UTC",
