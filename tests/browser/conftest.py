@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from browser.accessibility import axe_core
 from browser.reader import Reader, Readers, Watch
 from model import Model
 from playwright.async_api import Browser, async_playwright, expect
@@ -48,6 +49,11 @@ async def program(tmp_path_factory: pytest.TempPathFactory, played: Model) -> As
     settings = {"OPENAI_BASE_URL": played.upstream.base_url}
     async with serving(tmp_path_factory.mktemp("home") / "data", settings) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    return axe_core()
 
 
 @pytest.fixture

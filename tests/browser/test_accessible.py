@@ -1,43 +1,17 @@
 """axe-core finds nothing, in any state; what it cannot see is held here too."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
+from browser.accessibility import faults
 from browser.reader import PHONE, Reader, Readers
 from browser.samples import MARKDOWN
 from model import Model
 from playwright.async_api import expect
-from program import ROOT
 from upstream import CUT, ROLE, text
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
-
-AXE = Path(ROOT, "web", "node_modules", "axe-core", "axe.min.js")
-CHECK = """async () => {
-    const { passes, violations } = await axe.run(document, { resultTypes: ["violations"] });
-    if (passes.length < 10) return ["axe-core looked at nothing"];
-    return violations.flatMap((rule) =>
-        rule.nodes.map((node) => `${rule.id}: ${node.html.slice(0, 200)} ${node.failureSummary}`));
-}"""
-STILL = """() => Promise.all(
-    document.getAnimations().filter((it) => it.effect?.getTiming().iterations === 1).map((it) => it.finished)
-)"""
-
-
-@pytest.fixture(scope="module")
-def axe() -> str:
-    assert AXE.is_file(), "axe-core is not installed: python scripts/npm.py install brings it."
-    return AXE.read_text(encoding="utf-8")
-
-
-async def faults(reader: Reader, axe: str) -> list[str]:
-    await reader.page.mouse.move(640, 20)
-    await reader.page.evaluate(STILL)
-    await reader.page.evaluate(axe)
-    found: list[str] = await reader.page.evaluate(CHECK)
-    return found
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

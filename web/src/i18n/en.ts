@@ -24,7 +24,7 @@ export const signIn = {
   ended: "You were signed out",
   endedWhy: "Your session has ended. Sign in again to go on. What you wrote is kept here.",
   endedNote: "You are signed out.",
-  account: params("Account: {name}"),
+  account: "Account",
   admin: "Admin",
   signOut: "Sign out",
 };

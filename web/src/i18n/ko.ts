@@ -27,7 +27,7 @@ export const ko = {
     ended: "로그아웃됐어요",
     endedWhy: "로그인이 만료됐어요. 계속하려면 다시 로그인해 주세요. 작성한 내용은 여기 그대로 있어요.",
     endedNote: "로그아웃된 상태예요.",
-    account: "계정: {name}",
+    account: "계정",
     admin: "관리자",
     signOut: "로그아웃",
   },
