@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
+from dynamodb_local import shared_server
 
 from daehwa.conversation.ports import ConversationStore
+from daehwa.stores.dynamodb import DynamoStore
 from daehwa.stores.memory import MemoryStore
 from daehwa.stores.sqlite import SqliteStore
 
@@ -21,7 +23,13 @@ async def open_sqlite(folder: Path) -> ConversationStore:
     return await SqliteStore.open(folder / "daehwa.db")
 
 
-STORES: dict[str, Opener] = {"memory": open_memory, "sqlite": open_sqlite}
+async def open_dynamodb(_folder: Path) -> ConversationStore:
+    """Open a store in a table of its own."""
+    server = shared_server()
+    return DynamoStore(server.connect(await server.new_table()))
+
+
+STORES: dict[str, Opener] = {"memory": open_memory, "sqlite": open_sqlite, "dynamodb": open_dynamodb}
 
 
 @pytest.fixture(params=list(STORES))

@@ -38,6 +38,7 @@ from aiodynamo.models import (
     BatchGetRequest,
     BatchWriteRequest,
     DecorelatedJitterRetry,
+    Page,
     RetryTimeout,
     ReturnValues,
     Select,
@@ -186,52 +187,54 @@ class DynamoTable:
 
     # ------------------------------------------------------------ many items
 
-    async def query(  # noqa: PLR0913 - what DynamoDB lets one say of a query
+    async def query(
         self,
         condition: KeyCondition,
         *,
-        index: str | None = None,
-        newest_first: bool = False,
-        limit: int | None = None,
         fields: Collection[str] = (),
         where: Condition | None = None,
         as_of_now: bool = True,
     ) -> list[Item]:
-        """Return all items of a partition, or the first `limit`, in order: of the table as they are now (without
-        `as_of_now` at half the cost, as they were a moment ago), of the index as they were a moment ago.
+        """Return all items of a partition in order, or these fields of them: as they are now, or without `as_of_now` at
+        half the cost, as they were a moment ago.
         """
-        items: list[Item] = []
-        start: Item | None = None
-        while True:
-            page = await self._ask(
-                partial(
-                    self._client.query_single_page,
-                    self.name,
-                    condition,
-                    start_key=start,
-                    filter_expression=where,
-                    scan_forward=not newest_first,
-                    index=index,
-                    limit=None if limit is None else limit - len(items),
-                    projection=_projection(fields),
-                    select=Select.all_attributes if index is None else Select.all_projected_attributes,
-                    consistent_read=as_of_now and index is None,
-                )
-            )
-            items += page.items
-            start = page.last_evaluated_key
-            if start is None or (limit is not None and len(items) >= limit):
-                return items
+        ask = partial(
+            self._client.query_single_page,
+            self.name,
+            condition,
+            filter_expression=where,
+            projection=_projection(fields),
+            consistent_read=as_of_now,
+        )
+        return await self._all_pages(ask, None)
 
-    async def scan_index(self) -> list[Item]:
+    async def query_list(
+        self, condition: KeyCondition, *, newest_first: bool = False, limit: int | None = None
+    ) -> list[Item]:
+        """Return what a list of the index holds in order, all of it or the first `limit`, as it was a moment ago."""
+        ask = partial(
+            self._client.query_single_page,
+            self.name,
+            condition,
+            scan_forward=not newest_first,
+            index=LISTS,
+            select=Select.all_projected_attributes,
+        )
+        return await self._all_pages(ask, limit)
+
+    async def scan_lists(self) -> list[Item]:
         """Return what all lists of the index hold, in no order, as it was a moment ago."""
+        return await self._all_pages(partial(self._client.scan_single_page, self.name, index=LISTS), None)
+
+    async def _all_pages(self, ask: Callable[..., Awaitable[Page]], limit: int | None) -> list[Item]:
         items: list[Item] = []
         start: Item | None = None
         while True:
-            page = await self._ask(partial(self._client.scan_single_page, self.name, index=LISTS, start_key=start))
+            left = None if limit is None else limit - len(items)
+            page = await self._ask(partial(ask, start_key=start, limit=left))
             items += page.items
             start = page.last_evaluated_key
-            if start is None:
+            if start is None or (left is not None and len(page.items) >= left):
                 return items
 
     async def get_many(self, keys: Iterable[tuple[str, str]], *, fields: Collection[str] = ()) -> list[Item]:

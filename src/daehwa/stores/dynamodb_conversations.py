@@ -59,7 +59,7 @@ class DynamoConversations:
         if start is not None:
             order = names.conversation_order(pinned=start.pinned, updated=start.updated, conversation=start.id)
             condition = condition & RangeKey(names.ORDER).lt(order)
-        items = await self._table.query(condition, index=names.LISTS, newest_first=True, limit=limit + 1)
+        items = await self._table.query_list(condition, newest_first=True, limit=limit + 1)
         page = tuple(map(conversation_of, items[:limit]))
         return ConversationPage(page, encode_cursor(position_in_list(page[-1])) if len(items) > limit else None)
 
@@ -147,7 +147,7 @@ class DynamoConversations:
     async def deleted_before(self, before: int) -> list[Item]:
         """Return what was deleted before a time, and what an earlier purge did not come to the end of."""
         condition = HashKey(names.LIST, names.DELETED_LIST) & RangeKey(names.ORDER).lt(names.moment_order(before))
-        return await self._table.query(condition, index=names.LISTS)
+        return await self._table.query_list(condition)
 
     async def begin_purge(self, listed: Item) -> bool:
         """Make sure that a conversation cannot be restored any more; return whether it is still to be purged."""

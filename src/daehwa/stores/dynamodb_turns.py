@@ -211,7 +211,7 @@ class DynamoTurns:
 
     async def interrupt(self, heartbeat_before: int, runner: str | None) -> list[Message]:
         """Mark replies whose runner is gone, and return them."""
-        running = await self._table.query(HashKey(names.LIST, names.RUNNING_LIST), index=names.LISTS)
+        running = await self._table.query_list(HashKey(names.LIST, names.RUNNING_LIST))
         keys = [(head[names.PARTITION_KEY], head[names.SORT_KEY]) for head in running]
         fields = (names.PARTITION_KEY, names.SORT_KEY, names.CREATED, names.HEARTBEAT, names.RUNNER)
         heads = await self._table.get_many(keys, fields=fields)

@@ -1,0 +1,138 @@
+"""Conversations in one DynamoDB table: the store of the AWS home."""
+# ruff: noqa: D102 - what the methods do is written once, on the protocol
+
+import logging
+from collections.abc import AsyncIterator, Sequence
+from typing import Literal, Self
+
+from aiodynamo.credentials import Credentials
+from aiodynamo.http.types import HttpImplementation
+
+from daehwa.conversation.errors import StoreError
+from daehwa.conversation.messages import Conversation, Message, TitleSource, Usage
+from daehwa.conversation.ports import (
+    BegunTurn,
+    Checkpoint,
+    ConversationChanges,
+    ConversationPage,
+    ConversationRecord,
+    NewTurn,
+    SearchHit,
+)
+from daehwa.stores.dynamodb_archive import DynamoArchive
+from daehwa.stores.dynamodb_client import DynamoTable, gathered
+from daehwa.stores.dynamodb_conversation import owned_message, streaming_replies
+from daehwa.stores.dynamodb_conversations import DynamoConversations
+from daehwa.stores.dynamodb_items import conversation_id
+from daehwa.stores.dynamodb_search import DynamoSearch
+from daehwa.stores.dynamodb_table import OWNER
+from daehwa.stores.dynamodb_turns import DynamoTurns
+from daehwa.stores.ordering import decode_cursor
+
+_log = logging.getLogger("daehwa.store")
+
+
+class DynamoStore:
+    """A `ConversationStore` in a table that is there already. Made by `DynamoStore.open`, or on a table that others
+    use too.
+    """
+
+    def __init__(self, table: DynamoTable) -> None:
+        self.table = table
+        self._turns = DynamoTurns(table)
+        self._conversations = DynamoConversations(table)
+        self._search = DynamoSearch(table)
+        self._archive = DynamoArchive(table, self._search)
+
+    @classmethod
+    def open(
+        cls,
+        *,
+        table: str,
+        region: str,
+        endpoint: str | None = None,
+        http: HttpImplementation | None = None,
+        credentials: Credentials | None = None,
+    ) -> Self:
+        """Return the store in a table; see `DynamoTable.connect`. Nothing is asked of it yet."""
+        return cls(
+            DynamoTable.connect(table=table, region=region, endpoint=endpoint, http=http, credentials=credentials)
+        )
+
+    async def begin_turn(self, turn: NewTurn) -> BegunTurn:
+        return await self._turns.begin(turn)
+
+    async def save_checkpoints(self, checkpoints: Sequence[Checkpoint]) -> frozenset[str]:
+        """Each is one write of its own, so when one of them fails the others may be stored."""
+        return await self._turns.save_checkpoints(checkpoints)
+
+    async def finish_reply(self, reply: Message) -> None:
+        stored = await self._turns.finish(reply)
+        if stored is not None:
+            await self._index(stored)
+
+    async def request_stop(self, owner: str, reply: str) -> Message:
+        return await self._turns.request_stop(owner, reply)
+
+    async def interrupt_replies(self, *, heartbeat_before: int, runner: str | None = None) -> int:
+        interrupted = await self._turns.interrupt(heartbeat_before, runner)
+        await gathered(map(self._index, interrupted))
+        return len(interrupted)
+
+    async def get_message(self, owner: str, message: str) -> Message:
+        return await owned_message(self.table, owner, message, "message")
+
+    async def get_conversation(self, owner: str, conversation: str) -> tuple[Conversation, tuple[Message, ...]]:
+        return await self._conversations.get(owner, conversation)
+
+    async def list_conversations(
+        self, owner: str, *, archived: bool = False, after: str | None = None, limit: int = 50
+    ) -> ConversationPage:
+        """Read the index, which follows the table by a moment: another process's change may still be missing."""
+        start = None if after is None else decode_cursor(after)
+        return await self._conversations.list_page(owner, archived=archived, start=start, limit=max(1, limit))
+
+    async def search_conversations(self, owner: str, query: str, *, limit: int = 30) -> tuple[SearchHit, ...]:
+        return await self._search.search(owner, query, limit=max(1, limit))
+
+    async def change_conversation(self, owner: str, conversation: str, changes: ConversationChanges) -> Conversation:
+        return await self._conversations.change(owner, conversation, changes)
+
+    async def set_title(self, conversation: str, title: str, source: TitleSource, usage: Usage | None) -> bool:
+        return await self._conversations.set_title(conversation, title, source, usage)
+
+    async def delete_conversation(self, owner: str, conversation: str) -> None:
+        await self._conversations.delete(owner, conversation)
+        replies = await streaming_replies(self.table, conversation)
+        await gathered(self._turns.ask_to_stop(conversation, reply) for reply in replies)
+
+    async def restore_conversation(self, owner: str, conversation: str) -> Conversation:
+        return await self._conversations.restore(owner, conversation)
+
+    async def purge_deleted(self, *, before: int) -> int:
+        """One after the other; what this does not come to the end of, the next purge goes on with."""
+        count = 0
+        for listed in await self._conversations.deleted_before(before):
+            if not await self._conversations.begin_purge(listed):
+                continue
+            conversation = conversation_id(listed)
+            await self._search.forget(listed[OWNER], conversation)
+            await self._conversations.purge(conversation)
+            count += 1
+        return count
+
+    def export_conversations(self, owner: str | None = None) -> AsyncIterator[ConversationRecord]:
+        return self._archive.export_conversations(owner)
+
+    async def import_conversation(self, record: ConversationRecord) -> Literal["added", "changed", "same"]:
+        return await self._archive.import_conversation(record)
+
+    async def aclose(self) -> None:
+        await self.table.aclose()
+
+    async def _index(self, reply: Message) -> None:
+        try:
+            await self._search.index_reply(reply)
+        except StoreError as error:
+            # The reply is stored, which is what counts: search reads what no signature covers.
+            _log.warning("reply %s is stored, and search will find it more slowly: %s", reply.id, error.message)

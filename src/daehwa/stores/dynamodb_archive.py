@@ -1,0 +1,121 @@
+"""Conversations moved out of the table and into it, whole."""
+
+from collections.abc import AsyncIterator
+from typing import Any, Final, Literal, TypeAlias
+
+from aiodynamo.errors import ConditionalCheckFailed
+from aiodynamo.expressions import Condition, F
+
+from daehwa.conversation.archive import arriving, in_order_of_use, is_later, takes_place
+from daehwa.conversation.errors import IdTaken, StoreError
+from daehwa.conversation.messages import Message
+from daehwa.conversation.ports import ConversationRecord
+from daehwa.stores import dynamodb_table as names
+from daehwa.stores.dynamodb_client import DynamoTable, gathered
+from daehwa.stores.dynamodb_conversation import (
+    BEING_PURGED,
+    StoredConversation,
+    read_conversation,
+    take_id,
+)
+from daehwa.stores.dynamodb_conversations import title_usage_attributes, title_usage_of
+from daehwa.stores.dynamodb_items import conversation_item, conversation_of, message_item, piece_items, text_of
+from daehwa.stores.dynamodb_search import DynamoSearch
+from daehwa.stores.ordering import in_tree_order
+from daehwa.stores.records import storable
+
+Item: TypeAlias = dict[str, Any]
+
+_ATTEMPTS: Final = 50
+
+
+class DynamoArchive:
+    """What a store does to be moved."""
+
+    def __init__(self, table: DynamoTable, search: DynamoSearch) -> None:
+        self._table = table
+        self._search = search
+
+    async def export_conversations(self, owner: str | None) -> AsyncIterator[ConversationRecord]:
+        """Yield every conversation, as of when its turn comes; which there are, the index says."""
+        listed = [item for item in await self._table.scan_lists() if names.TITLE in item]
+        owned = [conversation_of(item) for item in listed if owner in {None, item[names.OWNER]}]
+        for conversation in in_order_of_use(owned):
+            record = _record_of(await read_conversation(self._table, conversation.id))
+            if record is not None:
+                yield record
+
+    async def import_conversation(self, record: ConversationRecord) -> Literal["added", "changed", "same"]:
+        """Store what of a record is not there yet. The conversation itself comes last, so that one which was cut off in
+        the middle is not shown, and the same import again completes it.
+        """
+        record = arriving(storable(record))
+        given = record.conversation
+        for _ in range(_ATTEMPTS):
+            stored = await read_conversation(self._table, given.id)
+            there = stored.conversation
+            _check_owner(record, stored)
+            new = [message for message in record.messages if _arrives(message, stored)]
+            is_newer = there is None or is_later(given, there)
+            if not new and not is_newer:
+                return "same"
+            await gathered(take_id(self._table, message, "messages") for message in new)
+            await self._search.index_messages(given.owner, new)
+            await self._store_messages(new)
+            turns = sum(message.role == "assistant" for message in new if stored.message(message.id) is None)
+            if await self._store_conversation(record, stored.item, turns, is_newer=is_newer):
+                return "added" if there is None else "changed"
+        raise StoreError("This conversation is in use. Import it again in a moment.")
+
+    async def _store_messages(self, messages: list[Message]) -> None:
+        items = []
+        for message in messages:
+            text = text_of(message.parts)
+            items += piece_items(message.conversation, message.id, text.earlier)
+            items.append(message_item(message, text, None))
+        await self._table.write_many(puts=items)
+
+    async def _store_conversation(
+        self, record: ConversationRecord, there: Item | None, turns: int, *, is_newer: bool
+    ) -> bool:
+        """Store a conversation in place of what was read; return false where that has changed."""
+        item = dict(there) if there is not None else {}
+        if is_newer:
+            fresh = conversation_item(record.conversation, record.deleted) | title_usage_attributes(record.title_usage)
+            item = {name: value for name, value in fresh.items() if value is not None}
+        item[names.TURNS] = turns + (0 if there is None else there.get(names.TURNS, 0))
+        is_as_read: Condition = F(names.PARTITION_KEY).does_not_exist()
+        if there is not None:
+            is_as_read = F(names.ORDER).equals(there[names.ORDER]) & F(names.TITLE).equals(there[names.TITLE])
+            is_as_read &= F(names.TURNS).equals(there.get(names.TURNS, 0))
+        try:
+            await self._table.put(item, condition=is_as_read)
+        except ConditionalCheckFailed:
+            return False
+        return True
+
+
+def _check_owner(record: ConversationRecord, stored: StoredConversation) -> None:
+    if stored.item is None:
+        return
+    if stored.item[names.OWNER] != record.conversation.owner:
+        raise IdTaken("conversation")
+    if stored.item.get(names.DELETED) == BEING_PURGED:
+        raise StoreError("This conversation is just being removed for good. Import it again in a minute.")
+
+
+def _arrives(message: Message, stored: StoredConversation) -> bool:
+    there = stored.message(message.id)
+    return there is None or takes_place(message, there)
+
+
+def _record_of(stored: StoredConversation) -> ConversationRecord | None:
+    conversation, item = stored.conversation, stored.item
+    if conversation is None or item is None or item.get(names.DELETED) == BEING_PURGED:
+        return None
+    return ConversationRecord(
+        conversation=conversation,
+        messages=in_tree_order(stored.messages()),
+        deleted=item.get(names.DELETED),
+        title_usage=title_usage_of(item),
+    )
