@@ -17,6 +17,7 @@ from daehwa.conversation.ids import new_id
 from daehwa.server.app import App, create_app
 from daehwa.server.options import ServerOptions
 from daehwa.server.run import BoundedHttpProtocol, Server
+from daehwa.sign_in.flow import SignIn
 
 Json = dict[str, Any]
 
@@ -133,10 +134,16 @@ async def listening(app: App) -> AsyncIterator[int]:
 
 
 @contextlib.asynccontextmanager
-async def serving(core: Core, page: Path, **options: Any) -> AsyncIterator[Site]:
+async def serving(core: Core, page: Path, *, sign_in: SignIn | None = None, **options: Any) -> AsyncIterator[Site]:
     """Serve a core; yield the site. The core is closed with it."""
     known: Any = {"version": "0.0-test", "user": User(id="me", name="Tester"), "page": page, **options}
-    app = create_app(store=core.store, running=core.running, catalogue=core.catalogue, options=ServerOptions(**known))
+    app = create_app(
+        store=core.store,
+        running=core.running,
+        catalogue=core.catalogue,
+        options=ServerOptions(**known),
+        sign_in=sign_in,
+    )
     async with listening(app) as port, aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
         yield Site(core, app, port, client)
         await core.running.aclose()

@@ -48,7 +48,7 @@ async def test_me_says_who_asks_and_what_there_is(site: Site) -> None:
     assert status == 200
     assert me == {
         "user": {"id": "me", "name": "Tester", "role": "member"},
-            "sign_in": False,
+        "sign_in": False,
         "home": "local",
         "version": "0.0-test",
         "default_model": "scripted/parrot",
