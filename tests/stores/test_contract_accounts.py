@@ -9,10 +9,12 @@ from typing import Any, TypeAlias
 
 import msgspec
 import pytest
+from dynamodb_local import shared_server
 
 from daehwa.accounts.people import Profile, Session, SignInAttempt
 from daehwa.accounts.ports import AccountStore
 from daehwa.conversation.ids import checked_id
+from daehwa.stores.dynamodb_accounts import DynamoAccounts
 from daehwa.stores.memory_accounts import MemoryAccounts
 from daehwa.stores.sqlite import SqliteStore
 from daehwa.stores.sqlite_accounts import SqliteAccounts
@@ -36,7 +38,17 @@ async def open_sqlite(folder: Path) -> AsyncIterator[AccountStore]:
         await store.aclose()
 
 
-ACCOUNT_STORES: dict[str, Opener] = {"memory": open_memory, "sqlite": open_sqlite}
+@contextlib.asynccontextmanager
+async def open_dynamodb(_folder: Path) -> AsyncIterator[AccountStore]:
+    server = shared_server()
+    table = server.connect(await server.new_table())
+    try:
+        yield DynamoAccounts(table)
+    finally:
+        await table.aclose()
+
+
+ACCOUNT_STORES: dict[str, Opener] = {"memory": open_memory, "sqlite": open_sqlite, "dynamodb": open_dynamodb}
 
 
 @pytest.fixture(params=list(ACCOUNT_STORES))

@@ -10,11 +10,13 @@ from typing import TypeAlias
 from uuid import uuid4
 
 import pytest
+from dynamodb_local import shared_server
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from daehwa.accounts.errors import BudgetExceeded
 from daehwa.accounts.ports import Budget, BudgetStore
+from daehwa.stores.dynamodb_budgets import DynamoBudgets
 from daehwa.stores.memory_budgets import MemoryBudgets
 from daehwa.stores.sqlite import SqliteStore
 from daehwa.stores.sqlite_budgets import SqliteBudgets
@@ -38,7 +40,17 @@ async def open_sqlite(folder: Path) -> AsyncIterator[BudgetStore]:
         await store.aclose()
 
 
-BUDGET_STORES: dict[str, Opener] = {"memory": open_memory, "sqlite": open_sqlite}
+@contextlib.asynccontextmanager
+async def open_dynamodb(_folder: Path) -> AsyncIterator[BudgetStore]:
+    server = shared_server()
+    table = server.connect(await server.new_table())
+    try:
+        yield DynamoBudgets(table)
+    finally:
+        await table.aclose()
+
+
+BUDGET_STORES: dict[str, Opener] = {"memory": open_memory, "sqlite": open_sqlite, "dynamodb": open_dynamodb}
 
 
 @pytest.fixture(params=list(BUDGET_STORES))

@@ -83,6 +83,22 @@ COVERED: Final = "y"
 # Where a message is.
 CONVERSATION: Final = "cv"
 
+# Attributes of people (the role stands under the name that a message's has), and of their sessions and attempts.
+ISSUER: Final = "is"
+SUBJECT: Final = "su"
+EMAIL: Final = "em"
+NAME: Final = "na"
+LAST_SEEN: Final = "ls"
+USER: Final = "u"
+VALUE: Final = "v"
+"""A session or an attempt, as JSON."""
+
+# Attributes of budgets.
+SPENT: Final = "sp"
+AMOUNT: Final = "am"
+COUNTERS: Final = "cs"
+SETTLED: Final = "se"
+
 LISTED: Final = (OWNER, TITLE, TITLE_SOURCE, MODEL, LEAF, PINNED, ARCHIVED, CREATED, UPDATED, RUNNER, TURNS)
 """What the index holds beside the keys: a conversation without its usage, and who makes a reply. None of it changes
 at a checkpoint, so a checkpoint writes nothing to the index."""
@@ -95,6 +111,11 @@ SIGNATURE_SORT: Final = "S1#"
 DELETED_LIST: Final = "D"
 RUNNING_LIST: Final = "R"
 USER_LIST: Final = "U"
+USER_SORT: Final = "U"
+ISSUER_SORT: Final = "I"
+SESSION_SORT: Final = "S"
+ATTEMPT_SORT: Final = "A"
+RESERVATION_SORT: Final = "R"
 
 
 def conversation_partition(conversation: str) -> str:
@@ -122,6 +143,31 @@ def signature_sort(conversation: str, number: int | None = None) -> str:
 def signed_conversation(sort: str) -> str:
     """Return the conversation whose signature has this sort key."""
     return sort.split("#")[2]
+
+
+def subject_partition(digest: str) -> str:
+    """Return the partition that says who an issuer's subject is, by the hash of both."""
+    return f"I#{digest}"
+
+
+def session_partition(session: str) -> str:
+    """Return the partition of a session."""
+    return f"S#{session}"
+
+
+def attempt_partition(attempt: str) -> str:
+    """Return the partition of a sign-in attempt."""
+    return f"A#{attempt}"
+
+
+def budget_partition(scope: str) -> str:
+    """Return the partition of a scope's counters of money, whose sort keys are periods."""
+    return f"B#{scope}"
+
+
+def reservation_partition(reservation: str) -> str:
+    """Return the partition of a reservation."""
+    return f"R#{reservation}"
 
 
 def conversation_list(owner: str, *, archived: bool) -> str:

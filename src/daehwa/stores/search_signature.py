@@ -3,7 +3,8 @@
 How this works and why. A token is hashed to 16 bits. The upper eight choose one of 256 buckets, the lower eight are
 kept in it: first the sizes of all buckets, then their bytes. So a signature grows with what it holds, can be added to
 without the text, and a token is looked for in about a microsecond. It never says "no" of a token that it holds; of
-another it says "perhaps" as often as it is full: 4 in 100 where it holds 2,600 of the 65,536. The text has the last word.
+another it says "perhaps" as often as it is full: 4 in 100 where it holds 2,600 of the 65,536. The text has the last
+word.
 
 What is kept of a text: every pair of neighbouring letters of scripts without spaces, and each letter; of words in
 scripts with spaces their beginnings of certain lengths, which is enough because a candidate is read anyway. Who changes
