@@ -13,9 +13,11 @@ import click
 import msgspec
 
 from daehwa.cli import cli
+from daehwa.cli.deploy import deploy
 from daehwa.providers.listing import PREFERRED
 from daehwa.settings import PREFIX, ProviderSettings, Settings
-from daehwa.settings.values import allowed_values, meta_of
+from daehwa.settings.sign_in import VARIABLES
+from daehwa.settings.values import SignInTable, allowed_values, meta_of
 
 ROOT = Path(__file__).resolve().parents[1]
 PART = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -45,6 +47,15 @@ def providers_table() -> str:
     return _table(("in `[[providers]]`", "default", "allowed", "what it does"), rows)
 
 
+def sign_in_table() -> str:
+    """Return the settings of signing in as a table."""
+    rows = [
+        (f"`{field.name}`", f"`{VARIABLES}{field.name.upper()}`", allowed_values(field), _description(field))
+        for field in msgspec.structs.fields(SignInTable)
+    ]
+    return _table(("in `[sign_in]`", "environment", "allowed", "what it does"), rows)
+
+
 def preferred_models() -> str:
     """Return the models that are the default where they are served, as one line."""
     return ", ".join(f"`{name}`" for name in PREFERRED) + "\n"
@@ -52,13 +63,17 @@ def preferred_models() -> str:
 
 def commands() -> str:
     """Return `--help` of the program and of each command."""
-    pages = [("daehwa", cli), *((f"daehwa {name}", command) for name, command in cli.commands.items())]
+    pages: list[tuple[str, click.Command]] = [("daehwa", cli)]
+    pages += [(f"daehwa {name}", command) for name, command in cli.commands.items() if name != deploy.name]
+    # The program imports it only when it is called.
+    pages += [("daehwa deploy", deploy), *((f"daehwa deploy {name}", below) for name, below in deploy.commands.items())]
     return "\n\n".join(f"## `{name} --help`\n\n```text\n{_help(name, command)}\n```" for name, command in pages) + "\n"
 
 
 PARTS: dict[str, Callable[[], str]] = {
     "settings": settings_table,
     "providers": providers_table,
+    "sign-in": sign_in_table,
     "preferred-models": preferred_models,
     "commands": commands,
 }

@@ -12,10 +12,13 @@ from typing import Any
 
 import msgspec
 
-from daehwa.settings.providers import OPENAI_URL, configured_providers
+from daehwa.settings.function import AwsSurroundings, aws_surroundings, check_home, checked_public_url
+from daehwa.settings.providers import OPENAI_URL, configured_providers, function_provider
+from daehwa.settings.sign_in import SECTION, configured_sign_in, sign_in_variables
 from daehwa.settings.source import SettingsFile, checked, meant
 from daehwa.settings.values import (
     ConfiguredProvider,
+    ConfiguredSignIn,
     LoadedSettings,
     ProviderSettings,
     Secret,
@@ -25,7 +28,9 @@ from daehwa.settings.values import (
 
 __all__ = [
     "OPENAI_URL",
+    "AwsSurroundings",
     "ConfiguredProvider",
+    "ConfiguredSignIn",
     "LoadedSettings",
     "ProviderSettings",
     "Secret",
@@ -33,6 +38,7 @@ __all__ = [
     "SettingsError",
     "has_display",
     "is_debugging",
+    "load_aws_surroundings",
     "load_settings",
     "program_name",
 ]
@@ -49,7 +55,8 @@ def load_settings(
 ) -> LoadedSettings:
     """Read everything; a flag that is None was not given. Raise `SettingsError`."""
     env = os.environ if environment is None else environment
-    file = SettingsFile.find(config, env)
+    # On AWS there is no file, and looking for one costs a start.
+    file = SettingsFile() if env.get(PREFIX + "HOME") == "aws" else SettingsFile.find(config, env)
     fields = {field.name: field for field in msgspec.structs.fields(Settings)}
     _refuse_unknown(file, env, list(fields))
     values: dict[str, Any] = {}
@@ -60,8 +67,22 @@ def load_settings(
             value, place, is_text = given
             values[name], sources[name] = checked(field, value, place, is_text=is_text), place
     settings = Settings(**values)
-    settings = msgspec.structs.replace(settings, data_dir=settings.data_dir.expanduser().absolute())
-    return LoadedSettings(values=settings, providers=configured_providers(file, env), file=file.path, sources=sources)
+    sign_in = configured_sign_in(file, env)
+    check_home(settings, sources, sign_in)
+    url = settings.public_url
+    settings = msgspec.structs.replace(
+        settings,
+        data_dir=settings.data_dir.expanduser().absolute(),
+        public_url=None if url is None else checked_public_url(url, sources["public_url"]),
+    )
+    is_local = settings.home == "local"
+    providers = configured_providers(file, env) if is_local else (function_provider(settings, sources["base_url"]),)
+    return LoadedSettings(values=settings, providers=providers, sign_in=sign_in, file=file.path, sources=sources)
+
+
+def load_aws_surroundings(environment: Mapping[str, str] | None = None) -> AwsSurroundings:
+    """Read what Lambda says of itself. Raise `SettingsError`."""
+    return aws_surroundings(os.environ if environment is None else environment)
 
 
 def is_debugging(environment: Mapping[str, str] | None = None) -> bool:
@@ -99,11 +120,11 @@ def _given(
 
 
 def _refuse_unknown(file: SettingsFile, env: Mapping[str, str], known: list[str]) -> None:
-    keys = [*known, "providers"]
+    keys = [*known, "providers", SECTION]
     for key in file.values:
         if key not in keys:
             raise SettingsError(f"{file.place(key)}: there is no setting '{key}'.{meant(key, keys)}")
-    variables = [PREFIX + name.upper() for name in known] + list(_NOT_SETTINGS)
+    variables = [*(PREFIX + name.upper() for name in known), *sign_in_variables(), *_NOT_SETTINGS]
     for variable in env:
         if variable.startswith(PREFIX) and variable not in variables:
             raise SettingsError(

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from daehwa.settings.source import SettingsFile, checked, meant
-from daehwa.settings.values import ConfiguredProvider, ProviderSettings, Secret, SettingsError
+from daehwa.settings.values import ConfiguredProvider, ProviderSettings, Secret, Settings, SettingsError
 
 OPENAI = "openai"
 OPENAI_URL = "https://api.openai.com/v1"
@@ -33,6 +33,15 @@ def configured_providers(file: SettingsFile, env: Mapping[str, str]) -> tuple[Co
         embedded = ProviderSettings(name=EMBEDDED, kind="embedded", titles=False)
         providers.append(ConfiguredProvider(settings=embedded, source="default"))
     return tuple(providers)
+
+
+def function_provider(settings: Settings, source: str) -> ConfiguredProvider:
+    """Return the one upstream of the home on AWS; its key is read from a parameter, later."""
+    return ConfiguredProvider(
+        settings=ProviderSettings(name=OPENAI, models=settings.models),
+        base_url=_checked_url(settings.base_url or OPENAI_URL, source),
+        source=source,
+    )
 
 
 def _file_providers(file: SettingsFile, env: Mapping[str, str]) -> list[ConfiguredProvider]:

@@ -1,19 +1,17 @@
 """Where settings come from: daehwa.toml, environment variables and flags, and how one value of them is checked."""
 
-import difflib
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import msgspec
-import platformdirs
 
 from daehwa.settings.values import YES_NO, SettingsError, allowed_values
 
 FILE_NAME = "daehwa.toml"
 _TABLE = re.compile(r"\s*\[\[\s*providers\s*\]\]")
+_SECTION = re.compile(r"\s*\[\s*([\w-]+)\s*\]")
 _WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
@@ -22,9 +20,14 @@ class SettingsFile:
 
     def __init__(self, path: Path | None = None, text: str = "") -> None:
         self.path = path
+        self.values: dict[str, Any] = {}
         self._lines = text.splitlines()
+        if path is None:
+            return
+        import tomllib  # noqa: PLC0415 - on AWS there is no file, and each start pays for imports
+
         try:
-            self.values: dict[str, Any] = tomllib.loads(text)
+            self.values = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise SettingsError(f"{path} is not valid TOML: {error}.") from None
 
@@ -35,6 +38,8 @@ class SettingsFile:
         if path is None and environment.get("DAEHWA_CONFIG"):
             by, path = "DAEHWA_CONFIG", Path(environment["DAEHWA_CONFIG"])
         if path is None:
+            import platformdirs  # noqa: PLC0415 - see above
+
             places = (Path.cwd(), platformdirs.user_config_path("daehwa", appauthor=False))
             path = next((place / FILE_NAME for place in places if (place / FILE_NAME).is_file()), None)
             if path is None:
@@ -49,16 +54,21 @@ class SettingsFile:
         except UnicodeDecodeError:
             raise SettingsError(f"The settings file {path} is not UTF-8 text. Save it as UTF-8.") from None
 
-    def place(self, key: str, table: int | None = None) -> str:
-        """Say where a key stands, at the top or in the numbered `[[providers]]` table."""
-        current = None
+    def place(self, key: str, table: int | str | None = None) -> str:
+        """Say where a key stands: at the top, in the numbered `[[providers]]` table, or in the section of a name."""
+        current: int | str | None = None
+        tables = 0
         written = re.compile(rf"""\s*["']?{re.escape(key)}["']?\s*[=.]|\s*\[+\s*(providers\.)?{re.escape(key)}\b""")
         for number, line in enumerate(self._lines, 1):
-            if _TABLE.match(line):
-                current = 0 if current is None else current + 1
             if current == table and written.match(line):
                 return f"{self.path}, line {number}"
-        return str(self.path) if table is None else self.table_place(table)
+            if _TABLE.match(line):
+                current, tables = tables, tables + 1
+            elif (section := _SECTION.match(line)) is not None:
+                current = section[1]
+            if current == table and written.match(line):
+                return f"{self.path}, line {number}"
+        return self.table_place(table) if isinstance(table, int) else str(self.path)
 
     def table_place(self, table: int) -> str:
         """Say where the numbered `[[providers]]` table begins."""
@@ -101,5 +111,7 @@ def _shown(value: object) -> str:
 
 def meant(name: str, known: list[str]) -> str:
     """Say which of the known names a wrong one is near to."""
+    import difflib  # noqa: PLC0415 - see above
+
     near = difflib.get_close_matches(name, known, 1)
     return f" Did you mean '{near[0]}'?" if near else f" There are: {', '.join(known)}."

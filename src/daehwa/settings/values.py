@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
-import platformdirs
 
 
 class SettingsError(Exception):
@@ -123,6 +122,61 @@ class ConfiguredProvider(msgspec.Struct, frozen=True, kw_only=True):
         return self.settings.name
 
 
+class SignInTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The `[sign_in]` table: an OpenID Connect provider. Each field is a variable DAEHWA_SIGN_IN_<FIELD> too."""
+
+    issuer: Annotated[
+        str | None,
+        _meta(
+            "an https:// address",
+            "The provider's address, exactly as its discovery document says it. With it, everybody has to sign in.",
+        ),
+    ] = None
+    client_id: Annotated[str | None, _meta("a text", "This program's client id at the provider.")] = None
+    client_secret_env: Annotated[
+        str | None,
+        _meta(
+            "the name of an environment variable",
+            "The environment variable that holds the client's secret, where the provider gave one.",
+        ),
+    ] = None
+    secret_parameter: Annotated[
+        str | None, _meta("the name of an SSM parameter", "On AWS only: where the client's secret is kept.")
+    ] = None
+    allowed_emails: Annotated[
+        tuple[str, ...],
+        _meta(
+            "a list of e-mail addresses and @domains, or *",
+            "Who may sign in. `*`: everybody whom the provider lets in.",
+        ),
+    ] = ()
+    admin_emails: Annotated[
+        tuple[str, ...], _meta("a list of e-mail addresses", "Who may sign in, and is an admin.")
+    ] = ()
+    logout_url: Annotated[
+        str | None,
+        _meta("an https:// address", "Where the provider ends its own session, where it does not announce that."),
+    ] = None
+
+
+class ConfiguredSignIn(msgspec.Struct, frozen=True, kw_only=True):
+    """Signing in, with what must be there found. `secret` is the client's, or `secret_parameter` where it is kept."""
+
+    issuer: str
+    client_id: str
+    secret: Secret | None = None
+    secret_parameter: str | None = None
+    allowed_emails: tuple[str, ...] = ()
+    admin_emails: tuple[str, ...] = ()
+    logout_url: str | None = None
+
+
+def _data_folder() -> Path:
+    import platformdirs  # noqa: PLC0415 - on AWS there is no such folder, and each start pays for imports
+
+    return platformdirs.user_data_path("daehwa", appauthor=False)
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How this process runs. Each field here is a key of daehwa.toml and a variable DAEHWA_<FIELD>."""
 
@@ -139,7 +193,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         ),
     ] = 8000
     data_dir: Annotated[Path, _meta("the path of a folder", "Where conversations are kept. `daehwa --data-dir`.")] = (
-        msgspec.field(default_factory=lambda: platformdirs.user_data_path("daehwa", appauthor=False))
+        msgspec.field(default_factory=_data_folder)
     )
     open_browser: Annotated[
         bool, _meta(YES_NO, "Whether to open the page in a browser where there is a display. `daehwa --no-open`.")
@@ -159,6 +213,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "reads and writes everything. `daehwa --allow-unprotected`.",
         ),
     ] = False
+    public_url: Annotated[
+        str | None,
+        _meta(
+            "an address such as https://chat.example.com, without a path",
+            "The address under which browsers know this server, where a proxy stands before it or people sign in. Left "
+            "out: the address it listens on.",
+        ),
+    ] = None
     default_model: Annotated[
         str | None, _meta("a model's id or name", "The model chosen for a new conversation, if it is served.")
     ] = None
@@ -170,13 +232,32 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "the title is the question.",
         ),
     ] = True
+    home: Annotated[
+        Literal["local", "aws"],
+        _meta('"local" or "aws"', "Where this runs. `daehwa deploy` sets it, and all below, on AWS."),
+    ] = "local"
+    table: Annotated[
+        str | None, _meta("the name of a DynamoDB table", "On AWS only: where conversations are kept.")
+    ] = None
+    key_parameter: Annotated[
+        str | None, _meta("the name of an SSM parameter", "On AWS only: where the upstream's key is kept.")
+    ] = None
+    base_url: Annotated[
+        str | None,
+        _meta("an address such as https://api.example.com/v1", "On AWS only: the upstream. Left out: OpenAI's."),
+    ] = None
+    models: Annotated[
+        tuple[str, ...],
+        _meta("a list of model names", "On AWS only: the models offered. Left out: those that `/v1/models` lists."),
+    ] = ()
 
 
 class LoadedSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings, the providers, and where each setting comes from."""
+    """The settings, the providers, sign-in where there is one, and where each setting comes from."""
 
     values: Settings
     providers: tuple[ConfiguredProvider, ...]
+    sign_in: ConfiguredSignIn | None = None
     file: Path | None
     sources: dict[str, str]
 

@@ -1,0 +1,85 @@
+"""Signing in, as it is configured: the table `[sign_in]` and the variables DAEHWA_SIGN_IN_*."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from daehwa.settings.source import SettingsFile, checked, meant
+from daehwa.settings.values import ConfiguredSignIn, Secret, SettingsError, SignInTable
+
+SECTION = "sign_in"
+VARIABLES = "DAEHWA_SIGN_IN_"
+
+
+def sign_in_variables() -> list[str]:
+    """Return the names of the variables that are read here."""
+    return [VARIABLES + field.name.upper() for field in msgspec.structs.fields(SignInTable)]
+
+
+def configured_sign_in(file: SettingsFile, env: Mapping[str, str]) -> ConfiguredSignIn | None:
+    """Return how people sign in, None where they need not. Raise `SettingsError`."""
+    table, places = _table(file, env)
+    if not places:
+        return None
+    where = next(iter(places.values()))
+    if not (table.issuer and table.client_id):
+        missing = "client_id" if table.issuer else "issuer"
+        raise SettingsError(
+            f"{where}: signing in also needs {missing}. Add it to [sign_in], or as {VARIABLES}{missing.upper()}."
+        )
+    if not (table.allowed_emails or table.admin_emails):
+        raise SettingsError(
+            f"{where}: nobody may sign in. Name people in admin_emails or allowed_emails of [sign_in], or as "
+            f"{VARIABLES}ADMIN_EMAILS."
+        )
+    return ConfiguredSignIn(
+        issuer=table.issuer,
+        client_id=table.client_id,
+        secret=_secret(table.client_secret_env, places, env),
+        secret_parameter=table.secret_parameter,
+        allowed_emails=table.allowed_emails,
+        admin_emails=table.admin_emails,
+        logout_url=table.logout_url,
+    )
+
+
+def _table(file: SettingsFile, env: Mapping[str, str]) -> tuple[SignInTable, dict[str, str]]:
+    """Return the table and where each of its values comes from."""
+    section = file.values.get(SECTION, {})
+    if not isinstance(section, dict):
+        raise SettingsError(f"{file.place(SECTION)}: write sign_in as a table that begins with [sign_in].")
+    fields = {field.name: field for field in msgspec.structs.fields(SignInTable)}
+    for key in section:
+        if key == "client_secret":
+            raise SettingsError(
+                f"{file.place(key, SECTION)}: a secret does not belong in the file. Put it into an environment "
+                'variable and name that here: client_secret_env = "MY_SECRET".'
+            )
+        if key not in fields:
+            raise SettingsError(
+                f"{file.place(key, SECTION)}: [sign_in] has no setting '{key}'.{meant(key, list(fields))}"
+            )
+    values: dict[str, Any] = {}
+    places: dict[str, str] = {}
+    for name, field in fields.items():
+        variable = VARIABLES + name.upper()
+        if env.get(variable):
+            places[name] = variable
+            values[name] = checked(field, env[variable], variable, is_text=True)
+        elif name in section:
+            places[name] = file.place(name, SECTION)
+            values[name] = checked(field, section[name], places[name])
+    return SignInTable(**values), places
+
+
+def _secret(variable: str | None, places: Mapping[str, str], env: Mapping[str, str]) -> Secret | None:
+    if variable is None:
+        return None
+    secret = env.get(variable, "").strip()
+    if not secret:
+        raise SettingsError(
+            f"{places['client_secret_env']}: the client's secret is taken from the environment variable {variable}, "
+            f"which is not set. Set it (export {variable}=…), or take this line out."
+        )
+    return Secret(secret)
