@@ -1,4 +1,4 @@
-"""The program `daehwa`: serve (the default), ask, doctor, fetch-model. Each command is imported when it is called."""
+"""The program `daehwa`: serve (the default), ask, deploy, doctor, fetch-model. Each is imported when it is called."""
 
 import difflib
 import sys
@@ -104,6 +104,16 @@ def fetch_model() -> None:
     from daehwa.cli.fetch import fetch  # noqa: PLC0415 - as above
 
     fetch()
+
+
+@cli.command(add_help_option=False, context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def deploy(arguments: tuple[str, ...]) -> int:
+    """Deploy to AWS; status, set-key, invite, smoke and destroy belong to it."""
+    from daehwa.cli.deploy import deploy as commands  # noqa: PLC0415 - as above; its flags are many
+
+    code: int | None = commands.main(list(arguments), prog_name="daehwa deploy", standalone_mode=False)
+    return code or 0
 
 
 def main() -> None:

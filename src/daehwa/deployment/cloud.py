@@ -34,6 +34,10 @@ class Cloud:
         self._session = session
         self._clients: dict[tuple[str, str], Any] = {}
 
+    def in_region(self, region: str) -> "Cloud":
+        """Return the same account in another region."""
+        return Cloud(self._session, region)
+
     def client(self, service: str, region: str | None = None) -> Any:
         """Return a service's client, the same each time."""
         place = (service, region or self.region)

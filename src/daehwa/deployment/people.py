@@ -9,7 +9,7 @@ from daehwa.deployment.errors import DeploymentError
 
 _EMAIL = re.compile(r"[^@\s,]+@[^@\s,]+\.[^@\s,.]+")
 _NEVER_CAME = "FORCE_CHANGE_PASSWORD"
-Invitation = Literal["invited", "invited again", "is there already"]
+Invitation = Literal["is invited", "is invited again", "is there already"]
 
 
 def check_email(email: str) -> str:
@@ -37,11 +37,11 @@ def invite(cloud: Cloud, outputs: Outputs, email: str) -> Invitation:
         if error_code(error) != "UsernameExistsException":
             raise
     else:
-        return "invited"
+        return "is invited"
     if client.admin_get_user(**person)["UserStatus"] != _NEVER_CAME:
         return "is there already"
     client.admin_create_user(**person, MessageAction="RESEND", DesiredDeliveryMediums=["EMAIL"])
-    return "invited again"
+    return "is invited again"
 
 
 def is_known(cloud: Cloud, outputs: Outputs, email: str) -> bool:

@@ -13,8 +13,9 @@ FEW_AT_ONCE = 100
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the stack would stand. `not_bootstrapped` are the regions where CDK has to be made at home; `concurrency` is
-    None where it may not be read.
+    """Where the stack would stand.
+
+    `not_bootstrapped` are the regions where CDK has to be made at home; `concurrency` is None where it may not be read.
     """
 
     account: str
@@ -28,8 +29,8 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
         said = []
         if self.not_bootstrapped:
             said.append(
-                f"CDK is not at home in {' and '.join(self.not_bootstrapped)} of this account yet: it needs a bucket and "
-                "roles of its own, made once by `cdk bootstrap`, which cost next to nothing."
+                f"CDK is not at home in {' and '.join(self.not_bootstrapped)} of this account yet: it needs a bucket "
+                "and roles of its own, made once by `cdk bootstrap`, which cost next to nothing."
             )
         if self.concurrency is not None and self.concurrency < FEW_AT_ONCE:
             said.append(
@@ -41,7 +42,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def look_around(cloud: Cloud, *, further_regions: tuple[str, ...] = ()) -> Surroundings:
-    """Ask AWS about the region, and about those where further stacks stand. Raise `DeploymentError` where the credentials are no good."""
+    """Ask AWS about the region, and those where further stacks stand. Raise `DeploymentError`."""
     try:
         caller = cloud.client("sts").get_caller_identity()
         regions = dict.fromkeys((cloud.region, *further_regions))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from daehwa.deployment import page_upload
 from daehwa.deployment.cloud import AWS_ERRORS, Cloud, error_code
-from daehwa.deployment.configuration import DeploymentSettings, Outputs
+from daehwa.deployment.configuration import DeploymentSettings
 from daehwa.deployment.costs import PRICES
 from daehwa.deployment.parameters import key_parameter, origin_parameter, sign_in_parameter
 from daehwa.deployment.stack_state import Kept, StackState, delete_stack
@@ -26,16 +26,22 @@ def remove(cloud: Cloud, state: StackState, say: Callable[[str], None]) -> list[
     return delete_stack(cloud, state, say)
 
 
-def delete_data(cloud: Cloud, name: str, outputs: Outputs | None, say: Callable[[str], None]) -> None:
-    """Delete the table, the people and the secrets for good."""
-    if outputs is not None:
-        _quietly(lambda: _delete_table(cloud, outputs.table_name))
-        say(f"table {outputs.table_name} deleted")
-        if outputs.user_pool_id:
-            _quietly(lambda: _delete_pool(cloud, outputs.user_pool_id))
-            say(f"user pool {outputs.user_pool_id} deleted")
+def delete_data(cloud: Cloud, name: str, kept: list[Kept], say: Callable[[str], None]) -> None:
+    """Delete for good what the stack left: table, people, and the secrets."""
+    deletions = {"AWS::DynamoDB::Table": _delete_table, "AWS::Cognito::UserPool": _delete_pool}
+    for item in kept:
+        delete = deletions.get(item.kind)
+        if delete is None:
+            say(f"{item.kind} {item.id} is kept: it is not this installation's alone")
+            continue
+        try:
+            delete(cloud, item.id)
+        except AWS_ERRORS as error:
+            if error_code(error) not in _GONE:
+                raise
+        say(f"{item.kind} {item.id} deleted")
     parameters = [key_parameter(name), sign_in_parameter(name), origin_parameter(name)]
-    cloud.client("ssm").delete_parameters(Names=parameters)  # those that are not there are no error
+    cloud.client("ssm").delete_parameters(Names=parameters)  # one that is not there is no error
     say("secrets deleted")
 
 
@@ -69,12 +75,3 @@ def _delete_pool(cloud: Cloud, pool: str) -> None:
         # An update sets what it does not name back to its default, which matters no more here.
         client.update_user_pool(UserPoolId=pool, DeletionProtection="INACTIVE")
     client.delete_user_pool(UserPoolId=pool)
-
-
-def _quietly(deletion: Callable[[], object]) -> None:
-    """Delete what may be gone already."""
-    try:
-        deletion()
-    except AWS_ERRORS as error:
-        if error_code(error) not in _GONE:
-            raise

@@ -111,6 +111,15 @@ def delete_stack(cloud: Cloud, state: StackState, say: Callable[[str], None]) ->
         time.sleep(_SECONDS_BETWEEN_LOOKS)
 
 
+def kept_by_former(cloud: Cloud, name: str) -> list[Kept]:
+    """Return what the last stack of this name left when it was deleted; CloudFormation remembers for 90 days."""
+    pages = cloud.client("cloudformation").get_paginator("list_stacks").paginate(StackStatusFilter=["DELETE_COMPLETE"])
+    former = [stack for page in pages for stack in page["StackSummaries"] if stack["StackName"] == name]
+    if not former:
+        return []
+    return _kept(cloud, str(max(former, key=lambda stack: stack["DeletionTime"])["StackId"]))
+
+
 def readable(status: str, kind: str, logical_id: str) -> str:
     """Return an event as a line: what happened, to which kind of thing, by its name in the template."""
     words = status.replace("_", " ").lower().replace(" in progress", "…")

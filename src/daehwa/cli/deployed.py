@@ -1,0 +1,149 @@
+"""What can be done with an installation that stands: look at it, give it a key, invite people, take it away."""
+
+import datetime as dt
+import sys
+
+import click
+
+from daehwa.cli.deploy import Asked
+from daehwa.cli.deploying import FIREWALL_REGION, ask_secret, open_cloud, show_checks
+from daehwa.cli.terminal import FAULT, Refusal, say
+from daehwa.deployment import parameters, people, preflight, removal, stack_state
+from daehwa.deployment.cloud import Cloud
+from daehwa.deployment.configuration import DeploymentSettings
+from daehwa.deployment.errors import DeploymentError
+from daehwa.deployment.smoke import look
+
+
+def show_status(asked: Asked, *, with_cost: bool) -> int:
+    """Print what is known of it; return 1 where an alarm is on or it does not stand."""
+    cloud, settings = open_cloud(asked)
+    state = stack_state.find_stack(cloud, settings.name)
+    if state is None:
+        say(f"There is no installation '{settings.name}' in {cloud.region}.")
+        return FAULT
+    say(f"{settings.name} in {cloud.region}")
+    say(f"  stack          {state.status}, changed {state.changed:%Y-%m-%d %H:%M} UTC")
+    has_failed = "FAILED" in state.status or "ROLLBACK" in state.status
+    failure = stack_state.first_failure(cloud, settings.name) if has_failed else None
+    if failure:
+        say(f"  failed         {failure}")
+    if state.outputs is None:
+        return FAULT
+    say(f"  address        {state.outputs.web_address}/chat.html")
+    of = cloud.client("lambda").get_function_configuration(FunctionName=state.outputs.function_name)
+    say(f"  function       {of.get('Runtime')}, {of.get('MemorySize')} MiB, changed {of['LastModified'][:16]}")
+    changed = parameters.secret_changed(cloud, parameters.key_parameter(settings.name))
+    say(f"  key            {f'set on {changed:%Y-%m-%d}' if changed else 'not set: `daehwa deploy set-key`'}")
+    say(f"  dashboard      {state.outputs.dashboard_address}")
+    at_once = preflight.concurrency(cloud)
+    if at_once is not None:
+        say(f"  at once        about {at_once} answers (Lambda's quota in this region)")
+    ringing = _ringing(cloud, settings.name)
+    say(f"  alarms         {', '.join(ringing) or 'none is on'}")
+    if with_cost:
+        say(f"  this month     ${_cost(cloud, dt.datetime.now(dt.UTC).date()):.2f}, all of this account, before tax")
+    return FAULT if ringing or failure else 0
+
+
+def set_secret(asked: Asked, *, is_sign_in: bool, is_checked: bool) -> int:
+    """Store a key or a client secret."""
+    cloud, settings = open_cloud(asked)
+    if is_sign_in:
+        _store(cloud, parameters.sign_in_parameter(settings.name), "The sign-in provider's client secret (not shown)")
+        return 0
+    key = ask_secret("The upstream's key (not shown)")
+    if key is None:
+        raise Refusal("No key was given. Nothing was changed.")
+    parameters.check_form(key, settings)
+    if is_checked:
+        say(f"Accepted: the upstream lists {parameters.check_live(key, settings)} models.")
+    parameters.put_secret(cloud, parameters.key_parameter(settings.name), key)
+    say("The key is set. What runs takes it up within five minutes.")
+    return 0
+
+
+def invite_person(asked: Asked, email: str) -> int:
+    """Invite somebody."""
+    cloud, settings = open_cloud(asked)
+    outputs = stack_state.standing(cloud, settings.name)
+    how = people.invite(cloud, outputs, email)
+    say(f"{people.check_email(email)} {how}.")
+    return 0
+
+
+def show_smoke(asked: Asked, *, is_signed_in: bool) -> int:
+    """Look at it from outside; return 1 where something is wrong."""
+    cloud, settings = open_cloud(asked)
+    outputs = stack_state.standing(cloud, settings.name)
+    cookie = None
+    if is_signed_in:
+        cookie = ask_secret("The value of the cookie __Host-daehwa (not shown; browser, developer tools, storage)")
+        if cookie is None:
+            raise Refusal("No cookie was given.")
+    say(f"Looking at {outputs.web_address}")
+    is_right = show_checks(look(outputs, cookie))
+    at_once = preflight.concurrency(cloud)
+    say(f"  {'--' if at_once is None else 'ok':<6} Lambda at once: {at_once or 'may not be read'}")
+    return 0 if is_right else FAULT
+
+
+def destroy_home(asked: Asked, *, data_of: str | None, asks: bool) -> int:
+    """Take it away, and its data where their name was typed."""
+    cloud, settings = open_cloud(asked)
+    if data_of is not None and data_of != settings.name:
+        raise Refusal(f"--delete-data names '{data_of}', and this installation is '{settings.name}'. Nothing was done.")
+    state = stack_state.find_stack(cloud, settings.name)
+    earlier = [] if state is not None or data_of is None else stack_state.kept_by_former(cloud, settings.name)
+    if state is None and not earlier:
+        raise DeploymentError(f"There is no installation '{settings.name}' in {cloud.region} of this account.")
+    _confirm_removal(settings, with_data=data_of is not None, asks=asks)
+    kept = earlier if state is None else removal.remove(cloud, state, _say_step)
+    wall = cloud.in_region(FIREWALL_REGION)
+    if settings.waf and (firewall := stack_state.find_stack(wall, f"{settings.name}-firewall")) is not None:
+        stack_state.delete_stack(wall, firewall, _say_step)
+    if data_of is not None:
+        removal.delete_data(cloud, settings.name, kept, _say_step)
+        say(f"'{settings.name}' and all its data are gone.")
+        return 0
+    say(f"'{settings.name}' is taken away. This is still there:")
+    for line in removal.remaining(settings, kept):
+        say(line)
+    return 0
+
+
+def _store(cloud: Cloud, parameter: str, question: str) -> None:
+    secret = ask_secret(question)
+    if secret is None:
+        raise Refusal("Nothing was given. Nothing was changed.")
+    parameters.put_secret(cloud, parameter, secret)
+    say("The secret is set. What runs takes it up within five minutes.")
+
+
+def _confirm_removal(settings: DeploymentSettings, *, with_data: bool, asks: bool) -> None:
+    if not asks:
+        return
+    if not sys.stdin.isatty():
+        raise Refusal("Nobody is at a terminal to say yes. Add --yes to go on without being asked.")
+    what = "with ALL conversations, people and keys, for good" if with_data else "; conversations, people and keys stay"
+    click.confirm(f"Take away '{settings.name}' {what}?", abort=True)
+
+
+def _ringing(cloud: Cloud, stack: str) -> list[str]:
+    names = stack_state.resources(cloud, stack, "AWS::CloudWatch::Alarm")
+    if not names:
+        return []
+    answer = cloud.client("cloudwatch").describe_alarms(AlarmNames=names, StateValue="ALARM")
+    return [alarm.get("AlarmDescription") or alarm["AlarmName"] for alarm in answer["MetricAlarms"]]
+
+
+def _cost(cloud: Cloud, today: dt.date) -> float:
+    period = {"Start": today.replace(day=1).isoformat(), "End": (today + dt.timedelta(days=1)).isoformat()}
+    answer = cloud.client("ce", FIREWALL_REGION).get_cost_and_usage(
+        TimePeriod=period, Granularity="MONTHLY", Metrics=["UnblendedCost"]
+    )
+    return sum(float(month["Total"]["UnblendedCost"]["Amount"]) for month in answer["ResultsByTime"])
+
+
+def _say_step(text: str) -> None:
+    say(f"  {text}")
