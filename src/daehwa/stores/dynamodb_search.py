@@ -1,0 +1,245 @@
+"""Search in DynamoDB, with no other service.
+
+How this works and why. Each conversation has a signature (`search_signature.py`, about 2 KB for sixteen messages), and
+those of one owner stand in one partition: a few queries side by side read them all, and it is decided here which
+conversations may match. Those are read, newest first, and their text has the last word, until there are enough. Titles
+come from the index that lists conversations.
+
+A signature also says which replies it covers, and the conversation counts its replies. Where the numbers differ (a
+reply that grows, a function that died) the conversation is read as if it matched, and where it has been still for a
+while, its signature is completed. So nothing here has to be in one transaction with the text, and a signature that is
+lost, or of an older version, costs time and no result.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from itertools import chain
+from typing import Final
+
+import msgspec
+from aiodynamo.errors import ConditionalCheckFailed
+from aiodynamo.expressions import Condition, F, HashKey, RangeKey
+
+from daehwa.conversation.errors import StoreError
+from daehwa.conversation.ids import now_ms
+from daehwa.conversation.messages import Conversation, Message
+from daehwa.conversation.ports import SearchHit
+from daehwa.stores import dynamodb_table as names
+from daehwa.stores.dynamodb_client import DynamoTable, gathered
+from daehwa.stores.dynamodb_conversation import StoredConversation
+from daehwa.stores.dynamodb_items import Item, conversation_of, message_sort
+from daehwa.stores.ordering import in_tree_order
+from daehwa.stores.search_signature import decode, encode, hashes_of, holds, wanted
+from daehwa.stores.search_text import Query, folded
+
+_SHARES: Final = (("0", "3"), ("4", "7"), ("8", "b"), ("c", "f"))
+"""First and last of the digits with which the sort keys of a share of the signatures begin."""
+_HASHES_IN_ONE: Final = 1_600
+"""Of an item of a signature: about 2 KB, so that a turn writes two units. What comes after begins a further item."""
+_READ_AT_ONCE: Final = 32
+_READ_AT_MOST: Final = 320
+"""Conversations read for one search. A bound for words that are frequent, yet never in one message together."""
+_ATTEMPTS: Final = 5
+_DIGEST_BYTES: Final = 4
+_STILL_AFTER: Final = 60 * 60 * 1000
+"""Milliseconds after which nobody makes a reply in a conversation any more."""
+
+
+class _Listed(msgspec.Struct, frozen=True):
+    """A conversation that may match; `is_covered` says whether its signature is complete."""
+
+    value: Conversation
+    is_covered: bool
+
+
+class _Match(msgspec.Struct, frozen=True):
+    """A conversation and the newest of its messages that matches."""
+
+    conversation: Conversation
+    message: Message
+
+    @property
+    def moment(self) -> tuple[int, str]:
+        return self.message.created, self.message.id
+
+
+class DynamoSearch:
+    """The search over what a `DynamoStore` keeps."""
+
+    def __init__(self, table: DynamoTable) -> None:
+        self._table = table
+
+    # ------------------------------------------------------------ keeping signatures
+
+    async def index_reply(self, reply: Message) -> None:
+        """Make a reply that has ended, and its question, findable by the signature. More than once is fine. Until it is
+        done they are found all the same, at more cost.
+        """
+        partition = names.conversation_partition(reply.conversation)
+        keys = [(partition, names.CONVERSATION_SORT), (partition, message_sort(reply.parent or ""))]
+        there = {item[names.SORT_KEY]: item for item in await self._table.get_many(keys)}
+        conversation = there.pop(names.CONVERSATION_SORT, None)
+        if conversation is None:
+            return
+        items = list(there.values())
+        if any(names.PIECES in head for head in items):
+            items = await self._table.query(
+                HashKey(names.PARTITION_KEY, partition) & RangeKey(names.SORT_KEY).begins_with(keys[1][1])
+            )
+        await self.index_messages(conversation[names.OWNER], (*StoredConversation(items).messages(), reply))
+
+    async def index_messages(self, owner: str, messages: Sequence[Message]) -> None:
+        """Make messages of one conversation findable by the signature, before or after they are stored. More than once
+        is fine. Where others change it all the time it stays as it is, and a search makes up for it.
+        """
+        hashes = hashes_of(message.text for message in messages)
+        covered = {_digest(message.id) for message in messages if message.role == "assistant"}
+        for _ in range(_ATTEMPTS if messages else 0):
+            try:
+                await self._add(owner, messages[0].conversation, hashes, covered)
+            except ConditionalCheckFailed:
+                continue
+            return
+
+    async def forget(self, owner: str, conversation: str) -> None:
+        """Remove the signature of a conversation."""
+        items = await self._signature_of(owner, conversation)
+        await self._table.write_many(deletes=[(item[names.PARTITION_KEY], item[names.SORT_KEY]) for item in items])
+
+    async def _add(self, owner: str, conversation: str, hashes: set[int], covered: set[bytes]) -> None:
+        items = await self._signature_of(owner, conversation)
+        hashes = hashes.difference(*(decode(item[names.SIGNATURE]) for item in items))
+        covered = covered.difference(*map(_covered_by, items))
+        if not hashes and not covered:
+            return
+        last = items[-1] if items else None
+        held = [] if last is None else [*decode(last[names.SIGNATURE])]
+        all_of_them = held + sorted(hashes)
+        number = max(0, len(items) - 1)
+        for start in range(0, max(1, len(all_of_them)), _HASHES_IN_ONE):
+            # What is covered is said with the last item, when all the others are there.
+            is_last = start + _HASHES_IN_ONE >= len(all_of_them)
+            digests = ([] if last is None else [*_covered_by(last)]) + (sorted(covered) if is_last else [])
+            item = {
+                names.PARTITION_KEY: names.owner_partition(owner),
+                names.SORT_KEY: names.signature_sort(conversation, number),
+                names.SIGNATURE: encode(all_of_them[start : start + _HASHES_IN_ONE]),
+            }
+            if digests:
+                item[names.COVERED] = b"".join(digests)
+            is_as_read = F(names.SIGNATURE).does_not_exist() if last is None else _is_unchanged(last)
+            await self._table.put(item, condition=is_as_read)
+            last, number = None, number + 1
+
+    async def _signature_of(self, owner: str, conversation: str) -> list[Item]:
+        return await self._table.query(
+            HashKey(names.PARTITION_KEY, names.owner_partition(owner))
+            & RangeKey(names.SORT_KEY).begins_with(names.signature_sort(conversation))
+        )
+
+    # ------------------------------------------------------------ searching
+
+    async def search(self, owner: str, words: str, *, limit: int) -> tuple[SearchHit, ...]:
+        """Return what is found, title matches first, then by the newest message that matches."""
+        query = Query(words)
+        if query.is_empty:
+            return ()
+        listed, may_match = await self._candidates(owner, query)
+        titled = [at.value for at in listed if query.matches(folded(at.value.title))][:limit]
+        by_title = {conversation.id for conversation in titled}
+        texts = {match.conversation.id: match for match in await self._read(query, may_match, by_title)}
+        others = [at for at in may_match if at.value.id not in by_title]
+        matches = await self._newest_matches(query, others, limit - len(titled))
+        hits = [_hit(query, conversation, texts.get(conversation.id)) for conversation in titled]
+        return (*hits, *(_hit(query, match.conversation, match) for match in matches))
+
+    async def _candidates(self, owner: str, query: Query) -> tuple[list[_Listed], list[_Listed]]:
+        """Return all conversations of an owner, and those of them that may match, both with the newest first."""
+        lists = [self._list(owner, archived=archived) for archived in (False, True)]
+        shares = [self._share_of_signatures(owner, first, last) for first, last in _SHARES]
+        in_list, archived, *signatures = await gathered((*lists, *shares))
+        by_conversation: defaultdict[str, list[Item]] = defaultdict(list)
+        for item in chain.from_iterable(signatures):
+            by_conversation[names.signed_conversation(item[names.SORT_KEY])].append(item)
+        hashes = wanted(query)
+        listed, may_match = [], []
+        for item in (*in_list, *archived):
+            conversation = conversation_of(item)
+            signature = by_conversation.get(conversation.id, ())
+            covered = sum(len(part.get(names.COVERED, b"")) for part in signature) // _DIGEST_BYTES
+            at = _Listed(conversation, is_covered=covered >= item.get(names.TURNS, 0))
+            listed.append(at)
+            if not at.is_covered or all(_is_in(signature, value) for value in hashes):
+                may_match.append(at)
+        return sorted(listed, key=_newest_first, reverse=True), sorted(may_match, key=_newest_first, reverse=True)
+
+    async def _list(self, owner: str, *, archived: bool) -> list[Item]:
+        condition = HashKey(names.LIST, names.conversation_list(owner, archived=archived))
+        return await self._table.query_list(condition)
+
+    async def _share_of_signatures(self, owner: str, first: str, last: str) -> list[Item]:
+        sort = RangeKey(names.SORT_KEY).between(names.SIGNATURE_SORT + first, names.SIGNATURE_SORT + last + "~")
+        condition = HashKey(names.PARTITION_KEY, names.owner_partition(owner)) & sort
+        return await self._table.query(condition, as_of_now=False)
+
+    async def _newest_matches(self, query: Query, candidates: Sequence[_Listed], room: int) -> list[_Match]:
+        """Read candidates until no other can have a newer match than those that there is room for."""
+        found: list[_Match] = []
+        for start in range(0, min(len(candidates), _READ_AT_MOST), _READ_AT_ONCE):
+            if room <= 0 or (len(found) >= room and found[room - 1].moment[0] >= candidates[start].value.updated):
+                break
+            found += await self._read(query, candidates[start : start + _READ_AT_ONCE])
+            found.sort(key=lambda match: match.moment, reverse=True)
+        return found[:room]
+
+    async def _read(
+        self, query: Query, candidates: Iterable[_Listed], chosen: Collection[str] | None = None
+    ) -> list[_Match]:
+        reading = (self._match(query, at) for at in candidates if chosen is None or at.value.id in chosen)
+        return [match for match in await gathered(reading) if match is not None]
+
+    async def _match(self, query: Query, candidate: _Listed) -> _Match | None:
+        conversation = candidate.value
+        partition = HashKey(names.PARTITION_KEY, names.conversation_partition(conversation.id))
+        stored = StoredConversation(await self._table.query(partition, as_of_now=False))
+        try:
+            messages = stored.messages()
+        except StoreError:  # it is being removed while it is read
+            return None
+        if not candidate.is_covered and conversation.updated < now_ms() - _STILL_AFTER:
+            await self.index_messages(conversation.owner, messages)
+        newest = reversed(in_tree_order(messages))
+        message = next((message for message in newest if query.matches(folded(message.text))), None)
+        return None if message is None else _Match(conversation, message)
+
+
+def _digest(reply: str) -> bytes:
+    return bytes.fromhex(reply[-2 * _DIGEST_BYTES :])
+
+
+def _covered_by(item: Item) -> set[bytes]:
+    digests: bytes = item.get(names.COVERED, b"")
+    return {digests[at : at + _DIGEST_BYTES] for at in range(0, len(digests), _DIGEST_BYTES)}
+
+
+def _is_unchanged(item: Item) -> Condition:
+    covered = (
+        F(names.COVERED).equals(item[names.COVERED]) if names.COVERED in item else F(names.COVERED).does_not_exist()
+    )
+    return F(names.SIGNATURE).equals(item[names.SIGNATURE]) & covered
+
+
+def _is_in(signature: Iterable[Item], value: int) -> bool:
+    return any(holds(part[names.SIGNATURE], value) for part in signature)
+
+
+def _newest_first(listed: _Listed) -> tuple[int, str]:
+    return listed.value.updated, listed.value.id
+
+
+def _hit(query: Query, conversation: Conversation, match: _Match | None) -> SearchHit:
+    title = query.highlighted(conversation.title)
+    if match is None:
+        return SearchHit(conversation=conversation, title=title)
+    snippet = query.snippet(match.message.text)
+    return SearchHit(conversation=conversation, title=title, message=match.message.id, snippet=snippet)
