@@ -26,7 +26,10 @@ ALLOWED = {
     "settings": {"msgspec", "platformdirs"},
     "data_folder": {"conversation"},
     "transfer": {"conversation", "msgspec"},
-    "deployment": {"", "settings", "msgspec", "aws_cdk", "boto3", "botocore", "cdk_nag", "constructs", "platformdirs"},
+    "deployment": {
+        *("", "settings", "msgspec", "platformdirs", "uv"),
+        *("aws_cdk", "boto3", "botocore", "cdk_nag", "constructs"),
+    },
     "services": {
         *("", "accounts", "aws", "conversation", "data_folder", "http_client", "providers", "sign_in", "stores"),
         *("server", "settings", "msgspec", "uvicorn"),

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-import msgspec
 
 from daehwa.cli.terminal import Refusal, tell
-from daehwa.deployment.configuration_file import FILE_NAME, ConfigurationFile, fields, flag_of
+from daehwa.deployment.configuration_file import FILE_NAME, Asked, fields, flag_of
 from daehwa.deployment.errors import DeploymentError
 from daehwa.settings import program_name
 from daehwa.settings.values import YES_NO, allowed_values, meta_of
@@ -34,19 +33,6 @@ _METAVARS = {
     "log_days": "DAYS",
     "requests_per_second": "N",
 }
-
-
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What was typed, whichever command it is for: the choices by flag, the file and the profile."""
-
-    flags: dict[str, Any]
-    config: Path | None
-    profile: str | None
-
-    @property
-    def file(self) -> ConfigurationFile:
-        """The file that the choices are in."""
-        return ConfigurationFile.find(self.config)
 
 
 class Failure(click.ClickException):

@@ -5,12 +5,12 @@ import sys
 
 import click
 
-from daehwa.cli.deploy import Asked
 from daehwa.cli.deploying import FIREWALL_REGION, ask_secret, open_cloud, show_checks
 from daehwa.cli.terminal import FAULT, Refusal, say
 from daehwa.deployment import parameters, people, preflight, removal, stack_state
 from daehwa.deployment.cloud import Cloud
 from daehwa.deployment.configuration import DeploymentSettings
+from daehwa.deployment.configuration_file import Asked
 from daehwa.deployment.errors import DeploymentError
 from daehwa.deployment.smoke import look
 

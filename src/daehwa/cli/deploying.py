@@ -9,12 +9,12 @@ import click
 import msgspec
 
 from daehwa import __version__
-from daehwa.cli.deploy import Asked
 from daehwa.cli.terminal import Refusal, as_typed, say, tell
 from daehwa.deployment import packaging, page_upload, parameters, people, preflight, programs, stack_state
 from daehwa.deployment.cdk import Cdk, CdkFailed, synthesize
 from daehwa.deployment.cloud import Cloud, open_session
 from daehwa.deployment.configuration import DeploymentSettings, Outputs
+from daehwa.deployment.configuration_file import Asked
 from daehwa.deployment.costs import estimate
 from daehwa.deployment.errors import DeploymentError
 from daehwa.deployment.preflight import Surroundings

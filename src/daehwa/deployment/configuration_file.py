@@ -95,6 +95,19 @@ class ConfigurationFile:
             raise SettingsError(f"{self.path} is not valid TOML: {error}.") from None
 
 
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What was typed, whichever command it is for: the choices by flag, the file and the profile."""
+
+    flags: dict[str, Any]
+    config: Path | None
+    profile: str | None
+
+    @property
+    def file(self) -> ConfigurationFile:
+        """The file that the choices are in."""
+        return ConfigurationFile.find(self.config)
+
+
 def generated(values: Mapping[str, Any]) -> str:
     """Return the file's text for these choices, with every other one as a comment."""
     blocks = [HEAD]
