@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from daehwa.deployment import programs
-from daehwa.deployment.configuration import DeploymentSettings
+from daehwa.deployment.configuration import INPUT_VARIABLE, ORIGIN_KEY_PARAMETER, DeploymentSettings
 from daehwa.deployment.errors import DeploymentError, ProgramFailed
 from daehwa.deployment.programs import Node
 from daehwa.deployment.stack_state import readable
@@ -21,8 +21,6 @@ from daehwa.settings import Secret
 CDK_VERSION = "2.1148.1"
 """The CLI that was tried with the library in the extra `aws`; npm's `latest` does not read what that library writes."""
 
-INPUT_VARIABLE = "DAEHWA_DEPLOYMENT"
-ORIGIN_KEY_PARAMETER = "OriginKey"
 _SYNTH_SECONDS = 300
 _LAST_LINES = 40
 # CDK's own line of an event: stack | done/all | time | status | kind | name in the template

@@ -4,6 +4,12 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+INPUT_VARIABLE = "DAEHWA_DEPLOYMENT"
+"""Names the file by which the deploy command tells the CDK app what to make."""
+
+ORIGIN_KEY_PARAMETER = "OriginKey"
+"""The template's parameter for the key that CloudFront shows to API Gateway."""
+
 
 def _meta(allowed: str, description: str, **limits: Any) -> msgspec.Meta:
     return msgspec.Meta(description=description, extra={"allowed": allowed}, **limits)

@@ -12,14 +12,13 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from daehwa.deployment.configuration import DeploymentSettings
+from daehwa.deployment.configuration import ORIGIN_KEY_PARAMETER, DeploymentSettings
 from daehwa.deployment.stack.acknowledgments import acknowledge
 from daehwa.deployment.stack.function import retention
 from daehwa.deployment.stack.lasting import name_for_good
 from daehwa.deployment.stack.limits import API_KEY_CHARACTERS
 
 STAGE = "live"
-KEY_PARAMETER = "OriginKey"
 KEY_HEADER = "x-api-key"
 FIRST_BYTE_FIELD = "first_byte"
 
@@ -67,7 +66,7 @@ class StreamingApi(Construct):
         self.api.deployment_stage.node.add_dependency(self._log_access())
         self._key = CfnParameter(
             Stack.of(self),
-            KEY_PARAMETER,
+            ORIGIN_KEY_PARAMETER,
             description="What CloudFront shows to API Gateway. The deploy command makes it at the first deployment.",
             no_echo=True,
             min_length=32,

@@ -7,12 +7,11 @@ import msgspec
 from aws_cdk import App
 from aws_cdk.cx_api import CloudAssembly
 
-from daehwa.deployment.configuration import DeploymentSettings
+from daehwa.deployment.configuration import INPUT_VARIABLE, DeploymentSettings
 from daehwa.deployment.stack.firewall import Firewall
 from daehwa.deployment.stack.home import Home
 from daehwa.deployment.stack.limits import NotDeployable, check_code, check_settings, check_template
 
-INPUT_VARIABLE = "DAEHWA_DEPLOYMENT"
 # Instead of a cdk.json: what CDK finds wrong with a template stops it, rather than being said.
 CONTEXT = {"@aws-cdk/core:validateAgainstDefaultRules": True}
 
