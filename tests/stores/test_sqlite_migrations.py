@@ -1,7 +1,10 @@
 """A file of the oldest schema, with data in it, opens in every newer version, and a copy is kept."""
 # ruff: noqa: ASYNC240 - small files
 
+import contextlib
 import sqlite3
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,8 @@ from stores.asking import ask, found, titles
 from daehwa.conversation.errors import StoreError
 from daehwa.conversation.messages import Failure, Usage
 from daehwa.stores.sqlite import SqliteStore
+from daehwa.stores.sqlite_accounts import SqliteAccounts
+from daehwa.stores.sqlite_budgets import SqliteBudgets
 from daehwa.stores.sqlite_connection import open_file, prepare_to_write
 from daehwa.stores.sqlite_migrations import MIGRATIONS, migrate
 
@@ -62,12 +67,27 @@ async def test_the_oldest_file_opens_with_all_that_was_in_it(oldest: Path) -> No
     await store.aclose()
 
 
-def test_released_steps_are_never_changed(oldest: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("schema", range(1, len(MIGRATIONS) + 1))
+def test_released_steps_are_never_changed(tmp_path: Path, schema: int) -> None:
     fresh = tmp_path / "fresh.db"
     connection = open_file(fresh)
-    assert migrate(connection, fresh, MIGRATIONS[:1]) is None
+    assert migrate(connection, fresh, MIGRATIONS[:schema]) is None
     connection.close()
-    assert schema_of(fresh) == schema_of(oldest)
+    assert schema_of(fresh) == schema_of(load(tmp_path / "kept.db", schema))
+
+
+async def test_accounts_of_a_file_of_schema_2_open(tmp_path: Path) -> None:
+    store = await SqliteStore.open(load(tmp_path / "daehwa.db", 2))
+    accounts = SqliteAccounts(store)
+    found = await accounts.get_session("session-of-mina", now=1_730_000_006_000)
+    assert found is not None
+    session, mina = found
+    assert (session.id_token, session.expires) == ("e30.e30.c2ln", 1_732_592_005_000)
+    assert (mina.name, mina.email, mina.role) == ("미나", "mina@example.com", "admin")
+    assert await accounts.list_users() == (mina,)
+    assert await accounts.take_attempt("attempt", now=1_730_000_000_000) is not None
+    assert await SqliteBudgets(store).spent("all", "2024-10") == 1500
+    await store.aclose()
 
 
 def test_the_steps_are_numbered_without_a_gap() -> None:
@@ -122,3 +142,29 @@ async def test_a_new_file_needs_no_copy(tmp_path: Path) -> None:
     assert store.backup is None
     await store.aclose()
     assert [file.name for file in tmp_path.iterdir()] == ["daehwa.db"]
+
+
+async def test_a_file_in_use_is_changed_only_where_its_folder_can_be_held(oldest: Path) -> None:
+    before = oldest.read_bytes()
+
+    def refusing() -> AbstractContextManager[None]:
+        raise StoreError("An older daehwa works with it.")
+
+    with pytest.raises(StoreError, match="older daehwa works"):
+        await SqliteStore.open(oldest, holding=refusing)
+    assert oldest.read_bytes() == before
+    assert [file.name for file in oldest.parent.iterdir()] == [oldest.name]
+    held: list[str] = []
+
+    @contextlib.contextmanager
+    def holding() -> Iterator[None]:
+        held.append("begin")
+        yield
+        held.append("end")
+
+    store = await SqliteStore.open(oldest, holding=holding)
+    await store.aclose()
+    assert held == ["begin", "end"], "not longer than it takes"
+    for path in (oldest, oldest.with_name("new.db")):  # nothing to change, and nobody's yet
+        store = await SqliteStore.open(path, holding=refusing)
+        await store.aclose()

@@ -1,0 +1,77 @@
+"""One server at a time holds the folder, and nobody changes its file under a running one."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cli.conftest import Program
+from stores.test_sqlite_migrations import load
+
+from daehwa.data_folder import DATABASE, DataFolder, DataFolderError
+
+_HOLDER = """
+import sys
+from pathlib import Path
+from daehwa.data_folder import DataFolder
+folder = DataFolder(Path(sys.argv[1]))
+folder.prepare()
+folder.hold()
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def holder(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Another process that holds the folder `data`, as a server does."""
+    program = [sys.executable, "-c", _HOLDER, str(tmp_path / "data")]
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603 - this Python
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        yield process
+        process.kill()
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    return Program(tmp_path)
+
+
+def a_folder(path: Path) -> DataFolder:
+    folder = DataFolder(path)
+    folder.prepare()
+    return folder
+
+
+def test_a_free_folder_is_held_while_its_file_changes(tmp_path: Path) -> None:
+    folder, other = a_folder(tmp_path), a_folder(tmp_path)
+    with folder.held_to_migrate():
+        assert other.is_held()
+        with pytest.raises(DataFolderError, match=f"process {os.getpid()}"), other.held_to_migrate():
+            pass
+    assert not other.is_held()
+
+
+def test_who_holds_the_folder_changes_its_file_and_holds_on(tmp_path: Path) -> None:
+    folder, other = a_folder(tmp_path), a_folder(tmp_path)
+    folder.hold()
+    with folder.held_to_migrate():
+        pass
+    assert other.is_held()
+    folder.release()
+
+
+async def test_a_question_never_changes_the_file_of_a_running_server(
+    program: Program, holder: subprocess.Popen[bytes]
+) -> None:
+    database = load(program.data / DATABASE, 1)
+    before = database.read_bytes()
+    ended = await program.run("ask", "Hello?", OPENAI_API_KEY="k", OPENAI_BASE_URL="http://127.0.0.1:9/v1")
+    assert ended.code != 0
+    assert f"is in use by an older daehwa (process {holder.pid})" in ended.err
+    assert "End that one" in ended.err
+    assert database.read_bytes() == before
+    assert not list(program.data.glob("*.backup*"))
