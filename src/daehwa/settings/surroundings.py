@@ -14,6 +14,11 @@ def key_from_environment(environment: Mapping[str, str] | None = None) -> Secret
     return Secret(key) if key else None
 
 
+def region_from_environment(environment: Mapping[str, str] | None = None) -> str | None:
+    """Return the region of AWS_REGION, which AWS's other programs read; boto3 knows AWS_DEFAULT_REGION alone."""
+    return (os.environ if environment is None else environment).get("AWS_REGION") or None
+
+
 def child_environment(environment: Mapping[str, str] | None = None, /, **added: str) -> dict[str, str]:
     """Return the environment for a program that we start: ours without the key, and what is added."""
     env = os.environ if environment is None else environment
