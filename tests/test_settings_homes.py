@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from daehwa.settings import LoadedSettings, SettingsError, load_aws_surroundings, load_settings
+from daehwa.settings.sign_in import VARIABLES
 
 FUNCTION = {
     "DAEHWA_HOME": "aws",
@@ -134,5 +135,5 @@ def test_what_lambda_says_of_itself() -> None:
 
 @pytest.mark.parametrize("environment", [{}, {"AWS_REGION": "x", "AWS_LWA_PORT": "eighty"}])
 def test_lambda_that_says_too_little(environment: Mapping[str, str]) -> None:
-    with pytest.raises(SettingsError, match="is not set|is not allowed"):
+    with pytest.raises(SettingsError, match=r"is not set|is not allowed"):
         load_aws_surroundings(environment)

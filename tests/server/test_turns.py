@@ -49,7 +49,7 @@ async def test_a_question_is_answered_in_a_stream(site: Site) -> None:
     async with site.client.post("/api/turns", json=body) as answer:
         assert answer.status == 200
         assert answer.headers["content-type"] == "text/event-stream"
-        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["cache-control"] == "no-store, no-transform"
         assert answer.headers["x-accel-buffering"] == "no"
         assert "content-encoding" not in answer.headers
         stream = frames_of(await answer.text())

@@ -14,7 +14,9 @@
     │   └── ReplyStillGrowing     the parent's text is not final yet
     ├── TooMuch                   over a documented limit (HTTP 413)
     ├── StoreError                the store cannot do its work (HTTP 503)
+    ├── TimeIsUp                  the time that a turn may take here is over; it is interrupted and can be continued
     └── ProviderError             the model could not answer; the turn fails or is interrupted, never the request
+        ├── KeyNotSet                 there is no key for the upstream yet (HTTP 503, before a turn begins)
         ├── ProviderAuthError         401, 403
         ├── ProviderModelError        404, or the model is not served
         ├── ProviderRefusedError      400 and other 4xx: this request will not be answered as it is
@@ -132,6 +134,15 @@ class StoreError(DaehwaError):
     type = "store_unavailable"
 
 
+class TimeIsUp(DaehwaError):  # noqa: N818 - errors state the fact
+    """The time that a turn may take in this home is over."""
+
+    type = "time_is_up"
+
+    def __init__(self) -> None:
+        super().__init__("The answer took as long as one may take here, and was cut off. Continue it.")
+
+
 class ProviderError(DaehwaError):
     """The model could not answer. `retry_after` is in seconds, `status` the upstream's HTTP status."""
 
@@ -141,6 +152,12 @@ class ProviderError(DaehwaError):
         super().__init__(message)
         self.status = status
         self.retry_after = retry_after
+
+
+class KeyNotSet(ProviderError):  # noqa: N818 - errors state the fact
+    """There is no key for the upstream yet."""
+
+    type = "key_not_set"
 
 
 class ProviderAuthError(ProviderError):

@@ -22,7 +22,7 @@ from daehwa.conversation.errors import (
 )
 from daehwa.conversation.events import Heartbeat, Numbered, ReplyEnded, UsageReported
 from daehwa.conversation.ids import now_ms
-from daehwa.conversation.messages import Message, Part, title_from
+from daehwa.conversation.messages import Conversation, Message, Part, title_from
 from daehwa.conversation.ports import BegunTurn, ConversationStore, ModelCatalogue, NewTurn
 from daehwa.conversation.reply import deltas_since
 from daehwa.conversation.turn import Turn
@@ -39,7 +39,9 @@ class Question(msgspec.Struct, frozen=True):
 
 
 class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A turn as a client asks for it: a `question`, or the `parent` of a further reply."""
+    """A turn as a client asks for it: a `question`, or the `parent` of a further reply. `deadline` (ms since 1970) is
+    when this process will be stopped, where that is known: the turn ends before it.
+    """
 
     owner: str
     conversation: str
@@ -48,16 +50,20 @@ class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
     question: Question | None = None
     parent: str | None = None
     continue_reply: bool = False
+    deadline: int | None = None
 
 
 class RunningOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Intervals in seconds. A turn without a sign of life for `stale_after` counts as interrupted."""
+    """Intervals in seconds. A turn without a sign of life for `stale_after` counts as interrupted; one with a deadline
+    ends `before_deadline`, so that there is time to store it.
+    """
 
     checkpoint: float = 0.4
     follower_heartbeat: float = 10.0
     stored_heartbeat: float = 5.0
     stale_after: float = 30.0
     store_poll: float = 0.5
+    before_deadline: float = 5.0
 
 
 class RunningTurns:
@@ -118,7 +124,10 @@ class RunningTurns:
         self._check_open()
         begun = await self._begin(_new_turn(request, resolved.model.id, self._runner))
         if begun.created:
-            self._run(begun, Turn(begun, resolved, self._store, continue_reply=request.continue_reply))
+            until = None if request.deadline is None else request.deadline - round(self._options.before_deadline * 1000)
+            self._run(
+                begun, Turn(begun, resolved, self._store, continue_reply=request.continue_reply, until=until), until
+            )
         return begun.reply
 
     def _check_open(self) -> None:
@@ -141,11 +150,15 @@ class RunningTurns:
         is_it = message.role == "assistant" and message.conversation == request.conversation
         return message if is_it else None
 
-    def _run(self, begun: BegunTurn, turn: Turn) -> None:
+    def _run(self, begun: BegunTurn, turn: Turn, until: int | None) -> None:
         self._turns[begun.reply.id] = turn
         task = turn.start()
         self._tasks.add(task)
         task.add_done_callback(partial(self._forget, begun.reply.id))
+        if until is not None:
+            # Not the ticker's business: it may be waiting for a slow store just then.
+            timer = asyncio.get_running_loop().call_later((until - now_ms()) / 1000, turn.expire)
+            task.add_done_callback(lambda _: timer.cancel())
         if self._ticker is None:
             self._ticker = asyncio.create_task(self._tick(), name="checkpoints of all turns")
 
@@ -209,6 +222,20 @@ class RunningTurns:
         """
         await self._save_checkpoints(list(self._turns.values()), heartbeat_after=0.0)
         return await self._store.interrupt_replies(heartbeat_before=self._stale_before())
+
+    # ------------------------------------------------------------ read
+
+    async def read_conversation(self, owner: str, conversation: str) -> tuple[Conversation, tuple[Message, ...]]:
+        """Return a conversation and its messages, none of them growing that nobody makes any more.
+
+        Where a home has no process that lives on to look for such replies, whoever reads one notices it.
+        Raises `ConversationNotFound`.
+        """
+        found = await self._store.get_conversation(owner, conversation)
+        if not any(self._is_stale(message) for message in found[1]):
+            return found
+        await self.interrupt_stale()
+        return await self._store.get_conversation(owner, conversation)
 
     # ------------------------------------------------------------ stop
 

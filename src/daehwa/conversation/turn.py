@@ -14,7 +14,7 @@ from typing import Literal
 
 import msgspec
 
-from daehwa.conversation.errors import DaehwaError, ProviderError, StoreError
+from daehwa.conversation.errors import DaehwaError, ProviderError, StoreError, TimeIsUp
 from daehwa.conversation.events import Batch, Heartbeat, Numbered, ReplyEnded, TextDelta, TitleMade, UsageReported
 from daehwa.conversation.ids import now_ms
 from daehwa.conversation.messages import Failure, Message, Status
@@ -35,16 +35,23 @@ REPLY_CHARACTERS = 1_000_000
 _SAVE_PAUSES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 20.0)
 _LAST_SAVE_PAUSES = (0.25, 0.75, 2.0)
 _TITLE_SECONDS = 20.0
+_SHORTEST_TITLE_SECONDS = 3.0
 _log = logging.getLogger("daehwa.turn")
 
 Phase = Literal["generating", "saving", "ended", "closed"]
 
 
 class Turn:
-    """A turn in flight."""
+    """A turn in flight. `until` (ms) is when it must have ended, where there is such a time."""
 
     def __init__(
-        self, begun: BegunTurn, resolved: ResolvedModel, store: ConversationStore, *, continue_reply: bool
+        self,
+        begun: BegunTurn,
+        resolved: ResolvedModel,
+        store: ConversationStore,
+        *,
+        continue_reply: bool,
+        until: int | None = None,
     ) -> None:
         self.owner = begun.conversation.owner
         self.message = begun.reply
@@ -56,8 +63,10 @@ class Turn:
         self._resolved = resolved
         self._store = store
         self._continue_reply = continue_reply
+        self._until = until
         self._title: TitleMade | None = None
         self._cancelled_as: Status | None = None
+        self._is_late = False
         self._is_generating = False
         self._is_ending = asyncio.Event()
         self._last_pauses = iter(_LAST_SAVE_PAUSES)
@@ -98,6 +107,11 @@ class Turn:
         self._cancel("interrupted")
         if self.phase == "ended" and self._task is not None:
             self._task.cancel()
+
+    def expire(self) -> None:
+        """End because its time is up: as interrupting, and the reply says why."""
+        self._is_late = True
+        self.interrupt()
 
     async def wait_ended(self) -> Message:
         """Return the final message once it is stored."""
@@ -196,6 +210,8 @@ class Turn:
                 self._cancelled_as = "interrupted"
             _uncancel()
             status = self._cancelled_as
+            if self._is_late and status == "interrupted":
+                error = Failure(type=TimeIsUp.type, message=TimeIsUp().message)
         except DaehwaError as fault:
             status, error = self._failed(fault)
         except Exception:  # noqa: BLE001 - the edge of the turn's task
@@ -279,8 +295,11 @@ class Turn:
         is_first = len(begun.path) == 1 and begun.conversation.title_source == "question"
         if not (is_first and model.titles and self.message.status == "complete" and self.message.text):
             return
+        seconds = _TITLE_SECONDS if self._until is None else min(_TITLE_SECONDS, (self._until - now_ms()) / 1000)
+        if seconds < _SHORTEST_TITLE_SECONDS:
+            return
         try:
-            async with asyncio.timeout(_TITLE_SECONDS):
+            async with asyncio.timeout(seconds):
                 self._title = await self._asked_title(begun.path[0].text)
         except (DaehwaError, TimeoutError) as error:
             # Not its text: an upstream's refusal may quote the question.

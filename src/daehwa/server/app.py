@@ -7,6 +7,7 @@ from daehwa.conversation.errors import (
     ConversationNotFound,
     IdTaken,
     InvalidParent,
+    KeyNotSet,
     MessageNotFound,
     ModelNotFound,
     ModelNotInstalled,
@@ -37,7 +38,8 @@ from daehwa.sign_in.flow import ProviderAnswer, SignIn
 _BODY = (TooMuch, UnsupportedMediaType, BodyTooSlow)
 _ONE = (ConversationNotFound, StoreError)
 _REPLY = (MessageNotFound, StoreError)
-_TURN = (*_ONE, MessageNotFound, ModelNotFound, ModelNotInstalled, InvalidParent, IdTaken, ReplyStillGrowing)
+_MODEL = (ModelNotFound, ModelNotInstalled, KeyNotSet)
+_TURN = (*_ONE, MessageNotFound, *_MODEL, InvalidParent, IdTaken, ReplyStillGrowing)
 
 
 class App:

@@ -9,6 +9,7 @@ from daehwa.conversation.errors import (
     Conflict,
     DaehwaError,
     InvalidRequest,
+    KeyNotSet,
     NotFound,
     ProviderError,
     StoreError,
@@ -94,6 +95,7 @@ STATUS: dict[type[DaehwaError], int] = {
     BudgetExceeded: 429,
     DaehwaError: 500,
     ProviderError: 502,
+    KeyNotSet: 503,
     SignInUnavailable: 503,
     StoreError: 503,
 }

@@ -26,7 +26,7 @@ from daehwa.server.asgi import Receive, Scope, Send
 HEARTBEAT: Final = b":\n\n"
 _HEADERS = [
     (b"content-type", b"text/event-stream"),
-    (b"cache-control", b"no-store"),
+    (b"cache-control", b"no-store, no-transform"),
     (b"x-accel-buffering", b"no"),
 ]
 _encode = msgspec.json.Encoder().encode
@@ -75,6 +75,8 @@ class EventStream:
         left = asyncio.create_task(_until_left(receive), name="wait for the client to leave")
         try:
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+            # Some proxies pass the head on with the first byte of the body, and the model may think for long.
+            await send({"type": "http.response.body", "body": HEARTBEAT, "more_body": True})
             async for batch in self._batches:
                 if left.done():
                     return

@@ -41,7 +41,7 @@ class ConversationsApi:
 
     async def get_conversation(self, request: Request) -> Response:
         """Return a conversation and all its messages."""
-        conversation, messages = await self._store.get_conversation(request.user.id, _conversation_id(request))
+        conversation, messages = await self._running.read_conversation(request.user.id, _conversation_id(request))
         return json_response(OpenedConversation(without_owner(conversation), messages))
 
     async def change_conversation(self, request: Request) -> Response:

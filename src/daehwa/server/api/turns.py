@@ -8,6 +8,7 @@ from daehwa.conversation.running import Question, RunningTurns, TurnRequest
 from daehwa.server.api import shapes
 from daehwa.server.asgi import Request, Response, json_response
 from daehwa.server.body import json_body, query_values
+from daehwa.server.deadline import deadline_of
 from daehwa.server.event_stream import EventStream
 from daehwa.server.options import ServerOptions
 
@@ -31,7 +32,9 @@ class TurnsApi:
         """
         after = _last_event_id(request) or 0
         body = await json_body(request, shapes.TurnBody, self._options)
-        reply = await self._running.start(self._turn_request(request.user.id, body))
+        # Behind the adapter nobody but it can write this header.
+        deadline = deadline_of(request) if self._options.home == "aws" else None
+        reply = await self._running.start(self._turn_request(request.user.id, body, deadline))
         return EventStream(self._running.follow(request.user.id, reply.id, after=after))
 
     async def follow_turn(self, request: Request) -> EventStream:
@@ -50,7 +53,7 @@ class TurnsApi:
         reply = checked_id(request.path["reply"], "reply")
         return json_response(await self._running.stop(request.user.id, reply))
 
-    def _turn_request(self, owner: str, body: shapes.TurnBody) -> TurnRequest:
+    def _turn_request(self, owner: str, body: shapes.TurnBody, deadline: int | None) -> TurnRequest:
         if (body.message is None) == (body.parent is None):
             raise InvalidRequest("Give either a 'message' to ask or the 'parent' of a further answer.", param="message")
         if body.continue_reply and body.parent is None:
@@ -65,6 +68,7 @@ class TurnsApi:
             question=None if body.message is None else self._question(body.message),
             parent=body.parent,
             continue_reply=body.continue_reply,
+            deadline=deadline,
         )
 
     def _question(self, question: shapes.Question) -> Question:
