@@ -28,8 +28,8 @@ def admitted_role(email: str | None, settings: SignInSettings) -> Role | None:
 
 def _is_named(email: str, allowed: Iterable[str]) -> bool:
     email = _folded(email)
-    domain = "@" + email.rpartition("@")[2]
-    return any(_folded(entry) in {email, domain} for entry in allowed)
+    name, _, domain = email.rpartition("@")
+    return bool(name and domain) and any(_folded(entry) in {email, f"@{domain}"} for entry in allowed)
 
 
 def _folded(text: str) -> str:
