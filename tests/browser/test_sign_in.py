@@ -352,12 +352,12 @@ async def test_an_answer_that_met_the_time_limit_goes_on_by_a_button(visits: Vis
     async def cut(route: Route) -> None:
         opened = await (await route.fetch()).json()
         opened["messages"][1] |= {"status": "interrupted", "finish": None}
-        opened["messages"][1]["error"] = {"type": "deadline_reached", "message": "The function's time is over."}
+        opened["messages"][1]["error"] = {"type": "time_is_up", "message": "The answer was cut off."}
         await route.fulfill(json=opened)
 
     await visitor.page.route("**/api/conversations/*", cut)
     await visitor.page.reload()
-    await expect(visitor.reader.answer).to_contain_text("It took longer than one answer may take here.")
+    await expect(visitor.reader.answer).to_contain_text("It took as long as one answer may take here.")
     await expect(visitor.reader.answer.get_by_role("button", name="Continue")).to_be_visible()
 
 

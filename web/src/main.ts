@@ -6,7 +6,7 @@ import { connection } from "./lib/connection.svelte.ts";
 import Root from "./Root.svelte";
 import { appearance } from "./settings/theme.svelte.ts";
 import { models } from "./settings/models.svelte.ts";
-import { session } from "./sign-in/session.svelte.ts";
+import { identity } from "./sign-in/identity.svelte.ts";
 import { conversations } from "./sidebar/list.svelte.ts";
 import "./styles/tokens.css";
 import "./styles/base.css";
@@ -16,7 +16,7 @@ import "./markdown/markdown.css";
 appearance.apply();
 document.documentElement.lang = locale.get();
 onReach((reached) => (reached ? connection.succeeded() : connection.failed()));
-session.begin(() => {
+identity.begin(() => {
   void models.load();
   void conversations.refresh();
 });

@@ -4,7 +4,7 @@ import { connection } from "../lib/connection.svelte.ts";
 import { route } from "../lib/route.svelte.ts";
 import { onOtherTabs, tellOtherTabs } from "../lib/tabs.ts";
 import { models } from "../settings/models.svelte.ts";
-import { session } from "../sign-in/session.svelte.ts";
+import { identity } from "../sign-in/identity.svelte.ts";
 import { conversations } from "../sidebar/list.svelte.ts";
 import { OpenConversation } from "./open.svelte.ts";
 import { sendWaiting } from "./outbox.ts";
@@ -54,11 +54,11 @@ class Current {
     const stops = [
       onOtherTabs((id) => this.#lookAgain(id)),
       connection.onBack(reached),
-      session.onBack(reached),
+      identity.onBack(reached),
     ];
     let looked = Date.now();
     const poll = setInterval(() => {
-      if (session.ended || (session.onAws && Date.now() - looked < LOOK_AGAIN_ON_AWS)) return;
+      if (identity.ended || (identity.onAws && Date.now() - looked < LOOK_AGAIN_ON_AWS)) return;
       looked = Date.now();
       look();
     }, LOOK_AGAIN);

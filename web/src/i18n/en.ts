@@ -219,7 +219,7 @@ export const errors = {
   not_allowed: "You are not allowed to do this.",
   sign_in_off: "Nobody needs to sign in here. Reload the page.",
   budget_exceeded: "The budget for this period is used up.",
-  deadline_reached: "It took longer than one answer may take here. “Continue” goes on where it ended.",
+  time_is_up: "It took as long as one answer may take here.",
   conflict: "This contradicts what is stored. Reload the page.",
   id_taken: "This contradicts what is stored. Reload the page.",
   reply_still_growing: "The answer above is still being written. Wait for its end, or stop it first.",

@@ -3,11 +3,11 @@ import { ApiFailure } from "../api/failure.ts";
 import { errorMessages } from "../i18n/catalogue.ts";
 import { sentenceFor } from "../i18n/failure.ts";
 import { toasts } from "../lib/toasts.svelte.ts";
-import { session } from "./session.svelte.ts";
+import { identity } from "./identity.svelte.ts";
 
 /** Errors of other kinds than the server's are thrown on. */
 export function complain(error: unknown): void {
   if (!(error instanceof ApiFailure)) throw error;
-  if (error.isSignedOut) session.askToSignIn();
-  else toasts.show(sentenceFor(error.failure, errorMessages.get(), session.me?.home));
+  if (error.isSignedOut) identity.askToSignIn();
+  else toasts.show(sentenceFor(error.failure, errorMessages.get(), identity.me?.home));
 }

@@ -21,7 +21,7 @@ const PATIENCE = 400;
 const FIRST_RETRY = 1_000;
 const LONGEST_RETRY = 10_000;
 
-class Session {
+class Identity {
   me = $state.raw<Me | null>(null);
   /** What is shown: nothing yet, the page, or, where nobody is signed in, the way in. */
   stage = $state<"waiting" | "page" | "sign-in">("waiting");
@@ -181,4 +181,4 @@ export function signInHere(): string {
   return signInAddress(location.pathname + location.search + addressOf(conversation, message));
 }
 
-export const session = new Session();
+export const identity = new Identity();
