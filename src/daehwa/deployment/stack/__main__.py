@@ -2,13 +2,15 @@
 
 import sys
 
-from daehwa.deployment.configuration import INPUT_VARIABLE
 from daehwa.deployment.errors import DeploymentError
-from daehwa.deployment.stack.app import StackInput, synthesize
+from daehwa.deployment.stack.asked import INPUT_VARIABLE, StackInput
 from daehwa.settings.surroundings import child_environment
 
 if __name__ == "__main__":
     try:
-        synthesize(StackInput.read(child_environment().get(INPUT_VARIABLE)))
+        asked = StackInput.read(child_environment().get(INPUT_VARIABLE))
+        from daehwa.deployment.stack.app import synthesize  # CDK takes seconds to import; a refusal need not
+
+        synthesize(asked)
     except DeploymentError as error:
         sys.exit(str(error))

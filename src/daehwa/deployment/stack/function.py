@@ -10,6 +10,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from daehwa.deployment.configuration import DeploymentSettings
+from daehwa.deployment.stack.acknowledgments import acknowledge
 from daehwa.deployment.stack.limits import START_SCRIPT, adapter_layer
 from daehwa.deployment.stack.table import ITEM_ACTIONS
 
@@ -77,6 +78,8 @@ class AppFunction(Construct):
             snap_start=lambda_.SnapStartConf.ON_PUBLISHED_VERSIONS if settings.snap_start else None,
             environment=_ADAPTER,
         )
+        if settings.python != max(_RUNTIMES):
+            acknowledge(self.function, "L1", "Somebody chose this older Python, which AWS still supports.")
         self.invoked: lambda_.IFunction = self.function
         if settings.snap_start:
             # Only a version is kept started; CDK drops the one before, for which Lambda would go on charging.

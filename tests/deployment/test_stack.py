@@ -1,0 +1,180 @@
+"""The stack in every variant: what holds for all of them, and what each choice changes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from aws_cdk import App, CfnResource, Stack
+from aws_cdk.aws_s3 import Bucket
+from synthesized import ACCOUNT, REGION, VARIANTS, new_app, synthesized, workplace
+
+from daehwa.deployment.configuration import Outputs
+from daehwa.deployment.costs import FIREWALL_RULES, STACK_ALARMS
+from daehwa.deployment.stack.app import CONTEXT
+
+pytestmark = pytest.mark.cdk
+
+LASTING = {
+    "Table": "AWS::DynamoDB::Table",
+    "UserPool": "AWS::Cognito::UserPool",
+    "PageFiles": "AWS::S3::Bucket",
+    "Distribution": "AWS::CloudFront::Distribution",
+    "Api": "AWS::ApiGateway::RestApi",
+}
+KEPT = {"Table", "UserPool"}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_variant_synthesises_with_cdk_nag_and_cdks_own_checks_as_errors(variant: str) -> None:
+    home = synthesized(variant)
+    assert set(home.templates) == {home.name, *({f"{home.name}-firewall"} if "waf" in VARIANTS[variant] else ())}
+    report = json.loads((home.folder / "validation-report.json").read_text("utf-8"))
+    assert not [violation for plugin in report["pluginReports"] for violation in plugin["violations"]]
+
+
+def test_every_variant_is_clean_to_cfn_lint() -> None:
+    paths = [str(path) for variant in VARIANTS for path in synthesized(variant).folder.glob("*.template.json")]
+    # W3005: CDK writes a DependsOn beside the reference that says the same.
+    program = Path(sys.executable).with_name("cfn-lint")
+    command = [program, "--ignore-checks", "W3005", "--template", *paths]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own templates
+    assert (ended.stdout, ended.stderr, ended.returncode) == ("", "", 0)
+
+
+def test_cdk_nag_and_cdks_own_checks_do_stop_a_wrong_stack() -> None:
+    app = new_app("nagged")
+    Bucket(Stack(app, "wrong"), "Open")
+    with pytest.raises(RuntimeError, match="ValidationFailed"):
+        app.synth()
+    circular = App(outdir=str(workplace() / "circular"), context=CONTEXT, analytics_reporting=False)
+    stack = Stack(circular, "wrong")
+    first, second = (
+        CfnResource(stack, name, type="AWS::SNS::Topic", properties={"TopicName": {"Ref": other}})
+        for name, other in (("First", "Second"), ("Second", "First"))
+    )
+    assert first is not second
+    with pytest.raises(RuntimeError, match="ValidationFailed"):
+        circular.synth()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_what_must_outlive_the_code_keeps_its_logical_id(variant: str) -> None:
+    home = synthesized(variant)
+    resources = home.template["Resources"]
+    expected = {name for name in LASTING if name != "UserPool" or "issuer" not in VARIANTS[variant]}
+    assert {name: resources[name]["Type"] for name in expected} == {name: LASTING[name] for name in expected}
+    kept = {name for name in expected if resources[name].get("DeletionPolicy") == "Retain"}
+    assert kept == KEPT & expected
+    assert all(resources[name]["UpdateReplacePolicy"] == "Retain" for name in kept)
+
+
+def test_the_outputs_are_those_that_the_deploy_command_reads() -> None:
+    fields = {field.replace("_", " ").title().replace(" ", "") for field in Outputs.__struct_fields__}
+    assert set(synthesized().template["Outputs"]) == fields
+    assert set(synthesized("issuer").template["Outputs"]) == fields - {"UserPoolId"}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_nothing_needs_docker(variant: str) -> None:
+    home = synthesized(variant)
+    assets = json.loads((home.folder / f"{home.name}.assets.json").read_text("utf-8"))
+    assert assets["dockerImages"] == {}
+    assert len(assets["files"]) == 2, "the function and the template"
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_no_secret_is_in_the_template(variant: str) -> None:
+    home = synthesized(variant)
+    parameters = home.template["Parameters"]
+    assert set(parameters) == {"OriginKey", "BootstrapVersion"}
+    assert parameters["OriginKey"]["NoEcho"] is True
+    assert "Default" not in parameters["OriginKey"]
+    text = json.dumps(home.template)
+    assert text.count('{"Ref": "OriginKey"}') == 2, "API Gateway's key and CloudFront's header"
+    assert "{{resolve:" not in text
+    assert "SecureString" not in text
+
+
+def test_a_function_is_made_by_one_stack_without_custom_resources() -> None:
+    for variant in VARIANTS:
+        functions = synthesized(variant).of_type("AWS::Lambda::Function")
+        assert len(functions) == 1, "no function of CDK's own"
+
+
+def test_alarms_stay_within_the_free_ones_and_within_what_the_estimate_says() -> None:
+    for variant in VARIANTS:
+        alarms = synthesized(variant).of_type("AWS::CloudWatch::Alarm").values()
+        billed = sum(sum("MetricStat" in query for query in alarm.get("Metrics", ())) or 1 for alarm in alarms)
+        assert billed == STACK_ALARMS
+
+
+def test_alarms_reach_a_person_only_where_an_address_is_given() -> None:
+    assert synthesized().of_type("AWS::SNS::Topic") == {}
+    assert all("AlarmActions" not in alarm for alarm in synthesized().of_type("AWS::CloudWatch::Alarm").values())
+    told = synthesized("told")
+    assert all(alarm["AlarmActions"] for alarm in told.of_type("AWS::CloudWatch::Alarm").values())
+    assert told.only("AWS::SNS::Subscription")["Endpoint"] == "alarm@example.com"
+    budget = told.only("AWS::Budgets::Budget")
+    assert budget["Budget"]["BudgetLimit"] == {"Amount": 20, "Unit": "USD"}
+    whom = {person["Address"] for n in budget["NotificationsWithSubscribers"] for person in n["Subscribers"]}
+    assert whom == {"alarm@example.com"}
+    assert synthesized().of_type("AWS::Budgets::Budget") == {}
+
+
+def test_the_firewall_stands_in_us_east_1_and_is_read_without_a_function() -> None:
+    home = synthesized("waf")
+    manifest = json.loads((home.folder / "manifest.json").read_text("utf-8"))
+    firewall = manifest["artifacts"]["daehwa-firewall"]
+    assert firewall["environment"] == f"aws://{ACCOUNT}/us-east-1"
+    assert "daehwa-firewall" in manifest["artifacts"]["daehwa"]["dependencies"], "it comes first"
+    (acl,) = home.templates["daehwa-firewall"]["Resources"].values()
+    assert len(acl["Properties"]["Rules"]) == FIREWALL_RULES
+    asked = home.only("AWS::CloudFront::Distribution")["DistributionConfig"]["WebACLId"]["Fn::GetStackOutput"]
+    assert asked["StackName"] == "daehwa-firewall"
+    assert asked["Region"] == "us-east-1"
+    assert asked["OutputName"] in home.templates["daehwa-firewall"]["Outputs"]
+
+
+def test_a_domain_brings_its_certificate_and_newer_tls() -> None:
+    config = synthesized("domain").only("AWS::CloudFront::Distribution")["DistributionConfig"]
+    assert config["Aliases"] == ["chat.example.com"]
+    assert config["ViewerCertificate"]["MinimumProtocolVersion"] == "TLSv1.2_2021"
+    assert synthesized("domain").template["Outputs"]["WebAddress"]["Value"] == "https://chat.example.com"
+
+
+def test_snap_start_sends_requests_to_a_published_version() -> None:
+    home = synthesized("snap_start")
+    assert home.only("AWS::Lambda::Function")["SnapStart"] == {"ApplyOn": "PublishedVersions"}
+    (alias,) = home.of_type("AWS::Lambda::Alias")
+    for method in home.of_type("AWS::ApiGateway::Method").values():
+        assert alias in json.dumps(method["Integration"]["Uri"])
+
+
+def test_the_command_writes_the_templates_where_cdk_wants_them() -> None:
+    synthesized()  # finds Node
+    file, output = workplace() / "asked.json", workplace() / "by-command"
+    settings = {"region": REGION, **VARIANTS["default"]}
+    file.write_text(json.dumps({"settings": settings, "code": str(workplace() / "code"), "account": ACCOUNT}))
+    ended = _command(DAEHWA_DEPLOYMENT=str(file), CDK_OUTDIR=str(output))
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads((output / "daehwa.template.json").read_text("utf-8")) == synthesized().template
+
+
+def test_the_command_ends_with_a_sentence_where_it_is_asked_for_nothing() -> None:
+    refused = _command()
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("DAEHWA_DEPLOYMENT names no file.")
+
+
+def _command(**environment: str) -> subprocess.CompletedProcess[str]:
+    surroundings = {name: value for name, value in os.environ.items() if name != "DAEHWA_DEPLOYMENT"}
+    return subprocess.run(
+        [sys.executable, "-m", "daehwa.deployment.stack"],
+        env={**surroundings, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
