@@ -1,6 +1,7 @@
 """What every store promises of lists, changes, titles, deletion and purging."""
 
 import asyncio
+from typing import cast
 
 import pytest
 from stores.asking import ME, OTHER, ask, ended, grown, make_turn, titles
@@ -8,7 +9,8 @@ from stores.asking import ME, OTHER, ask, ended, grown, make_turn, titles
 from daehwa.conversation.errors import ConversationNotFound, InvalidRequest, MessageNotFound
 from daehwa.conversation.ids import new_id, now_ms
 from daehwa.conversation.messages import Usage
-from daehwa.conversation.ports import ConversationChanges, ConversationStore
+from daehwa.conversation.ports import ConversationArchive, ConversationChanges, ConversationStore
+from daehwa.stores.memory import MemoryStore
 
 
 async def walk(store: ConversationStore, limit: int) -> list[str]:
@@ -176,9 +178,13 @@ async def test_purging_removes_what_was_deleted_before(store: ConversationStore)
 
 
 async def test_a_large_conversation_is_purged_whole_while_others_write(store: ConversationStore) -> None:
-    begun = await ask(store, "root")
+    origin = MemoryStore()
+    begun = await ask(origin, "root")
     name, root = begun.conversation.id, begun.path[0].id
-    await asyncio.gather(*(ask(store, None, f"answer {n}", conversation=name, parent=root) for n in range(450)))
+    for n in range(450):
+        await ask(origin, None, f"answer {n}", conversation=name, parent=root)
+    records = [record async for record in origin.export_conversations()]
+    assert [await cast(ConversationArchive, store).import_conversation(record) for record in records] == ["added"]
     await store.delete_conversation(ME, name)
     purged, *_ = await asyncio.gather(
         store.purge_deleted(before=now_ms() + 1000), *(ask(store, f"meanwhile {n}") for n in range(20))

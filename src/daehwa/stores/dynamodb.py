@@ -21,7 +21,7 @@ from daehwa.conversation.ports import (
 )
 from daehwa.stores.dynamodb_archive import DynamoArchive
 from daehwa.stores.dynamodb_client import DynamoTable, gathered
-from daehwa.stores.dynamodb_conversation import owned_message, streaming_replies
+from daehwa.stores.dynamodb_conversation import ConversationLocks, owned_message, streaming_replies
 from daehwa.stores.dynamodb_conversations import DynamoConversations
 from daehwa.stores.dynamodb_items import conversation_id
 from daehwa.stores.dynamodb_search import DynamoSearch
@@ -42,6 +42,7 @@ class DynamoStore:
         self._turns = DynamoTurns(table)
         self._conversations = DynamoConversations(table)
         self._search = DynamoSearch(table)
+        self._locks = ConversationLocks()
         self._archive = DynamoArchive(table, self._search)
 
     @classmethod
@@ -132,7 +133,8 @@ class DynamoStore:
 
     async def _index(self, reply: Message) -> None:
         try:
-            await self._search.index_reply(reply)
+            async with self._locks.of(reply.conversation):
+                await self._search.index_reply(reply)
         except StoreError as error:
             # The reply is stored, which is what counts: search reads what no signature covers.
             _log.warning("reply %s is stored, and search will find it more slowly: %s", reply.id, error.message)

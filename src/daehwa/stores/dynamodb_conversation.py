@@ -1,8 +1,10 @@
 """A conversation as the table holds it: read whole in one query, and the look-ups that all statements share."""
 
+import asyncio
 from collections.abc import Iterable
 from functools import cached_property
 from typing import Any, Final, TypeAlias
+from weakref import WeakValueDictionary
 
 from aiodynamo.errors import ConditionalCheckFailed
 from aiodynamo.expressions import Condition, F, HashKey, RangeKey
@@ -58,6 +60,19 @@ class StoredConversation:
             message = value.parent
         path.reverse()
         return path
+
+
+class ConversationLocks:
+    """A lock for each conversation, kept as long as anybody holds it or waits for it. What this process does to one
+    conversation at once would only fail on itself and be done again; other processes are met by conditions.
+    """
+
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def of(self, conversation: str) -> asyncio.Lock:
+        """Return the lock of a conversation."""
+        return self._locks.setdefault(conversation, asyncio.Lock())
 
 
 async def read_conversation(table: DynamoTable, conversation: str) -> StoredConversation:

@@ -7,10 +7,8 @@ the message is, for those who know nothing but its id. A checkpoint's write brin
 and touches no key of the index, so it costs what the reply's item costs and no read.
 """
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any, Final, TypeAlias
-from weakref import WeakValueDictionary
 
 import msgspec
 from aiodynamo.errors import ConditionalCheckFailed
@@ -25,6 +23,7 @@ from daehwa.conversation.tree import Stored, check_turn
 from daehwa.stores import dynamodb_table as names
 from daehwa.stores.dynamodb_client import DynamoTable, Operation, changes, gathered
 from daehwa.stores.dynamodb_conversation import (
+    ConversationLocks,
     StoredConversation,
     is_streaming,
     message_in,
@@ -58,24 +57,22 @@ class DynamoTurns:
     def __init__(self, table: DynamoTable) -> None:
         self._table = table
         self._stored_pieces: dict[str, frozenset[str]] = {}
-        self._one_at_a_time: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._locks = ConversationLocks()
 
     # ------------------------------------------------------------ begin
 
     async def begin(self, turn: NewTurn) -> BegunTurn:
         """Store a turn, or return it as it is stored."""
         turn = storable(turn)
-        # Turns of one conversation that begin here at once would only have each other read everything again.
-        lock = self._one_at_a_time.setdefault(turn.conversation, asyncio.Lock())
-        for _ in range(_ATTEMPTS):
-            stored = await read_conversation(self._table, turn.conversation)
-            if not check_turn(turn, _what_is_stored(turn, stored)):
-                return _there_already(turn, stored)
-            await self._take_ids(turn)
-            async with lock:
+        async with self._locks.of(turn.conversation):
+            for _ in range(_ATTEMPTS):
+                stored = await read_conversation(self._table, turn.conversation)
+                if not check_turn(turn, _what_is_stored(turn, stored)):
+                    return _there_already(turn, stored)
+                await self._take_ids(turn)
                 begun = await self._attempt(turn, stored)
-            if begun is not None:
-                return begun
+                if begun is not None:
+                    return begun
         raise StoreError("Too many are changing this conversation at once. Try again in a moment.")
 
     async def _attempt(self, turn: NewTurn, stored: StoredConversation) -> BegunTurn | None:
