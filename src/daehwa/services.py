@@ -10,19 +10,24 @@ from typing import Self, TypeAlias
 
 from daehwa import __version__
 from daehwa.accounts.people import User
+from daehwa.accounts.ports import AccountStore
 from daehwa.conversation.errors import DaehwaError, ModelNotFound
 from daehwa.conversation.ids import now_ms
 from daehwa.conversation.ports import ConversationStore, Provider
 from daehwa.conversation.running import RunningTurns
 from daehwa.data_folder import DataFolder
+from daehwa.http_client.client import HttpClient
 from daehwa.providers.catalogue import Catalogue
 from daehwa.providers.embedded import EmbeddedProvider
 from daehwa.providers.openai_wire import OpenAIWireProvider
 from daehwa.providers.pacing import Beat
 from daehwa.providers.upstream import Patience, ServedModel, Upstream
 from daehwa.server.options import PAGE_FOLDER, ServerOptions
-from daehwa.settings import ConfiguredProvider, LoadedSettings, Settings
+from daehwa.settings import ConfiguredProvider, ConfiguredSignIn, LoadedSettings, Settings
+from daehwa.sign_in.flow import SignIn
+from daehwa.sign_in.settings import SignInSettings
 from daehwa.stores.sqlite import SqliteStore
+from daehwa.stores.sqlite_accounts import SqliteAccounts
 from daehwa.stores.sqlite_connection import store_error
 from daehwa.stores.sqlite_migrations import MIGRATIONS
 
@@ -55,8 +60,9 @@ _log = logging.getLogger("daehwa")
 class Services:
     """Everything one process needs, wired."""
 
-    def __init__(self, store: ConversationStore, loaded: LoadedSettings, runner: str) -> None:
+    def __init__(self, store: ConversationStore, accounts: AccountStore, loaded: LoadedSettings, runner: str) -> None:
         self.store = store
+        self.accounts = accounts
         self.catalogue = build_catalogue(loaded, build_providers(loaded))
         self.running = RunningTurns(store, self.catalogue, runner=runner)
 
@@ -64,7 +70,7 @@ class Services:
     async def open(cls, loaded: LoadedSettings, folder: DataFolder, *, runner: str) -> Self:
         """Open the store and build all that is needed around it; nothing is asked of any provider yet."""
         store = await SqliteStore.open(folder.database, holding=folder.held_to_migrate)
-        return cls(store, loaded, runner)
+        return cls(store, SqliteAccounts(store), loaded, runner)
 
     async def aclose(self) -> None:
         """Interrupt what runs, then close everything, the store last."""
@@ -113,6 +119,25 @@ def _build_provider(configured: ConfiguredProvider, beat: Beat, values: Settings
     return OpenAIWireProvider(upstream, beat=beat)
 
 
+def build_sign_in(configured: ConfiguredSignIn, public_url: str, accounts: AccountStore, http: HttpClient) -> SignIn:
+    """Return sign-in as it is configured; nothing is asked of the identity provider yet."""
+    secret = configured.secret
+
+    async def read_secret() -> str:
+        return "" if secret is None else secret.reveal()
+
+    settings = SignInSettings(
+        issuer=configured.issuer,
+        client_id=configured.client_id,
+        client_secret=None if secret is None else read_secret,
+        public_url=public_url,
+        allowed_emails=configured.allowed_emails,
+        admin_emails=configured.admin_emails,
+        logout_url=configured.logout_url,
+    )
+    return SignIn(settings, accounts, http)
+
+
 async def serve(
     loaded: LoadedSettings, folder: DataFolder, *, say: Callable[[str], None], listening: Callable[[str], None]
 ) -> None:
@@ -127,7 +152,12 @@ async def serve(
     listener = bind(settings.host, settings.port)
     services = await Services.open(loaded, folder, runner=SERVER_RUNNER)
     background: set[asyncio.Task[None]] = set()
+    http = HttpClient()
     try:
+        public_url = settings.public_url or address_of(listener)
+        sign_in = None
+        if loaded.sign_in is not None:
+            sign_in = build_sign_in(loaded.sign_in, public_url, services.accounts, http)
         await interrupt_leftovers(services.running, say)
         app = create_app(
             store=services.store,
@@ -137,7 +167,9 @@ async def serve(
                 version=__version__,
                 user=User(id=OWNER, role="admin"),
                 allowed_hosts=settings.allowed_hosts,
+                public_url=settings.public_url,
             ),
+            sign_in=sign_in,
         )
 
         def started() -> None:
@@ -152,6 +184,7 @@ async def serve(
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
+        await http.aclose()
         await services.aclose()
 
 
@@ -175,6 +208,7 @@ async def keep_house(services: Services) -> None:
         try:
             if sweeps % SWEEPS_PER_PURGE == 0:
                 await services.store.purge_deleted(before=now_ms() - RESTORABLE_MS)
+                await services.accounts.purge_expired(now=now_ms())
             await services.running.interrupt_stale()
         except DaehwaError as error:
             _log.warning("housekeeping waits: %s", error.message)

@@ -196,9 +196,10 @@ async def test_wrong_words_are_told_with_what_they_may_mean(program: Program) ->
 
 
 def test_an_address_that_others_reach_is_taken_only_with_a_word_of_consent() -> None:
-    with pytest.raises(Refusal, match="no sign-in"):
-        refuse_unprotected(Settings(host="192.168.1.2"))
-    refuse_unprotected(Settings(host="192.168.1.2", allow_unprotected=True))
+    with pytest.raises(Refusal, match="Nobody is asked to sign in"):
+        refuse_unprotected(Settings(host="192.168.1.2"), has_sign_in=False)
+    refuse_unprotected(Settings(host="192.168.1.2", allow_unprotected=True), has_sign_in=False)
+    refuse_unprotected(Settings(host="192.168.1.2"), has_sign_in=True)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.3.2.1", "::1", "localhost"])

@@ -19,7 +19,7 @@ def run_server(flags: Mapping[str, object], config: Path | None) -> None:
     """Serve until SIGINT or SIGTERM."""
     loaded = load_settings(flags, config=config)
     settings = loaded.values
-    refuse_unprotected(settings)
+    refuse_unprotected(settings, has_sign_in=loaded.sign_in is not None)
     say(f"daehwa {__version__}")
     os.umask(0o077)  # what is written from here on is the owner's alone
     folder = DataFolder(settings.data_dir)
@@ -29,7 +29,9 @@ def run_server(flags: Mapping[str, object], config: Path | None) -> None:
         if loaded.file is not None:
             say(f"  settings       {loaded.file}")
         say(f"  conversations  {folder.path}")
-        if not is_loopback(settings.host):
+        if loaded.sign_in is not None:
+            say(f"  sign-in        {loaded.sign_in.issuer}")
+        elif not is_loopback(settings.host):
             say(f"  NO SIGN-IN     whoever reaches {settings.host} reads and writes everything here")
         is_missing = offer_model(loaded)
         for provider in loaded.providers:
@@ -53,16 +55,16 @@ async def _serve(loaded: LoadedSettings, folder: DataFolder) -> None:
     await services.serve(loaded, folder, say=say, listening=listening)
 
 
-def refuse_unprotected(settings: Settings) -> None:
+def refuse_unprotected(settings: Settings, *, has_sign_in: bool) -> None:
     """Listen where others can reach it only with a word of consent. Raise `Refusal`."""
-    if settings.allow_unprotected or is_loopback(settings.host):
+    if has_sign_in or settings.allow_unprotected or is_loopback(settings.host):
         return
     raise Refusal(
-        f"This version has no sign-in, and on {settings.host} others could reach it: they would read every "
-        "conversation and spend your keys. Leave --host out to listen on this machine alone; from another machine, an "
-        f"SSH tunnel reaches it (ssh -L {settings.port}:127.0.0.1:{settings.port} this-machine). Where the network is "
-        "yours alone, or a proxy in front asks who comes, add --allow-unprotected, and name the host under which the "
-        "page is asked for in the setting allowed_hosts."
+        f"Nobody is asked to sign in, and on {settings.host} others could reach it: they would read every conversation "
+        "and spend your keys. Leave --host out to listen on this machine alone; from another machine, an SSH tunnel "
+        f"reaches it (ssh -L {settings.port}:127.0.0.1:{settings.port} this-machine). Or let people sign in: [sign_in] "
+        "in daehwa.toml. Where the network is yours alone, or a proxy in front asks who comes, add "
+        "--allow-unprotected, and name the host under which the page is asked for in the setting allowed_hosts."
     )
 
 
