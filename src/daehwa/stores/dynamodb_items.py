@@ -108,7 +108,7 @@ def message_of(item: Item, pieces: Mapping[str, Item]) -> Message:
         conversation=conversation_id(item),
         parent=item.get(table.PARENT),
         role=item[table.ROLE],
-        parts=decode_parts(_whole_text(item, pieces)),
+        parts=decode_parts(whole_text(item, pieces)),
         status=item[table.STATUS],
         model=item.get(table.MODEL),
         finish=item.get(table.FINISH),
@@ -120,7 +120,8 @@ def message_of(item: Item, pieces: Mapping[str, Item]) -> Message:
     )
 
 
-def _whole_text(item: Item, pieces: Mapping[str, Item]) -> str:
+def whole_text(item: Item, pieces: Mapping[str, Item]) -> str:
+    """Return the parts of the message whose head this is, as `encode_parts` wrote them."""
     try:
         earlier = [pieces[f"{item[table.SORT_KEY]}#{name}"] for name in item.get(table.PIECES, ())]
     except KeyError as error:

@@ -11,8 +11,10 @@ while, its signature is completed. So nothing here has to be in one transaction 
 lost, or of an older version, costs time and no result.
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from itertools import chain
 from typing import Final
 
@@ -27,8 +29,8 @@ from daehwa.conversation.ports import SearchHit
 from daehwa.stores import dynamodb_table as names
 from daehwa.stores.dynamodb_client import DynamoTable, gathered
 from daehwa.stores.dynamodb_conversation import StoredConversation
-from daehwa.stores.dynamodb_items import Item, conversation_of, message_sort
-from daehwa.stores.ordering import in_tree_order
+from daehwa.stores.dynamodb_items import Item, conversation_of, is_head, message_id, message_sort, whole_text
+from daehwa.stores.records import text_of
 from daehwa.stores.search_signature import decode, encode, hashes_of, holds, wanted
 from daehwa.stores.search_text import Query, folded
 
@@ -37,9 +39,13 @@ _SHARES: Final = (("0", "3"), ("4", "7"), ("8", "b"), ("c", "f"))
 _HASHES_IN_ONE: Final = 1_600
 """Of an item of a signature: about 2 KB, so that a turn writes two units. What comes after begins a further item."""
 _READ_AT_ONCE: Final = 32
+_READ_SIDE_BY_SIDE: Final = 12
+"""Connections that one search keeps busy; a new one costs more than waiting for another."""
 _READ_AT_MOST: Final = 320
 """Conversations read for one search. A bound for words that are frequent, yet never in one message together."""
-_ATTEMPTS: Final = 5
+_READ_OF_SIGNATURES: Final = (names.SORT_KEY, names.SIGNATURE, names.COVERED)
+_READ_OF_MESSAGES: Final = (names.SORT_KEY, names.ROLE, names.CREATED, names.TEXT, names.PIECES)
+_ATTEMPTS: Final = 20
 _DIGEST_BYTES: Final = 4
 _STILL_AFTER: Final = 60 * 60 * 1000
 """Milliseconds after which nobody makes a reply in a conversation any more."""
@@ -53,14 +59,11 @@ class _Listed(msgspec.Struct, frozen=True):
 
 
 class _Match(msgspec.Struct, frozen=True):
-    """A conversation and the newest of its messages that matches."""
+    """A conversation and the newest of its messages that matches: when it was made, whether it is a reply, its id."""
 
     conversation: Conversation
-    message: Message
-
-    @property
-    def moment(self) -> tuple[int, str]:
-        return self.message.created, self.message.id
+    moment: tuple[int, bool, str]
+    text: str
 
 
 class DynamoSearch:
@@ -68,6 +71,7 @@ class DynamoSearch:
 
     def __init__(self, table: DynamoTable) -> None:
         self._table = table
+        self._free = asyncio.Semaphore(_READ_SIDE_BY_SIDE)
 
     # ------------------------------------------------------------ keeping signatures
 
@@ -180,7 +184,7 @@ class DynamoSearch:
     async def _share_of_signatures(self, owner: str, first: str, last: str) -> list[Item]:
         sort = RangeKey(names.SORT_KEY).between(names.SIGNATURE_SORT + first, names.SIGNATURE_SORT + last + "~")
         condition = HashKey(names.PARTITION_KEY, names.owner_partition(owner)) & sort
-        return await self._table.query(condition, as_of_now=False)
+        return await self._table.query(condition, fields=_READ_OF_SIGNATURES, as_of_now=False)
 
     async def _newest_matches(self, query: Query, candidates: Sequence[_Listed], room: int) -> list[_Match]:
         """Read candidates until no other can have a newer match than those that there is room for."""
@@ -201,16 +205,18 @@ class DynamoSearch:
     async def _match(self, query: Query, candidate: _Listed) -> _Match | None:
         conversation = candidate.value
         partition = HashKey(names.PARTITION_KEY, names.conversation_partition(conversation.id))
-        stored = StoredConversation(await self._table.query(partition, as_of_now=False))
-        try:
-            messages = stored.messages()
-        except StoreError:  # it is being removed while it is read
-            return None
         if not candidate.is_covered and conversation.updated < now_ms() - _STILL_AFTER:
-            await self.index_messages(conversation.owner, messages)
-        newest = reversed(in_tree_order(messages))
-        message = next((message for message in newest if query.matches(folded(message.text))), None)
-        return None if message is None else _Match(conversation, message)
+            stored = StoredConversation(await self._table.query(partition))
+            await self.index_messages(conversation.owner, stored.messages())
+        async with self._free:
+            items = await self._table.query(partition, fields=_READ_OF_MESSAGES, as_of_now=False)
+        by_sort = {item[names.SORT_KEY]: item for item in items}
+        for head in sorted(filter(is_head, items), key=_moment, reverse=True):
+            with suppress(StoreError):  # it is being removed while it is read
+                text = text_of(whole_text(head, by_sort))
+                if query.matches(folded(text)):
+                    return _Match(conversation, _moment(head), text)
+        return None
 
 
 def _digest(reply: str) -> bytes:
@@ -233,6 +239,11 @@ def _is_in(signature: Iterable[Item], value: int) -> bool:
     return any(holds(part[names.SIGNATURE], value) for part in signature)
 
 
+def _moment(head: Item) -> tuple[int, bool, str]:
+    """Return where a message stands among others, a reply after its question of the same moment."""
+    return head[names.CREATED], head[names.ROLE] == "assistant", message_id(head)
+
+
 def _newest_first(listed: _Listed) -> tuple[int, str]:
     return listed.value.updated, listed.value.id
 
@@ -241,5 +252,5 @@ def _hit(query: Query, conversation: Conversation, match: _Match | None) -> Sear
     title = query.highlighted(conversation.title)
     if match is None:
         return SearchHit(conversation=conversation, title=title)
-    snippet = query.snippet(match.message.text)
-    return SearchHit(conversation=conversation, title=title, message=match.message.id, snippet=snippet)
+    message, snippet = match.moment[-1], query.snippet(match.text)
+    return SearchHit(conversation=conversation, title=title, message=message, snippet=snippet)

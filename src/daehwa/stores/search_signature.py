@@ -74,10 +74,10 @@ def decode(signature: bytes) -> set[int]:
 
 
 def holds(signature: bytes, value: int) -> bool:
-    """Whether a hash is in a signature."""
+    """Whether a hash is in a signature, or may have been too much for it."""
     number = value >> 8
     size = signature[number]
-    if not size:
-        return False
+    if size in {0, _MOST_IN_BUCKET}:
+        return size > 0
     start = BUCKETS + sum(signature[:number])
     return signature.find(value & 0xFF, start, start + size) >= 0
