@@ -1,41 +1,28 @@
-"""The page, the real server and an identity provider: a browser goes the whole way between them, in and out."""
+"""The whole way: a browser, the page, `daehwa serve` and a certified identity provider, in and out again."""
 
+import re
 import socket
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 import pytest_asyncio
 from browser.reader import Reader, Watch
-from cores import Core
+from model import Model
+from oidc.provider import a_provider
 from playwright.async_api import Browser, Locator, expect
-from program import ROOT
-from server.serving import listening
-from sign_in.issuer import CLIENT, SECRET, Issuer
-
-from daehwa.http_client.client import HttpClient
-from daehwa.server.app import create_app
-from daehwa.server.options import ServerOptions
-from daehwa.sign_in.flow import SignIn
-from daehwa.sign_in.settings import SignInSettings
-from daehwa.stores.memory_accounts import MemoryAccounts
+from program import serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
-PAGE = ROOT / "src" / "daehwa" / "server" / "page"
 COOKIE = "daehwa"
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on; the server's address must be known before it listens."""
+    """Return a port that nobody listens on: server and provider must know each other's address before they listen."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-async def read_secret() -> str:
-    return SECRET
 
 
 class Guest(Reader):
@@ -51,97 +38,108 @@ class Guest(Reader):
         """What opens the account's menu."""
         return self.sidebar.locator(".account").get_by_role("button")
 
-    async def comes_in(self) -> None:
-        """Open the page and sign in."""
-        await self.page.goto(self.address)
-        await self.way_in.click()
-        await expect(self.box).to_be_editable()
+    async def comes_in(self, name: str) -> None:
+        """Follow the way in, and be this person at the provider."""
+        await self.page.get_by_role("link", name="Sign in", exact=True).last.click()
+        await self.page.get_by_role("link", name=f"Sign in as {name}").click()
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def issuer() -> AsyncIterator[Issuer]:
-    async with Issuer() as made:
-        yield made
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def guest(chromium: Browser, issuer: Issuer) -> AsyncIterator[Guest]:
-    core, http, port = Core(), HttpClient(), free_port()
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def site(tmp_path_factory: pytest.TempPathFactory, played: Model) -> AsyncIterator[tuple[str, str]]:
+    """Run both; yield the addresses of the page and of the provider."""
+    port = free_port()
     address = f"http://127.0.0.1:{port}"
-    settings: Any = {"issuer": issuer.url, "client_id": CLIENT, "client_secret": read_secret, "public_url": address}
-    settings |= {"allowed_emails": ("@example.com",), "admin_emails": ("mina@example.com",)}
-    app = create_app(
-        store=core.store,
-        running=core.running,
-        catalogue=core.catalogue,
-        options=ServerOptions(version="0.0-test", page=PAGE),
-        sign_in=SignIn(SignInSettings(**settings), MemoryAccounts(), http, seconds=20),
-    )
+    async with a_provider(callback=f"{address}/auth/callback", home=f"{address}/chat.html") as issuer:
+        settings = {
+            "OPENAI_BASE_URL": played.upstream.base_url,
+            "DAEHWA_PUBLIC_URL": address,
+            "DAEHWA_SIGN_IN_ISSUER": issuer,
+            "DAEHWA_SIGN_IN_CLIENT_ID": "daehwa",
+            "DAEHWA_SIGN_IN_ALLOWED_EMAILS": "@example.com",
+            "DAEHWA_SIGN_IN_ADMIN_EMAILS": "boss@example.com",
+        }
+        data = tmp_path_factory.mktemp("home") / "data"
+        async with serving(data, settings, "--port", str(port)):
+            yield address, issuer
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def guest(chromium: Browser, site: tuple[str, str], model: Model) -> AsyncIterator[Guest]:
+    """Open the page in a browser that has never been here."""
+    model.title = "A title"
+    address, issuer = site
     watch = Watch(address)
     watch.expect("status of 401")
-    watch.expect(f"request elsewhere: {issuer.url}/")
+    watch.expect(f"request elsewhere: {issuer}/")
     context = await chromium.new_context(viewport={"width": 1280, "height": 800}, locale="en-US")
     watch.over(context)
-    async with listening(app, port):
-        yield Guest(await context.new_page(), address, watch)
-        await context.close()
-        await core.running.aclose()
-    await http.aclose()
+    await context.route(re.compile("^https://"), lambda route: route.fulfill(status=204))  # its pages ask for fonts
+    guest = Guest(await context.new_page(), address, watch)
+    await guest.page.goto(address)
+    await expect(guest.way_in).to_be_visible()
+    yield guest
+    await context.close()
     assert watch.unexpected() == []
 
 
 async def test_in_and_out(guest: Guest) -> None:
-    await guest.comes_in()
-    await expect(guest.account).to_contain_text("Mina")
-    await expect(guest.account).to_contain_text("Admin · mina@example.com")
+    await guest.comes_in("boss")
+    await expect(guest.account).to_contain_text("Boss")
+    await expect(guest.account).to_contain_text("Admin · boss@example.com")
     await guest.ask_to_end("Hello")
     place = guest.page.url
-    cookies = {cookie["name"]: cookie for cookie in await guest.page.context.cookies()}
-    assert set(cookies) == {COOKIE}
+    cookies = {cookie["name"]: cookie for cookie in await guest.page.context.cookies(guest.address)}
     assert cookies[COOKIE]["httpOnly"]
+    guest.watch.expect("request elsewhere: https://fonts")  # the provider's own page does
+    guest.watch.expect("status of 404")  # and it has no icon
     await guest.account.click()
     await guest.page.get_by_role("menuitem", name="Sign out").click()
+    await guest.page.get_by_role("button", name=re.compile("^Yes")).click()  # the provider asks by itself
     await expect(guest.way_in).to_be_visible()
-    assert await guest.page.context.cookies() == []
+    assert COOKIE not in {cookie["name"] for cookie in await guest.page.context.cookies(guest.address)}
     await guest.page.goto("about:blank")
     await guest.page.goto(place)
-    await guest.way_in.click()
+    await guest.comes_in("boss")
     await expect(guest.question).to_contain_text("Hello")
     assert guest.page.url == place
 
 
-async def test_a_session_that_was_ended_elsewhere(guest: Guest) -> None:
-    await guest.comes_in()
+async def test_a_session_that_was_ended_elsewhere(guest: Guest, model: Model) -> None:
+    await guest.comes_in("mina")
     await guest.ask_to_end("First")
-    await guest.page.context.clear_cookies()
+    await guest.page.context.clear_cookies(name=COOKIE)
     await guest.ask("Second")
     dialog = guest.page.get_by_role("dialog", name="You were signed out")
-    await dialog.get_by_role("link", name="Sign in").click()
+    await dialog.get_by_role("link", name="Sign in").click()  # the provider still knows her, and asks nothing
     await expect(guest.questions).to_have_count(2)
     await guest.ended()
     await expect(guest.question).to_contain_text("Second")
+    await expect(guest.answer).to_contain_text("Hello there.")
     await expect(dialog).to_have_count(0)
+    assert len(model.questions) == 2
 
 
-async def test_who_may_not_come_in_is_told_why(guest: Guest, issuer: Issuer) -> None:
-    issuer.person |= {"sub": "eve", "email": "eve@elsewhere.example"}
-    await guest.page.goto(guest.address)
-    await guest.way_in.click()
+async def test_who_may_not_come_in_is_told_why(guest: Guest) -> None:
+    await guest.comes_in("stranger")
     await expect(guest.page.get_by_role("alert")).to_contain_text("This account may not come in here.")
     assert guest.page.url == f"{guest.address}/chat.html"
 
 
-async def test_one_person_after_another_in_the_same_browser(guest: Guest, issuer: Issuer) -> None:
-    await guest.comes_in()
+async def test_who_turns_back_at_the_provider_is_asked_again(guest: Guest) -> None:
+    await guest.way_in.click()
+    await guest.page.get_by_role("link", name="Cancel").click()
+    await expect(guest.page.get_by_role("alert")).to_contain_text("Signing in did not work.")
+    await expect(guest.way_in).to_be_visible()
+
+
+async def test_one_person_after_another_in_the_same_browser(guest: Guest) -> None:
+    await guest.comes_in("mina")
     await guest.ask_to_end("By Mina")
     await guest.box.fill("Mina's draft")
     await guest.page.context.clear_cookies()
-    guest.watch.expect("status of 404")  # the way in leads back to what is not Bob's
-    issuer.person |= {"sub": "bob", "email": "bob@example.com", "name": "Bob"}
     await guest.page.reload()
-    await guest.page.get_by_role("link", name="Sign in", exact=True).last.click()
-    await expect(guest.account).to_contain_text("Bob")
+    guest.watch.expect("status of 404")  # the way in leads back to what is not the next one's
+    await guest.comes_in("boss")
+    await expect(guest.account).to_contain_text("Boss")
     await expect(guest.box).to_have_value("")
     await expect(guest.page.get_by_text("By Mina")).to_have_count(0)
-    await guest.page.goto(guest.address)
-    await expect(guest.sidebar).to_contain_text("Your conversations will be listed here.")

@@ -115,13 +115,13 @@ class Site:
 
 
 @contextlib.asynccontextmanager
-async def listening(app: App, port: int = 0) -> AsyncIterator[int]:
-    """Serve an application as `Server` does, without its signals and its pauses; yield the port, a free one for 0."""
+async def listening(app: App) -> AsyncIterator[int]:
+    """Serve an application as `Server` does, without its signals and its pauses; yield the port."""
     loop = asyncio.get_running_loop()
     config, state = Server(app).config, ServerState()
     config.load()
     server = await loop.create_server(
-        lambda: BoundedHttpProtocol(config=config, server_state=state, app_state={}), "127.0.0.1", port
+        lambda: BoundedHttpProtocol(config=config, server_state=state, app_state={}), "127.0.0.1", 0
     )
     try:
         yield server.sockets[0].getsockname()[1]
