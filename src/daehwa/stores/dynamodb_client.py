@@ -178,12 +178,18 @@ class DynamoTable:
         )
         return await self._ask(change) or {}
 
-    async def delete(self, partition: str, sort: str, *, condition: Condition | None = None) -> Item | None:
-        """Take an item away and return what it was. Raise `ConditionalCheckFailed`."""
-        key = _key(partition, sort)
-        return await self._ask(
-            partial(self._client.delete_item, self.name, key, condition=condition, return_values=ReturnValues.all_old)
+    async def delete(self, partition: str, sort: str) -> Item | None:
+        """Take an item away and return what it was; None where it is not there. Of several callers one gets it."""
+        remove = partial(
+            self._client.delete_item,
+            self.name,
+            _key(partition, sort),
+            condition=F(PARTITION_KEY).exists(),
+            return_values=ReturnValues.all_old,
         )
+        with suppress(ConditionalCheckFailed):
+            return await self._ask(remove)
+        return None
 
     # ------------------------------------------------------------ many items
 
