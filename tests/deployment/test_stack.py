@@ -38,7 +38,7 @@ def test_every_variant_synthesises_with_cdk_nag_and_cdks_own_checks_as_errors(va
 def test_every_variant_is_clean_to_cfn_lint() -> None:
     paths = [str(path) for variant in VARIANTS for path in synthesized(variant).folder.glob("*.template.json")]
     # W3005: CDK writes a DependsOn beside the reference that says the same.
-    program = Path(sys.executable).with_name("cfn-lint")
+    program = str(Path(sys.executable).with_name("cfn-lint"))
     command = [program, "--ignore-checks", "W3005", "--template", *paths]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own templates
     assert (ended.stdout, ended.stderr, ended.returncode) == ("", "", 0)
