@@ -23,6 +23,6 @@ def deadline_of(request: Request) -> int | None:
     if text is None:
         return None
     try:
-        return _decode(text.encode())
+        return _decode(text.encode()).deadline
     except msgspec.DecodeError:
         return None
