@@ -35,6 +35,13 @@ STREAM = (
     "10 seconds pass without news."
 )
 
+_SESSION = {
+    "type": "apiKey",
+    "in": "cookie",
+    "name": "__Host-daehwa",
+    "description": "The session that signing in begins, where people sign in; over http on loopback without `__Host-`.",
+}
+
 
 def errors_of(operation: Operation) -> tuple[type[DaehwaError], ...]:
     """Return every error of our own that an operation may answer with."""
@@ -90,10 +97,13 @@ def document(operations: Sequence[Operation], version: str) -> Json:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        # Without accounts there is no key to send: who reaches the server is its owner.
-        "security": [],
+        # Where nobody signs in, who reaches the server is its owner and sends nothing.
+        "security": [{"session": []}, {}],
         "paths": dict(paths),
-        "components": {"schemas": {name: schema for name, schema in components.items() if name not in queries}},
+        "components": {
+            "schemas": {name: schema for name, schema in components.items() if name not in queries},
+            "securitySchemes": {"session": _SESSION},
+        },
     }
 
 
@@ -127,6 +137,8 @@ def _operation(operation: Operation, schema_of: dict[int, Json], components: dic
     if operation.body is not None:
         content = {"application/json": {"schema": schema_of[id(operation.body)]}}
         made["requestBody"] = {"required": True, "content": content}
+    if operation.is_open:
+        made["security"] = []
     made["responses"] = {str(operation.status): _answer(operation, schema_of), **_errors(operation, schema_of)}
     return made
 
