@@ -95,7 +95,9 @@ class ModelCatalogue(Protocol):
         ...
 
     async def resolve(self, model: str | None) -> ResolvedModel:
-        """Find a model by its id, by its bare name at the upstream, or the default. Raise `ModelNotFound`."""
+        """Find a model by its id, by its bare name at the upstream, or the default. Raise `ModelNotFound`, or
+        `KeyNotSet` where it is known that the provider has no key yet.
+        """
         ...
 
     def problems(self) -> Mapping[str, ProviderError]:

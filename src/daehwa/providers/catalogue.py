@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 from daehwa.conversation.errors import (
+    DaehwaError,
+    KeyNotSet,
     ModelNotFound,
     ModelNotInstalled,
     ProviderError,
@@ -24,6 +26,7 @@ LIFETIME = 300.0
 """Seconds for which a listing is fresh."""
 
 _FAULT_LIFETIME = 10.0
+_NO_KEY_LIFETIME = 1.0  # whoever has just set it tries at once
 FIRST_WAIT = 3.0
 """Seconds for which the first listing of an upstream is waited for."""
 _NAMED = 10
@@ -69,12 +72,13 @@ class WarmsUp(Protocol):
 class _Listing:
     """What one provider lists, as far as is known."""
 
-    def __init__(self, provider: Provider, lifetime: float, first_wait: float) -> None:
+    def __init__(self, provider: Provider, lifetime: float, first_wait: float, *, in_background: bool) -> None:
         self.provider = provider
         self.models: tuple[Model, ...] | None = None
         self._fault: ProviderError | None = None
         self._lifetime = lifetime
         self._first_wait = first_wait
+        self._in_background = in_background
         self._is_local = isinstance(provider, ListsAtOnce) and provider.lists_at_once
         self._fresh_until = 0.0
         self._waited_for_until = 0.0
@@ -90,11 +94,17 @@ class _Listing:
         """Return what is listed; None where the provider cannot be asked."""
         if self._is_local or time.monotonic() >= self._fresh_until:
             task = self._ask()
-            if self.models is None or self._is_local:
+            if self.models is None or self._is_local or not self._in_background:
                 await asyncio.wait({task}, timeout=max(0.0, self._waited_for_until - time.monotonic()))
                 if not task.done():
-                    self._fault = self._silence()
+                    self._give_up(task)
         return self.models
+
+    def _give_up(self, task: asyncio.Task[None]) -> None:
+        self._fault = self._silence()
+        if not self._in_background:
+            task.cancel()
+            self._fresh_until = time.monotonic() + min(_FAULT_LIFETIME, self._lifetime)
 
     async def warm_up(self) -> None:
         """Let the provider get ready, and fetch its listing."""
@@ -115,7 +125,8 @@ class _Listing:
             self.models = tuple(await self.provider.models())
         except ProviderError as fault:
             self._fault = fault
-            self._fresh_until = time.monotonic() + min(_FAULT_LIFETIME, self._lifetime)
+            lifetime = _NO_KEY_LIFETIME if isinstance(fault, KeyNotSet) else _FAULT_LIFETIME
+            self._fresh_until = time.monotonic() + min(lifetime, self._lifetime)
         else:
             self._fault = None
             self._fresh_until = time.monotonic() + self._lifetime
@@ -161,8 +172,9 @@ class _Listing:
 
 class Catalogue:
     """Fulfils `ModelCatalogue`. Providers come in the order of preference; a trial model is the default only where
-    there is nothing else. `default` is the configured model, by id or by bare name. Closing the catalogue closes its
-    providers.
+    there is nothing else. `default` is the configured model, by id or by bare name. `in_background` False: an old
+    listing is waited for too, and nothing is fetched once its caller has an answer, for a process that may stand still
+    then. Closing the catalogue closes its providers.
     """
 
     def __init__(
@@ -172,8 +184,11 @@ class Catalogue:
         default: str | None = None,
         lifetime: float = LIFETIME,
         first_wait: float = FIRST_WAIT,
+        in_background: bool = True,
     ) -> None:
-        self._listings = [_Listing(provider, lifetime, first_wait) for provider in providers]
+        self._listings = [
+            _Listing(provider, lifetime, first_wait, in_background=in_background) for provider in providers
+        ]
         self._default = default
 
     async def warm_up(self) -> None:
@@ -188,19 +203,21 @@ class Catalogue:
     async def default_model(self) -> str | None:
         """Return the configured model if it is listed, or if its provider cannot be asked; else the best there is."""
         found = await self._default_model()
-        return None if found is None else found.model.id
+        return None if found is None or self._missing_key(found) is not None else found.model.id
 
     async def resolve(self, model: str | None) -> ResolvedModel:
         """Find a model by its id, by its bare name at the upstream, or the default."""
-        if model is None:
-            found = await self._default_model()
-            if found is None:
-                raise self._nothing()
-            return found
-        found = await self._find(model)
+        found = await (self._default_model() if model is None else self._find(model))
         if found is None:
-            raise await self._not_found(model)
+            raise self._nothing() if model is None else await self._not_found(model)
+        if (fault := self._missing_key(found)) is not None:
+            raise fault
         return found
+
+    def _missing_key(self, found: ResolvedModel) -> KeyNotSet | None:
+        """Return the fault of a model that is known not to answer, since its provider has no key."""
+        fault = next(listing.fault for listing in self._listings if listing.provider is found.provider)
+        return fault if isinstance(fault, KeyNotSet) else None
 
     def problems(self) -> dict[str, ProviderError]:
         """Return, by provider, why its models could not be listed when it was last asked, or why none can answer."""
@@ -246,9 +263,12 @@ class Catalogue:
         silent = next((listing for listing in self._listings if listing.models is None), None)
         return silent.unlisted(name) if silent is not None and may_guess else None
 
-    def _nothing(self) -> ModelNotFound:
+    def _nothing(self) -> DaehwaError:
         """Return the error of having no model at all, with the reasons."""
         problems = self.problems().values()
+        for problem in problems:
+            if isinstance(problem, KeyNotSet):
+                return problem
         if not problems:
             sentence = "There is no model to answer."
             if not self._listings:
@@ -259,7 +279,7 @@ class Catalogue:
             return ModelNotInstalled(sentences)
         return ModelNotFound(sentences, param="model")
 
-    async def _not_found(self, model: str) -> ModelNotFound:
+    async def _not_found(self, model: str) -> DaehwaError:
         ids = [listed.id for listed in await self.models() if listed.state != "unavailable"]
         if not ids:
             return self._nothing()

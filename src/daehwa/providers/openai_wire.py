@@ -47,8 +47,14 @@ class OpenAIWireProvider:
         self._connected()
 
     async def models(self) -> Sequence[Model]:
-        """Return the models that the settings name, else those that the upstream lists."""
-        return named_models(self._upstream) if self._upstream.models else await self.listed()
+        """Return the models that the settings name, else those that the upstream lists. Without a key there are none:
+        raise `KeyNotSet` before anybody asks one of them.
+        """
+        if not self._upstream.models:
+            return await self.listed()
+        if self._upstream.late_key is not None:
+            await self._upstream.late_key.read()
+        return named_models(self._upstream)
 
     async def listed(self) -> Sequence[Model]:
         """Return the models that the upstream lists, whatever the settings name."""

@@ -1,6 +1,7 @@
 """What there is to know about an upstream before it is asked anything: address, key, models, patience."""
 
 from collections.abc import Mapping
+from typing import Protocol
 
 import msgspec
 
@@ -30,18 +31,31 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
     retry_for: float = 15.0
 
 
+class LateKey(Protocol):
+    """A key that is read when it is needed, and that may be set or changed while the program runs."""
+
+    async def read(self) -> str:
+        """Return the key. Raise `KeyNotSet` where there is none yet, or another `ProviderError`."""
+        ...
+
+    def forget(self) -> None:
+        """Read it anew at the next need: the upstream does not accept it."""
+        ...
+
+
 class Upstream(msgspec.Struct, frozen=True, kw_only=True):
     """A server that speaks the OpenAI wire protocol, and how this home knows it.
 
     `models` empty: what the upstream lists is offered. `context_window` is that of its models, unless one has
-    its own. `key` goes into `Authorization: Bearer`, unless `headers` has
-    an Authorization of its own. `ca_file`: further certificate authorities to trust. `extra_body` is added to every
+    its own. `key`, or what `late_key` reads, goes into `Authorization: Bearer`, unless `headers` has an
+    Authorization of its own. `ca_file`: further certificate authorities to trust. `extra_body` is added to every
     request. `keep_alive` False for servers that close connections without saying so.
     """
 
     name: str
     base_url: str
     key: str | None = None
+    late_key: LateKey | None = None
     headers: Mapping[str, str] = {}
     models: tuple[ServedModel, ...] = ()
     context_window: int | None = None

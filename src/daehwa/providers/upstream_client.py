@@ -9,18 +9,20 @@ meant it to.
 import asyncio
 from collections.abc import Mapping
 
+from daehwa.conversation.errors import ProviderError
 from daehwa.http_client.connection import Connection, FellSilent
 from daehwa.http_client.connections import Connections
 from daehwa.http_client.errors import ConnectionLost, HttpError, NotHttp
 from daehwa.http_client.route import Route
 from daehwa.providers.pacing import Beat
-from daehwa.providers.upstream import Upstream
-from daehwa.providers.upstream_faults import Faults
+from daehwa.providers.upstream import LateKey, Upstream
+from daehwa.providers.upstream_faults import Faults, UpstreamFault
 
 BODY_LIMIT = 8 * 1024 * 1024
 """Bytes of a body that is read as a whole: an error, a list of models, an answer that is not streamed."""
 
 _DRAIN_SECONDS = 1.0
+_UNAUTHORIZED = 401
 
 
 class UpstreamStream:
@@ -137,6 +139,29 @@ class UpstreamClient:
         return await self._request("GET", path, self._headers, b"")
 
     async def _request(self, method: str, path: str, headers: dict[str, str], body: bytes) -> UpstreamStream:
+        late_key = self.upstream.late_key
+        if late_key is None:
+            return await self._sent(method, path, headers, body)
+        key = await self._read(late_key)
+        stream = await self._sent(method, path, _with_key(headers, key), body)
+        if stream.status != _UNAUTHORIZED:
+            return stream
+        late_key.forget()
+        newer = await self._read(late_key)
+        if newer == key:
+            return stream
+        stream.close()
+        return await self._sent(method, path, _with_key(headers, newer), body)
+
+    async def _read(self, late_key: LateKey) -> str:
+        try:
+            key = await late_key.read()
+        except ProviderError as error:
+            raise UpstreamFault(error) from error
+        self.faults.hide(key)
+        return key
+
+    async def _sent(self, method: str, path: str, headers: dict[str, str], body: bytes) -> UpstreamStream:
         loop, upstream = asyncio.get_running_loop(), self.upstream
         try:
             request = self.connections.route.request(method, upstream.url(path), headers, body)
@@ -182,3 +207,7 @@ def _headers(upstream: Upstream) -> dict[str, str]:
         headers["authorization"] = f"Bearer {upstream.key}"
     headers.update({name.lower(): value for name, value in upstream.headers.items()})
     return headers
+
+
+def _with_key(headers: dict[str, str], key: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {key}", **headers}

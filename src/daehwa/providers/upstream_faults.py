@@ -98,9 +98,14 @@ class Faults:
     def __init__(self, upstream: Upstream) -> None:
         self._name = upstream.name
         self._host = upstream.host
-        self._has_key = bool(upstream.key)
+        self._has_key = bool(upstream.key or upstream.late_key)
         secrets = (upstream.key, *upstream.headers.values())
         self._secrets = [value for value in secrets if value and len(value) >= _SHORTEST_SECRET]
+
+    def hide(self, secret: str) -> None:
+        """Blot out this secret too, in what the upstream says."""
+        if secret not in self._secrets and len(secret) >= _SHORTEST_SECRET:
+            self._secrets.append(secret)
 
     def words(self, text: str) -> str:
         """Return the upstream's words fit to be shown: one line, shortened, without keys."""
