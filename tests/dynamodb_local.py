@@ -70,6 +70,13 @@ public class OnLoopback {{
     }}
 }}
 """
+# moto's own command serves with threads, between which its DynamoDB is not safe: a condition could hold for two.
+_MOTO = """
+import sys
+from moto.server import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import run_simple
+run_simple("127.0.0.1", int(sys.argv[1]), DomainDispatcherApplication(create_backend_app), threaded=False)
+"""
 
 
 class Choice(NamedTuple):
@@ -115,6 +122,7 @@ class DynamoServer(NamedTuple):
             await create_table(table)
         finally:
             await table.aclose()
+        _tables.append(name)
         return name
 
 
@@ -155,7 +163,7 @@ def dynamodb_server() -> Iterator[DynamoServer]:
             except Unavailable as why:
                 choice = Choice("moto", str(why))
         if process is None:
-            process = _started([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], port, log)
+            process = _started([sys.executable, "-c", _MOTO, str(port)], port, log)
         try:
             yield DynamoServer(choice, f"http://127.0.0.1:{port}")
         finally:
@@ -165,6 +173,8 @@ def dynamodb_server() -> Iterator[DynamoServer]:
 
 _running = contextlib.ExitStack()
 _servers: list[DynamoServer] = []
+_tables: list[str] = []
+"""Made since tables were last dropped."""
 
 
 def shared_server() -> DynamoServer:
@@ -177,6 +187,16 @@ def shared_server() -> DynamoServer:
 def started() -> DynamoServer | None:
     """Return the DynamoDB of this run if anybody asked for it, even after its end."""
     return _servers[0] if _servers else None
+
+
+async def drop_tables() -> None:
+    """Remove the tables that were made since the last time; moto's transactions copy all that is there."""
+    while _tables:
+        table = shared_server().connect(_tables.pop())
+        try:
+            await table._client.delete_table(table.name)
+        finally:
+            await table.aclose()
 
 
 def end() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
-from dynamodb_local import shared_server
+from dynamodb_local import drop_tables, shared_server
 
 from daehwa.conversation.ports import ConversationStore
 from daehwa.stores.dynamodb import DynamoStore
@@ -30,6 +30,12 @@ async def open_dynamodb(_folder: Path) -> ConversationStore:
 
 
 STORES: dict[str, Opener] = {"memory": open_memory, "sqlite": open_sqlite, "dynamodb": open_dynamodb}
+
+
+@pytest.fixture(autouse=True)
+async def no_table_is_left() -> AsyncIterator[None]:
+    yield
+    await drop_tables()
 
 
 @pytest.fixture(params=list(STORES))
