@@ -250,7 +250,7 @@ async def test_a_turn_is_followed_and_stopped_from_another_process(bed: Bed) -> 
     (here, _), (there, _) = bed.open(), bed.open()
     never = asyncio.Event()
     provider = ScriptedProvider([[TextDelta("Once ")], [TextDelta("upon a time")], never])
-    options = RunningOptions(checkpoint=0.05, store_poll=0.05)
+    options = RunningOptions(checkpoint=0.05, stored_heartbeat=0.1, store_poll=0.05)
     making = RunningTurns(here, OneProviderCatalogue(provider), runner="here", options=options)
     following = RunningTurns(there, OneProviderCatalogue(provider), runner="there", options=options)
     request = TurnRequest(
