@@ -12,15 +12,17 @@ lost, or of an older version, costs time and no result.
 """
 
 import asyncio
+from binascii import a2b_base64
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from itertools import chain
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from aiodynamo.errors import ConditionalCheckFailed
 from aiodynamo.expressions import Condition, F, HashKey, RangeKey
+from aiodynamo.utils import dy2py
 
 from daehwa.conversation.errors import StoreError
 from daehwa.conversation.ids import now_ms
@@ -29,7 +31,15 @@ from daehwa.conversation.ports import SearchHit
 from daehwa.stores import dynamodb_table as names
 from daehwa.stores.dynamodb_client import DynamoTable, gathered
 from daehwa.stores.dynamodb_conversation import StoredConversation
-from daehwa.stores.dynamodb_items import Item, conversation_of, is_head, message_id, message_sort, whole_text
+from daehwa.stores.dynamodb_items import (
+    Item,
+    conversation_id,
+    conversation_of,
+    is_head,
+    message_id,
+    message_sort,
+    whole_text,
+)
 from daehwa.stores.records import text_of
 from daehwa.stores.search_signature import decode, encode, hashes_of, holds, wanted
 from daehwa.stores.search_text import Query, folded
@@ -43,7 +53,6 @@ _READ_SIDE_BY_SIDE: Final = 12
 """Connections that one search keeps busy; a new one costs more than waiting for another."""
 _READ_AT_MOST: Final = 320
 """Conversations read for one search. A bound for words that are frequent, yet never in one message together."""
-_READ_OF_SIGNATURES: Final = (names.SORT_KEY, names.SIGNATURE, names.COVERED)
 _READ_OF_MESSAGES: Final = (names.SORT_KEY, names.ROLE, names.CREATED, names.TEXT, names.PIECES)
 _ATTEMPTS: Final = 20
 _DIGEST_BYTES: Final = 4
@@ -51,11 +60,41 @@ _STILL_AFTER: Final = 60 * 60 * 1000
 """Milliseconds after which nobody makes a reply in a conversation any more."""
 
 
-class _Listed(msgspec.Struct, frozen=True):
-    """A conversation that may match; `is_covered` says whether its signature is complete."""
+class _Listed:
+    """A conversation as the index lists it, decoded as far as it is asked for; `is_covered` says whether its signature
+    is complete.
+    """
 
-    value: Conversation
-    is_covered: bool
+    __slots__ = ("_item", "id", "is_covered", "turns", "updated")
+
+    def __init__(self, item: dict[str, Any]) -> None:
+        self._item = item
+        self.id = conversation_id(dy2py({names.PARTITION_KEY: item[names.PARTITION_KEY]}, int))
+        self.updated = int(item[names.UPDATED]["N"])
+        self.turns = int(item[names.TURNS]["N"]) if names.TURNS in item else 0
+        self.is_covered = False
+
+    @property
+    def title(self) -> str:
+        """Its title."""
+        title: str = self._item[names.TITLE]["S"]
+        return title
+
+    @property
+    def value(self) -> Conversation:
+        """All of it."""
+        return conversation_of(dy2py(self._item, int))
+
+
+class _Signature:
+    """What of an item of a signature is asked for, of each of very many."""
+
+    __slots__ = ("covered", "held")
+
+    def __init__(self, item: dict[str, Any]) -> None:
+        self.held = a2b_base64(item[names.SIGNATURE]["B"])
+        covered = a2b_base64(item[names.COVERED]["B"]) if names.COVERED in item else b""
+        self.covered = len(covered) // _DIGEST_BYTES
 
 
 class _Match(msgspec.Struct, frozen=True):
@@ -149,12 +188,12 @@ class DynamoSearch:
         if query.is_empty:
             return ()
         listed, may_match = await self._candidates(owner, query)
-        titled = [at.value for at in listed if query.matches(folded(at.value.title))][:limit]
-        by_title = {conversation.id for conversation in titled}
+        titled = [at for at in listed if query.matches(folded(at.title))][:limit]
+        by_title = {at.id for at in titled}
         texts = {match.conversation.id: match for match in await self._read(query, may_match, by_title)}
-        others = [at for at in may_match if at.value.id not in by_title]
+        others = [at for at in may_match if at.id not in by_title]
         matches = await self._newest_matches(query, others, limit - len(titled))
-        hits = [_hit(query, conversation, texts.get(conversation.id)) for conversation in titled]
+        hits = [_hit(query, at.value, texts.get(at.id)) for at in titled]
         return (*hits, *(_hit(query, match.conversation, match) for match in matches))
 
     async def _candidates(self, owner: str, query: Query) -> tuple[list[_Listed], list[_Listed]]:
@@ -162,35 +201,42 @@ class DynamoSearch:
         lists = [self._list(owner, archived=archived) for archived in (False, True)]
         shares = [self._share_of_signatures(owner, first, last) for first, last in _SHARES]
         in_list, archived, *signatures = await gathered((*lists, *shares))
-        by_conversation: defaultdict[str, list[Item]] = defaultdict(list)
+        by_conversation: defaultdict[str, list[_Signature]] = defaultdict(list)
         for item in chain.from_iterable(signatures):
-            by_conversation[names.signed_conversation(item[names.SORT_KEY])].append(item)
+            by_conversation[names.signed_conversation(item[names.SORT_KEY]["S"])].append(_Signature(item))
         hashes = wanted(query)
-        listed, may_match = [], []
-        for item in (*in_list, *archived):
-            conversation = conversation_of(item)
-            signature = by_conversation.get(conversation.id, ())
-            covered = sum(len(part.get(names.COVERED, b"")) for part in signature) // _DIGEST_BYTES
-            at = _Listed(conversation, is_covered=covered >= item.get(names.TURNS, 0))
-            listed.append(at)
+        listed = sorted(map(_Listed, (*in_list, *archived)), key=lambda at: (at.updated, at.id), reverse=True)
+        may_match = []
+        for at in listed:
+            signature = by_conversation.get(at.id, ())
+            at.is_covered = sum(part.covered for part in signature) >= at.turns
             if not at.is_covered or all(_is_in(signature, value) for value in hashes):
                 may_match.append(at)
-        return sorted(listed, key=_newest_first, reverse=True), sorted(may_match, key=_newest_first, reverse=True)
+        return listed, may_match
 
-    async def _list(self, owner: str, *, archived: bool) -> list[Item]:
-        condition = HashKey(names.LIST, names.conversation_list(owner, archived=archived))
-        return await self._table.query_list(condition)
+    async def _list(self, owner: str, *, archived: bool) -> list[dict[str, Any]]:
+        return await self._table.query_undecoded(
+            IndexName=names.LISTS,
+            KeyConditionExpression=f"{names.LIST} = :list",
+            ExpressionAttributeValues={":list": {"S": names.conversation_list(owner, archived=archived)}},
+        )
 
-    async def _share_of_signatures(self, owner: str, first: str, last: str) -> list[Item]:
-        sort = RangeKey(names.SORT_KEY).between(names.SIGNATURE_SORT + first, names.SIGNATURE_SORT + last + "~")
-        condition = HashKey(names.PARTITION_KEY, names.owner_partition(owner)) & sort
-        return await self._table.query(condition, fields=_READ_OF_SIGNATURES, as_of_now=False)
+    async def _share_of_signatures(self, owner: str, first: str, last: str) -> list[dict[str, Any]]:
+        return await self._table.query_undecoded(
+            KeyConditionExpression=f"{names.PARTITION_KEY} = :owner AND {names.SORT_KEY} BETWEEN :first AND :last",
+            ProjectionExpression=f"{names.SORT_KEY}, {names.SIGNATURE}, {names.COVERED}",
+            ExpressionAttributeValues={
+                ":owner": {"S": names.owner_partition(owner)},
+                ":first": {"S": names.SIGNATURE_SORT + first},
+                ":last": {"S": names.SIGNATURE_SORT + last + "~"},
+            },
+        )
 
     async def _newest_matches(self, query: Query, candidates: Sequence[_Listed], room: int) -> list[_Match]:
         """Read candidates until no other can have a newer match than those that there is room for."""
         found: list[_Match] = []
         for start in range(0, min(len(candidates), _READ_AT_MOST), _READ_AT_ONCE):
-            if room <= 0 or (len(found) >= room and found[room - 1].moment[0] >= candidates[start].value.updated):
+            if room <= 0 or (len(found) >= room and found[room - 1].moment[0] >= candidates[start].updated):
                 break
             found += await self._read(query, candidates[start : start + _READ_AT_ONCE])
             found.sort(key=lambda match: match.moment, reverse=True)
@@ -199,7 +245,7 @@ class DynamoSearch:
     async def _read(
         self, query: Query, candidates: Iterable[_Listed], chosen: Collection[str] | None = None
     ) -> list[_Match]:
-        reading = (self._match(query, at) for at in candidates if chosen is None or at.value.id in chosen)
+        reading = (self._match(query, at) for at in candidates if chosen is None or at.id in chosen)
         return [match for match in await gathered(reading) if match is not None]
 
     async def _match(self, query: Query, candidate: _Listed) -> _Match | None:
@@ -235,17 +281,13 @@ def _is_unchanged(item: Item) -> Condition:
     return F(names.SIGNATURE).equals(item[names.SIGNATURE]) & covered
 
 
-def _is_in(signature: Iterable[Item], value: int) -> bool:
-    return any(holds(part[names.SIGNATURE], value) for part in signature)
+def _is_in(signature: Iterable[_Signature], value: int) -> bool:
+    return any(holds(part.held, value) for part in signature)
 
 
 def _moment(head: Item) -> tuple[int, bool, str]:
     """Return where a message stands among others, a reply after its question of the same moment."""
     return head[names.CREATED], head[names.ROLE] == "assistant", message_id(head)
-
-
-def _newest_first(listed: _Listed) -> tuple[int, str]:
-    return listed.value.updated, listed.value.id
 
 
 def _hit(query: Query, conversation: Conversation, match: _Match | None) -> SearchHit:
