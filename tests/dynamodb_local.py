@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from aiodynamo.credentials import Key, StaticCredentials
+from aiodynamo.errors import ResourceInUse
 from aiodynamo.http.types import HttpImplementation
 from aiodynamo.models import (
     GlobalSecondaryIndex,
@@ -135,7 +136,8 @@ async def create_table(table: DynamoTable) -> None:
     projection = Projection(ProjectionType.include, list(names.LISTED))
     index = GlobalSecondaryIndex(name=names.LISTS, schema=listed, projection=projection, throughput=None)
     client = table._client
-    await client.create_table(table.name, PayPerRequest(), keys, gsis=[index], wait_for_active=True)
+    with contextlib.suppress(ResourceInUse):  # a busy machine was slow to answer, so the same was asked twice
+        await client.create_table(table.name, PayPerRequest(), keys, gsis=[index], wait_for_active=True)
     await client.enable_time_to_live(table.name, names.EXPIRES)
 
 
