@@ -6,21 +6,34 @@ removing it leaves what people wrote.
 """
 
 import copy
+import json
+import shutil
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from aiodynamo.credentials import Key, StaticCredentials
 from botocore.exceptions import ClientError
-from ministack_server import ORIGIN_KEY, Ministack, ministack
+from cores import OneProviderCatalogue
+from ministack_server import ACCOUNT, ORIGIN_KEY, Ministack, ministack
 from synthesized import REGION, Template, synthesized
 
+from daehwa.conversation.ids import new_id
+from daehwa.conversation.messages import TextPart
+from daehwa.conversation.running import Question, RunningTurns, TurnRequest
+from daehwa.deployment.cdk import Cdk
 from daehwa.deployment.configuration import Outputs
+from daehwa.deployment.programs import find_node
+from daehwa.providers.scripted import ScriptedProvider, spoken
 from daehwa.server.safety import CONTENT_SECURITY_POLICY
+from daehwa.settings import Secret
 from daehwa.stores import dynamodb_table as layout
+from daehwa.stores.dynamodb import DynamoStore
 
 pytestmark = pytest.mark.cdk
 
@@ -214,6 +227,60 @@ def test_cloudfront_redirects_to_https_and_sends_the_headers(deployed: Deployed)
     # The bucket wants TLS, which ministack does not use within; but the refusal says what CloudFront asked it for.
     assert status == 403
     assert f"/{deployed.outputs.page_bucket}/index.html" in body
+
+
+@asynccontextmanager
+async def store_of(deployed: Deployed) -> AsyncIterator[DynamoStore]:
+    """Open the store in the table that the function is told of."""
+    store = DynamoStore.open(
+        table=function_of(deployed)["Environment"]["Variables"]["DAEHWA_TABLE"],
+        region=REGION,
+        endpoint=deployed.server.url,
+        credentials=StaticCredentials(Key(ACCOUNT, "not-checked")),
+    )
+    try:
+        yield store
+    finally:
+        await store.aclose()
+
+
+async def test_a_turn_is_made_and_kept_in_the_deployed_table(deployed: Deployed) -> None:
+    catalogue = OneProviderCatalogue(ScriptedProvider(spoken("In the table.")))
+    question = Question(new_id(), None, (TextPart("Where?"),))
+    request = TurnRequest(owner="somebody", conversation=new_id(), reply=new_id(), question=question)
+    async with store_of(deployed) as answering, store_of(deployed) as reading:
+        running = RunningTurns(answering, catalogue, runner="one function")
+        await running.start(request)
+        async for _ in running.follow("somebody", request.reply):
+            pass
+        await running.aclose()
+        conversation, messages = await reading.get_conversation("somebody", request.conversation)
+    assert conversation.id == request.conversation
+    assert [message.status for message in messages] == ["complete", "complete"]
+    assert messages[1].parts == (TextPart("In the table."),)
+
+
+def test_the_cdk_cli_deploys_it_with_a_key_that_no_command_line_shows(
+    another: Ministack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assembly = tmp_path / "cdk.out"
+    shutil.copytree(synthesized().folder, assembly)
+    template = accepted(synthesized().template)
+    (assembly / f"{STACK}.template.json").write_text(json.dumps(template))
+    another.prepare(template)
+    for name, value in (
+        ("AWS_ACCESS_KEY_ID", ACCOUNT),
+        ("AWS_SECRET_ACCESS_KEY", "x"),
+        ("AWS_ENDPOINT_URL", another.url),
+    ):
+        monkeypatch.setenv(name, value)
+    said: list[str] = []
+    Cdk(find_node(), REGION, None).deploy(assembly, STACK, Secret(ORIGIN_KEY), said.append)
+    assert another.settled(STACK)["StackStatus"] == "CREATE_COMPLETE"
+    (key,) = another.client("apigateway").get_api_keys(includeValues=True)["items"]
+    assert key["value"] == ORIGIN_KEY
+    assert said
+    assert ORIGIN_KEY not in "".join(said)
 
 
 def test_an_upgrade_replaces_nothing_that_must_last_and_needs_no_key_again(another: Ministack) -> None:
