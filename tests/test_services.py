@@ -11,7 +11,7 @@ from stores.asking import ask, make_turn
 from daehwa.conversation.errors import ConversationNotFound
 from daehwa.conversation.ids import now_ms
 from daehwa.data_folder import DATABASE, DataFolder
-from daehwa.services import OWNER, OpenAIWireProvider, Services, build_providers, keep_house
+from daehwa.services.local import OWNER, OpenAIWireProvider, Services, build_providers, keep_house
 from daehwa.settings import load_settings
 
 

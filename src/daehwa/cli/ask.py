@@ -20,7 +20,7 @@ from daehwa.conversation.messages import MESSAGE_CHARACTERS, Conversation, TextP
 from daehwa.conversation.ports import ConversationStore
 from daehwa.conversation.running import Question, RunningTurns, TurnRequest
 from daehwa.data_folder import DataFolder
-from daehwa.services import OWNER, Catalogue, Services
+from daehwa.services.local import OWNER, Catalogue, Services
 from daehwa.settings import LoadedSettings, is_debugging, load_settings, program_name
 
 _PIPED_BYTES = 4 * MESSAGE_CHARACTERS + 1

@@ -19,7 +19,7 @@ from daehwa.cli.terminal import FAULT, as_typed
 from daehwa.conversation.errors import DaehwaError, ProviderError, ProviderModelError
 from daehwa.data_folder import DataFolder
 from daehwa.providers import embedded_install
-from daehwa.services import (
+from daehwa.services.local import (
     PAGE_FOLDER,
     BuiltProvider,
     OpenAIWireProvider,

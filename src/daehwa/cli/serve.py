@@ -44,7 +44,7 @@ def run_server(flags: Mapping[str, object], config: Path | None) -> None:
 
 
 async def _serve(loaded: LoadedSettings, folder: DataFolder) -> None:
-    from daehwa import services  # noqa: PLC0415 - the folder is ours and the settings are right before much is imported
+    from daehwa.services import local  # noqa: PLC0415 - the folder is ours and the settings are right before much is imported
 
     def listening(address: str) -> None:
         say(f"\n  Open {address}\n\nPress Ctrl-C to stop.\n")
@@ -52,7 +52,7 @@ async def _serve(loaded: LoadedSettings, folder: DataFolder) -> None:
             # Some browsers hold this call until they end.
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
-    await services.serve(loaded, folder, say=say, listening=listening)
+    await local.serve(loaded, folder, say=say, listening=listening)
 
 
 def refuse_unprotected(settings: Settings, *, has_sign_in: bool) -> None:

@@ -33,10 +33,16 @@ class HttpClient:
     """
 
     def __init__(
-        self, *, connect_seconds: float = 5.0, ca_file: str | None = None, body_limit: int = BODY_LIMIT
+        self,
+        *,
+        connect_seconds: float = 5.0,
+        ca_file: str | None = None,
+        body_limit: int = BODY_LIMIT,
+        use_proxy: bool = True,
     ) -> None:
         self._connect_seconds = connect_seconds
         self._ca_file = ca_file
+        self._use_proxy = use_proxy
         self._body_limit = body_limit
         self._origins: dict[str, Connections] = {}
         self._is_closed = False
@@ -83,7 +89,9 @@ class HttpClient:
         origin = origin_of(url)
         found = self._origins.get(origin)
         if found is None:
-            route = Route(origin, connect_seconds=self._connect_seconds, ca_file=self._ca_file)
+            route = Route(
+                origin, connect_seconds=self._connect_seconds, ca_file=self._ca_file, use_proxy=self._use_proxy
+            )
             found = self._origins[origin] = Connections(route, most_kept=_KEPT_CONNECTIONS)
         return found
 

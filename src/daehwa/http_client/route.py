@@ -7,7 +7,6 @@ import ssl
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import SplitResult, quote, unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from daehwa.http_client.connection import Connection
 from daehwa.http_client.errors import ConnectFailed, ConnectionLost, NotHttp, Reason, TimedOut
@@ -187,7 +186,11 @@ def _proxy(address: SplitResult | None) -> str | None:
     if address is None:
         return None
     host = _ascii_host(address)
-    if _is_loopback(host) or proxy_bypass(host) or proxy_bypass(_host_and_port(address)):
+    if _is_loopback(host):
+        return None
+    from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415 - brings 40 modules, which a start can do without
+
+    if proxy_bypass(host) or proxy_bypass(_host_and_port(address)):
         return None
     known = getproxies()
     found = known.get(address.scheme) or known.get("all")

@@ -5,9 +5,11 @@ asyncio's own TLS reads the socket at every packet, whoever waits; here a held s
 
 import asyncio
 import ssl
+import threading
 
 _RECORD_BYTES = 16 * 1024
 _known: dict[str | None, ssl.SSLContext] = {}
+_reading = threading.Lock()
 
 
 async def trusted_authorities(ca_file: str | None) -> ssl.SSLContext:
@@ -15,17 +17,20 @@ async def trusted_authorities(ca_file: str | None) -> ssl.SSLContext:
 
     One for the whole process: reading some hundred certificates takes 20 to 50 ms and 2 MB each time.
     """
-    if ca_file not in _known:
-        _known[ca_file] = await asyncio.to_thread(_read_authorities, ca_file)
-    return _known[ca_file]
+    if ca_file in _known:
+        return _known[ca_file]
+    return await asyncio.to_thread(_read_authorities, ca_file)
 
 
 def _read_authorities(ca_file: str | None) -> ssl.SSLContext:
-    trust = ssl.create_default_context()
-    trust.set_alpn_protocols(["http/1.1"])
-    if ca_file is not None:
-        trust.load_verify_locations(ca_file)
-    return trust
+    with _reading:  # several that come at once read them once
+        if ca_file not in _known:
+            trust = ssl.create_default_context()
+            trust.set_alpn_protocols(["http/1.1"])
+            if ca_file is not None:
+                trust.load_verify_locations(ca_file)
+            _known[ca_file] = trust
+        return _known[ca_file]
 
 
 class Tls:

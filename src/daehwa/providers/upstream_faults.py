@@ -3,7 +3,6 @@
 import re
 import time
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import msgspec
@@ -86,6 +85,10 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
             return max(0.0, float(value) / unit)
         except ValueError:
             pass
+    if "retry-after" not in headers:
+        return None
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - brings 20 modules for a rare form
+
     try:
         return max(0.0, parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - time.time())
     except ValueError:

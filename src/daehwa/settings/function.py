@@ -18,6 +18,7 @@ class AwsSurroundings(msgspec.Struct, frozen=True, kw_only=True):
     """What Lambda says of itself. Credentials are the keys, or with SnapStart an address that gives them.
 
     `endpoints` are those of AWS's own variables AWS_ENDPOINT_URL_<SERVICE>, for doubles of its services.
+    `has_proxy`: the environment names one, so what reads it is worth its import.
     """
 
     region: str
@@ -28,6 +29,7 @@ class AwsSurroundings(msgspec.Struct, frozen=True, kw_only=True):
     credentials_token: Secret | None = None
     endpoints: Mapping[Service, str] = {}
     port: int = 8080
+    has_proxy: bool = False
 
 
 def aws_surroundings(env: Mapping[str, str]) -> AwsSurroundings:
@@ -49,6 +51,7 @@ def aws_surroundings(env: Mapping[str, str]) -> AwsSurroundings:
         credentials_token=_secret(env, "AWS_CONTAINER_AUTHORIZATION_TOKEN"),
         endpoints={name: address for name, address in found.items() if address},
         port=int(port),
+        has_proxy=any(name.lower().endswith("_proxy") and text for name, text in env.items()),
     )
 
 

@@ -1,4 +1,4 @@
-"""The composition root: settings become a store, providers, running turns and the app. Only it names adapters."""
+"""The home on one machine: conversations in SQLite, any providers, the embedded model among them."""
 
 import asyncio
 import logging
@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Self, TypeAlias
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 from daehwa import __version__
 from daehwa.accounts.people import User
@@ -16,20 +16,21 @@ from daehwa.conversation.ids import now_ms
 from daehwa.conversation.ports import ConversationStore, Provider
 from daehwa.conversation.running import RunningTurns
 from daehwa.data_folder import DataFolder
-from daehwa.http_client.client import HttpClient
 from daehwa.providers.catalogue import Catalogue
 from daehwa.providers.embedded import EmbeddedProvider
 from daehwa.providers.openai_wire import OpenAIWireProvider
 from daehwa.providers.pacing import Beat
-from daehwa.providers.upstream import Patience, ServedModel, Upstream
 from daehwa.server.options import PAGE_FOLDER, ServerOptions
+from daehwa.services.upstreams import build_sign_in, build_upstream
 from daehwa.settings import ConfiguredProvider, ConfiguredSignIn, LoadedSettings, Settings
 from daehwa.sign_in.flow import SignIn
-from daehwa.sign_in.settings import SignInSettings
 from daehwa.stores.sqlite import SqliteStore
 from daehwa.stores.sqlite_accounts import SqliteAccounts
 from daehwa.stores.sqlite_connection import store_error
 from daehwa.stores.sqlite_migrations import MIGRATIONS
+
+if TYPE_CHECKING:
+    from daehwa.http_client.client import HttpClient
 
 __all__ = [
     "OWNER",
@@ -65,6 +66,7 @@ class Services:
         self.accounts = accounts
         self.catalogue = build_catalogue(loaded, build_providers(loaded))
         self.running = RunningTurns(store, self.catalogue, runner=runner)
+        self._http: HttpClient | None = None
 
     @classmethod
     async def open(cls, loaded: LoadedSettings, folder: DataFolder, *, runner: str) -> Self:
@@ -72,11 +74,27 @@ class Services:
         store = await SqliteStore.open(folder.database, holding=folder.held_to_migrate)
         return cls(store, SqliteAccounts(store), loaded, runner)
 
+    def sign_in(self, configured: ConfiguredSignIn | None, public_url: str) -> SignIn | None:
+        """Return signing in, where it is configured. Raise `SignInMisconfigured`."""
+        if configured is None:
+            return None
+        from daehwa.http_client.client import HttpClient  # noqa: PLC0415 - needed here alone, and slow to import
+
+        self._http = HttpClient()
+        secret = configured.secret
+
+        async def read_secret() -> str:
+            return "" if secret is None else secret.reveal()
+
+        return build_sign_in(configured, public_url, self.accounts, self._http, None if secret is None else read_secret)
+
     async def aclose(self) -> None:
         """Interrupt what runs, then close everything, the store last."""
         await self.running.aclose()
         await self.catalogue.aclose()
         await self.store.aclose()
+        if self._http is not None:
+            await self._http.aclose()
 
 
 def build_providers(loaded: LoadedSettings) -> list[BuiltProvider]:
@@ -92,50 +110,16 @@ def build_catalogue(loaded: LoadedSettings, providers: Sequence[Provider]) -> Ca
 
 def _build_provider(configured: ConfiguredProvider, beat: Beat, values: Settings) -> BuiltProvider:
     settings = configured.settings
-    titles = settings.titles and values.titles
-    if settings.kind == "embedded":
-        return EmbeddedProvider(
-            name=settings.name,
-            gguf=settings.gguf,
-            context_window=settings.context_window,
-            titles=titles and settings.gguf is not None,
-            beat=beat,
-            data_folder=values.data_dir,
-        )
-    upstream = Upstream(
+    if settings.kind == "openai":
+        return build_upstream(configured, beat, values)
+    return EmbeddedProvider(
         name=settings.name,
-        base_url=configured.base_url,
-        key=None if configured.key is None else configured.key.reveal(),
-        headers={name: text.reveal() for name, text in configured.headers},
-        models=tuple(ServedModel(name=name, context_window=settings.context_window) for name in settings.models),
-        ca_file=None if settings.ca_file is None else str(settings.ca_file),
-        extra_body=settings.extra_body,
-        patience=Patience(
-            connect=settings.connect_timeout, first_byte=settings.first_byte_timeout, idle=settings.idle_timeout
-        ),
-        continues_replies=settings.continues_replies,
-        titles=titles,
+        gguf=settings.gguf,
+        context_window=settings.context_window,
+        titles=settings.titles and values.titles and settings.gguf is not None,
+        beat=beat,
+        data_folder=values.data_dir,
     )
-    return OpenAIWireProvider(upstream, beat=beat)
-
-
-def build_sign_in(configured: ConfiguredSignIn, public_url: str, accounts: AccountStore, http: HttpClient) -> SignIn:
-    """Return sign-in as it is configured; nothing is asked of the identity provider yet."""
-    secret = configured.secret
-
-    async def read_secret() -> str:
-        return "" if secret is None else secret.reveal()
-
-    settings = SignInSettings(
-        issuer=configured.issuer,
-        client_id=configured.client_id,
-        client_secret=None if secret is None else read_secret,
-        public_url=public_url,
-        allowed_emails=configured.allowed_emails,
-        admin_emails=configured.admin_emails,
-        logout_url=configured.logout_url,
-    )
-    return SignIn(settings, accounts, http)
 
 
 async def serve(
@@ -152,12 +136,8 @@ async def serve(
     listener = bind(settings.host, settings.port)
     services = await Services.open(loaded, folder, runner=SERVER_RUNNER)
     background: set[asyncio.Task[None]] = set()
-    http = HttpClient()
     try:
-        public_url = settings.public_url or address_of(listener)
-        sign_in = None
-        if loaded.sign_in is not None:
-            sign_in = build_sign_in(loaded.sign_in, public_url, services.accounts, http)
+        sign_in = services.sign_in(loaded.sign_in, settings.public_url or address_of(listener))
         await interrupt_leftovers(services.running, say)
         app = create_app(
             store=services.store,
@@ -184,7 +164,6 @@ async def serve(
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
-        await http.aclose()
         await services.aclose()
 
 
@@ -208,6 +187,7 @@ async def keep_house(services: Services) -> None:
         try:
             if sweeps % SWEEPS_PER_PURGE == 0:
                 await services.store.purge_deleted(before=now_ms() - RESTORABLE_MS)
+                await services.accounts.purge_expired(now=now_ms())
                 await services.accounts.purge_expired(now=now_ms())
             await services.running.interrupt_stale()
         except DaehwaError as error:

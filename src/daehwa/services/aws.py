@@ -1,0 +1,134 @@
+"""The home on AWS: the same app on Lambda, behind the Lambda Web Adapter.
+
+How this works and why. Nothing here asks the network before the first request needs it: a start is paid for by whoever
+waits for it. One process serves one request at a time and stands still between them, so nothing is left to background
+work: no sweep, no listing of models after the answer, no title after the last byte.
+"""
+
+import asyncio
+import sys
+
+from daehwa import __version__
+from daehwa.aws.credentials import LentCredentials, ReadCredentials, known_credentials
+from daehwa.aws.parameter_store import ClientSecret, KeptParameter, ParameterStore, UpstreamKey
+from daehwa.aws.signature import AwsCredentials
+from daehwa.conversation.errors import DaehwaError
+from daehwa.conversation.ids import new_id
+from daehwa.conversation.running import RunningOptions, RunningTurns
+from daehwa.http_client.client import HttpClient
+from daehwa.http_client.tls import trusted_authorities
+from daehwa.providers.catalogue import Catalogue
+from daehwa.providers.pacing import Beat
+from daehwa.server.access_log import configure_logging
+from daehwa.server.app import create_app
+from daehwa.server.options import ServerOptions
+from daehwa.server.run import bind
+from daehwa.server.run import serve as serve_app
+from daehwa.services.upstreams import build_sign_in, build_upstream
+from daehwa.settings import AwsSurroundings, LoadedSettings, SettingsError, load_aws_surroundings, load_settings
+from daehwa.sign_in.flow import SignIn
+from daehwa.stores.dynamodb import DynamoStore
+from daehwa.stores.dynamodb_accounts import DynamoAccounts
+from daehwa.stores.dynamodb_client import Transport
+
+OPTIONS = RunningOptions(checkpoint=2.0, follower_heartbeat=8.0, stored_heartbeat=8.0, store_poll=1.0)
+"""Each checkpoint is a paid write that also reads the stop flag; proxies on the way give up after 30 s of silence."""
+
+
+class FunctionServices:
+    """Everything the function needs, wired; nothing has been asked of anybody."""
+
+    def __init__(self, loaded: LoadedSettings, surroundings: AwsSurroundings) -> None:
+        settings = loaded.values
+        self._http = http = HttpClient(use_proxy=surroundings.has_proxy)
+        self._parameters = ParameterStore(
+            http,
+            region=surroundings.region,
+            credentials=_credentials(surroundings, http),
+            endpoint=surroundings.endpoints.get("ssm"),
+        )
+        self.store = DynamoStore.open(
+            table=settings.table or "",
+            region=surroundings.region,
+            endpoint=surroundings.endpoints.get("dynamodb"),
+            http=Transport(http),
+        )
+        key = UpstreamKey(KeptParameter(self._parameters, settings.key_parameter or ""))
+        beat = Beat()
+        self.catalogue = Catalogue(
+            [
+                build_upstream(configured, beat, settings, late_key=key, use_proxy=surroundings.has_proxy)
+                for configured in loaded.providers
+            ],
+            default=settings.default_model,
+            in_background=False,
+        )
+        self.running = RunningTurns(self.store, self.catalogue, runner=f"function-{new_id()}", options=OPTIONS)
+        self.app = create_app(
+            store=self.store,
+            running=self.running,
+            catalogue=self.catalogue,
+            options=ServerOptions(
+                version=__version__,
+                home="aws",
+                allowed_hosts=settings.allowed_hosts,
+                public_url=settings.public_url,
+            ),
+            sign_in=self._sign_in(loaded),
+        )
+
+    def _sign_in(self, loaded: LoadedSettings) -> SignIn:
+        configured, public_url = loaded.sign_in, loaded.values.public_url
+        if configured is None or public_url is None:  # the settings of this home are refused without them
+            raise SettingsError("On AWS everybody has to sign in. Deploy again.")
+        name = configured.secret_parameter
+        secret = None if name is None else ClientSecret(KeptParameter(self._parameters, name))
+        return build_sign_in(configured, public_url, DynamoAccounts(self.store.table), self._http, secret)
+
+    async def aclose(self) -> None:
+        """Interrupt what runs, then close everything."""
+        await self.running.aclose()
+        await self.catalogue.aclose()
+        await self.store.aclose()
+        await self._http.aclose()
+
+
+def _credentials(surroundings: AwsSurroundings, http: HttpClient) -> ReadCredentials:
+    token, session = surroundings.credentials_token, surroundings.session_token
+    if surroundings.access_key is not None and surroundings.secret_key is not None:
+        return known_credentials(
+            AwsCredentials(
+                access_key=surroundings.access_key,
+                secret_key=surroundings.secret_key.reveal(),
+                session_token=None if session is None else session.reveal(),
+            )
+        )
+    if surroundings.credentials_address is not None:
+        return LentCredentials(http, surroundings.credentials_address, None if token is None else token.reveal())
+    raise SettingsError("There are no AWS credentials in the environment. Lambda sets them; elsewhere set them.")
+
+
+async def serve(loaded: LoadedSettings, surroundings: AwsSurroundings) -> None:
+    """Serve the adapter until SIGTERM; then turns are interrupted and stored within the second that Lambda leaves."""
+    listener = bind("127.0.0.1", surroundings.port)
+    services = FunctionServices(loaded, surroundings)
+    trusting: list[asyncio.Task[object]] = []
+
+    def started() -> None:
+        # While the adapter looks whether we are there: the first request needs them, and they take 20 to 50 ms.
+        trusting.append(asyncio.create_task(trusted_authorities(None)))
+
+    try:
+        await serve_app(services.app, listener, on_started=started, before_shutdown=services.running.aclose)
+    finally:
+        await asyncio.gather(*trusting, return_exceptions=True)
+        await services.aclose()
+
+
+def run() -> None:
+    """Be the function's process."""
+    configure_logging(log_json=True)
+    try:
+        asyncio.run(serve(load_settings(), load_aws_surroundings()))
+    except (SettingsError, DaehwaError) as error:
+        sys.exit(str(error))

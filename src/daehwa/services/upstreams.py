@@ -1,0 +1,55 @@
+"""What both homes build of settings: upstreams, and signing in."""
+
+from daehwa.accounts.ports import AccountStore
+from daehwa.providers.openai_wire import OpenAIWireProvider
+from daehwa.providers.pacing import Beat
+from daehwa.providers.upstream import LateKey, Patience, ServedModel, Upstream
+from daehwa.settings import ConfiguredProvider, ConfiguredSignIn, Settings
+from daehwa.sign_in.flow import SignIn
+from daehwa.sign_in.identity_provider import Http
+from daehwa.sign_in.settings import ReadSecret, SignInSettings
+
+
+def build_upstream(
+    configured: ConfiguredProvider,
+    beat: Beat,
+    values: Settings,
+    *,
+    late_key: LateKey | None = None,
+    use_proxy: bool = True,
+) -> OpenAIWireProvider:
+    """Return the provider of a configured upstream, not yet connected."""
+    settings = configured.settings
+    upstream = Upstream(
+        name=settings.name,
+        base_url=configured.base_url,
+        key=None if configured.key is None else configured.key.reveal(),
+        late_key=late_key,
+        headers={name: text.reveal() for name, text in configured.headers},
+        models=tuple(ServedModel(name=name, context_window=settings.context_window) for name in settings.models),
+        ca_file=None if settings.ca_file is None else str(settings.ca_file),
+        extra_body=settings.extra_body,
+        patience=Patience(
+            connect=settings.connect_timeout, first_byte=settings.first_byte_timeout, idle=settings.idle_timeout
+        ),
+        continues_replies=settings.continues_replies,
+        titles=settings.titles and values.titles,
+        use_proxy=use_proxy,
+    )
+    return OpenAIWireProvider(upstream, beat=beat)
+
+
+def build_sign_in(
+    configured: ConfiguredSignIn, public_url: str, accounts: AccountStore, http: Http, client_secret: ReadSecret | None
+) -> SignIn:
+    """Return sign-in as it is configured; nothing is asked of the identity provider yet. Raise `SignInMisconfigured`."""
+    settings = SignInSettings(
+        issuer=configured.issuer,
+        client_id=configured.client_id,
+        public_url=public_url,
+        client_secret=client_secret,
+        allowed_emails=configured.allowed_emails,
+        admin_emails=configured.admin_emails,
+        logout_url=configured.logout_url,
+    )
+    return SignIn(settings, accounts, http)
