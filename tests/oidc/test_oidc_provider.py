@@ -23,13 +23,6 @@ SECRET = "s3cret: with / and +"
 OURS = {"Sec-Fetch-Site": "same-origin"}
 
 
-@pytest.fixture(autouse=True)
-def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-
-
 async def read_secret() -> str:
     return SECRET
 
@@ -86,14 +79,14 @@ class World:
             assert len(seen) < 12, seen
         return address
 
-    async def to_provider(self, return_to: str = "/chat.html") -> URL:
+    async def to_provider(self, **query: str) -> URL:
         """Begin; return the provider's page that asks who it is."""
-        begin = (self.address / "auth" / "sign-in").with_query(return_to=return_to)
+        begin = (self.address / "auth" / "sign-in").with_query(query)
         return await self.walk(begin, until="/interaction/")
 
     async def sign_in(self, name: str = "mina", return_to: str = "/chat.html") -> URL:
         """Sign in as somebody; return where that ended."""
-        page = await self.to_provider(return_to)
+        page = await self.to_provider(return_to=return_to)
         return await self.walk(page / "as" / name, until="/chat.html")
 
     async def me(self) -> Any:
@@ -145,6 +138,16 @@ async def test_an_admin_and_a_stranger() -> None:
             assert end.query_string == "sign_in_error=not_allowed"
             assert await world.me() is None
             world.browser.cookie_jar.clear()
+
+
+async def test_who_may_not_come_in_can_take_another_account() -> None:
+    async with a_world() as world:
+        await world.sign_in("stranger")
+        again = await world.walk(world.address / "auth" / "sign-in", until="/chat.html")
+        assert again.query_string == "sign_in_error=not_allowed", "the provider knows the stranger, and does not ask"
+        page = await world.to_provider(other_account="true")
+        await world.walk(page / "as" / "mina", until="/chat.html")
+        assert (await world.me())["name"] == "Mina"
 
 
 async def test_who_turns_back_at_the_provider_is_told() -> None:

@@ -62,13 +62,6 @@ class Desk:
         return await self.sign_in.finish(answer, begun.browser, None)
 
 
-@pytest.fixture(autouse=True)
-def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-
-
 @pytest.fixture
 async def desk() -> AsyncIterator[Desk]:
     http = HttpClient()

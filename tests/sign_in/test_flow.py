@@ -79,6 +79,17 @@ async def test_two_tabs_sign_in_side_by_side(desk: Desk) -> None:
     assert (await desk.sign_in.begin("/chat.html", "made up")).browser != "made up"
 
 
+@pytest.mark.parametrize(
+    ("known", "prompt"),
+    [(None, "login"), (["login", "select_account"], "select_account"), (["none", "login"], "login")],
+)
+async def test_another_account_can_be_asked_for(desk: Desk, known: list[str] | None, prompt: str) -> None:
+    desk.issuer.metadata["prompt_values_supported"] = known
+    begun = await desk.sign_in.begin("/chat.html", None, other_account=True)
+    assert query_of(begun.location)["prompt"] == prompt
+    assert "prompt" not in query_of((await desk.sign_in.begin("/chat.html", None)).location)
+
+
 async def test_signing_out_ends_the_session_here(desk: Desk) -> None:
     done = await desk.signed_in()
     assert await desk.sign_in.end(done.session) is None, "this provider has no sign-out of its own"

@@ -20,9 +20,12 @@ _GO_ON = b"Go on at the address in the header Location.\n"
 
 
 class SignInQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Where to come back to."""
+    """Where to come back to, and as whom."""
 
     return_to: Annotated[str, msgspec.Meta(description="A path of this site.")] = HOME_PATH
+    other_account: Annotated[
+        bool, msgspec.Meta(description="Let the identity provider ask who it is, though it knows somebody.")
+    ] = False
 
 
 class SignedOut(msgspec.Struct, frozen=True):
@@ -43,9 +46,11 @@ class AuthApi:
     async def begin_sign_in(self, request: Request) -> Response:
         """Send the browser to the identity provider; it comes back to `return_to`, a path of this site."""
         sign_in = self._on()
-        return_to = checked_return_path(query_values(request, SignInQuery).return_to)
+        asked = query_values(request, SignInQuery)
+        return_to = checked_return_path(asked.return_to)
         try:
-            begun = await sign_in.begin(return_to, self._attempt.read(request.scope))
+            browser = self._attempt.read(request.scope)
+            begun = await sign_in.begin(return_to, browser, other_account=asked.other_account)
         except DaehwaError as error:
             return _failed(error)
         return _redirect(begun.location, [self._attempt.set(begun.browser)])

@@ -85,10 +85,11 @@ class SignIn:
         self._keys = SigningKeys(self._provider.keys, clock=clock)
         self._redirect = self.public_url + CALLBACK_PATH
 
-    async def begin(self, return_to: str, browser: str | None) -> BegunSignIn:
+    async def begin(self, return_to: str, browser: str | None, *, other_account: bool = False) -> BegunSignIn:
         """Begin a sign-in that shall end at a path of this site.
 
         `browser` is what the browser carries from a sign-in begun before, as in another tab: then it serves for both.
+        `other_account`: the provider shall ask who it is, rather than send back whom it knows from before.
         """
         return_to = checked_return_path(return_to)
         metadata = await self._provider.metadata()
@@ -113,6 +114,7 @@ class SignIn:
             "nonce": nonce,
             "code_challenge": challenge(verifier),
             "code_challenge_method": "S256",
+            **({"prompt": metadata.other_account} if other_account else {}),
         }
         return BegunSignIn(location=_with_query(metadata.authorization_endpoint, query), browser=browser)
 

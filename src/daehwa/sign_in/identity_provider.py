@@ -14,6 +14,8 @@ from daehwa.sign_in.settings import SignInSettings
 
 T = TypeVar("T")
 
+_GOOGLE = "https://accounts.google.com"
+"""It announces no prompts, and documents `select_account` but not `login`."""
 METADATA_MS = 60 * 60_000
 """How long what the provider says of itself is taken for granted."""
 
@@ -53,6 +55,13 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     end_session_endpoint: str | None = None
     token_endpoint_auth_methods_supported: tuple[str, ...] | None = None
     authorization_response_iss_parameter_supported: bool | None = None
+    prompt_values_supported: tuple[str, ...] | None = None
+
+    @property
+    def other_account(self) -> str:
+        """What makes it ask who it is although it knows somebody. Few announce what they know; "login" most do."""
+        knows_accounts = "select_account" in (self.prompt_values_supported or ()) or self.issuer == _GOOGLE
+        return "select_account" if knows_accounts else "login"
 
 
 class Tokens(msgspec.Struct, frozen=True, kw_only=True):
