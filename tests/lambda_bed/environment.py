@@ -92,11 +92,16 @@ class Environment:
             async with asyncio.timeout(invocation.seconds):
                 await invocation.ended.wait()
         except TimeoutError:
-            await self.kill()
             invocation.fail("Sandbox.Timedout", f"Task timed out after {invocation.seconds:.2f} seconds")
+            await self.kill()
         finally:
             if self._invocation is invocation:
                 self._invocation = None
+
+    @property
+    def exit_code(self) -> int | None:
+        """How the function's process ended; None while it runs."""
+        return self._processes[-1].returncode
 
     def freeze(self) -> None:
         """Stop every process where it is."""
@@ -129,6 +134,8 @@ class Environment:
             return
         self._closed = True
         self._signal(signal.SIGKILL)
+        if self._invocation is not None:
+            self._invocation.fail("Runtime.ExitError", "Runtime exited with error: signal: killed")
         await asyncio.gather(*(process.wait() for process in self._processes))
         with suppress(TimeoutError):
             await asyncio.wait_for(asyncio.gather(*self._watches), READ_SECONDS)
@@ -202,7 +209,7 @@ class Environment:
             "AWS_EXECUTION_ENV": "AWS_Lambda_python3.14",
             "AWS_REGION": "eu-central-1",
             "AWS_DEFAULT_REGION": "eu-central-1",
-            "AWS_ACCESS_KEY_ID": "ASIATESTTESTTESTTEST",
+            "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_SESSION_TOKEN": "test",
             "AWS_LWA_PORT": str(self.port),

@@ -44,6 +44,12 @@ class Function:
         run.add_done_callback(self._runs.discard)
         return invocation
 
+    async def retire(self) -> list[int | None]:
+        """End the idle environments, as Lambda does after some minutes; return their functions' exit codes."""
+        idle = [environment for environment in self.environments if environment.alive and not environment.busy]
+        await asyncio.gather(*(environment.close() for environment in idle))
+        return [environment.exit_code for environment in idle]
+
     async def _taken(self) -> Environment:
         living = [environment for environment in self.environments if environment.alive]
         idle = [environment for environment in living if not environment.busy]
