@@ -188,7 +188,6 @@ async def keep_house(services: Services) -> None:
             if sweeps % SWEEPS_PER_PURGE == 0:
                 await services.store.purge_deleted(before=now_ms() - RESTORABLE_MS)
                 await services.accounts.purge_expired(now=now_ms())
-                await services.accounts.purge_expired(now=now_ms())
             await services.running.interrupt_stale()
         except DaehwaError as error:
             _log.warning("housekeeping waits: %s", error.message)
