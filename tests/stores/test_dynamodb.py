@@ -26,7 +26,7 @@ from daehwa.providers.scripted import ScriptedProvider
 from daehwa.stores import dynamodb_table as names
 from daehwa.stores.dynamodb import DynamoStore
 from daehwa.stores.dynamodb_client import DynamoTable, Item, Transport
-from daehwa.stores.dynamodb_items import PIECE_BYTES
+from daehwa.stores.dynamodb_items import PIECE_BYTES, SMALL_PIECE_BYTES
 
 _ITEM_BYTES = 300_000
 _TRANSIENT = [fault for fault in get_args(Fault) if fault not in {"lost answer", "partial"}]
@@ -100,7 +100,7 @@ async def test_a_growing_text_writes_each_piece_once(bed: Bed) -> None:
         if action == "BatchWriteItem"
         for request in body["RequestItems"][bed.name]
     ]
-    assert len(puts) == len(set(puts)) == 20_000 * 3 // PIECE_BYTES
+    assert len(puts) == len(set(puts)) == 12 + (60_000 - 12 * SMALL_PIECE_BYTES) // PIECE_BYTES
 
 
 async def test_a_shorter_end_than_what_was_stored_is_what_counts(bed: Bed) -> None:

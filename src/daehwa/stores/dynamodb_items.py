@@ -1,10 +1,11 @@
 """Items of the table as values of the core, and back.
 
-How this works and why. A message's parts are the one codec's JSON, cut every `PIECE_BYTES` and compressed piece by
-piece; the last piece stands in the message's own item, its head. Text only grows at its end, so an earlier piece never
-changes: it is written once, under a name made of its content, and the head lists the names. So no item comes near
-DynamoDB's 400 KB, a checkpoint of a long reply costs no more than one of a short one, and a reader who finds a head
-finds what it names. Compressed, text takes about half of the units that writing it would cost.
+How this works and why. A message's parts are the one codec's JSON, cut into pieces and compressed piece by piece; the
+last piece stands in the message's own item, its head. Text only grows at its end, so an earlier piece never changes: it
+is written once, under a name made of its content, and the head lists the names. So no item comes near 400 KB,
+and a reader who finds a head finds what it names. The first pieces are as large as fits, compressed, into the kilobyte
+that one unit of writing pays: a checkpoint of most replies costs one unit, however far they have grown. Later ones are
+larger, for what is that long is seldom and should not be thousands of items.
 """
 
 import hashlib
@@ -22,7 +23,10 @@ from daehwa.stores.records import decode_failure, decode_parts, decode_usage, en
 
 Item: TypeAlias = dict[str, Any]
 
+SMALL_PIECE_BYTES: Final = 1_100
 PIECE_BYTES: Final = 16_384
+_SMALL_PIECES: Final = 12
+_SMALL_BYTES: Final = SMALL_PIECE_BYTES * _SMALL_PIECES
 
 
 class Text(msgspec.Struct, frozen=True):
@@ -35,13 +39,14 @@ class Text(msgspec.Struct, frozen=True):
 def text_of(parts: Iterable[Part]) -> Text:
     """Return parts in pieces."""
     whole = encode_parts(parts).encode()
-    cuts = [*range(0, max(1, len(whole)), PIECE_BYTES), len(whole)]
+    small = range(0, min(len(whole), _SMALL_BYTES), SMALL_PIECE_BYTES)
+    cuts = [*small, *range(_SMALL_BYTES, len(whole), PIECE_BYTES), len(whole)]
     pieces = [whole[start:end] for start, end in pairwise(cuts)]
     return Text(pieces[-1], {_piece_name(at, piece): piece for at, piece in enumerate(pieces[:-1])})
 
 
 def _piece_name(at: int, piece: bytes) -> str:
-    return f"{at:03d}-{hashlib.blake2b(piece, digest_size=6).hexdigest()}"
+    return f"{at:03d}-{hashlib.blake2b(piece, digest_size=5).hexdigest()}"
 
 
 def text_attributes(text: Text) -> Item:
