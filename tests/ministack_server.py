@@ -102,7 +102,7 @@ class Ministack(NamedTuple):
 @contextlib.contextmanager
 def ministack(folder: Path, region: str) -> Iterator[Ministack]:
     """Run one, with its files in `folder`."""
-    port = _free_port()
+    port = free_port()
     environment = {
         **os.environ,
         "BIND_HOST": "127.0.0.1",
@@ -143,7 +143,8 @@ def _installed() -> Path:
     return python
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listens on now."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port: int = found.getsockname()[1]

@@ -5,39 +5,46 @@ without a circle, values reach where they belong, strangers are refused, an upgr
 removing it leaves what people wrote.
 """
 
+import asyncio
 import copy
 import json
+import os
 import shutil
+import sys
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 import pytest
 from aiodynamo.credentials import Key, StaticCredentials
 from botocore.exceptions import ClientError
-from cores import OneProviderCatalogue
-from ministack_server import ACCOUNT, ORIGIN_KEY, Ministack, ministack
+from ministack_server import ACCOUNT, ORIGIN_KEY, Ministack, free_port, ministack
+from model import Model
 from synthesized import REGION, Template, synthesized
 
-from daehwa.conversation.ids import new_id
+from daehwa.accounts.people import Profile, Session
+from daehwa.aws.parameter_store import MISSING_SECONDS
+from daehwa.conversation.ids import new_id, now_ms
 from daehwa.conversation.messages import TextPart
-from daehwa.conversation.running import Question, RunningTurns, TurnRequest
 from daehwa.deployment.cdk import Cdk
 from daehwa.deployment.configuration import Outputs
 from daehwa.deployment.programs import find_node
-from daehwa.providers.scripted import ScriptedProvider, spoken
 from daehwa.server.safety import CONTENT_SECURITY_POLICY
 from daehwa.settings import Secret
+from daehwa.sign_in.tokens import digest, new_token
 from daehwa.stores import dynamodb_table as layout
 from daehwa.stores.dynamodb import DynamoStore
+from daehwa.stores.dynamodb_accounts import DynamoAccounts
 
 pytestmark = pytest.mark.cdk
 
 STACK = "daehwa"
+KEY_SOON_SECONDS = MISSING_SECONDS + 0.5
+Answered: TypeAlias = tuple[int, str]
 REJECTED = {
     "AWS::Cognito::ManagedLoginBranding": "Unrecognized resource types",
     "AWS::CloudWatch::Alarm": "metric math",  # those of the two alarms on a sum
@@ -230,63 +237,100 @@ def test_cloudfront_redirects_to_https_and_sends_the_headers(deployed: Deployed)
 
 
 @asynccontextmanager
-async def store_of(deployed: Deployed) -> AsyncIterator[DynamoStore]:
-    """Open the store in the table that the function is told of."""
+async def the_app(deployed: Deployed, upstream: str) -> AsyncIterator[Callable[..., Awaitable[Answered]]]:
+    """Run what run.sh starts, with the environment that the stack gave the function; only addresses are of loopback."""
+    variables = function_of(deployed)["Environment"]["Variables"]
+    port = free_port()
+    environment = {
+        **variables,
+        "PATH": os.environ["PATH"],
+        "AWS_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": ACCOUNT,
+        "AWS_SECRET_ACCESS_KEY": "not-checked",
+        "AWS_ENDPOINT_URL": deployed.server.url,
+        "AWS_LWA_PORT": str(port),
+        "DAEHWA_BASE_URL": upstream,
+    }
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "daehwa.aws.function"), env=environment, stderr=asyncio.subprocess.PIPE
+    )
+
+    async def asked(path: str, body: object = None, **headers: str) -> Answered:
+        data = None if body is None else json.dumps(body).encode()
+        host = {"Host": variables["DAEHWA_ALLOWED_HOSTS"], "Content-Type": "application/json"}
+        return await asyncio.to_thread(fetched, f"http://127.0.0.1:{port}{path}", {**host, **headers}, data)
+
+    try:
+        async with asyncio.timeout(60):
+            while (await asked("/healthz"))[0] != 200:
+                assert process.returncode is None, process.stderr and await process.stderr.read()
+                await asyncio.sleep(0.1)
+        yield asked
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.communicate()
+
+
+@asynccontextmanager
+async def signed_in(deployed: Deployed) -> AsyncIterator[tuple[DynamoStore, str, dict[str, str]]]:
+    """Keep somebody's sign-in in the deployed table; give the store, their id, and what their browser sends."""
+    variables = function_of(deployed)["Environment"]["Variables"]
     store = DynamoStore.open(
-        table=function_of(deployed)["Environment"]["Variables"]["DAEHWA_TABLE"],
+        table=variables["DAEHWA_TABLE"],
         region=REGION,
         endpoint=deployed.server.url,
         credentials=StaticCredentials(Key(ACCOUNT, "not-checked")),
     )
     try:
-        yield store
+        accounts, token = DynamoAccounts(store.table), new_token()
+        person = Profile(issuer=variables["DAEHWA_SIGN_IN_ISSUER"], subject="1", email="a@example.com", name="A")
+        user = await accounts.sign_in(person, role=None, now=now_ms())
+        await accounts.save_session(
+            Session(id=digest(token), user=user.id, created=now_ms(), expires=now_ms() + 3_600_000)
+        )
+        sent = {"Cookie": f"__Host-daehwa={token}", "Origin": variables["DAEHWA_PUBLIC_URL"]}
+        yield store, user.id, sent
     finally:
         await store.aclose()
 
 
-async def test_a_turn_is_made_and_kept_in_the_deployed_table(deployed: Deployed) -> None:
-    catalogue = OneProviderCatalogue(ScriptedProvider(spoken("In the table.")))
-    question = Question(new_id(), None, (TextPart("Where?"),))
-    request = TurnRequest(owner="somebody", conversation=new_id(), reply=new_id(), question=question)
-    async with store_of(deployed) as answering, store_of(deployed) as reading:
-        running = RunningTurns(answering, catalogue, runner="one function")
-        await running.start(request)
-        async for _ in running.follow("somebody", request.reply):
-            pass
-        await running.aclose()
-        conversation, messages = await reading.get_conversation("somebody", request.conversation)
-    assert conversation.id == request.conversation
-    assert [message.status for message in messages] == ["complete", "complete"]
-    assert messages[1].parts == (TextPart("In the table."),)
+async def test_the_app_runs_with_what_the_stack_made(deployed: Deployed) -> None:
+    key = deployed.outputs.key_parameter
+    conversation, question, reply = new_id(), new_id(), new_id()
+    message = {"id": question, "parent": None, "parts": [{"type": "text", "text": "Where are you?"}]}
+    turn = {"conversation": conversation, "reply": reply, "message": message}
+    model = Model()
+    model.says("In the table.")
+    async with (
+        model.upstream,
+        signed_in(deployed) as (store, owner, browser),
+        the_app(deployed, model.upstream.base_url) as ask,
+    ):
+        assert (await ask("/api/me"))[0] == 401
+        without_key = await ask("/api/turns", turn, **browser)
+        assert "key" in without_key[1]
+        deployed.server.client("ssm").put_parameter(Name=key, Value="sk-of-the-test", Type="SecureString")
+        await asyncio.sleep(KEY_SOON_SECONDS)
+        reply = new_id()
+        status, stream = await ask("/api/turns", {**turn, "conversation": new_id(), "reply": reply}, **browser)
+        assert (status, "event: done" in stream) == (200, True), stream
+        kept = await store.get_message(owner, reply)
+        assert (kept.status, kept.parts) == ("complete", (TextPart("In the table."),))
+    assert model.questions[0].headers["authorization"] == "Bearer sk-of-the-test"
 
 
-def test_the_cdk_cli_deploys_it_with_a_key_that_no_command_line_shows(
+def test_deployed_by_the_cdk_cli_upgraded_and_removed(
     another: Ministack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assembly = tmp_path / "cdk.out"
-    shutil.copytree(synthesized().folder, assembly)
     template = accepted(synthesized().template)
-    (assembly / f"{STACK}.template.json").write_text(json.dumps(template))
     another.prepare(template)
-    for name, value in (
-        ("AWS_ACCESS_KEY_ID", ACCOUNT),
-        ("AWS_SECRET_ACCESS_KEY", "x"),
-        ("AWS_ENDPOINT_URL", another.url),
-    ):
-        monkeypatch.setenv(name, value)
-    said: list[str] = []
-    Cdk(find_node(), REGION, None).deploy(assembly, STACK, Secret(ORIGIN_KEY), said.append)
+    said = deploy_by_cli(another, template, tmp_path / "cdk.out", monkeypatch)
     assert another.settled(STACK)["StackStatus"] == "CREATE_COMPLETE"
-    (key,) = another.client("apigateway").get_api_keys(includeValues=True)["items"]
-    assert key["value"] == ORIGIN_KEY
     assert said
     assert ORIGIN_KEY not in "".join(said)
+    assert keys_of(another) == [ORIGIN_KEY], "it came by the environment, and no command line shows it"
 
-
-def test_an_upgrade_replaces_nothing_that_must_last_and_needs_no_key_again(another: Ministack) -> None:
-    template = accepted(synthesized().template)
-    another.prepare(template)
-    assert another.create(STACK, template)["StackStatus"] == "CREATE_COMPLETE"
     before = another.resources(STACK)
     newer = copy.deepcopy(template)
     (function,) = (r for r in newer["Resources"].values() if r["Type"] == "AWS::Lambda::Function")
@@ -294,22 +338,47 @@ def test_an_upgrade_replaces_nothing_that_must_last_and_needs_no_key_again(anoth
     assert another.update(STACK, newer)["StackStatus"] == "UPDATE_COMPLETE"
     after = another.resources(STACK)
     assert {name: there for name, (_, there) in after.items()} == {name: there for name, (_, there) in before.items()}
-    keys = another.client("apigateway").get_api_keys(includeValues=True)["items"]
-    assert [key["value"] for key in keys] == [ORIGIN_KEY]
+    assert keys_of(another) == [ORIGIN_KEY], "nobody had to give it again"
 
-
-def test_removing_it_leaves_conversations_and_people(another: Ministack) -> None:
-    template = accepted(synthesized().template)
-    another.prepare(template)
-    another.create(STACK, template)
-    resources = another.resources(STACK)
     client = another.client("cloudformation")
     arn = client.describe_stacks(StackName=STACK)["Stacks"][0]["StackId"]
     client.delete_stack(StackName=STACK)
     assert another.settled(arn)["StackStatus"] == "DELETE_COMPLETE"
-    assert another.client("dynamodb").list_tables()["TableNames"] == [resources["Table"][1]]
+    assert another.client("dynamodb").list_tables()["TableNames"] == [before["Table"][1]]
     pools = another.client("cognito-idp").list_user_pools(MaxResults=10)["UserPools"]
-    assert [pool["Id"] for pool in pools] == [resources["UserPool"][1]]
+    assert [pool["Id"] for pool in pools] == [before["UserPool"][1]]
     assert another.client("lambda").list_functions()["Functions"] == []
     buckets = {bucket["Name"] for bucket in another.client("s3").list_buckets()["Buckets"]}
-    assert resources["PageFiles"][1] not in buckets
+    assert before["PageFiles"][1] not in buckets
+
+
+def deploy_by_cli(server: Ministack, template: Template, assembly: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Deploy as the deploy command does; return what it shows."""
+    shutil.copytree(synthesized().folder, assembly)
+    (assembly / f"{STACK}.template.json").write_text(json.dumps(template))
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": ACCOUNT,
+        "AWS_SECRET_ACCESS_KEY": "not-checked",
+        "AWS_ENDPOINT_URL": server.url,
+    }.items():
+        monkeypatch.setenv(name, value)
+    said: list[str] = []
+    Cdk(find_node(), REGION, None).deploy(assembly, STACK, Secret(ORIGIN_KEY), said.append)
+    return said
+
+
+def keys_of(server: Ministack) -> list[str]:
+    return [key["value"] for key in server.client("apigateway").get_api_keys(includeValues=True)["items"]]
+
+
+def fetched(url: str, headers: dict[str, str], body: bytes | None) -> Answered:
+    """Return status and text of an answer; 0 where nobody answers."""
+    request = urllib.request.Request(url, body, headers)  # noqa: S310 - loopback
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - loopback
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+    except OSError:
+        return 0, ""

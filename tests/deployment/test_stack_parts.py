@@ -1,18 +1,20 @@
 """Each part of the stack as AWS is told to make it."""
 
 import json
+import re
 import subprocess
 from typing import Any
 
 import pytest
 from aws_cdk.assertions import Match, Template
-from synthesized import REGION, synthesized
+from synthesized import REGION, VARIANTS, synthesized
 
 from daehwa.deployment.programs import find_node
 from daehwa.deployment.stack.api import LOG_COLUMNS
 from daehwa.deployment.stack.distribution import API_PATHS, INDEX_CODE
 from daehwa.deployment.stack.sign_in import domain_prefix
 from daehwa.server.safety import SAFETY_HEADERS
+from daehwa.settings import load_aws_surroundings, load_settings
 from daehwa.stores import dynamodb_table as layout
 
 pytestmark = pytest.mark.cdk
@@ -85,6 +87,17 @@ def test_the_functions_environment_with_everything_chosen() -> None:
     assert variables["DAEHWA_SIGN_IN_ALLOWED_EMAILS"] == "@example.com"
     assert variables["DAEHWA_SIGN_IN_SECRET_PARAMETER"] == "/everything/sign-in-secret"
     assert "DAEHWA_SIGN_IN_LOGOUT_URL" not in variables
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_function_knows_every_variable_that_it_is_told(variant: str) -> None:
+    variables = synthesized(variant).only("AWS::Lambda::Function")["Environment"]["Variables"]
+    told = {name: re.sub(r"{[^}]*}", "made-by-aws", joined(value)) for name, value in variables.items()}
+    loaded = load_settings(environment=told)  # which refuses a variable it does not know, and any it misses
+    assert loaded.values.home == "aws"
+    assert loaded.values.public_url == told["DAEHWA_PUBLIC_URL"]
+    assert loaded.sign_in is not None
+    assert load_aws_surroundings({**told, "AWS_REGION": REGION}).port == 8080
 
 
 @pytest.mark.parametrize(
