@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 
-from dynamodb_capacity import Units, counted_table  # isort: skip - it says where the tests are
+from dynamodb_capacity import CountingTransport, Units, counted_table  # isort: skip - it says where the tests are
 from cores import OneProviderCatalogue
 from dynamodb_local import DynamoServer, dynamodb_server
 from dynamodb_search import record
@@ -54,7 +54,7 @@ class Lambda:
     def __init__(self, server: DynamoServer, table: str, provider: Answering) -> None:
         self.units = Units()
         self.http = HttpClient()
-        self.table = counted_table(server, table, self.http, self.units)
+        self.table = counted_table(server, table, CountingTransport(self.http, self.units))
         self.store = DynamoStore(self.table)
         self.running = RunningTurns(
             self.store, OneProviderCatalogue(provider, titles=True), runner=new_id(), options=AS_ON_AWS
