@@ -82,9 +82,7 @@ async def measure_searches(store: DynamoStore, units: Units, transport: Replayin
     the time that the service is assumed to take.
     """
     every = []
-    print(
-        f"{'query':28} {'hits':>4} {'local':>6} {'as AWS':>6} {'CPU':>4} {'RRU':>5} {'KB':>5} {'calls':>5} {'micro-$':>8}"
-    )
+    print(f"{'query':28} hits {'local':>6} {'as AWS':>6} {'CPU':>4} {'RRU':>5} {'KB':>5} calls {'micro-$':>8}")
     for query in (*TYPED, *RARE):
         for length in range(1, len(query) + 1):
             if query[length - 1] == " ":
