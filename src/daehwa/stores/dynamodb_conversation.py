@@ -134,7 +134,8 @@ async def take_id(table: DynamoTable, message: Message, param: str) -> None:
 
 async def streaming_replies(table: DynamoTable, conversation: str) -> list[str]:
     """Return the ids of replies that are being made in a conversation."""
-    heads = await table.query(_partition(conversation), where=is_streaming(), fields=(names.SORT_KEY, names.ROLE))
+    fields = (names.SORT_KEY, names.ROLE, names.STATUS)
+    heads = await table.query(_partition(conversation), where=is_streaming(), fields=fields)
     return [message_id(head) for head in heads if is_head(head)]
 
 
