@@ -38,6 +38,14 @@ class Cloud:
         """Return the same account in another region."""
         return Cloud(self._session, region)
 
+    def read_key(self) -> tuple[str, str, str | None]:
+        """Return access key id, secret and session token, renewed where they would soon expire."""
+        found = self._session.get_credentials()
+        if found is None:
+            raise botocore.exceptions.NoCredentialsError
+        frozen = found.get_frozen_credentials()
+        return frozen.access_key, frozen.secret_key, frozen.token
+
     def client(self, service: str, region: str | None = None) -> Any:
         """Return a service's client, the same each time."""
         place = (service, region or self.region)
@@ -84,7 +92,7 @@ def told(error: Exception) -> str:
         return f"{error}. `aws configure list-profiles` names those that there are; choose one by --profile."
     if isinstance(error, (exceptions.TokenRetrievalError, exceptions.SSOError)):
         return f"The AWS sign-in on this machine has ended. {_SIGN_IN_AGAIN}"
-    if isinstance(error, exceptions.HTTPClientError):
+    if isinstance(error, (exceptions.ConnectionError, exceptions.HTTPClientError)):
         return (
             f"AWS could not be reached ({error}). Check the internet connection and the proxy, and that the region's "
             "name is right."

@@ -84,6 +84,7 @@ def check_live(key: Secret, settings: DeploymentSettings) -> int:
         with urllib.request.urlopen(request, timeout=CHECK_SECONDS) as answer:  # noqa: S310 - as above
             return len(json.load(answer).get("data", ()))
     except urllib.error.HTTPError as error:
+        error.close()
         if error.code in {_UNAUTHORIZED, _FORBIDDEN}:
             raise DeploymentError(
                 f"{address} does not accept this key ({error.code}). Nothing was stored. Give another, or leave the "

@@ -1,0 +1,155 @@
+"""The parts of a deployment that talk to AWS, against moto's server; what AWS says against it, as it says it."""
+
+import datetime as dt
+from pathlib import Path
+
+import botocore.exceptions
+import pytest
+from deployment.conftest import Account
+
+from daehwa.deployment import page_upload, parameters, removal
+from daehwa.deployment.cdk import event_line
+from daehwa.deployment.cloud import told
+from daehwa.deployment.errors import DeploymentError
+from daehwa.deployment.preflight import BOOTSTRAP_PARAMETER, Surroundings, look_around
+from daehwa.deployment.stack_state import Kept, find_stack
+
+TODAY = dt.date(2026, 11, 22)
+
+
+def page(folder: Path, *assets: str) -> Path:
+    for name in ("index.html", "favicon.svg", *(f"assets/{asset}" for asset in assets)):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name, "utf-8")
+        (folder / f"{name}.br").write_bytes(b"packed")
+    return folder
+
+
+def names(account: Account) -> set[str]:
+    return {item["Key"] for item in account.client("s3").list_objects_v2(Bucket="daehwa-page")["Contents"]}
+
+
+def test_files_of_the_page_say_how_long_they_hold(account: Account, tmp_path: Path) -> None:
+    outputs = account.install()
+    done = page_upload.upload(account.cloud, outputs, page(tmp_path / "page", "app-1a2b.js"), TODAY)
+    assert done == page_upload.Upload(files=3, removed=0)
+    assert names(account) == {"index.html", "favicon.svg", "assets/app-1a2b.js"}
+    hashed = account.client("s3").head_object(Bucket="daehwa-page", Key="assets/app-1a2b.js")
+    assert hashed["CacheControl"] == "public, max-age=31536000, immutable"
+    assert hashed["ContentType"] == "text/javascript; charset=utf-8"
+    index = account.client("s3").head_object(Bucket="daehwa-page", Key="index.html")
+    assert index["CacheControl"] == "no-cache"
+    assert index["ContentType"] == "text/html; charset=utf-8"
+
+
+def test_index_is_put_last_and_cloudfront_is_told_each_time(account: Account, tmp_path: Path) -> None:
+    outputs = account.install()
+    folder = page(tmp_path / "page", "one.js", "two.js")
+    for _ in range(2):
+        page_upload.upload(account.cloud, outputs, folder, TODAY)
+    listed = account.client("cloudfront").list_invalidations(DistributionId=outputs.distribution_id)
+    assert listed["InvalidationList"]["Quantity"] == 2
+    times = {
+        name: account.client("s3").head_object(Bucket="daehwa-page", Key=name)["LastModified"]
+        for name in names(account)
+    }
+    assert times["index.html"] == max(times.values())
+
+
+def test_a_former_build_stays_for_some_days(account: Account, tmp_path: Path) -> None:
+    outputs = account.install()
+    page_upload.upload(account.cloud, outputs, page(tmp_path / "old", "app-old.js"), TODAY)
+    new = page(tmp_path / "new", "app-new.js")
+    page_upload.upload(account.cloud, outputs, new, TODAY)
+    assert "assets/app-old.js" in names(account)
+    assert page_upload.upload(account.cloud, outputs, new, TODAY + dt.timedelta(days=14)).removed == 0
+    assert page_upload.upload(account.cloud, outputs, new, TODAY + dt.timedelta(days=15)).removed == 1
+    assert names(account) == {"index.html", "favicon.svg", "assets/app-new.js"}
+
+
+def test_a_build_that_came_back_begins_its_days_anew(account: Account, tmp_path: Path) -> None:
+    outputs = account.install()
+    old, new = page(tmp_path / "old", "app-old.js"), page(tmp_path / "new", "app-new.js")
+    for days, folder in ((0, old), (0, new), (10, old), (12, new)):
+        page_upload.upload(account.cloud, outputs, folder, TODAY + dt.timedelta(days=days))
+    assert page_upload.upload(account.cloud, outputs, new, TODAY + dt.timedelta(days=20)).removed == 0
+
+
+def test_a_folder_without_a_page_uploads_nothing(account: Account, tmp_path: Path) -> None:
+    outputs = account.install()
+    with pytest.raises(DeploymentError, match=r"has no index\.html"):
+        page_upload.upload(account.cloud, outputs, tmp_path, TODAY)
+
+
+def test_the_key_of_the_origin_is_made_once(account: Account) -> None:
+    first = parameters.origin_key(account.cloud, "daehwa").reveal()
+    assert len(first) == 64
+    assert parameters.origin_key(account.cloud, "daehwa").reveal() == first
+    found = account.client("ssm").get_parameter(Name="/daehwa/origin-key")["Parameter"]
+    assert found["Type"] == "SecureString"
+
+
+def test_all_regions_that_are_needed_are_looked_at(account: Account) -> None:
+    account.client("ssm").put_parameter(Name=BOOTSTRAP_PARAMETER, Value="25", Type="String")
+    around = look_around(account.cloud, further_regions=("us-east-1",))
+    assert around.not_bootstrapped == ("us-east-1",)
+    assert "CDK is not at home in us-east-1" in around.remarks()[0]
+
+
+def test_an_old_home_of_cdk_counts_as_none(account: Account) -> None:
+    account.client("ssm").put_parameter(Name=BOOTSTRAP_PARAMETER, Value="5", Type="String")
+    assert look_around(account.cloud).not_bootstrapped == (account.cloud.region,)
+
+
+def test_a_new_accounts_few_functions_are_told() -> None:
+    around = Surroundings(account="1", caller="a", region="us-east-1", not_bootstrapped=(), concurrency=10)
+    (remark,) = around.remarks()
+    assert "lets Lambda do 10 things at once" in remark
+
+
+def test_data_is_deleted_for_good_and_again_without_complaint(account: Account) -> None:
+    outputs = account.install()
+    parameters.origin_key(account.cloud, "daehwa")
+    kept = [
+        Kept("AWS::DynamoDB::Table", outputs.table_name),
+        Kept("AWS::Cognito::UserPool", outputs.user_pool_id),
+        Kept("AWS::IAM::Role", "the-account-wide-one"),
+    ]
+    said: list[str] = []
+    for _ in range(2):
+        removal.delete_data(account.cloud, "daehwa", kept, said.append)
+    assert account.client("dynamodb").list_tables()["TableNames"] == []
+    assert account.client("cognito-idp").list_user_pools(MaxResults=10)["UserPools"] == []
+    assert account.client("ssm").describe_parameters()["Parameters"] == []
+    assert any("the-account-wide-one is kept" in line for line in said)
+
+
+def test_a_stack_that_is_not_there_is_none(account: Account) -> None:
+    assert find_stack(account.cloud, "nothing") is None
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("ExpiredTokenException", "The AWS credentials have expired. Sign in again"),
+        ("InvalidClientTokenId", "AWS does not accept these credentials"),
+        ("AccessDenied", "These credentials may not do PutParameter"),
+        ("ThrottlingException", "AWS asks for patience"),
+        ("OptInRequired", "has not enabled the region"),
+        ("Odd", "AWS refused PutParameter (Odd): why"),
+    ],
+)
+def test_what_aws_says_becomes_a_sentence(code: str, said: str) -> None:
+    error = botocore.exceptions.ClientError({"Error": {"Code": code, "Message": "why"}}, "PutParameter")
+    assert said in told(error)
+
+
+def test_a_sign_in_that_ended_is_told() -> None:
+    assert "Sign in again" in told(botocore.exceptions.UnauthorizedSSOTokenError())
+
+
+def test_cdks_lines_become_ours() -> None:
+    line = "daehwa | 3/30 | 11:11:53 AM | CREATE_IN_PROGRESS   | AWS::CloudFront::Distribution | Distribution (Distr)"
+    assert event_line(line) == "  3/30  create…              CloudFront Distribution            Distribution"
+    assert event_line("daehwa: creating CloudFormation changeset...") is None
+    assert event_line("") is None
