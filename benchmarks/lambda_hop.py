@@ -16,14 +16,13 @@ from statistics import median, quantiles
 import aiohttp
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path.insert(0, str(ROOT / "tests"))
 
-from lambda_bed.deployed import ADAPTER, lay_out_echo  # noqa: E402 - found by the path set above
+from lambda_bed.deployed import ADAPTER, VERSION, built_layer, lay_out_echo  # noqa: E402 - found by the path set above
 from lambda_bed.environment import Code  # noqa: E402
 from lambda_bed.events import event, request  # noqa: E402
 from lambda_bed.function import Function  # noqa: E402
 from lambda_bed.runtime_api import RuntimeApi  # noqa: E402
-from scripts.lambda_adapter import VERSION, built_layer  # noqa: E402
 
 PAUSE_S = 0.01
 PACES_S = (0.005, 0.02, 0.05)

@@ -1,21 +1,15 @@
 """The real Lambda Web Adapter, and functions behind it in the Lambda test bed."""
 
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from aws.home import OPENAI_KEY, AwsHome, a_home, package
-from lambda_bed.deployed import ADAPTER, lay_out_echo
+from lambda_bed.deployed import ADAPTER, built_layer, lay_out_echo
 from lambda_bed.environment import Code
 from lambda_bed.function import Function
-from program import ROOT
 from sign_in.issuer import Issuer
-
-sys.path.insert(0, str(ROOT))
-
-from scripts.lambda_adapter import built_layer
 
 
 @pytest.fixture(scope="session")

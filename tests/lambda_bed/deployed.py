@@ -2,7 +2,14 @@
 
 import importlib.util
 import shutil
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from scripts.lambda_adapter import VERSION, built_layer
+
+__all__ = ["ADAPTER", "VERSION", "built_layer", "lay_out_echo"]
 
 ADAPTER = {
     "AWS_LAMBDA_EXEC_WRAPPER": "/opt/bootstrap",
