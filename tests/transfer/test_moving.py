@@ -10,21 +10,22 @@ from stores.asking import ME, OTHER, ask
 from daehwa.conversation.ports import ConversationArchive, ConversationRecord
 from daehwa.stores.memory import MemoryStore
 from daehwa.stores.sqlite import SqliteStore
-from daehwa.transfer.file import NotAnExport
+from daehwa.transfer.file import Head, NotAnExport, read_head
 from daehwa.transfer.moving import Moved, export_conversations, import_conversations
 
 
 async def exported(store: ConversationArchive, owner: str | None = None) -> bytes:
     out = io.BytesIO()
-    moved = await export_conversations(store, out, owner=owner, program_version="1.2.3", progress=lambda _moved: None)
+    head = Head.of("1.2.3", {})
+    moved = await export_conversations(store, out, head=head, owner=owner, progress=lambda _moved: None)
     assert moved.is_whole
     return out.getvalue()
 
 
 async def imported(store: ConversationArchive, content: bytes, owner: str | None = None) -> Moved:
-    return await import_conversations(
-        store, io.BytesIO(content), owner=lambda was: owner or was, progress=lambda _moved: None
-    )
+    source = io.BytesIO(content)
+    read_head(source)
+    return await import_conversations(store, source, owner=lambda was: owner or was, progress=lambda _moved: None)
 
 
 async def records(store: ConversationArchive) -> list[ConversationRecord]:

@@ -1,4 +1,4 @@
-"""The program `daehwa`: serve (the default), ask, deploy, doctor, fetch-model. Each is imported when it is called."""
+"""The program `daehwa`: serve (the default), ask, deploy, export, import and more. Each is imported when called."""
 
 import difflib
 import sys
@@ -114,6 +114,50 @@ def deploy(arguments: tuple[str, ...]) -> int:
 
     code: int | None = commands.main(list(arguments), prog_name="daehwa deploy", standalone_mode=False)
     return code or 0
+
+
+_aws = click.option("--aws", is_flag=True, help="The installation on AWS, as daehwa-aws.toml in this folder names it.")
+_name = click.option("--name", metavar="NAME", help="With --aws: the installation's name. [daehwa]")
+_region = click.option("--region", metavar="REGION", help="With --aws: where it runs.")
+_profile = click.option("--profile", metavar="NAME", help="With --aws: the AWS profile. [AWS_PROFILE, else default]")
+
+
+@cli.command(name="export")
+@click.argument("file", type=FILE)
+@click.option("--owner", metavar="EMAIL", help="Whose conversations. [everybody's]")
+@_aws
+@_name
+@_region
+@_profile
+@_data_dir
+@_config
+def export_command(*, file: Path, owner: str | None, **place: Any) -> int:
+    """Write all conversations into FILE, archived ones too; `-` is standard output.
+
+    `daehwa import` reads it, here or at another home: both ways between a laptop and AWS.
+    """
+    from daehwa.cli.transfer import Place, export_to_file  # noqa: PLC0415 - as above
+
+    return export_to_file(file, Place(**place), owner=owner)
+
+
+@cli.command(name="import")
+@click.argument("file", type=FILE)
+@click.option("--owner", metavar="EMAIL", help="Whose they are to be. [whose they were, by e-mail address]")
+@_aws
+@_name
+@_region
+@_profile
+@_data_dir
+@_config
+def import_command(*, file: Path, owner: str | None, **place: Any) -> int:
+    """Store the conversations of FILE, which `daehwa export` wrote; `-` is standard input.
+
+    What is there already stays as it is: the same import can be run again.
+    """
+    from daehwa.cli.transfer import Place, import_from_file  # noqa: PLC0415 - as above
+
+    return import_from_file(file, Place(**place), owner=owner)
 
 
 def main() -> None:

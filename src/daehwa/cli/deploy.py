@@ -74,12 +74,17 @@ def _place(names: Sequence[str]) -> Callable[[_Command], _Command]:
     return added
 
 
-def _asked(context: click.Context, given: dict[str, Any]) -> Asked:
-    """Take the flags of a command, and those that stand before its name."""
+def refuse_without_extra() -> None:
+    """Raise `Refusal` where the packages for AWS are not installed."""
     if not all(importlib.util.find_spec(name) is not None for name in NEEDED):
         is_uv = program_name().startswith("uv ")
         line = "uv run --extra aws daehwa deploy" if is_uv else "pip install 'daehwa[aws]'"
         raise Refusal(f"Deploying to AWS needs packages that are not installed here. Type: {line}")
+
+
+def _asked(context: click.Context, given: dict[str, Any]) -> Asked:
+    """Take the flags of a command, and those that stand before its name."""
+    refuse_without_extra()
     before = {} if context.parent is None or context.parent.obj is None else context.parent.obj
     merged = {**before, **{name: value for name, value in given.items() if value is not None}}
     config, profile = merged.pop("config", None), merged.pop("profile", None)

@@ -5,11 +5,12 @@ in between holds a `ConversationRecord`.
 """
 
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 import msgspec
 
 from daehwa.conversation.errors import InvalidRequest
+from daehwa.conversation.ids import now_ms
 from daehwa.conversation.ports import ConversationRecord
 
 VERSION = 1
@@ -24,11 +25,20 @@ class NotAnExport(InvalidRequest):
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True, tag="daehwa-export", tag_field="type"):
-    """The first line. `created` is in milliseconds since 1970, `daehwa` the version that wrote it."""
+    """The first line. `created` is in milliseconds since 1970, `daehwa` the version that wrote it.
+
+    `people` are the e-mail addresses of the owners, by their ids: at another home the same person has another id.
+    """
 
     version: int
     daehwa: str
     created: int
+    people: dict[str, str] = {}
+
+    @classmethod
+    def of(cls, daehwa: str, people: dict[str, str]) -> Self:
+        """Return the head of a file that is begun now."""
+        return cls(version=VERSION, daehwa=daehwa, created=now_ms(), people=people)
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True, tag="conversation", tag_field="type"):

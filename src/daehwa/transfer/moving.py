@@ -8,9 +8,8 @@ from typing import BinaryIO
 import msgspec
 
 from daehwa.conversation.errors import Conflict, InvalidRequest
-from daehwa.conversation.ids import now_ms
-from daehwa.conversation.ports import ConversationArchive
-from daehwa.transfer.file import VERSION, End, FaultyLine, Head, Line, read_head, read_lines, write_line
+from daehwa.conversation.ports import ConversationArchive, ConversationRecord
+from daehwa.transfer.file import End, FaultyLine, Head, Line, read_lines, write_line
 
 AT_ONCE = 8
 """So many conversations are stored side by side; no more are held in memory."""
@@ -41,11 +40,11 @@ class Moved(msgspec.Struct, kw_only=True):
 
 
 async def export_conversations(
-    archive: ConversationArchive, out: BinaryIO, *, owner: str | None, program_version: str, progress: Progress
+    archive: ConversationArchive, out: BinaryIO, *, head: Head, owner: str | None, progress: Progress
 ) -> Moved:
     """Write every conversation, of one owner or of all. Raise `StoreError`."""
     moved = Moved()
-    write_line(out, Head(version=VERSION, daehwa=program_version, created=now_ms()))
+    write_line(out, head)
     async for record in archive.export_conversations(owner):
         write_line(out, Line(record=record))
         moved.conversations += 1
@@ -59,21 +58,23 @@ async def export_conversations(
 async def import_conversations(
     archive: ConversationArchive, source: BinaryIO, *, owner: Callable[[str], str], progress: Progress
 ) -> Moved:
-    """Store every conversation of an export; `owner` says who is to own what was somebody's.
+    """Store every conversation of an export whose head has been read; `owner` says who is to own what was somebody's.
 
     A line that cannot be stored is noted and passed over; what is there already stays, so that the same import can be
-    run again. Raise `NotAnExport` before anything is stored, `StoreError` where the store cannot go on.
+    run again. Raise `StoreError` where the store cannot go on, and what `owner` raises.
     """
-    read_head(source)
     moved = Moved()
     lines = read_lines(source)
     end: End | None = None
     while some := list(islice(lines, AT_ONCE)):
-        records, found = _sorted(some, moved)
+        arrived, found = _sorted(some, moved)
         end = found or end
-        outcomes = await asyncio.gather(*(_store(archive, number, line, owner) for number, line in records))
-        for (_, line), outcome in zip(records, outcomes, strict=True):
-            _count(moved, line, outcome)
+        given = [(number, _given_to(owner, line.record)) for number, line in arrived]
+        outcomes = await asyncio.gather(*(_store(archive, *numbered) for numbered in given), return_exceptions=True)
+        for (_, record), outcome in zip(given, outcomes, strict=True):
+            if isinstance(outcome, BaseException):
+                raise outcome  # when all that was begun with it is over
+            _count(moved, record, outcome)
         progress(moved)
     moved.is_whole = end is not None and (end.conversations, end.messages) == (
         moved.conversations,
@@ -94,18 +95,21 @@ def _sorted(some: list[tuple[int, Line | End] | FaultyLine], moved: Moved) -> tu
     return records, end
 
 
-async def _store(archive: ConversationArchive, number: int, line: Line, owner: Callable[[str], str]) -> str | Skipped:
-    record = line.record
+def _given_to(owner: Callable[[str], str], record: ConversationRecord) -> ConversationRecord:
     conversation = msgspec.structs.replace(record.conversation, owner=owner(record.conversation.owner))
+    return msgspec.structs.replace(record, conversation=conversation)
+
+
+async def _store(archive: ConversationArchive, number: int, record: ConversationRecord) -> str | Skipped:
     try:
-        return await archive.import_conversation(msgspec.structs.replace(record, conversation=conversation))
+        return await archive.import_conversation(record)
     except (Conflict, InvalidRequest) as error:
         return Skipped(number, f"“{record.conversation.title}”: {error.message}")
 
 
-def _count(moved: Moved, line: Line, outcome: str | Skipped) -> None:
+def _count(moved: Moved, record: ConversationRecord, outcome: str | Skipped) -> None:
     moved.conversations += 1
-    moved.messages += len(line.record.messages)
+    moved.messages += len(record.messages)
     match outcome:
         case Skipped():
             moved.skipped.append(outcome)

@@ -1,0 +1,56 @@
+"""Stores opened for moving conversations out and in, and the people who may own them: on this machine or on AWS."""
+
+from collections.abc import Callable
+from typing import Protocol, Self, TypeAlias
+
+from daehwa.accounts.ports import AccountStore
+from daehwa.conversation.ports import ConversationArchive
+from daehwa.data_folder import DataFolder
+from daehwa.stores.sqlite import SqliteStore
+from daehwa.stores.sqlite_accounts import SqliteAccounts
+
+AwsKey: TypeAlias = tuple[str, str, str | None]
+"""Access key id, secret, and session token where there is one."""
+
+
+class _Closing(Protocol):
+    async def aclose(self) -> None: ...
+
+
+class OpenArchive:
+    """A store whose conversations can be moved, and who is known there."""
+
+    def __init__(self, archive: ConversationArchive, accounts: AccountStore, *owned: _Closing) -> None:
+        self.archive = archive
+        self._accounts = accounts
+        self._owned = owned
+
+    @classmethod
+    async def local(cls, folder: DataFolder) -> Self:
+        """Open the store of this machine; a server may be running on it."""
+        store = await SqliteStore.open(folder.database, holding=folder.held_to_migrate)
+        return cls(store, SqliteAccounts(store), store)
+
+    @classmethod
+    def on_aws(cls, *, table: str, region: str, endpoint: str | None, read_key: Callable[[], AwsKey]) -> Self:
+        """Open the store of an installation; `read_key` gives the person's credentials, fresh ones each time."""
+        from daehwa.http_client.client import HttpClient  # noqa: PLC0415 - what follows needs the extra
+        from daehwa.stores.dynamodb import DynamoStore  # noqa: PLC0415 - as above
+        from daehwa.stores.dynamodb_accounts import DynamoAccounts  # noqa: PLC0415 - as above
+        from daehwa.stores.dynamodb_client import Transport  # noqa: PLC0415 - as above
+        from daehwa.stores.dynamodb_credentials import LentCredentials  # noqa: PLC0415 - as above
+
+        http = HttpClient()
+        store = DynamoStore.open(
+            table=table, region=region, endpoint=endpoint, http=Transport(http), credentials=LentCredentials(read_key)
+        )
+        return cls(store, DynamoAccounts(store.table), store, http)
+
+    async def people(self) -> dict[str, str]:
+        """Return the e-mail addresses of who is known there, by id; empty where a person has none."""
+        return {user.id: user.email or "" for user in await self._accounts.list_users()}
+
+    async def aclose(self) -> None:
+        """Finish and close."""
+        for owned in self._owned:
+            await owned.aclose()

@@ -1,0 +1,96 @@
+"""`daehwa export` and `daehwa import`, as a person types them, between two data folders."""
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from cli.conftest import Program
+from stores.asking import ask
+
+from daehwa.cli.terminal import FAULT, MISUSE
+from daehwa.data_folder import DataFolder
+from daehwa.services.local import OWNER
+from daehwa.stores.sqlite import SqliteStore
+
+
+@pytest.fixture
+async def talkative(program: Program) -> Program:
+    folder = DataFolder(program.data)
+    folder.prepare()
+    store = await SqliteStore.open(folder.database)
+    for question in ("What is a tree?", "나무란 무엇인가?"):
+        await ask(store, question, "A plant, 식물.", owner=OWNER)
+    await store.aclose()
+    return program
+
+
+def lines(file: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+
+
+async def test_all_conversations_go_out_and_come_in_again(talkative: Program, tmp_path: Path) -> None:
+    out = await talkative.run("export", "all.jsonl")
+    assert (out.code, out.err) == (0, "2 conversations with 4 messages exported into all.jsonl.\n")
+    file = tmp_path / "all.jsonl"
+    assert [line["type"] for line in lines(file)] == ["daehwa-export", "conversation", "conversation", "end"]
+    other = ("--data-dir", str(tmp_path / "other"))
+    came = await talkative.run("import", "all.jsonl", *other)
+    assert came.code == 0, came.err
+    assert "2 added, 0 brought up to date, 0 there already" in came.err
+    again = await talkative.run("import", "all.jsonl", *other)
+    assert "0 added, 0 brought up to date, 2 there already" in again.err
+    back = await talkative.run("export", "-", *other)
+    assert [json.loads(line) for line in back.out.splitlines()][1:] == lines(file)[1:]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps no such modes")
+async def test_an_export_is_for_its_owner_alone_and_replaces_no_file(talkative: Program, tmp_path: Path) -> None:
+    await talkative.run("export", "all.jsonl")
+    assert stat.S_IMODE((tmp_path / "all.jsonl").stat().st_mode) == 0o600
+    (tmp_path / "all.jsonl").write_text("mine")
+    again = await talkative.run("export", "all.jsonl")
+    assert (again.code, again.out) == (MISUSE, "")
+    assert "is there already" in again.err
+    assert (tmp_path / "all.jsonl").read_text() == "mine"
+
+
+async def test_a_file_that_cannot_be_written_leaves_nothing_behind(talkative: Program, tmp_path: Path) -> None:
+    out = await talkative.run("export", "no/such/folder/all.jsonl")
+    assert out.code == MISUSE
+    assert "cannot be written" in out.err
+    assert [name for name in os.listdir(tmp_path) if name.endswith(".part")] == []  # noqa: PTH208 - quick enough
+
+
+async def test_what_is_missing_or_strange_is_said_in_one_paragraph(program: Program, tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8")
+    for name in ("photo.jpg", "nowhere.jsonl"):
+        came = await program.run("import", name)
+        assert came.code != 0
+        assert "`daehwa export` wrote" in came.err
+        assert "Traceback" not in came.err
+
+
+async def test_a_part_of_a_file_is_taken_and_the_rest_is_missed(talkative: Program, tmp_path: Path) -> None:
+    whole = (await talkative.run("export", "-")).out.splitlines(keepends=True)
+    (tmp_path / "part.jsonl").write_text("".join(whole[:2]) + whole[2][:50])
+    came = await talkative.run("import", "part.jsonl", "--data-dir", str(tmp_path / "other"))
+    assert came.code == FAULT
+    assert "1 added" in came.err
+    assert "Left out, line 3: it is cut off" in came.err
+    assert "part of it is missing" in came.err
+
+
+async def test_conversations_of_a_stranger_need_a_new_owner(talkative: Program, tmp_path: Path) -> None:
+    whole = (await talkative.run("export", "-")).out.replace('"owner":"owner"', '"owner":"somebody"')
+    (tmp_path / "theirs.jsonl").write_text(whole)
+    other = ("--data-dir", str(tmp_path / "other"))
+    refused = await talkative.run("import", "theirs.jsonl", *other)
+    assert refused.code == MISUSE
+    assert "conversations of 'somebody', who is not known here" in refused.err
+    assert "--owner owner" in refused.err
+    nobody = await talkative.run("import", "theirs.jsonl", *other, "--owner", "a@example.org")
+    assert "Nobody here is known as 'a@example.org'" in nobody.err
+    came = await talkative.run("import", "theirs.jsonl", *other, "--owner", "owner")
+    assert "2 added" in came.err
