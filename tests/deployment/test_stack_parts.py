@@ -15,6 +15,7 @@ from daehwa.deployment.stack.distribution import API_PATHS, INDEX_CODE
 from daehwa.deployment.stack.sign_in import domain_prefix
 from daehwa.server.safety import SAFETY_HEADERS
 from daehwa.settings import load_aws_surroundings, load_settings
+from daehwa.sign_in.addresses import CALLBACK_PATH, HOME_PATH
 from daehwa.stores import dynamodb_table as layout
 
 pytestmark = pytest.mark.cdk
@@ -249,7 +250,8 @@ def test_people_come_in_by_invitation_with_a_strong_password_and_a_second_factor
     client = synthesized().only("AWS::Cognito::UserPoolClient")
     assert client["GenerateSecret"] is False
     assert client["AllowedOAuthFlows"] == ["code"]
-    assert [joined(url) for url in client["CallbackURLs"]] == ["https://{Distribution.DomainName}/auth/callback"]
+    assert [joined(url) for url in client["CallbackURLs"]] == [f"https://{{Distribution.DomainName}}{CALLBACK_PATH}"]
+    assert f"https://{{Distribution.DomainName}}{HOME_PATH}" in [joined(url) for url in client["LogoutURLs"]]
     assert client["PreventUserExistenceErrors"] == "ENABLED"
     pool.has_resource_properties("AWS::Cognito::UserPoolDomain", {"ManagedLoginVersion": 2})
     pool.resource_count_is("AWS::Cognito::UserPoolUser", 0)
