@@ -10,8 +10,9 @@ import threading
 from collections.abc import Awaitable, Callable, Generator
 from typing import Any, ClassVar
 
-import uvicorn
+from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import Server as UvicornServer
 
 from daehwa.conversation.errors import DaehwaError
 from daehwa.server.asgi import ASGIApp
@@ -121,7 +122,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._head_timeout = None
 
 
-class Server(uvicorn.Server):
+class Server(UvicornServer):
     """uvicorn's server, which ends running turns before it waits for connections."""
 
     def __init__(
@@ -144,7 +145,7 @@ class Server(uvicorn.Server):
             "timeout_graceful_shutdown": GRACEFUL_SECONDS,
             "limit_concurrency": _most_connections(),
         }
-        super().__init__(uvicorn.Config(app, **config))
+        super().__init__(Config(app, **config))
         # Its notes on starting and ending are for those who run uvicorn itself.
         logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
         self.on_started = on_started

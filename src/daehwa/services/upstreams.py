@@ -42,7 +42,7 @@ def build_upstream(
 def build_sign_in(
     configured: ConfiguredSignIn, public_url: str, accounts: AccountStore, http: Http, client_secret: ReadSecret | None
 ) -> SignIn:
-    """Return sign-in as it is configured; nothing is asked of the identity provider yet. Raise `SignInMisconfigured`."""
+    """Return signing in, asking nobody yet. Raise `SignInMisconfigured`."""
     settings = SignInSettings(
         issuer=configured.issuer,
         client_id=configured.client_id,

@@ -66,6 +66,8 @@ def load_settings(
         if given is not None:
             value, place, is_text = given
             values[name], sources[name] = checked(field, value, place, is_text=is_text), place
+    if env.get(PREFIX + "HOME") == "aws":
+        values.setdefault("data_dir", Path())  # nothing is kept in a folder there, and finding one costs a start
     settings = Settings(**values)
     sign_in = configured_sign_in(file, env)
     check_home(settings, sources, sign_in)

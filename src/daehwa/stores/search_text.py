@@ -10,6 +10,7 @@ every store finds the same, and an index with too much in it does no harm.
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
+from functools import cache
 from itertools import pairwise
 from unicodedata import is_normalized, normalize
 
@@ -31,16 +32,30 @@ _MARKS = (
     "\u0cbc-\u0cd6\u0d00-\u0d03\u0d3b-\u0d4d\u0d57\u0d81-\u0d83\u0dca-\u0ddf\u1dc0-\u1dff\u20d0-\u20f0\ufe20-\ufe2f"
 )
 _WORD_LETTER = rf"(?:[{_MARKS}]|[^\W_{_RUNNING}])"
-_run_or_word = re.compile(rf"([{_RUNNING}]+)|{_WORD_LETTER}+")
-_chunk = re.compile(rf"(?:[{_RUNNING}]|{_WORD_LETTER})+")
 _word_begins = rf"(?<![{_MARKS}])(?<![^\W_{_RUNNING}])"
 _half_typed = re.compile("(?<=[\uac00-\ud7a3])[\u1100-\u11ff\u3131-\u318e\uffa0-\uffdc]+$")
 # What joins with the character before it when it is folded; the rest of the text is folded run by run.
 _EXTENDING = f"{_MARKS}\u1160-\u11ff\u3099\u309a\uff9e\uff9f"
-_plain_or_cluster = re.compile(
-    rf"(?:[\x00-\x7f\u3041-\u3096\u30a1-\u30fa\u30fc\u4e00-\u9fff\uac00-\ud7a3](?![{_EXTENDING}]))+|.[{_EXTENDING}]*",
-    re.DOTALL,
-)
+
+
+# Compiled at the first need: the three take 20 ms, which each start of the function on AWS would pay for.
+@cache
+def _run_or_word() -> re.Pattern[str]:
+    return re.compile(rf"([{_RUNNING}]+)|{_WORD_LETTER}+")
+
+
+@cache
+def _chunk() -> re.Pattern[str]:
+    return re.compile(rf"(?:[{_RUNNING}]|{_WORD_LETTER})+")
+
+
+@cache
+def _plain_or_cluster() -> re.Pattern[str]:
+    return re.compile(
+        rf"(?:[\x00-\x7f\u3041-\u3096\u30a1-\u30fa\u30fc\u4e00-\u9fff\uac00-\ud7a3](?![{_EXTENDING}]))+|.[{_EXTENDING}]*",
+        re.DOTALL,
+    )
+
 
 WORD_TOKEN_CHARACTERS = 32
 QUERY_CHARACTERS = 200
@@ -59,7 +74,7 @@ def folded(text: str) -> str:
 def tokens(text: str) -> set[str]:
     """Return what an index holds of a text: its words, and each pair of neighbours (and the end) of its runs."""
     found: set[str] = set()
-    for match in _run_or_word.finditer(folded(text)):
+    for match in _run_or_word().finditer(folded(text)):
         piece = match[0]
         if match[1] is None:
             found.add(piece[:WORD_TOKEN_CHARACTERS])
@@ -71,7 +86,7 @@ def tokens(text: str) -> set[str]:
 
 def is_running(token: str) -> bool:
     """Whether a token is of a script in which a word may begin anywhere in a run."""
-    return _run_or_word.match(token)[1] is not None  # type: ignore[index]  # a token is letters and digits
+    return _run_or_word().match(token)[1] is not None  # type: ignore[index]  # a token is letters and digits
 
 
 class Query:
@@ -81,7 +96,7 @@ class Query:
         line = folded(storable(text[:QUERY_CHARACTERS]))
         # An input method shows the next syllable's first letter before the syllable is there.
         line = _half_typed.sub("", line)
-        self.chunks = tuple(dict.fromkeys(_chunk.findall(line)))
+        self.chunks = tuple(dict.fromkeys(_chunk().findall(line)))
         self._patterns = tuple(re.compile(_pattern(chunk)) for chunk in self.chunks)
 
     @property
@@ -93,7 +108,7 @@ class Query:
         """Return tokens that every matching text has; True where a token that begins so will do."""
         terms: dict[str, bool] = {}
         for chunk in self.chunks:
-            for match in _run_or_word.finditer(chunk):
+            for match in _run_or_word().finditer(chunk):
                 _add_terms(terms, match[0], is_run=match[1] is not None, is_last=match.end() == len(chunk))
         return terms
 
@@ -154,7 +169,7 @@ class _Alignment:
         if text.isascii() or (len(self.folded) == len(text) and is_normalized("NFKC", self.folded)):
             return
         pieces, position = [], 0
-        for match in _plain_or_cluster.finditer(text):
+        for match in _plain_or_cluster().finditer(text):
             piece = folded(match[0])
             self._starts.append(position)
             self._originals.append(match.span())
