@@ -26,6 +26,7 @@ NAME = "daehwa"
 PROGRAM = [sys.executable, "-c", "from daehwa.cli import main; main()"]
 START_SECONDS, LIMIT_SECONDS = 60, 120
 ROLE = {"Version": "2012-10-17", "Statement": []}
+_NOT_INHERITED = ("AWS_", "DAEHWA_", "OPENAI_", "XDG_", "UV_RUN")
 TEMPLATE: dict[str, Any] = {
     "Resources": {
         "PageFiles": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "daehwa-page"}},
@@ -66,7 +67,7 @@ class Account:
         return self.cloud.client(service)
 
     def run(self, *arguments: str, stdin: str = "", **environment: str) -> Ended:
-        inherited = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+        inherited = {name: text for name, text in os.environ.items() if not name.startswith(_NOT_INHERITED)}
         own = {"HOME": str(self.home), "PYTHONWARNINGS": "default", **self.variables}
         ended = subprocess.run(  # noqa: S603 - our own program
             [*PROGRAM, "deploy", *arguments],

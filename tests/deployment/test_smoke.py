@@ -139,7 +139,7 @@ def test_where_nobody_answers_that_is_what_is_said() -> None:
 
 
 def test_a_key_is_tried_at_the_upstream() -> None:
-    models = {"GET__v1_models": (200, {}, json.dumps({"data": [{"id": "a"}, {"id": "b"}]}))}
+    models: dict[str, Any] = {"GET__v1_models": (200, {}, json.dumps({"data": [{"id": "a"}, {"id": "b"}]}))}
     with site(**models) as there:
         settings = DeploymentSettings(base_url=f"{there.web_address}/v1")
         assert check_live(Secret("sk-right"), settings) == 2

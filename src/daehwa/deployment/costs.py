@@ -53,14 +53,17 @@ PRICES = Prices()
 
 
 class TurnUnits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a turn uses. Units are counted from real calls by benchmarks/dynamodb_units.py, for an answer of 10 s."""
+    """What a turn of 10 s uses: a later turn of a conversation, its answer of 2,000 Korean letters, which is the dearest.
+
+    Units were counted from real calls (benchmarks/dynamodb_units.py, DynamoDB Local, 2026-11-22).
+    """
 
     seconds: float = 10.0
-    requests: int = 3  # the turn itself, and the page's list of conversations before and after it
-    other_request_seconds: float = 0.05  # what each of the others takes
-    write_units: float = 16.0
-    read_units: float = 8.0
-    edge_kilobytes: float = 40.0
+    requests: int = 2  # the page asks once; the other is its share of opening the page, four requests now and then
+    other_request_seconds: float = 0.05  # what such a request takes
+    write_units: float = 27.0  # 23 in English; 8 more with one budget, 12 more with two
+    read_units: float = 10.0  # 4 of the turn, 2 of each request for who asks, a share of opening and listing
+    edge_kilobytes: float = 30.0
     log_kilobytes: float = 3.0
 
 
