@@ -61,6 +61,8 @@ _REQUEST_SECONDS: Final = 5.0
 _REQUESTS_AT_ONCE: Final = 32
 _WRITES_AT_ONCE: Final = 25
 _READS_AT_ONCE: Final = 100
+_BATCHES_AT_ONCE: Final = 4
+"""A partition takes a thousand units a second, and often all of a batch goes into one."""
 _FIRST_PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 1.0
 _SERVER_ERROR: Final = 500
@@ -279,7 +281,8 @@ class DynamoTable:
         """Put and take away items, each by itself, in no order. What DynamoDB leaves undone is asked for again."""
         work = [(None, item) for item in puts] + [(_key(*key), None) for key in deletes]
         batches = [work[at : at + _WRITES_AT_ONCE] for at in range(0, len(work), _WRITES_AT_ONCE)]
-        await gathered(self._write_batch(batch) for batch in batches)
+        for at in range(0, len(batches), _BATCHES_AT_ONCE):
+            await gathered(map(self._write_batch, batches[at : at + _BATCHES_AT_ONCE]))
 
     async def _write_batch(self, work: Sequence[tuple[Item | None, Item | None]]) -> None:
         deletes = [key for key, _ in work if key is not None]

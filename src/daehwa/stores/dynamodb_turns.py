@@ -148,12 +148,11 @@ class DynamoTurns:
             text = text_of(checkpoint.parts)
             await self._store_pieces(checkpoint.conversation, checkpoint.reply, text)
             given |= {names.POSITION: checkpoint.position, **text_attributes(text)}
-        # Setting the flag to what it is brings it back with the answer, without reading the rest.
-        expression = changes(given) & F(names.STOP).set_if_not_exists(False)
         key = names.conversation_partition(checkpoint.conversation), message_sort(checkpoint.reply)
         is_next = is_streaming() & F(names.POSITION).lte(checkpoint.position)
         try:
-            there = await self._table.update(*key, expression, condition=is_next, returns=ReturnValues.updated_new)
+            # The whole item comes back: reading the flag so costs nothing.
+            there = await self._table.update(*key, changes(given), condition=is_next, returns=ReturnValues.all_new)
         except ConditionalCheckFailed:
             there = await self._table.get(*key, fields=(names.STOP,)) or {}
         return bool(there.get(names.STOP))
