@@ -53,7 +53,7 @@ PRICES = Prices()
 
 
 class TurnUnits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a turn of 10 s uses: a later turn of a conversation, its answer of 2,000 Korean letters, which is the dearest.
+    """What a turn of 10 s uses: a later one of a conversation, its answer 2,000 Korean letters, which is the dearest.
 
     Units were counted from real calls (benchmarks/dynamodb_units.py, DynamoDB Local, 2026-11-22).
     """
