@@ -119,6 +119,7 @@ def deploy(arguments: tuple[str, ...]) -> int:
 _aws = click.option("--aws", is_flag=True, help="The installation on AWS, as daehwa-aws.toml in this folder names it.")
 _name = click.option("--name", metavar="NAME", help="With --aws: the installation's name. [daehwa]")
 _region = click.option("--region", metavar="REGION", help="With --aws: where it runs.")
+_table = click.option("--table", metavar="TABLE", help="On AWS: a table that outlived its installation.")
 _profile = click.option("--profile", metavar="NAME", help="With --aws: the AWS profile. [AWS_PROFILE, else default]")
 
 
@@ -128,6 +129,7 @@ _profile = click.option("--profile", metavar="NAME", help="With --aws: the AWS p
 @_aws
 @_name
 @_region
+@_table
 @_profile
 @_data_dir
 @_config
@@ -147,6 +149,7 @@ def export_command(*, file: Path, owner: str | None, **place: Any) -> int:
 @_aws
 @_name
 @_region
+@_table
 @_profile
 @_data_dir
 @_config

@@ -33,6 +33,12 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None = None
     region: str | None = None
     profile: str | None = None
+    table: str | None = None
+
+    @property
+    def is_on_aws(self) -> bool:
+        """Whether an installation is meant, or the table of one."""
+        return self.aws or self.table is not None
 
 
 def export_to_file(target: Path, place: Place, *, owner: str | None) -> int:
@@ -81,7 +87,7 @@ async def _import(source: Path, place: Place, owner: str | None) -> Moved:
         chosen = None if owner is None else _found(owner, people)
         with _reading(source) as file:
             head = read_head(file)
-            to = _owners(head, people, chosen, is_local=not place.aws)
+            to = _owners(head, people, chosen, is_local=not place.is_on_aws)
             return await import_conversations(opened.archive, file, owner=to, progress=_show)
     finally:
         await opened.aclose()
@@ -125,7 +131,7 @@ def _choices(people: dict[str, str], *, is_local: bool) -> str:
 
 
 async def _open(place: Place) -> OpenArchive:
-    if place.aws:
+    if place.is_on_aws:
         return _open_on_aws(place)
     os.umask(0o077)  # what is written from here on is the owner's alone
     folder = DataFolder(load_settings({"data_dir": place.data_dir}, config=place.config).values.data_dir)
@@ -149,7 +155,7 @@ def _open_on_aws(place: Place) -> OpenArchive:
         return cloud.read_key()
 
     return OpenArchive.on_aws(
-        table=standing(cloud, settings.name).table_name,
+        table=place.table or standing(cloud, settings.name).table_name,
         region=cloud.region,
         endpoint=cloud.client("dynamodb").meta.endpoint_url,
         read_key=read_key,

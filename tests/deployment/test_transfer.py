@@ -1,0 +1,119 @@
+"""Conversations go from a laptop to AWS and back, by the commands a person types; moto's server plays AWS."""
+
+import asyncio
+import os
+import subprocess
+from pathlib import Path
+
+import msgspec
+from deployment.conftest import LIMIT_SECONDS, PROGRAM, REGION, Account, Ended
+from stores.asking import ask
+
+from daehwa.accounts.people import Profile, User
+from daehwa.conversation.ids import now_ms
+from daehwa.conversation.ports import ConversationRecord
+from daehwa.data_folder import DataFolder
+from daehwa.services.archives import OpenArchive
+from daehwa.services.local import OWNER
+from daehwa.stores.dynamodb_accounts import DynamoAccounts
+from daehwa.stores.dynamodb_client import DynamoTable
+from daehwa.stores.dynamodb_credentials import LentCredentials
+from daehwa.stores.dynamodb_table import LIST, LISTED, LISTS, ORDER, PARTITION_KEY, SORT_KEY
+
+TABLE = "daehwa-kept-table"
+KEYS = (PARTITION_KEY, SORT_KEY, LIST, ORDER)
+
+
+def run(account: Account, *arguments: str) -> Ended:
+    inherited = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    ended = subprocess.run(  # noqa: S603 - our own program
+        [*PROGRAM, *arguments],
+        cwd=account.home,
+        env={**inherited, "HOME": str(account.home), **account.variables},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_SECONDS,
+        check=False,
+    )
+    return Ended(ended.returncode, ended.stdout, ended.stderr)
+
+
+def schema(partition: str, sort: str) -> list[dict[str, str]]:
+    return [{"AttributeName": partition, "KeyType": "HASH"}, {"AttributeName": sort, "KeyType": "RANGE"}]
+
+
+def make_table(account: Account) -> None:
+    account.client("dynamodb").create_table(
+        TableName=TABLE,
+        KeySchema=schema(PARTITION_KEY, SORT_KEY),
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in KEYS],
+        BillingMode="PAY_PER_REQUEST",
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": LISTS,
+                "KeySchema": schema(LIST, ORDER),
+                "Projection": {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(LISTED)},
+            }
+        ],
+    )
+
+
+async def person(account: Account, email: str) -> User:
+    table = DynamoTable.connect(
+        table=TABLE,
+        region=REGION,
+        endpoint=account.address,
+        credentials=LentCredentials(lambda: ("testing", "testing", None)),
+    )
+    profile = Profile(issuer="https://issuer.example", subject=email, email=email, name="")
+    try:
+        return await DynamoAccounts(table).sign_in(profile, role=None, now=now_ms())
+    finally:
+        await table.aclose()
+
+
+async def fill(folder: DataFolder) -> list[ConversationRecord]:
+    folder.prepare()
+    opened = await OpenArchive.local(folder)
+    for number in range(12):
+        await ask(opened.archive, f"question {number} 질문", "answer " * 50, owner=OWNER)  # type: ignore[arg-type] # a store
+    return await records(opened)
+
+
+async def records(opened: OpenArchive) -> list[ConversationRecord]:
+    try:
+        return [record async for record in opened.archive.export_conversations(None)]
+    finally:
+        await opened.aclose()
+
+
+def test_all_conversations_go_to_aws_and_come_back_the_same(account: Account, tmp_path: Path) -> None:
+    make_table(account)
+    here = DataFolder(tmp_path / "here")
+    before = asyncio.run(fill(here))
+    out = run(account, "export", "all.jsonl", "--data-dir", str(here.path))
+    assert out.code == 0, out.said
+    refused = run(account, "import", "all.jsonl", "--table", TABLE)
+    assert "'owner', who is not known here" in refused.said
+    assert "once that person has signed in" in refused.said
+    asyncio.run(person(account, "kim@example.org"))
+    sent = run(account, "import", "all.jsonl", "--table", TABLE, "--owner", "kim@example.org")
+    assert "12 added, 0 brought up to date, 0 there already" in sent.said
+    again = run(account, "import", "all.jsonl", "--table", TABLE, "--owner", "kim@example.org")
+    assert "0 added, 0 brought up to date, 12 there already" in again.said
+    back = run(account, "export", "back.jsonl", "--table", TABLE, "--owner", "kim@example.org")
+    assert back.code == 0, back.said
+    other = DataFolder(tmp_path / "other")
+    came = run(account, "import", "back.jsonl", "--data-dir", str(other.path), "--owner", OWNER)
+    assert "12 added" in came.said
+    after = asyncio.run(records(asyncio.run(OpenArchive.local(other))))
+    assert [msgspec.json.encode(record) for record in after] == [msgspec.json.encode(record) for record in before]
+
+
+def test_a_home_that_is_not_there_is_named(account: Account, tmp_path: Path) -> None:
+    (tmp_path / "daehwa-aws.toml").write_text('name = "nowhere"\n')
+    out = run(account, "export", "all.jsonl", "--aws")
+    assert out.code != 0
+    assert "There is no installation 'nowhere'" in out.said
+    assert "Traceback" not in out.said
