@@ -1,4 +1,4 @@
-"""Writes the generated parts of docs/settings.md and docs/cli.md; `--check` only says which are stale.
+"""Writes the generated parts of the pages in docs/; `--check` only says which are stale.
 
 A generated part stands between two comments, `<!-- generated: NAME -->` and `<!-- end -->`.
 """
@@ -14,6 +14,9 @@ import msgspec
 
 from daehwa.cli import cli
 from daehwa.cli.deploy import deploy
+from daehwa.deployment.configuration import DeploymentSettings
+from daehwa.deployment.configuration_file import flag_of
+from daehwa.deployment.costs import PRICES, CostLine, idle_costs, stored_costs, total, turn_costs
 from daehwa.providers.listing import PREFERRED
 from daehwa.settings import PREFIX, ProviderSettings, Settings
 from daehwa.settings.sign_in import VARIABLES
@@ -70,14 +73,79 @@ def commands() -> str:
     return "\n\n".join(f"## `{name} --help`\n\n```text\n{_help(name, command)}\n```" for name, command in pages) + "\n"
 
 
+def deployment_settings() -> str:
+    """Return the choices of `daehwa deploy` as a table."""
+    rows = [
+        (
+            f"`{field.name}`",
+            f"`{flag_of(field.name)}`" + (f", `--no-{flag_of(field.name)[2:]}`" if _is_yes_or_no(field) else ""),
+            _default(field),
+            allowed_values(field),
+            _description(field),
+        )
+        for field in msgspec.structs.fields(DeploymentSettings)
+    ]
+    return _table(("in daehwa-aws.toml", "flag", "default", "allowed", "what it does"), rows)
+
+
+def aws_costs() -> str:
+    """Return what the AWS home costs: idle, in use, for what is stored, and for what can be chosen beside."""
+    plain, full = DeploymentSettings(), DeploymentSettings(snap_start=True, waf=True)
+    chosen = tuple(line for line in idle_costs(full) if line not in idle_costs(plain))
+    rows = [
+        *_cost_rows("a month in which nobody comes", idle_costs(plain)),
+        *_cost_rows("1,000 turns of 10 s, as if nothing were free", turn_costs(plain)),
+        *_cost_rows("a month of 1 GB of conversations, as if nothing were free", stored_costs(1, is_tier_free=False)),
+        *_cost_rows("a month of what is off by itself", chosen),
+    ]
+    return _table(("", "US dollars", ""), rows)
+
+
+def aws_prices() -> str:
+    """Return AWS's prices, and what of each is free for ever."""
+    p, million = PRICES, 1e6
+    rows = [
+        (
+            "Lambda, arm64: 1,000 GB-seconds",
+            p.lambda_gigabyte_second * 1000,
+            f"{p.free_lambda_gigabyte_seconds:,.0f} GB-seconds",
+        ),
+        ("Lambda: a million requests", p.lambda_request * million, f"{p.free_lambda_requests:,.0f} requests"),
+        ("API Gateway: a million requests", p.gateway_request * million, ""),
+        ("CloudFront: a million requests", p.edge_request * million, f"{p.free_edge_requests:,.0f} requests"),
+        ("CloudFront: a GB to browsers", p.edge_gigabyte, f"{p.free_edge_gigabytes:,.0f} GB"),
+        (
+            "CloudFront: a million calls of its function",
+            p.edge_function_call * million,
+            f"{p.free_edge_function_calls:,.0f} calls",
+        ),
+        ("DynamoDB: a million write units", p.write_unit * million, ""),
+        ("DynamoDB: a million read units", p.read_unit * million, ""),
+        ("DynamoDB: a GB stored", p.table_gigabyte_month, f"{p.free_table_gigabytes:.0f} GB"),
+        ("DynamoDB: a GB kept for recovery", p.recovery_gigabyte_month, ""),
+        ("S3: a GB stored", p.page_gigabyte_month, ""),
+        ("S3: a thousand writes", p.page_thousand_writes, ""),
+        ("S3: a thousand reads", p.page_thousand_reads, ""),
+        ("Cognito: a person who signs in", p.person_month, f"{p.free_people:,} people"),
+        ("CloudWatch: a GB of logs", p.log_gigabyte, f"{p.free_log_gigabytes:.0f} GB"),
+        ("CloudWatch: an alarm", p.alarm_month, f"{p.free_alarms} alarms"),
+        ("CloudWatch: a dashboard", p.dashboard_month, f"{p.free_dashboards} dashboards"),
+    ]
+    shown = [(what, f"{price:.4f}".rstrip("0").ljust(4, "0"), free or "**nothing**") for what, price, free in rows]
+    return _table(("a month", "US dollars", "free for ever, an account and month"), shown)
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "settings": settings_table,
     "providers": providers_table,
     "sign-in": sign_in_table,
     "preferred-models": preferred_models,
     "commands": commands,
+    "deployment-settings": deployment_settings,
+    "aws-costs": aws_costs,
+    "aws-prices": aws_prices,
 }
-PAGES = ("docs/settings.md", "docs/cli.md")
+PAGES = ("docs/settings.md", "docs/cli.md", "docs/aws.md")
 
 
 def generated(text: str) -> str:
@@ -103,6 +171,15 @@ def _default(field: msgspec.structs.FieldInfo) -> str:
     value: Any = field.default_factory() if field.default is msgspec.NODEFAULT else field.default
     shown = {True: "true", False: "false"}.get(value, value) if isinstance(value, bool) else value
     return f"`{shown}`" if shown not in (None, (), {}) else "none"
+
+
+def _is_yes_or_no(field: msgspec.structs.FieldInfo) -> bool:
+    return isinstance(field.default, bool)
+
+
+def _cost_rows(what: str, lines: tuple[CostLine, ...]) -> list[tuple[str, ...]]:
+    head = (f"**{what}**", f"**{total(lines):.3f}**", "")
+    return [head, *((line.what, f"{line.dollars:.3f}", line.note) for line in lines)]
 
 
 def _description(field: msgspec.structs.FieldInfo) -> str:

@@ -19,6 +19,7 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True):
     lambda_gigabyte_second: float = 0.0000133334  # arm64
     lambda_request: float = 0.20e-6
     free_lambda_gigabyte_seconds: float = 400_000
+    free_lambda_requests: float = 1_000_000
     snap_start_gigabyte_second: float = 0.0000015046
     snap_start_restored_gigabyte: float = 0.0001397998
     gateway_request: float = 3.50e-6  # a REST API's; nothing is free for ever
