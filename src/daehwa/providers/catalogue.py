@@ -6,7 +6,6 @@ not answer never holds up the page.
 """
 
 import asyncio
-import difflib
 import time
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
@@ -283,6 +282,8 @@ class Catalogue:
         ids = [listed.id for listed in await self.models() if listed.state != "unavailable"]
         if not ids:
             return self._nothing()
+        import difflib  # noqa: PLC0415 - each start on AWS pays for imports, and this is a rare fault
+
         near = difflib.get_close_matches(model, ids, 3, 0.5)
         named = [*near, *(each for each in ids if each not in near)]
         more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""

@@ -22,24 +22,24 @@ PREFERRED = (
 """The default where the settings name none: the first of these that the upstream lists; small, quick and affordable
 ones of OpenAI's, newest first. Where it lists none of them, the first model that it lists."""
 
-_NOT_CHAT = re.compile(
-    r"embed|whisper|transcri|\btts\b|-tts|audio|realtime|-live-|speech|voice|dall-e|image|sora|video|moderation|rerank|"
-    r"deep-research|computer-use|\bcodex|-codex|davinci|babbage|text-|ocr|guard|bge-|clip",
-    re.IGNORECASE,
+# Patterns as texts: `re` compiles each at its first use and keeps it. Compiled here, each start would pay for them.
+_NOT_CHAT = (
+    r"(?i)embed|whisper|transcri|\btts\b|-tts|audio|realtime|-live-|speech|voice|dall-e|image|sora|video|moderation|"
+    r"rerank|deep-research|computer-use|\bcodex|-codex|davinci|babbage|text-|ocr|guard|bge-|clip"
 )
-_NOT_CHAT_OPENAI = re.compile(r"-pro(-\d|$)|instruct", re.IGNORECASE)
+_NOT_CHAT_OPENAI = r"(?i)-pro(-\d|$)|instruct"
 """OpenAI serves these by another wire; elsewhere "instruct" is how a chat model is called."""
-_DATED = re.compile(r"-(?:20\d\d-\d\d-\d\d|\d{4})$")
+_DATED = r"-(?:20\d\d-\d\d-\d\d|\d{4})$"
 
 _CONTEXT_WINDOWS = (
-    (re.compile(r"gpt-4\.1"), 1_047_576),
-    (re.compile(r"gpt-4o|gpt-4-turbo|chatgpt-4o"), 128_000),
-    (re.compile(r"gpt-4-32k"), 32_768),
-    (re.compile(r"gpt-4"), 8_192),
-    (re.compile(r"gpt-3\.5"), 16_385),
-    (re.compile(r"gpt-5.*-chat|chat-latest"), 128_000),
-    (re.compile(r"gpt-[56]"), 400_000),
-    (re.compile(r"o[134](-|$)"), 200_000),
+    (r"gpt-4\.1", 1_047_576),
+    (r"gpt-4o|gpt-4-turbo|chatgpt-4o", 128_000),
+    (r"gpt-4-32k", 32_768),
+    (r"gpt-4", 8_192),
+    (r"gpt-3\.5", 16_385),
+    (r"gpt-5.*-chat|chat-latest", 128_000),
+    (r"gpt-[56]", 400_000),
+    (r"o[134](-|$)", 200_000),
 )
 
 
@@ -95,20 +95,20 @@ def listed_models(upstream: Upstream, body: bytes) -> list[Model]:
 
 def is_chat_model(name: str, *, is_openai: bool = False) -> bool:
     """Return whether a model of this name answers chat completions."""
-    if is_openai and _NOT_CHAT_OPENAI.search(name):
+    if is_openai and re.search(_NOT_CHAT_OPENAI, name):
         return False
-    return not _NOT_CHAT.search(name)
+    return not re.search(_NOT_CHAT, name)
 
 
 def known_context_window(name: str) -> int | None:
     """Return the context window of one of OpenAI's models, by its name."""
     bare = name.rpartition("/")[2]
-    return next((window for pattern, window in _CONTEXT_WINDOWS if pattern.match(bare)), None)
+    return next((window for pattern, window in _CONTEXT_WINDOWS if re.match(pattern, bare)), None)
 
 
 def _openai_order(model: _Listed) -> tuple[int, bool, float, str]:
     rank = PREFERRED.index(model.id) if model.id in PREFERRED else len(PREFERRED)
-    return rank, bool(_DATED.search(model.id)), -(model.created or 0), model.id
+    return rank, bool(re.search(_DATED, model.id)), -(model.created or 0), model.id
 
 
 def _model(upstream: Upstream, listed: _Listed) -> Model:
