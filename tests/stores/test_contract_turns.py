@@ -1,6 +1,7 @@
 """What every store promises of turns: the tree, idempotency, checkpoints, ends."""
 
 import asyncio
+from typing import cast
 
 import msgspec
 import pytest
@@ -22,7 +23,8 @@ from daehwa.conversation.messages import (
     ToolCallPart,
     Usage,
 )
-from daehwa.conversation.ports import ConversationStore
+from daehwa.conversation.ports import ConversationArchive, ConversationStore
+from daehwa.stores.memory import MemoryStore
 
 
 async def test_a_first_turn_makes_the_conversation(store: ConversationStore) -> None:
@@ -319,9 +321,13 @@ async def test_the_longest_texts_fit(store: ConversationStore) -> None:
 
 
 async def test_a_long_conversation_keeps_its_whole_path(store: ConversationStore) -> None:
-    begun = await ask(store, "0")
-    for n in range(1, 150):
-        begun = await ask(store, str(n), conversation=begun.conversation.id, parent=begun.reply.id)
+    origin = MemoryStore()
+    begun = await ask(origin, "0")
+    for n in range(1, 149):
+        begun = await ask(origin, str(n), conversation=begun.conversation.id, parent=begun.reply.id)
+    records = [record async for record in origin.export_conversations()]
+    assert [await cast(ConversationArchive, store).import_conversation(record) for record in records] == ["added"]
+    begun = await ask(store, "149", conversation=begun.conversation.id, parent=begun.reply.id)
     assert [message.text for message in begun.path[::2]] == [str(n) for n in range(150)]
 
 
