@@ -6,6 +6,7 @@ for moto. The first run fetches about 40 MB into the user's cache folder.
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import shutil
 import socket
@@ -55,7 +56,8 @@ _POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
 </dependency></dependencies>
 </project>
 """
-# Its own command listens on every interface of the machine and cannot be told otherwise.
+# Its own command listens on every interface of the machine and cannot be told otherwise. Both servers end with their
+# standard input, which a run of tests that is killed closes too.
 _ON_LOOPBACK = f"""
 public class OnLoopback {{
     public static void main(String[] options) throws Exception {{
@@ -67,15 +69,17 @@ public class OnLoopback {{
             ((org.eclipse.jetty.server.ServerConnector) connector).setHost("127.0.0.1");
         }}
         local.start();
-        local.join();
+        while (System.in.read() >= 0) {{ }}
+        System.exit(0);
     }}
 }}
 """
 # moto's own command serves with threads, between which its DynamoDB is not safe: a condition could hold for two.
 _MOTO = """
-import sys
+import os, sys, threading
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import run_simple
+threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
 run_simple("127.0.0.1", int(sys.argv[1]), DomainDispatcherApplication(create_backend_app), threaded=False)
 """
 
@@ -170,7 +174,7 @@ def dynamodb_server() -> Iterator[DynamoServer]:
             yield DynamoServer(choice, f"http://127.0.0.1:{port}")
         finally:
             process.terminate()
-            process.wait()
+            process.communicate()
 
 
 _running = contextlib.ExitStack()
@@ -207,7 +211,8 @@ def end() -> None:
 
 
 def _cache() -> Path:
-    return user_cache_path("daehwa-tests") / f"dynamodb-local-{VERSION}-{SDK_VERSION}"
+    made_of = hashlib.sha256(f"{_POM}{_ON_LOOPBACK}".encode()).hexdigest()
+    return user_cache_path("daehwa-tests") / f"dynamodb-local-{VERSION}-{made_of[:8]}"
 
 
 def _is_fetched() -> bool:
@@ -249,14 +254,14 @@ def _local_command(folder: Path, port: int) -> list[str]:
 
 def _started(command: list[str], port: int, log: Path) -> subprocess.Popen[bytes]:
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)  # noqa: S603 - fixed words
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT)  # noqa: S603 - fixed words
     until = time.monotonic() + _START_SECONDS
     while time.monotonic() < until and process.poll() is None:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return process
         time.sleep(0.05)
     process.kill()
-    process.wait()
+    process.communicate()
     last = log.read_text("utf-8", "replace").strip().splitlines()[-1:]
     raise Unavailable(f"{command[0]} did not start: {' '.join(last)[:200]}")
 
