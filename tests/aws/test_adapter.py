@@ -101,13 +101,25 @@ async def test_each_event_at_one_moment_has_an_environment_of_its_own(echo: Func
     long = [await echo.invoke(event(request("GET", "/stream?pieces=2&pause=0.4"))) for _ in range(2)]
     assert [await one.body() for one in long] == [b"data: 0\n\ndata: 1\n\n"] * 2
     assert len(echo.environments) <= max(before, 2)
-    assert all(environment.frozen for environment in echo.environments)
+    assert all(environment.frozen for environment in echo.environments if environment.alive)
+
+
+async def test_what_is_left_for_after_the_last_byte_waits_for_the_next_event(echo: Function) -> None:
+    await echo.retire()
+    invocation = await echo.invoke(event(request("GET", "/late")))
+    assert await invocation.body() == b"all there is"
+    late = echo.environments[-1].folder / "tmp" / "late"
+    await asyncio.sleep(0.5)
+    assert not late.exists()
+    slow = await echo.invoke(event(request("GET", "/stream?pieces=2&pause=0.3")))
+    await slow.body()
+    assert late.exists()
 
 
 async def test_frozen_for_longer_than_the_adapter_keeps_connections(echo: Function) -> None:
     await said(echo, "GET", "/hello")
     await asyncio.sleep(4.5)  # it keeps them for 4 seconds
-    assert all(environment.frozen for environment in echo.environments)
+    assert all(environment.frozen for environment in echo.environments if environment.alive)
     assert (await said(echo, "GET", "/hello"))["path"] == "/hello"
 
 

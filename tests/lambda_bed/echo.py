@@ -5,6 +5,8 @@ It runs inside of an environment, as the only file of a zip: it imports nothing 
 
 import asyncio
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 
@@ -32,8 +34,8 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
             await _start(send, 200, [(b"content-type", b"text/event-stream")])
             await send({"type": "http.response.body", "body": b"data: half", "more_body": True})
             raise ConnectionError
-        case "/exit":
-            raise SystemExit(3)
+        case "/late":
+            await _late(send)
         case _:
             await _answer(send, 200, json.dumps(_said(scope, body)).encode(), [(b"content-type", b"application/json")])
 
@@ -46,6 +48,13 @@ def _said(scope: Any, body: bytes) -> dict[str, Any]:
         "headers": [[name.decode("latin-1"), value.decode("latin-1")] for name, value in scope["headers"]],
         "body": body.decode("latin-1"),
     }
+
+
+async def _late(send: Any) -> None:
+    """Leave something to be done for after the last byte."""
+    await _answer(send, 200, b"all there is", [])
+    await asyncio.sleep(0.1)
+    await asyncio.to_thread(Path(os.environ["TMPDIR"], "late").touch)
 
 
 async def _stream(send: Any, told: dict[str, str]) -> None:

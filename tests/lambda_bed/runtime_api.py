@@ -73,8 +73,10 @@ class Call:
 class RuntimeApi:
     """The double. `ready` is set when runtime and extensions have asked for their first event."""
 
-    acknowledges_at_once = False
-    """Whether packets are acknowledged at once. Linux may wait 40 ms, and nobody outside knows what Lambda does."""
+    acknowledges_at_once = True
+    """Whether packets are acknowledged at once. Linux may wait 40 ms, for which the adapter holds an answer's payload;
+    that would give the function as long to finish what it left for after the last byte.
+    """
 
     def __init__(self, *, on_idle: Callable[[], None] = lambda: None) -> None:
         self.ready = asyncio.Event()
