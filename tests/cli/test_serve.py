@@ -199,7 +199,9 @@ def test_an_address_that_others_reach_is_taken_only_with_a_word_of_consent() -> 
     with pytest.raises(Refusal, match="Nobody is asked to sign in"):
         refuse_unprotected(Settings(host="192.168.1.2"), has_sign_in=False)
     refuse_unprotected(Settings(host="192.168.1.2", allow_unprotected=True), has_sign_in=False)
-    refuse_unprotected(Settings(host="192.168.1.2"), has_sign_in=True)
+    refuse_unprotected(Settings(host="192.168.1.2", public_url="https://a.example"), has_sign_in=True)
+    with pytest.raises(Refusal, match="public_url"):
+        refuse_unprotected(Settings(host="192.168.1.2"), has_sign_in=True)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.3.2.1", "::1", "localhost"])

@@ -6,13 +6,13 @@ from types import ModuleType
 
 def run() -> None:
     """Be the function's process."""
-    _leave_out_uvicorns_command()
+    prepare()
     from daehwa.services.aws import run as run_function  # noqa: PLC0415 - after the line above
 
     run_function()
 
 
-def _leave_out_uvicorns_command() -> None:
+def prepare() -> None:
     """Let uvicorn's server come without its command, which is imported with any part of it: click, multiprocessing and
     some fifty further modules, a tenth of a start.
     """

@@ -57,7 +57,14 @@ async def _serve(loaded: LoadedSettings, folder: DataFolder) -> None:
 
 def refuse_unprotected(settings: Settings, *, has_sign_in: bool) -> None:
     """Listen where others can reach it only with a word of consent. Raise `Refusal`."""
-    if has_sign_in or settings.allow_unprotected or is_loopback(settings.host):
+    if is_loopback(settings.host):
+        return
+    if has_sign_in and settings.public_url is None:
+        raise Refusal(
+            f"People sign in here, and on {settings.host} the address in their browsers is not known. Set it: "
+            'public_url = "https://…" in daehwa.toml, or DAEHWA_PUBLIC_URL.'
+        )
+    if has_sign_in or settings.allow_unprotected:
         return
     raise Refusal(
         f"Nobody is asked to sign in, and on {settings.host} others could reach it: they would read every conversation "
