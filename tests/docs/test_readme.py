@@ -3,6 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from daehwa.deployment.configuration import DeploymentSettings
+from daehwa.deployment.costs import idle_costs, total, turn_costs
+
 ROOT = Path(__file__).parents[2]
 ENGLISH = (ROOT / "README.md").read_text("utf-8")
 KOREAN = (ROOT / "README.ko.md").read_text("utf-8")
@@ -32,6 +35,20 @@ def test_both_readmes_have_the_same_headings_commands_links_and_figures() -> Non
     assert set(LINK.findall(ENGLISH)) - {"README.ko.md"} == set(LINK.findall(KOREAN)) - {"README.md"}
     assert ENGLISH.count("\n- ") == KOREAN.count("\n- ")
     assert ENGLISH.count("\n| ") == KOREAN.count("\n| ")
+
+
+def test_the_tree_names_every_folder_of_the_package() -> None:
+    package = {f"{path.parent.name}/" for path in (ROOT / "src" / "daehwa").glob("*/__init__.py")}
+    assert package <= set(folders(ENGLISH))
+
+
+def test_what_aws_costs_is_what_the_code_says() -> None:
+    settings = DeploymentSettings()
+    assert f"| ${total(turn_costs(settings)):.2f} |" in ENGLISH
+    assert f"| ${total(turn_costs(settings)):.2f} |" in KOREAN
+    assert total(idle_costs(settings)) < 0.01
+    assert "| under $0.01 |" in ENGLISH
+    assert "| $0.01 미만 |" in KOREAN
 
 
 def test_ci_runs_the_readmes_test_command() -> None:
