@@ -118,6 +118,8 @@ class ParameterStore:
 def package(folder: Path) -> Path:
     """Build the function as the deploy command does, for this machine, and let nothing be written into it."""
     built = build_function(folder, Target.of_this_machine()).folder
+    shared = [path for path in built.rglob("*") if path.is_file() and path.stat().st_nlink > 1]
+    assert not shared, "the package's files are also others': in uv's cache, say"
     for path in (built, *built.rglob("*")):
         path.chmod(path.stat().st_mode & ~0o222)
     return built

@@ -138,6 +138,8 @@ def contents_table(parts: tuple[Part, ...]) -> list[str]:
 
 def _install(folder: Path, target: Target) -> None:
     options = ["--quiet", "--only-binary", ":all:", "--exclude-newer", programs.PUBLISHED_BEFORE]
+    # uv links its cache's files otherwise, and what is changed here would change there, and in programs that run.
+    options += ["--link-mode", "copy"]
     if target.platform is not None:
         options += ["--python-platform", target.platform, "--python-version", target.python]
     command = [programs.find_uv(), "pip", "install", "--python", sys.executable, "--target", str(folder), *options]
