@@ -38,8 +38,8 @@ USUAL = ("fastapi", "openai", "boto3")
 OURS = """
 import time
 began, busy = time.perf_counter(), time.process_time()
-from daehwa.aws.function import _leave_out_uvicorns_command
-_leave_out_uvicorns_command()
+from daehwa.aws.function import prepare
+prepare()
 from daehwa.services.aws import FunctionServices
 from daehwa.settings import load_aws_surroundings, load_settings
 FunctionServices(load_settings(), load_aws_surroundings())

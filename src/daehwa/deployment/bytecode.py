@@ -50,7 +50,7 @@ def compile_folder(folder: Path, python: str) -> str:
         raise BytecodeImpossible(
             f"The function's modules could not be compiled for Python {python}. {error} Install that Python "
             f"(`uv python install {python}`) and try again, or choose another with --python, or go on with "
-            "--without-bytecode: answers are the same, and each cold start takes about a second longer."
+            "--without-bytecode: answers are the same, and each cold start imports for more than twice as long."
         ) from None
 
 
