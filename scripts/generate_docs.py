@@ -96,7 +96,7 @@ def aws_costs() -> str:
         *_cost_rows("a month in which nobody comes", idle_costs(plain)),
         *_cost_rows("1,000 turns of 10 s, as if nothing were free", turn_costs(plain)),
         *_cost_rows("a month of 1 GB of conversations, as if nothing were free", stored_costs(1, is_tier_free=False)),
-        *_cost_rows("a month of what is off by itself", chosen),
+        *_cost_rows("a month of what can be chosen beside", chosen),
     ]
     return _table(("", "US dollars", ""), rows)
 
