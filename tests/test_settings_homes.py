@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from daehwa.settings import LoadedSettings, SettingsError, load_aws_surroundings, load_settings
-from daehwa.settings.sign_in import VARIABLES
 
 FUNCTION = {
     "DAEHWA_HOME": "aws",
