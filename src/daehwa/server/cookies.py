@@ -4,6 +4,7 @@ from daehwa.server.asgi import Scope
 
 _HOST_ONLY = "__Host-"
 """With this prefix a browser takes a cookie only over https and from this very host, so no neighbour can set it."""
+_BLANKS = " \t"
 
 
 class Cookie:
@@ -22,7 +23,8 @@ class Cookie:
         for header, value in scope["headers"]:
             if header == b"cookie":
                 for pair in value.decode("latin-1").split(";"):
-                    name, _, text = pair.strip().partition("=")
+                    # Blanks alone. Any further space that Python knows would let a neighbour's "\xa0__Host-…" be ours.
+                    name, _, text = pair.strip(_BLANKS).partition("=")
                     if name == self.name:
                         return str(text)
         return None
