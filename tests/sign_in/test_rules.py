@@ -6,7 +6,13 @@ import pytest
 
 from daehwa.accounts.errors import NotAllowed, SignInMisconfigured
 from daehwa.conversation.errors import InvalidRequest
-from daehwa.sign_in.addresses import checked_issuer, checked_origin, checked_return_path, is_safe_address
+from daehwa.sign_in.addresses import (
+    checked_issuer,
+    checked_origin,
+    checked_return_path,
+    is_safe_address,
+    is_safe_endpoint,
+)
 from daehwa.sign_in.admission import admitted_role
 from daehwa.sign_in.settings import SignInSettings
 from daehwa.sign_in.signing_keys import FIRST_WAIT_MS, KEYS_MS, LONGEST_WAIT_MS, SigningKeys
@@ -29,7 +35,7 @@ def settings(*, allowed: tuple[str, ...] = (), admins: tuple[str, ...] = ()) -> 
         ("mina@example.com", "*"),
         (None, "*"),
         ("민아@example.com", "민아@example.com"),
-        ('"a@b"@example.com', "@example.com"),
+        ("mina+list@example.com", "@example.com"),
     ],
 )
 def test_who_is_named_may_come_in(email: str | None, allowed: str) -> None:
@@ -52,6 +58,18 @@ def test_who_is_named_may_come_in(email: str | None, allowed: str) -> None:
         ("mina@", "@"),
         ("@example.com", "@example.com"),
         (None, "@example.com"),
+        ("a@evil.example,b@example.com", "@example.com"),
+        ("<a@evil.example>b@example.com", "@example.com"),
+        ('"a@evil.example"@example.com', "@example.com"),
+        ("a(@evil.example)@example.com", "@example.com"),
+        ("a b@example.com", "@example.com"),
+        ("a\x00@example.com", "@example.com"),
+        ("a\u200b@example.com", "@example.com"),
+        ("mina@example.com\n", "mina@example.com"),
+        ("\u2003mina@example.com", "mina@example.com"),
+        ("mina+list@example.com", "mina@example.com"),
+        ("mina@example\uff0ecom", "@example.com"),
+        ("m" * 250 + "@example.com", "@example.com"),
     ],
 )
 def test_nobody_else_may(email: str | None, allowed: str) -> None:
@@ -117,12 +135,29 @@ def test_no_other_place_can(path: str) -> None:
         ("https://[::1", False),
         ("https://id.example\n", False),
         ("https://id.example/ x", False),
+        ("https://id.example/\x85", False),
+        ("https://\u0131d.example", False),
         ("file:///etc/passwd", False),
         ("", False),
     ],
 )
 def test_secrets_go_over_https_or_stay_on_this_machine(url: str, *, is_safe: bool) -> None:
     assert is_safe_address(url) == is_safe
+
+
+@pytest.mark.parametrize(
+    ("url", "issuer", "is_safe"),
+    [
+        ("https://keys.example/x", "https://id.example", True),
+        ("http://127.0.0.1:3000/x", "http://localhost:3000", True),
+        ("https://id.example/x", "http://localhost:3000", True),
+        ("http://127.0.0.1:9001/2018-06-01/runtime/invocation/next", "https://id.example", False),
+        ("HTTP://localhost:2773/x", "https://id.example", False),
+        ("http://169.254.169.254/latest", "http://localhost:3000", False),
+    ],
+)
+def test_an_issuer_elsewhere_names_nothing_on_this_machine(url: str, issuer: str, *, is_safe: bool) -> None:
+    assert is_safe_endpoint(url, issuer) == is_safe
 
 
 def test_addresses_of_settings() -> None:

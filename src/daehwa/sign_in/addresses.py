@@ -23,7 +23,16 @@ def is_safe_address(url: str) -> bool:
         return False
     if not parts.hostname or parts.username is not None or _MADE_BY_NOBODY.search(url):
         return False
+    if not url.isascii():  # it could not stand in a header
+        return False
     return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+
+
+def is_safe_endpoint(url: str, issuer: str) -> bool:
+    """Whether an issuer may have us ask this address. One that is elsewhere has no business on this machine, where on
+    Lambda the runtime itself listens.
+    """
+    return is_safe_address(url) and (urlsplit(url).scheme == "https" or urlsplit(issuer).scheme == "http")
 
 
 def checked_issuer(url: str) -> str:

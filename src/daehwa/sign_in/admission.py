@@ -6,6 +6,9 @@ from daehwa.accounts.errors import NotAllowed
 from daehwa.accounts.people import Role
 from daehwa.sign_in.settings import EVERYBODY, SignInSettings
 
+_EMAIL_CHARACTERS = 254
+_NOT_PLAIN = frozenset(',;:<>()[]"\\')
+
 
 def admitted_role(email: str | None, settings: SignInSettings) -> Role | None:
     """Return "admin" for an admin's address and None for anybody else who may come in. Raise `NotAllowed`."""
@@ -26,13 +29,23 @@ def admitted_role(email: str | None, settings: SignInSettings) -> Role | None:
     )
 
 
+def is_plain_email(text: str) -> bool:
+    """Whether a text is one address as people have them. What else mail knows (quotes, comments, lists) reaches one
+    person here and another there: "a@evil.example,b@example.com" would count for example.com.
+    """
+    if len(text) > _EMAIL_CHARACTERS or text.count("@") != 1 or not text.isprintable():
+        return False
+    return not any(letter.isspace() or letter in _NOT_PLAIN for letter in text)
+
+
 def _is_named(email: str, allowed: Iterable[str]) -> bool:
+    if not is_plain_email(email):
+        return False
     email = _folded(email)
-    name, _, domain = email.rpartition("@")
-    return bool(name and domain) and any(_folded(entry) in {email, f"@{domain}"} for entry in allowed)
+    name, _, domain = email.partition("@")
+    return bool(name and domain) and any(_folded(entry.strip()) in {email, f"@{domain}"} for entry in allowed)
 
 
 def _folded(text: str) -> str:
     """Return an address for comparison. Outside of ASCII, letters that differ may fold to the same one: left alone."""
-    text = text.strip()
     return text.lower() if text.isascii() else text

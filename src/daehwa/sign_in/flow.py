@@ -18,7 +18,7 @@ from daehwa.accounts.people import Profile, Session, SignInAttempt, User
 from daehwa.accounts.ports import AccountStore
 from daehwa.conversation.ids import now_ms
 from daehwa.sign_in.addresses import CALLBACK_PATH, HOME_PATH, checked_issuer, checked_origin, checked_return_path
-from daehwa.sign_in.admission import admitted_role
+from daehwa.sign_in.admission import admitted_role, is_plain_email
 from daehwa.sign_in.id_token import Expected, checked_claims
 from daehwa.sign_in.identity_provider import Http, IdentityProvider, Metadata
 from daehwa.sign_in.settings import SignInSettings
@@ -197,7 +197,7 @@ class SignIn:
         return Profile(
             issuer=self._settings.issuer,
             subject=claims["sub"],
-            email=email if isinstance(email, str) and "@" in email and is_verified else None,
+            email=email if is_verified and isinstance(email, str) and is_plain_email(email) else None,
             name=_name(said),
         )
 

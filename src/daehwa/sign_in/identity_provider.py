@@ -9,7 +9,7 @@ import msgspec
 
 from daehwa.accounts.errors import SignInFailed, SignInMisconfigured, SignInUnavailable
 from daehwa.http_client.errors import HttpError
-from daehwa.sign_in.addresses import is_safe_address
+from daehwa.sign_in.addresses import is_safe_endpoint
 from daehwa.sign_in.settings import SignInSettings
 
 T = TypeVar("T")
@@ -107,14 +107,14 @@ class IdentityProvider:
         found = await self._json("GET", url, Metadata, "its discovery document")
         if found.issuer != issuer:
             raise SignInMisconfigured(
-                f"The identity provider calls itself '{found.issuer}', and the settings name the issuer '{issuer}'. "
-                "They must be equal letter by letter: correct the setting."
+                f"The identity provider calls itself {found.issuer[:200]!r}, and the settings name the issuer "
+                f"'{issuer}'. They must be equal letter by letter: correct the setting."
             )
         addresses = (
             *(found.authorization_endpoint, found.token_endpoint, found.jwks_uri),
             *(found.userinfo_endpoint, found.end_session_endpoint),
         )
-        if not all(is_safe_address(address) for address in addresses if address is not None):
+        if not all(is_safe_endpoint(address, issuer) for address in addresses if address is not None):
             raise SignInFailed("The identity provider names an address without https. Choose one that is safe.")
         return found
 
@@ -135,7 +135,10 @@ class IdentityProvider:
         headers = {"content-type": "application/x-www-form-urlencoded"}
         await self._authenticate(metadata, form, headers)
         body = urlencode(form).encode()
-        return await self._json("POST", metadata.token_endpoint, Tokens, "a token", headers=headers, body=body)
+        found = await self._json("POST", metadata.token_endpoint, Tokens, "a token", headers=headers, body=body)
+        if found.access_token is not None and not _fits_a_header(found.access_token):
+            raise SignInFailed("The identity provider gives an access token that cannot be used. Sign in again.")
+        return found
 
     async def _authenticate(self, metadata: Metadata, form: dict[str, str], headers: dict[str, str]) -> None:
         """Add who asks, in the way that the provider takes (RFC 6749, section 2.3.1)."""
@@ -197,3 +200,7 @@ class IdentityProvider:
             raise SignInFailed(
                 f"The identity provider gives {what} in a form that is not OpenID Connect's. Check the setting issuer."
             ) from None
+
+
+def _fits_a_header(token: str) -> bool:
+    return token.isascii() and token.isprintable() and " " not in token
