@@ -59,6 +59,6 @@ def _matching(keys: list[Key], kid: str | None, algorithm: str) -> list[Key]:
     ]
 
 
-def _same(algorithm: str) -> set[str]:
+def _same(algorithm: str) -> tuple[str, ...]:
     """Ed25519 was called EdDSA before RFC 9864, and still is by most."""
-    return {"EdDSA", "Ed25519"} if KEY_TYPES[algorithm] == "OKP" else {algorithm}
+    return ("EdDSA", "Ed25519") if KEY_TYPES[algorithm] == "OKP" else (algorithm,)
