@@ -76,6 +76,8 @@ class Issuer:
         self.key = RSA_KEY
         self.algorithm = "RS256"
         self.published: list[RSAKey | ECKey | OKPKey] = [self.key]
+        self.odd_keys: list[Json] = []
+        """What it publishes beside, as it stands."""
         self.metadata: Json = {}
         self.claims: Json = {}
         """What the ID token says instead; None leaves a claim out."""
@@ -140,7 +142,7 @@ class Issuer:
         return web.json_response({name: value for name, value in document.items() if value is not None})
 
     async def _keys(self, _request: web.Request) -> web.Response:
-        return web.json_response({"keys": [key.as_dict(private=False) for key in self.published]})
+        return web.json_response({"keys": [*self.odd_keys, *(key.as_dict(private=False) for key in self.published)]})
 
     async def _authorize(self, request: web.Request) -> web.Response:
         asked = dict(request.query)

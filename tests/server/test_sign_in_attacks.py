@@ -1,0 +1,427 @@
+"""Signing in as those see it who should not come in: other sites, neighbours, members, and the provider itself."""
+
+import base64
+import logging
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import msgspec
+import pytest
+import trustme
+from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256
+from joserfc.jwk import RSAKey
+from server.entrance import ATTEMPT, OURS, PUBLIC, SESSION, Entrance
+from server.serving import asked, text_of
+from sign_in.issuer import CLIENT, RSA_KEY, SECRET, query_of
+
+from daehwa.accounts.errors import SignInFailed
+from daehwa.conversation.ids import new_id
+from daehwa.http_client.client import HttpClient
+from daehwa.sign_in.flow import SignIn
+from daehwa.sign_in.settings import SignInSettings
+from daehwa.stores.memory_accounts import MemoryAccounts
+
+MADE_UP = "a" * 43
+FOREIGN_KEY = RSAKey.generate_key(2048, {"kid": "evil"})
+
+
+async def statuses(entrance: Entrance, cookie: bytes, path: str = "/api/me") -> tuple[int, bytes]:
+    """Ask with a cookie header as it stands; return the status and the whole answer."""
+    head = f"GET {path} HTTP/1.1\r\nhost: chat.example\r\nconnection: close\r\n".encode()
+    answer = await entrance.site.raw(head + b"cookie: " + cookie + b"\r\n\r\n")
+    return int(answer.split(b" ", 2)[1]), answer
+
+
+# ------------------------------------------------------------ a neighbour that can set cookies for the whole domain
+
+# What a browser lets a sibling subdomain set, since to it none of these names begins with `__Host-`.
+TOSSED = [
+    *(b"\xa0__Host-daehwa", b"\x85__Host-daehwa", b"\xc2\xa0__Host-daehwa", b"\xe2\x80\x80__Host-daehwa"),
+    *(b"__Host-daehwa\xa0", b"__host-daehwa", b"__HOST-DAEHWA", b"daehwa", b"__Secure-daehwa", b"x__Host-daehwa"),
+    *(b"=__Host-daehwa", b"$Version=1,__Host-daehwa"),
+]
+
+
+@pytest.mark.parametrize("name", TOSSED)
+async def test_a_neighbour_cannot_give_a_browser_a_session(entrance: Entrance, name: bytes) -> None:
+    theirs = (await entrance.signed_in())["cookie"].partition("=")[2].encode()
+    assert (await statuses(entrance, b"__Host-daehwa=" + theirs))[0] == 200
+    assert (await statuses(entrance, b"a=1;\t__Host-daehwa=" + theirs))[0] == 200
+    assert (await statuses(entrance, name + b"=" + theirs))[0] == 401
+    assert (await statuses(entrance, name + b"=" + theirs + b"; __Host-daehwa=" + MADE_UP.encode()))[0] == 401
+
+
+@pytest.mark.parametrize("name", TOSSED)
+async def test_a_neighbour_cannot_let_a_browser_finish_their_sign_in(entrance: Entrance, name: bytes) -> None:
+    path, attempt = await entrance.come_back()
+    _, answer = await statuses(entrance, name + b"-sign-in=" + attempt.encode(), path)
+    assert b"location: /chat.html?sign_in_error=sign_in_expired\r\n" in answer
+    assert b"set-cookie" not in answer
+
+
+async def test_a_session_that_was_there_before_is_not_taken_up(entrance: Entrance) -> None:
+    theirs = (await entrance.signed_in(sub="evil", email="evil@example.com"))["cookie"].partition("=")[2]
+    entrance.issuer.person |= {"sub": "mina", "email": "mina@example.com"}
+    for before in (theirs, MADE_UP):
+        path, attempt = await entrance.come_back()
+        done = await entrance.get(path, **{SESSION: before, ATTEMPT: attempt})
+        assert done.cookies[SESSION].value != before
+        headers = {"cookie": f"{SESSION}={before}"}
+        assert (await entrance.site.refused("GET", "/api/me", headers=headers))[0] == 401
+
+
+async def test_much_too_long_cookies_are_nobody_s(entrance: Entrance) -> None:
+    assert (await statuses(entrance, b"__Host-daehwa=" + b"a" * 60_000))[0] == 401
+    assert (await statuses(entrance, b"x=1; " * 12_000 + b"__Host-daehwa=" + MADE_UP.encode()))[0] == 401
+
+
+# ------------------------------------------------------------ another site
+
+
+ODD_ORIGINS = [
+    *("", "null", "chat.example", "https://chat.example.evil.example", "https://chat.example/"),
+    *("https://chat.example:8443", "https://chat.example@evil.example", "https://chat.example\t.evil.example"),
+    *("https://evil.example, https://chat.example", "https://evil.example https://chat.example"),
+    *("https://127.0.0.1", "http://127.0.0.1"),
+]
+
+
+@pytest.mark.parametrize("origin", ODD_ORIGINS)
+async def test_an_origin_that_is_nearly_ours_is_not_ours(entrance: Entrance, origin: str) -> None:
+    mina = await entrance.signed_in()
+    for host in ({}, {"Host": "chat.example"}):
+        headers = {**mina, **host, "Origin": origin}
+        assert (await entrance.site.refused("POST", "/auth/sign-out", headers=headers))[0] == 403
+    assert (await entrance.site.call("GET", "/api/me", headers=mina))[0] == 200
+
+
+@pytest.mark.parametrize("site", ["", "same-origin, cross-site", "Same-Origin", "cross-site, same-origin", "none"])
+async def test_a_site_that_is_nearly_ours_is_not_ours(entrance: Entrance, site: str) -> None:
+    mina = await entrance.signed_in()
+    headers = {**mina, "Sec-Fetch-Site": site, "Origin": PUBLIC}
+    assert (await entrance.site.refused("POST", "/auth/sign-out", headers=headers))[0] == 403
+
+
+@pytest.mark.parametrize(
+    "header", ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "X-Original-URL", "X-Rewrite-URL"]
+)
+async def test_no_header_makes_of_a_read_a_change(entrance: Entrance, header: str) -> None:
+    mina = await entrance.signed_in()
+    value = "/auth/sign-out" if header.endswith("URL") else "POST"
+    async with entrance.site.client.get("/auth/sign-out", headers={**mina, header: value}) as answer:
+        assert answer.status == 405
+    async with entrance.site.client.get("/api/me?_method=DELETE", headers={**mina, header: value}) as answer:
+        assert answer.status == 200
+    for method in ("OPTIONS", "TRACE", "CONNECT", "PROPFIND"):
+        head = f"{method} /auth/sign-out HTTP/1.1\r\nhost: chat.example\r\nconnection: close\r\n"
+        raw = await entrance.site.raw(f"{head}cookie: {mina['cookie']}\r\n\r\n".encode())
+        assert int(raw.split(b" ", 2)[1]) >= 400
+    assert (await entrance.site.call("GET", "/api/me", headers=mina))[0] == 200
+
+
+FORGED = {
+    "X-Forwarded-Host": "evil.example",
+    "X-Forwarded-Proto": "http",
+    "X-Forwarded-For": "127.0.0.1",
+    "Forwarded": "for=127.0.0.1;host=evil.example;proto=http",
+    "X-Host": "evil.example",
+    "X-Api-Key": "x",
+    "X-Amzn-Lambda-Context": '{"deadline":1,"identity":{"cognito_identity_id":"boss"}}',
+    "X-Amzn-Request-Context": '{"authorizer":{"claims":{"email":"boss@example.com","sub":"boss"}}}',
+    "X-Amzn-Oidc-Identity": "boss",
+    "X-Remote-User": "boss@example.com",
+    "Authorization": "Bearer " + MADE_UP,
+}
+
+
+async def test_what_proxies_may_say_of_somebody_is_not_believed(entrance: Entrance) -> None:
+    assert await entrance.site.refused("GET", "/api/me", headers=FORGED) == (401, "not_signed_in", None)
+    async with entrance.site.client.get("/auth/sign-in", headers=FORGED, allow_redirects=False) as answer:
+        assert query_of(answer.headers["location"])["redirect_uri"] == f"{PUBLIC}/auth/callback"
+    mina = await entrance.signed_in()
+    status, me = await entrance.site.call("GET", "/api/me", headers={**FORGED, **mina})
+    assert (status, me["user"]["role"]) == (200, "member")
+    assert text_of(await entrance.site.turn(asked(), **FORGED, **mina, **OURS))
+
+
+WAYS = [
+    *("/.//evil.example", "/..//evil.example", "/%2f/evil.example", "/%5c/evil.example", "/@evil.example"),
+    *("/;//evil.example", "/?//evil.example", "/#//evil.example", "/\u3002/evil.example", "/%00%0d%0aX:y"),
+]
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_however_the_way_back_is_written_it_stays_here(entrance: Entrance, way: str) -> None:
+    async with entrance.site.client.get("/auth/sign-in", params={"return_to": way}, allow_redirects=False) as begun:
+        if begun.status == 400:
+            return
+        attempt, location = begun.cookies[ATTEMPT].value, begun.headers["location"]
+    async with entrance.site.client.get(location, allow_redirects=False) as answer:
+        back = answer.headers["location"].removeprefix(PUBLIC)
+    done = await entrance.get(back, **{ATTEMPT: attempt})
+    assert SESSION in done.cookies
+    assert urlsplit(urljoin(f"{PUBLIC}/auth/callback", done.headers["location"]))[:2] == ("https", "chat.example")
+    assert "X" not in done.headers
+
+
+async def test_of_two_ways_back_the_one_that_is_checked_is_taken(entrance: Entrance) -> None:
+    there = "/auth/sign-in?return_to=/chat.html&return_to=//evil.example"
+    assert (await entrance.site.refused("GET", there))[0] == 400
+
+
+# ------------------------------------------------------------ another member
+
+
+async def test_what_is_another_s_looks_like_what_is_not_there(entrance: Entrance) -> None:
+    mina, evil = await entrance.signed_in(), await entrance.signed_in(sub="evil", email="boss@example.com")
+    theirs = asked("A secret of mine")
+    await entrance.site.turn(theirs, **mina, **OURS)
+    other = {"conversation": new_id(), "reply": new_id(), "message": {"id": new_id()}}
+    mine = asked("Mine")
+    await entrance.site.turn(mine, **evil, **OURS)
+
+    async def answers(ids: dict[str, Any]) -> list[tuple[int, Any]]:
+        conversation, reply, question = f"/api/conversations/{ids['conversation']}", ids["reply"], ids["message"]["id"]
+        home = f"/api/conversations/{mine['conversation']}"
+        turn = {"conversation": mine["conversation"], "reply": new_id()}
+        return [
+            await entrance.site.call(method, path, body, headers={**evil, **OURS})
+            for method, path, body in (
+                ("GET", conversation, None),
+                ("HEAD", conversation, None),
+                ("PATCH", conversation, {"title": "Mine", "pinned": True}),
+                ("DELETE", conversation, None),
+                ("POST", f"{conversation}/restore", None),
+                ("GET", f"/api/turns/{reply}/events", None),
+                ("GET", f"/api/turns/{reply}/events?after=3", None),
+                ("GET", f"/api/turns/{question}/events", None),
+                ("POST", f"/api/turns/{reply}/stop", None),
+                ("PATCH", home, {"leaf": reply}),
+                ("PATCH", home, {"leaf": question}),
+                ("POST", "/api/turns", {**turn, "parent": question}),
+                ("POST", "/api/turns", {**turn, "parent": reply, "continue": True}),
+                ("POST", "/api/turns", {**asked(parent=reply), "conversation": mine["conversation"]}),
+            )
+        ]
+
+    foreign, absent = await answers(theirs), await answers(other)
+    assert foreign == absent
+    assert all(status in {400, 404, 422} for status, _ in foreign), foreign
+    whole = await entrance.site.call("GET", f"/api/conversations/{theirs['conversation']}", headers=mina)
+    assert whole[1]["conversation"]["title"] == "A secret of mine"
+    assert len(whole[1]["messages"]) == 2
+
+
+async def test_a_running_reply_is_neither_stopped_nor_taken_over_by_another(entrance: Entrance) -> None:
+    mina, evil = await entrance.signed_in(), await entrance.signed_in(sub="evil", email="evil@example.com")
+    theirs, own = asked("A secret of mine"), asked("Mine")
+    stolen = {**own, "reply": theirs["reply"]}
+    headers = {**mina, **OURS}
+    async with entrance.site.client.post("/api/turns", json=theirs, headers=headers) as answer:
+        assert answer.status == 200
+        for method, path, body in (
+            ("POST", f"/api/turns/{theirs['reply']}/stop", None),
+            ("GET", f"/api/turns/{theirs['reply']}/events", None),
+            ("DELETE", f"/api/conversations/{theirs['conversation']}", None),
+            ("POST", "/api/turns", theirs),
+            ("POST", "/api/turns", stolen),
+        ):
+            refused = await entrance.site.refused(method, path, body, headers={**evil, **OURS})
+            assert refused[0] in {404, 409}, (method, path)
+        assert "event: done" in await answer.text()
+
+
+# ------------------------------------------------------------ the provider, or who has taken it over
+
+
+ODD_KEYS: list[Any] = [
+    {"kty": "RSA", "kid": "first", "alg": ["RS256"], "n": "AQAB", "e": "AQAB"},
+    {"kty": ["RSA"], "kid": "first"},
+    {"kty": "RSA", "kid": "first", "use": {"sig": 1}, "n": 5},
+    {"kty": "RSA", "kid": "first", "n": 5, "e": None},
+    {"kty": "RSA", "kid": "first", "n": "", "e": "AA"},
+    {"kty": "RSA", "kid": "first", "n": "A" * 100_000, "e": "AQAB"},
+    {"kty": "RSA", "kid": "first", "key_ops": 5, "n": "AQAB", "e": "AQAB"},
+    {"kty": "oct", "kid": "first", "k": "AQAB"},
+]
+
+
+@pytest.mark.parametrize("key", ODD_KEYS)
+async def test_an_odd_key_beside_the_right_one_does_no_harm(entrance: Entrance, key: dict[str, Any]) -> None:
+    entrance.issuer.odd_keys = [key]
+    await entrance.signed_in()
+
+
+HEADS: list[dict[str, Any]] = [
+    {"jku": "{url}/evil"},
+    {"x5u": "{url}/evil", "x5t": "x"},
+    {"x5c": ["AAAA"]},
+    {"kid": "../../../../dev/null"},
+    {"kid": "first' OR '1'='1"},
+    {"kid": "{url}/evil"},
+    {"jwk": FOREIGN_KEY.as_dict(private=False)},
+    {"b64": False},
+    {"b64": False, "crit": ["b64"]},
+    {"crit": []},
+    {"crit": ["exp"]},
+    {"typ": ["JWT"]},
+    {"alg": "none"},
+    {"alg": "HS256"},
+]
+
+
+def token_with(entrance: Entrance, head: dict[str, Any], key: RSAKey) -> str:
+    """Return an ID token for the last sign-in, its head as it stands."""
+    asked_for = list(entrance.issuer._codes.values())[-1]
+    url = entrance.issuer.url
+    said = {name: text.format(url=url) if isinstance(text, str) else text for name, text in head.items()}
+    content = entrance.issuer.id_token(asked_for["nonce"]).split(".")[1]
+    parts = f"{base64.urlsafe_b64encode(msgspec.json.encode(said)).rstrip(b'=').decode()}.{content}"
+    assert key.private_key is not None
+    signature = key.private_key.sign(parts.encode(), PKCS1v15(), SHA256())
+    return f"{parts}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
+
+
+@pytest.mark.parametrize("head", HEADS)
+async def test_a_token_s_head_leads_to_no_other_key(entrance: Entrance, head: dict[str, Any]) -> None:
+    path, attempt = await entrance.come_back()
+    entrance.issuer.token = token_with(entrance, {"alg": "RS256", "kid": "first", **head}, FOREIGN_KEY)
+    done = await entrance.get(path, **{ATTEMPT: attempt})
+    assert done.headers["location"] == "/chat.html?sign_in_error=sign_in_failed"
+    assert "evil" not in entrance.issuer.requests
+
+
+async def test_where_a_head_points_nobody_looks(entrance: Entrance) -> None:
+    path, attempt = await entrance.come_back()
+    pointers = {"jku": "{url}/evil", "x5u": "{url}/evil", "x5c": ["AAAA"]}
+    assert isinstance(RSA_KEY, RSAKey)
+    entrance.issuer.token = token_with(entrance, {"alg": "RS256", "kid": "first", **pointers}, RSA_KEY)
+    done = await entrance.get(path, **{ATTEMPT: attempt})
+    assert done.headers["location"] == "/chat.html"
+    assert "evil" not in entrance.issuer.requests
+
+
+FAULTS: list[dict[str, Any]] = [
+    {"metadata": {"authorization_endpoint": "https://id.example/\u00fc"}},
+    {"metadata": {"authorization_endpoint": "https://id.example/\r\nset-cookie: x=y"}},
+    {"metadata": {"authorization_endpoint": "javascript:alert(1)//https://"}},
+    {"metadata": {"end_session_endpoint": "javascript:alert(1)"}},
+    {"metadata": {"token_endpoint": "http://169.254.169.254/latest/meta-data"}},
+    {"metadata": {"jwks_uri": "file:///etc/passwd"}},
+    {"metadata": {"x": "a" * 9_000_000}},
+    {"metadata": {"issuer": "https://evil.example\r\n12:00:00  forged line"}},
+    {"tokens": {"access_token": "a\r\nx-evil: 1"}, "claims": {"email": None, "at_hash": None}},
+    {"tokens": {"access_token": "a b"}, "claims": {"email": None, "at_hash": None}},
+    {"tokens": {"access_token": "\u00fc\U0001f600"}, "claims": {"email": None, "at_hash": None}},
+    {"tokens": {"access_token": ["x"]}},
+    {"tokens": {"id_token": "a." * 50_001}},
+    {"claims": {"x": "a" * 200_000}},
+    {"claims": {"iat": 99_999_999_999}},
+    {"claims": {"azp": ""}},
+    {"person": {"sub": "x", "email": "x" * 1_000_000 + "@example.com", "email_verified": True}},
+    {"person": {"sub": "x", "email": ["x@example.com"], "email_verified": True}},
+    {"person": {"sub": "x", "email": "a@evil.example,x@example.com", "email_verified": True}},
+    {"person": {"sub": "x", "email": "boss@example.com ", "email_verified": True}},
+    {"person": {"sub": "x", "email": "\u2003boss@example.com", "email_verified": True}},
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: str(fault)[:60])
+async def test_whatever_the_provider_answers_the_page_tells_that_it_failed(
+    entrance: Entrance, fault: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, value in fault.items():
+        setattr(entrance.issuer, name, value)
+    if "metadata" in fault:
+        done = await entrance.get("/auth/sign-in")
+    else:
+        path, attempt = await entrance.come_back()
+        done = await entrance.get(path, **{ATTEMPT: attempt})
+    assert done.status == 302
+    assert done.headers["location"].startswith("/chat.html?sign_in_error=")
+    assert "set-cookie" not in done.headers
+    lines = [record.getMessage() for record in caplog.records if record.name.startswith("daehwa")]
+    assert all("\n" not in line and "\r" not in line and len(line) < 1000 for line in lines)
+
+
+NAMED = ["authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint", "end_session_endpoint"]
+
+
+@pytest.fixture
+async def elsewhere(tmp_path: Path) -> AsyncIterator[tuple[SignIn, dict[str, str], list[str]]]:
+    """An issuer over TLS that names what a test says, and what listens beside us on this machine."""
+    asked_for: list[str] = []
+
+    async def beside(request: web.Request) -> web.Response:
+        asked_for.append(request.path)
+        return web.json_response({"keys": [], "id_token": "a.b.c", "access_token": "x"})
+
+    document: dict[str, str] = {}
+
+    async def discovery(_request: web.Request) -> web.Response:
+        return web.json_response(document)
+
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(context)
+    issuer, neighbour = web.Application(), web.Application()
+    issuer.router.add_get("/.well-known/openid-configuration", discovery)
+    neighbour.router.add_route("*", "/{any:.*}", beside)
+    runners = [web.AppRunner(app, access_log=None, shutdown_timeout=0.1) for app in (issuer, neighbour)]
+    for runner, tls in zip(runners, (context, None), strict=True):
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
+    url, here = f"https://localhost:{runners[0].addresses[0][1]}", f"http://127.0.0.1:{runners[1].addresses[0][1]}"
+    document |= {"issuer": url, "here": here, **dict.fromkeys(NAMED, f"{url}/x")}
+    http = HttpClient(ca_file=str(tmp_path / "ca.pem"))
+    settings = SignInSettings(issuer=url, client_id=CLIENT, public_url=PUBLIC, allowed_emails=("*",))
+    yield SignIn(settings, MemoryAccounts(), http), document, asked_for
+    await http.aclose()
+    for runner in runners:
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize("name", NAMED)
+async def test_a_provider_elsewhere_cannot_ask_through_us_what_is_on_this_machine(
+    elsewhere: tuple[SignIn, dict[str, str], list[str]], name: str
+) -> None:
+    sign_in, document, asked_for = elsewhere
+    kept = document[name]
+    document[name] = document["here"] + "/2018-06-01/runtime/invocation/next"
+    with pytest.raises(SignInFailed, match="without https"):
+        await sign_in.begin("/chat.html", None)
+    document[name] = kept
+    assert (await sign_in.begin("/chat.html", None)).location.startswith(document["issuer"])
+    assert asked_for == []
+
+
+# ------------------------------------------------------------ whoever reads the logs
+
+
+async def test_logs_have_no_secret_and_no_person_in_them(entrance: Entrance, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "daehwa")
+    begun = await entrance.get("/auth/sign-in?return_to=/chat.html?secret-place")
+    query = query_of(begun.headers["location"])
+    path, attempt = await entrance.come_back()
+    callback = query_of(f"{PUBLIC}{path}")
+    mina = await entrance.get(path, **{ATTEMPT: attempt})
+    session = mina.cookies[SESSION].value
+    headers = {"cookie": f"{SESSION}={session}", **OURS}
+    await entrance.site.turn(asked("a secret question"), **headers)
+    await entrance.site.call("GET", "/api/conversations?query=secret", headers=headers)
+    entrance.issuer.claims = {"aud": "another"}
+    path, wrong = await entrance.come_back()
+    await entrance.get(path, **{ATTEMPT: wrong})
+    await entrance.site.call("POST", "/auth/sign-out", headers=headers)
+    secrets = [*callback.values(), *(query[name] for name in ("state", "nonce", "code_challenge")), session, attempt]
+    people = ["mina", "example.com", "secret question", "secret-place", "query=", SECRET, "eyJ", "Bearer", "Basic"]
+    told = "\n".join(f"{record.getMessage()} {record.__dict__.get('fields')}" for record in caplog.records)
+    assert "/auth/callback 302" in told
+    assert "sign-in: " in told
+    assert not [text for text in (*secrets, *people) if text in told]
