@@ -152,3 +152,12 @@ def test_a_key_that_cannot_be_used_is_told_without_showing_it(status: int, said:
         with pytest.raises(DeploymentError, match=said) as caught:
             check_live(Secret("sk-canary"), settings)
     assert "sk-canary" not in str(caught.value)
+
+
+def test_a_key_is_carried_to_no_other_address() -> None:
+    with site(GET__elsewhere=(200, {}, "{}")) as other:
+        moved = (302, {"location": f"{other.web_address}/elsewhere"}, "")
+        with site(GET__v1_models=moved) as there:
+            settings = DeploymentSettings(base_url=f"{there.web_address}/v1")
+            with pytest.raises(DeploymentError, match="answered 302"):
+                check_live(Secret("sk-canary"), settings)

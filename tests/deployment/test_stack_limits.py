@@ -34,6 +34,8 @@ def code(tmp_path: Path) -> Path:
         ({"domain": "chat.example.com"}, "both --domain and --certificate"),
         ({"domain": "a.example", "certificate": "arn:aws:acm:eu-west-1:1:certificate/1"}, "us-east-1 alone"),
         ({"issuer": "https://id.example.com"}, "both --issuer and --client-id"),
+        ({"issuer": "http://id.example.com", "client_id": "x"}, "Correct --issuer"),
+        ({"base_url": "http://models.example.com/v1"}, "Correct --base-url"),
         ({"name": "my-aws-chat"}, "a word that Cognito keeps"),
         ({"snap_start": True, "region": "ap-southeast-6"}, "no SnapStart in ap-southeast-6"),
         ({"monthly_budget": 5}, "--alarm-email"),

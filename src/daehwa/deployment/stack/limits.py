@@ -81,6 +81,13 @@ def check_settings(settings: DeploymentSettings) -> None:
         "ARN: arn:aws:acm:us-east-1:….": (
             settings.certificate is not None and not settings.certificate.startswith("arn:aws:acm:us-east-1:")
         ),
+        "The upstream's address must begin with https://, since the key and all conversations go there. Correct "
+        "--base-url.": (
+            not settings.base_url.startswith("https://")
+        ),
+        "A sign-in provider's address must begin with https://. Correct --issuer.": (
+            settings.issuer is not None and not settings.issuer.startswith("https://")
+        ),
         "Another sign-in provider needs its address and our client id there: give both --issuer and --client-id.": (
             (settings.issuer is None) != (settings.client_id is None)
         ),
