@@ -28,7 +28,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "default": {"admin_email": "admin@example.com"},
     "issuer": FOREIGN,
     "domain": DOMAIN,
-    "waf": {"waf": True},
+    "waf": {"waf": True, "require_second_factor": True},
     "snap_start": {"snap_start": True, "python": "3.13"},
     "told": TOLD,
     "everything": {

@@ -228,6 +228,10 @@ def test_the_bucket_is_cloudfronts_alone() -> None:
     assert joined(allowed["Condition"]["StringEquals"]["AWS:SourceArn"]).endswith(":distribution/{Distribution}")
 
 
+def test_a_second_factor_can_be_asked_of_everybody() -> None:
+    assert synthesized("waf").only("AWS::Cognito::UserPool")["MfaConfiguration"] == "ON"
+
+
 def test_people_come_in_by_invitation_with_a_strong_password_and_a_second_factor_if_they_like() -> None:
     pool = assertions()
     pool.has_resource_properties(

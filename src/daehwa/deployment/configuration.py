@@ -94,6 +94,14 @@ class DeploymentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
             "Who may sign in through `issuer`, beside the admin. With Cognito: those who were invited.",
         ),
     ] = ()
+    require_second_factor: Annotated[
+        bool,
+        _meta(
+            "true or false",
+            "With Cognito: whether each person must set up an authenticator app (TOTP) at the next sign-in. Without it "
+            "Cognito's page asks nobody to.",
+        ),
+    ] = False
     requests_per_second: Annotated[
         int, _meta("a whole number from 1 to 10000", "How many requests a second are let through.", ge=1, le=10_000)
     ] = 50

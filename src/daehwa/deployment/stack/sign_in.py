@@ -86,7 +86,7 @@ class InvitedPeople(Construct):
             ),
             account_recovery=cognito.AccountRecovery.EMAIL_ONLY,
             feature_plan=cognito.FeaturePlan.ESSENTIALS,
-            mfa=cognito.Mfa.OPTIONAL,
+            mfa=cognito.Mfa.REQUIRED if settings.require_second_factor else cognito.Mfa.OPTIONAL,
             mfa_second_factor=cognito.MfaSecondFactor(otp=True, sms=False),
             password_policy=cognito.PasswordPolicy(
                 min_length=12,
@@ -103,7 +103,8 @@ class InvitedPeople(Construct):
             removal_policy=RemovalPolicy.RETAIN,
         )
         name_for_good(pool, "UserPool")
-        acknowledge(pool, "COG2", "A second factor is offered, not forced: it is for the admin to ask it of people.")
+        if not settings.require_second_factor:
+            acknowledge(pool, "COG2", "Whoever deploys chooses: --require-second-factor asks it of everybody.")
         acknowledge(pool, "COG8", "The Plus plan has no free people: $0.02 a month for each who signs in.")
         return pool
 
