@@ -160,7 +160,7 @@ def test_it_is_not_destroyed_without_a_yes(account: Account) -> None:
 
 @pytest.mark.cdk
 def test_synthesising_needs_no_credentials_and_writes_no_key(account: Account) -> None:
-    options = ("--dry-run", "--without-bytecode", "--region", REGION, "--admin-email", "a@example.com")
+    options = ("--dry-run", "--without-bytecode", "--admin-email", "a@example.com")  # the region is AWS_REGION's
     nothing = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"), "")
     cache = account.home / "cache"
     ended = account.run(*options, OPENAI_API_KEY=KEY, XDG_CACHE_HOME=str(cache), **nothing)

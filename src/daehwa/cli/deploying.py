@@ -12,7 +12,7 @@ from daehwa import __version__
 from daehwa.cli.terminal import Refusal, as_typed, say, tell
 from daehwa.deployment import packaging, page_upload, parameters, people, preflight, programs, stack_state
 from daehwa.deployment.cdk import Cdk, CdkFailed, synthesize
-from daehwa.deployment.cloud import Cloud, open_session
+from daehwa.deployment.cloud import Cloud, open_session, usual_region
 from daehwa.deployment.configuration import DeploymentSettings, Outputs
 from daehwa.deployment.configuration_file import Asked
 from daehwa.deployment.costs import estimate
@@ -22,7 +22,7 @@ from daehwa.deployment.smoke import Check, look
 from daehwa.deployment.stack.limits import check_settings
 from daehwa.deployment.stack_state import StackState
 from daehwa.settings import Secret
-from daehwa.settings.surroundings import KEY_VARIABLE, key_from_environment, region_from_environment
+from daehwa.settings.surroundings import KEY_VARIABLE, key_from_environment
 
 FIREWALL_REGION = "us-east-1"
 PARTS = (
@@ -48,7 +48,7 @@ def open_cloud(asked: Asked) -> tuple[Cloud, DeploymentSettings]:
     """Return AWS in the region that is meant, and the choices with that region in them."""
     settings = asked.file.read(asked.flags)
     session = open_session(asked.profile)
-    region = settings.region or session.region_name or region_from_environment()
+    region = settings.region or usual_region(asked.profile)
     if region is None:
         raise DeploymentError("No region is chosen. Give one by --region, such as --region ap-northeast-2.")
     return Cloud(session, region), msgspec.structs.replace(settings, region=region)
@@ -94,6 +94,7 @@ def show_checks(checks: list[Check]) -> bool:
 
 def _synthesize_only(asked: Asked, options: Options) -> int:
     settings = asked.file.read(asked.flags)
+    settings = msgspec.structs.replace(settings, region=settings.region or usual_region(asked.profile))
     check_settings(settings)
     _say_all(estimate(settings))
     assembly = _built(settings, None, options)

@@ -8,6 +8,7 @@ from botocore.config import Config
 
 from daehwa import __version__
 from daehwa.deployment.errors import DeploymentError
+from daehwa.settings.surroundings import region_from_environment
 
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
 _NOT_ACCEPTED = {
@@ -69,6 +70,15 @@ def open_session(profile: str | None) -> boto3.Session:
     if found is None:
         raise DeploymentError(told(botocore.exceptions.NoCredentialsError()))
     return session
+
+
+def usual_region(profile: str | None) -> str | None:
+    """Return the region of the profile or the environment; no credentials are needed. Raise `DeploymentError`."""
+    try:
+        found = boto3.Session(profile_name=profile).region_name
+    except AWS_ERRORS as error:
+        raise DeploymentError(told(error)) from None
+    return found or region_from_environment()
 
 
 def error_code(error: Exception) -> str:
