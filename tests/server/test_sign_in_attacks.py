@@ -1,6 +1,7 @@
 """Signing in as those see it who should not come in: other sites, neighbours, members, and the provider itself."""
 
 import base64
+import itertools
 import logging
 import ssl
 from collections.abc import AsyncIterator
@@ -20,7 +21,7 @@ from server.serving import asked, text_of
 from sign_in.issuer import CLIENT, RSA_KEY, SECRET, query_of
 
 from daehwa.accounts.errors import SignInFailed
-from daehwa.conversation.ids import new_id
+from daehwa.conversation.ids import new_id, now_ms
 from daehwa.http_client.client import HttpClient
 from daehwa.sign_in.flow import SignIn
 from daehwa.sign_in.settings import SignInSettings
@@ -381,7 +382,8 @@ async def elsewhere(tmp_path: Path) -> AsyncIterator[tuple[SignIn, dict[str, str
     document |= {"issuer": url, "here": here, **dict.fromkeys(NAMED, f"{url}/x")}
     http = HttpClient(ca_file=str(tmp_path / "ca.pem"))
     settings = SignInSettings(issuer=url, client_id=CLIENT, public_url=PUBLIC, allowed_emails=("*",))
-    yield SignIn(settings, MemoryAccounts(), http), document, asked_for
+    clock = itertools.count(now_ms(), 6_000).__next__  # a failure is remembered for five seconds
+    yield SignIn(settings, MemoryAccounts(), http, clock=clock), document, asked_for
     await http.aclose()
     for runner in runners:
         await runner.cleanup()

@@ -157,6 +157,25 @@ async def test_who_is_no_longer_allowed_is_out_at_once(desk: Desk) -> None:
     assert await desk.sign_in.user_of(done.session) is None
 
 
+async def test_who_is_no_longer_an_admin_is_none_at_once_nor_at_the_next_sign_in(desk: Desk) -> None:
+    desk.issuer.person["email"] = "boss@example.com"
+    done = await desk.signed_in()
+    assert done.user.role == "admin"
+    desk.made(admin_emails=("other@example.com",))
+    found = await desk.sign_in.user_of(done.session)
+    assert found is not None
+    assert (found.id, found.role) == (done.user.id, "member")
+    assert (await desk.signed_in()).user.role == "member"
+
+
+async def test_who_becomes_an_admin_is_one_without_signing_in_again(desk: Desk) -> None:
+    done = await desk.signed_in()
+    desk.made(admin_emails=("mina@example.com",))
+    found = await desk.sign_in.user_of(done.session)
+    assert found is not None
+    assert (done.user.role, found.role) == ("member", "admin")
+
+
 # ------------------------------------------------------------ who it is, and who may come in
 
 
@@ -509,6 +528,40 @@ async def test_what_the_provider_says_of_itself_outlives_its_fault(desk: Desk) -
     desk.later_ms = 61 * MINUTE
     desk.issuer.claims = {"exp": now_ms() // 1000 + 7200}
     await desk.signed_in()
+
+
+async def test_a_provider_that_is_down_is_asked_once_by_all_who_wait_and_not_again_for_five_seconds(desk: Desk) -> None:
+    desk.issuer.status = {"openid-configuration": 503}
+    desk.issuer.pause = {"openid-configuration": 0.2}
+    waiting = (desk.sign_in.begin("/chat.html", None) for _ in range(5))
+    ended = await asyncio.gather(*waiting, return_exceptions=True)
+    assert {type(error) for error in ended} == {SignInUnavailable}
+    desk.later_ms = 2_000
+    await refused(desk, SignInUnavailable, "out of order")
+    assert desk.issuer.requests == ["openid-configuration"]
+    desk.issuer.status = {}
+    desk.later_ms = 10_000
+    await desk.signed_in()
+
+
+async def test_who_asks_the_provider_may_leave_and_the_others_are_served(desk: Desk) -> None:
+    desk.issuer.pause = {"openid-configuration": 0.3}
+    first = asyncio.create_task(desk.sign_in.begin("/chat.html", None))
+    while not desk.issuer.requests:  # noqa: ASYNC110 - the issuer has no event
+        await asyncio.sleep(0.01)
+    second = asyncio.create_task(desk.sign_in.begin("/chat.html", None))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert (await second).location.startswith(desk.issuer.url)
+
+
+async def test_what_was_known_serves_at_once_while_the_provider_is_down(desk: Desk) -> None:
+    await desk.sign_in.begin("/chat.html", None)
+    desk.issuer.status = {"openid-configuration": 500}
+    desk.later_ms = 61 * MINUTE
+    for _ in range(3):
+        await desk.sign_in.begin("/chat.html", None)
+    assert desk.issuer.requests == ["openid-configuration"] * 2
 
 
 async def test_the_issuer_must_be_called_what_the_settings_call_it(desk: Desk) -> None:

@@ -10,19 +10,19 @@ _EMAIL_CHARACTERS = 254
 _NOT_PLAIN = frozenset(',;:<>()[]"\\')
 
 
-def admitted_role(email: str | None, settings: SignInSettings) -> Role | None:
-    """Return "admin" for an admin's address and None for anybody else who may come in. Raise `NotAllowed`."""
+def admitted_role(email: str | None, settings: SignInSettings) -> Role:
+    """Return as what the settings let somebody come in. Raise `NotAllowed`."""
     if email is not None and _is_named(email, settings.admin_emails):
         return "admin"
     if EVERYBODY in settings.allowed_emails:
-        return None
+        return "member"
     if email is None:
         raise NotAllowed(
             "The identity provider gives no verified e-mail address of this account. Verify it there, then sign in "
             "again."
         )
     if _is_named(email, settings.allowed_emails):
-        return None
+        return "member"
     raise NotAllowed(
         "This account may not use this site. Ask whoever runs it to allow your e-mail address, or sign in with another "
         "account."

@@ -154,17 +154,17 @@ class SignIn:
         return FinishedSignIn(session=session, user=user, return_to=attempt.return_to)
 
     async def user_of(self, session: str | None) -> User | None:
-        """Return whose session this is, if they may still come in."""
+        """Return whose session this is, as what the settings let them come in now: they may have changed since."""
         if session is None or not is_token(session):
             return None
         found = await self._accounts.get_session(digest(session), now=self._clock())
         if found is None or found[1].issuer != self._settings.issuer:
             return None
         try:
-            admitted_role(found[1].email, self._settings)
+            role = admitted_role(found[1].email, self._settings)
         except NotAllowed:
-            return None  # the settings have changed since
-        return found[1]
+            return None
+        return msgspec.structs.replace(found[1], role=role)
 
     async def end(self, session: str | None) -> str | None:
         """End a session; return where the provider ends its own, where it has such a place."""

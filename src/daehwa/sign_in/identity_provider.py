@@ -1,5 +1,6 @@
 """The identity provider: what it says of itself, its keys, its tokens, what it knows of a person. All over HTTP."""
 
+import asyncio
 import base64
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
@@ -18,6 +19,10 @@ _GOOGLE = "https://accounts.google.com"
 """It announces no prompts, and documents `select_account` but not `login`."""
 METADATA_MS = 60 * 60_000
 """How long what the provider says of itself is taken for granted."""
+FAILURE_MS = 5_000
+"""How long it is not asked again after a failure: anybody can begin a sign-in, and each would wait for a provider that
+is down until its time is over.
+"""
 
 
 class HttpAnswer(Protocol):
@@ -85,21 +90,44 @@ class IdentityProvider:
         self._seconds = seconds
         self._metadata: Metadata | None = None
         self._metadata_at = 0
+        self._failure: SignInFailed | SignInMisconfigured | None = None
+        self._failed_at = 0
+        self._asking = asyncio.Lock()
 
     async def metadata(self) -> Metadata:
-        """Return the discovery document. Raise `SignInUnavailable` or `SignInMisconfigured`."""
+        """Return the discovery document. Raise `SignInUnavailable`, `SignInFailed` or `SignInMisconfigured`.
+
+        Of several that wait one asks, and all get its answer.
+        """
+        known = self._known()
+        if known is not None:
+            return known
+        async with self._asking:
+            return self._known() or await self._asked()
+
+    def _known(self) -> Metadata | None:
+        """Return, or raise, what was found out lately; None where it must be asked for."""
         now = self._clock()
-        kept = self._metadata
-        if kept is not None and now - self._metadata_at < METADATA_MS:
-            return kept
+        if self._metadata is not None and now - self._metadata_at < METADATA_MS:
+            return self._metadata
+        if self._failure is None or abs(now - self._failed_at) >= FAILURE_MS:
+            return None
+        return self._in_spite_of(self._failure)
+
+    async def _asked(self) -> Metadata:
         try:
             found = await self._discovered()
-        except SignInUnavailable:
-            if kept is None:
-                raise
-            return kept  # it hardly ever changes, and whatever is wrong will show in the next step
-        self._metadata, self._metadata_at = found, now
+        except (SignInFailed, SignInMisconfigured) as error:
+            self._failure, self._failed_at = error, self._clock()
+            return self._in_spite_of(error)
+        self._failure = None
+        self._metadata, self._metadata_at = found, self._clock()
         return found
+
+    def _in_spite_of(self, failure: SignInFailed | SignInMisconfigured) -> Metadata:
+        if self._metadata is None or not isinstance(failure, SignInUnavailable):
+            raise failure.with_traceback(None) from None  # raised often: without the ways that it has gone before
+        return self._metadata  # it hardly ever changes, and whatever is wrong will show in the next step
 
     async def _discovered(self) -> Metadata:
         issuer = self._settings.issuer
