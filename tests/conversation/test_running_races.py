@@ -1,7 +1,8 @@
 """Turns where things meet: a start that is cancelled, an end in the middle of a start, a machine that slept."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import pytest
 from cores import Core, left_behind
@@ -207,3 +208,86 @@ async def _news(follower: AsyncIterator[list[Numbered]]) -> list[Numbered]:
         if not isinstance(batch[0].event, Heartbeat):
             return batch
     raise AssertionError("the stream has ended")
+
+
+class HangingStore(MemoryStore):
+    """A store that answers neither checkpoints nor final replies."""
+
+    async def save_checkpoints(self, checkpoints: Sequence[Checkpoint]) -> frozenset[str]:
+        del checkpoints
+        await asyncio.Event().wait()
+        return frozenset()
+
+    async def finish_reply(self, reply: Message) -> None:
+        del reply
+        await asyncio.Event().wait()
+
+
+async def test_a_store_that_hangs_holds_up_no_heartbeat_and_no_end() -> None:
+    core = Core(ScriptedProvider([(TextDelta("Well"),), asyncio.Event()]))
+    core.running = RunningTurns(HangingStore(), core.catalogue, runner="test", options=core.options)
+    request = core.question()
+    await core.running.start(request)
+    follower = core.running.follow("me", request.reply)
+    told = [(await anext(follower))[0].event for _ in range(4)]
+    assert [type(event) for event in told] == [TextDelta, Heartbeat, Heartbeat, Heartbeat]
+    async with asyncio.timeout(8):
+        await core.running.aclose()
+    rest = [each.event async for batch in follower for each in batch if not isinstance(each.event, Heartbeat)]
+    assert [(type(event), event.status) for event in rest if isinstance(event, ReplyEnded)] == [(ReplyEnded, "failed")]
+
+
+async def test_an_end_that_comes_while_the_store_hangs_is_not_held_up_either() -> None:
+    core = Core(ScriptedProvider([(TextDelta("Well"),)]))
+    core.running = RunningTurns(HangingStore(), core.catalogue, runner="test", options=core.options)
+    request = core.question()
+    await core.running.start(request)
+    await asyncio.sleep(0.05)  # now it is being stored
+    async with asyncio.timeout(8):
+        await core.running.aclose()
+
+
+class BrokenOnce(MemoryStore):
+    """A store whose first checkpoints fail in a way that it does not announce."""
+
+    rounds = 0
+
+    async def save_checkpoints(self, checkpoints: Sequence[Checkpoint]) -> frozenset[str]:
+        self.rounds += 1
+        if self.rounds == 1:
+            raise RuntimeError("a bug")
+        return await super().save_checkpoints(checkpoints)
+
+
+async def test_checkpoints_go_on_after_one_that_fails_in_an_unknown_way(caplog: pytest.LogCaptureFixture) -> None:
+    core, store = Core(ScriptedProvider([(TextDelta("kept"),), asyncio.Event()])), BrokenOnce()
+    core.running = RunningTurns(store, core.catalogue, runner="test", options=core.options)
+    request = core.question()
+    await core.running.start(request)
+    while (await store.get_message("me", request.reply)).text != "kept":  # noqa: ASYNC110 - the store tells nobody
+        await asyncio.sleep(0.01)
+    assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [RuntimeError]
+    await core.running.aclose()
+
+
+class LateLists(MemoryStore):
+    """A store whose list of dead replies is behind for some rounds."""
+
+    asked = 0
+
+    async def interrupt_replies(self, *, heartbeat_before: int, **among: Any) -> int:
+        self.asked += 1
+        return 0 if self.asked <= 3 else await super().interrupt_replies(heartbeat_before=heartbeat_before, **among)
+            await super().interrupt_replies(heartbeat_before=heartbeat_before, runner=runner) if self.asked > 3 else 0
+        )
+
+
+async def test_a_dead_reply_that_no_list_shows_yet_is_waited_for_with_pauses() -> None:
+    core, store = Core(), LateLists()
+    core.running = RunningTurns(store, core.catalogue, runner="test", options=core.options)
+    request = core.question()
+    await store.begin_turn(left_behind(request, now_ms() - 31_000))
+    began = asyncio.get_running_loop().time()
+    assert (await core.ended(request.reply)).status == "interrupted"
+    assert asyncio.get_running_loop().time() - began >= 3 * core.options.store_poll
+    await core.running.aclose()

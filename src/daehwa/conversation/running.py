@@ -2,8 +2,8 @@
 
 How this works and why. `start` returns when question and reply are stored; the reply then grows in its own task. While
 any turn runs, one ticker serves them all: it stores what has grown in a single transaction, reads the stop flags that
-come back, and lets quiet followers send a heartbeat. While none runs there is no timer at all. A reply that another
-process makes (or made) is followed by reading the store; the events are the same.
+come back, and lets quiet followers send a heartbeat, however slow the store is. While none runs there is no timer at
+all. A reply that another process makes (or made) is followed by reading the store; the events are the same.
 """
 
 import asyncio
@@ -138,7 +138,7 @@ class RunningTurns:
         try:
             return await self._store.begin_turn(turn)
         except ReplyStillGrowing:
-            if not await self.interrupt_stale():
+            if not await self.interrupt_stale(turn.conversation):
                 raise
         return await self._store.begin_turn(turn)
 
@@ -165,8 +165,7 @@ class RunningTurns:
     def _forget(self, reply: str, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._turns.pop(reply, None)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("a turn's task failed", exc_info=error)
+        _report_fault(task)
 
     # ------------------------------------------------------------ follow
 
@@ -187,7 +186,8 @@ class RunningTurns:
         while True:
             message = await self._store.get_message(owner, reply)
             if self._is_stale(message):
-                await self.interrupt_stale()
+                if not await self.interrupt_stale(message.conversation):
+                    await asyncio.sleep(options.store_poll)  # somebody else does, or a list is a moment behind
                 continue
             batch = list(deltas_since(message.parts, position))
             position = max(position, message.position)
@@ -215,13 +215,13 @@ class RunningTurns:
         """
         return await self._store.interrupt_replies(heartbeat_before=self._stale_before(), runner=self._runner)
 
-    async def interrupt_stale(self) -> int:
-        """Mark the replies "interrupted" that nobody makes any more; return how many.
+    async def interrupt_stale(self, conversation: str | None = None) -> int:
+        """Mark the replies "interrupted" that nobody makes any more, in one conversation or in all; return how many.
 
         Those that are made here show first that they live: after the machine's sleep their last sign of life is old.
         """
         await self._save_checkpoints(list(self._turns.values()), heartbeat_after=0.0)
-        return await self._store.interrupt_replies(heartbeat_before=self._stale_before())
+        return await self._store.interrupt_replies(heartbeat_before=self._stale_before(), conversation=conversation)
 
     # ------------------------------------------------------------ read
 
@@ -234,7 +234,7 @@ class RunningTurns:
         found = await self._store.get_conversation(owner, conversation)
         if not any(self._is_stale(message) for message in found[1]):
             return found
-        await self.interrupt_stale()
+        await self.interrupt_stale(conversation)
         return await self._store.get_conversation(owner, conversation)
 
     # ------------------------------------------------------------ stop
@@ -279,16 +279,23 @@ class RunningTurns:
     async def _tick(self) -> None:
         loop, options = asyncio.get_running_loop(), self._options
         last_beat = loop.time()
+        saving: asyncio.Task[None] | None = None
         try:
             while self._turns:
                 await asyncio.sleep(options.checkpoint)
-                await self._save_checkpoints(list(self._turns.values()), heartbeat_after=options.stored_heartbeat)
+                if saving is None or saving.done():
+                    # Not waited for: proxies give up on a stream that is silent because a store is slow.
+                    due = self._save_checkpoints(list(self._turns.values()), heartbeat_after=options.stored_heartbeat)
+                    saving = asyncio.create_task(due, name="one round of checkpoints")
+                    saving.add_done_callback(_report_fault)
                 if loop.time() - last_beat >= options.follower_heartbeat - options.checkpoint / 2:
                     last_beat = loop.time()
                     for turn in self._turns.values():
                         turn.beat()
         finally:
             self._ticker = None
+            if saving is not None:
+                saving.cancel()  # what it stores is final by now, and a process that stands still goes on with nothing
 
     async def _save_checkpoints(self, turns: Sequence[Turn], *, heartbeat_after: float) -> None:
         heartbeat_ms = round(heartbeat_after * 1000)
@@ -304,6 +311,11 @@ class RunningTurns:
             turn.note_checkpoint(made)
             if turn.message.id in stops:
                 turn.stop()
+
+
+def _report_fault(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("%s: it failed in a way that is not announced", task.get_name(), exc_info=error)
 
 
 def _new_turn(request: TurnRequest, model: str, runner: str) -> NewTurn:

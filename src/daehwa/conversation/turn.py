@@ -34,6 +34,10 @@ REPLY_CHARACTERS = 1_000_000
 
 _SAVE_PAUSES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 20.0)
 _LAST_SAVE_PAUSES = (0.25, 0.75, 2.0)
+_LAST_SAVE_SECONDS = 4.0
+"""How long storing may take once the program is to end, whatever the store itself would wait: less than a deadline's
+margin, so that the followers are told, too.
+"""
 _TITLE_SECONDS = 20.0
 _SHORTEST_TITLE_SECONDS = 3.0
 _log = logging.getLogger("daehwa.turn")
@@ -70,6 +74,7 @@ class Turn:
         self._is_generating = False
         self._is_ending = asyncio.Event()
         self._last_pauses = iter(_LAST_SAVE_PAUSES)
+        self._save_limit = asyncio.timeout(None)
         self._task: asyncio.Task[None] | None = None
         self._waiters: set[asyncio.Future[bool]] = set()
         self._ended = asyncio.Event()
@@ -105,6 +110,8 @@ class Turn:
         """End because the program ends; a title that is being made is given up too."""
         self._is_ending.set()
         self._cancel("interrupted")
+        if self.phase == "saving":
+            self._limit_saving()
         if self.phase == "ended" and self._task is not None:
             self._task.cancel()
 
@@ -260,8 +267,25 @@ class Turn:
 
     async def _saved(self, message: Message) -> Message:
         """Store the final reply; while the store fails, keep the text and try again: for about a minute, or for
-        three seconds more once the program is to end.
+        seconds more once the program is to end.
         """
+        try:
+            async with self._save_limit:
+                if self._is_ending.is_set():
+                    self._limit_saving()
+                if await self._is_saved(message):
+                    return message
+        except TimeoutError:
+            _log.warning("turn %s: the store takes longer than there is time for the final reply", self.message.id)
+        failure = Failure(type=StoreError.type, message="The answer could not be stored. Copy it before you leave.")
+        return msgspec.structs.replace(message, status="failed", error=failure)
+
+    def _limit_saving(self) -> None:
+        if self._save_limit.when() is None:
+            self._save_limit.reschedule(asyncio.get_running_loop().time() + _LAST_SAVE_SECONDS)
+
+    async def _is_saved(self, message: Message) -> bool:
+        """Try to store the reply until it is done or no further attempt is worth it; return whether it is."""
         pauses = iter(_SAVE_PAUSES)
         while True:
             try:
@@ -271,15 +295,13 @@ class Turn:
                 if self._is_ending.is_set():
                     pauses = self._last_pauses
                 if (pause := next(pauses, None)) is None:
-                    break
+                    return False
                 await self._pause(pause)
             except Exception:  # noqa: BLE001 - the edge of the turn's task
                 _log.exception("turn %s: the store failed in a way that it does not announce", message.id)
-                break
+                return False
             else:
-                return message
-        failure = Failure(type=StoreError.type, message="The answer could not be stored. Copy it before you leave.")
-        return msgspec.structs.replace(message, status="failed", error=failure)
+                return True
 
     async def _pause(self, seconds: float) -> None:
         """Wait, but not through the word that the program is to end."""
