@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 
 import pytest
-from providers.conftest import Connect
+from providers.conftest import Connect, Make
 from upstream import Answer, Answers, FakeUpstream, Request, stream
 
 from daehwa.conversation.errors import KeyNotSet, ProviderAuthError, ProviderError
@@ -15,6 +15,7 @@ from daehwa.providers.catalogue import Catalogue
 from daehwa.providers.openai_wire import OpenAIWireProvider
 from daehwa.providers.scripted import ScriptedProvider
 from daehwa.providers.upstream import ServedModel
+from daehwa.providers.upstream_faults import UpstreamFault
 
 ASKED = GenerationRequest(model="gpt-test", messages=(PromptMessage("user", "Hello"),))
 NO_KEY = "There is no key yet. Set one."
@@ -75,6 +76,15 @@ async def test_a_key_that_stays_wrong_is_sent_once_and_never_shown(connect: Conn
             await text_of(provider)
         assert "quite-another" not in caught.value.message
         assert len(upstream.requests) == 1
+
+
+async def test_a_refusal_is_not_left_open_where_the_key_was_taken_away(make: Make) -> None:
+    async with FakeUpstream(accepting("sk-right-123")) as upstream:
+        client = make(upstream.base_url, late_key=KeyBoard("sk-wrong-123", None))
+        with pytest.raises(UpstreamFault) as caught:
+            await client.get("chat/completions")
+        assert isinstance(caught.value.error, KeyNotSet)
+        assert not client.connections.busy
 
 
 async def test_without_a_key_nothing_is_sent(connect: Connect) -> None:

@@ -146,8 +146,12 @@ class UpstreamClient:
         stream = await self._sent(method, path, _with_key(headers, key), body)
         if stream.status != _UNAUTHORIZED:
             return stream
-        late_key.forget()
-        newer = await self._read(late_key)
+        try:
+            late_key.forget()
+            newer = await self._read(late_key)
+        except BaseException:  # cancelled too
+            stream.close()
+            raise
         if newer == key:
             return stream
         stream.close()
