@@ -1,10 +1,13 @@
 """The rules of signing in that need no network: who may come in, where one may go, when keys are asked for again."""
 
+import pprint
 from typing import Any
 
+import msgspec
 import pytest
 
 from daehwa.accounts.errors import NotAllowed, SignInMisconfigured
+from daehwa.accounts.people import Session, SignInAttempt, User
 from daehwa.conversation.errors import InvalidRequest
 from daehwa.sign_in.addresses import (
     checked_issuer,
@@ -14,9 +17,14 @@ from daehwa.sign_in.addresses import (
     is_safe_endpoint,
 )
 from daehwa.sign_in.admission import admitted_role
+from daehwa.sign_in.flow import BegunSignIn, FinishedSignIn, ProviderAnswer
+from daehwa.sign_in.id_token import Expected
+from daehwa.sign_in.identity_provider import Tokens
 from daehwa.sign_in.settings import SignInSettings
 from daehwa.sign_in.signing_keys import FIRST_WAIT_MS, KEYS_MS, LONGEST_WAIT_MS, SigningKeys
 from daehwa.sign_in.tokens import challenge, digest, is_token, new_token
+
+HIDDEN = "a-text-that-must-not-be-seen"
 
 
 def settings(*, allowed: tuple[str, ...] = (), admins: tuple[str, ...] = ()) -> SignInSettings:
@@ -250,3 +258,26 @@ async def test_only_a_key_that_can_have_signed_is_tried() -> None:
     assert await publisher.kids("d") == ["d"]
     assert await publisher.kids(None, "ES256") == ["e"]
     assert await publisher.kids(None, "Ed25519") == await publisher.kids(None, "EdDSA") == ["g"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Tokens(id_token=HIDDEN, access_token=HIDDEN),
+        ProviderAnswer(state=HIDDEN, code=HIDDEN),
+        BegunSignIn(location=f"https://id.example?state={HIDDEN}", browser=HIDDEN),
+        FinishedSignIn(session=HIDDEN, user=User(id="u"), return_to="/"),
+        SignInAttempt(id="i", browser=HIDDEN, nonce=HIDDEN, verifier=HIDDEN, return_to="/", expires=1),
+        Session(id=HIDDEN, user="u", created=1, expires=2, id_token=HIDDEN),
+        Expected(issuer="i", client_id="c", nonce=HIDDEN, access_token=HIDDEN, now=1),
+        SignInSettings(issuer="i", client_id="c", public_url="p", allowed_emails=(HIDDEN,)),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_holds_tokens_shows_none_and_is_a_value_all_the_same(value: msgspec.Struct) -> None:
+    for shown in (repr(value), str(value), f"{[value]}", pprint.pformat(value), str(list(value.__rich_repr__()))):
+        assert HIDDEN not in shown
+    assert repr(value) == f"{type(value).__name__}(…)"
+    assert msgspec.structs.replace(value) == value
+    with pytest.raises(AttributeError):
+        setattr(value, value.__struct_fields__[0], "x")

@@ -4,6 +4,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from daehwa.accounts.unshown import Unshown
+
 Role: TypeAlias = Literal["admin", "member"]
 
 
@@ -32,7 +34,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     name: str
 
 
-class Session(msgspec.Struct, frozen=True, kw_only=True):
+class Session(Unshown, frozen=True, kw_only=True):
     """A browser that is signed in. `id` is the SHA-256 (hex) of the cookie's text, which is stored nowhere.
 
     `id_token` is kept for the provider's own sign-out (`id_token_hint`), where it has one.
@@ -45,7 +47,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     id_token: str | None = None
 
 
-class SignInAttempt(msgspec.Struct, frozen=True, kw_only=True):
+class SignInAttempt(Unshown, frozen=True, kw_only=True):
     """A sign-in that has been begun and not come back. `id` is the SHA-256 (hex) of its `state`; taken once.
 
     `browser` is the SHA-256 of the cookie that ties the attempt to the browser that began it; `verifier` is PKCE's.

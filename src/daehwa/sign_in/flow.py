@@ -5,7 +5,6 @@ one is the session. No token of the provider ever reaches the browser, but for t
 """
 
 import hmac
-import importlib.util
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,6 +15,7 @@ import msgspec
 from daehwa.accounts.errors import NotAllowed, SignInExpired, SignInFailed, SignInMisconfigured, SignInUnavailable
 from daehwa.accounts.people import Profile, Session, SignInAttempt, User
 from daehwa.accounts.ports import AccountStore
+from daehwa.accounts.unshown import Unshown
 from daehwa.conversation.ids import now_ms
 from daehwa.sign_in.addresses import CALLBACK_PATH, HOME_PATH, checked_issuer, checked_origin, checked_return_path
 from daehwa.sign_in.admission import admitted_role, is_plain_email
@@ -35,14 +35,14 @@ _ERROR = re.compile(r"[a-z_]{1,60}")
 _PERSONAL = ("email", "email_verified", "name", "preferred_username")
 
 
-class BegunSignIn(msgspec.Struct, frozen=True, kw_only=True):
+class BegunSignIn(Unshown, frozen=True, kw_only=True):
     """Where the browser goes next, and what it carries meanwhile."""
 
     location: str
     browser: str
 
 
-class ProviderAnswer(msgspec.Struct, frozen=True, kw_only=True):
+class ProviderAnswer(Unshown, frozen=True, kw_only=True):
     """What the identity provider answers, carried by the browser in the query (RFC 6749, and 9207 for `iss`)."""
 
     state: str | None = None
@@ -51,7 +51,7 @@ class ProviderAnswer(msgspec.Struct, frozen=True, kw_only=True):
     iss: str | None = None
 
 
-class FinishedSignIn(msgspec.Struct, frozen=True, kw_only=True):
+class FinishedSignIn(Unshown, frozen=True, kw_only=True):
     """A session's text for the cookie, whose it is, and where to go on."""
 
     session: str
@@ -74,8 +74,6 @@ class SignIn:
         clock: Callable[[], int] = now_ms,
         seconds: float = ANSWER_SECONDS,
     ) -> None:
-        if importlib.util.find_spec("joserfc") is None:
-            raise SignInMisconfigured("Signing in needs a further package. Type: pip install 'daehwa[sign-in]'")
         checked_issuer(settings.issuer)
         self.public_url = checked_origin(settings.public_url)
         self._settings = settings

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from daehwa.accounts.errors import SignInFailed
+from daehwa.accounts.unshown import Unshown
 from daehwa.sign_in.signing_keys import KEY_TYPES, Key, SigningKeys
 from daehwa.sign_in.tokens import encoded
 
@@ -25,7 +26,7 @@ _LATEST_SECONDS = 1e12
 _HASHES = {"256": hashlib.sha256, "384": hashlib.sha384, "512": hashlib.sha512}
 
 
-class Expected(msgspec.Struct, frozen=True, kw_only=True):
+class Expected(Unshown, frozen=True, kw_only=True):
     """What a token must say."""
 
     issuer: str

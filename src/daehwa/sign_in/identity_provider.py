@@ -9,6 +9,7 @@ from urllib.parse import quote_plus, urlencode
 import msgspec
 
 from daehwa.accounts.errors import SignInFailed, SignInMisconfigured, SignInUnavailable
+from daehwa.accounts.unshown import Unshown
 from daehwa.http_client.errors import HttpError
 from daehwa.sign_in.addresses import is_safe_endpoint
 from daehwa.sign_in.settings import SignInSettings
@@ -69,7 +70,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
         return "select_account" if knows_accounts else "login"
 
 
-class Tokens(msgspec.Struct, frozen=True, kw_only=True):
+class Tokens(Unshown, frozen=True, kw_only=True):
     """What a code was changed for."""
 
     id_token: str
@@ -171,10 +172,10 @@ class IdentityProvider:
     async def _authenticate(self, metadata: Metadata, form: dict[str, str], headers: dict[str, str]) -> None:
         """Add who asks, in the way that the provider takes (RFC 6749, section 2.3.1)."""
         client = self._settings.client_id
-        if self._settings.client_secret is None:
+        secret = None if self._settings.client_secret is None else await self._settings.client_secret()
+        if secret is None:
             form["client_id"] = client
             return
-        secret = await self._settings.client_secret()
         methods = metadata.token_endpoint_auth_methods_supported or ("client_secret_basic",)
         if "client_secret_basic" in methods:
             both = f"{quote_plus(client)}:{quote_plus(secret)}".encode()
