@@ -4,6 +4,7 @@ import signal
 import socket
 import sqlite3
 import stat
+import sys
 from pathlib import Path
 
 import aiohttp
@@ -11,10 +12,10 @@ import pytest
 from cli.conftest import Program
 from upstream import Answer, FakeUpstream, stream
 
-from daehwa.cli.serve import is_loopback, refuse_unprotected
+from daehwa.cli.serve import is_loopback, is_open_to_all, refuse_unprotected
 from daehwa.cli.terminal import Refusal
 from daehwa.conversation.ids import new_id
-from daehwa.settings import Settings
+from daehwa.settings import ConfiguredSignIn, Settings
 from daehwa.stores.sqlite import SqliteStore
 
 
@@ -231,3 +232,55 @@ async def test_a_browser_is_not_opened_where_nobody_sees_it(program: Program, tm
                 await body_of(f"{address}/healthz")
             await server.end()
     assert opened.read_text() == f"{address}\n"
+
+
+SIGN_IN = {
+    "DAEHWA_SIGN_IN_ISSUER": "https://id.example",
+    "DAEHWA_SIGN_IN_CLIENT_ID": "me",
+    "DAEHWA_SIGN_IN_ALLOWED_EMAILS": "*",
+}
+
+
+@pytest.mark.parametrize(
+    ("issuer", "allowed", "is_open"),
+    [
+        ("https://accounts.google.com", ("*",), True),
+        ("https://accounts.google.com", ("@example.com",), False),
+        ("https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_abc", ("*",), False),
+        ("https://cognito-idp.example.com/x", ("@example.com", "*"), True),
+    ],
+)
+def test_whether_all_the_world_may_come_in(issuer: str, allowed: tuple[str, ...], *, is_open: bool) -> None:
+    assert is_open_to_all(ConfiguredSignIn(issuer=issuer, client_id="me", allowed_emails=allowed)) is is_open
+
+
+async def test_it_says_when_all_the_world_may_come_in(program: Program) -> None:
+    async with FakeUpstream() as upstream:
+        given = {**SIGN_IN, "OPENAI_BASE_URL": upstream.base_url}
+        async with program.serving(**given) as server:
+            ended = await server.end()
+    assert "  sign-in        https://id.example\n  EVERYBODY      who has an account there may come in" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("started_by", "line"),
+    [
+        ({}, "pip install 'daehwa[sign-in]'"),
+        ({"UV": "uv", "UV_RUN_RECURSION_DEPTH": "1"}, "uv run --extra sign-in daehwa"),
+    ],
+)
+async def test_without_the_package_for_sign_in_it_says_what_to_type(
+    program: Program, started_by: dict[str, str], line: str
+) -> None:
+    without = "import sys; sys.modules['joserfc'] = None; from daehwa.cli import main; main()"
+    async with FakeUpstream() as upstream:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", without, "--port", "0"),
+            cwd=program.folder,
+            env=program.environment(**SIGN_IN, **started_by, OPENAI_BASE_URL=upstream.base_url),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        _, err = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 1
+    assert f"Signing in needs a package that is not installed here. Type: {line}" in err.decode().splitlines()[0]

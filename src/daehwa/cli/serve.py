@@ -7,12 +7,20 @@ import threading
 import webbrowser
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from daehwa import __version__
 from daehwa.cli.fetch import offer_model
 from daehwa.cli.terminal import Refusal, say
 from daehwa.data_folder import DataFolder
-from daehwa.settings import ConfiguredProvider, LoadedSettings, Settings, has_display, load_settings
+from daehwa.settings import (
+    ConfiguredProvider,
+    ConfiguredSignIn,
+    LoadedSettings,
+    Settings,
+    has_display,
+    load_settings,
+)
 
 
 def run_server(flags: Mapping[str, object], config: Path | None) -> None:
@@ -31,6 +39,8 @@ def run_server(flags: Mapping[str, object], config: Path | None) -> None:
         say(f"  conversations  {folder.path}")
         if loaded.sign_in is not None:
             say(f"  sign-in        {loaded.sign_in.issuer}")
+            if is_open_to_all(loaded.sign_in):
+                say('  EVERYBODY      who has an account there may come in: allowed_emails is "*"')
         elif not is_loopback(settings.host):
             say(f"  NO SIGN-IN     whoever reaches {settings.host} reads and writes everything here")
         is_missing = offer_model(loaded)
@@ -83,6 +93,15 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def is_open_to_all(sign_in: ConfiguredSignIn) -> bool:
+    """Whether everybody whom the provider knows may come in, although nobody says that it knows few: a pool of Cognito
+    has those alone who were invited, where others have the whole world.
+    """
+    host = urlsplit(sign_in.issuer).hostname or ""
+    is_cognito = host.startswith("cognito-idp.") and host.endswith(".amazonaws.com")
+    return "*" in sign_in.allowed_emails and not is_cognito
 
 
 def _described(provider: ConfiguredProvider) -> str:

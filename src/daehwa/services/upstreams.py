@@ -1,10 +1,13 @@
 """What both homes build of settings: upstreams, and signing in."""
 
+import importlib.util
+
+from daehwa.accounts.errors import SignInMisconfigured
 from daehwa.accounts.ports import AccountStore
 from daehwa.providers.openai_wire import OpenAIWireProvider
 from daehwa.providers.pacing import Beat
 from daehwa.providers.upstream import LateKey, Patience, ServedModel, Upstream
-from daehwa.settings import ConfiguredProvider, ConfiguredSignIn, Settings
+from daehwa.settings import ConfiguredProvider, ConfiguredSignIn, Settings, program_name
 from daehwa.sign_in.flow import SignIn
 from daehwa.sign_in.identity_provider import Http
 from daehwa.sign_in.settings import ReadSecret, SignInSettings
@@ -43,6 +46,10 @@ def build_sign_in(
     configured: ConfiguredSignIn, public_url: str, accounts: AccountStore, http: Http, client_secret: ReadSecret | None
 ) -> SignIn:
     """Return signing in, asking nobody yet. Raise `SignInMisconfigured`."""
+    if importlib.util.find_spec("joserfc") is None:
+        is_uv = program_name().startswith("uv ")
+        line = "uv run --extra sign-in daehwa" if is_uv else "pip install 'daehwa[sign-in]'"
+        raise SignInMisconfigured(f"Signing in needs a package that is not installed here. Type: {line}")
     settings = SignInSettings(
         issuer=configured.issuer,
         client_id=configured.client_id,
