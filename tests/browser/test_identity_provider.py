@@ -125,6 +125,17 @@ async def test_who_may_not_come_in_is_told_why(guest: Guest) -> None:
     assert guest.page.url == f"{guest.address}/chat.html"
 
 
+async def test_who_may_not_come_in_can_be_somebody_else(guest: Guest) -> None:
+    await guest.comes_in("stranger")
+    await expect(guest.page.get_by_role("alert")).to_be_visible()
+    await guest.way_in.click()  # the provider knows who that was, and asks nothing
+    await expect(guest.page.get_by_role("alert")).to_be_visible()
+    await guest.page.get_by_role("link", name="Use another account").click()
+    await guest.page.get_by_role("link", name="Sign in as mina").click()
+    await expect(guest.account).to_contain_text("Mina")
+    assert guest.page.url.startswith(f"{guest.address}/chat.html")
+
+
 async def test_who_turns_back_at_the_provider_is_asked_again(guest: Guest) -> None:
     await guest.way_in.click()
     await guest.page.get_by_role("link", name="Cancel").click()

@@ -174,6 +174,23 @@ async def test_why_signing_in_failed_is_told_once(visits: Visits, error: str, lo
     await expect(visitor.page.get_by_role("alert")).to_have_count(0)
 
 
+@pytest.mark.parametrize(
+    ("error", "locale", "ways"),
+    [
+        ("not_allowed", "en-US", ["Use another account", "Sign in"]),
+        ("not_allowed", "ko-KR", ["다른 계정으로 로그인", "로그인"]),
+        ("sign_in_failed", "en-US", ["Sign in"]),
+    ],
+)
+async def test_another_account_is_offered_to_one_that_may_not_come_in(
+    visits: Visits, error: str, locale: str, ways: list[str]
+) -> None:
+    visitor = await visits(locale=locale)
+    await visitor.goes_to(f"/chat.html?sign_in_error={error}#/")
+    await expect(visitor.page.get_by_role("main").get_by_role("link")).to_have_text(ways)
+    assert await visitor.page.evaluate("document.body.scrollWidth <= innerWidth")
+
+
 async def test_the_account_is_at_the_foot_of_the_sidebar(visits: Visits) -> None:
     visitor = await visits(ADA)
     await expect(visitor.account).to_contain_text("Ada")

@@ -7,7 +7,7 @@ import { keepTurn, waitingTurns } from "../src/conversation/outbox.ts";
 import { signInErrorMessages } from "../src/i18n/catalogue.ts";
 import { sentenceForSignIn } from "../src/i18n/failure.ts";
 import { belongTo, forgetOwn, readSaved, save } from "../src/lib/saved.ts";
-import { signInAddress, takeSignInError } from "../src/sign-in/address.ts";
+import { needsOtherAccount, signInAddress, takeSignInError } from "../src/sign-in/address.ts";
 import { initialOf, nameOf } from "../src/sign-in/person.ts";
 
 beforeEach(() => {
@@ -18,6 +18,14 @@ beforeEach(() => {
 test("the way in leads back to where one was, hash and all", () => {
   const address = signInAddress("/chat.html?a=1&b=2#/c/0199?m=7");
   expect(new URL(address, "https://x.example").searchParams.get("return_to")).toBe("/chat.html?a=1&b=2#/c/0199?m=7");
+});
+
+test("the way in asks for another account only where it is told to", () => {
+  const asked = (address: string): string | null => new URL(address, "https://x.example").searchParams.get("other_account");
+  expect(asked(signInAddress("/chat.html?other_account=true"))).toBeNull();
+  expect(asked(signInAddress("/chat.html", { otherAccount: true }))).toBe("true");
+  const types = ["not_allowed", "sign_in_failed", "sign_in_unavailable", "", null];
+  expect(types.map(needsOtherAccount)).toEqual([true, false, false, false, false]);
 });
 
 test.each([

@@ -20,6 +20,7 @@ export const signIn = {
   title: "Sign in",
   why: "Sign in to read your conversations and to ask new questions.",
   signIn: "Sign in",
+  otherAccount: "Use another account",
   language: "Language",
   ended: "You were signed out",
   endedWhy: "Your session has ended. Sign in again to go on. What you wrote is kept here.",

@@ -23,6 +23,7 @@ export const ko = {
     title: "로그인",
     why: "로그인하면 지난 대화를 보고 새 질문을 할 수 있어요.",
     signIn: "로그인",
+    otherAccount: "다른 계정으로 로그인",
     language: "언어",
     ended: "로그아웃됐어요",
     endedWhy: "로그인이 만료됐어요. 계속하려면 다시 로그인해 주세요. 작성한 내용은 여기 그대로 있어요.",

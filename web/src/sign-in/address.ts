@@ -2,9 +2,14 @@
 
 const ERROR = "sign_in_error";
 
-/** Where signing in begins, and where it leads back to. */
-export function signInAddress(returnTo: string): string {
-  return `/auth/sign-in?return_to=${encodeURIComponent(returnTo)}`;
+/** Where signing in begins, and where it leads back to. For another account, the provider asks again who it is. */
+export function signInAddress(returnTo: string, { otherAccount = false } = {}): string {
+  return `/auth/sign-in?return_to=${encodeURIComponent(returnTo)}${otherAccount ? "&other_account=true" : ""}`;
+}
+
+/** Whether the provider would only send back the same account, which may not come in. */
+export function needsOtherAccount(error: string | null): boolean {
+  return error === "not_allowed";
 }
 
 /** The type of error that an address tells of, and the address without it. */

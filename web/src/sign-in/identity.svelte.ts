@@ -176,9 +176,9 @@ class Identity {
 }
 
 /** Where the way in begins; it leads back to the place that is shown now. */
-export function signInHere(): string {
+export function signInHere(options: { otherAccount?: boolean } = {}): string {
   const { conversation, message } = route.place;
-  return signInAddress(location.pathname + location.search + addressOf(conversation, message));
+  return signInAddress(location.pathname + location.search + addressOf(conversation, message), options);
 }
 
 export const identity = new Identity();
