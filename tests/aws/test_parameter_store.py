@@ -9,7 +9,7 @@ import pytest
 from wire_server import Line, Talk, WireServer
 
 from daehwa.aws.credentials import LentCredentials, known_credentials
-from daehwa.aws.parameter_store import ClientSecret, KeptParameter, ParameterStore, UpstreamKey
+from daehwa.aws.parameter_store import KeptParameter, ParameterStore, UpstreamKey
 from daehwa.aws.signature import AwsCredentials
 from daehwa.conversation.errors import KeyNotSet, ProviderUnavailableError, StoreError
 from daehwa.http_client.client import HttpClient
@@ -110,14 +110,14 @@ async def test_a_key_that_is_not_accepted_is_read_anew(http: HttpClient) -> None
 
 @pytest.mark.parametrize("fault", [BUSY, (500, {"__type": "InternalServerError"}), (503, "not an object")])
 async def test_a_fault_that_passes_is_tried_again(http: HttpClient, fault: tuple[int, object]) -> None:
-    ssm = Ssm(fault, fault, found(KEY))
+    ssm = Ssm(fault, fault, fault, found(KEY))
     async with WireServer(ssm.talk) as server:
         assert await store(http, server).read(NAME) == KEY
 
 
 @pytest.mark.parametrize(
     ("answers", "asked", "sentence"),
-    [([DENIED], 1, "AccessDeniedException"), ([BUSY], 3, "ThrottlingException"), ([(502, [])], 3, "502")],
+    [([DENIED], 1, "AccessDeniedException"), ([BUSY], 4, "ThrottlingException"), ([(502, [])], 4, "502")],
 )
 async def test_a_fault_that_stays_is_named_without_its_text(
     http: HttpClient, answers: list[tuple[int, object]], asked: int, sentence: str
@@ -130,7 +130,7 @@ async def test_a_fault_that_stays_is_named_without_its_text(
         assert KEY not in caught.value.message
         assert len(ssm.bodies) == asked
         with pytest.raises(StoreError, match=sentence):
-            await ClientSecret(kept)()
+            await kept.read()
 
 
 @pytest.mark.parametrize("answer", [{"Parameter": KEY}, {}, [KEY]])
@@ -149,12 +149,27 @@ async def test_a_store_that_is_not_there(http: HttpClient, unused_tcp_port: int)
         await nowhere.read(NAME)
 
 
-async def test_a_clients_secret_and_its_absence(http: HttpClient) -> None:
-    async with WireServer(Ssm(found("client-secret")).talk) as server:
-        assert await ClientSecret(KeptParameter(store(http, server), NAME))() == "client-secret"
-    async with WireServer(Ssm(MISSING).talk) as server:
-        with pytest.raises(StoreError, match="no secret for signing in yet"):
-            await ClientSecret(KeptParameter(store(http, server), NAME))()
+async def test_what_is_known_serves_on_while_aws_cannot_be_asked(http: HttpClient) -> None:
+    now = 1000.0
+    ssm = Ssm(found(KEY), DENIED, found("sk-the-next"))
+    async with WireServer(ssm.talk) as server:
+        kept = KeptParameter(store(http, server), NAME, clock=lambda: now)
+        assert await kept.read() == KEY
+        kept.forget()
+        assert [await kept.read() for _ in range(3)] == [KEY] * 3
+        assert len(ssm.bodies) == 2
+        now += 11
+        assert await kept.read() == "sk-the-next"
+
+
+async def test_a_clock_that_was_set_back_keeps_nothing_longer(http: HttpClient) -> None:
+    now = 10_000.0
+    ssm = Ssm(found(KEY), found("sk-the-next"))
+    async with WireServer(ssm.talk) as server:
+        kept = KeptParameter(store(http, server), NAME, clock=lambda: now)
+        assert await kept.read() == KEY
+        now -= 1
+        assert await kept.read() == "sk-the-next"
 
 
 # ---------------------------------------------------------------- credentials after a start from a snapshot

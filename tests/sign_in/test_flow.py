@@ -19,6 +19,7 @@ from daehwa.accounts.errors import (
 from daehwa.conversation.errors import InvalidRequest
 from daehwa.conversation.ids import now_ms
 from daehwa.sign_in.flow import ATTEMPT_SECONDS, SESSION_SECONDS, ProviderAnswer
+from daehwa.sign_in.settings import ReadSecret
 from daehwa.sign_in.tokens import challenge, digest, is_token, new_token
 
 MINUTE = 60_000
@@ -596,8 +597,13 @@ async def test_a_wrong_secret_is_told_without_naming_it(desk: Desk) -> None:
     assert "a secret" not in sentence
 
 
-async def test_a_public_client_has_none(desk: Desk) -> None:
-    desk.made(client_secret=None)
+async def no_secret() -> None:
+    """Read a secret that is kept nowhere."""
+
+
+@pytest.mark.parametrize("read_secret", [None, no_secret])
+async def test_a_public_client_has_none(desk: Desk, read_secret: ReadSecret | None) -> None:
+    desk.made(client_secret=read_secret)
     desk.issuer.secret = None
     await desk.signed_in()
 

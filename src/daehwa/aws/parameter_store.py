@@ -1,6 +1,8 @@
 """Secrets out of SSM's parameter store: read at the first need, kept a while in memory, never logged."""
 
 import asyncio
+import logging
+import random
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -16,12 +18,16 @@ from daehwa.http_client.errors import HttpError
 KEPT_SECONDS = 300.0
 MISSING_SECONDS = 2.0
 """How long it is believed that a parameter is missing: short, so that one that is set works at once."""
+AGAIN_SECONDS = 10.0
+"""When it is asked again after AWS could not be, while the text of before serves on."""
 
 _OK, _SERVER_FAULT = 200, 500
-_PAUSES = (0.1, 0.4)
+_PAUSES = (0.2, 0.6, 1.2)
+"""At most: forty reads a second are allowed, and many functions that start at once must not come again at once."""
 _SECONDS = 5.0
 _MISSING = frozenset({"ParameterNotFound", "ParameterVersionNotFound"})
 _THROTTLED = frozenset({"ThrottlingException", "TooManyUpdates"})
+_log = logging.getLogger("daehwa.aws")
 
 
 class _Parameter(msgspec.Struct, frozen=True, rename="pascal"):
@@ -65,7 +71,7 @@ class ParameterStore:
                     f"AWS does not give the parameter '{name}' ({fault or answer.status}). Check the function's "
                     "rights, or deploy again."
                 )
-            await asyncio.sleep(pause)
+            await asyncio.sleep(random.uniform(0, pause))  # noqa: S311 - spreads attempts, guards nothing
 
     async def _asked(self, name: str) -> HttpAnswer:
         body = msgspec.json.encode({"Name": name, "WithDecryption": True})
@@ -83,7 +89,7 @@ class ParameterStore:
 
 
 class KeptParameter:
-    """One parameter, kept in memory for some minutes."""
+    """One parameter, kept in memory for some minutes, and longer while AWS cannot be asked."""
 
     def __init__(self, store: ParameterStore, name: str, *, clock: Callable[[], float] = time.time) -> None:
         self.name = name
@@ -94,12 +100,23 @@ class KeptParameter:
         self._reading = asyncio.Lock()
 
     async def read(self) -> str | None:
-        """Return its text, None where it is missing. Raise `StoreError`."""
+        """Return its text, None where it is missing. Raise `StoreError` where nothing is known of it."""
         async with self._reading:
             if not 0 < self._until - self._clock() <= KEPT_SECONDS:  # a clock that was set back does not keep it longer
-                self._text = await self._store.read(self.name)
-                self._until = self._clock() + (MISSING_SECONDS if self._text is None else KEPT_SECONDS)
+                self._until = self._clock() + await self._refreshed()
             return self._text
+
+    async def _refreshed(self) -> float:
+        """Read it, and return for how many seconds that holds."""
+        try:
+            self._text = await self._store.read(self.name)
+        except StoreError as error:
+            if self._text is None:
+                raise
+            # It is most likely right still, and better than no answer to anybody.
+            _log.warning("the parameter '%s' is used as it was: %s", self.name, error.message)
+            return AGAIN_SECONDS
+        return MISSING_SECONDS if self._text is None else KEPT_SECONDS
 
     def forget(self) -> None:
         """Read it anew at the next need."""
@@ -125,22 +142,6 @@ class UpstreamKey:
     def forget(self) -> None:
         """Read it anew at the next need: the upstream does not accept it."""
         self._parameter.forget()
-
-
-class ClientSecret:
-    """The secret of this program as a client of an identity provider, out of a parameter."""
-
-    def __init__(self, parameter: KeptParameter) -> None:
-        self._parameter = parameter
-
-    async def __call__(self) -> str:
-        """Return the secret. Raise `StoreError`."""
-        secret = await self._parameter.read()
-        if secret is None:
-            raise StoreError(
-                f"There is no secret for signing in yet: the parameter '{self._parameter.name}' is empty. Deploy again."
-            )
-        return secret
 
 
 def _value(body: bytes) -> str:

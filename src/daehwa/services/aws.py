@@ -10,7 +10,7 @@ import sys
 
 from daehwa import __version__
 from daehwa.aws.credentials import LentCredentials, ReadCredentials, known_credentials
-from daehwa.aws.parameter_store import ClientSecret, KeptParameter, ParameterStore, UpstreamKey
+from daehwa.aws.parameter_store import KeptParameter, ParameterStore, UpstreamKey
 from daehwa.aws.signature import AwsCredentials
 from daehwa.conversation.errors import DaehwaError
 from daehwa.conversation.ids import new_id
@@ -82,7 +82,8 @@ class FunctionServices:
         if configured is None or public_url is None:  # the settings of this home are refused without them
             raise SettingsError("On AWS everybody has to sign in. Deploy again.")
         name = configured.secret_parameter
-        secret = None if name is None else ClientSecret(KeptParameter(self._parameters, name))
+        # There may be no such parameter: its name is known before anybody knows whether the provider gives a secret.
+        secret = None if name is None else KeptParameter(self._parameters, name).read
         return build_sign_in(configured, public_url, DynamoAccounts(self.store.table), self._http, secret)
 
     async def aclose(self) -> None:

@@ -16,9 +16,10 @@ class SignInSettings(Unshown, frozen=True, kw_only=True):
 
     `issuer` is the provider's address exactly as its discovery document says it, `public_url` this site's own origin
     ("https://chat.example.com", no slash at the end). `client_secret` is asked when a token is fetched, so it may be
-    read late, and cached, by whoever gives it; None, here or as its answer, for a public client. `allowed_emails` holds addresses, domains
-    ("@example.com") or "*"; `admin_emails` may come in too, as admins. `logout_url` is where the provider ends its own
-    session where it does not announce that, as with Cognito: the client's id and our address are added to it.
+    read late, and cached, by whoever gives it; None, here or as its answer, for a public client. `allowed_emails`
+    holds addresses, domains ("@example.com") or "*"; `admin_emails` may come in too, as admins. `logout_url` is where
+    the provider ends its own session where it does not announce that, as with Cognito: the client's id and our address
+    are added to it.
     """
 
     issuer: str
