@@ -64,6 +64,7 @@ def test_the_function_reads_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         (without("DAEHWA_SIGN_IN_ALLOWED_EMAILS"), "nobody may sign in"),
         ({**FUNCTION, "DAEHWA_PUBLIC_URL": "https://a.b/path"}, "without any path"),
         ({**FUNCTION, "DAEHWA_BASE_URL": "nothing"}, 'DAEHWA_BASE_URL: the address "nothing" cannot be used'),
+        ({**FUNCTION, "DAEHWA_SIGN_IN_CLIENT_SECRET_ENV": "HOME", "HOME": "x"}, "would read the secret"),
         ({**FUNCTION, "DAEHWA_SIGN_IN_ISUER": "x"}, "Did you mean 'DAEHWA_SIGN_IN_ISSUER'?"),
     ],
 )
@@ -86,6 +87,7 @@ def test_a_fault_of_the_functions_settings_is_named(environment: Mapping[str, st
         ('[sign_in]\nclient_secret = "s3cret"', {}, "line 2: a secret does not belong in the file"),
         ('[sign_in]\nisuer = "x"', {}, "line 2: [sign_in] has no setting 'isuer'. Did you mean 'issuer'?"),
         ('[[providers]]\nname = "a"\n[sign_in]\nissuer = 5', {}, "line 4: issuer is 5, which is not allowed"),
+        (SIGN_IN + 'secret_parameter = "/a/b"', {}, "client_secret_env names the environment variable"),
         (SIGN_IN + 'client_secret_env = "NO_SUCH"', {}, "line 5: the client's secret is taken from"),
     ],
 )

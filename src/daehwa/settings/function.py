@@ -68,6 +68,11 @@ def check_home(settings: Settings, sources: Mapping[str, str], sign_in: Configur
                     f"{sources[name]}: {name} is for the home on AWS alone. Here, OPENAI_BASE_URL or a table "
                     "[[providers]] names an upstream and its models; take this setting out."
                 )
+        if sign_in is not None and sign_in.secret_parameter is not None:
+            raise SettingsError(
+                "secret_parameter of [sign_in] is for the home on AWS alone. Here, client_secret_env names the "
+                "environment variable that holds the client's secret; take this setting out."
+            )
         return
     if sources["home"] != HOME_VARIABLE:
         raise SettingsError(
@@ -81,6 +86,11 @@ def check_home(settings: Settings, sources: Mapping[str, str], sign_in: Configur
         raise SettingsError(
             "DAEHWA_SIGN_IN_ISSUER is not set, and on AWS everybody has to sign in: whoever knows the address could "
             "read everything. Deploy again."
+        )
+    if sign_in.secret is not None:
+        raise SettingsError(
+            "DAEHWA_SIGN_IN_CLIENT_SECRET_ENV is for the home on one machine: whoever may look at the function would "
+            "read the secret. Deploy again; DAEHWA_SIGN_IN_SECRET_PARAMETER says where it is kept."
         )
 
 
