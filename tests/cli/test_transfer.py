@@ -94,3 +94,16 @@ async def test_conversations_of_a_stranger_need_a_new_owner(talkative: Program, 
     assert "Nobody here is known as 'a@example.org'" in nobody.err
     came = await talkative.run("import", "theirs.jsonl", *other, "--owner", "owner")
     assert "2 added" in came.err
+
+
+async def test_a_long_way_is_told_now_and_then(program: Program, tmp_path: Path) -> None:
+    folder = DataFolder(program.data)
+    folder.prepare()
+    store = await SqliteStore.open(folder.database)
+    for number in range(203):
+        await ask(store, f"question {number}", "answer", owner=OWNER)
+    await store.aclose()
+    out = await program.run("export", "all.jsonl")
+    assert out.err.splitlines()[:-1] == [f"  {count} conversations with {2 * count} messages …" for count in (100, 200)]
+    came = await program.run("import", "all.jsonl", "--data-dir", str(tmp_path / "other"))
+    assert came.err.count("…") == 1, "eight at a time"

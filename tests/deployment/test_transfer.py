@@ -97,6 +97,8 @@ def test_all_conversations_go_to_aws_and_come_back_the_same(account: Account, tm
     refused = run(account, "import", "all.jsonl", "--table", TABLE)
     assert "'owner', who is not known here" in refused.said
     assert "once that person has signed in" in refused.said
+    nobody = run(account, "import", "all.jsonl", "--table", TABLE, "--owner", OWNER)
+    assert "Nobody here is known as 'owner'" in nobody.said
     asyncio.run(person(account, "kim@example.org"))
     sent = run(account, "import", "all.jsonl", "--table", TABLE, "--owner", "kim@example.org")
     assert "12 added, 0 brought up to date, 0 there already" in sent.said

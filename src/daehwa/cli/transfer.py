@@ -72,10 +72,10 @@ async def _export(target: Path, place: Place, owner: str | None) -> Moved:
     opened = await _open(place)
     try:
         people = await opened.people()
-        chosen = None if owner is None else _found(owner, people)
+        chosen = None if owner is None else _found(owner, people, is_local=not place.is_on_aws)
         head = Head.of(__version__, {person: email for person, email in people.items() if email})
         with _new_file(target) as out:
-            return await export_conversations(opened.archive, out, head=head, owner=chosen, progress=_show)
+            return await export_conversations(opened.archive, out, head=head, owner=chosen, progress=_Progress())
     finally:
         await opened.aclose()
 
@@ -84,11 +84,12 @@ async def _import(source: Path, place: Place, owner: str | None) -> Moved:
     opened = await _open(place)
     try:
         people = await opened.people()
-        chosen = None if owner is None else _found(owner, people)
+        is_local = not place.is_on_aws
+        chosen = None if owner is None else _found(owner, people, is_local=is_local)
         with _reading(source) as file:
             head = read_head(file)
-            to = _owners(head, people, chosen, is_local=not place.is_on_aws)
-            return await import_conversations(opened.archive, file, owner=to, progress=_show)
+            to = _owners(head, people, chosen, is_local=is_local)
+            return await import_conversations(opened.archive, file, owner=to, progress=_Progress())
     finally:
         await opened.aclose()
 
@@ -114,13 +115,13 @@ def _owners(head: Head, people: dict[str, str], chosen: str | None, *, is_local:
     return to
 
 
-def _found(owner: str, people: dict[str, str]) -> str:
-    if owner == OWNER:
+def _found(owner: str, people: dict[str, str], *, is_local: bool) -> str:
+    if is_local and owner == OWNER:
         return owner
     for person, email in people.items():
         if owner in {person, email}:
             return person
-    raise Refusal(f"Nobody here is known as '{owner}'. Give --owner {_choices(people, is_local=True)}.")
+    raise Refusal(f"Nobody here is known as '{owner}'. Give --owner {_choices(people, is_local=is_local)}.")
 
 
 def _choices(people: dict[str, str], *, is_local: bool) -> str:
@@ -191,11 +192,18 @@ def _reading(source: Path) -> Iterator[BinaryIO]:
         yield file
 
 
-def _show(moved: Moved) -> None:
-    if sys.stderr.isatty():
-        print(f"\r  {_counted(moved)} …", end="\r", file=sys.stderr, flush=True)  # noqa: T201 - one line, written over
-    elif moved.conversations % _EVERY == 0:
-        tell(f"  {_counted(moved)} …")
+class _Progress:
+    """Says how far it has come: on a terminal in a line that is written over, elsewhere now and then."""
+
+    def __init__(self) -> None:
+        self._told = 0
+
+    def __call__(self, moved: Moved) -> None:
+        if sys.stderr.isatty():
+            print(f"\r  {_counted(moved)} …", end="\r", file=sys.stderr, flush=True)  # noqa: T201 - see above
+        elif moved.conversations - self._told >= _EVERY:
+            self._told = moved.conversations
+            tell(f"  {_counted(moved)} …")
 
 
 def _counted(moved: Moved) -> str:
