@@ -11,6 +11,8 @@ from cli.conftest import Program
 from oidc.provider import a_provider
 from yarl import URL
 
+from daehwa.services.local import OWNER
+
 SECRET = "only in the environment"
 
 
@@ -60,6 +62,7 @@ async def test_who_signed_in_stays_so_over_a_restart(tmp_path: Path, browser: ai
             assert (await arrive(browser, site / "auth" / "sign-in")).path == "/chat.html"
             status, mina = await me(browser, site)
             assert (status, mina["email"], mina["role"]) == (200, "mina@example.com", "admin")
+            assert mina["id"] == OWNER, "what was asked before sign-in, and at the terminal, is the first admin's"
             ended = await serving.end()
         assert SECRET not in ended.out + ended.err
         assert "code=" not in ended.out + ended.err

@@ -49,7 +49,9 @@ __all__ = [
 BuiltProvider: TypeAlias = OpenAIWireProvider | EmbeddedProvider
 
 OWNER = "owner"
-"""Whose conversations these are while there are no accounts; the server's user has the same id."""
+"""Whose conversations these are while there are no accounts, and always those of `daehwa ask`: the server's user has
+the same id, and so has the first admin who signs in.
+"""
 SERVER_RUNNER = "server"
 RESTORABLE_MS = 10 * 60_000
 SWEEP_SECONDS = 30.0
@@ -72,7 +74,7 @@ class Services:
     async def open(cls, loaded: LoadedSettings, folder: DataFolder, *, runner: str) -> Self:
         """Open the store and build all that is needed around it; nothing is asked of any provider yet."""
         store = await SqliteStore.open(folder.database, holding=folder.held_to_migrate)
-        return cls(store, SqliteAccounts(store), loaded, runner)
+        return cls(store, SqliteAccounts(store, first_admin=OWNER), loaded, runner)
 
     def sign_in(self, configured: ConfiguredSignIn | None, public_url: str) -> SignIn | None:
         """Return signing in, where it is configured. Raise `SignInMisconfigured`."""

@@ -18,14 +18,20 @@ _EXPIRING = ("sessions", "sign_in_attempts")
 
 
 class SqliteAccounts:
-    """An `AccountStore` beside the conversations of a `SqliteStore`, which opens and closes the file."""
+    """An `AccountStore` beside the conversations of a `SqliteStore`, which opens and closes the file.
 
-    def __init__(self, store: SqliteStore) -> None:
+    `first_admin` is the id of the first admin who signs in, where it is given: who owned everything before there was
+    anybody to sign in then goes on owning it.
+    """
+
+    def __init__(self, store: SqliteStore, *, first_admin: str | None = None) -> None:
         self._writer = store.writer
         self._reader = store.reader
+        self._first_admin = first_admin
 
     async def sign_in(self, profile: Profile, *, role: Role | None, now: int) -> User:
-        return await self._writer.run(partial(_sign_in, profile=storable(profile), role=role, now=now))
+        first = self._first_admin if role == "admin" else None
+        return await self._writer.run(partial(_sign_in, profile=storable(profile), role=role, now=now, first=first))
 
     async def get_user(self, user: str) -> User | None:
         return await self._reader.run(partial(_get_user, user=user))
@@ -65,13 +71,14 @@ def _user_of(row: Sequence[Any]) -> User:
     )
 
 
-def _sign_in(database: sqlite3.Connection, profile: Profile, role: Role | None, now: int) -> User:
+def _sign_in(database: sqlite3.Connection, profile: Profile, role: Role | None, now: int, first: str | None) -> User:
     person = (profile.issuer, profile.subject)
+    new = new_id() if first is None or _get_user(database, first) is not None else first
     database.execute(
         "INSERT INTO users (id, issuer, subject, email, name, role, created, last_seen) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (issuer, subject) DO UPDATE SET "
         "email = excluded.email, name = excluded.name, role = coalesce(?, role), last_seen = excluded.last_seen",
-        (new_id(), *person, profile.email, profile.name, role or "member", now, now, role),
+        (new, *person, profile.email, profile.name, role or "member", now, now, role),
     )
     row = database.execute(f"SELECT {_USER} FROM users u WHERE issuer = ? AND subject = ?", person).fetchone()
     return _user_of(row)
