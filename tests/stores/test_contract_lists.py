@@ -177,6 +177,18 @@ async def test_purging_removes_what_was_deleted_before(store: ConversationStore)
     assert (await store.begin_turn(again)).created
 
 
+async def test_a_few_are_purged_at_a_time_the_oldest_first(store: ConversationStore) -> None:
+    names = [(await ask(store, f"gone {n}")).conversation.id for n in range(3)]
+    for name in (names[1], names[2], names[0]):
+        await store.delete_conversation(ME, name)
+        await asyncio.sleep(0.002)
+    assert await store.purge_deleted(before=now_ms() + 1000, limit=2) == 2
+    assert (await store.restore_conversation(ME, names[0])).title == "gone 0"
+    await store.delete_conversation(ME, names[0])
+    assert await store.purge_deleted(before=now_ms() + 1000, limit=2) == 1
+    assert await store.purge_deleted(before=now_ms() + 1000, limit=2) == 0
+
+
 async def test_a_large_conversation_is_purged_whole_while_others_write(store: ConversationStore) -> None:
     origin = MemoryStore()
     begun = await ask(origin, "root")

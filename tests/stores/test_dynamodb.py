@@ -1,6 +1,7 @@
 """What is DynamoDB's own: long texts in pieces, faults of the network and of the service, other processes, its cost."""
 
 import asyncio
+import contextlib
 import random
 import subprocess
 import sys
@@ -120,6 +121,22 @@ async def test_purging_leaves_nothing_behind(bed: Bed) -> None:
     assert await store.purge_deleted(before=now_ms() + 1000) == 1
     page = await store.table._client.scan_single_page(bed.name)
     assert page.items == []
+
+
+async def test_a_purge_that_is_broken_off_wherever_it_is_goes_on_later(bed: Bed) -> None:
+    store, sent = bed.open()
+    begun = await ask(store, hard_to_compress(50_000), hard_to_compress(30_000, 2), title="long")
+    await store.delete_conversation(ME, begun.conversation.id)
+    for milliseconds in range(1, 30, 3):
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(milliseconds / 1000):
+                await store.purge_deleted(before=now_ms() + 1000, limit=3)
+    await store.purge_deleted(before=now_ms() + 1000, limit=3)
+    page = await store.table._client.scan_single_page(bed.name)
+    assert page.items == []
+    sent.sent.clear()
+    assert await store.purge_deleted(before=now_ms() + 1000, limit=3) == 0
+    assert [action for action, _ in sent.sent] == ["Query"], "where there is nothing to do, it costs one request"
 
 
 # ------------------------------------------------------------ faults

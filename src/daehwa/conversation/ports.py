@@ -275,8 +275,12 @@ class ConversationStore(Protocol):
         """Undo a deletion; of one that is not deleted, a no-op. Raise `ConversationNotFound` when it is purged."""
         ...
 
-    async def purge_deleted(self, *, before: int) -> int:
-        """Remove for good what was deleted before this time (ms), search index included. Return how many."""
+    async def purge_deleted(self, *, before: int, limit: int | None = None) -> int:
+        """Remove for good what was deleted before this time (ms), search index included; at most `limit` of them, the
+        oldest first. Return how many.
+
+        What a call that is cancelled does not come to the end of, a later one goes on with.
+        """
         ...
 
     async def aclose(self) -> None:

@@ -17,6 +17,7 @@ from daehwa.conversation.errors import (
 )
 from daehwa.conversation.messages import Message
 from daehwa.conversation.ports import ConversationStore, ModelCatalogue
+from daehwa.conversation.purging import PurgeInPassing
 from daehwa.conversation.running import RunningTurns
 from daehwa.server.access_log import AccessLog
 from daehwa.server.api import shapes
@@ -65,14 +66,17 @@ def create_app(
     catalogue: ModelCatalogue,
     options: ServerOptions,
     sign_in: SignIn | None = None,
+    purge: PurgeInPassing | None = None,
 ) -> App:
-    """Return the application. Without `sign_in`, whoever reaches it is its owner."""
+    """Return the application. Without `sign_in`, whoever reaches it is its owner. `purge` is for a home that has no
+    other time to remove what was deleted.
+    """
     openapi = OpenApi(options.version)
     identity = Identity(sign_in, options)
     operations = (
         *_home(MeApi(catalogue, options, has_sign_in=sign_in is not None), ModelsApi(catalogue)),
         *_auth(AuthApi(sign_in, identity)),
-        *_conversations(ConversationsApi(store, running, options)),
+        *_conversations(ConversationsApi(store, running, options, purge)),
         *_turns(TurnsApi(store, running, options)),
         Operation("GET", "/api/openapi.json", openapi.get_openapi, answers=(dict,)),
     )

@@ -14,6 +14,7 @@ from daehwa.aws.parameter_store import KeptParameter, ParameterStore, UpstreamKe
 from daehwa.aws.signature import AwsCredentials
 from daehwa.conversation.errors import DaehwaError
 from daehwa.conversation.ids import new_id
+from daehwa.conversation.purging import PurgeInPassing
 from daehwa.conversation.running import RunningOptions, RunningTurns
 from daehwa.http_client.client import HttpClient
 from daehwa.http_client.tls import trusted_authorities
@@ -21,7 +22,7 @@ from daehwa.providers.catalogue import Catalogue
 from daehwa.providers.pacing import Beat
 from daehwa.server.access_log import configure_logging
 from daehwa.server.app import create_app
-from daehwa.server.options import ServerOptions
+from daehwa.server.options import Limits, ServerOptions
 from daehwa.server.run import bind
 from daehwa.server.run import serve as serve_app
 from daehwa.services.upstreams import build_sign_in, build_upstream
@@ -33,6 +34,8 @@ from daehwa.stores.dynamodb_client import Transport
 
 OPTIONS = RunningOptions(checkpoint=2.0, follower_heartbeat=8.0, stored_heartbeat=8.0, store_poll=1.0)
 """Each checkpoint is a paid write that also reads the stop flag; proxies on the way give up after 30 s of silence."""
+LIMITS = Limits(body_bytes=4_500_000)
+"""Lambda takes events of 6 MB, and a body stands in its event as base64: 4 bytes for 3."""
 
 
 class FunctionServices:
@@ -73,8 +76,10 @@ class FunctionServices:
                 home="aws",
                 allowed_hosts=settings.allowed_hosts,
                 public_url=settings.public_url,
+                limits=LIMITS,
             ),
             sign_in=self._sign_in(loaded),
+            purge=PurgeInPassing(self.store),
         )
 
     def _sign_in(self, loaded: LoadedSettings) -> SignIn:

@@ -14,6 +14,7 @@ from daehwa.accounts.ports import AccountStore
 from daehwa.conversation.errors import DaehwaError, ModelNotFound
 from daehwa.conversation.ids import now_ms
 from daehwa.conversation.ports import ConversationStore, Provider
+from daehwa.conversation.purging import RESTORABLE_MS
 from daehwa.conversation.running import RunningTurns
 from daehwa.data_folder import DataFolder
 from daehwa.providers.catalogue import Catalogue
@@ -53,7 +54,6 @@ OWNER = "owner"
 the same id, and so has the first admin who signs in.
 """
 SERVER_RUNNER = "server"
-RESTORABLE_MS = 10 * 60_000
 SWEEP_SECONDS = 30.0
 SWEEPS_PER_PURGE = 20
 

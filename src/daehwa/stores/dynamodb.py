@@ -110,10 +110,10 @@ class DynamoStore:
     async def restore_conversation(self, owner: str, conversation: str) -> Conversation:
         return await self._conversations.restore(owner, conversation)
 
-    async def purge_deleted(self, *, before: int) -> int:
+    async def purge_deleted(self, *, before: int, limit: int | None = None) -> int:
         """One after the other; what this does not come to the end of, the next purge goes on with."""
         count = 0
-        for listed in await self._conversations.deleted_before(before):
+        for listed in await self._conversations.deleted_before(before, limit):
             if not await self._conversations.begin_purge(listed):
                 continue
             conversation = conversation_id(listed)

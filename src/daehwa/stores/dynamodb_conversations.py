@@ -144,10 +144,10 @@ class DynamoConversations:
 
     # ------------------------------------------------------------ removing for good
 
-    async def deleted_before(self, before: int) -> list[Item]:
-        """Return what was deleted before a time, and what an earlier purge did not come to the end of."""
+    async def deleted_before(self, before: int, limit: int | None) -> list[Item]:
+        """Return what an earlier purge did not come to the end of, and then what was deleted before a time."""
         condition = HashKey(names.LIST, names.DELETED_LIST) & RangeKey(names.ORDER).lt(names.moment_order(before))
-        return await self._table.query_list(condition)
+        return await self._table.query_list(condition, limit=limit)
 
     async def begin_purge(self, listed: Item) -> bool:
         """Make sure that a conversation cannot be restored any more; return whether it is still to be purged."""

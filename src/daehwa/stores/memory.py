@@ -216,10 +216,9 @@ class MemoryStore:
         kept.deleted = None
         return kept.value
 
-    async def purge_deleted(self, *, before: int) -> int:
-        gone = {
-            name for name, kept in self._conversations.items() if kept.deleted is not None and kept.deleted < before
-        }
+    async def purge_deleted(self, *, before: int, limit: int | None = None) -> int:
+        deleted = [(kept.deleted, name) for name, kept in self._conversations.items() if kept.deleted is not None]
+        gone = {name for at, name in sorted(deleted)[:limit] if at < before}
         self._conversations = {name: kept for name, kept in self._conversations.items() if name not in gone}
         self._messages = {name: kept for name, kept in self._messages.items() if kept.value.conversation not in gone}
         return len(gone)

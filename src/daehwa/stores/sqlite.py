@@ -133,9 +133,9 @@ class SqliteStore:
             partial(conversations.restore_conversation, owner=owner, conversation=conversation)
         )
 
-    async def purge_deleted(self, *, before: int) -> int:
+    async def purge_deleted(self, *, before: int, limit: int | None = None) -> int:
         """In small pieces, between which others write; at its end no copy of the text is left in the files."""
-        chosen = await self._writer.run(partial(conversations.begin_purge, before=before))
+        chosen = await self._writer.run(partial(conversations.begin_purge, before=before, limit=limit))
         if not chosen:
             return 0
         for conversation in chosen:

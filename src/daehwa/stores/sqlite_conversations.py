@@ -108,9 +108,12 @@ def restore_conversation(database: sqlite3.Connection, owner: str, conversation:
     return conversation_of(owned_conversation(database, owner, conversation))
 
 
-def begin_purge(database: sqlite3.Connection, before: int) -> list[int]:
+def begin_purge(database: sqlite3.Connection, before: int, limit: int | None) -> list[int]:
     """Choose what is purged, for good: it cannot be restored any more."""
-    rows = database.execute("SELECT seq FROM conversations WHERE deleted < ?", (before,)).fetchall()
+    rows = database.execute(
+        "SELECT seq FROM conversations WHERE deleted < ? ORDER BY deleted LIMIT ?",
+        (before, -1 if limit is None else limit),  # SQLite's word for all of them
+    ).fetchall()
     database.executemany("UPDATE conversations SET deleted = ? WHERE seq = ?", [(BEING_PURGED, row[0]) for row in rows])
     return [row[0] for row in rows]
 

@@ -3,6 +3,7 @@
 from daehwa.conversation.errors import InvalidRequest, TooMuch
 from daehwa.conversation.ids import checked_id
 from daehwa.conversation.ports import ConversationChanges, ConversationStore
+from daehwa.conversation.purging import PurgeInPassing
 from daehwa.conversation.running import RunningTurns
 from daehwa.server.api import shapes
 from daehwa.server.api.shapes import ConversationPage, OpenedConversation, SearchHit, SearchHits, without_owner
@@ -14,10 +15,17 @@ from daehwa.server.options import ServerOptions
 class ConversationsApi:
     """The operations on conversations."""
 
-    def __init__(self, store: ConversationStore, running: RunningTurns, options: ServerOptions) -> None:
+    def __init__(
+        self,
+        store: ConversationStore,
+        running: RunningTurns,
+        options: ServerOptions,
+        purge: PurgeInPassing | None = None,
+    ) -> None:
         self._store = store
         self._running = running
         self._options = options
+        self._purge = purge
 
     async def list_conversations(self, request: Request) -> Response:
         """List conversations, pinned first and then newest; with `query`, search their titles and text."""
@@ -27,6 +35,8 @@ class ConversationsApi:
         page = await self._store.list_conversations(
             request.user.id, archived=asked.archived, after=asked.after, limit=asked.limit
         )
+        if asked.after is None:
+            await self._purge_some()
         return json_response(ConversationPage(tuple(map(without_owner, page.conversations)), page.after))
 
     async def _search(self, owner: str, asked: shapes.ConversationsQuery) -> Response:
@@ -60,12 +70,17 @@ class ConversationsApi:
         conversation = _conversation_id(request)
         await self._store.delete_conversation(request.user.id, conversation)
         await self._running.stop_all(request.user.id, conversation)
+        await self._purge_some()
         return Response(204)
 
     async def restore_conversation(self, request: Request) -> Response:
         """Undo a deletion."""
         restored = await self._store.restore_conversation(request.user.id, _conversation_id(request))
         return json_response(without_owner(restored))
+
+    async def _purge_some(self) -> None:
+        if self._purge is not None:
+            await self._purge.remove_some()
 
     def _checked_title(self, title: str) -> str:
         line = " ".join(title.split())
