@@ -12,7 +12,7 @@ import pytest
 from aws.home import COOKIE, OPENAI_KEY, PUBLIC_URL, AwsHome, arrived, continuing, read
 from lambda_bed.edge import Edge
 from lambda_bed.errors import Failed
-from lambda_bed.events import event, request
+from lambda_bed.events import EVENT_BYTES, event, request
 from lambda_bed.gateway import ApiGateway
 from server.serving import Frame, Json, asked, text_of
 from upstream import DONE, ROLE, Step, ending, stream, text
@@ -67,6 +67,11 @@ async def test_answers_that_do_not_stream_have_their_status_and_their_json(home:
     status, answer = await home.call("GET", f"/api/conversations/{new_id()}")
     assert (status, answer["error"]["type"]) == (404, "conversation_not_found")
     assert (await home.call("POST", "/api/turns", {"no": "turn"}))[0] == 400
+    most = me["limits"]["body_bytes"]
+    assert most * 4 / 3 < EVENT_BYTES - 100_000, "as base64 in an event, with room for the headers"
+    status, answer = await home.call("POST", "/api/turns", {"long": "a" * most})
+    assert (status, answer["error"]["type"]) == (413, "too_large")
+    assert answer["error"]["message"] == "The request is too long: at most 4,500,000 bytes are accepted."
     assert (await home.call("PUT", "/api/me"))[0] == 405
     invocation = await home.invoke("HEAD", "/healthz")
     assert ((await invocation.metadata()).status, await invocation.body()) == (200, b"")
