@@ -232,6 +232,15 @@ async def test_replies_are_interrupted_by_heartbeat_or_runner(store: Conversatio
     assert states == ["streaming", "interrupted", "interrupted", "streaming", "complete"]
 
 
+async def test_replies_of_one_conversation_are_interrupted_and_no_others(store: ConversationStore) -> None:
+    here, there = [(await store.begin_turn(make_turn(runner="gone"))).reply for _ in range(2)]
+    await store.save_checkpoints([grown(here, "a", at=999), grown(there, "b", at=999)])
+    assert await store.interrupt_replies(heartbeat_before=1000, conversation=new_id()) == 0
+    assert await store.interrupt_replies(heartbeat_before=1000, runner="gone", conversation=here.conversation) == 1
+    states = [(await store.get_message(ME, reply.id)).status for reply in (here, there)]
+    assert states == ["interrupted", "streaming"]
+
+
 async def test_a_stop_is_told_with_the_next_checkpoint(store: ConversationStore) -> None:
     one, two = [(await store.begin_turn(make_turn())).reply for _ in range(2)]
     assert await store.request_stop(ME, one.id) == one

@@ -217,9 +217,12 @@ class ConversationStore(Protocol):
         """Ask whoever makes this reply to stop; return it as stored. Raise `MessageNotFound`."""
         ...
 
-    async def interrupt_replies(self, *, heartbeat_before: int, runner: str | None = None) -> int:
+    async def interrupt_replies(
+        self, *, heartbeat_before: int, runner: str | None = None, conversation: str | None = None
+    ) -> int:
         """Mark streaming replies "interrupted" whose heartbeat is older than `heartbeat_before` (ms) or whose runner
-        is `runner`; their text stays. Return how many.
+        is `runner`; their text stays. Return how many. Without `conversation` they are looked for in all of them,
+        which may take a store long: for a start, not for a request.
         """
         ...
 

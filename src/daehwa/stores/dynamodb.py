@@ -23,7 +23,7 @@ from daehwa.stores.dynamodb_archive import DynamoArchive
 from daehwa.stores.dynamodb_client import DynamoTable, gathered
 from daehwa.stores.dynamodb_conversation import ConversationLocks, owned_message, streaming_replies
 from daehwa.stores.dynamodb_conversations import DynamoConversations
-from daehwa.stores.dynamodb_items import conversation_id
+from daehwa.stores.dynamodb_items import conversation_id, message_id
 from daehwa.stores.dynamodb_search import DynamoSearch
 from daehwa.stores.dynamodb_table import OWNER
 from daehwa.stores.dynamodb_turns import DynamoTurns
@@ -75,8 +75,13 @@ class DynamoStore:
     async def request_stop(self, owner: str, reply: str) -> Message:
         return await self._turns.request_stop(owner, reply)
 
-    async def interrupt_replies(self, *, heartbeat_before: int, runner: str | None = None) -> int:
-        interrupted = await self._turns.interrupt(heartbeat_before, runner)
+    async def interrupt_replies(
+        self, *, heartbeat_before: int, runner: str | None = None, conversation: str | None = None
+    ) -> int:
+        """Without `conversation` the whole table is read: no list of running replies is kept, which every turn would
+        pay for. Who finds one that nobody makes has found it in its conversation.
+        """
+        interrupted = await self._turns.interrupt(heartbeat_before, runner, conversation)
         await gathered(map(self._index, interrupted))
         return len(interrupted)
 
@@ -105,7 +110,7 @@ class DynamoStore:
     async def delete_conversation(self, owner: str, conversation: str) -> None:
         await self._conversations.delete(owner, conversation)
         replies = await streaming_replies(self.table, conversation)
-        await gathered(self._turns.ask_to_stop(conversation, reply) for reply in replies)
+        await gathered(self._turns.ask_to_stop(conversation, message_id(reply)) for reply in replies)
 
     async def restore_conversation(self, owner: str, conversation: str) -> Conversation:
         return await self._conversations.restore(owner, conversation)

@@ -19,8 +19,9 @@ from daehwa.stores.dynamodb_conversation import (
     take_id,
 )
 from daehwa.stores.dynamodb_conversations import title_usage_attributes, title_usage_of
-from daehwa.stores.dynamodb_items import conversation_item, conversation_of, message_item, piece_items, text_of
+from daehwa.stores.dynamodb_items import conversation_item, conversation_of, message_item, piece_items
 from daehwa.stores.dynamodb_search import DynamoSearch
+from daehwa.stores.dynamodb_text import in_pieces
 from daehwa.stores.ordering import in_tree_order
 from daehwa.stores.records import storable
 
@@ -70,8 +71,8 @@ class DynamoArchive:
     async def _store_messages(self, messages: list[Message]) -> None:
         items = []
         for message in messages:
-            text = text_of(message.parts)
-            items += piece_items(message.conversation, message.id, text.earlier)
+            text = in_pieces(message.parts)
+            items += piece_items(message.conversation, message.id, text.new)
             items.append(message_item(message, text, None))
         await self._table.write_many(puts=items)
 

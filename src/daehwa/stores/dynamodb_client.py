@@ -247,6 +247,17 @@ class DynamoTable:
         """Return what all lists of the index hold, in no order, as it was a moment ago."""
         return await self._all_pages(partial(self._client.scan_single_page, self.name, index=LISTS), None)
 
+    async def scan(self, *, where: Condition, fields: Collection[str]) -> list[Item]:
+        """Read the whole table, and return these fields of what holds, in no order, as they are now."""
+        ask = partial(
+            self._client.scan_single_page,
+            self.name,
+            filter_expression=where,
+            projection=_projection(fields),
+            consistent_read=True,
+        )
+        return await self._all_pages(ask, None)
+
     async def _all_pages(self, ask: Callable[..., Awaitable[Page]], limit: int | None) -> list[Item]:
         items: list[Item] = []
         start: Item | None = None

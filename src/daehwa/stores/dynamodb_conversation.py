@@ -20,6 +20,7 @@ Item: TypeAlias = dict[str, Any]
 BEING_PURGED: Final = 0
 """`deleted` of a conversation whose messages are going: it cannot be restored, and a next purge goes on with it."""
 _LONGEST_ID: Final = 64
+_SIGNS_OF_LIFE: Final = (names.PARTITION_KEY, names.SORT_KEY, names.CREATED, names.HEARTBEAT, names.RUNNER)
 
 
 class StoredConversation:
@@ -132,11 +133,15 @@ async def take_id(table: DynamoTable, message: Message, param: str) -> None:
         raise IdTaken(param) from None
 
 
-async def streaming_replies(table: DynamoTable, conversation: str) -> list[str]:
-    """Return the ids of replies that are being made in a conversation."""
-    fields = (names.SORT_KEY, names.ROLE, names.STATUS)
-    heads = await table.query(_partition(conversation), where=is_streaming(), fields=fields)
-    return [message_id(head) for head in heads if is_head(head)]
+async def streaming_replies(table: DynamoTable, conversation: str | None) -> list[Item]:
+    """Return of the heads of replies that are being made what says whether they are: in one conversation, or in all,
+    for which the whole table is read.
+    """
+    if conversation is None:
+        return await table.scan(where=is_streaming(), fields=_SIGNS_OF_LIFE)
+    if not could_be_id(conversation):
+        return []
+    return await table.query(_partition(conversation), where=is_streaming(), fields=_SIGNS_OF_LIFE)
 
 
 def is_streaming() -> Condition:

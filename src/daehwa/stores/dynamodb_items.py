@@ -1,69 +1,32 @@
-"""Items of the table as values of the core, and back.
+"""Items of the table as values of the core, and back. A message's text lies in its head and in the pieces it names."""
 
-How this works and why. A message's parts are the one codec's JSON, cut into pieces and compressed piece by piece; the
-last piece stands in the message's own item, its head. Text only grows at its end, so an earlier piece never changes: it
-is written once, under a name made of its content, and the head lists the names. So no item comes near 400 KB,
-and a reader who finds a head finds what it names. The first pieces are as large as fits, compressed, into the kilobyte
-that one unit of writing pays: a checkpoint of most replies costs one unit, however far they have grown. Later ones are
-larger, for what is that long is seldom and should not be thousands of items.
-"""
-
-import hashlib
-import zlib
-from collections.abc import Iterable, Mapping
-from itertools import pairwise
-from typing import Any, Final, TypeAlias
-
-import msgspec
+from collections.abc import Mapping
+from typing import Any, TypeAlias
 
 from daehwa.conversation.errors import StoreError
-from daehwa.conversation.messages import Conversation, Message, Part
+from daehwa.conversation.messages import Conversation, Message
 from daehwa.stores import dynamodb_table as table
-from daehwa.stores.records import decode_failure, decode_parts, decode_usage, encode_parts, encode_value
+from daehwa.stores.dynamodb_text import Text, joined
+from daehwa.stores.records import decode_failure, decode_parts, decode_usage, encode_value
 
 Item: TypeAlias = dict[str, Any]
 
-SMALL_PIECE_BYTES: Final = 1_100
-PIECE_BYTES: Final = 16_384
-_SMALL_PIECES: Final = 12
-_SMALL_BYTES: Final = SMALL_PIECE_BYTES * _SMALL_PIECES
-
-
-class Text(msgspec.Struct, frozen=True):
-    """Parts as they are stored: the last piece, and the earlier ones by name; none is compressed yet."""
-
-    last: bytes
-    earlier: dict[str, bytes]
-
-
-def text_of(parts: Iterable[Part]) -> Text:
-    """Return parts in pieces."""
-    whole = encode_parts(parts).encode()
-    small = range(0, min(len(whole), _SMALL_BYTES), SMALL_PIECE_BYTES)
-    cuts = [*small, *range(_SMALL_BYTES, len(whole), PIECE_BYTES), len(whole)]
-    pieces = [whole[start:end] for start, end in pairwise(cuts)]
-    return Text(pieces[-1], {_piece_name(at, piece): piece for at, piece in enumerate(pieces[:-1])})
-
-
-def _piece_name(at: int, piece: bytes) -> str:
-    return f"{at:03d}-{hashlib.blake2b(piece, digest_size=5).hexdigest()}"
-
-
-def text_attributes(text: Text) -> Item:
-    """Return the attributes of a head that hold its text."""
-    return {table.TEXT: zlib.compress(text.last), table.PIECES: list(text.earlier) or None}
-
 
 def piece_items(conversation: str, message: str, pieces: Mapping[str, bytes]) -> list[Item]:
-    """Return earlier pieces as items."""
+    """Return earlier pieces of a text as items."""
     return [
         {
             table.PARTITION_KEY: table.conversation_partition(conversation),
             table.SORT_KEY: _piece_sort(message, name),
-            table.TEXT: zlib.compress(piece),
+            table.TEXT: piece,
         }
         for name, piece in pieces.items()
     ]
+
+
+def text_attributes(text: Text) -> Item:
+    """Return the attributes of a head that hold its text."""
+    return {table.TEXT: text.last, table.PIECES: list(text.earlier) or None}
 
 
 def message_sort(message: str) -> str:
@@ -76,8 +39,7 @@ def _piece_sort(message: str, name: str) -> str:
 
 
 def message_item(message: Message, text: Text, runner: str | None) -> Item:
-    """Return a message's head; `runner` only of a reply that is being made, which is then listed as running."""
-    is_running = message.status == "streaming"
+    """Return a message's head; `runner` only of a reply that is being made."""
     item = {
         table.PARTITION_KEY: table.conversation_partition(message.conversation),
         table.SORT_KEY: message_sort(message.id),
@@ -89,8 +51,6 @@ def message_item(message: Message, text: Text, runner: str | None) -> Item:
         table.POSITION: message.position,
         table.HEARTBEAT: message.heartbeat,
         table.RUNNER: runner,
-        table.LIST: table.RUNNING_LIST if is_running else None,
-        table.ORDER: message.id if is_running else None,
         **end_attributes(message),
         **text_attributes(text),
     }
@@ -131,7 +91,7 @@ def whole_text(item: Item, pieces: Mapping[str, Item]) -> str:
         earlier = [pieces[f"{item[table.SORT_KEY]}#{name}"] for name in item.get(table.PIECES, ())]
     except KeyError as error:
         raise StoreError("A part of this conversation is being removed. Open it again in a moment.") from error
-    return b"".join(zlib.decompress(piece[table.TEXT]) for piece in (*earlier, item)).decode()
+    return joined(piece[table.TEXT] for piece in (*earlier, item))
 
 
 def message_id(head: Item) -> str:

@@ -24,7 +24,6 @@ The index holds what is listed, and nothing else: an item is in it as long as it
 | conversations of an owner | `L#<owner>` | pinned, updated, id |
 | archived conversations of an owner | `A#<owner>` | pinned, updated, id |
 | deleted conversations of all | `D` | time of deletion, id |
-| replies that are being made | `R` | id |
 | users | `U` | created, id |
 
 Attributes have short names because DynamoDB counts them in every item's size, which is what writing costs by.
@@ -99,9 +98,8 @@ AMOUNT: Final = "am"
 COUNTERS: Final = "cs"
 SETTLED: Final = "se"
 
-LISTED: Final = (OWNER, TITLE, TITLE_SOURCE, MODEL, LEAF, PINNED, ARCHIVED, CREATED, UPDATED, RUNNER, TURNS)
-"""What the index holds beside the keys: a conversation without its usage, and who makes a reply. None of it changes
-at a checkpoint, so a checkpoint writes nothing to the index."""
+LISTED: Final = (OWNER, TITLE, TITLE_SOURCE, MODEL, LEAF, PINNED, ARCHIVED, CREATED, UPDATED, TURNS)
+"""What the index holds beside the keys: a conversation without its usage. Messages are not in it."""
 
 CONVERSATION_SORT: Final = "C"
 MESSAGE_SORT: Final = "M#"
@@ -109,7 +107,6 @@ PLACE_SORT: Final = "M"
 SIGNATURE_SORT: Final = "S1#"
 """The digit is the version of what is kept of a text; signatures of another version are passed over."""
 DELETED_LIST: Final = "D"
-RUNNING_LIST: Final = "R"
 USER_LIST: Final = "U"
 USER_SORT: Final = "U"
 ISSUER_SORT: Final = "I"

@@ -4,7 +4,8 @@ How this works and why. A turn is checked against the conversation as one consis
 transaction whose conditions say that nothing which matters has changed since; where they do not hold, it is read and
 checked again. Who may use a message's id is settled before, by an item of its own under that id: it also says where
 the message is, for those who know nothing but its id. A checkpoint's write brings back whether the reply is to stop,
-and touches no key of the index, so it costs what the reply's item costs and no read.
+so it costs what the reply's item costs and no read; no message is in the index. Nor are replies that are being made:
+one that nobody makes any more is noticed by whoever reads its conversation.
 """
 
 from collections.abc import Sequence
@@ -12,12 +13,12 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 from aiodynamo.errors import ConditionalCheckFailed
-from aiodynamo.expressions import F, HashKey
+from aiodynamo.expressions import F
 from aiodynamo.models import ReturnValues
 from aiodynamo.operations import Put, Update
 
 from daehwa.conversation.errors import StoreError
-from daehwa.conversation.messages import Conversation, Message
+from daehwa.conversation.messages import Conversation, Message, Part
 from daehwa.conversation.ports import BegunTurn, Checkpoint, NewTurn
 from daehwa.conversation.tree import Stored, check_turn
 from daehwa.stores import dynamodb_table as names
@@ -29,10 +30,10 @@ from daehwa.stores.dynamodb_conversation import (
     message_in,
     owned_message,
     read_conversation,
+    streaming_replies,
     take_id,
 )
 from daehwa.stores.dynamodb_items import (
-    Text,
     conversation_id,
     conversation_item,
     end_attributes,
@@ -42,8 +43,8 @@ from daehwa.stores.dynamodb_items import (
     message_sort,
     piece_items,
     text_attributes,
-    text_of,
 )
+from daehwa.stores.dynamodb_text import GrowingText, Text, in_pieces
 from daehwa.stores.records import storable
 
 Item: TypeAlias = dict[str, Any]
@@ -52,11 +53,11 @@ _ATTEMPTS: Final = 50
 
 
 class DynamoTurns:
-    """What a store does for turns. Remembers of replies that grow here which pieces of their text are stored."""
+    """What a store does for turns. Remembers of replies that grow here how far their text is stored."""
 
     def __init__(self, table: DynamoTable) -> None:
         self._table = table
-        self._stored_pieces: dict[str, frozenset[str]] = {}
+        self._growing: dict[str, GrowingText] = {}
         self._locks = ConversationLocks()
 
     # ------------------------------------------------------------ begin
@@ -130,8 +131,8 @@ class DynamoTurns:
         return changed, Update(self._table.name, key, changes(given) & F(names.TURNS).add(1), is_same)
 
     async def _message_operation(self, message: Message, runner: str | None) -> Operation:
-        text = text_of(message.parts)
-        await self._store_pieces(message.conversation, message.id, text)
+        text = in_pieces(message.parts)
+        await self._table.write_many(puts=piece_items(message.conversation, message.id, text.new))
         is_new = F(names.PARTITION_KEY).does_not_exist()
         return Put(self._table.name, message_item(message, text, runner), is_new)
 
@@ -145,8 +146,8 @@ class DynamoTurns:
     async def _save_checkpoint(self, checkpoint: Checkpoint) -> bool:
         given: Item = {names.HEARTBEAT: checkpoint.heartbeat}
         if checkpoint.parts is not None:
-            text = text_of(checkpoint.parts)
-            await self._store_pieces(checkpoint.conversation, checkpoint.reply, text)
+            growing = self._growing.setdefault(checkpoint.reply, GrowingText())
+            text = await self._with_pieces_stored(checkpoint.conversation, checkpoint.reply, growing, checkpoint.parts)
             given |= {names.POSITION: checkpoint.position, **text_attributes(text)}
         key = names.conversation_partition(checkpoint.conversation), message_sort(checkpoint.reply)
         is_next = is_streaming() & F(names.POSITION).lte(checkpoint.position)
@@ -154,24 +155,26 @@ class DynamoTurns:
             # The whole item comes back: reading the flag so costs nothing.
             there = await self._table.update(*key, changes(given), condition=is_next, returns=ReturnValues.all_new)
         except ConditionalCheckFailed:
+            self._growing.pop(checkpoint.reply, None)
             there = await self._table.get(*key, fields=(names.STOP,)) or {}
         return bool(there.get(names.STOP))
 
-    async def _store_pieces(self, conversation: str, message: str, text: Text) -> None:
-        """Store the pieces of a text that come before its last, those that are not stored yet."""
-        if not text.earlier:
-            return
-        stored = self._stored_pieces.get(message, frozenset())
-        new = {name: piece for name, piece in text.earlier.items() if name not in stored}
-        await self._table.write_many(puts=piece_items(conversation, message, new))
-        self._stored_pieces[message] = frozenset(text.earlier)
+    async def _with_pieces_stored(
+        self, conversation: str, message: str, growing: GrowingText, parts: Sequence[Part]
+    ) -> Text:
+        """Return a text all of whose pieces but the last are stored."""
+        text = growing.grown_to(parts)
+        await self._table.write_many(puts=piece_items(conversation, message, text.new))
+        growing.is_stored(text.new)
+        return text
 
     # ------------------------------------------------------------ end
 
     async def finish(self, reply: Message) -> Message | None:
         """Store a reply's end, unless it has one already that counts; return it as stored if this is its end."""
         reply = storable(reply)
-        text = text_of(reply.parts)
+        growing = self._growing.get(reply.id) or GrowingText()
+        text = await self._with_pieces_stored(reply.conversation, reply.id, growing, reply.parts)
         key = names.conversation_partition(reply.conversation), message_sort(reply.id)
         given = {
             names.STATUS: reply.status,
@@ -181,13 +184,14 @@ class DynamoTurns:
             **_NOT_RUNNING,
         }
         is_open = is_streaming() | (F(names.STATUS).equals("interrupted") & F(names.ERROR).does_not_exist())
-        await self._store_pieces(reply.conversation, reply.id, text)
-        self._stored_pieces.pop(reply.id, None)
         try:
             await self._table.update(*key, changes(given), condition=is_open)
         except ConditionalCheckFailed:
-            return None
-        return reply
+            reply_is_stored = None
+        else:
+            reply_is_stored = reply
+        self._growing.pop(reply.id, None)
+        return reply_is_stored
 
     async def request_stop(self, owner: str, reply: str) -> Message:
         """Note that a reply shall stop, and return it."""
@@ -205,12 +209,9 @@ class DynamoTurns:
             return False
         return True
 
-    async def interrupt(self, heartbeat_before: int, runner: str | None) -> list[Message]:
-        """Mark replies whose runner is gone, and return them."""
-        running = await self._table.query_list(HashKey(names.LIST, names.RUNNING_LIST))
-        keys = [(head[names.PARTITION_KEY], head[names.SORT_KEY]) for head in running]
-        fields = (names.PARTITION_KEY, names.SORT_KEY, names.CREATED, names.HEARTBEAT, names.RUNNER)
-        heads = await self._table.get_many(keys, fields=fields)
+    async def interrupt(self, heartbeat_before: int, runner: str | None, conversation: str | None) -> list[Message]:
+        """Mark replies whose runner is gone, in one conversation or in all, and return them."""
+        heads = await streaming_replies(self._table, conversation)
         dead = [head for head in heads if _is_dead(head, heartbeat_before, runner)]
         marked = await gathered(self._interrupt(head, heartbeat_before, runner) for head in dead)
         return [message for message in marked if message is not None]
@@ -230,7 +231,7 @@ class DynamoTurns:
         return await message_in(self._table, conversation_id(head), message_id(head), "reply")
 
 
-_NOT_RUNNING: Final[Item] = {names.LIST: None, names.ORDER: None, names.RUNNER: None, names.STOP: None}
+_NOT_RUNNING: Final[Item] = {names.RUNNER: None, names.STOP: None}
 
 
 def _is_dead(head: Item, heartbeat_before: int, runner: str | None) -> bool:

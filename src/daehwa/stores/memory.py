@@ -118,13 +118,16 @@ class MemoryStore:
             kept.stop_requested = True
         return kept.value
 
-    async def interrupt_replies(self, *, heartbeat_before: int, runner: str | None = None) -> int:
+    async def interrupt_replies(
+        self, *, heartbeat_before: int, runner: str | None = None, conversation: str | None = None
+    ) -> int:
         count = 0
         for kept in self._messages.values():
             message = kept.value
             alive = message.created if message.heartbeat is None else message.heartbeat
             is_dead = alive < heartbeat_before or (runner is not None and kept.runner == runner)
-            if message.status == "streaming" and is_dead:
+            is_meant = conversation in {None, message.conversation}
+            if message.status == "streaming" and is_meant and is_dead:
                 kept.value = msgspec.structs.replace(message, status="interrupted")
                 count += 1
         return count

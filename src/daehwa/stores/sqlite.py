@@ -90,10 +90,13 @@ class SqliteStore:
     async def request_stop(self, owner: str, reply: str) -> Message:
         return await self._writer.run(partial(sqlite_turns.request_stop, owner=owner, reply=reply))
 
-    async def interrupt_replies(self, *, heartbeat_before: int, runner: str | None = None) -> int:
-        return await self._writer.run(
-            partial(sqlite_turns.interrupt_replies, heartbeat_before=heartbeat_before, runner=runner)
+    async def interrupt_replies(
+        self, *, heartbeat_before: int, runner: str | None = None, conversation: str | None = None
+    ) -> int:
+        work = partial(
+            sqlite_turns.interrupt_replies, heartbeat_before=heartbeat_before, runner=runner, conversation=conversation
         )
+        return await self._writer.run(work)
 
     async def get_message(self, owner: str, message: str) -> Message:
         return await self._reader.run(partial(owned_message, owner=owner, message=message, param="message"))

@@ -190,12 +190,15 @@ def request_stop(database: sqlite3.Connection, owner: str, reply: str) -> Messag
     return message
 
 
-def interrupt_replies(database: sqlite3.Connection, heartbeat_before: int, runner: str | None) -> int:
+def interrupt_replies(
+    database: sqlite3.Connection, heartbeat_before: int, runner: str | None, conversation: str | None
+) -> int:
     """Mark replies whose runner is gone, and make their text findable."""
     rows = database.execute(
         "SELECT seq, parts FROM messages WHERE status = 'streaming' "
-        "AND (coalesce(heartbeat, created) < ? OR runner = ?)",
-        (heartbeat_before, runner),
+        "AND (coalesce(heartbeat, created) < ? OR runner = ?) "
+        "AND (? IS NULL OR conversation = (SELECT seq FROM conversations WHERE id = ?))",
+        (heartbeat_before, runner, conversation, conversation),
     ).fetchall()
     for seq, parts in rows:
         database.execute("UPDATE messages SET status = 'interrupted' WHERE seq = ?", (seq,))
