@@ -85,7 +85,7 @@ async def test_it_is_kept_for_five_minutes_and_read_once_by_many(http: HttpClien
         assert await kept.read() == "sk-the-next"
 
 
-@pytest.mark.parametrize("missing", [MISSING, found(" ")])
+@pytest.mark.parametrize("missing", [MISSING, (400, {"__type": "com.amazonaws.ssm#ParameterNotFound"}), found(" ")])
 async def test_one_that_is_set_works_within_seconds(http: HttpClient, missing: tuple[int, object]) -> None:
     now = 1000.0
     ssm = Ssm(missing, found(KEY))
@@ -205,3 +205,14 @@ async def test_credentials_that_are_not_lent(http: HttpClient) -> None:
     async with WireServer(lending(datetime(2026, 11, 22, tzinfo=UTC))) as server:
         with pytest.raises(StoreError, match="403"):
             await LentCredentials(http, server.base_url, None)()
+
+
+async def test_what_is_no_credentials_is_told_without_its_text(http: HttpClient) -> None:
+    async def talk(line: Line) -> None:
+        await line.request()
+        await line.say(b"HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\n{hidden}")
+
+    async with WireServer(talk) as server:
+        with pytest.raises(StoreError, match="cannot be read") as caught:
+            await LentCredentials(http, server.base_url, None)()
+        assert "hidden" not in caught.value.message

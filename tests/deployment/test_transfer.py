@@ -17,7 +17,7 @@ from daehwa.services.archives import OpenArchive
 from daehwa.services.local import OWNER
 from daehwa.stores.dynamodb_accounts import DynamoAccounts
 from daehwa.stores.dynamodb_client import DynamoTable
-from daehwa.stores.dynamodb_credentials import LentCredentials
+from daehwa.stores.dynamodb_credentials import GivenCredentials
 from daehwa.stores.dynamodb_table import LIST, LISTED, LISTS, ORDER, PARTITION_KEY, SORT_KEY
 
 TABLE = "daehwa-kept-table"
@@ -59,12 +59,16 @@ def make_table(account: Account) -> None:
     )
 
 
+async def testing_key() -> tuple[str, str, str | None]:
+    return "testing", "testing", None
+
+
 async def person(account: Account, email: str) -> User:
     table = DynamoTable.connect(
         table=TABLE,
         region=REGION,
         endpoint=account.address,
-        credentials=LentCredentials(lambda: ("testing", "testing", None)),
+        credentials=GivenCredentials(testing_key),
     )
     profile = Profile(issuer="https://issuer.example", subject=email, email=email, name="")
     try:

@@ -38,11 +38,14 @@ class OpenArchive:
         from daehwa.stores.dynamodb import DynamoStore  # noqa: PLC0415 - as above
         from daehwa.stores.dynamodb_accounts import DynamoAccounts  # noqa: PLC0415 - as above
         from daehwa.stores.dynamodb_client import Transport  # noqa: PLC0415 - as above
-        from daehwa.stores.dynamodb_credentials import LentCredentials  # noqa: PLC0415 - as above
+        from daehwa.stores.dynamodb_credentials import GivenCredentials  # noqa: PLC0415 - as above
+
+        async def fresh_key() -> AwsKey:
+            return read_key()
 
         http = HttpClient()
         store = DynamoStore.open(
-            table=table, region=region, endpoint=endpoint, http=Transport(http), credentials=LentCredentials(read_key)
+            table=table, region=region, endpoint=endpoint, http=Transport(http), credentials=GivenCredentials(fresh_key)
         )
         return cls(store, DynamoAccounts(store.table), store, http)
 

@@ -7,6 +7,7 @@ work: no sweep, no listing of models after the answer, no title after the last b
 
 import asyncio
 import sys
+from collections.abc import Awaitable, Callable
 
 from daehwa import __version__
 from daehwa.aws.credentials import LentCredentials, ReadCredentials, known_credentials
@@ -31,9 +32,11 @@ from daehwa.sign_in.flow import SignIn
 from daehwa.stores.dynamodb import DynamoStore
 from daehwa.stores.dynamodb_accounts import DynamoAccounts
 from daehwa.stores.dynamodb_client import Transport
+from daehwa.stores.dynamodb_credentials import AwsKey, GivenCredentials
 
 OPTIONS = RunningOptions(checkpoint=2.0, follower_heartbeat=8.0, stored_heartbeat=8.0, store_poll=1.0)
-"""Each checkpoint is a paid write that also reads the stop flag; proxies on the way give up after 30 s of silence."""
+"""Each checkpoint is a paid write that also reads the stop flag; a proxy of somebody's own may give up after 30 s of
+silence, where CloudFront waits for two minutes."""
 LIMITS = Limits(body_bytes=4_500_000)
 """Lambda takes events of 6 MB, and a body stands in its event as base64: 4 bytes for 3."""
 
@@ -44,10 +47,11 @@ class FunctionServices:
     def __init__(self, loaded: LoadedSettings, surroundings: AwsSurroundings) -> None:
         settings = loaded.values
         self._http = http = HttpClient(use_proxy=surroundings.has_proxy)
+        credentials = _credentials(surroundings, http)
         self._parameters = ParameterStore(
             http,
             region=surroundings.region,
-            credentials=_credentials(surroundings, http),
+            credentials=credentials,
             endpoint=surroundings.endpoints.get("ssm"),
         )
         self.store = DynamoStore.open(
@@ -55,6 +59,7 @@ class FunctionServices:
             region=surroundings.region,
             endpoint=surroundings.endpoints.get("dynamodb"),
             http=Transport(http),
+            credentials=GivenCredentials(_keys(credentials)),
         )
         key = UpstreamKey(KeptParameter(self._parameters, settings.key_parameter or ""))
         beat = Beat()
@@ -112,6 +117,15 @@ def _credentials(surroundings: AwsSurroundings, http: HttpClient) -> ReadCredent
     if surroundings.credentials_address is not None:
         return LentCredentials(http, surroundings.credentials_address, None if token is None else token.reveal())
     raise SettingsError("There are no AWS credentials in the environment. Lambda sets them; elsewhere set them.")
+
+
+def _keys(credentials: ReadCredentials) -> Callable[[], Awaitable[AwsKey]]:
+    # One source for both services: aiodynamo's own search would end at addresses that a function does not have.
+    async def read() -> AwsKey:
+        known = await credentials()
+        return known.access_key, known.secret_key, known.session_token
+
+    return read
 
 
 async def serve(loaded: LoadedSettings, surroundings: AwsSurroundings) -> None:
