@@ -124,6 +124,16 @@ async def test_the_environments_proxy_is_asked(client: HttpClient, monkeypatch: 
     assert heads[0].startswith(b"GET http://issuer.test:80/keys HTTP/1.1\r\nhost: issuer.test\r\n")
 
 
+async def test_no_proxy_is_asked_where_none_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with WireServer(saying(SHORT)) as proxy:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
+        direct = HttpClient(use_proxy=False)
+        with pytest.raises(ConnectFailed, match="not found"):
+            await direct.fetch("GET", "http://nowhere.invalid/")
+        await direct.aclose()
+        assert proxy.lines == []
+
+
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
@@ -206,7 +216,10 @@ async def test_a_closed_client_asks_nobody(client: HttpClient) -> None:
         await server.ended[0].wait()
         with pytest.raises(ClientClosed):
             await client.fetch("GET", server.base_url)
-        assert len(server.lines) == 1
+        async with WireServer(saying(SHORT)) as another:
+            with pytest.raises(ClientClosed):
+                await client.fetch("GET", another.base_url)
+        assert (len(server.lines), len(another.lines)) == (1, 0)
 
 
 # ---------------------------------------------------------------- after standing still, as on Lambda

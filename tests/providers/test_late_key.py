@@ -78,6 +78,16 @@ async def test_a_key_that_stays_wrong_is_sent_once_and_never_shown(connect: Conn
         assert len(upstream.requests) == 1
 
 
+async def test_a_key_that_the_upstream_quotes_is_blotted_out(connect: Connect) -> None:
+    said = {"error": {"message": "a word to quite-another-form-of-key", "code": "strange"}}
+    refusal = Answer([json.dumps(said).encode()], status=400, headers={"content-type": "application/json"})
+    async with FakeUpstream(lambda _request: refusal) as upstream:
+        provider = connect(upstream.base_url, key=None, late_key=KeyBoard("quite-another-form-of-key"))
+        with pytest.raises(ProviderError, match="a word to") as caught:
+            await text_of(provider)
+        assert "quite-another" not in caught.value.message
+
+
 async def test_a_refusal_is_not_left_open_where_the_key_was_taken_away(make: Make) -> None:
     async with FakeUpstream(accepting("sk-right-123")) as upstream:
         client = make(upstream.base_url, late_key=KeyBoard("sk-wrong-123", None))
