@@ -138,3 +138,9 @@ def test_what_lambda_says_of_itself() -> None:
 def test_lambda_that_says_too_little(environment: Mapping[str, str]) -> None:
     with pytest.raises(SettingsError, match=r"is not set|is not allowed"):
         load_aws_surroundings(environment)
+
+
+@pytest.mark.parametrize(("name", "is_there"), [("HTTPS_PROXY", True), ("https_proxy", True), ("PROXY_OF", False)])
+def test_a_proxy_of_the_environment_is_noticed(name: str, is_there: bool) -> None:  # noqa: FBT001 - a parameter
+    assert load_aws_surroundings({"AWS_REGION": "x", name: "http://p"}).has_proxy is is_there
+    assert not load_aws_surroundings({"AWS_REGION": "x", name: ""}).has_proxy

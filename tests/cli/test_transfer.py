@@ -1,5 +1,6 @@
 """`daehwa export` and `daehwa import`, as a person types them, between two data folders."""
 
+import contextlib
 import json
 import os
 import stat
@@ -9,10 +10,14 @@ import pytest
 from cli.conftest import Program
 from stores.asking import ask
 
+from daehwa.accounts.people import Profile
 from daehwa.cli.terminal import FAULT, MISUSE
+from daehwa.cli.transfer import _new_file
+from daehwa.conversation.errors import StoreError
 from daehwa.data_folder import DataFolder
 from daehwa.services.local import OWNER
 from daehwa.stores.sqlite import SqliteStore
+from daehwa.stores.sqlite_accounts import SqliteAccounts
 
 
 @pytest.fixture
@@ -107,3 +112,30 @@ async def test_a_long_way_is_told_now_and_then(program: Program, tmp_path: Path)
     assert out.err.splitlines()[:-1] == [f"  {count} conversations with {2 * count} messages …" for count in (100, 200)]
     came = await program.run("import", "all.jsonl", "--data-dir", str(tmp_path / "other"))
     assert came.err.count("…") == 1, "eight at a time"
+
+
+async def test_the_same_person_elsewhere_is_known_by_the_email_address(program: Program, tmp_path: Path) -> None:
+    mina = Profile(issuer="https://id.example", subject="mina", email="mina@example.com", name="미나")
+    ids = []
+    for path in (program.data, tmp_path / "other"):
+        folder = DataFolder(path)
+        folder.prepare()
+        store = await SqliteStore.open(folder.database)
+        ids.append((await SqliteAccounts(store).sign_in(mina, role=None, now=1)).id)
+        if path == program.data:
+            await ask(store, "Who am I?", "Mina.", owner=ids[0])
+        await store.aclose()
+    await program.run("export", "all.jsonl", "--owner", "mina@example.com")
+    assert lines(tmp_path / "all.jsonl")[0]["people"] == {ids[0]: "mina@example.com"}
+    other = ("--data-dir", str(tmp_path / "other"))
+    came = await program.run("import", "all.jsonl", *other)
+    assert "1 added" in came.err
+    back = await program.run("export", "-", "--owner", ids[1], *other)
+    assert back.out.count(f'"owner":"{ids[1]}"') == 1
+
+
+def test_an_export_that_breaks_off_leaves_no_part_of_a_file(tmp_path: Path) -> None:
+    with contextlib.suppress(StoreError), _new_file(tmp_path / "all.jsonl") as out:
+        out.write(b"half of it")
+        raise StoreError("The database does not answer.")
+    assert list(tmp_path.iterdir()) == []

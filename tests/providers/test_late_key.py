@@ -88,6 +88,13 @@ async def test_a_key_that_the_upstream_quotes_is_blotted_out(connect: Connect) -
         assert "quite-another" not in caught.value.message
 
 
+async def test_an_authorization_that_the_settings_give_comes_before_the_key(connect: Connect) -> None:
+    async with FakeUpstream(accepting("of-the-settings")) as upstream:
+        own = {"Authorization": "Bearer of-the-settings"}
+        provider = connect(upstream.base_url, key=None, late_key=KeyBoard("sk-late-1234"), headers=own)
+        assert await text_of(provider) == "Hello there"
+
+
 async def test_a_refusal_is_not_left_open_where_the_key_was_taken_away(make: Make) -> None:
     async with FakeUpstream(accepting("sk-right-123")) as upstream:
         client = make(upstream.base_url, late_key=KeyBoard("sk-wrong-123", None))
@@ -128,6 +135,21 @@ async def test_a_catalogue_without_a_key_says_so_before_a_turn_begins(
         await catalogue.aclose()
 
 
+async def test_a_key_that_is_set_works_within_seconds_however_long_listings_are_kept(connect: Connect) -> None:
+    async with FakeUpstream() as upstream:
+        keys = KeyBoard(None)
+        served = (ServedModel(name="gpt-test"),)
+        provider = connect(upstream.base_url, name="openai", key=None, late_key=keys, models=served)
+        catalogue = Catalogue([provider])
+        with pytest.raises(KeyNotSet):
+            await catalogue.resolve("gpt-test")
+        keys.keys = ["sk-set-12345"]
+        async with asyncio.timeout(5):
+            while not await catalogue.models():  # noqa: ASYNC110 - nobody tells of it
+                await asyncio.sleep(0.1)
+        await catalogue.aclose()
+
+
 class Slow(ScriptedProvider):
     """Lists its models when it may."""
 
@@ -158,4 +180,14 @@ async def test_for_a_process_that_may_stand_still_nothing_is_fetched_in_the_back
     assert len(await catalogue.models()) == 1, "what was listed before still serves"
     await asyncio.sleep(0)
     assert provider.cancelled == 2
+    await catalogue.aclose()
+
+
+async def test_who_was_silent_is_not_waited_for_by_each_request() -> None:
+    provider = Slow()
+    catalogue = Catalogue([provider], lifetime=60, first_wait=0.05, in_background=False)
+    for _ in range(3):
+        assert await catalogue.models() == []
+    await asyncio.sleep(0)
+    assert provider.cancelled == 1
     await catalogue.aclose()

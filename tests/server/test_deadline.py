@@ -1,5 +1,6 @@
 """The deadline that the Lambda Web Adapter tells: believed behind the adapter, nobody's word elsewhere."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Literal
@@ -9,6 +10,7 @@ from cores import Core
 from server.serving import asked, serving
 
 from daehwa.conversation.events import TextDelta
+from daehwa.conversation.running import RunningOptions, RunningTurns
 from daehwa.providers.scripted import ScriptedProvider, spoken
 from daehwa.server.asgi import Request
 from daehwa.server.deadline import deadline_of
@@ -52,10 +54,13 @@ async def test_it_counts_on_aws_alone(tmp_path: Path, home: Literal["aws", "loca
 
 async def test_the_first_byte_does_not_wait_for_the_model(tmp_path: Path) -> None:
     core = Core(ScriptedProvider([30.0]))
+    # Its own heartbeats come later than the test waits.
+    core.running = RunningTurns(core.store, core.catalogue, runner="test", options=RunningOptions(checkpoint=0.1))
     body = json.dumps(asked())
     async with (
         serving(core, tmp_path) as site,
         site.client.post("/api/turns", data=body, headers={"content-type": "application/json"}) as answer,
     ):
-        assert await answer.content.readany() == b":\n\n"
+        async with asyncio.timeout(5):
+            assert await answer.content.readany() == b":\n\n"
         assert answer.headers["cache-control"] == "no-store, no-transform"

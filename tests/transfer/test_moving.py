@@ -2,11 +2,13 @@
 
 import io
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import pytest
 from stores.asking import ME, OTHER, ask
 
+from daehwa.conversation.errors import StoreError
 from daehwa.conversation.ports import ConversationArchive, ConversationRecord
 from daehwa.stores.memory import MemoryStore
 from daehwa.stores.sqlite import SqliteStore
@@ -95,6 +97,8 @@ async def test_a_file_that_was_cut_off_brings_what_it_has_and_says_so() -> None:
     assert [(skipped.line, skipped.reason) for skipped in moved.skipped] == [(6, "it is cut off")]
     assert not (await imported(store, b"".join(lines[:-1]))).is_whole, "the last line is missing"
     assert not (await imported(store, b"".join([lines[0], *lines[2:]]))).is_whole, "a line in between is missing"
+    fewer = lines[-1].replace(b'"messages":42', b'"messages":43')
+    assert not (await imported(store, b"".join([*lines[:-1], fewer]))).is_whole, "a message in between is missing"
 
 
 async def test_faulty_lines_are_passed_over_and_named() -> None:
@@ -106,3 +110,19 @@ async def test_faulty_lines_are_passed_over_and_named() -> None:
     assert moved.added == 18
     assert [skipped.line for skipped in moved.skipped] == [4, 5, 7]
     assert "does not fit" in moved.skipped[2].reason
+
+
+class FullStore(MemoryStore):
+    """A store that takes ten conversations."""
+
+    async def import_conversation(self, record: ConversationRecord) -> Literal["added", "changed", "same"]:
+        if len(await records(self)) == 10:
+            raise StoreError("The disk is full.")
+        return await super().import_conversation(record)
+
+
+async def test_a_store_that_cannot_go_on_ends_the_import_with_its_own_word() -> None:
+    content, store = await exported(await talkative()), FullStore()
+    with pytest.raises(StoreError, match="full"):
+        await imported(store, content)
+    assert len(await records(store)) == 10
