@@ -1,3 +1,4 @@
+import shutil
 import stat
 import subprocess
 import sys
@@ -25,7 +26,9 @@ SIGNING_WORKS = """
 import sys
 sys.path[:] = [path for path in sys.path if not path.endswith("site-packages")]
 sys.path.insert(0, ".")
-import httptools.parser.parser, msgspec._core, multidict._multidict, uvicorn, aiodynamo, daehwa.server.app
+from daehwa.aws.function import prepare
+prepare()
+import httptools.parser.parser, msgspec._core, multidict._multidict, uvicorn.server, aiodynamo, daehwa.services.aws
 from joserfc import jwk, jwt
 for kind, key in (("RS256", jwk.RSAKey.generate_key(2048)), ("ES256", jwk.ECKey.generate_key("P-256"))):
     assert jwt.decode(jwt.encode({"alg": kind}, {"sub": "1"}, key), key).claims == {"sub": "1"}
@@ -80,7 +83,7 @@ def test_the_zip_holds_what_is_needed_and_no_more(host: FunctionPackage) -> None
     assert "daehwa/server/app.py" in packed
     assert "run.sh" in packed
     tops = {name.split("/")[0] for name in packed}
-    assert not tops & {"bin", "boto3", "botocore", ".lock", "cffi", "pycparser", "aws_cdk"}
+    assert not tops & {"bin", "boto3", "botocore", ".lock", "cffi", "pycparser", "click", "platformdirs", "aws_cdk"}
     assert not [
         name for name in packed if name.startswith(("daehwa/cli/", "daehwa/deployment/", "daehwa/server/page/"))
     ]
@@ -100,8 +103,11 @@ def test_the_start_script_can_be_started_from_the_zip(host: FunctionPackage) -> 
 
 
 def test_the_same_function_is_the_same_zip(host: FunctionPackage, tmp_path: Path) -> None:
-    again = build_function(tmp_path, Target.of_this_machine())
-    assert again.archive.read_bytes() == host.archive.read_bytes()
+    again = tmp_path / "function"
+    shutil.copytree(host.folder, again, ignore=shutil.ignore_patterns("__pycache__"))
+    bytecode.compile_folder(again, Target.of_this_machine().python)
+    write_zip(again, tmp_path / "function.zip")
+    assert (tmp_path / "function.zip").read_bytes() == host.archive.read_bytes()
 
 
 def test_lambdas_processor_gets_its_own_modules_within_the_limit(arm: FunctionPackage) -> None:

@@ -20,16 +20,18 @@ from daehwa.deployment import programs
 from daehwa.deployment.bytecode import compile_folder
 from daehwa.deployment.errors import DeploymentError
 from daehwa.deployment.shared_objects import without_symbols
+from daehwa.deployment.stack.limits import START_SCRIPT as START_FILE
 
 LAMBDA_PLATFORM = "aarch64-manylinux_2_28"
 """As uv names it. Lambda's Amazon Linux 2023 has glibc 2.34."""
 
 LARGEST_ZIP = 8_000_000
 EXTRAS = ("dynamodb", "sign-in")
-START_SCRIPT = Path("aws", "run.sh")
+START_SCRIPT = Path("aws", START_FILE)
 _OURS_LEFT_OUT = {"cli", "deployment", "server/page", START_SCRIPT.as_posix()}
-# cffi's modules and pycparser build bindings; cryptography's are built, and need cffi's compiled part alone.
-_PACKAGES_LEFT_OUT = {"bin", "cffi", "pycparser", ".lock"}
+# cffi's modules and pycparser build bindings; cryptography's are built, and need cffi's compiled part alone. click is
+# for uvicorn's command and ours, platformdirs for folders of a person: nothing on AWS imports them.
+_PACKAGES_LEFT_OUT = {"bin", "cffi", "pycparser", ".lock", "click", "platformdirs"}
 _FOLDERS_LEFT_OUT = {"__pycache__", "test", "tests"}
 _SUFFIXES_LEFT_OUT = {".pyi", ".pyx", ".pxd", ".c", ".h", ".typed"}
 _NAMES_LEFT_OUT = re.compile(r"_testcapi\..*\.(so|pyd)")
