@@ -1,6 +1,7 @@
 """The parts of a deployment that talk to AWS, against moto's server; what AWS says against it, as it says it."""
 
 import datetime as dt
+import json
 from pathlib import Path
 
 import botocore.exceptions
@@ -11,8 +12,9 @@ from daehwa.deployment import page_upload, parameters, removal
 from daehwa.deployment.cdk import event_line
 from daehwa.deployment.cloud import told
 from daehwa.deployment.errors import DeploymentError
+from daehwa.deployment.leftovers import PEOPLE, TABLE, Leftover, advice, left_behind
 from daehwa.deployment.preflight import BOOTSTRAP_PARAMETER, Surroundings, look_around
-from daehwa.deployment.stack_state import Kept, find_stack
+from daehwa.deployment.stack_state import StackState, find_stack
 
 TODAY = dt.date(2026, 11, 22)
 
@@ -107,21 +109,54 @@ def test_a_new_accounts_few_functions_are_told() -> None:
     assert "lets Lambda do 10 things at once" in remark
 
 
-def test_data_is_deleted_for_good_and_again_without_complaint(account: Account) -> None:
+def test_data_is_deleted_for_good(account: Account) -> None:
     outputs = account.install()
     parameters.origin_key(account.cloud, "daehwa")
-    kept = [
-        Kept("AWS::DynamoDB::Table", outputs.table_name),
-        Kept("AWS::Cognito::UserPool", outputs.user_pool_id),
-        Kept("AWS::IAM::Role", "the-account-wide-one"),
-    ]
+    left = [Leftover(TABLE, outputs.table_name, is_empty=False), Leftover(PEOPLE, outputs.user_pool_id, is_empty=True)]
     said: list[str] = []
-    for _ in range(2):
-        removal.delete_data(account.cloud, "daehwa", kept, said.append)
+    removal.delete_data(account.cloud, "daehwa", left, said.append)
     assert account.client("dynamodb").list_tables()["TableNames"] == []
     assert account.client("cognito-idp").list_user_pools(MaxResults=10)["UserPools"] == []
     assert account.client("ssm").describe_parameters()["Parameters"] == []
-    assert any("the-account-wide-one is kept" in line for line in said)
+    assert said[0] == f"DynamoDB Table {outputs.table_name} deleted"
+
+
+def test_a_firewall_of_earlier_choices_goes_in_its_own_region(account: Account) -> None:
+    there = account.cloud.in_region("us-east-1")
+    body = json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})
+    there.client("cloudformation").create_stack(StackName="daehwa-firewall", TemplateBody=body)
+    removal.remove_firewall(account.cloud, "daehwa", lambda _: None)
+    assert find_stack(there, "daehwa-firewall") is None
+    removal.remove_firewall(account.cloud, "daehwa", lambda _: None)
+
+
+def test_nothing_is_left_behind_by_what_stands_or_never_was(account: Account) -> None:
+    assert left_behind(account.cloud, "daehwa") == []
+    account.install()
+    assert left_behind(account.cloud, "daehwa") == []
+
+
+def test_only_conversations_are_worth_carrying_over() -> None:
+    table, empty = Leftover(TABLE, "full", is_empty=False), Leftover(TABLE, "bare", is_empty=True)
+    people = Leftover(PEOPLE, "pool", is_empty=False)
+    assert advice("daehwa", [empty, people]) == []
+    said = "\n".join(advice("daehwa", [table, empty, people]))
+    assert "--table full FILE" in said
+    assert "bare" not in said
+
+
+@pytest.mark.parametrize(
+    ("status", "is_busy"),
+    [
+        ("CREATE_IN_PROGRESS", True),
+        ("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", True),
+        ("CREATE_COMPLETE", False),
+        ("REVIEW_IN_PROGRESS", False),  # planned, and given up: it would stay so for ever
+    ],
+)
+def test_a_stack_that_is_only_planned_is_waited_for_by_nobody(status: str, *, is_busy: bool) -> None:
+    now = dt.datetime.now(dt.UTC)
+    assert StackState(id="", status=status, description="", changed=now, outputs=None).is_busy is is_busy
 
 
 def test_a_stack_that_is_not_there_is_none(account: Account) -> None:

@@ -5,14 +5,17 @@ import sys
 
 import click
 
-from daehwa.cli.deploying import FIREWALL_REGION, ask_secret, open_cloud, show_checks
+from daehwa.cli.deploying import ask_secret, open_cloud, show_checks, show_leftovers
 from daehwa.cli.terminal import FAULT, Refusal, say
-from daehwa.deployment import parameters, people, preflight, removal, stack_state
+from daehwa.deployment import leftovers, parameters, people, preflight, removal, stack_state
 from daehwa.deployment.cloud import Cloud
-from daehwa.deployment.configuration import DeploymentSettings
+from daehwa.deployment.configuration import DeploymentSettings, key_parameter, sign_in_parameter
 from daehwa.deployment.configuration_file import Asked
 from daehwa.deployment.errors import DeploymentError
 from daehwa.deployment.smoke import look
+
+COSTS_REGION = "us-east-1"
+"""AWS tells costs there alone."""
 
 
 def show_status(asked: Asked, *, with_cost: bool) -> int:
@@ -21,6 +24,7 @@ def show_status(asked: Asked, *, with_cost: bool) -> int:
     state = stack_state.find_stack(cloud, settings.name)
     if state is None:
         say(f"There is no installation '{settings.name}' in {cloud.region}.")
+        show_leftovers(settings.name, leftovers.left_behind(cloud, settings.name))
         return FAULT
     say(f"{settings.name} in {cloud.region}")
     say(f"  stack          {state.status}, changed {state.changed:%Y-%m-%d %H:%M} UTC")
@@ -29,11 +33,12 @@ def show_status(asked: Asked, *, with_cost: bool) -> int:
     if failure:
         say(f"  failed         {failure}")
     if state.outputs is None:
+        show_leftovers(settings.name, leftovers.left_behind(cloud, settings.name))
         return FAULT
     say(f"  address        {state.outputs.web_address}/chat.html")
     of = cloud.client("lambda").get_function_configuration(FunctionName=state.outputs.function_name)
     say(f"  function       {of.get('Runtime')}, {of.get('MemorySize')} MiB, changed {of['LastModified'][:16]}")
-    changed = parameters.secret_changed(cloud, parameters.key_parameter(settings.name))
+    changed = parameters.secret_changed(cloud, key_parameter(settings.name))
     say(f"  key            {f'set on {changed:%Y-%m-%d}' if changed else 'not set: `daehwa deploy set-key`'}")
     say(f"  dashboard      {state.outputs.dashboard_address}")
     at_once = preflight.concurrency(cloud)
@@ -50,7 +55,7 @@ def set_secret(asked: Asked, *, is_sign_in: bool, is_checked: bool) -> int:
     """Store a key or a client secret."""
     cloud, settings = open_cloud(asked)
     if is_sign_in:
-        _store(cloud, parameters.sign_in_parameter(settings.name), "The sign-in provider's client secret (not shown)")
+        _store(cloud, sign_in_parameter(settings.name), "The sign-in provider's client secret (not shown)")
         return 0
     key = ask_secret("The upstream's key (not shown)")
     if key is None:
@@ -58,7 +63,7 @@ def set_secret(asked: Asked, *, is_sign_in: bool, is_checked: bool) -> int:
     parameters.check_form(key, settings)
     if is_checked:
         say(f"Accepted: the upstream lists {parameters.check_live(key, settings)} models.")
-    parameters.put_secret(cloud, parameters.key_parameter(settings.name), key)
+    parameters.put_secret(cloud, key_parameter(settings.name), key)
     say("The key is set. What runs takes it up within five minutes.")
     return 0
 
@@ -94,20 +99,20 @@ def destroy_home(asked: Asked, *, data_of: str | None, asks: bool) -> int:
     if data_of is not None and data_of != settings.name:
         raise Refusal(f"--delete-data names '{data_of}', and this installation is '{settings.name}'. Nothing was done.")
     state = stack_state.find_stack(cloud, settings.name)
-    earlier = [] if state is not None or data_of is None else stack_state.kept_by_former(cloud, settings.name)
-    if state is None and not earlier:
+    earlier = leftovers.left_behind(cloud, settings.name)
+    show_leftovers(settings.name, earlier)
+    if state is None and (data_of is None or not earlier):
         raise DeploymentError(f"There is no installation '{settings.name}' in {cloud.region} of this account.")
     _confirm_removal(settings, with_data=data_of is not None, asks=asks)
-    kept = earlier if state is None else removal.remove(cloud, state, _say_step)
-    wall = cloud.in_region(FIREWALL_REGION)
-    if settings.waf and (firewall := stack_state.find_stack(wall, f"{settings.name}-firewall")) is not None:
-        stack_state.delete_stack(wall, firewall, _say_step)
+    kept = [] if state is None else removal.remove(cloud, state, _say_step)
+    removal.remove_firewall(cloud, settings.name, _say_step)
+    left = leftovers.left_behind(cloud, settings.name)
     if data_of is not None:
-        removal.delete_data(cloud, settings.name, kept, _say_step)
+        removal.delete_data(cloud, settings.name, left, _say_step)
         say(f"'{settings.name}' and all its data are gone.")
         return 0
     say(f"'{settings.name}' is taken away. This is still there:")
-    for line in removal.remaining(settings, kept):
+    for line in removal.remaining(settings.name, kept, left):
         say(line)
     return 0
 
@@ -139,7 +144,7 @@ def _ringing(cloud: Cloud, stack: str) -> list[str]:
 
 def _cost(cloud: Cloud, today: dt.date) -> float:
     period = {"Start": today.replace(day=1).isoformat(), "End": (today + dt.timedelta(days=1)).isoformat()}
-    answer = cloud.client("ce", FIREWALL_REGION).get_cost_and_usage(
+    answer = cloud.client("ce", COSTS_REGION).get_cost_and_usage(
         TimePeriod=period, Granularity="MONTHLY", Metrics=["UnblendedCost"]
     )
     return sum(float(month["Total"]["UnblendedCost"]["Amount"]) for month in answer["ResultsByTime"])

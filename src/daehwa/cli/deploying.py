@@ -10,13 +10,24 @@ import msgspec
 
 from daehwa import __version__
 from daehwa.cli.terminal import Refusal, as_typed, say, tell
-from daehwa.deployment import packaging, page_upload, parameters, people, preflight, programs, stack_state
+from daehwa.deployment import (
+    leftovers,
+    packaging,
+    page_upload,
+    parameters,
+    people,
+    preflight,
+    programs,
+    removal,
+    stack_state,
+)
 from daehwa.deployment.cdk import Cdk, CdkFailed, synthesize
 from daehwa.deployment.cloud import Cloud, open_session, usual_region
-from daehwa.deployment.configuration import DeploymentSettings, Outputs
+from daehwa.deployment.configuration import CALLBACK_PATH, FIREWALL_REGION, DeploymentSettings, Outputs, key_parameter
 from daehwa.deployment.configuration_file import Asked
 from daehwa.deployment.costs import estimate
 from daehwa.deployment.errors import DeploymentError
+from daehwa.deployment.leftovers import Leftover
 from daehwa.deployment.preflight import Surroundings
 from daehwa.deployment.smoke import Check, look
 from daehwa.deployment.stack.limits import check_settings
@@ -24,7 +35,6 @@ from daehwa.deployment.stack_state import StackState
 from daehwa.settings import Secret
 from daehwa.settings.surroundings import KEY_VARIABLE, key_from_environment
 
-FIREWALL_REGION = "us-east-1"
 PARTS = (
     "CloudFront distribution (the web address)",
     "S3 bucket (the page), private",
@@ -65,6 +75,8 @@ def deploy_home(asked: Asked, options: Options) -> int:
     state = stack_state.find_stack(cloud, settings.name)
     _refuse_unready(asked, settings, state)
     _show_plan(settings, around, state)
+    if state is None or not state.has_stood:
+        show_leftovers(settings.name, leftovers.left_behind(cloud, settings.name))
     _confirm("Go on?", options)
     settings = _with_admin(settings, options)
     key = _new_key(cloud, settings, options)
@@ -92,6 +104,14 @@ def show_checks(checks: list[Check]) -> bool:
     return all(check.is_right is not False for check in checks)
 
 
+def show_leftovers(name: str, left: list[Leftover]) -> None:
+    """Print what earlier installations of this name left, where they did."""
+    if left:
+        say(f"Left by earlier installations named '{name}':")
+        for line in (*(item.line() for item in left), *leftovers.advice(name, left), ""):
+            say(line)
+
+
 def _synthesize_only(asked: Asked, options: Options) -> int:
     settings = asked.file.read(asked.flags)
     settings = msgspec.structs.replace(settings, region=settings.region or usual_region(asked.profile))
@@ -110,7 +130,7 @@ def _refuse_unready(asked: Asked, settings: DeploymentSettings, state: StackStat
             f"CloudFormation is still at work on '{settings.name}' ({state.status}). Wait until it is done; "
             "`daehwa deploy status` shows how far it is."
         )
-    if not asked.file.path.is_file() and asked.config is None:
+    if state.has_stood and not asked.file.path.is_file() and asked.config is None:
         raise Refusal(
             f"'{settings.name}' stands in this account already, but the file with its choices is not here "
             f"({asked.file.path}). Give the file by --config, for it would otherwise fall back to the defaults; to "
@@ -121,7 +141,7 @@ def _refuse_unready(asked: Asked, settings: DeploymentSettings, state: StackStat
 def _show_plan(settings: DeploymentSettings, around: Surroundings, state: StackState | None) -> None:
     say(f"  account        {around.account}, as {around.caller}")
     say(f"  region         {around.region}")
-    if state is None:
+    if state is None or not state.has_stood:
         say(f"\nThis will be created, as the CloudFormation stack '{settings.name}':")
         _say_all([f"  {part}" for part in PARTS])
         if settings.issuer is None:
@@ -157,7 +177,7 @@ def _with_admin(settings: DeploymentSettings, options: Options) -> DeploymentSet
 
 
 def _is_key_set(cloud: Cloud, settings: DeploymentSettings) -> bool:
-    return parameters.secret_changed(cloud, parameters.key_parameter(settings.name)) is not None
+    return parameters.secret_changed(cloud, key_parameter(settings.name)) is not None
 
 
 def _new_key(cloud: Cloud, settings: DeploymentSettings, options: Options) -> Secret | None:
@@ -192,20 +212,40 @@ def _deploy(
         say("\nMaking CDK at home")
         cdk.bootstrap(around.account, around.not_bootstrapped, assembly.parent, _say_step)
     if key is not None:
-        parameters.put_secret(cloud, parameters.key_parameter(settings.name), key)
+        parameters.put_secret(cloud, key_parameter(settings.name), key)
     say("\nDeploying; the first time takes about five minutes, most of it CloudFront's")
     try:
         cdk.deploy(assembly, settings.name, parameters.origin_key(cloud, settings.name), _say_step)
     except CdkFailed as error:
-        failure = stack_state.first_failure(cloud, settings.name)
-        raise DeploymentError(f"The deployment failed. {failure or error}") from None
+        raise DeploymentError(_failure_told(cloud, settings.name, str(error))) from None
     except KeyboardInterrupt:
-        tell("CloudFormation goes on with what it has begun. `daehwa deploy status` shows it; `daehwa deploy` goes on.")
+        tell(
+            "\nStopped here; what CloudFormation has begun goes on there. `daehwa deploy status` shows it, and "
+            "`daehwa deploy` goes on when it is done."
+        )
         raise
+    if not settings.waf:
+        removal.remove_firewall(cloud, settings.name, _say_step)  # of earlier choices; it would go on costing
     outputs = stack_state.standing(cloud, settings.name)
     done = page_upload.upload(cloud, outputs, page, dt.datetime.now(dt.UTC).date())
     say(f"  page           {done.files} files" + (f", {done.removed} old ones removed" if done.removed else ""))
     return outputs
+
+
+def _failure_told(cloud: Cloud, name: str, cdk_said: str) -> str:
+    """Say what failed first, and what that leaves behind."""
+    failure = stack_state.first_failure(cloud, name)
+    told = f"The deployment failed. {failure or cdk_said}"
+    state = stack_state.find_stack(cloud, name)
+    if state is not None and state.has_stood:
+        return f"{told} What stood before is as it was." if state.status == "UPDATE_ROLLBACK_COMPLETE" else told
+    left = [item for item in leftovers.left_behind(cloud, name) if item.is_empty]
+    if not left:
+        return told
+    return (
+        f"{told.rstrip('.')}. Correct that and deploy again, or take away all there is of '{name}': `daehwa deploy "
+        f"destroy --delete-data {name}`. Left behind, empty and free of charge: {', '.join(item.id for item in left)}."
+    )
 
 
 def _built(settings: DeploymentSettings, account: str | None, options: Options) -> Path:
@@ -238,7 +278,7 @@ def _show_result(settings: DeploymentSettings, outputs: Outputs, *, is_key_set: 
         say("To let others in: `daehwa deploy invite EMAIL`")
     else:
         say(f"{settings.admin_email} signs in through {settings.issuer}. Its callback address must be there:")
-        say(f"  {outputs.web_address}/auth/callback")
+        say(f"  {outputs.web_address}{CALLBACK_PATH}")
     if not is_key_set:
         say("There is no key yet, so nothing answers: `daehwa deploy set-key`")
     if settings.domain is not None:

@@ -63,7 +63,7 @@ class Cdk:
 
     def deploy(self, assembly: Path, stack: str, origin_key: Secret, say: Callable[[str], None]) -> None:
         """Deploy a stack, and those that it needs, from a written assembly. Raise `CdkFailed`."""
-        options = ("--require-approval", "never", "--progress", "events", "--outputs-file", "outputs.json")
+        options = ("--require-approval", "never", "--progress", "events")
         # By the environment and not as an option: options are seen by everybody on this machine.
         secret = {"CDK_PARAMETERS": f"{stack}:{ORIGIN_KEY_PARAMETER}={origin_key.reveal()}"}
         self._run(["deploy", stack, "--app", str(assembly), *options], assembly.parent, say, secret)

@@ -10,6 +10,32 @@ INPUT_VARIABLE = "DAEHWA_DEPLOYMENT"
 ORIGIN_KEY_PARAMETER = "OriginKey"
 """The template's parameter for the key that CloudFront shows to API Gateway."""
 
+CALLBACK_PATH = "/auth/callback"
+"""Where a sign-in provider sends people back to; it must know this address of ours."""
+
+FIREWALL_REGION = "us-east-1"
+"""CloudFront's firewalls stand there alone."""
+
+
+def firewall_stack(name: str) -> str:
+    """Return the name of the stack with an installation's firewall."""
+    return f"{name}-firewall"
+
+
+def key_parameter(name: str) -> str:
+    """Return the name of the upstream key's parameter."""
+    return f"/{name}/openai-key"
+
+
+def sign_in_parameter(name: str) -> str:
+    """Return the name of the parameter with a foreign sign-in provider's client secret."""
+    return f"/{name}/sign-in-secret"
+
+
+def origin_parameter(name: str) -> str:
+    """Return the name of the parameter with the key that CloudFront sends to API Gateway."""
+    return f"/{name}/origin-key"
+
 
 def _meta(allowed: str, description: str, **limits: Any) -> msgspec.Meta:
     return msgspec.Meta(description=description, extra={"allowed": allowed}, **limits)

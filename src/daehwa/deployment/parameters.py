@@ -10,28 +10,13 @@ import urllib.request
 from datetime import datetime
 
 from daehwa.deployment.cloud import AWS_ERRORS, Cloud, error_code
-from daehwa.deployment.configuration import DeploymentSettings
+from daehwa.deployment.configuration import DeploymentSettings, origin_parameter
 from daehwa.deployment.errors import DeploymentError
 from daehwa.settings import OPENAI_URL, Secret
 
 SHORTEST_KEY = 16
 CHECK_SECONDS = 15
 _UNAUTHORIZED, _FORBIDDEN = 401, 403
-
-
-def key_parameter(name: str) -> str:
-    """Return the name of the upstream key's parameter."""
-    return f"/{name}/openai-key"
-
-
-def sign_in_parameter(name: str) -> str:
-    """Return the name of the parameter with a foreign sign-in provider's client secret."""
-    return f"/{name}/sign-in-secret"
-
-
-def origin_parameter(name: str) -> str:
-    """Return the name of the parameter with the key that CloudFront sends to API Gateway."""
-    return f"/{name}/origin-key"
 
 
 def put_secret(cloud: Cloud, parameter: str, secret: Secret, *, is_new: bool = False) -> None:

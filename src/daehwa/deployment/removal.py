@@ -5,14 +5,19 @@ from collections.abc import Callable
 
 from daehwa.deployment import page_upload
 from daehwa.deployment.cloud import AWS_ERRORS, Cloud, error_code
-from daehwa.deployment.configuration import DeploymentSettings
+from daehwa.deployment.configuration import (
+    FIREWALL_REGION,
+    firewall_stack,
+    key_parameter,
+    origin_parameter,
+    sign_in_parameter,
+)
 from daehwa.deployment.costs import PRICES
-from daehwa.deployment.parameters import key_parameter, origin_parameter, sign_in_parameter
-from daehwa.deployment.stack_state import Kept, StackState, delete_stack
+from daehwa.deployment.leftovers import GONE, PEOPLE, TABLE, Leftover, advice
+from daehwa.deployment.stack_state import Kept, StackState, delete_stack, find_stack
 
 _SECONDS_BETWEEN_LOOKS = 2.0
 _LOOKS = 150
-_GONE = {"ResourceNotFoundException", "NoSuchBucket"}
 
 
 def remove(cloud: Cloud, state: StackState, say: Callable[[str], None]) -> list[Kept]:
@@ -21,39 +26,46 @@ def remove(cloud: Cloud, state: StackState, say: Callable[[str], None]) -> list[
         try:
             say(f"{page_upload.empty(cloud, state.outputs.page_bucket)} files of the page removed")
         except AWS_ERRORS as error:
-            if error_code(error) not in _GONE:  # an earlier attempt came further
+            if error_code(error) not in GONE:  # an earlier attempt came further
                 raise
     return delete_stack(cloud, state, say)
 
 
-def delete_data(cloud: Cloud, name: str, kept: list[Kept], say: Callable[[str], None]) -> None:
-    """Delete for good what the stack left: table, people, and the secrets."""
-    deletions = {"AWS::DynamoDB::Table": _delete_table, "AWS::Cognito::UserPool": _delete_pool}
-    for item in kept:
-        delete = deletions.get(item.kind)
-        if delete is None:
-            say(f"{item.kind} {item.id} is kept: it is not this installation's alone")
-            continue
-        try:
-            delete(cloud, item.id)
-        except AWS_ERRORS as error:
-            if error_code(error) not in _GONE:
-                raise
-        say(f"{item.kind} {item.id} deleted")
+def remove_firewall(cloud: Cloud, name: str, say: Callable[[str], None]) -> None:
+    """Delete an installation's firewall where one stands; nothing may stand behind it any more."""
+    there = cloud.in_region(FIREWALL_REGION)
+    firewall = find_stack(there, firewall_stack(name))
+    if firewall is not None:
+        delete_stack(there, firewall, say)
+
+
+def delete_data(cloud: Cloud, name: str, left: list[Leftover], say: Callable[[str], None]) -> None:
+    """Delete for good what stacks of this name left: tables, people, and the secrets."""
+    deletions = {TABLE: _delete_table, PEOPLE: _delete_pool}
+    for item in left:
+        deletions[item.kind](cloud, item.id)
+        say(f"{_readable(item.kind)} {item.id} deleted")
     parameters = [key_parameter(name), sign_in_parameter(name), origin_parameter(name)]
     cloud.client("ssm").delete_parameters(Names=parameters)  # one that is not there is no error
     say("secrets deleted")
 
 
-def remaining(settings: DeploymentSettings, kept: list[Kept]) -> list[str]:
-    """Say what is still there, and what it costs."""
-    lines = [f"  {item.kind.removeprefix('AWS::').replace('::', ' '):<28} {item.id}" for item in kept]
-    lines.append(f"  {'SSM parameters':<28} {key_parameter(settings.name)}, {origin_parameter(settings.name)}")
-    lines.append(
-        f"This costs nothing but storage: up to ${PRICES.table_gigabyte_month + PRICES.recovery_gigabyte_month:.2f} a "
-        "month for each GB of conversations. A later deployment begins with a new table and new people."
-    )
-    return lines
+def remaining(name: str, kept: list[Kept], left: list[Leftover]) -> list[str]:
+    """Say what is still there, what it costs, and how it gets into a later installation."""
+    price = PRICES.table_gigabyte_month + PRICES.recovery_gigabyte_month
+    others = [f"  {_readable(item.kind):<20} {item.id}" for item in kept if item.kind not in {TABLE, PEOPLE}]
+    return [
+        *(item.line() for item in left),
+        f"  {'secrets in SSM':<20} {key_parameter(name)}, {origin_parameter(name)}",
+        *others,
+        f"This costs nothing but storage: up to ${price:.2f} a month for each GB of conversations.",
+        *advice(name, left),
+        f"`daehwa deploy destroy --delete-data {name}` deletes tables, people and secrets, for good.",
+    ]
+
+
+def _readable(kind: str) -> str:
+    return kind.removeprefix("AWS::").replace("::", " ")
 
 
 def _delete_table(cloud: Cloud, table: str) -> None:

@@ -14,6 +14,7 @@ from daehwa.deployment.errors import DeploymentError
 
 _SECONDS_BETWEEN_LOOKS = 5.0
 _SECONDS_OF_PATIENCE = 3600
+_ONLY_PLANNED = "REVIEW_IN_PROGRESS"  # a deployment that ended before it began, and nothing works on it
 _RESOURCE_KIND = re.compile(r"^(AWS|Custom)::")
 
 
@@ -27,9 +28,14 @@ class StackState(msgspec.Struct, frozen=True, kw_only=True):
     outputs: Outputs | None
 
     @property
+    def has_stood(self) -> bool:
+        """Whether it was deployed to its end once."""
+        return self.outputs is not None
+
+    @property
     def is_busy(self) -> bool:
         """Whether CloudFormation is at work on it."""
-        return self.status.endswith("_IN_PROGRESS")
+        return self.status.endswith("_IN_PROGRESS") and self.status != _ONLY_PLANNED
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -106,35 +112,33 @@ def delete_stack(cloud: Cloud, state: StackState, say: Callable[[str], None]) ->
                 say(readable(event["ResourceStatus"], event["ResourceType"], event["LogicalResourceId"]))
         now = find_stack(cloud, state.id)
         if now is None or now.status == "DELETE_COMPLETE":
-            return _kept(cloud, state.id)
+            return kept_by(cloud, state.id)
         if not now.is_busy or time.monotonic() > deadline:
             reason = first_failure(cloud, state.id) or f"CloudFormation says {now.status}"
             raise DeploymentError(f"The stack could not be deleted: {reason}. Start the command again.")
         time.sleep(_SECONDS_BETWEEN_LOOKS)
 
 
-def kept_by_former(cloud: Cloud, name: str) -> list[Kept]:
-    """Return what the last stack of this name left when it was deleted; CloudFormation remembers for 90 days."""
+def deleted_stacks(cloud: Cloud, name: str) -> list[str]:
+    """Return the ids of deleted stacks that had this name; CloudFormation remembers them for 90 days."""
     pages = cloud.client("cloudformation").get_paginator("list_stacks").paginate(StackStatusFilter=["DELETE_COMPLETE"])
-    former = [stack for page in pages for stack in page["StackSummaries"] if stack["StackName"] == name]
-    if not former:
-        return []
-    return _kept(cloud, str(max(former, key=lambda stack: stack["DeletionTime"])["StackId"]))
+    return [stack["StackId"] for page in pages for stack in page["StackSummaries"] if stack["StackName"] == name]
+
+
+def kept_by(cloud: Cloud, stack: str) -> list[Kept]:
+    """Return what was kept when a stack was deleted, or when its deployment was taken back."""
+    kept = {
+        Kept(event["ResourceType"], event["PhysicalResourceId"])
+        for event in _events(cloud, stack)
+        if event["ResourceStatus"] == "DELETE_SKIPPED"
+    }
+    return sorted(kept, key=lambda item: (item.kind, item.id))
 
 
 def readable(status: str, kind: str, logical_id: str) -> str:
     """Return an event as a line: what happened, to which kind of thing, by its name in the template."""
     words = status.replace("_", " ").lower().replace(" in progress", "…")
     return f"{words:<20} {_RESOURCE_KIND.sub('', kind).replace('::', ' '):<34} {logical_id}"
-
-
-def _kept(cloud: Cloud, stack_id: str) -> list[Kept]:
-    kept = {
-        event["LogicalResourceId"]: Kept(event["ResourceType"], event["PhysicalResourceId"])
-        for event in _events(cloud, stack_id)
-        if event["ResourceStatus"] == "DELETE_SKIPPED"
-    }
-    return sorted(kept.values(), key=lambda item: (item.kind, item.id))
 
 
 def _events(cloud: Cloud, stack: str) -> Iterator[dict[str, Any]]:

@@ -2,8 +2,9 @@
 
 import sys
 
+from daehwa.deployment.configuration import INPUT_VARIABLE
 from daehwa.deployment.errors import DeploymentError
-from daehwa.deployment.stack.asked import INPUT_VARIABLE, StackInput
+from daehwa.deployment.stack.asked import StackInput
 from daehwa.settings.surroundings import child_environment
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from pathlib import Path
 from aws_cdk import App
 from aws_cdk.cx_api import CloudAssembly
 
+from daehwa.deployment.configuration import firewall_stack
 from daehwa.deployment.stack.asked import StackInput
 from daehwa.deployment.stack.firewall import Firewall
 from daehwa.deployment.stack.home import Home
@@ -22,7 +23,7 @@ def synthesize(asked: StackInput, app: App | None = None) -> CloudAssembly:
     app = app or App(context=CONTEXT, analytics_reporting=False)
     firewall = None
     if settings.waf:
-        firewall = Firewall(app, f"{settings.name}-firewall", account=asked.account).arn
+        firewall = Firewall(app, firewall_stack(settings.name), account=asked.account).arn
     Home(app, settings, code=Path(asked.code), account=asked.account, firewall=firewall)
     assembly = app.synth()
     for stack in assembly.stacks:

@@ -4,10 +4,8 @@ from pathlib import Path
 
 import msgspec
 
-from daehwa.deployment.configuration import DeploymentSettings
+from daehwa.deployment.configuration import INPUT_VARIABLE, DeploymentSettings
 from daehwa.deployment.stack.limits import NotDeployable, check_code, check_settings
-
-INPUT_VARIABLE = "DAEHWA_DEPLOYMENT"
 
 
 class StackInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

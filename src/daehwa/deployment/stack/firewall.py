@@ -4,7 +4,8 @@ from aws_cdk import CrossStackReferences, ReferenceStrength, Stack
 from aws_cdk import aws_wafv2 as wafv2
 from constructs import Construct
 
-FIREWALL_REGION = "us-east-1"
+from daehwa.deployment.configuration import FIREWALL_REGION
+
 REQUESTS_IN_FIVE_MINUTES = 2000
 """From one address. The page asks a few times a minute; an office behind one address is still well below."""
 _REPUTATION = "AWSManagedRulesAmazonIpReputationList"

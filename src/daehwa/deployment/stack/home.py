@@ -7,7 +7,7 @@ import msgspec
 from aws_cdk import CfnOutput, Environment, Stack
 from constructs import Construct
 
-from daehwa.deployment.configuration import DeploymentSettings, Outputs
+from daehwa.deployment.configuration import DeploymentSettings, Outputs, key_parameter, sign_in_parameter
 from daehwa.deployment.stack.alarms import Alarms
 from daehwa.deployment.stack.api import StreamingApi
 from daehwa.deployment.stack.dashboard import Dashboard
@@ -42,6 +42,8 @@ class Home(Stack):
             analytics_reporting=False,
         )
         self._settings = settings
+        self._key_parameter = key_parameter(settings.name)
+        self._secret_parameter = sign_in_parameter(settings.name)
         page = PageBucket(self, "Page")
         api = StreamingApi(self, "Origin", settings=settings)
         web = WebAddress(self, "Web", settings=settings, page=page.bucket, api=api, firewall=firewall)
@@ -74,14 +76,6 @@ class Home(Stack):
         )
         alarms = Alarms(self, "Alarms", settings=self._settings, signals=signals)
         return Dashboard(self, "Overview", signals=signals, alarms=alarms.alarms).address
-
-    @property
-    def _key_parameter(self) -> str:
-        return f"/{self._settings.name}/openai-key"
-
-    @property
-    def _secret_parameter(self) -> str:
-        return f"/{self._settings.name}/sign-in-secret"
 
     def _parameters(self) -> list[str]:
         """Another provider may have given us a secret; our own pool has none."""

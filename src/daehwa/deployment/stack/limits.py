@@ -82,9 +82,7 @@ def check_settings(settings: DeploymentSettings) -> None:
             settings.certificate is not None and not settings.certificate.startswith("arn:aws:acm:us-east-1:")
         ),
         "The upstream's address must begin with https://, since the key and all conversations go there. Correct "
-        "--base-url.": (
-            not settings.base_url.startswith("https://")
-        ),
+        "--base-url.": (not settings.base_url.startswith("https://")),
         "A sign-in provider's address must begin with https://. Correct --issuer.": (
             settings.issuer is not None and not settings.issuer.startswith("https://")
         ),

@@ -7,11 +7,10 @@ from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_cognito as cognito
 from constructs import Construct
 
-from daehwa.deployment.configuration import DeploymentSettings
+from daehwa.deployment.configuration import CALLBACK_PATH, DeploymentSettings
 from daehwa.deployment.stack.acknowledgments import acknowledge
 from daehwa.deployment.stack.lasting import name_for_good
 
-CALLBACK = "/auth/callback"
 EVERYBODY_INVITED = "*"
 """Whom the pool lets in was invited into it; nobody can sign up."""
 _INVITATION = """<p>You are invited to daehwa: <a href="{url}/chat.html">{url}/chat.html</a></p>
@@ -116,7 +115,7 @@ class InvitedPeople(Construct):
             o_auth=cognito.OAuthSettings(
                 flows=cognito.OAuthFlows(authorization_code_grant=True),
                 scopes=[cognito.OAuthScope.OPENID, cognito.OAuthScope.EMAIL, cognito.OAuthScope.PROFILE],
-                callback_urls=[f"{url}{CALLBACK}"],
+                callback_urls=[f"{url}{CALLBACK_PATH}"],
                 logout_urls=[url, f"{url}/", f"{url}/chat.html"],
             ),
             supported_identity_providers=[cognito.UserPoolClientIdentityProvider.COGNITO],
