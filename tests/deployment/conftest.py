@@ -26,7 +26,7 @@ NAME = "daehwa"
 PROGRAM = [sys.executable, "-c", "from daehwa.cli import main; main()"]
 START_SECONDS, LIMIT_SECONDS = 60, 120
 ROLE = {"Version": "2012-10-17", "Statement": []}
-_NOT_INHERITED = ("AWS_", "DAEHWA_", "OPENAI_", "XDG_", "UV_RUN")
+NOT_INHERITED = ("AWS_", "DAEHWA_", "OPENAI_", "XDG_", "UV_RUN")
 TEMPLATE: dict[str, Any] = {
     "Resources": {
         "PageFiles": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "daehwa-page"}},
@@ -45,6 +45,15 @@ class Ended(NamedTuple):
     @property
     def said(self) -> str:
         return self.out + self.err
+
+
+def real_caches() -> dict[str, str]:
+    """Return the variables that let a program with another home use what was fetched already."""
+    real = Path.home() / ".cache"
+    return {
+        "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR") or str(real / "uv"),
+        "JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(real / "aws" / "jsii" / "package-cache"),
+    }
 
 
 class Account:
@@ -67,8 +76,8 @@ class Account:
         return self.cloud.client(service)
 
     def run(self, *arguments: str, stdin: str = "", **environment: str) -> Ended:
-        inherited = {name: text for name, text in os.environ.items() if not name.startswith(_NOT_INHERITED)}
-        own = {"HOME": str(self.home), "PYTHONWARNINGS": "default", **self.variables}
+        inherited = {name: text for name, text in os.environ.items() if not name.startswith(NOT_INHERITED)}
+        own = {"HOME": str(self.home), "PYTHONWARNINGS": "default", **self.variables, **real_caches()}
         ended = subprocess.run(  # noqa: S603 - our own program
             [*PROGRAM, "deploy", *arguments],
             cwd=self.home,

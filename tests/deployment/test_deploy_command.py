@@ -1,9 +1,11 @@
 """The commands as a person types them, in processes of their own, against moto's server."""
 
+import json
 from pathlib import Path
 
 import pytest
 from deployment.conftest import ACCOUNT, NAME, REGION, Account
+from synthesized import synthesized
 
 from daehwa.deployment.preflight import BOOTSTRAP_PARAMETER
 
@@ -165,6 +167,11 @@ def test_synthesising_needs_no_credentials_and_writes_no_key(account: Account) -
     cache = account.home / "cache"
     ended = account.run(*options, OPENAI_API_KEY=KEY, XDG_CACHE_HOME=str(cache), **nothing)
     assert ended.code == 0, ended.said
-    assert (cache / "daehwa" / "deployments" / NAME / "cdk.out" / f"{NAME}.template.json").is_file()
+    written = json.loads((cache / "daehwa" / "deployments" / NAME / "cdk.out" / f"{NAME}.template.json").read_text())
+    beside = synthesized("default").template
+    assert {name: r["Type"] for name, r in written["Resources"].items()} == {
+        name: r["Type"] for name, r in beside["Resources"].items()
+    }, "what is tested in this process is what the command makes"
+    assert written["Outputs"].keys() == beside["Outputs"].keys()
     assert files_with(account.home, KEY) == []
     assert KEY not in ended.said
