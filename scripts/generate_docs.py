@@ -16,7 +16,7 @@ from daehwa.cli import cli
 from daehwa.cli.deploy import deploy
 from daehwa.deployment.configuration import DeploymentSettings
 from daehwa.deployment.configuration_file import flag_of
-from daehwa.deployment.costs import PRICES, CostLine, idle_costs, stored_costs, total, turn_costs
+from daehwa.deployment.costs import PRICES, CostLine, idle_costs, stored_costs, tab_cost, total, turn_costs
 from daehwa.providers.listing import PREFERRED
 from daehwa.settings import PREFIX, ProviderSettings, Settings
 from daehwa.settings.sign_in import VARIABLES
@@ -95,6 +95,7 @@ def aws_costs() -> str:
     rows = [
         *_cost_rows("a month in which nobody comes", idle_costs(plain)),
         *_cost_rows("1,000 turns of 10 s, as if nothing were free", turn_costs(plain)),
+        ("**a tab left open in sight for a day, nobody at it**", f"**{tab_cost(plain):.3f}**", ""),
         *_cost_rows("a month of 1 GB of conversations, as if nothing were free", stored_costs(1, is_tier_free=False)),
         *_cost_rows("a month of what can be chosen beside", chosen),
     ]

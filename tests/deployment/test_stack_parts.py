@@ -46,7 +46,7 @@ def test_the_function_runs_the_app_behind_the_adapter() -> None:
     assert function["Architectures"] == ["arm64"]
     assert function["Handler"] == "run.sh"
     assert function["Layers"] == [f"arn:aws:lambda:{REGION}:753240598075:layer:LambdaAdapterLayerArm64:30"]
-    assert (function["MemorySize"], function["Timeout"]) == (512, 900)
+    assert (function["MemorySize"], function["Timeout"]) == (448, 900)
     assert "ReservedConcurrentExecutions" not in function
     assert "TracingConfig" not in function
     assert synthesized("snap_start").only("AWS::Lambda::Function")["Runtime"] == "python3.13"

@@ -79,7 +79,7 @@ class DeploymentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
         _meta(
             "a whole number from 256 to 3008", "The function's memory in MiB; its CPU grows with it.", ge=256, le=3008
         ),
-    ] = 512
+    ] = 448
     turn_seconds: Annotated[
         int,
         _meta(

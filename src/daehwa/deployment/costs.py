@@ -53,19 +53,66 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True):
 PRICES = Prices()
 
 
+class Sitting(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody does at the page, from which follow the requests beside the turns.
+
+    While it is in sight, the page looks at the list every three minutes (LOOK_AGAIN_ON_AWS in its code) and at each
+    return to its tab, when it asks for the models too; a look that finds a finished answer loads the conversation.
+    """
+
+    turns: int = 10
+    minutes: float = 20.0
+    opening: int = 4  # who, models, list, the conversation
+    files: int = 6  # on the first visit; later the browser has most of them
+    look_minutes: float = 3.0
+    returns: int = 3
+
+    @property
+    def looks(self) -> float:
+        """How often the list is asked for, after the opening."""
+        return self.minutes / self.look_minutes + self.returns
+
+    @property
+    def loads(self) -> float:
+        """How often the conversation is asked for, after the opening."""
+        return min(self.turns, self.looks)
+
+    @property
+    def requests(self) -> float:
+        """How many requests reach the API, turns among them."""
+        return self.turns + self.opening + self.looks + self.loads + self.returns
+
+
 class TurnUnits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a turn of 10 s uses: a later one of a conversation, its answer 2,000 Korean letters, which is the dearest.
+    """What a turn of 10 s uses, whose answer is 2,000 Korean letters, which is the dearest, and its share of a sitting.
 
     Units were counted from real calls (benchmarks/dynamodb_units.py, DynamoDB Local, 2026-11-22).
     """
 
     seconds: float = 10.0
-    requests: int = 2  # the page asks once; the other is its share of opening the page, four requests now and then
-    other_request_seconds: float = 0.05  # what such a request takes
-    write_units: float = 27.0  # 23 in English; 8 more with one budget, 12 more with two
-    read_units: float = 10.0  # 4 of the turn, 2 of each request for who asks, a share of opening and listing
-    edge_kilobytes: float = 30.0
-    log_kilobytes: float = 3.0
+    sitting: Sitting = Sitting()
+    other_request_seconds: float = 0.05  # what a request that is no turn takes
+    write_units: float = 20.0  # 17 to 18 in English; 8 more with one budget, 12 more with two
+    turn_read_units: float = 5.0
+    who_read_units: float = 2.0  # of each request
+    list_read_units: float = 2.0
+    load_read_units: float = 4.0  # 20 messages
+    turn_kilobytes: float = 30.0
+    other_kilobytes: float = 10.0  # 50 conversations, or one
+    request_log_kilobytes: float = 1.0  # a line of API Gateway's, four of the function's
+
+    @property
+    def requests(self) -> float:
+        """Requests to the API for each turn."""
+        return self.sitting.requests / self.sitting.turns
+
+    @property
+    def read_units(self) -> float:
+        """Units read for each turn."""
+        at, turns = self.sitting, self.sitting.turns
+        lists, loads = (at.looks + 1) / turns, (at.loads + 1) / turns
+        listed, loaded = self.list_read_units * lists, self.load_read_units * loads
+        return self.turn_read_units + self.who_read_units * self.requests + listed + loaded
 
 
 class CostLine(msgspec.Struct, frozen=True):
@@ -87,10 +134,15 @@ def turn_costs(settings: DeploymentSettings, units: TurnUnits | None = None, tur
     """Return what so many turns cost beside the model's tokens, as if nothing were free."""
     used, p = units or TurnUnits(), PRICES
     gigabytes = settings.memory / 1024
-    busy = used.seconds + (used.requests - 1) * used.other_request_seconds
+    others = used.requests - 1
+    busy = used.seconds + others * used.other_request_seconds
     free_turns = int(p.free_lambda_gigabyte_seconds / (busy * gigabytes))
     function = gigabytes * busy * p.lambda_gigabyte_second + used.requests * p.lambda_request
-    edge = used.requests * p.edge_request + used.edge_kilobytes / 1e6 * p.edge_gigabyte
+    kilobytes = used.turn_kilobytes + others * used.other_kilobytes
+    files = used.sitting.files / used.sitting.turns
+    edge = (used.requests + files) * p.edge_request + files * p.edge_function_call
+    edge += kilobytes / 1e6 * p.edge_gigabyte
+    logs = used.requests * used.request_log_kilobytes
     table = used.write_units * p.write_unit + used.read_units * p.read_unit
     return (
         CostLine(
@@ -98,14 +150,24 @@ def turn_costs(settings: DeploymentSettings, units: TurnUnits | None = None, tur
             function * turns,
             f"about {free_turns:,} turns a month are free",
         ),
-        CostLine(f"API Gateway, {used.requests} requests each", used.requests * p.gateway_request * turns),
+        CostLine(f"API Gateway, {used.requests:.1f} requests each", used.requests * p.gateway_request * turns),
         CostLine(
-            f"DynamoDB, {used.write_units:g} write and {used.read_units:g} read units each",
+            f"DynamoDB, {used.write_units:g} write and {used.read_units:.0f} read units each",
             table * turns,
         ),
         CostLine("CloudFront", edge * turns, f"the first {p.free_edge_requests / 1e6:.0f} million requests are free"),
-        CostLine("logs", used.log_kilobytes / 1e6 * p.log_gigabyte * turns, f"{p.free_log_gigabytes:.0f} GB are free"),
+        CostLine("logs", logs / 1e6 * p.log_gigabyte * turns, f"{p.free_log_gigabytes:.0f} GB are free"),
     )
+
+
+def tab_cost(settings: DeploymentSettings, units: TurnUnits | None = None) -> float:
+    """Return what a tab costs that is open and in sight for a day, with nobody at it, as if nothing were free."""
+    used, p = units or TurnUnits(), PRICES
+    function = settings.memory / 1024 * used.other_request_seconds * p.lambda_gigabyte_second + p.lambda_request
+    edge = p.edge_request + used.other_kilobytes / 1e6 * p.edge_gigabyte
+    read = (used.who_read_units + used.list_read_units) * p.read_unit
+    look = p.gateway_request + function + edge + read + used.request_log_kilobytes / 1e6 * p.log_gigabyte
+    return look * 24 * 60 / used.sitting.look_minutes
 
 
 def idle_costs(settings: DeploymentSettings) -> tuple[CostLine, ...]:
@@ -157,7 +219,9 @@ def estimate(settings: DeploymentSettings, units: TurnUnits | None = None) -> li
     lines = [f"Estimate of cost, prices of {PRICES_REGION} as of {PRICES_OF}, without tax and the model's tokens:"]
     lines += _table("a month in which nobody comes", idle)
     lines += _table("1,000 turns of 10 s", turns)
-    free = PRICES.free_table_gigabytes
+    free, at = PRICES.free_table_gigabytes, (units or TurnUnits()).sitting
+    lines.append(f"    (ten at a sitting of {at.minutes:g} minutes, with opening the page and its looks at the list)")
+    lines.append(f"  {'a tab left open in sight for a day':<58} ${tab_cost(settings, units):7.3f}")
     lines.append(
         f"  {'a month of 1 GB of conversations':<58} ${total(stored):7.3f}  "
         f"${stored[1].dollars:.2f} of it for recovery; of the rest {free:.0f} GB are free"

@@ -11,7 +11,7 @@ import { sendWaiting } from "./outbox.ts";
 
 const LOOK_AGAIN = 20_000;
 /** On AWS each request is paid for. */
-const LOOK_AGAIN_ON_AWS = 60_000;
+const LOOK_AGAIN_ON_AWS = 180_000;
 const SETTLE = 150;
 
 class Current {
