@@ -4,6 +4,8 @@ import contextlib
 import json
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -139,3 +141,100 @@ def test_an_export_that_breaks_off_leaves_no_part_of_a_file(tmp_path: Path) -> N
         out.write(b"half of it")
         raise StoreError("The database does not answer.")
     assert list(tmp_path.iterdir()) == []
+
+
+async def kept(folder: Path, *people: Profile, asking: str | None = None) -> list[str]:
+    """Let people sign in at a data folder, and the last of them ask; return their ids."""
+    data = DataFolder(folder)
+    data.prepare()
+    store = await SqliteStore.open(data.database)
+    ids = [(await SqliteAccounts(store).sign_in(person, role=None, now=at)).id for at, person in enumerate(people, 1)]
+    if asking is not None:
+        await ask(store, asking, "An answer.", owner=ids[-1] if ids else OWNER)
+    await store.aclose()
+    return ids
+
+
+def person(name: str, issuer: str = "https://id.example") -> Profile:
+    return Profile(issuer=issuer, subject=name, email=f"{name}@example.com", name=name)
+
+
+async def test_an_address_of_two_people_names_neither(program: Program, tmp_path: Path) -> None:
+    former, new = await kept(program.data, person("mina"), person("mina", "https://other.example"), asking="Who?")
+    refused = await program.run("export", "all.jsonl", "--owner", "mina@example.com")
+    assert refused.code == MISUSE
+    assert f"mina@example.com is the address of 2 people here: {former} and {new}" in refused.err
+    by_id = await program.run("export", "all.jsonl", "--owner", new)
+    assert by_id.code == 0, by_id.err
+    await kept(tmp_path / "other", person("mina"), person("mina", "https://other.example"))
+    came = await program.run("import", "all.jsonl", "--data-dir", str(tmp_path / "other"))
+    assert (came.code, "is the address of 2 people" in came.err) == (MISUSE, True)
+
+
+async def test_what_is_somebody_elses_here_is_left_to_them(program: Program) -> None:
+    await kept(program.data, person("boss"), asking="Mine?")
+    await kept(program.data, person("mina"))
+    await program.run("export", "all.jsonl")
+    came = await program.run("import", "all.jsonl", "--owner", "mina@example.com")
+    assert came.code == FAULT
+    assert "it belongs to boss@example.com here already, and is left there." in came.err
+    assert "Make a new id" not in came.err
+
+
+async def test_conversations_of_nobody_are_given_to_no_one_who_signs_in(talkative: Program, tmp_path: Path) -> None:
+    await talkative.run("export", "all.jsonl")
+    other = ("--data-dir", str(tmp_path / "other"))
+    await kept(tmp_path / "other", person("mina"))
+    refused = await talkative.run("import", "all.jsonl", *other)
+    assert refused.code == MISUSE
+    assert "a home where nobody signs in, and here people do. Say whose they are to be: --owner mina@" in refused.err
+    came = await talkative.run("import", "all.jsonl", *other, "--owner", "mina@example.com")
+    assert "2 added" in came.err
+
+
+async def test_the_first_admin_of_another_home_is_not_the_one_of_this(program: Program, tmp_path: Path) -> None:
+    for folder, name in ((program.data, "boss"), (tmp_path / "other", "chief")):
+        data = DataFolder(folder)
+        data.prepare()
+        store = await SqliteStore.open(data.database)
+        await SqliteAccounts(store, first_admin=OWNER).sign_in(person(name), role="admin", now=1)
+        await ask(store, "Whose am I?", "An answer.", owner=OWNER)
+        await store.aclose()
+    await program.run("export", "all.jsonl")
+    refused = await program.run("import", "all.jsonl", "--data-dir", str(tmp_path / "other"))
+    assert (refused.code, "conversations of boss@example.com, who is not known here" in refused.err) == (MISUSE, True)
+    again = await program.run("import", "all.jsonl")
+    assert "1 there already" in again.err
+
+
+async def test_a_folder_without_data_is_not_made(program: Program, tmp_path: Path) -> None:
+    out = await program.run("export", "all.jsonl", "--data-dir", str(tmp_path / "typo"))
+    assert (out.code, f"There is no data in {tmp_path / 'typo'}." in out.err) == (MISUSE, True)
+    assert not (tmp_path / "typo").exists()
+    assert not (tmp_path / "all.jsonl").exists()
+
+
+@pytest.mark.parametrize("command", ["export", "import"])
+async def test_without_credentials_for_aws_it_says_what_to_do(program: Program, tmp_path: Path, command: str) -> None:
+    (tmp_path / "there.jsonl").write_text("")
+    file = "there.jsonl" if command == "import" else "all.jsonl"
+    away = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "none", "AWS_SHARED_CREDENTIALS_FILE": "none"}
+    ended = await program.run(command, file, "--aws", "--region", "us-east-1", **away)
+    assert ended.code == FAULT
+    assert ended.err.startswith("daehwa: There are no AWS credentials here."), ended.err
+
+
+@pytest.mark.parametrize(("command", "file"), [("export", "all.jsonl"), ("import", "-")])
+def test_packages_that_are_missing_are_told_for_what_was_typed(program: Program, command: str, file: str) -> None:
+    without = "import sys; sys.modules['boto3'] = None; from daehwa.cli import main; main()"
+    ended = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-c", without, command, file, "--aws"],
+        env=program.environment(UV="uv", UV_RUN_RECURSION_DEPTH="1"),
+        cwd=program.folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == MISUSE
+    assert f"Type: uv run --extra aws daehwa {command} --aws" in ended.stderr

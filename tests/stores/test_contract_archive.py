@@ -8,7 +8,7 @@ import pytest
 from stores.asking import ME, OTHER, ask, ended, found, grown, make_turn, text
 from stores.conftest import STORES
 
-from daehwa.conversation.errors import IdTaken, InvalidRequest
+from daehwa.conversation.errors import IdTaken, InvalidRequest, OwnedByAnother
 from daehwa.conversation.ids import new_id, now_ms
 from daehwa.conversation.messages import Conversation, Failure, Message, ReasoningPart, TextPart, ToolCallPart, Usage
 from daehwa.conversation.ports import (
@@ -201,8 +201,9 @@ async def test_ids_of_somebody_else_are_refused_and_nothing_is_stored(moving: Ar
     mine = await ask(moving, "mine")
     (record,) = await exported(moving)
     theirs = msgspec.structs.replace(record.conversation, owner=OTHER)
-    with pytest.raises(IdTaken):
+    with pytest.raises(OwnedByAnother) as refused:
         await moving.import_conversation(msgspec.structs.replace(record, conversation=theirs))
+    assert refused.value.owner == ME
     conversation = Conversation(id=new_id(), owner=OTHER, title="Borrowed", created=1, updated=2)
     moved = [msgspec.structs.replace(message, conversation=conversation.id) for message in record.messages]
     fresh = msgspec.structs.replace(moved[0], id=new_id())

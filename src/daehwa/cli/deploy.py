@@ -74,24 +74,24 @@ def _place(names: Sequence[str]) -> Callable[[_Command], _Command]:
     return added
 
 
-def refuse_without_extra() -> None:
-    """Raise `Refusal` where the packages for AWS are not installed."""
+def refuse_without_extra(typed: str) -> None:
+    """Raise `Refusal` where the packages for AWS are not installed; `typed` is the command that needs them."""
     if not all(importlib.util.find_spec(name) is not None for name in NEEDED):
         is_uv = program_name().startswith("uv ")
-        line = "uv run --extra aws daehwa deploy" if is_uv else "pip install 'daehwa[aws]'"
-        raise Refusal(f"Deploying to AWS needs packages that are not installed here. Type: {line}")
+        line = f"uv run --extra aws {typed}" if is_uv else "pip install 'daehwa[aws]'"
+        raise Refusal(f"`{typed}` needs packages for AWS that are not installed here. Type: {line}")
 
 
 def _asked(context: click.Context, given: dict[str, Any]) -> Asked:
     """Take the flags of a command, and those that stand before its name."""
-    refuse_without_extra()
+    refuse_without_extra(context.command_path)
     before = {} if context.parent is None or context.parent.obj is None else context.parent.obj
     merged = {**before, **{name: value for name, value in given.items() if value is not None}}
     config, profile = merged.pop("config", None), merged.pop("profile", None)
     return Asked(flags=merged, config=config, profile=profile)
 
 
-def _run(work: Callable[[], int | None]) -> int:
+def run_on_aws(work: Callable[[], int | None]) -> int:
     """Do a command's work; what AWS or the deployment says against it is told as one paragraph."""
     from daehwa.deployment.cloud import AWS_ERRORS, told  # noqa: PLC0415 - the extra is there, as `_asked` saw
 
@@ -125,7 +125,7 @@ def deploy(
     from daehwa.cli.deploying import Options, deploy_home  # noqa: PLC0415 - with the extra alone
 
     options = Options(asks=not yes, is_dry=dry_run, checks_key=check, has_bytecode=not without_bytecode)
-    return _run(lambda: deploy_home(asked, options))
+    return run_on_aws(lambda: deploy_home(asked, options))
 
 
 @_place(PLACE)
@@ -137,7 +137,7 @@ def status(context: click.Context, /, *, cost: bool, **given: Any) -> int:
     asked = _asked(context, given)
     from daehwa.cli.deployed import show_status  # noqa: PLC0415 - with the extra alone
 
-    return _run(lambda: show_status(asked, with_cost=cost))
+    return run_on_aws(lambda: show_status(asked, with_cost=cost))
 
 
 @_place(PLACE)
@@ -150,7 +150,7 @@ def set_key(context: click.Context, /, *, sign_in: bool, check: bool, **given: A
     asked = _asked(context, given)
     from daehwa.cli.deployed import set_secret  # noqa: PLC0415 - with the extra alone
 
-    return _run(lambda: set_secret(asked, is_sign_in=sign_in, is_checked=check))
+    return run_on_aws(lambda: set_secret(asked, is_sign_in=sign_in, is_checked=check))
 
 
 @_place(PLACE)
@@ -162,7 +162,7 @@ def invite(context: click.Context, /, *, email: str, **given: Any) -> int:
     asked = _asked(context, given)
     from daehwa.cli.deployed import invite_person  # noqa: PLC0415 - with the extra alone
 
-    return _run(lambda: invite_person(asked, email))
+    return run_on_aws(lambda: invite_person(asked, email))
 
 
 @_place(PLACE)
@@ -174,7 +174,7 @@ def smoke(context: click.Context, /, *, signed_in: bool, **given: Any) -> int:
     asked = _asked(context, given)
     from daehwa.cli.deployed import show_smoke  # noqa: PLC0415 - with the extra alone
 
-    return _run(lambda: show_smoke(asked, is_signed_in=signed_in))
+    return run_on_aws(lambda: show_smoke(asked, is_signed_in=signed_in))
 
 
 @_place(PLACE)
@@ -187,4 +187,4 @@ def destroy(context: click.Context, /, *, delete_data: str | None, yes: bool, **
     asked = _asked(context, given)
     from daehwa.cli.deployed import destroy_home  # noqa: PLC0415 - with the extra alone
 
-    return _run(lambda: destroy_home(asked, data_of=delete_data, asks=not yes))
+    return run_on_aws(lambda: destroy_home(asked, data_of=delete_data, asks=not yes))

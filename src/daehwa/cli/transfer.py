@@ -45,16 +45,36 @@ def export_to_file(target: Path, place: Place, *, owner: str | None) -> int:
     """Write conversations to a file that appears when it is whole; return the exit code."""
     if target != PIPE and target.exists():
         raise Refusal(f"{target} is there already, and is left as it is. Give another name.")
-    moved = asyncio.run(_export(target, place, owner))
-    where = "" if target == PIPE else f" into {target}"
-    tell(f"{_counted(moved)} exported{where}.")
-    return 0
+    if not place.is_on_aws:
+        _refuse_without_data(place)
+    return _told_of_aws("export", place, lambda: _exported(target, place, owner))
 
 
 def import_from_file(source: Path, place: Place, *, owner: str | None) -> int:
     """Store the conversations of a file; return the exit code: 1 where something was left out."""
     if source != PIPE and not source.is_file():
         raise Refusal(f"There is no file {source}. Give one that `daehwa export` wrote.")
+    return _told_of_aws("import", place, lambda: _imported(source, place, owner))
+
+
+def _told_of_aws(command: str, place: Place, work: Callable[[], int]) -> int:
+    """Do a command's work; what AWS has against it is told as `daehwa deploy` tells it."""
+    if not place.is_on_aws:
+        return work()
+    from daehwa.cli.deploy import refuse_without_extra, run_on_aws  # noqa: PLC0415 - it brings what only AWS needs
+
+    refuse_without_extra(f"daehwa {command} {'--aws' if place.table is None else '--table'}")
+    return run_on_aws(work)
+
+
+def _exported(target: Path, place: Place, owner: str | None) -> int:
+    moved = asyncio.run(_export(target, place, owner))
+    where = "" if target == PIPE else f" into {target}"
+    tell(f"{_counted(moved)} exported{where}.")
+    return 0
+
+
+def _imported(source: Path, place: Place, owner: str | None) -> int:
     moved = asyncio.run(_import(source, place, owner))
     tell(
         f"{_counted(moved)} read: {moved.added} added, {moved.changed} brought up to date, {moved.same} there already."
@@ -89,25 +109,37 @@ async def _import(source: Path, place: Place, owner: str | None) -> Moved:
         with _reading(source) as file:
             head = read_head(file)
             to = _owners(head, people, chosen, is_local=is_local)
-            return await import_conversations(opened.archive, file, owner=to, progress=_Progress())
+            return await import_conversations(
+                opened.archive,
+                file,
+                owner=to,
+                progress=_Progress(),
+                called=lambda person: people.get(person) or person,
+            )
     finally:
         await opened.aclose()
 
 
 def _owners(head: Head, people: dict[str, str], chosen: str | None, *, is_local: bool) -> Callable[[str], str]:
     """Return who is to own what was somebody's: the one chosen, the same person, or one of the same e-mail address."""
-    known = set(people) | ({OWNER} if is_local else set())
-    by_email = {email: person for person, email in people.items() if email}
+
+    def is_known(was: str, email: str) -> bool:
+        if was != OWNER:
+            return was in people
+        # That id is nobody's name: each home's own user has it, and the first admin who signs in there.
+        return is_local and people.get(OWNER, "") == email and (OWNER in people or not people)
 
     def to(was: str) -> str:
-        if chosen is not None or was in known:
-            return chosen or was
         email = head.people.get(was, "")
-        same = by_email.get(email)
+        if chosen is not None or is_known(was, email):
+            return chosen or was
+        same = _of_email(email, people) if email else None
         if same is None:
-            who = email or f"'{was}'"
+            who = f"{email or repr(was)}, who is not known here"
+            if was == OWNER and not email:
+                who = "a home where nobody signs in, and here people do"
             raise Refusal(
-                f"The file holds conversations of {who}, who is not known here. Say whose they are to be: --owner "
+                f"The file holds conversations of {who}. Say whose they are to be: --owner "
                 f"{_choices(people, is_local=is_local)}. None of theirs was stored; the import can be run again."
             )
         return same
@@ -116,17 +148,29 @@ def _owners(head: Head, people: dict[str, str], chosen: str | None, *, is_local:
 
 
 def _found(owner: str, people: dict[str, str], *, is_local: bool) -> str:
-    if is_local and owner == OWNER:
+    if owner in people or (is_local and owner == OWNER):
         return owner
-    for person, email in people.items():
-        if owner in {person, email}:
-            return person
-    raise Refusal(f"Nobody here is known as '{owner}'. Give --owner {_choices(people, is_local=is_local)}.")
+    person = _of_email(owner, people)
+    if person is None:
+        raise Refusal(f"Nobody here is known as '{owner}'. Give --owner {_choices(people, is_local=is_local)}.")
+    return person
+
+
+def _of_email(email: str, people: dict[str, str]) -> str | None:
+    """Return whose address it is. Raise `Refusal` where it is several people's."""
+    found = [person for person, theirs in people.items() if theirs == email]
+    if len(found) > 1:
+        raise Refusal(
+            f"{email} is the address of {len(found)} people here: {' and '.join(found)}, whoever came first at the "
+            "beginning. That happens when another identity provider is chosen. Name the one that is meant by the id: "
+            f"--owner {found[-1]}."
+        )
+    return found[0] if found else None
 
 
 def _choices(people: dict[str, str], *, is_local: bool) -> str:
     emails = [email or person for person, email in list(people.items())[:_SHOWN]]
-    if is_local:
+    if is_local and not people:
         emails.append(OWNER)
     return " or ".join(emails) or "EMAIL, once that person has signed in at the page"
 
@@ -135,16 +179,23 @@ async def _open(place: Place) -> OpenArchive:
     if place.is_on_aws:
         return _open_on_aws(place)
     os.umask(0o077)  # what is written from here on is the owner's alone
-    folder = DataFolder(load_settings({"data_dir": place.data_dir}, config=place.config).values.data_dir)
+    folder = _folder(place)
     folder.prepare()
     return await OpenArchive.local(folder)
 
 
-def _open_on_aws(place: Place) -> OpenArchive:
-    from daehwa.cli.deploy import refuse_without_extra  # noqa: PLC0415 - what follows is of the extra
+def _folder(place: Place) -> DataFolder:
+    return DataFolder(load_settings({"data_dir": place.data_dir}, config=place.config).values.data_dir)
 
-    refuse_without_extra()
-    from daehwa.cli.deploying import open_cloud  # noqa: PLC0415 - as above
+
+def _refuse_without_data(place: Place) -> None:
+    folder = _folder(place)
+    if not folder.database.is_file():
+        raise Refusal(f"There is no data in {folder.path}. Name the folder that has some with --data-dir.")
+
+
+def _open_on_aws(place: Place) -> OpenArchive:
+    from daehwa.cli.deploying import open_cloud  # noqa: PLC0415 - what follows is of the extra
     from daehwa.deployment.configuration_file import Asked  # noqa: PLC0415 - as above
     from daehwa.deployment.stack_state import standing  # noqa: PLC0415 - as above
 

@@ -11,6 +11,7 @@
     │       └── ModelNotInstalled     nothing is configured, and the small model is not installed
     ├── Conflict                  (HTTP 409)
     │   ├── IdTaken               the id already names something else
+    │   │   └── OwnedByAnother        a conversation that is brought is somebody else's here
     │   └── ReplyStillGrowing     the parent's text is not final yet
     ├── TooMuch                   over a documented limit (HTTP 413)
     ├── StoreError                the store cannot do its work (HTTP 503)
@@ -111,6 +112,14 @@ class IdTaken(Conflict):
 
     def __init__(self, param: str) -> None:
         super().__init__(f"'{param}' already names something else. Make a new id.", param=param)
+
+
+class OwnedByAnother(IdTaken):
+    """A conversation that is brought from elsewhere is here already, and belongs to somebody else: to `owner`."""
+
+    def __init__(self, owner: str) -> None:
+        super().__init__("conversation")
+        self.owner = owner
 
 
 class ReplyStillGrowing(Conflict):

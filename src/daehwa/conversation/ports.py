@@ -318,7 +318,7 @@ class ConversationArchive(Protocol):
         """Store a record and make it found by search. Messages that are there stay as they are, except that a final
         one takes the place of one that is not final; a conversation that is there keeps the later `updated` with all
         that belongs to it. The same record again changes nothing ("same"). A streaming reply is stored as
-        "interrupted". Raise `IdTaken` where an id belongs to another owner or conversation, `InvalidRequest` where the
-        messages are no tree; nothing of the record is then stored.
+        "interrupted". Raise `OwnedByAnother` where the conversation is another owner's, `IdTaken` where a message is in
+        another conversation, `InvalidRequest` where the messages are no tree; nothing of the record is then stored.
         """
         ...

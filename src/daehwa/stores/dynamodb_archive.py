@@ -7,7 +7,7 @@ from aiodynamo.errors import ConditionalCheckFailed
 from aiodynamo.expressions import Condition, F
 
 from daehwa.conversation.archive import arriving, in_order_of_use, is_later, takes_place
-from daehwa.conversation.errors import IdTaken, StoreError
+from daehwa.conversation.errors import OwnedByAnother, StoreError
 from daehwa.conversation.messages import Message
 from daehwa.conversation.ports import ConversationRecord
 from daehwa.stores import dynamodb_table as names
@@ -100,7 +100,7 @@ def _check_owner(record: ConversationRecord, stored: StoredConversation) -> None
     if stored.item is None:
         return
     if stored.item[names.OWNER] != record.conversation.owner:
-        raise IdTaken("conversation")
+        raise OwnedByAnother(stored.item[names.OWNER])
     if stored.item.get(names.DELETED) == BEING_PURGED:
         raise StoreError("This conversation is just being removed for good. Import it again in a minute.")
 

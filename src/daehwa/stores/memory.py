@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from daehwa.conversation.archive import arriving, in_order_of_use, is_later, takes_place
-from daehwa.conversation.errors import ConversationNotFound, IdTaken, MessageNotFound
+from daehwa.conversation.errors import ConversationNotFound, IdTaken, MessageNotFound, OwnedByAnother
 from daehwa.conversation.ids import now_ms
 from daehwa.conversation.messages import Conversation, Message, TitleSource, Usage
 from daehwa.conversation.ports import (
@@ -261,7 +261,7 @@ class MemoryStore:
 
     def _check_ids(self, record: ConversationRecord, kept: _KeptConversation | None) -> None:
         if kept is not None and kept.value.owner != record.conversation.owner:
-            raise IdTaken("conversation")
+            raise OwnedByAnother(kept.value.owner)
         for message in record.messages:
             there = self._message(message.id)
             if there is not None and there.conversation != record.conversation.id:

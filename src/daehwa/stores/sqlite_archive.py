@@ -5,7 +5,7 @@ import sqlite3
 from typing import Literal
 
 from daehwa.conversation.archive import arriving, is_later, takes_place
-from daehwa.conversation.errors import IdTaken, StoreError
+from daehwa.conversation.errors import IdTaken, OwnedByAnother, StoreError
 from daehwa.conversation.messages import Message
 from daehwa.conversation.ports import ConversationRecord
 from daehwa.stores.ordering import in_tree_order
@@ -86,7 +86,7 @@ def _check_ids(record: ConversationRecord, row: Row | None) -> None:
     if row is None:
         return
     if row[1] != record.conversation.owner:
-        raise IdTaken("conversation")
+        raise OwnedByAnother(row[1])
     if row[-1] == BEING_PURGED:
         raise StoreError("This conversation is just being removed for good. Import it again in a minute.")
 

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from daehwa.conversation.errors import Conflict, InvalidRequest
+from daehwa.conversation.errors import Conflict, InvalidRequest, OwnedByAnother
 from daehwa.conversation.ports import ConversationArchive, ConversationRecord
 from daehwa.transfer.file import End, FaultyLine, Head, Line, read_lines, write_line
 
@@ -56,9 +56,15 @@ async def export_conversations(
 
 
 async def import_conversations(
-    archive: ConversationArchive, source: BinaryIO, *, owner: Callable[[str], str], progress: Progress
+    archive: ConversationArchive,
+    source: BinaryIO,
+    *,
+    owner: Callable[[str], str],
+    progress: Progress,
+    called: Callable[[str], str] = str,
 ) -> Moved:
-    """Store every conversation of an export whose head has been read; `owner` says who is to own what was somebody's.
+    """Store every conversation of an export whose head has been read; `owner` says who is to own what was somebody's,
+    and `called` how an owner is called who keeps what is here already.
 
     A line that cannot be stored is noted and passed over; what is there already stays, so that the same import can be
     run again. Raise `StoreError` where the store cannot go on, and what `owner` raises.
@@ -70,7 +76,9 @@ async def import_conversations(
         arrived, found = _sorted(some, moved)
         end = found or end
         given = [(number, _given_to(owner, line.record)) for number, line in arrived]
-        outcomes = await asyncio.gather(*(_store(archive, *numbered) for numbered in given), return_exceptions=True)
+        outcomes = await asyncio.gather(
+            *(_store(archive, number, record, called) for number, record in given), return_exceptions=True
+        )
         for (_, record), outcome in zip(given, outcomes, strict=True):
             if isinstance(outcome, BaseException):
                 raise outcome  # when all that was begun with it is over
@@ -100,9 +108,14 @@ def _given_to(owner: Callable[[str], str], record: ConversationRecord) -> Conver
     return msgspec.structs.replace(record, conversation=conversation)
 
 
-async def _store(archive: ConversationArchive, number: int, record: ConversationRecord) -> str | Skipped:
+async def _store(
+    archive: ConversationArchive, number: int, record: ConversationRecord, called: Callable[[str], str]
+) -> str | Skipped:
     try:
         return await archive.import_conversation(record)
+    except OwnedByAnother as error:
+        kept = f"it belongs to {called(error.owner)} here already, and is left there."
+        return Skipped(number, f"“{record.conversation.title}”: {kept}")
     except (Conflict, InvalidRequest) as error:
         return Skipped(number, f"“{record.conversation.title}”: {error.message}")
 
