@@ -138,7 +138,7 @@ async def test_what_is_there_already_is_not_written_again(bed: Bed) -> None:
     (signature,) = await bed.signatures()
     bed.sent.actions.clear()
     for _ in range(2):
-        await bed.store._search.index_reply(ended(begun.reply, "forest"))
+        await bed.store._signatures.index_reply(ended(begun.reply, "forest"))
     assert bed.sent.actions["PutItem"] == 0
     assert await bed.signatures() == [signature]
 

@@ -25,6 +25,7 @@ from daehwa.stores.dynamodb_conversation import ConversationLocks, owned_message
 from daehwa.stores.dynamodb_conversations import DynamoConversations
 from daehwa.stores.dynamodb_items import conversation_id, message_id
 from daehwa.stores.dynamodb_search import DynamoSearch
+from daehwa.stores.dynamodb_signatures import DynamoSignatures
 from daehwa.stores.dynamodb_table import OWNER
 from daehwa.stores.dynamodb_turns import DynamoTurns
 from daehwa.stores.ordering import decode_cursor
@@ -41,9 +42,10 @@ class DynamoStore:
         self.table = table
         self._turns = DynamoTurns(table)
         self._conversations = DynamoConversations(table)
-        self._search = DynamoSearch(table)
+        self._signatures = DynamoSignatures(table)
+        self._search = DynamoSearch(table, self._signatures)
         self._locks = ConversationLocks()
-        self._archive = DynamoArchive(table, self._search)
+        self._archive = DynamoArchive(table, self._signatures)
 
     @classmethod
     def open(
@@ -122,7 +124,7 @@ class DynamoStore:
             if not await self._conversations.begin_purge(listed):
                 continue
             conversation = conversation_id(listed)
-            await self._search.forget(listed[OWNER], conversation)
+            await self._signatures.forget(listed[OWNER], conversation)
             await self._conversations.purge(conversation)
             count += 1
         return count
@@ -139,7 +141,7 @@ class DynamoStore:
     async def _index(self, reply: Message) -> None:
         try:
             async with self._locks.of(reply.conversation):
-                await self._search.index_reply(reply)
+                await self._signatures.index_reply(reply)
         except StoreError as error:
             # The reply is stored, which is what counts: search reads what no signature covers.
             _log.warning("reply %s is stored, and search will find it more slowly: %s", reply.id, error.message)

@@ -20,7 +20,7 @@ from daehwa.stores.dynamodb_conversation import (
 )
 from daehwa.stores.dynamodb_conversations import title_usage_attributes, title_usage_of
 from daehwa.stores.dynamodb_items import conversation_item, conversation_of, message_item, piece_items
-from daehwa.stores.dynamodb_search import DynamoSearch
+from daehwa.stores.dynamodb_signatures import DynamoSignatures
 from daehwa.stores.dynamodb_text import in_pieces
 from daehwa.stores.ordering import in_tree_order
 from daehwa.stores.records import storable
@@ -33,9 +33,9 @@ _ATTEMPTS: Final = 50
 class DynamoArchive:
     """What a store does to be moved."""
 
-    def __init__(self, table: DynamoTable, search: DynamoSearch) -> None:
+    def __init__(self, table: DynamoTable, signatures: DynamoSignatures) -> None:
         self._table = table
-        self._search = search
+        self._signatures = signatures
 
     async def export_conversations(self, owner: str | None) -> AsyncIterator[ConversationRecord]:
         """Yield every conversation, as of when its turn comes; which there are, the index says."""
@@ -61,7 +61,7 @@ class DynamoArchive:
             if not new and not is_newer:
                 return "same"
             await gathered(take_id(self._table, message, "messages") for message in new)
-            await self._search.index_messages(given.owner, new)
+            await self._signatures.index_messages(given.owner, new)
             await self._store_messages(new)
             turns = sum(message.role == "assistant" for message in new if stored.message(message.id) is None)
             if await self._store_conversation(record, stored.item, turns, is_newer=is_newer):

@@ -9,6 +9,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial, reduce
 from operator import and_
 from typing import Any, Final, Self, TypeAlias, TypeVar
@@ -65,6 +66,7 @@ _BATCHES_AT_ONCE: Final = 4
 """A partition takes a thousand units a second, and often all of a batch goes into one."""
 _FIRST_PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 1.0
+_OK: Final = 200
 _SERVER_ERROR: Final = 500
 _NOT_LET_IN = (
     AccessDenied,
@@ -230,18 +232,21 @@ class DynamoTable:
         )
         return await self._all_pages(ask, limit)
 
-    async def query_undecoded(self, **asked: Any) -> list[dict[str, Any]]:
-        """Return items as they came, each value under its type's letter: for those who look at little of very many.
-        `asked` are the service's own words.
-        """
-        items: list[dict[str, Any]] = []
-        while True:
-            payload = {"TableName": self.name, **asked}
-            answer = await self._ask(partial(self._client.send_request, action="Query", payload=payload))
-            items += answer["Items"]
-            if "LastEvaluatedKey" not in answer:
-                return items
-            asked["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+    async def query_undecoded(self, asked: Mapping[str, Any]) -> bytes:
+        """Return one page as it came. `asked` are the service's own words."""
+        page = b""
+
+        async def keep(request: Request) -> Response:
+            nonlocal page
+            answer = await self._client.http(request)
+            if answer.status != _OK or "X-Amz-Target" not in (request.headers or {}):
+                return answer
+            page = answer.body
+            return Response(_OK, b"{}")
+
+        client = replace(self._client, http=keep)
+        await self._ask(partial(client.send_request, action="Query", payload={"TableName": self.name, **asked}))
+        return page
 
     async def scan_lists(self) -> list[Item]:
         """Return what all lists of the index hold, in no order, as it was a moment ago."""
@@ -249,14 +254,8 @@ class DynamoTable:
 
     async def scan(self, *, where: Condition, fields: Collection[str]) -> list[Item]:
         """Read the whole table, and return these fields of what holds, in no order, as they are now."""
-        ask = partial(
-            self._client.scan_single_page,
-            self.name,
-            filter_expression=where,
-            projection=_projection(fields),
-            consistent_read=True,
-        )
-        return await self._all_pages(ask, None)
+        ask = partial(self._client.scan_single_page, self.name, filter_expression=where, consistent_read=True)
+        return await self._all_pages(partial(ask, projection=_projection(fields)), None)
 
     async def _all_pages(self, ask: Callable[..., Awaitable[Page]], limit: int | None) -> list[Item]:
         items: list[Item] = []
