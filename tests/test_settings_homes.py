@@ -88,6 +88,12 @@ def test_a_fault_of_the_functions_settings_is_named(environment: Mapping[str, st
         ('[sign_in]\nisuer = "x"', {}, "line 2: [sign_in] has no setting 'isuer'. Did you mean 'issuer'?"),
         ('[[providers]]\nname = "a"\n[sign_in]\nissuer = 5', {}, "line 4: issuer is 5, which is not allowed"),
         (SIGN_IN + 'secret_parameter = "/a/b"', {}, "client_secret_env names the environment variable"),
+        (SIGN_IN.replace("https", "http"), {}, 'line 2: issuer is "http://id.test", which is not allowed'),
+        (SIGN_IN.replace("https://id.test", "id.test"), {}, 'line 2: issuer is "id.test", which is not allowed'),
+        (SIGN_IN.replace("a@b.c", "boss"), {}, 'line 4: admin_emails has "boss", which lets nobody in'),
+        (SIGN_IN.replace("a@b.c", "*"), {}, 'line 4: admin_emails has "*", which lets nobody in'),
+        (SIGN_IN + 'allowed_emails = ["*@b.c"]', {}, 'line 5: allowed_emails has "*@b.c", which lets nobody in'),
+        (SIGN_IN, {"DAEHWA_SIGN_IN_ALLOWED_EMAILS": "@b.c,d"}, 'EMAILS: allowed_emails has "d", which lets nobody in'),
         (SIGN_IN + 'client_secret_env = "NO_SUCH"', {}, "line 5: the client's secret is taken from"),
     ],
 )
@@ -107,6 +113,12 @@ def test_a_variable_comes_before_the_table(tmp_path: Path) -> None:
     assert loaded.sign_in is not None
     assert loaded.sign_in.client_id == "other"
     assert loaded.sign_in.allowed_emails == ("@x.y", "z@x")
+
+
+def test_an_issuer_on_this_machine_may_do_without_tls(tmp_path: Path) -> None:
+    loaded = load(tmp_path, SIGN_IN.replace("https://id.test", "http://localhost:9000/realm"), {})
+    assert loaded.sign_in is not None
+    assert loaded.sign_in.issuer == "http://localhost:9000/realm"
 
 
 def test_a_clients_secret_never_shows(tmp_path: Path) -> None:

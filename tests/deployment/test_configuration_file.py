@@ -62,6 +62,7 @@ def test_a_file_of_another_form_is_written_anew_with_the_same_choices(file: Conf
     [
         ("memroy = 512", "there is no setting 'memroy'. Did you mean 'memory'?"),
         ("memory = 100", "memory is 100, which is not allowed. It is a whole number from 256 to 3008."),
+        ('allowed_emails = ["mina"]', "which is not allowed. It is e-mail addresses and @domains"),
         ('memory = "512"', 'memory is "512", which is not allowed'),
         ('name = "Big"', 'name is "Big", which is not allowed. It is 2 to 24'),
         ("name = ", "is not valid TOML"),

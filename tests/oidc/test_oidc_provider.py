@@ -133,9 +133,9 @@ async def test_an_admin_and_a_stranger() -> None:
         await world.sign_in("boss")
         assert (await world.me())["role"] == "admin"
         world.browser.cookie_jar.clear()
-        for name in ("stranger", "unverified"):
+        for name, kind in (("stranger", "not_allowed"), ("unverified", "email_not_verified")):
             end = await world.sign_in(name)
-            assert end.query_string == "sign_in_error=not_allowed"
+            assert end.query_string == f"sign_in_error={kind}"
             assert await world.me() is None
             world.browser.cookie_jar.clear()
 
@@ -154,7 +154,7 @@ async def test_who_turns_back_at_the_provider_is_told() -> None:
     async with a_world() as world:
         page = await world.to_provider()
         end = await world.walk(page / "deny", until="/chat.html")
-        assert end.query_string == "sign_in_error=sign_in_failed"
+        assert end.query_string == "sign_in_error=sign_in_cancelled"
         assert await world.me() is None
 
 

@@ -128,9 +128,10 @@ async def test_a_strange_return_is_told_by_the_page(entrance: Entrance, path: st
     ("wrong", "kind"),
     [
         ({"person": {"sub": "x", "email": "x@elsewhere.example", "email_verified": True}}, "not_allowed"),
-        ({"person": {"sub": "x", "email": "x@example.com", "email_verified": False}}, "not_allowed"),
+        ({"person": {"sub": "x", "email": "x@example.com", "email_verified": False}}, "email_not_verified"),
         ({"claims": {"nonce": "another"}}, "sign_in_failed"),
-        ({"answer": {"error": "access_denied"}}, "sign_in_failed"),
+        ({"answer": {"error": "access_denied"}}, "sign_in_cancelled"),
+        ({"answer": {"error": "server_error"}}, "sign_in_failed"),
         ({"status": {"token": 503}}, "sign_in_unavailable"),
         ({"metadata": {"issuer": "https://other.example"}}, "sign_in_misconfigured"),
     ],

@@ -10,7 +10,9 @@ from sign_in.conftest import Desk
 from sign_in.issuer import CLIENT, a_key, claims_of, query_of, signed, signed_with_password
 
 from daehwa.accounts.errors import (
+    EmailNotVerified,
     NotAllowed,
+    SignInCancelled,
     SignInExpired,
     SignInFailed,
     SignInMisconfigured,
@@ -198,7 +200,7 @@ async def test_an_address_counts_only_when_verified(desk: Desk, verified: object
     assert (done.user.email, done.user.role) == (None, "member"), "everybody is allowed, but nobody is this admin"
     desk.made(allowed_emails=("boss@example.com",))
     desk.issuer.person["sub"] = "another"
-    with pytest.raises(NotAllowed, match="no verified e-mail address"):
+    with pytest.raises(EmailNotVerified, match="no verified e-mail address"):
         await desk.signed_in()
 
 
@@ -289,8 +291,16 @@ async def test_a_sign_in_that_took_too_long_is_begun_again(desk: Desk) -> None:
         await desk.sign_in.finish(answer, begun.browser, None)
 
 
+async def test_who_turns_back_at_the_provider_is_told(desk: Desk) -> None:
+    desk.issuer.answer = {"error": "access_denied"}
+    begun, answer = await desk.begun()
+    with pytest.raises(SignInCancelled, match=r"\(access_denied\)"):
+        await desk.sign_in.finish(answer, begun.browser, None)
+    assert "token" not in desk.issuer.requests
+
+
 @pytest.mark.parametrize(
-    ("error", "said"), [("access_denied", r"\(access_denied\)"), ("<b>\n", "sign you in\\."), ("x" * 99, "in\\.")]
+    ("error", "said"), [("login_required", r"\(login_required\)"), ("<b>\n", "sign you in\\."), ("x" * 99, "in\\.")]
 )
 async def test_a_refusal_of_the_provider_is_told(desk: Desk, error: str, said: str) -> None:
     desk.issuer.answer = {"error": error}

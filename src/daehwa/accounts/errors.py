@@ -3,8 +3,10 @@
 DaehwaError
 ├── NotSignedIn           nobody is signed in, or no longer (HTTP 401)
 ├── NotAllowed            signed in, but not allowed to do this (HTTP 403)
+│   └── EmailNotVerified      the identity provider vouches for no e-mail address of this account
 ├── SignInOff             there is nothing to sign in to here (HTTP 404)
 ├── SignInFailed          the way through the identity provider did not end well (HTTP 400, shown by the page)
+│   ├── SignInCancelled       somebody turned back at the identity provider, or it let them go no further
 │   ├── SignInExpired         begun too long ago, elsewhere, or ended already
 │   └── SignInUnavailable     the identity provider cannot be reached, or is out of order (HTTP 503)
 ├── SignInMisconfigured   the settings of the identity provider cannot be right
@@ -29,10 +31,34 @@ class NotAllowed(DaehwaError):  # noqa: N818 - errors state the fact
     type = "not_allowed"
 
 
+class EmailNotVerified(NotAllowed):
+    """The identity provider vouches for no e-mail address of this account, and only by one could it come in."""
+
+    type = "email_not_verified"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The identity provider gives no verified e-mail address of this account. Verify it there, then sign in "
+            "again."
+        )
+
+
 class SignInFailed(DaehwaError):  # noqa: N818 - errors state the fact
     """The way through the identity provider did not end well."""
 
     type = "sign_in_failed"
+
+
+class SignInCancelled(SignInFailed):
+    """Somebody turned back at the identity provider, or it let them go no further: it says both in the same word."""
+
+    type = "sign_in_cancelled"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The identity provider says that signing in was cancelled, or that this account may not (access_denied). "
+            "Sign in again, with another account perhaps."
+        )
 
 
 class SignInExpired(SignInFailed):

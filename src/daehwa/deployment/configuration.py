@@ -114,7 +114,7 @@ class DeploymentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     ] = None
     client_id: Annotated[str | None, _meta("a text", "The client's id at `issuer`.")] = None
     allowed_emails: Annotated[
-        tuple[str, ...],
+        tuple[Annotated[str, msgspec.Meta(pattern=r"^(\*|[^\s@*]*@[^\s@*]+)$")], ...],
         _meta(
             "e-mail addresses and @domains, separated by commas",
             "Who may sign in through `issuer`, beside the admin. With Cognito: those who were invited.",

@@ -1,7 +1,9 @@
 """Signing in, as it is configured: the table `[sign_in]` and the variables DAEHWA_SIGN_IN_*."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -10,6 +12,9 @@ from daehwa.settings.values import ConfiguredSignIn, Secret, SettingsError, Sign
 
 SECTION = "sign_in"
 VARIABLES = "DAEHWA_SIGN_IN_"
+_EVERYBODY = "*"
+_PERSON_OR_DOMAIN = re.compile(r"""[^\s@*,;:<>()\[\]"\\]*@[^\s@*,;:<>()\[\]"\\]+""")
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def sign_in_variables() -> list[str]:
@@ -33,6 +38,9 @@ def configured_sign_in(file: SettingsFile, env: Mapping[str, str]) -> Configured
             f"{where}: nobody may sign in. Name people in admin_emails or allowed_emails of [sign_in], or as "
             f"{VARIABLES}ADMIN_EMAILS."
         )
+    _check_issuer(table.issuer, places["issuer"])
+    for name, entries in (("allowed_emails", table.allowed_emails), ("admin_emails", table.admin_emails)):
+        _check_emails(name, entries, places.get(name, where))
     return ConfiguredSignIn(
         issuer=table.issuer,
         client_id=table.client_id,
@@ -71,6 +79,32 @@ def _table(file: SettingsFile, env: Mapping[str, str]) -> tuple[SignInTable, dic
             places[name] = file.place(name, SECTION)
             values[name] = checked(field, section[name], places[name])
     return SignInTable(**values), places
+
+
+def _check_issuer(issuer: str, place: str) -> None:
+    try:
+        parts = urlsplit(issuer)
+        is_safe = bool(parts.hostname) and (parts.scheme == "https" or parts.hostname in _LOOPBACK)
+    except ValueError:
+        is_safe = False
+    if not is_safe or not issuer.startswith(("https://", "http://")):
+        raise SettingsError(
+            f'{place}: issuer is "{issuer}", which is not allowed. It is an https:// address, as the provider\'s '
+            "documentation names it; plain http:// works on this machine only."
+        )
+
+
+def _check_emails(name: str, entries: Iterable[str], place: str) -> None:
+    """Refuse what would let nobody in although it looks as if it did."""
+    for entry in entries:
+        if entry == _EVERYBODY and name == "allowed_emails":
+            continue
+        if not _PERSON_OR_DOMAIN.fullmatch(entry.strip()):
+            everybody = ", or *" if name == "allowed_emails" else ""
+            raise SettingsError(
+                f'{place}: {name} has "{entry}", which lets nobody in. Write an e-mail address (mina@example.com) or a '
+                f"domain (@example.com){everybody}."
+            )
 
 
 def _secret(variable: str | None, places: Mapping[str, str], env: Mapping[str, str]) -> Secret | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from daehwa.accounts.errors import NotAllowed
+from daehwa.accounts.errors import EmailNotVerified, NotAllowed
 from daehwa.accounts.people import Role
 from daehwa.sign_in.settings import EVERYBODY, SignInSettings
 
@@ -17,10 +17,7 @@ def admitted_role(email: str | None, settings: SignInSettings) -> Role:
     if EVERYBODY in settings.allowed_emails:
         return "member"
     if email is None:
-        raise NotAllowed(
-            "The identity provider gives no verified e-mail address of this account. Verify it there, then sign in "
-            "again."
-        )
+        raise EmailNotVerified
     if _is_named(email, settings.allowed_emails):
         return "member"
     raise NotAllowed(

@@ -12,7 +12,14 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from daehwa.accounts.errors import NotAllowed, SignInExpired, SignInFailed, SignInMisconfigured, SignInUnavailable
+from daehwa.accounts.errors import (
+    NotAllowed,
+    SignInCancelled,
+    SignInExpired,
+    SignInFailed,
+    SignInMisconfigured,
+    SignInUnavailable,
+)
 from daehwa.accounts.people import Profile, Session, SignInAttempt, User
 from daehwa.accounts.ports import AccountStore
 from daehwa.accounts.unshown import Unshown
@@ -218,6 +225,8 @@ def _code(answer: ProviderAnswer, metadata: Metadata) -> str:
     is_silent = answer.iss is None and not metadata.authorization_response_iss_parameter_supported
     if answer.iss != metadata.issuer and not is_silent:
         raise SignInFailed("This answer is of another identity provider. Sign in again.")
+    if answer.error == "access_denied":
+        raise SignInCancelled
     if answer.error is not None:
         said = f" ({answer.error})" if _ERROR.fullmatch(answer.error) else ""
         raise SignInFailed(f"The identity provider did not sign you in{said}. Sign in again.")
