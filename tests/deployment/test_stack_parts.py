@@ -158,6 +158,30 @@ def test_the_stage_is_throttled_and_logs_neither_queries_nor_bodies() -> None:
     assert retained == {30}
 
 
+def test_the_accounts_permission_to_log_is_left_for_other_installations() -> None:
+    resources = synthesized().template["Resources"].values()
+    (account,) = (resource for resource in resources if resource["Type"] == "AWS::ApiGateway::Account")
+    (role,) = (r for r in resources if r["Type"] == "AWS::IAM::Role" and "apigateway" in json.dumps(r))
+    assert account["DeletionPolicy"] == role["DeletionPolicy"] == "Retain"
+
+
+def test_an_alarm_is_quiet_where_nobody_is_there_and_slowness_must_last() -> None:
+    alarms = synthesized().of_type("AWS::CloudWatch::Alarm").values()
+    assert {alarm["TreatMissingData"] for alarm in alarms} == {"notBreaching"}
+    (slow,) = (alarm for alarm in alarms if "ExtendedStatistic" in alarm)
+    assert (slow["Threshold"], slow["Period"], slow["EvaluationPeriods"]) == (3000, 300, 3)
+    assert {alarm["EvaluationPeriods"] for alarm in alarms if alarm is not slow} == {1}
+
+
+def test_the_firewall_blocks_addresses_and_rates_alone() -> None:
+    (acl,) = synthesized("waf").templates["daehwa-firewall"]["Resources"].values()
+    reputation, rate = acl["Properties"]["Rules"]
+    assert reputation["OverrideAction"] == {"None": {}}, "the list's own actions count"
+    assert rate["Action"] == {"Block": {}}
+    assert rate["Statement"]["RateBasedStatement"] == {"AggregateKeyType": "IP", "Limit": 2000}
+    assert acl["Properties"]["DefaultAction"] == {"Allow": {}}
+
+
 def test_the_first_byte_is_measured_from_the_columns_of_the_access_log() -> None:
     measured = synthesized().only("AWS::Logs::MetricFilter")
     columns = measured["FilterPattern"].strip("[]").split(", ")
@@ -200,6 +224,8 @@ def test_cloudfront_sends_the_headers_that_the_server_sends() -> None:
     policy = synthesized().only("AWS::CloudFront::ResponseHeadersPolicy")["ResponseHeadersPolicyConfig"]
     security = policy["SecurityHeadersConfig"]
     sent = {item["Header"]: item["Value"] for item in policy["CustomHeadersConfig"]["Items"]}
+    assert {item["Override"] for item in policy["CustomHeadersConfig"]["Items"]} == {True}
+    assert {part["Override"] for part in security.values()} == {True}
     sent["content-security-policy"] = security["ContentSecurityPolicy"]["ContentSecurityPolicy"]
     sent["referrer-policy"] = security["ReferrerPolicy"]["ReferrerPolicy"]
     if security["ContentTypeOptions"]["Override"]:
@@ -246,6 +272,9 @@ def test_people_come_in_by_invitation_with_a_strong_password_and_a_second_factor
             "UserPoolTier": "ESSENTIALS",
         },
     )
+    password = synthesized().only("AWS::Cognito::UserPool")["Policies"]["PasswordPolicy"]
+    assert password["MinimumLength"] == 12
+    assert password["TemporaryPasswordValidityDays"] == 7, "as the invitation says"
     invitation = synthesized().only("AWS::Cognito::UserPool")["AdminCreateUserConfig"]["InviteMessageTemplate"]
     text = joined(invitation["EmailMessage"])
     assert "{username}" in text

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from daehwa.deployment.configuration import DeploymentSettings
+from daehwa.deployment.costs import PRICES
 from daehwa.deployment.errors import DeploymentError
 
 ORIGIN_READ_SECONDS = 120
@@ -21,7 +22,6 @@ ROLE_POLICY_CHARACTERS = 10_240
 API_KEY_CHARACTERS = (20, 128)
 EDGE_FUNCTION_BYTES = 10_240
 DOMAIN_PREFIX_CHARACTERS = 63
-FREE_ALARMS = 10
 CODE_BYTES_PACKED = 50 * 1024 * 1024
 CODE_BYTES = 250 * 1024 * 1024
 START_SCRIPT = "run.sh"
@@ -140,7 +140,7 @@ def check_template(template: Mapping[str, Any]) -> None:
         if check is not None:
             check(name, resource.get("Properties", {}))
         alarms += _alarm_metrics(resource)
-    _at_most(alarms, FREE_ALARMS, "The alarms' metrics", "of them", "More would cost $0.10 a month each.")
+    _at_most(alarms, PRICES.free_alarms, "The alarms' metrics", "of them", "More would cost $0.10 a month each.")
 
 
 def _function(name: str, properties: Mapping[str, Any]) -> None:
