@@ -166,6 +166,37 @@ async def test_a_search_is_of_one_owner_however_many_conversations(bed: Bed) -> 
     assert len(await bed.store.search_conversations(ME, "나무", limit=100)) == 40
 
 
+async def test_the_next_letter_reads_the_lists_and_nothing_that_is_known(bed: Bed) -> None:
+    for number in range(5):
+        await ask(bed.store, f"나무와 숲 {number}", title=f"T{number}")
+    assert len(await found(bed.store, "나")) == 5
+    bed.sent.actions.clear()
+    assert len(await found(bed.store, "나무")) == 5
+    assert await found(bed.store, "숲 3") == ["T3"]
+    assert bed.sent.actions == {"Query": 4}, "two lists each"
+
+
+async def test_what_another_process_adds_is_found_by_who_has_just_searched(bed: Bed) -> None:
+    other = DynamoStore(bed.store.table)
+    first = await ask(bed.store, "나무", title="Old")
+    assert await found(bed.store, "나무") == ["Old"]
+    assert await found(bed.store, "forest") == []
+    conversation, parent = first.conversation.id, first.reply.id
+    begun = await other.begin_turn(make_turn("a question", conversation=conversation, parent=parent, at=now_ms()))
+    assert await found(bed.store, "question") == ["Old"]
+    await other.finish_reply(ended(begun.reply, "in the forest"))
+    await ask(other, "another forest", title="New", at=now_ms())
+    assert await found(bed.store, "forest") == ["New", "Old"]
+
+
+async def test_an_interrupted_reply_that_was_not_dead_is_found_at_once_where_it_ends(bed: Bed) -> None:
+    begun = await bed.store.begin_turn(make_turn("나무", title="Slow"))
+    await bed.store.interrupt_replies(heartbeat_before=now_ms() + 1000, conversation=begun.conversation.id)
+    assert await found(bed.store, "나무") == ["Slow"]
+    await bed.store.finish_reply(ended(begun.reply, "in the forest"))
+    assert await found(bed.store, "forest") == ["Slow"]
+
+
 _LETTERS = st.sampled_from("aAbß éｅ́ﬁ1_-한국어ㄱ한日本ーｶﾞ々🎉İ\u0301ไ")
 
 

@@ -5,8 +5,8 @@ value; here msgspec makes one value for each attribute that is wanted, and bytes
 time. The attributes' names are those of `dynamodb_table`.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final, Generic, TypeVar
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -18,7 +18,7 @@ from daehwa.stores.dynamodb_items import conversation_id, message_id
 from daehwa.stores.dynamodb_text import joined
 from daehwa.stores.records import text_of
 
-T = TypeVar("T")
+P = TypeVar("P", bound="_Page")
 
 
 class _Text(msgspec.Struct):
@@ -39,11 +39,6 @@ class _Flag(msgspec.Struct):
 
 class _Texts(msgspec.Struct):
     value: list[_Text] = msgspec.field(name="L")
-
-
-class _Page(msgspec.Struct, Generic[T]):
-    items: list[T] = msgspec.field(name="Items")
-    last: dict[str, Any] | None = msgspec.field(name="LastEvaluatedKey", default=None)
 
 
 class ListedItem(msgspec.Struct):
@@ -137,6 +132,11 @@ class TextItem(msgspec.Struct):
         is_reply = self.role is not None and self.role.value == "assistant"
         return created, is_reply, message_id({names.SORT_KEY: self.sort.value})
 
+    @property
+    def size(self) -> int:
+        """How much memory it takes, about, before it is decoded."""
+        return 200 + (0 if self.piece is None else len(self.piece.value))
+
     def text(self, pieces: Mapping[str, "TextItem"]) -> str:
         """Return the text of the message whose head this is; other items are given by their sort keys."""
         earlier = [] if self.earlier is None else [f"{self.sort.value}#{name.value}" for name in self.earlier.value]
@@ -147,9 +147,26 @@ class TextItem(msgspec.Struct):
         return text_of(joined(piece.value for piece in (*found, self.piece) if piece is not None))
 
 
-_LISTED: Final = msgspec.json.Decoder(_Page[ListedItem])
-_SIGNATURES: Final = msgspec.json.Decoder(_Page[SignatureItem])
-_TEXTS: Final = msgspec.json.Decoder(_Page[TextItem])
+# Three classes, for one that is generic would be worked out anew for each page.
+class _Page(msgspec.Struct, kw_only=True):
+    last: dict[str, Any] | None = msgspec.field(name="LastEvaluatedKey", default=None)
+
+
+class _ListedPage(_Page):
+    items: list[ListedItem] = msgspec.field(name="Items")
+
+
+class _SignaturePage(_Page):
+    items: list[SignatureItem] = msgspec.field(name="Items")
+
+
+class _TextPage(_Page):
+    items: list[TextItem] = msgspec.field(name="Items")
+
+
+_LISTED: Final = msgspec.json.Decoder(_ListedPage)
+_SIGNATURES: Final = msgspec.json.Decoder(_SignaturePage)
+_TEXTS: Final = msgspec.json.Decoder(_TextPage)
 
 
 async def read_list(table: DynamoTable, owner: str, *, archived: bool) -> list[ListedItem]:
@@ -159,7 +176,7 @@ async def read_list(table: DynamoTable, owner: str, *, archived: bool) -> list[L
         "KeyConditionExpression": f"{names.LIST} = :list",
         "ExpressionAttributeValues": {":list": {"S": names.conversation_list(owner, archived=archived)}},
     }
-    return await _all_pages(table, _LISTED, asked)
+    return [item async for page in _pages(table, _LISTED, asked) for item in page.items]
 
 
 async def read_signatures(table: DynamoTable, owner: str, first: str, last: str) -> list[SignatureItem]:
@@ -173,7 +190,7 @@ async def read_signatures(table: DynamoTable, owner: str, first: str, last: str)
             ":last": {"S": last},
         },
     }
-    return await _all_pages(table, _SIGNATURES, asked)
+    return [item async for page in _pages(table, _SIGNATURES, asked) for item in page.items]
 
 
 async def read_texts(table: DynamoTable, conversation: str) -> list[TextItem]:
@@ -187,20 +204,17 @@ async def read_texts(table: DynamoTable, conversation: str) -> list[TextItem]:
             ":messages": {"S": names.MESSAGE_SORT},
         },
     }
-    return await _all_pages(table, _TEXTS, asked)
+    return [item async for page in _pages(table, _TEXTS, asked) for item in page.items]
 
 
-async def _all_pages(
-    table: DynamoTable, decoder: "msgspec.json.Decoder[_Page[T]]", asked: Mapping[str, Any]
-) -> list[T]:
-    items: list[T] = []
-    asked = dict(asked)
+async def _pages(table: DynamoTable, decoder: "msgspec.json.Decoder[P]", asked: Mapping[str, Any]) -> AsyncIterator[P]:
+    begin: dict[str, Any] = {}
     while True:
-        page = decoder.decode(await table.query_undecoded(asked))
-        items += page.items
+        page = decoder.decode(await table.query_undecoded({**asked, **begin}))
+        yield page
         if page.last is None:
-            return items
-        asked["ExclusiveStartKey"] = page.last
+            return
+        begin = {"ExclusiveStartKey": page.last}
 
 
 def by_sort(items: Iterable[TextItem]) -> dict[str, TextItem]:

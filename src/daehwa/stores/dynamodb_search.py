@@ -12,8 +12,10 @@ lost, or of an older version, costs time and no result.
 """
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import cached_property
 from typing import Final
 
 import msgspec
@@ -23,8 +25,8 @@ from daehwa.conversation.ids import now_ms
 from daehwa.conversation.ports import SearchHit
 from daehwa.stores.dynamodb_client import DynamoTable, gathered
 from daehwa.stores.dynamodb_conversation import read_conversation
-from daehwa.stores.dynamodb_reading import ListedItem, by_sort, read_texts
-from daehwa.stores.dynamodb_signatures import DynamoSignatures, Signature
+from daehwa.stores.dynamodb_reading import ListedItem, TextItem, by_sort, read_texts
+from daehwa.stores.dynamodb_signatures import NO_SIGNATURE, DynamoSignatures, Signature
 from daehwa.stores.search_signature import wanted
 from daehwa.stores.search_text import Query, folded
 
@@ -33,6 +35,8 @@ _READ_SIDE_BY_SIDE: Final = 12
 """Connections that one search keeps busy; a new one costs more than waiting for another."""
 _READ_AT_MOST: Final = 320
 """Conversations read for one search. A bound for words that are frequent, yet never in one message together."""
+_KNOWN_BYTES: Final = 8_000_000
+"""Of compressed text; in memory it is about six times as much."""
 _STILL_AFTER: Final = 60 * 60 * 1000
 """Milliseconds after which nobody makes a reply in a conversation any more."""
 
@@ -41,7 +45,53 @@ class _Candidate(msgspec.Struct, frozen=True):
     """A conversation that may match; `is_covered` says whether its signature is complete."""
 
     listed: ListedItem
+    signature: Signature
     is_covered: bool
+
+
+class _Said:
+    """What was said in a message, decoded when it is asked for, and then kept."""
+
+    def __init__(self, head: TextItem, items: Mapping[str, TextItem]) -> None:
+        self.moment = head.moment
+        self._head = head
+        self._items = items
+
+    @cached_property
+    def text(self) -> str:
+        """The text."""
+        return self._head.text(self._items)
+
+    @cached_property
+    def folded(self) -> str:
+        """The text as it is compared."""
+        return folded(self.text)
+
+
+class _KnownTexts:
+    """Conversations that were read a short while ago: as long as their signatures are the same values, which is as long
+    as those are known.
+    """
+
+    def __init__(self) -> None:
+        self._of: OrderedDict[str, tuple[Signature, int, list[_Said]]] = OrderedDict()
+        self._bytes = 0
+
+    def of(self, candidate: _Candidate) -> list[_Said] | None:
+        """Return what is known to have been said, the newest first."""
+        signature, _, said = self._of.get(candidate.listed.id, (None, 0, None))
+        return said if signature is candidate.signature else None
+
+    def keep(self, candidate: _Candidate, size: int, said: list[_Said]) -> None:
+        """Keep what was said, where nobody is saying more."""
+        _, before, _ = self._of.pop(candidate.listed.id, (None, 0, None))
+        self._bytes -= before
+        if candidate.is_covered and candidate.signature.held:
+            self._of[candidate.listed.id] = candidate.signature, size, said
+            self._bytes += size
+        while self._bytes > _KNOWN_BYTES:
+            _, (_, oldest, _) = self._of.popitem(last=False)
+            self._bytes -= oldest
 
 
 class _Match(msgspec.Struct, frozen=True):
@@ -58,6 +108,7 @@ class DynamoSearch:
     def __init__(self, table: DynamoTable, signatures: DynamoSignatures) -> None:
         self._table = table
         self._signatures = signatures
+        self._known = _KnownTexts()
         self._free = asyncio.Semaphore(_READ_SIDE_BY_SIDE)
 
     async def search(self, owner: str, words: str, *, limit: int) -> tuple[SearchHit, ...]:
@@ -97,15 +148,19 @@ class DynamoSearch:
         if not candidate.is_covered and at.updated < now_ms() - _STILL_AFTER:
             stored = await read_conversation(self._table, at.id)
             await self._signatures.index_messages(at.owner.value, stored.messages())
-        async with self._free:
-            items = by_sort(await read_texts(self._table, at.id))
-        heads = [item for item in items.values() if item.is_head]
-        for head in sorted(heads, key=lambda item: item.moment, reverse=True):
+        for said in self._known.of(candidate) or await self._said(candidate):
             with suppress(StoreError):  # it is being removed while it is read
-                text = head.text(items)
-                if query.matches(folded(text)):
-                    return _Match(at, head.moment, text)
+                if query.matches(said.folded):
+                    return _Match(at, said.moment, said.text)
         return None
+
+    async def _said(self, candidate: _Candidate) -> list[_Said]:
+        async with self._free:
+            items = by_sort(await read_texts(self._table, candidate.listed.id))
+        said = [_Said(item, items) for item in items.values() if item.is_head]
+        said.sort(key=lambda one: one.moment, reverse=True)
+        self._known.keep(candidate, sum(item.size for item in items.values()), said)
+        return said
 
 
 def _candidates(
@@ -113,10 +168,10 @@ def _candidates(
 ) -> Iterable[_Candidate]:
     hashes = wanted(query)
     for at in listed:
-        signature = signatures.get(at.id, Signature())
+        signature = signatures.get(at.id, NO_SIGNATURE)
         is_covered = signature.covered >= at.turns
         if not is_covered or all(map(signature.may_hold, hashes)):
-            yield _Candidate(at, is_covered)
+            yield _Candidate(at, signature, is_covered)
 
 
 def _hit(query: Query, listed: ListedItem, match: _Match | None) -> SearchHit:

@@ -56,6 +56,9 @@ class Signature(msgspec.Struct, frozen=True):
         return sum(map(len, self.held)) + 200
 
 
+NO_SIGNATURE: Final = Signature()
+
+
 class _Known:
     """What was read a short while ago, by owner, the one who searched last at the end."""
 
@@ -123,6 +126,7 @@ class DynamoSignatures:
     async def forget(self, owner: str, conversation: str) -> None:
         """Remove the signature of a conversation."""
         items = await self._signature_of(owner, conversation)
+        self._known.forget(owner, conversation)
         await self._table.write_many(deletes=[(item[names.PARTITION_KEY], item[names.SORT_KEY]) for item in items])
 
     async def _add(self, owner: str, conversation: str, hashes: set[int], covered: set[bytes]) -> None:
@@ -166,7 +170,7 @@ class DynamoSignatures:
             listed, signatures = await asyncio.gather(lists, self._read_all(owner))
             return [*chain.from_iterable(listed)], signatures
         everything = [*chain.from_iterable(await lists)]
-        behind = [at.id for at in everything if known.get(at.id, _NONE).covered < at.turns]
+        behind = [at.id for at in everything if known.get(at.id, NO_SIGNATURE).covered < at.turns]
         if len(behind) > _READ_ALONE:
             return everything, await self._read_all(owner)
         for conversation, signature in zip(
@@ -190,9 +194,6 @@ class DynamoSignatures:
     async def _read_one(self, owner: str, conversation: str) -> Signature:
         sort = names.signature_sort(conversation)
         return _together(await read_signatures(self._table, owner, sort, sort + _AFTER_ALL))
-
-
-_NONE: Final = Signature()
 
 
 def _together(items: Iterable[SignatureItem]) -> Signature:
