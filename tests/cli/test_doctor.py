@@ -1,6 +1,9 @@
+import asyncio
 import json
 
-from cli.conftest import Program
+import pytest
+from cli.conftest import LIMIT_SECONDS, Program
+from sign_in.issuer import Issuer
 from upstream import Answer, FakeUpstream
 
 from daehwa.data_folder import DATABASE
@@ -112,3 +115,55 @@ async def test_a_default_model_that_nobody_serves_is_a_fault(program: Program) -
         ended = await program.run("doctor", OPENAI_BASE_URL=upstream.base_url, DAEHWA_DEFAULT_MODEL="nosuch/model")
     assert ended.code == 1
     assert "default_model nosuch/model is served by no provider; openai/gpt-test answers instead." in ended.out
+
+
+def signing_in(issuer: str) -> str:
+    return f'[sign_in]\nissuer = "{issuer}"\nclient_id = "daehwa"\nadmin_emails = ["mina@example.com"]\n'
+
+
+async def test_the_identity_provider_is_asked_too(program: Program) -> None:
+    async with FakeUpstream() as upstream, Issuer() as issuer:
+        (program.folder / "daehwa.toml").write_text(signing_in(issuer.url))
+        fine = await program.run("doctor", OPENAI_BASE_URL=upstream.base_url)
+        report = await program.run("doctor", "--json", OPENAI_BASE_URL=upstream.base_url)
+    assert fine.code == 0, fine.out
+    assert f"sign-in     {issuer.url}" in fine.out
+    assert "client daehwa, secret none; answers as it must" in fine.out
+    said = json.loads(report.out)["sign_in"]
+    assert (said["issuer"], said["client_id"], said["fault"]) == (issuer.url, "daehwa", None)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"metadata": {"issuer": "https://other.example"}}, "calls itself 'https://other.example'"),
+        ({"status": {"keys": 500}}, "was asked for its keys, and is out of order (HTTP 500)"),
+        (None, "was asked for its discovery document, in vain"),
+    ],
+)
+async def test_what_is_wrong_with_the_identity_provider_is_told(
+    program: Program, wrong: dict[str, object] | None, sentence: str
+) -> None:
+    async with FakeUpstream() as upstream, Issuer() as issuer:
+        (program.folder / "daehwa.toml").write_text(signing_in(issuer.url))
+        for name, value in (wrong or {}).items():
+            setattr(issuer, name, value)
+        if wrong is None:
+            await issuer.stop()
+        ended = await program.run("doctor", OPENAI_BASE_URL=upstream.base_url)
+        report = await program.run("doctor", "--json", OPENAI_BASE_URL=upstream.base_url)
+    assert (ended.code, report.code) == (1, 1)
+    assert "CANNOT SIGN ANYBODY IN" in ended.out
+    assert f"  - sign-in: The identity provider {sentence}" in ended.out
+    assert sentence in json.loads(report.out)["sign_in"]["fault"]
+
+
+async def test_the_server_says_at_its_start_that_nobody_can_sign_in(program: Program) -> None:
+    (program.folder / "daehwa.toml").write_text(signing_in("http://127.0.0.1:9"))
+    async with FakeUpstream() as upstream, program.serving(OPENAI_BASE_URL=upstream.base_url) as server:
+        assert server.process.stdout is not None
+        said = ""
+        while "The identity provider was asked for its discovery document, in vain" not in said:
+            line = await asyncio.wait_for(server.process.stdout.readline(), LIMIT_SECONDS)
+            assert line, said
+            said += line.decode()

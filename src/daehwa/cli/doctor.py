@@ -23,12 +23,13 @@ from daehwa.services.local import (
     PAGE_FOLDER,
     BuiltProvider,
     OpenAIWireProvider,
+    ask_identity_provider,
     build_catalogue,
     build_providers,
     database_fault,
     unserved_default,
 )
-from daehwa.settings import OPENAI_URL, ConfiguredProvider, LoadedSettings, load_settings
+from daehwa.settings import OPENAI_URL, ConfiguredProvider, ConfiguredSignIn, LoadedSettings, load_settings
 
 PACKAGES = ("click", "httptools", "msgspec", "uvicorn", "xllamacpp")
 MODELS_SHOWN = 5
@@ -48,6 +49,16 @@ class ProviderReport(msgspec.Struct, frozen=True, kw_only=True):
     lists_models: bool = True
     round_trip_ms: float | None = None
     fault: str | None = None
+
+
+class SignInReport(msgspec.Struct, frozen=True, kw_only=True):
+    """How people sign in, and whether the identity provider says what that needs."""
+
+    issuer: str
+    client_id: str
+    is_secret_set: bool
+    round_trip_ms: float
+    fault: str | None
 
 
 class DataReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,6 +94,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     settings: dict[str, SettingReport]
     data: DataReport
     providers: tuple[ProviderReport, ...]
+    sign_in: SignInReport | None
     default_model: str | None
     default_fault: str | None
     embedded_missing: tuple[str, ...]
@@ -121,6 +133,7 @@ async def _examined(loaded: LoadedSettings) -> Report:
         settings=_settings(loaded),
         data=await asyncio.to_thread(_data, DataFolder(loaded.values.data_dir)),
         providers=tuple(reports),
+        sign_in=None if loaded.sign_in is None else await _sign_in(loaded.sign_in),
         default_model=default,
         default_fault=default_fault,
         embedded_missing=tuple(embedded_install.missing()),
@@ -160,6 +173,18 @@ async def _asked(configured: ConfiguredProvider, provider: BuiltProvider) -> Pro
         lists_models=lists_models,
         round_trip_ms=round((time.perf_counter() - begun) * 1000, 1),
         fault=unavailable if models else "It serves no model.",
+    )
+
+
+async def _sign_in(configured: ConfiguredSignIn) -> SignInReport:
+    begun = time.perf_counter()
+    fault = await ask_identity_provider(configured)
+    return SignInReport(
+        issuer=configured.issuer,
+        client_id=configured.client_id,
+        is_secret_set=configured.secret is not None,
+        round_trip_ms=round((time.perf_counter() - begun) * 1000, 1),
+        fault=fault,
     )
 
 
@@ -223,6 +248,8 @@ def _data(folder: DataFolder) -> DataReport:
 
 def _faults(report: Report) -> tuple[str, ...]:
     faults = [f"{provider.name}: {provider.fault}" for provider in report.providers if provider.fault]
+    if report.sign_in is not None and report.sign_in.fault is not None:
+        faults.append(f"sign-in: {report.sign_in.fault}")
     if not report.data.is_writable:
         faults.append(f"The data folder {report.data.folder} cannot be written. Give another one with --data-dir.")
     faults += [fault for fault in (report.data.database_fault, report.default_fault) if fault]
@@ -262,11 +289,22 @@ def _lines(report: Report) -> list[str]:
     ]
     for provider in report.providers:
         lines += _provider_lines(provider)
+    lines += _sign_in_lines(report.sign_in)
     lines.append(f"  default     {report.default_model or 'no model can be asked'}")
     lines += (
         ["", "To put right:", *(f"  - {fault}" for fault in report.faults)] if report.faults else ["", "All is well."]
     )
     return lines
+
+
+def _sign_in_lines(sign_in: SignInReport | None) -> list[str]:
+    if sign_in is None:
+        return ["  sign-in     none: whoever reaches the page is its owner"]
+    answer = "CANNOT SIGN ANYBODY IN" if sign_in.fault else f"answers as it must, {sign_in.round_trip_ms} ms"
+    return [
+        f"  sign-in     {sign_in.issuer}",
+        f"              client {sign_in.client_id}, secret {'set' if sign_in.is_secret_set else 'none'}; {answer}",
+    ]
 
 
 def _provider_lines(provider: ProviderReport) -> list[str]:

@@ -22,7 +22,7 @@ from daehwa.providers.embedded import EmbeddedProvider
 from daehwa.providers.openai_wire import OpenAIWireProvider
 from daehwa.providers.pacing import Beat
 from daehwa.server.options import PAGE_FOLDER, ServerOptions
-from daehwa.services.upstreams import build_sign_in, build_upstream
+from daehwa.services.upstreams import build_sign_in, build_upstream, sign_in_fault
 from daehwa.settings import ConfiguredProvider, ConfiguredSignIn, LoadedSettings, Settings
 from daehwa.sign_in.flow import SignIn
 from daehwa.stores.sqlite import SqliteStore
@@ -40,6 +40,7 @@ __all__ = [
     "Catalogue",
     "OpenAIWireProvider",
     "Services",
+    "ask_identity_provider",
     "build_catalogue",
     "build_providers",
     "database_fault",
@@ -156,7 +157,10 @@ async def serve(
 
         def started() -> None:
             listening(address_of(listener))
-            for work in (prepare_models(services.catalogue, settings.default_model, say), keep_house(services)):
+            works = [prepare_models(services.catalogue, settings.default_model, say), keep_house(services)]
+            if loaded.sign_in is not None:
+                works.append(_say_sign_in_fault(loaded.sign_in, say))
+            for work in works:
                 task = asyncio.create_task(work)
                 task.add_done_callback(_report_fault)
                 background.add(task)
@@ -167,6 +171,22 @@ async def serve(
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
         await services.aclose()
+
+
+async def _say_sign_in_fault(configured: ConfiguredSignIn, say: Callable[[str], None]) -> None:
+    if (fault := await ask_identity_provider(configured)) is not None:
+        say(f"  sign-in        {fault}")
+
+
+async def ask_identity_provider(configured: ConfiguredSignIn) -> str | None:
+    """Ask the identity provider whether people could sign in now; return what is wrong, None where nothing is."""
+    from daehwa.http_client.client import HttpClient  # noqa: PLC0415 - needed with sign-in alone, and slow to import
+
+    http = HttpClient()
+    try:
+        return await sign_in_fault(configured, http)
+    finally:
+        await http.aclose()
 
 
 def _report_fault(task: asyncio.Task[None]) -> None:

@@ -2,14 +2,15 @@
 
 import importlib.util
 
-from daehwa.accounts.errors import SignInMisconfigured
+from daehwa.accounts.errors import SignInFailed, SignInMisconfigured
 from daehwa.accounts.ports import AccountStore
+from daehwa.conversation.ids import now_ms
 from daehwa.providers.openai_wire import OpenAIWireProvider
 from daehwa.providers.pacing import Beat
 from daehwa.providers.upstream import LateKey, Patience, ServedModel, Upstream
 from daehwa.settings import ConfiguredProvider, ConfiguredSignIn, Settings, program_name
-from daehwa.sign_in.flow import SignIn
-from daehwa.sign_in.identity_provider import Http
+from daehwa.sign_in.flow import ANSWER_SECONDS, SignIn
+from daehwa.sign_in.identity_provider import Http, IdentityProvider
 from daehwa.sign_in.settings import ReadSecret, SignInSettings
 
 
@@ -46,11 +47,33 @@ def build_sign_in(
     configured: ConfiguredSignIn, public_url: str, accounts: AccountStore, http: Http, client_secret: ReadSecret | None
 ) -> SignIn:
     """Return signing in, asking nobody yet. Raise `SignInMisconfigured`."""
+    _refuse_without_extra()
+    return SignIn(_sign_in_settings(configured, public_url, client_secret), accounts, http)
+
+
+async def sign_in_fault(configured: ConfiguredSignIn, http: Http) -> str | None:
+    """Ask the identity provider what signing in needs of it; return what is wrong with that, None where nothing is."""
+    settings = _sign_in_settings(configured, "", None)
+    provider = IdentityProvider(settings, http, clock=now_ms, seconds=ANSWER_SECONDS)
+    try:
+        _refuse_without_extra()
+        await provider.keys()
+    except (SignInFailed, SignInMisconfigured) as error:
+        return error.message
+    return None
+
+
+def _refuse_without_extra() -> None:
     if importlib.util.find_spec("joserfc") is None:
         is_uv = program_name().startswith("uv ")
         line = "uv run --extra sign-in daehwa" if is_uv else "pip install 'daehwa[sign-in]'"
         raise SignInMisconfigured(f"Signing in needs a package that is not installed here. Type: {line}")
-    settings = SignInSettings(
+
+
+def _sign_in_settings(
+    configured: ConfiguredSignIn, public_url: str, client_secret: ReadSecret | None
+) -> SignInSettings:
+    return SignInSettings(
         issuer=configured.issuer,
         client_id=configured.client_id,
         public_url=public_url,
@@ -59,4 +82,3 @@ def build_sign_in(
         admin_emails=configured.admin_emails,
         logout_url=configured.logout_url,
     )
-    return SignIn(settings, accounts, http)
