@@ -160,6 +160,10 @@ async def test_a_slow_server_keeps_nobody_from_their_page_for_long(visits: Visit
         ("sign_in_failed", "en-US", "Signing in did not work. Please try again."),
         ("not_allowed", "en-US", "This account may not come in here."),
         ("store_unavailable", "en-US", "The sign-in could not be stored."),
+        ("sign_in_cancelled", "en-US", "You cancelled signing in"),
+        ("sign_in_cancelled", "ko-KR", "로그인을 취소했거나"),
+        ("email_not_verified", "en-US", "Verify it at the sign-in service"),
+        ("email_not_verified", "ko-KR", "아직 인증되지 않았어요"),
         ("never_heard_of", "en-US", "Something went wrong while signing in."),
         ("not_allowed", "ko-KR", "이 계정으로는 들어올 수 없어요."),
     ],
@@ -177,8 +181,9 @@ async def test_why_signing_in_failed_is_told_once(visits: Visits, error: str, lo
 @pytest.mark.parametrize(
     ("error", "locale", "ways"),
     [
-        ("not_allowed", "en-US", ["Use another account", "Sign in"]),
-        ("not_allowed", "ko-KR", ["다른 계정으로 로그인", "로그인"]),
+        ("not_allowed", "en-US", ["Use another account"]),
+        ("email_not_verified", "en-US", ["Sign in", "Use another account"]),
+        ("not_allowed", "ko-KR", ["다른 계정으로 로그인"]),
         ("sign_in_failed", "en-US", ["Sign in"]),
     ],
 )
@@ -204,6 +209,14 @@ async def test_the_account_is_at_the_foot_of_the_sidebar(visits: Visits) -> None
     plain = await visits(BOB)
     await expect(plain.account).to_have_accessible_name("Account bob@example.com")
     await expect(plain.account).not_to_contain_text("Admin")
+    for account in (visitor.account, plain.account):
+        room = "face => face.querySelector('svg').getBoundingClientRect().left"
+        end = "face => face.querySelector('.person').getBoundingClientRect().right"
+        assert await account.evaluate(room) - await account.evaluate(end) < 16, "the name has all the room there is"
+        assert await account.evaluate(
+            "face => [...face.querySelectorAll('.person > .name, .person > .detail')]"
+            ".every(line => line.scrollWidth <= line.clientWidth)"
+        ), "and is not cut"
 
 
 async def test_signing_out_leaves_nothing_behind_in_any_tab(visits: Visits) -> None:

@@ -7,7 +7,7 @@ import { keepTurn, waitingTurns } from "../src/conversation/outbox.ts";
 import { signInErrorMessages } from "../src/i18n/catalogue.ts";
 import { sentenceForSignIn } from "../src/i18n/failure.ts";
 import { belongTo, forgetOwn, readSaved, save } from "../src/lib/saved.ts";
-import { needsOtherAccount, signInAddress, takeSignInError } from "../src/sign-in/address.ts";
+import { signInAddress, takeSignInError, waysIn } from "../src/sign-in/address.ts";
 import { initialOf, nameOf } from "../src/sign-in/person.ts";
 
 beforeEach(() => {
@@ -24,8 +24,17 @@ test("the way in asks for another account only where it is told to", () => {
   const asked = (address: string): string | null => new URL(address, "https://x.example").searchParams.get("other_account");
   expect(asked(signInAddress("/chat.html?other_account=true"))).toBeNull();
   expect(asked(signInAddress("/chat.html", { otherAccount: true }))).toBe("true");
-  const types = ["not_allowed", "sign_in_failed", "sign_in_unavailable", "", null];
-  expect(types.map(needsOtherAccount)).toEqual([true, false, false, false, false]);
+});
+
+test.each([
+  ["not_allowed", ["other"]],
+  ["email_not_verified", ["known", "other"]],
+  ["sign_in_cancelled", ["known", "other"]],
+  ["sign_in_failed", ["known"]],
+  ["", ["known"]],
+  [null, ["known"]],
+])("after %s these ways in are offered: %s", (error, ways) => {
+  expect(waysIn(error)).toEqual(ways);
 });
 
 test.each([
@@ -38,7 +47,7 @@ test.each([
 
 test("each reason why signing in failed has its sentence, and an unknown one too", () => {
   const reasons = signInErrorMessages.get();
-  for (const type of ["sign_in_failed", "not_allowed", "store_unavailable"] as const) {
+  for (const type of ["sign_in_failed", "sign_in_cancelled", "email_not_verified", "not_allowed", "store_unavailable"] as const) {
     expect(sentenceForSignIn(type, reasons)).toBe(reasons[type]);
   }
   for (const type of ["", "never_seen", "constructor"]) expect(sentenceForSignIn(type, reasons)).toBe(reasons.unknown);

@@ -33,9 +33,11 @@ export const signIn = {
 /** Why signing in came to nothing, by the `sign_in_error` in the address. */
 export const signInErrors = {
   sign_in_failed: "Signing in did not work. Please try again.",
+  sign_in_cancelled: "You cancelled signing in, or the sign-in service did not let this account in. You can try again.",
   sign_in_expired: "That took too long, or was begun elsewhere. Please sign in once more.",
   sign_in_unavailable: "The sign-in service cannot be reached. Please try again in a moment.",
   sign_in_misconfigured: "Sign-in is not set up rightly. The person who runs this daehwa must look at its settings.",
+  email_not_verified: "The e-mail address of this account is not verified. Verify it at the sign-in service, then sign in again.",
   not_allowed: "This account may not come in here. Ask the person who runs this daehwa to invite you.",
   store_unavailable: "The sign-in could not be stored. Please try again in a moment.",
   unknown: "Something went wrong while signing in. Please try again.",

@@ -34,9 +34,11 @@ export const ko = {
   },
   signInErrors: {
     sign_in_failed: "로그인하지 못했어요. 다시 시도해 주세요.",
+    sign_in_cancelled: "로그인을 취소했거나 로그인 서비스에서 이 계정을 허용하지 않았어요. 다시 시도할 수 있어요.",
     sign_in_expired: "시간이 너무 오래 걸렸거나 다른 곳에서 시작한 로그인이에요. 다시 로그인해 주세요.",
     sign_in_unavailable: "로그인 서비스에 연결할 수 없어요. 잠시 후 다시 시도해 주세요.",
     sign_in_misconfigured: "로그인 설정이 올바르지 않아요. daehwa를 운영하는 분이 설정을 확인해야 해요.",
+    email_not_verified: "이 계정의 이메일 주소가 아직 인증되지 않았어요. 로그인 서비스에서 주소를 인증한 뒤 다시 로그인해 주세요.",
     not_allowed: "이 계정으로는 들어올 수 없어요. daehwa를 운영하는 분에게 초대를 요청해 주세요.",
     store_unavailable: "로그인 정보를 저장하지 못했어요. 잠시 후 다시 시도해 주세요.",
     unknown: "로그인하는 중에 문제가 생겼어요. 다시 시도해 주세요.",

@@ -7,9 +7,11 @@ export function signInAddress(returnTo: string, { otherAccount = false } = {}): 
   return `/auth/sign-in?return_to=${encodeURIComponent(returnTo)}${otherAccount ? "&other_account=true" : ""}`;
 }
 
-/** Whether the provider would only send back the same account, which may not come in. */
-export function needsOtherAccount(error: string | null): boolean {
-  return error === "not_allowed";
+/** The ways in that are offered, the likeliest first: with the account that the provider knows, or with another. */
+export function waysIn(error: string | null): readonly ("known" | "other")[] {
+  if (error === "not_allowed") return ["other"]; // the provider would only send back the same account
+  if (error === "email_not_verified" || error === "sign_in_cancelled") return ["known", "other"];
+  return ["known"];
 }
 
 /** The type of error that an address tells of, and the address without it. */
