@@ -178,9 +178,9 @@ def idle_costs(settings: DeploymentSettings) -> tuple[CostLine, ...]:
         CostLine("Lambda, API Gateway, CloudFront, DynamoDB", 0.0, "paid by use"),
         CostLine("the key in SSM, with AWS's own encryption key", 0.0, "free"),
         CostLine(
-            f"{STACK_ALARMS} alarms and a dashboard",
+            f"alarms on {STACK_ALARMS} metrics, a dashboard",
             alarms,
-            f"of an account, {p.free_alarms} alarms and {p.free_dashboards} dashboards are free; beyond that "
+            f"an account has {p.free_alarms} metrics and {p.free_dashboards} dashboards free; beyond that "
             f"${p.alarm_month:.2f} and ${p.dashboard_month:.2f} each",
         ),
     ]
