@@ -18,6 +18,7 @@ from daehwa.cli.terminal import STOPPED
 
 pytestmark = pytest.mark.cdk
 
+NEXT_KEY = "sk-canary-the-second-0123456789"
 ITEM = {"pk": {"S": "U#kim"}, "sk": {"S": "C#1"}, "title": {"S": "kept"}}
 SMOKE_BY_MINISTACK = {
     "the page": ("WRONG", "status 403"),  # its CloudFront asks the bucket without TLS, which the bucket refuses
@@ -37,6 +38,7 @@ class Stage(NamedTuple):
     outputs: dict[str, str]
     files: dict[str, Any]
     template: Any
+    key: tuple[str, str]
 
 
 def stage(there: Machine, ended: Ended) -> Stage:
@@ -47,7 +49,7 @@ def stage(there: Machine, ended: Ended) -> Stage:
     names = [item["Key"] for item in storage.list_objects_v2(Bucket=bucket)["Contents"]]
     files = {name: storage.head_object(Bucket=bucket, Key=name) for name in names}
     template = server.client("cloudformation").get_template(StackName="daehwa")["TemplateBody"]
-    return Stage(ended, server.resources("daehwa"), outputs, files, template)
+    return Stage(ended, server.resources("daehwa"), outputs, files, template, secret_of(there, "openai-key"))
 
 
 def secret_of(there: Machine, name: str) -> tuple[str, str]:
@@ -88,8 +90,14 @@ def second(there: Machine, first: Stage) -> Stage:
 
 
 @pytest.fixture(scope="module")
-def destroyed(there: Machine, second: Stage) -> Ended:
+def seen(there: Machine, second: Stage) -> tuple[Ended, Ended]:
     assert second.ended.code == 1
+    return there.run("set-key", "--no-check", stdin=f"{NEXT_KEY}\n"), there.run("status")
+
+
+@pytest.fixture(scope="module")
+def destroyed(there: Machine, seen: tuple[Ended, Ended]) -> Ended:
+    assert seen[0].code == 0
     return there.run("destroy", "--yes")
 
 
@@ -136,7 +144,7 @@ def test_the_page_is_there_with_types_and_how_long_each_file_holds(first: Stage)
 
 
 def test_the_key_is_in_ssm_encrypted_and_nowhere_else(there: Machine, first: Stage) -> None:
-    assert secret_of(there, "openai-key") == ("SecureString", KEY)
+    assert first.key == ("SecureString", KEY)
     origin = secret_of(there, "origin-key")
     assert origin[0] == "SecureString"
     for secret in (KEY, origin[1]):
@@ -175,7 +183,20 @@ def test_the_second_run_upgrades_in_place(there: Machine, first: Stage, second: 
         TableName=second.outputs["TableName"], Key={name: ITEM[name] for name in ("pk", "sk")}
     )
     assert kept["Item"] == ITEM
-    assert secret_of(there, "openai-key")[1] == KEY
+    assert second.key == first.key
+
+
+def test_a_new_key_takes_the_place_of_the_first_and_status_says_how_it_is(
+    there: Machine, second: Stage, seen: tuple[Ended, Ended]
+) -> None:
+    assert secret_of(there, "openai-key") == ("SecureString", NEXT_KEY)
+    assert NEXT_KEY not in seen[0].said
+    status = seen[1]
+    assert status.code == 0, status.said
+    assert "UPDATE_COMPLETE" in status.out
+    assert f"{second.outputs['WebAddress']}/chat.html" in status.out
+    assert "python3.14, 1024 MiB" in status.out
+    assert "key            set on " in status.out
 
 
 def test_destroying_keeps_table_people_and_keys_and_says_how_to_go_on(
@@ -185,7 +206,7 @@ def test_destroying_keeps_table_people_and_keys_and_says_how_to_go_on(
     table, pool = second.outputs["TableName"], second.outputs["UserPoolId"]
     assert tables(there) == [table]
     assert pools(there) == [pool]
-    assert secret_of(there, "openai-key")[1] == KEY
+    assert secret_of(there, "openai-key")[1] == NEXT_KEY
     assert there.server.client("lambda").list_functions()["Functions"] == []
     assert second.outputs["PageBucket"] not in str(there.server.client("s3").list_buckets()["Buckets"])
     assert f"table                {table}\n" in destroyed.out

@@ -122,7 +122,7 @@ def _stranger(web: str) -> Check:
 def _sign_in(web: str) -> Check:
     answer = fetch("GET", f"{web}/auth/sign-in?return_to=/chat.html")
     issuer = urllib.parse.urlsplit(answer.headers.get("location", "")).netloc
-    has_cookie = "__Host-daehwa-sign-in=" in answer.headers.get("set-cookie", "")
+    has_cookie = f"{COOKIE}-sign-in=" in answer.headers.get("set-cookie", "")
     seen = f"status {answer.status}, to {issuer or 'nowhere'}, {'with' if has_cookie else 'WITHOUT'} its cookie"
     return Check("the way to sign in", answer.status in {302, 303} and bool(issuer) and has_cookie, seen)
 
