@@ -99,7 +99,7 @@ def test_all_conversations_go_to_aws_and_come_back_the_same(account: Account, tm
     out = run(account, "export", "all.jsonl", "--data-dir", str(here.path))
     assert out.code == 0, out.said
     refused = run(account, "import", "all.jsonl", "--table", TABLE)
-    assert "'owner', who is not known here" in refused.said
+    assert "of a home where nobody signs in, and here people do" in refused.said
     assert "once that person has signed in" in refused.said
     nobody = run(account, "import", "all.jsonl", "--table", TABLE, "--owner", OWNER)
     assert "Nobody here is known as 'owner'" in nobody.said
@@ -123,3 +123,9 @@ def test_a_home_that_is_not_there_is_named(account: Account, tmp_path: Path) -> 
     assert out.code != 0
     assert "There is no installation 'nowhere'" in out.said
     assert "Traceback" not in out.said
+
+
+def test_a_table_that_is_not_there_is_named(account: Account) -> None:
+    out = run(account, "export", "all.jsonl", "--table", "typo")
+    assert (out.code, "Traceback" in out.said, "fault in the program" in out.said) == (1, False, False)
+    assert "typo" in out.said
