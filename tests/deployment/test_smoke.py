@@ -39,7 +39,7 @@ GOOD: dict[str, tuple[int, dict[str, str], str]] = {
 
 
 @contextmanager
-def site(**answers: Any) -> Iterator[Outputs]:
+def site(*, pause: float = 0.1, **answers: Any) -> Iterator[Outputs]:
     """Answer as in GOOD, but for what is given; a turn is streamed in pieces to whoever has the cookie."""
     known = {**GOOD, **{name.replace("__", " /").replace("_", "/"): answer for name, answer in answers.items()}}
 
@@ -63,7 +63,8 @@ def site(**answers: Any) -> Iterator[Outputs]:
             self.end_headers()
             for _ in range(4):
                 self.wfile.write(b"5\r\nhello\r\n")
-                time.sleep(0.05)
+                self.wfile.flush()
+                time.sleep(pause)
             self.wfile.write(b"0\r\n\r\n")
 
         def _answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
@@ -115,6 +116,11 @@ def test_pieces_are_timed_for_somebody_signed_in() -> None:
         assert streaming.is_right, streaming.seen
         assert "pieces, the first after" in streaming.seen
         assert "the turn was not taken: 401" in wrong(there, Secret("nobody"))["streaming"]
+
+
+def test_an_answer_that_was_held_back_is_no_stream() -> None:
+    with site(pause=0.001) as there:
+        assert list(wrong(there, Secret(COOKIE))) == ["streaming"]
 
 
 @pytest.mark.parametrize(
