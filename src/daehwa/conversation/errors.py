@@ -117,6 +117,8 @@ class IdTaken(Conflict):
 class OwnedByAnother(IdTaken):
     """A conversation that is brought from elsewhere is here already, and belongs to somebody else: to `owner`."""
 
+    type = "owned_by_another"
+
     def __init__(self, owner: str) -> None:
         super().__init__("conversation")
         self.owner = owner

@@ -225,6 +225,7 @@ export const errors = {
   time_is_up: "It took as long as one answer may take here.",
   conflict: "This contradicts what is stored. Reload the page.",
   id_taken: "This contradicts what is stored. Reload the page.",
+  owned_by_another: "This conversation belongs to somebody else here.",
   reply_still_growing: "The answer above is still being written. Wait for its end, or stop it first.",
   too_large: "This is too long to be sent.",
   store_unavailable: "The conversation could not be stored. Is the disk full?",

@@ -212,6 +212,7 @@ export const ko = {
     time_is_up: "답변 하나에 쓸 수 있는 시간을 다 썼어요.",
     conflict: "저장된 내용과 맞지 않아요. 새로고침해 주세요.",
     id_taken: "저장된 내용과 맞지 않아요. 새로고침해 주세요.",
+    owned_by_another: "이 대화는 여기서 다른 사람의 것이에요.",
     reply_still_growing: "위 답변이 아직 작성되고 있어요. 끝날 때까지 기다리거나 먼저 중지해 주세요.",
     too_large: "너무 길어서 보낼 수 없어요.",
     store_unavailable: "대화를 저장하지 못했어요. 디스크 공간을 확인해 주세요.",
