@@ -89,14 +89,13 @@ class Route:
         self, address: SplitResult, trust: ssl.SSLContext | None, lost: Callable[[Connection], None]
     ) -> Connection:
         loop = asyncio.get_running_loop()
-        both: dict[str, Any] = {"happy_eyeballs_delay": _HAPPY_EYEBALLS_SECONDS}
-        _, connection = await loop.create_connection(
-            lambda: Connection(lost),
-            _ascii_host(address),
-            address.port or _PORTS[address.scheme],
-            ssl=trust,
-            **(both if isinstance(loop, asyncio.BaseEventLoop) else {}),  # uvloop does not know it
-        )
+        host = _ascii_host(address)
+        # A number has one way to it. (Where asyncio races several and is cancelled as one is won, it leaves that open.)
+        # uvloop does not know the argument.
+        is_race = isinstance(loop, asyncio.BaseEventLoop) and not _is_number(host)
+        both: dict[str, Any] = {"happy_eyeballs_delay": _HAPPY_EYEBALLS_SECONDS} if is_race else {}
+        port = address.port or _PORTS[address.scheme]
+        _, connection = await loop.create_connection(lambda: Connection(lost), host, port, ssl=trust, **both)
         return connection
 
     async def _to_proxy(self, proxy: SplitResult, lost: Callable[[Connection], None]) -> Connection:
@@ -137,6 +136,11 @@ def origin_of(url: str) -> str:
     scheme, mark, rest = url.partition("://")
     end = next((n for n, letter in enumerate(rest) if letter in "/?#"), len(rest))
     return f"{scheme}{mark}{rest[:end]}" if mark else url
+
+
+def _is_number(host: str) -> bool:
+    """Whether a host is an IP address already."""
+    return ":" in host or host.rpartition(".")[2].isdecimal()
 
 
 def check_headers(headers: dict[str, str]) -> None:
