@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import boto3
 from botocore.config import Config
 
-from daehwa.deployment.programs import PUBLISHED_BEFORE, cache_folder, find_uv, run
+from daehwa.deployment.programs import PUBLISHED_BEFORE, cache_folder, find_node, find_uv, run
 
 VERSION = "1.5.33"
 ACCOUNT = "123456789012"
@@ -136,6 +136,7 @@ def ministack(folder: Path, region: str, *, taught: str = "") -> Iterator[Minist
     port = free_port()
     environment = {
         **os.environ,
+        "PATH": find_node().environment()["PATH"],  # it runs CloudFront's functions by Node
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
         "MINISTACK_ACCOUNT_ID": ACCOUNT,

@@ -85,9 +85,11 @@ def workplace() -> Path:
     script = code / "run.sh"
     script.write_text("#!/bin/sh\n")
     script.chmod(0o755)
-    # The bridge to CDK starts Node, which may be PyPI's; its banner about versions is not for tests.
+    # The bridge to CDK starts Node, which may be PyPI's; its banner about versions is not for tests. PATH stays as it
+    # is: beside PyPI's Node lies an npm that works only when it is called otherwise.
     node = find_node()
-    os.environ.update(node.environment(JSII_NODE=node.node))
+    given = node.environment(JSII_NODE=node.node)
+    os.environ.update({name: value for name, value in given.items() if name.startswith("JSII_")})
     return place
 
 
