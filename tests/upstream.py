@@ -115,6 +115,15 @@ ROLE = chunk({"role": "assistant", "content": "", "refusal": None})
 DONE = b"data: [DONE]\n\n"
 
 
+def gated(*pieces: str) -> tuple[list[Step], list[asyncio.Event]]:
+    """Return an answer with a gate before every piece but the first, and the gates."""
+    gates = [asyncio.Event() for _ in pieces[1:]]
+    steps: list[Step] = [ROLE, text(pieces[0])]
+    for gate, piece in zip(gates, pieces[1:], strict=True):
+        steps += [gate, text(piece)]
+    return [*steps, ending(), DONE], gates
+
+
 def stream(said: str, *, pace: float = 0, finish: str = "stop") -> list[Step]:
     """Return a whole well-formed answer, a word a chunk, `pace` seconds apart."""
     words = [word for word in said.replace(" ", " \0").split("\0") if word]

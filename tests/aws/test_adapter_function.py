@@ -15,7 +15,7 @@ from lambda_bed.errors import Failed
 from lambda_bed.events import EVENT_BYTES, event, request
 from lambda_bed.gateway import ApiGateway
 from server.serving import Frame, Json, asked, text_of
-from upstream import DONE, ROLE, Step, ending, stream, text
+from upstream import gated, stream
 
 from daehwa.conversation.ids import new_id, now_ms
 from daehwa.conversation.messages import Message, TextPart
@@ -40,15 +40,6 @@ def end_of(frames: Sequence[Frame]) -> Json:
     [end] = [frame for frame in frames if frame.event in {"done", "error"}]
     data: Json = end.data
     return data
-
-
-def gated(*pieces: str) -> tuple[list[Step], list[asyncio.Event]]:
-    """Return an answer with a gate before every piece but the first, and the gates."""
-    gates = [asyncio.Event() for _ in pieces[1:]]
-    steps: list[Step] = [ROLE, text(pieces[0])]
-    for gate, piece in zip(gates, pieces[1:], strict=True):
-        steps += [gate, text(piece)]
-    return [*steps, ending(), DONE], gates
 
 
 async def checkpointed(home: AwsHome, reply: str) -> None:

@@ -7,21 +7,12 @@ import pytest
 from browser.reader import Reader, Readers
 from model import Model
 from playwright.async_api import Route, expect
-from upstream import DONE, ROLE, Answer, Step, ending, stream, text
+from upstream import Answer, gated, stream
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 STOPPED_WITHIN_SECONDS = 0.2
 OFFLINE = "net::ERR_"
-
-
-def gated(*pieces: str) -> tuple[list[Step], list[asyncio.Event]]:
-    """Return an answer with a gate before every piece but the first, and the gates."""
-    gates = [asyncio.Event() for _ in pieces[1:]]
-    steps: list[Step] = [ROLE, text(pieces[0])]
-    for gate, piece in zip(gates, pieces[1:], strict=True):
-        steps += [gate, text(piece)]
-    return [*steps, ending(), DONE], gates
 
 
 async def test_a_reload_in_the_middle_shows_what_there_was_and_goes_on(reader: Reader, model: Model) -> None:

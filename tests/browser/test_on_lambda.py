@@ -18,7 +18,7 @@ from lambda_bed.gateway import ApiGateway
 from oidc.provider import a_provider
 from playwright.async_api import Browser, Locator, expect
 from program import ROOT
-from upstream import DONE, ROLE, Step, ending, text
+from upstream import gated
 
 pytestmark = [pytest.mark.browser, pytest.mark.lambda_adapter, pytest.mark.asyncio(loop_scope="session")]
 
@@ -80,15 +80,6 @@ async def come_in(guest: Reader) -> None:
     await way_in(guest).click()
     await guest.page.get_by_role("link", name="Sign in as mina").click()
     await expect(guest.box).to_be_editable()
-
-
-def gated(*pieces: str) -> tuple[list[Step], list[asyncio.Event]]:
-    """Return an answer with a gate before every piece but the first, and the gates."""
-    gates = [asyncio.Event() for _ in pieces[1:]]
-    steps: list[Step] = [ROLE, text(pieces[0])]
-    for gate, piece in zip(gates, pieces[1:], strict=True):
-        steps += [gate, text(piece)]
-    return [*steps, ending(), DONE], gates
 
 
 async def test_sign_in_ask_reload_while_it_grows_and_sign_out(guest: Reader, site: Site) -> None:

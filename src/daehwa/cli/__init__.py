@@ -2,6 +2,7 @@
 
 import difflib
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -123,16 +124,17 @@ _table = click.option("--table", metavar="TABLE", help="On AWS: a table that out
 _profile = click.option("--profile", metavar="NAME", help="With --aws: the AWS profile. [AWS_PROFILE, else default]")
 
 
+def _place(command: Callable[..., int]) -> Callable[..., int]:
+    """Add the options that say which store is meant."""
+    for option in (_config, _data_dir, _profile, _table, _region, _name, _aws):
+        command = option(command)
+    return command
+
+
 @cli.command(name="export")
 @click.argument("file", type=FILE)
 @click.option("--owner", metavar="EMAIL", help="Whose conversations. [everybody's]")
-@_aws
-@_name
-@_region
-@_table
-@_profile
-@_data_dir
-@_config
+@_place
 def export_command(*, file: Path, owner: str | None, **place: Any) -> int:
     """Write all conversations into FILE, archived ones too; `-` is standard output.
 
@@ -146,13 +148,7 @@ def export_command(*, file: Path, owner: str | None, **place: Any) -> int:
 @cli.command(name="import")
 @click.argument("file", type=FILE)
 @click.option("--owner", metavar="EMAIL", help="Whose they are to be. [whose they were, by e-mail address]")
-@_aws
-@_name
-@_region
-@_table
-@_profile
-@_data_dir
-@_config
+@_place
 def import_command(*, file: Path, owner: str | None, **place: Any) -> int:
     """Store the conversations of FILE, which `daehwa export` wrote; `-` is standard input.
 

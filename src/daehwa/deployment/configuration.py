@@ -1,8 +1,10 @@
 """What can be chosen for the AWS home: every choice has a default, a flag of `daehwa deploy`, and a key in one file."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
+
+from daehwa.settings.values import described
 
 INPUT_VARIABLE = "DAEHWA_DEPLOYMENT"
 """Names the file by which the deploy command tells the CDK app what to make."""
@@ -37,99 +39,97 @@ def origin_parameter(name: str) -> str:
     return f"/{name}/origin-key"
 
 
-def _meta(allowed: str, description: str, **limits: Any) -> msgspec.Meta:
-    return msgspec.Meta(description=description, extra={"allowed": allowed}, **limits)
-
-
 class DeploymentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One installation on AWS. Kept in daehwa-aws.toml; no secret is ever in it."""
 
     name: Annotated[
         str,
-        _meta(
+        described(
             "2 to 24 of a to z, 0 to 9 and -, a letter first",
             "The stack's name; several installations in one account differ by it.",
             pattern=r"^[a-z][a-z0-9-]{0,22}[a-z0-9]$",
         ),
     ] = "daehwa"
     region: Annotated[
-        str | None, _meta("an AWS region such as ap-northeast-2", "Where it runs. Left out: the credentials' region.")
+        str | None,
+        described("an AWS region such as ap-northeast-2", "Where it runs. Left out: the credentials' region."),
     ] = None
     admin_email: Annotated[
-        str | None, _meta("an e-mail address", "The first admin, who is invited by e-mail at the first deployment.")
+        str | None, described("an e-mail address", "The first admin, who is invited by e-mail at the first deployment.")
     ] = None
-    base_url: Annotated[str, _meta("an https:// address", "The upstream that speaks OpenAI's wire protocol.")] = (
+    base_url: Annotated[str, described("an https:// address", "The upstream that speaks OpenAI's wire protocol.")] = (
         "https://api.openai.com/v1"
     )
     models: Annotated[
         tuple[str, ...],
-        _meta("model names, separated by commas", "The models offered. Left out: what the upstream lists."),
+        described("model names, separated by commas", "The models offered. Left out: what the upstream lists."),
     ] = ()
-    default_model: Annotated[str | None, _meta("a model's name", "The model chosen for a new conversation.")] = None
-    titles: Annotated[bool, _meta("true or false", "Whether models are asked to name conversations.")] = True
+    default_model: Annotated[str | None, described("a model's name", "The model chosen for a new conversation.")] = None
+    titles: Annotated[bool, described("true or false", "Whether models are asked to name conversations.")] = True
     domain: Annotated[
-        str | None, _meta("a host name", "The page's own host name; needs `certificate`. Left out: CloudFront's.")
+        str | None, described("a host name", "The page's own host name; needs `certificate`. Left out: CloudFront's.")
     ] = None
     certificate: Annotated[
         str | None,
-        _meta("the ARN of a certificate in us-east-1", "The certificate of `domain` in AWS Certificate Manager."),
+        described("the ARN of a certificate in us-east-1", "The certificate of `domain` in AWS Certificate Manager."),
     ] = None
     memory: Annotated[
         int,
-        _meta(
+        described(
             "a whole number from 256 to 3008", "The function's memory in MiB; its CPU grows with it.", ge=256, le=3008
         ),
     ] = 448
     turn_seconds: Annotated[
         int,
-        _meta(
+        described(
             "a whole number from 30 to 900", "The longest an answer may take: the function's time-out.", ge=30, le=900
         ),
     ] = 900
-    python: Annotated[Literal["3.14", "3.13", "3.12"], _meta('"3.14", "3.13" or "3.12"', "The function's runtime.")] = (
-        "3.14"
-    )
+    python: Annotated[
+        Literal["3.14", "3.13", "3.12"], described('"3.14", "3.13" or "3.12"', "The function's runtime.")
+    ] = "3.14"
     snap_start: Annotated[
-        bool, _meta("true or false", "Whether Lambda keeps a started copy: quicker first starts for about $2 a month.")
+        bool,
+        described("true or false", "Whether Lambda keeps a started copy: quicker first starts for about $2 a month."),
     ] = False
-    waf: Annotated[bool, _meta("true or false", "Whether a web firewall stands before it, from about $7 a month.")] = (
-        False
-    )
+    waf: Annotated[
+        bool, described("true or false", "Whether a web firewall stands before it, from about $7 a month.")
+    ] = False
     log_days: Annotated[
         Literal[1, 3, 5, 7, 14, 30, 60, 90, 180, 365],
-        _meta("1, 3, 5, 7, 14, 30, 60, 90, 180 or 365", "How many days logs are kept."),
+        described("1, 3, 5, 7, 14, 30, 60, 90, 180 or 365", "How many days logs are kept."),
     ] = 30
     monthly_budget: Annotated[
         Annotated[int, msgspec.Meta(ge=1)] | None,
-        _meta("whole US dollars", "At what AWS spending in a month an e-mail warns. Left out: no such alarm."),
+        described("whole US dollars", "At what AWS spending in a month an e-mail warns. Left out: no such alarm."),
     ] = None
     alarm_email: Annotated[
-        str | None, _meta("an e-mail address", "Who is told by alarms. Left out: nobody; the dashboard shows them.")
+        str | None, described("an e-mail address", "Who is told by alarms. Left out: nobody; the dashboard shows them.")
     ] = None
     issuer: Annotated[
         str | None,
-        _meta(
+        described(
             "an https:// address", "Another OpenID Connect provider; needs `client_id`. Left out: a Cognito user pool."
         ),
     ] = None
-    client_id: Annotated[str | None, _meta("a text", "The client's id at `issuer`.")] = None
+    client_id: Annotated[str | None, described("a text", "The client's id at `issuer`.")] = None
     allowed_emails: Annotated[
         tuple[Annotated[str, msgspec.Meta(pattern=r"^(\*|[^\s@*]*@[^\s@*]+)$")], ...],
-        _meta(
+        described(
             "e-mail addresses and @domains, separated by commas",
             "Who may sign in through `issuer`, beside the admin. With Cognito: those who were invited.",
         ),
     ] = ()
     require_second_factor: Annotated[
         bool,
-        _meta(
+        described(
             "true or false",
             "With Cognito: whether each person must set up an authenticator app (TOTP) at the next sign-in. Without it "
             "Cognito's page asks nobody to.",
         ),
     ] = False
     requests_per_second: Annotated[
-        int, _meta("a whole number from 1 to 10000", "How many requests a second are let through.", ge=1, le=10_000)
+        int, described("a whole number from 1 to 10000", "How many requests a second are let through.", ge=1, le=10_000)
     ] = 50
 
 

@@ -29,7 +29,8 @@ class Secret:
         return len(self._text)
 
 
-def _meta(allowed: str, description: str, **limits: Any) -> msgspec.Meta:
+def described(allowed: str, description: str, **limits: Any) -> msgspec.Meta:
+    """Return the annotation of a setting: what it may be in words, what it is for, and limits as msgspec knows them."""
     return msgspec.Meta(description=description, extra={"allowed": allowed}, **limits)
 
 
@@ -42,7 +43,7 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
     name: Annotated[
         str,
-        _meta(
+        described(
             "a short name of a to z, 0 to 9, '.', '_' and '-'",
             "What its models' ids begin with: `name/model`.",
             pattern=r"^[a-z0-9][a-z0-9._-]*$",
@@ -50,18 +51,18 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     ]
     kind: Annotated[
         Literal["openai", "embedded"],
-        _meta('"openai" or "embedded"', "`openai`: a server. `embedded`: a model file that runs on this machine."),
+        described('"openai" or "embedded"', "`openai`: a server. `embedded`: a model file that runs on this machine."),
     ] = "openai"
     base_url: Annotated[
         str | None,
-        _meta(
+        described(
             "an address such as https://api.example.com/v1",
             "The address before `/chat/completions`. For the provider named `openai`: OPENAI_BASE_URL, else OpenAI's.",
         ),
     ] = None
     api_key_env: Annotated[
         str | None,
-        _meta(
+        described(
             "the name of an environment variable",
             "The environment variable that holds the key; the key itself is never in the file. For the provider named "
             "`openai`: OPENAI_API_KEY.",
@@ -69,41 +70,46 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     ] = None
     headers: Annotated[
         dict[str, str],
-        _meta(
+        described(
             "a table of header names and texts",
             "Headers sent with each call. `$NAME` as a value stands for the environment variable NAME.",
         ),
     ] = {}
     models: Annotated[
         tuple[str, ...],
-        _meta("a list of model names", "The models offered, in this order. Left out: those that `/v1/models` lists."),
+        described(
+            "a list of model names", "The models offered, in this order. Left out: those that `/v1/models` lists."
+        ),
     ] = ()
     gguf: Annotated[
         Path | None,
-        _meta("the path of a .gguf file", "`embedded` only: the model file. Left out: the small model of the package."),
+        described(
+            "the path of a .gguf file", "`embedded` only: the model file. Left out: the small model of the package."
+        ),
     ] = None
     context_window: Annotated[
         Annotated[int, msgspec.Meta(ge=256)] | None,
-        _meta("a whole number of tokens above 255", "How many tokens a question and its answer may have."),
+        described("a whole number of tokens above 255", "How many tokens a question and its answer may have."),
     ] = None
     extra_body: Annotated[
-        dict[str, Any], _meta("a table of JSON values", "Fields added to the body of each call, as they are.")
+        dict[str, Any], described("a table of JSON values", "Fields added to the body of each call, as they are.")
     ] = {}
     ca_file: Annotated[
-        Path | None, _meta("the path of a PEM file", "Further certificate authorities to trust for this server.")
+        Path | None, described("the path of a PEM file", "Further certificate authorities to trust for this server.")
     ] = None
     continues_replies: Annotated[
         bool,
-        _meta(
+        described(
             YES_NO, "Whether the server goes on with a reply at a transcript's end by itself, as vLLM can be told to."
         ),
     ] = False
     titles: Annotated[
-        bool, _meta(YES_NO, "Whether its models are asked to name conversations, where `titles` above does not say no.")
+        bool,
+        described(YES_NO, "Whether its models are asked to name conversations, where `titles` above does not say no."),
     ] = True
-    connect_timeout: Annotated[float, _meta(_SECONDS, "Seconds until a connection must stand.", gt=0)] = 10.0
-    first_byte_timeout: Annotated[float, _meta(_SECONDS, "Seconds until an answer must begin.", gt=0)] = 300.0
-    idle_timeout: Annotated[float, _meta(_SECONDS, "Seconds of silence within an answer.", gt=0)] = 90.0
+    connect_timeout: Annotated[float, described(_SECONDS, "Seconds until a connection must stand.", gt=0)] = 10.0
+    first_byte_timeout: Annotated[float, described(_SECONDS, "Seconds until an answer must begin.", gt=0)] = 300.0
+    idle_timeout: Annotated[float, described(_SECONDS, "Seconds of silence within an answer.", gt=0)] = 90.0
 
 
 class ConfiguredProvider(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,35 +133,35 @@ class SignInTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     issuer: Annotated[
         str | None,
-        _meta(
+        described(
             "an https:// address",
             "The provider's address, exactly as its discovery document says it. With it, everybody has to sign in.",
         ),
     ] = None
-    client_id: Annotated[str | None, _meta("a text", "This program's client id at the provider.")] = None
+    client_id: Annotated[str | None, described("a text", "This program's client id at the provider.")] = None
     client_secret_env: Annotated[
         str | None,
-        _meta(
+        described(
             "the name of an environment variable",
             "The environment variable that holds the client's secret, where the provider gave one.",
         ),
     ] = None
     secret_parameter: Annotated[
-        str | None, _meta("the name of an SSM parameter", "On AWS only: where the client's secret is kept.")
+        str | None, described("the name of an SSM parameter", "On AWS only: where the client's secret is kept.")
     ] = None
     allowed_emails: Annotated[
         tuple[str, ...],
-        _meta(
+        described(
             "a list of e-mail addresses and @domains, or *",
             "Who may sign in. `*`: everybody whom the provider lets in.",
         ),
     ] = ()
     admin_emails: Annotated[
-        tuple[str, ...], _meta("a list of e-mail addresses", "Who may sign in, and is an admin.")
+        tuple[str, ...], described("a list of e-mail addresses", "Who may sign in, and is an admin.")
     ] = ()
     logout_url: Annotated[
         str | None,
-        _meta("an https:// address", "Where the provider ends its own session, where it does not announce that."),
+        described("an https:// address", "Where the provider ends its own session, where it does not announce that."),
     ] = None
 
 
@@ -181,33 +187,33 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How this process runs. Each field here is a key of daehwa.toml and a variable DAEHWA_<FIELD>."""
 
     host: Annotated[
-        str, _meta("a host name or an IP address", "The address to listen on. `daehwa --host`.", min_length=1)
+        str, described("a host name or an IP address", "The address to listen on. `daehwa --host`.", min_length=1)
     ] = "127.0.0.1"
     port: Annotated[
         int,
-        _meta(
+        described(
             "a whole number from 0 to 65535 (0: any free one)",
             "The port to listen on; 0 takes any free one. `daehwa --port`.",
             ge=0,
             le=65535,
         ),
     ] = 8000
-    data_dir: Annotated[Path, _meta("the path of a folder", "Where conversations are kept. `daehwa --data-dir`.")] = (
-        msgspec.field(default_factory=_data_folder)
-    )
+    data_dir: Annotated[
+        Path, described("the path of a folder", "Where conversations are kept. `daehwa --data-dir`.")
+    ] = msgspec.field(default_factory=_data_folder)
     open_browser: Annotated[
-        bool, _meta(YES_NO, "Whether to open the page in a browser where there is a display. `daehwa --no-open`.")
+        bool, described(YES_NO, "Whether to open the page in a browser where there is a display. `daehwa --no-open`.")
     ] = True
-    log_json: Annotated[bool, _meta(YES_NO, "Log one JSON object a line. `daehwa --log-json`.")] = False
+    log_json: Annotated[bool, described(YES_NO, "Log one JSON object a line. `daehwa --log-json`.")] = False
     allowed_hosts: Annotated[
         tuple[str, ...],
-        _meta(
+        described(
             "a list of host names", "Further host names under which the page may be asked for, beside this machine's."
         ),
     ] = ()
     allow_unprotected: Annotated[
         bool,
-        _meta(
+        described(
             YES_NO,
             "Listen on other addresses than this machine's own although there is no sign-in: whoever reaches the port "
             "reads and writes everything. `daehwa --allow-unprotected`.",
@@ -215,18 +221,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = False
     public_url: Annotated[
         str | None,
-        _meta(
+        described(
             "an address such as https://chat.example.com, without a path",
             "The address under which browsers know this server, where a proxy stands before it or people sign in. Left "
             "out: the address it listens on.",
         ),
     ] = None
     default_model: Annotated[
-        str | None, _meta("a model's id or name", "The model chosen for a new conversation, if it is served.")
+        str | None, described("a model's id or name", "The model chosen for a new conversation, if it is served.")
     ] = None
     titles: Annotated[
         bool,
-        _meta(
+        described(
             YES_NO,
             "Whether models are asked to name new conversations in the page: one short further call each. Otherwise "
             "the title is the question.",
@@ -234,21 +240,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = True
     home: Annotated[
         Literal["local", "aws"],
-        _meta('"local" or "aws"', "Where this runs. `daehwa deploy` sets it, and all below, on AWS."),
+        described('"local" or "aws"', "Where this runs. `daehwa deploy` sets it, and all below, on AWS."),
     ] = "local"
     table: Annotated[
-        str | None, _meta("the name of a DynamoDB table", "On AWS only: where conversations are kept.")
+        str | None, described("the name of a DynamoDB table", "On AWS only: where conversations are kept.")
     ] = None
     key_parameter: Annotated[
-        str | None, _meta("the name of an SSM parameter", "On AWS only: where the upstream's key is kept.")
+        str | None, described("the name of an SSM parameter", "On AWS only: where the upstream's key is kept.")
     ] = None
     base_url: Annotated[
         str | None,
-        _meta("an address such as https://api.example.com/v1", "On AWS only: the upstream. Left out: OpenAI's."),
+        described("an address such as https://api.example.com/v1", "On AWS only: the upstream. Left out: OpenAI's."),
     ] = None
     models: Annotated[
         tuple[str, ...],
-        _meta("a list of model names", "On AWS only: the models offered. Left out: those that `/v1/models` lists."),
+        described("a list of model names", "On AWS only: the models offered. Left out: those that `/v1/models` lists."),
     ] = ()
 
 
