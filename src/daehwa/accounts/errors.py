@@ -10,7 +10,16 @@ DaehwaError
 │   ├── SignInExpired         begun too long ago, elsewhere, or ended already
 │   └── SignInUnavailable     the identity provider cannot be reached, or is out of order (HTTP 503)
 ├── SignInMisconfigured   the settings of the identity provider cannot be right
-└── BudgetExceeded        a budget would be overspent (HTTP 429)
+├── KeyNotFound           no key of this person has this id (HTTP 404)
+├── KeyRefused            the API key does not open anything (HTTP 401)
+│   ├── KeyMissing            no key came with the request
+│   ├── KeyUnknown            it is none of this server's
+│   ├── KeyExpired            its time is over
+│   └── KeyRevoked            it was revoked
+├── ModelNotAllowed       the key may not ask this model (HTTP 403)
+├── RateExceeded          more requests or tokens a minute than the key may have (HTTP 429)
+├── BudgetExceeded        a budget would be overspent (HTTP 429)
+└── PriceUnknown          a budget applies, and nobody knows what this model costs (HTTP 403)
 """
 
 from daehwa.conversation.errors import DaehwaError, NotFound
@@ -103,3 +112,92 @@ class BudgetExceeded(DaehwaError):  # noqa: N818 - errors state the fact
         self.scope = scope
         self.period = period
         self.limit = limit
+
+
+class PriceUnknown(DaehwaError):  # noqa: N818 - errors state the fact
+    """A budget applies, and nobody knows what this model costs."""
+
+    type = "price_unknown"
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"A budget applies, and the price of {model} is not known, so it is not asked. Whoever runs this server "
+            "can name its price: [[prices]] in the settings.",
+            param="model",
+        )
+
+
+class KeyNotFound(NotFound):
+    """No key of this person has this id."""
+
+    type = "key_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such key, or it is not yours.", param="key")
+
+
+class KeyRefused(DaehwaError):  # noqa: N818 - errors state the fact
+    """The API key does not open anything."""
+
+    type = "key_refused"
+
+
+class KeyMissing(KeyRefused):
+    """No API key came with the request."""
+
+    type = "key_missing"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This server wants an API key: send the header 'Authorization: Bearer' with a key made in the page, under "
+            "API keys, or by `daehwa key create`."
+        )
+
+
+class KeyUnknown(KeyRefused):
+    """The API key is none of this server's."""
+
+    type = "key_unknown"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This API key is none of this server's. Check that it was copied whole, or make one in the page, under API "
+            "keys."
+        )
+
+
+class KeyExpired(KeyRefused):
+    """The API key's time is over."""
+
+    type = "key_expired"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The API key “{name}” has expired. Make a new one in the page, under API keys.")
+
+
+class KeyRevoked(KeyRefused):
+    """The API key was revoked."""
+
+    type = "key_revoked"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The API key “{name}” was revoked. Make a new one in the page, under API keys.")
+
+
+class ModelNotAllowed(NotAllowed):
+    """The key may not ask this model."""
+
+    type = "model_not_allowed"
+
+    def __init__(self, model: str, allowed: str) -> None:
+        super().__init__(f"This API key may not ask {model}. It may ask: {allowed}.", param="model")
+
+
+class RateExceeded(DaehwaError):  # noqa: N818 - errors state the fact
+    """More requests or tokens a minute than the key may have. `retry_after` is in seconds."""
+
+    type = "rate_exceeded"
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after

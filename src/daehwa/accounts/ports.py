@@ -1,7 +1,7 @@
 """What accounts need of the world, as protocols that they own. The docstrings here are the contract.
 
 One contract suite holds every implementation to them: `tests/stores/test_contract_accounts.py` and
-`tests/stores/test_contract_budgets.py`.
+`tests/stores/test_contract_ledger.py`, `test_contract_keys.py` and `test_contract_rates.py`.
 """
 
 from collections.abc import Sequence
@@ -9,6 +9,8 @@ from typing import Protocol
 
 import msgspec
 
+from daehwa.accounts.keys import ApiKey
+from daehwa.accounts.ledger import Entry, UsageQuery, UsageRow
 from daehwa.accounts.people import Profile, Role, Session, SignInAttempt, User
 
 
@@ -70,23 +72,70 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
     limit: int
 
 
-class BudgetStore(Protocol):
-    """Counters of money, in whole micro-dollars. Any method raises `StoreError` when the store cannot do its work."""
+class LedgerStore(Protocol):
+    """Every call and what it cost, and counters of money in whole micro-dollars.
 
-    async def reserve(self, reservation: str, budgets: Sequence[Budget], amount: int, *, now: int) -> None:
-        """Count `amount` (≥ 0) against every budget, or against none of them and raise `BudgetExceeded`.
+    Any method raises `StoreError` when the store cannot do its work. What is counted for a scope and period is always
+    the sum of `counted` of the entries of that scope and period: a counter that is not there yet begins with that sum.
+    """
 
-        Holds under concurrency: what is counted never passes a limit by a reservation. Idempotent by the id of the
-        reservation. A reservation that is never settled stays counted: that fails on the safe side.
+    async def reserve(self, entry: Entry, budgets: Sequence[Budget]) -> None:
+        """Keep an open entry and count its `reserved` against every budget, or nothing and raise `BudgetExceeded`.
+
+        Holds under concurrency: what is counted never passes a limit by a reservation. Idempotent by the entry's id. An
+        entry that is never settled stays counted: that fails on the safe side.
         """
         ...
 
-    async def settle(self, reservation: str, amount: int, *, now: int) -> None:
-        """Put what was really spent (≥ 0, perhaps more than reserved) in place of what was reserved. Only the first
-        time counts; a reservation that is not there is passed over.
+    async def settle(self, entry: Entry) -> None:
+        """Keep the settled entry in the open one's place, and correct the counters: those it was reserved against, and
+        those of its scopes that exist. Without an open one it is added, and counted likewise. An entry that is settled
+        already stays as it is.
         """
         ...
 
     async def spent(self, scope: str, period: str) -> int:
         """Return what is counted, reservations included; 0 where nothing was."""
+        ...
+
+    async def usage(self, query: UsageQuery) -> tuple[UsageRow, ...]:
+        """Return sums by day, user, key, model and kind, in that order."""
+        ...
+
+
+class KeyStore(Protocol):
+    """Where keys are kept. Any method raises `StoreError` when the store cannot do its work."""
+
+    async def add_key(self, key: ApiKey) -> None:
+        """Keep a new key. Raise `IdTaken` where its id or digest is there already."""
+        ...
+
+    async def find_key(self, digest: str) -> ApiKey | None:
+        """Return the key of this digest, revoked and expired ones too. Sees at once what another process wrote."""
+        ...
+
+    async def list_keys(self, user: str | None = None) -> tuple[ApiKey, ...]:
+        """Return the keys of a user, or of all, newest first, revoked ones too."""
+        ...
+
+    async def revoke_key(self, key: str, *, user: str | None, now: int) -> ApiKey:
+        """Revoke a key for good and return it; again: no change. Raise `KeyNotFound`, also where it is not `user`'s."""
+        ...
+
+    async def note_key_used(self, key: str, *, now: int) -> None:
+        """Remember when the key was last used. Missing: no-op."""
+        ...
+
+
+class RateStore(Protocol):
+    """Counts what happens in a minute. Any method raises `StoreError` when the store cannot do its work."""
+
+    async def take(self, scope: str, amount: int, limit: int, *, now: int) -> float | None:
+        """Count `amount` for `scope` if no more than `limit` is then counted in this minute; return None where it is
+        counted, else after how many seconds it may be tried again. An `amount` above `limit` counts where it is alone.
+        """
+        ...
+
+    async def adjust(self, scope: str, difference: int, *, now: int) -> None:
+        """Correct this minute's count, once it is known how much it really was."""
         ...

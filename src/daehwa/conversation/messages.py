@@ -38,12 +38,18 @@ Part = TextPart | ReasoningPart | ToolCallPart
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Tokens as the upstream counted them; `cached` is part of `input`, `reasoning` part of `output`."""
+    """Tokens as the upstream counted them; `cached` is part of `input`, `reasoning` part of `output`.
+
+    `estimated`: the upstream counted nothing, so these are our own guess. `cost` is in micro-dollars, None where no
+    price is known.
+    """
 
     input: int = 0
     output: int = 0
     cached: int = 0
     reasoning: int = 0
+    estimated: bool = False
+    cost: int | None = None
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -15,11 +15,15 @@ from daehwa.conversation.messages import Conversation, Message, Part, TitleSourc
 # ---------------------------------------------------------------- providers
 
 
+ModelKind = Literal["chat", "completion", "embedding", "audio", "image", "other"]
+
+
 class Model(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A model as the page and programs see it. `id` is `provider/name-at-the-upstream`.
 
     `context_window` is in tokens, None where unknown. `state` says whether it can answer now ("loading" models
     answer as soon as they can). `trial` marks the small embedded model. `titles` says whether it is asked for titles.
+    `kind` is what it does: the page offers those of the kinds "chat" and "completion" (a prompt is gone on with).
     """
 
     id: str
@@ -30,6 +34,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     detail: str | None = None
     trial: bool = False
     titles: bool = True
+    kind: ModelKind = "chat"
 
 
 class PromptMessage(msgspec.Struct, frozen=True):

@@ -4,7 +4,16 @@ import logging
 
 import msgspec
 
-from daehwa.accounts.errors import BudgetExceeded, NotAllowed, NotSignedIn, SignInFailed, SignInUnavailable
+from daehwa.accounts.errors import (
+    BudgetExceeded,
+    KeyRefused,
+    NotAllowed,
+    NotSignedIn,
+    PriceUnknown,
+    RateExceeded,
+    SignInFailed,
+    SignInUnavailable,
+)
 from daehwa.conversation.errors import (
     Conflict,
     DaehwaError,
@@ -83,8 +92,10 @@ STATUS: dict[type[DaehwaError], int] = {
     InvalidRequest: 400,
     SignInFailed: 400,
     NotSignedIn: 401,
+    KeyRefused: 401,
     CrossSiteRequest: 403,
     NotAllowed: 403,
+    PriceUnknown: 403,
     NotFound: 404,
     MethodNotAllowed: 405,
     BodyTooSlow: 408,
@@ -93,6 +104,7 @@ STATUS: dict[type[DaehwaError], int] = {
     UnsupportedMediaType: 415,
     HostNotAllowed: 421,
     BudgetExceeded: 429,
+    RateExceeded: 429,
     DaehwaError: 500,
     ProviderError: 502,
     KeyNotSet: 503,

@@ -1,0 +1,84 @@
+"""What a call to a model costs: asked before the call, told after it. The core knows no prices; `Meter` does."""
+
+from typing import Literal, Protocol
+
+import msgspec
+
+from daehwa.conversation.messages import Usage
+
+CallKind = Literal["turn", "title", "chat", "completion", "response", "embedding", "audio", "image"]
+
+
+class PaidCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A call that is about to be made. The same `id` again is the same call: it is reserved and counted once.
+
+    `model` is `provider/name-at-the-upstream`; `input_tokens` are estimated from the prompt; `output_limit` is the
+    limit that the request itself sets, None where it sets none. `choices` is how many answers are asked for.
+    """
+
+    id: str
+    kind: CallKind
+    user: str
+    model: str
+    input_tokens: int
+    output_limit: int | None = None
+    choices: int = 1
+    key: str | None = None
+    conversation: str | None = None
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How a call ended. `usage` None: nothing was asked of the model, or it gave nothing that is paid for.
+
+    `model` names the model that answered, where it is another than the one that was asked (fall-over). `error` is the
+    type of an error. `first_ms` is the time to the first content. `seconds` of audio, and `images`, are paid for by
+    their number.
+    """
+
+    usage: Usage | None
+    model: str | None = None
+    error: str | None = None
+    first_ms: float | None = None
+    seconds: float = 0.0
+    images: int = 0
+
+
+class Charge(Protocol):
+    """One call's money. `output_limit`: how many tokens the answer may have at most, so that it stays within what was
+    reserved; to be sent along where the request has no limit of its own. None: no limit.
+    """
+
+    output_limit: int | None
+
+    async def settle(self, outcome: Outcome) -> Usage | None:
+        """Count what was really used, in place of what was reserved; return the usage with its cost.
+
+        Only the first time counts. Never raises: what cannot be stored now is logged and stays reserved, which errs on
+        the safe side.
+        """
+        ...
+
+
+class Meter(Protocol):
+    """Counts every call, and refuses those that no budget has room for."""
+
+    async def open(self, call: PaidCall) -> Charge:
+        """Reserve what the call may cost at most. Raise `BudgetExceeded`, or `PriceUnknown` where a budget applies to
+        a model without a price; `StoreError` when it cannot be counted: then the call is not made.
+        """
+        ...
+
+
+class _FreeCharge:
+    output_limit: int | None = None
+
+    async def settle(self, outcome: Outcome) -> Usage | None:
+        return outcome.usage
+
+
+class Unmetered:
+    """A `Meter` that counts nothing: for trials and tests, and where nobody pays."""
+
+    async def open(self, call: PaidCall) -> Charge:  # noqa: ARG002 - every call is welcome
+        """Let the call pass."""
+        return _FreeCharge()

@@ -1,0 +1,132 @@
+"""What the gateway needs of the world, as protocols that it owns. The docstrings here are the contract."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from daehwa.conversation.ports import Model
+
+Endpoint = Literal[
+    "chat/completions",
+    "completions",
+    "responses",
+    "embeddings",
+    "audio/transcriptions",
+    "audio/translations",
+    "images/generations",
+]
+
+
+class WireRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A request as it goes to an upstream, model and all. `body` in pieces is sent as it comes, `length` bytes in all
+    (None: unknown, sent chunked); it can be sent once only. `headers` are the client's own that travel along.
+    """
+
+    endpoint: Endpoint
+    body: bytes | AsyncIterator[bytes]
+    length: int | None = None
+    content_type: str = "application/json"
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Sink(Protocol):
+    """Where the bytes of an answer go."""
+
+    def write(self, piece: bytes) -> bool:
+        """Take a piece; return False when no more should come until `drained`. Never waits, never raises."""
+        ...
+
+    async def drained(self) -> None:
+        """Return when more may come, or when whoever reads has left."""
+        ...
+
+
+class WireAnswer(Protocol):
+    """An upstream's answer whose head has come. `headers` have names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+
+    async def read(self) -> bytes:
+        """Return what has come of the body, waiting for some; empty at its end. Raise `ProviderError`."""
+        ...
+
+    async def forward(self, sink: Sink) -> None:
+        """Write each piece of the body into `sink` within the very callback in which it arrives, without a task switch;
+        return at the body's end. While the sink is full, the socket is not read. Raise `ProviderError`; cancelling ends
+        the upstream call.
+        """
+        ...
+
+    def close(self) -> None:
+        """End the call now; once it has come to its end, its connection is kept. More than once is fine."""
+        ...
+
+
+class WireTarget(Protocol):
+    """One model at one upstream, that can be asked in OpenAI's own dialect."""
+
+    model: Model
+    """`model.id` is `provider/name-at-the-upstream`."""
+    upstream_name: str
+    """What the request's field `model` has to say."""
+
+    async def send(self, request: WireRequest) -> WireAnswer:
+        """Send a request and return when the answer's head is there, whatever its status.
+
+        Raise `ProviderError` where no answer came (unreachable, time-out, circuit open, no key), or where the upstream
+        does not accept *our* key (401, 403): that is nobody's business but this server's. Counts for the upstream's
+        circuit and concurrency limit, until the answer is closed.
+        """
+        ...
+
+
+class WireModels(Protocol):
+    """Which upstreams answer for a model's name."""
+
+    async def targets(self, model: str | None, endpoint: Endpoint) -> Sequence[WireTarget]:
+        """Return who can answer, first choice first: more than one where the settings name several for an alias.
+
+        `model` is an alias, an id, or a bare name; None: the default. Models of every kind are found. Upstreams whose
+        circuit is open come last. Raise `ModelNotFound`, `KeyNotSet`.
+        """
+        ...
+
+    async def listed(self) -> Sequence[Model]:
+        """Return every model of every kind that can be asked now, aliases first."""
+        ...
+
+
+class KeptAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole answer, kept to be given again to the same request (`Idempotency-Key`)."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+class AnswerStore(Protocol):
+    """Answers kept for a day by who asked and the request's idempotency key, so that a repeated request is never paid
+    for twice. Any method raises `StoreError` when the store cannot do its work.
+    """
+
+    async def claim(
+        self, caller: str, key: str, fingerprint: str, *, now: int
+    ) -> KeptAnswer | Literal["new", "running"]:
+        """Return the kept answer; "new" where this caller is to make it; "running" while another one does so.
+
+        Of several at once one gets "new". A claim without an answer is over after 15 minutes. Raise
+        `IdempotencyKeyReused` where the key came with another `fingerprint` before.
+        """
+        ...
+
+    async def keep(self, caller: str, key: str, answer: KeptAnswer, *, now: int) -> None:
+        """Keep the answer of a claim; of one that is larger than 256 KiB (compressed), only that it was given: `claim`
+        then raises `AnswerTooLarge`.
+        """
+        ...
+
+    async def release(self, caller: str, key: str) -> None:
+        """Give a claim back without an answer: the next request is made anew. Missing: no-op."""
+        ...
