@@ -45,7 +45,6 @@ class World:
 
     def open(self, issuer: str, options: Mapping[str, Any]) -> None:
         """Make the site."""
-        core = Core()
         settings = SignInSettings(
             issuer=issuer,
             client_id="daehwa",
@@ -55,13 +54,7 @@ class World:
             admin_emails=("boss@example.com",),
         )
         sign_in = SignIn(settings, MemoryAccounts(), self.http, clock=lambda: now_ms() + self.later_ms, seconds=30)
-        self.app = create_app(
-            store=core.store,
-            running=core.running,
-            catalogue=core.catalogue,
-            options=ServerOptions(version="0"),
-            sign_in=sign_in,
-        )
+        self.app = create_app(Core(), options=ServerOptions(version="0"), sign_in=sign_in)
 
     async def start_provider(self, **options: Any) -> str:
         """Run the provider; return its issuer."""

@@ -26,7 +26,7 @@ def operations() -> tuple[Operation, ...]:
     """Return the application's own table."""
     core = Core()
     options = ServerOptions(version="0")
-    app = create_app(store=core.store, running=core.running, catalogue=core.catalogue, options=options)
+    app = create_app(core, options=options)
     return app.operations
 
 

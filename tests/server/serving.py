@@ -140,14 +140,7 @@ async def serving(
 ) -> AsyncIterator[Site]:
     """Serve a core; yield the site. The core is closed with it."""
     known: Any = {"version": "0.0-test", "user": User(id="me", name="Tester"), "page": page, **options}
-    app = create_app(
-        store=core.store,
-        running=core.running,
-        catalogue=core.catalogue,
-        options=ServerOptions(**known),
-        sign_in=sign_in,
-        purge=purge,
-    )
+    app = create_app(core, options=ServerOptions(**known), sign_in=sign_in, purge=purge)
     async with listening(app) as port, aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
         yield Site(core, app, port, client)
         await core.running.aclose()

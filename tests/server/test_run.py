@@ -25,7 +25,7 @@ from daehwa.server.run import MOST_CONNECTIONS, CannotListen, Server, address_of
 
 def _server(core: Core, page: Path, *, before_shutdown: Callable[[], Awaitable[None]] | None = None) -> Server:
     options = ServerOptions(version="0", user=User(id="me"), page=page)
-    app = create_app(store=core.store, running=core.running, catalogue=core.catalogue, options=options)
+    app = create_app(core, options=options)
     return Server(app, before_shutdown=before_shutdown)
 
 
@@ -156,7 +156,7 @@ from daehwa.server.run import bind, serve
 async def main():
     core = Core(ScriptedProvider([(TextDelta("Hello"),), asyncio.Event()]))
     options = ServerOptions(version="0", page=Path("."))
-    app = create_app(store=core.store, running=core.running, catalogue=core.catalogue, options=options)
+    app = create_app(core, options=options)
     listener = bind("127.0.0.1", 0)
     started = lambda: print(listener.getsockname()[1], flush=True)
     await serve(app, listener, on_started=started, before_shutdown=core.running.aclose)

@@ -1,6 +1,7 @@
 """The server: every route and every middleware in one view. Stores, providers and turns come in from outside."""
 
 from collections.abc import Iterator
+from typing import Protocol
 
 from daehwa.accounts.errors import SignInOff
 from daehwa.conversation.errors import (
@@ -59,11 +60,28 @@ class App:
         await self._app(scope, receive, send)
 
 
+class Core(Protocol):
+    """What the application stands on: conversations, the turns that run in them, and the models."""
+
+    @property
+    def store(self) -> ConversationStore:
+        """Where conversations are kept."""
+        ...
+
+    @property
+    def running(self) -> RunningTurns:
+        """The turns."""
+        ...
+
+    @property
+    def catalogue(self) -> ModelCatalogue:
+        """The models that can be asked."""
+        ...
+
+
 def create_app(
+    core: Core,
     *,
-    store: ConversationStore,
-    running: RunningTurns,
-    catalogue: ModelCatalogue,
     options: ServerOptions,
     sign_in: SignIn | None = None,
     purge: PurgeInPassing | None = None,
@@ -71,6 +89,7 @@ def create_app(
     """Return the application. Without `sign_in`, whoever reaches it is its owner. `purge` is for a home that has no
     other time to remove what was deleted.
     """
+    store, running, catalogue = core.store, core.running, core.catalogue
     openapi = OpenApi(options.version)
     identity = Identity(sign_in, options)
     operations = (

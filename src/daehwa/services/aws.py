@@ -73,9 +73,7 @@ class FunctionServices:
         )
         self.running = RunningTurns(self.store, self.catalogue, runner=f"function-{new_id()}", options=OPTIONS)
         self.app = create_app(
-            store=self.store,
-            running=self.running,
-            catalogue=self.catalogue,
+            self,
             options=ServerOptions(
                 version=__version__,
                 home="aws",

@@ -143,9 +143,7 @@ async def serve(
         sign_in = services.sign_in(loaded.sign_in, settings.public_url or address_of(listener))
         await interrupt_leftovers(services.running, say)
         app = create_app(
-            store=services.store,
-            running=services.running,
-            catalogue=services.catalogue,
+            services,
             options=ServerOptions(
                 version=__version__,
                 user=User(id=OWNER, role="admin"),
