@@ -1,120 +1,42 @@
-"""Makes API keys: their text, which is shown once, and the record of it that is kept. What a person wishes is checked."""
+"""Makes API keys: the text that is shown once, and what is kept of it."""
 
 import hashlib
 import secrets
 import string
-from typing import Annotated, NamedTuple
-
-import msgspec
-from msgspec import Meta
 
 from daehwa.accounts.keys import ApiKey, KeyLimits
-from daehwa.accounts.ports import KeyStore
-from daehwa.conversation.errors import InvalidRequest
 from daehwa.conversation.ids import new_id
 
-KEY_BEGINS = "dh_"
-"""What the text of every key begins with, so that one that was put elsewhere by mistake is known for what it is."""
-PREFIX_CHARACTERS, SECRET_CHARACTERS = 8, 40
-MOST_LIVE_KEYS = 50
-"""How many keys a person may have that open something."""
-MOST_KEPT_KEYS = 1000
-"""How many of a person's keys are remembered, revoked and expired ones too."""
-NAME_CHARACTERS = 100
-MOST_MODELS, MODEL_CHARACTERS = 100, 200
-MOST_MONEY = 1_000_000_000_000
-"""A million dollars, in micro-dollars."""
-LATEST_EXPIRY = 4_102_444_800_000
-"""The beginning of the year 2100."""
-
-_LETTERS = string.ascii_letters + string.digits
-
-Money = Annotated[int, Meta(ge=0, le=MOST_MONEY, description="Micro-dollars, at most a million dollars.")]
+KEY_BEGINNING = "dh_"
+"""What every key's text begins with, so that people and scanners for leaked secrets know one when they see it."""
+_NAMED_CHARACTERS = 8
+_SECRET_CHARACTERS = 40
+_ALPHABET = string.ascii_letters + string.digits
 
 
-class KeyWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A key to be made: its name, which models it may ask (patterns with `*` too; none named: every model), its limits
-    of money, requests and tokens, and when it expires (milliseconds since 1970).
-    """
-
-    name: Annotated[str, Meta(description=f"1 to {NAME_CHARACTERS} characters.", max_length=NAME_CHARACTERS)]
-    models: Annotated[
-        tuple[Annotated[str, Meta(min_length=1, max_length=MODEL_CHARACTERS)], ...],
-        Meta(description="Ids, names, aliases, or patterns with `*`; none: every model.", max_length=MOST_MODELS),
-    ] = ()
-    day: Money | None = None
-    month: Money | None = None
-    total: Money | None = None
-    requests_per_minute: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
-    tokens_per_minute: Annotated[int, Meta(ge=1, le=1_000_000_000)] | None = None
-    expires: Annotated[int, Meta(ge=0, description="Milliseconds since 1970, before the year 2100.")] | None = None
-
-    @property
-    def limits(self) -> KeyLimits:
-        """What the key may do."""
-        return KeyLimits(**{name: getattr(self, name) for name in KeyLimits.__struct_fields__})
-
-
-class KeyText(NamedTuple):
-    """A key's text, the beginning of it that is shown ever after, and its digest."""
-
-    text: str
-    prefix: str
-    digest: str
-
-
-def mint_text() -> KeyText:
-    """Make the text of a new key: 238 bits that nobody can guess."""
-    prefix = KEY_BEGINS + _random(PREFIX_CHARACTERS)
-    text = f"{prefix}_{_random(SECRET_CHARACTERS)}"
-    return KeyText(text, prefix, digest_of(text))
-
-
-def digest_of(text: str) -> str:
-    """Return the digest under which a key is kept. Its text cannot be guessed, so a plain fast one is enough."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-async def make_key(store: KeyStore, user: str, wish: KeyWish, *, now: int) -> tuple[ApiKey, str]:
-    """Make a key of a user and keep it; return it and its text. Raise `InvalidRequest`."""
-    name = _checked_name(wish.name)
-    if wish.expires is not None and not now < wish.expires < LATEST_EXPIRY:
-        raise InvalidRequest("A key expires at a time to come, before the year 2100.", param="expires")
-    await _refuse_too_many(store, user, now)
-    text = mint_text()
+def mint_key(
+    user: str, name: str, *, limits: KeyLimits = KeyLimits(), expires: int | None = None, now: int
+) -> tuple[ApiKey, str]:
+    """Return a new key of `user` and its text, which is to be shown once and kept nowhere. Times are in ms."""
+    prefix = KEY_BEGINNING + _random(_NAMED_CHARACTERS)
+    text = f"{prefix}_{_random(_SECRET_CHARACTERS)}"
     key = ApiKey(
         id=new_id(),
         user=user,
         name=name,
-        prefix=text.prefix,
-        digest=text.digest,
-        limits=wish.limits,
+        prefix=prefix,
+        digest=digest_of(text),
+        limits=limits,
         created=now,
-        expires=wish.expires,
+        expires=expires,
     )
-    await store.add_key(key)
-    return key, text.text
+    return key, text
 
 
-def is_live(key: ApiKey, now: int) -> bool:
-    """Whether a key opens anything: not revoked, and its time not over."""
-    return key.revoked is None and (key.expires is None or now < key.expires)
+def digest_of(text: str) -> str:
+    """Return what is kept of a key's text. The text is random and long, so one round of SHA-256 is enough."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _checked_name(text: str) -> str:
-    name = " ".join(text.split())
-    if not 1 <= len(name) <= NAME_CHARACTERS or not name.isprintable():
-        raise InvalidRequest(f"A key's name has 1 to {NAME_CHARACTERS} characters.", param="name")
-    return name
-
-
-async def _refuse_too_many(store: KeyStore, user: str, now: int) -> None:
-    kept = await store.list_keys(user)
-    if sum(is_live(key, now) for key in kept) >= MOST_LIVE_KEYS:
-        raise InvalidRequest(f"There are {MOST_LIVE_KEYS} keys already. Revoke one that is not needed any more.")
-    if len(kept) >= MOST_KEPT_KEYS:
-        raise InvalidRequest(f"{MOST_KEPT_KEYS:,} keys were made already, and no more are remembered for one person.")
-
-
-def _random(characters: int) -> str:
-    return "".join(secrets.choice(_LETTERS) for _ in range(characters))
+def _random(length: int) -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
