@@ -9,13 +9,14 @@ from daehwa.conversation.ids import new_id
 
 KEY_BEGINNING = "dh_"
 """What every key's text begins with, so that people and scanners for leaked secrets know one when they see it."""
+NO_LIMITS = KeyLimits()
 _NAMED_CHARACTERS = 8
 _SECRET_CHARACTERS = 40
 _ALPHABET = string.ascii_letters + string.digits
 
 
 def mint_key(
-    user: str, name: str, *, limits: KeyLimits = KeyLimits(), expires: int | None = None, now: int
+    user: str, name: str, *, limits: KeyLimits = NO_LIMITS, expires: int | None = None, now: int
 ) -> tuple[ApiKey, str]:
     """Return a new key of `user` and its text, which is to be shown once and kept nowhere. Times are in ms."""
     prefix = KEY_BEGINNING + _random(_NAMED_CHARACTERS)
