@@ -103,15 +103,18 @@ class SignInMisconfigured(DaehwaError):  # noqa: N818 - errors state the fact
 
 
 class BudgetExceeded(DaehwaError):  # noqa: N818 - errors state the fact
-    """A budget would be overspent. `scope` and `period` name it, `limit` is in micro-dollars."""
+    """A budget would be overspent. `scope` and `period` name it, `limit` is in micro-dollars, `renews` is when its next
+    period begins (ms since 1970; None: never).
+    """
 
     type = "budget_exceeded"
 
-    def __init__(self, message: str, *, scope: str, period: str, limit: int) -> None:
+    def __init__(self, message: str, *, scope: str, period: str, limit: int, renews: int | None) -> None:
         super().__init__(message)
         self.scope = scope
         self.period = period
         self.limit = limit
+        self.renews = renews
 
 
 class PriceUnknown(DaehwaError):  # noqa: N818 - errors state the fact

@@ -4,6 +4,7 @@ import msgspec
 
 from daehwa.accounts.people import User
 from daehwa.accounts.unshown import Unshown
+from daehwa.conversation.metering import BudgetKind
 
 
 class KeyLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -18,6 +19,12 @@ class KeyLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     total: int | None = None
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
+
+    @property
+    def money(self) -> dict[BudgetKind, int]:
+        """The limits in micro-dollars, as a `PaidCall` wants them."""
+        limits: dict[BudgetKind, int | None] = {"day": self.day, "month": self.month, "total": self.total}
+        return {kind: limit for kind, limit in limits.items() if limit is not None}
 
 
 class ApiKey(Unshown, frozen=True, kw_only=True):

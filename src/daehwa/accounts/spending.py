@@ -1,11 +1,15 @@
-"""The rules of budgets, pure: which of them count, and which would be overspent."""
+"""The rules of budgets, pure: which of them count, which would be overspent, and when they renew."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 
 from daehwa.accounts.errors import BudgetExceeded
 from daehwa.accounts.ports import Budget
+from daehwa.conversation.metering import BudgetKind
+
+TOTAL = "total"
 
 
 class Counter(msgspec.Struct, frozen=True, array_like=True):
@@ -13,6 +17,39 @@ class Counter(msgspec.Struct, frozen=True, array_like=True):
 
     scope: str
     period: str
+
+
+def period_at(kind: BudgetKind, now: int) -> str:
+    """Return the period of this kind that `now` (ms since 1970) is in, in UTC."""
+    if kind == TOTAL:
+        return TOTAL
+    today = datetime.fromtimestamp(now / 1000, UTC).date().isoformat()
+    return today if kind == "day" else today[:7]
+
+
+def kind_of(period: str) -> BudgetKind:
+    """Return what kind of period this is."""
+    if period == TOTAL:
+        return "total"
+    return "month" if len(period) == len("2026-11") else "day"
+
+
+def renewal(period: str) -> int | None:
+    """Return when the next period of this kind begins (ms since 1970); None where none follows."""
+    begins = _next(period)
+    return (
+        None if begins is None else int(datetime(begins.year, begins.month, begins.day, tzinfo=UTC).timestamp()) * 1000
+    )
+
+
+def _next(period: str) -> date | None:
+    kind = kind_of(period)
+    if kind == "total":
+        return None
+    if kind == "day":
+        return date.fromisoformat(period) + timedelta(days=1)
+    first = date.fromisoformat(f"{period}-01")
+    return (first + timedelta(days=31)).replace(day=1)
 
 
 def limits_of(budgets: Sequence[Budget]) -> dict[Counter, int]:
@@ -32,12 +69,33 @@ def check_limits(limits: Mapping[Counter, int], spent: Mapping[Counter, int], am
 
 
 def exceeded(counter: Counter, limit: int) -> BudgetExceeded:
-    """Return the error that says which budget is used up."""
-    until = "" if counter.period == "total" else " wait for the next period or"
+    """Return the error that says which budget has no room for this call, and when it renews."""
+    begins = _next(counter.period)
+    renews = "It does not renew by itself." if begins is None else f"It renews at midnight UTC on {begins.isoformat()}."
     return BudgetExceeded(
-        f"The budget of ${limit / 1_000_000:.2f} for '{counter.scope}' ({counter.period}) is used up:{until} ask "
-        "whoever runs this server to raise it.",
+        f"{_whose(counter)} of {dollars(limit)} has no room left for this. {renews} Whoever runs this server can raise "
+        "it.",
         scope=counter.scope,
         period=counter.period,
         limit=limit,
+        renews=renewal(counter.period),
     )
+
+
+def dollars(amount: int) -> str:
+    """Write micro-dollars as dollars: with cents, and with what is below a cent where there is something."""
+    whole, rest = divmod(amount, 1_000_000)
+    digits = f"{rest:06d}".rstrip("0").ljust(2, "0")
+    return f"${whole:,}.{digits}"
+
+
+def _whose(counter: Counter) -> str:
+    period = {"day": "for today", "month": "for this month", "total": "for all time"}[kind_of(counter.period)]
+    kind, _, name = counter.scope.partition(":")
+    whose = {
+        "all": "The whole server's budget",
+        "user": "Your budget",
+        "key": "This API key's budget",
+        "group": f"The budget of the group “{name}”",
+    }
+    return f"{whose.get(kind, 'The budget')} {period}"

@@ -1,19 +1,24 @@
 """What a call to a model costs: asked before the call, told after it. The core knows no prices; `Meter` does."""
 
-from typing import Literal, Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
 from daehwa.conversation.messages import Usage
+from daehwa.conversation.transcript import estimated_tokens
 
 CallKind = Literal["turn", "title", "chat", "completion", "response", "embedding", "audio", "image"]
+BudgetKind = Literal["day", "month", "total"]
 
 
 class PaidCall(msgspec.Struct, frozen=True, kw_only=True):
     """A call that is about to be made. The same `id` again is the same call: it is reserved and counted once.
 
     `model` is `provider/name-at-the-upstream`; `input_tokens` are estimated from the prompt; `output_limit` is the
-    limit that the request itself sets, None where it sets none. `choices` is how many answers are asked for.
+    limit that the request itself sets, None where it sets none. `choices` is how many answers are asked for. `seconds`
+    of audio and `images` are those that it will be about, as far as that can be told before. `key_limits` are the key's
+    own, in micro-dollars.
     """
 
     id: str
@@ -23,7 +28,10 @@ class PaidCall(msgspec.Struct, frozen=True, kw_only=True):
     input_tokens: int
     output_limit: int | None = None
     choices: int = 1
+    seconds: float = 0.0
+    images: int = 0
     key: str | None = None
+    key_limits: Mapping[BudgetKind, int] = {}
     conversation: str | None = None
 
 
@@ -50,11 +58,15 @@ class Charge(Protocol):
 
     output_limit: int | None
 
+    def priced(self, outcome: Outcome) -> Usage | None:
+        """Return the usage with its cost, at once; nothing is counted by this."""
+        ...
+
     async def settle(self, outcome: Outcome) -> Usage | None:
         """Count what was really used, in place of what was reserved; return the usage with its cost.
 
-        Only the first time counts. Never raises: what cannot be stored now is logged and stays reserved, which errs on
-        the safe side.
+        Only the first time counts. Never raises, and returns within seconds: what cannot be stored now is tried again
+        for a while, then logged, and stays reserved, which errs on the safe side. Cancelling it ends the waiting alone.
         """
         ...
 
@@ -65,12 +77,34 @@ class Meter(Protocol):
     async def open(self, call: PaidCall) -> Charge:
         """Reserve what the call may cost at most. Raise `BudgetExceeded`, or `PriceUnknown` where a budget applies to
         a model without a price; `StoreError` when it cannot be counted: then the call is not made.
+        Cancelling it leaves nothing reserved.
         """
         ...
 
 
+class CallEnded(msgspec.Struct, frozen=True, kw_only=True):
+    """A call that has ended, for whoever watches over calls. `usage` has its cost; times are ms since 1970."""
+
+    call: PaidCall
+    outcome: Outcome
+    usage: Usage | None
+    began: int
+    ended: int
+
+
+CallObserver: TypeAlias = Callable[[CallEnded], None]
+
+
+def estimated_usage(prompt: int, texts: Iterable[str]) -> Usage:
+    """Return our own guess of what a call has used, where nobody counted: of a prompt's tokens and the texts."""
+    return Usage(input=prompt, output=sum(estimated_tokens(text) for text in texts if text), estimated=True)
+
+
 class _FreeCharge:
     output_limit: int | None = None
+
+    def priced(self, outcome: Outcome) -> Usage | None:
+        return outcome.usage
 
     async def settle(self, outcome: Outcome) -> Usage | None:
         return outcome.usage

@@ -1,0 +1,267 @@
+"""The meter: finds price and budgets of a call, reserves before it, counts after it.
+
+How this works and why. Where no budget applies, nothing is written before the call: counting it once, at its end, is
+enough. Where one does, the dearest that the call can cost is reserved first, in one step of the store, so that calls
+side by side never pass a limit; a call that is never settled (a crash) stays reserved, which fails on the safe side.
+What is settled is written by a task of the meter's own: whoever waits for it may be cancelled, the counting is not.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from math import ceil
+
+import msgspec
+
+from daehwa.accounts.budgets import BudgetRules, BudgetState, of_person
+from daehwa.accounts.errors import BudgetExceeded, PriceUnknown
+from daehwa.accounts.ledger import Entry
+from daehwa.accounts.people import User
+from daehwa.accounts.ports import AccountStore, Budget, LedgerStore
+from daehwa.accounts.price_list import PriceList
+from daehwa.accounts.prices import Price, cost, dearest
+from daehwa.accounts.spending import kind_of, limits_of, renewal
+from daehwa.conversation.errors import StoreError
+from daehwa.conversation.ids import now_ms
+from daehwa.conversation.messages import Usage
+from daehwa.conversation.metering import CallEnded, CallObserver, Outcome, PaidCall
+
+ASSUMED_OUTPUT = 4_096
+"""How many tokens an answer may have where the request sets no limit and a budget applies."""
+LEAST_OUTPUT = 256
+"""As few as that where the budget has no room for more; with less room, the call is refused."""
+ANSWERS_BY_TOKENS = frozenset({"turn", "title", "chat", "completion", "response"})
+PERSON_SECONDS = 60.0
+"""How long it is remembered who somebody is: their address decides which groups they are in."""
+PEOPLE = 10_000
+SETTLE_SECONDS = 2.0
+"""How long whoever settles waits for the store; the writing itself goes on."""
+_SETTLE_PAUSES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 20.0)
+_LAST_SECONDS = 2.0
+_LOWER_LIMIT_TRIES = 3
+_log = logging.getLogger("daehwa.meter")
+
+
+class LedgerMeter:
+    """A `Meter` whose entries are kept in a ledger."""
+
+    def __init__(
+        self,
+        ledger: LedgerStore,
+        prices: PriceList,
+        rules: BudgetRules | None = None,
+        *,
+        accounts: AccountStore,
+        clock: Callable[[], int] = now_ms,
+    ) -> None:
+        self.prices = prices
+        self._ledger = ledger
+        self._rules = rules or BudgetRules()
+        self._accounts = accounts
+        self._clock = clock
+        self._emails: dict[str, tuple[int, str | None]] = {}
+        self._observers: list[CallObserver] = []
+        self._writing: set[asyncio.Task[None]] = set()
+
+    def observe(self, observer: CallObserver) -> None:
+        """Tell somebody of each call once it has ended. An observer is quick and raises nothing."""
+        self._observers.append(observer)
+
+    async def open(self, call: PaidCall) -> "LedgerCharge":
+        """As on `Meter`."""
+        now = self._clock()
+        email = await self._email(call.user, now)
+        budgets = self._rules.budgets_for(call, email, now=now)
+        entry = Entry(
+            id=call.id,
+            created=now,
+            user=call.user,
+            kind=call.kind,
+            model=call.model,
+            key=call.key,
+            groups=self._rules.groups_of(email),
+            conversation=call.conversation,
+        )
+        if not budgets:
+            return LedgerCharge(self, call, entry)
+        price = self.prices.price_of(call.model, now=now)
+        if price is None:
+            raise PriceUnknown(call.model)
+        if price.is_free:
+            return LedgerCharge(self, call, entry)
+        if call.output_limit is not None or call.kind not in ANSWERS_BY_TOKENS:
+            reserved = await self._reserve(entry, budgets, dearest(call, call.output_limit or 0, price))
+            return LedgerCharge(self, call, reserved)
+        return await self._open_without_limit(call, entry, budgets, price)
+
+    async def budgets_of(self, user: User) -> tuple[BudgetState, ...]:
+        """Return a person's budgets as they stand now, the whole server's only to an admin. Raise `StoreError`."""
+        now = self._clock()
+        limits = limits_of(self._rules.budgets_of(user.id, user.email, now=now))
+        states = [
+            BudgetState(
+                scope=counter.scope,
+                period=counter.period,
+                kind=kind_of(counter.period),
+                limit=limit,
+                spent=await self._ledger.spent(counter.scope, counter.period),
+                renews=renewal(counter.period),
+            )
+            for counter, limit in limits.items()
+        ]
+        return of_person(user, states)
+
+    def has_budgets(self, user: User) -> bool:
+        """Return whether a budget counts for what this person asks in the page."""
+        return bool(self._rules.budgets_of(user.id, user.email, now=self._clock()))
+
+    async def aclose(self) -> None:
+        """Give what is still to be written a last moment, before the store is closed."""
+        if self._writing:
+            _, late = await asyncio.wait(list(self._writing), timeout=_LAST_SECONDS)
+            for task in late:
+                task.cancel()
+            if late:
+                _log.warning("%d calls are not counted as they ended: the store takes too long", len(late))
+                await asyncio.wait(late)
+
+    # ------------------------------------------------------------ before a call
+
+    async def _email(self, user: str, now: int) -> str | None:
+        if not self._rules.asks_for_people:
+            return None
+        known = self._emails.get(user)
+        if known is not None and now - known[0] < PERSON_SECONDS * 1000:
+            return known[1]
+        person = await self._accounts.get_user(user)
+        if len(self._emails) >= PEOPLE:
+            self._emails.clear()
+        email = None if person is None else person.email
+        self._emails[user] = (now, email)
+        return email
+
+    async def _open_without_limit(
+        self, call: PaidCall, entry: Entry, budgets: tuple[Budget, ...], price: Price
+    ) -> "LedgerCharge":
+        """Reserve an answer of the assumed length, or of what there is room for."""
+        limit = ASSUMED_OUTPUT
+        for _ in range(_LOWER_LIMIT_TRIES):
+            try:
+                reserved = await self._reserve(entry, budgets, dearest(call, limit, price))
+            except BudgetExceeded:
+                # Others spend at the same time, so there may be less room once more.
+                lower = _longest(call, price, await self._room(budgets), below=limit)
+                if lower is None:
+                    raise
+                limit = lower
+            else:
+                return LedgerCharge(self, call, reserved, output_limit=limit)
+        reserved = await self._reserve(entry, budgets, dearest(call, LEAST_OUTPUT, price))
+        return LedgerCharge(self, call, reserved, output_limit=LEAST_OUTPUT)
+
+    async def _room(self, budgets: tuple[Budget, ...]) -> int:
+        return min([budget.limit - await self._ledger.spent(budget.scope, budget.period) for budget in budgets])
+
+    async def _reserve(self, entry: Entry, budgets: tuple[Budget, ...], amount: int) -> Entry:
+        reserved = msgspec.structs.replace(entry, reserved=amount)
+        try:
+            await self._ledger.reserve(reserved, budgets)
+        except asyncio.CancelledError:
+            # Nobody knows whether it is reserved by now. Settled with nothing it counts nothing, in either order.
+            self.write(msgspec.structs.replace(reserved, usage=Usage(cost=0)))
+            raise
+        return reserved
+
+    # ------------------------------------------------------------ after a call
+
+    def price_now(self, model: str) -> Price | None:
+        """Return a model's price."""
+        return self.prices.price_of(model, now=self._clock())
+
+    def tell(self, call: PaidCall, outcome: Outcome, usage: Usage | None, began: int) -> None:
+        """Tell whoever watches of a call that has ended."""
+        if not self._observers:
+            return
+        ended = CallEnded(call=call, outcome=outcome, usage=usage, began=began, ended=self._clock())
+        loop = asyncio.get_running_loop()
+        for observer in self._observers:
+            loop.call_soon(observer, ended)  # a fault of theirs is the loop's to log, and nobody's call fails by it
+
+    def write(self, entry: Entry) -> asyncio.Task[None]:
+        """Begin to keep a settled entry; the task is held until it is done."""
+        task = asyncio.create_task(self._write(entry), name=f"count {entry.id}")
+        self._writing.add(task)
+        task.add_done_callback(self._written)
+        return task
+
+    def _written(self, task: asyncio.Task[None]) -> None:
+        self._writing.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("%s: the store failed in a way that it does not announce", task.get_name(), exc_info=error)
+
+    async def _write(self, entry: Entry) -> None:
+        for pause in (*_SETTLE_PAUSES, None):
+            try:
+                await self._ledger.settle(entry)
+            except StoreError as error:
+                if pause is None:
+                    _log.error("call %s is not counted as it ended: %s", entry.id, error.message)
+                    return
+                await asyncio.sleep(pause)
+            else:
+                return
+
+
+class LedgerCharge:
+    """A `Charge` whose entry is kept in a ledger."""
+
+    def __init__(self, meter: LedgerMeter, call: PaidCall, entry: Entry, *, output_limit: int | None = None) -> None:
+        self.output_limit = output_limit
+        self._meter = meter
+        self._call = call
+        self._entry = entry
+        self._settled: tuple[Usage | None] | None = None
+
+    def priced(self, outcome: Outcome) -> Usage | None:
+        """As on `Charge`."""
+        usage = outcome.usage
+        if usage is None and not outcome.seconds and not outcome.images:
+            return None
+        price = self._meter.price_now(outcome.model or self._call.model)
+        usage = usage or Usage()
+        if price is None:
+            return msgspec.structs.replace(usage, cost=None)
+        amount = cost(usage, price, kind=self._call.kind, seconds=outcome.seconds, images=outcome.images)
+        return msgspec.structs.replace(usage, cost=amount)
+
+    async def settle(self, outcome: Outcome) -> Usage | None:
+        """As on `Charge`."""
+        if self._settled is not None:
+            return self._settled[0]
+        usage = self.priced(outcome)
+        self._settled = (usage,)
+        self._meter.tell(self._call, outcome, usage, self._entry.created)
+        entry = msgspec.structs.replace(
+            self._entry,
+            model=outcome.model or self._entry.model,
+            usage=usage or Usage(cost=0),
+            seconds=ceil(outcome.seconds),
+            images=outcome.images,
+            failed=outcome.error,
+        )
+        await asyncio.wait([self._meter.write(entry)], timeout=SETTLE_SECONDS)
+        return usage
+
+
+def _longest(call: PaidCall, price: Price, room: int, *, below: int) -> int | None:
+    """Return the longest answer, shorter than `below`, that there is room for; None where it would be too short."""
+    least, most = LEAST_OUTPUT, below - 1
+    if most < least or dearest(call, least, price) > room:
+        return None
+    while least < most:
+        middle = (least + most + 1) // 2
+        if dearest(call, middle, price) > room:
+            most = middle - 1
+        else:
+            least = middle
+    return least
