@@ -19,7 +19,7 @@ from daehwa.conversation.errors import (
 )
 from daehwa.conversation.ports import Model
 from daehwa.providers.catalogue import Catalogue
-from daehwa.providers.listing import is_chat_model, known_context_window
+from daehwa.providers.listing import known_context_window, model_kind
 from daehwa.providers.openai_wire import OpenAIWireProvider
 from daehwa.providers.scripted import ScriptedProvider
 from daehwa.providers.upstream import ServedModel, Upstream
@@ -251,6 +251,13 @@ async def test_what_an_upstream_lists(connect: Connect) -> None:
     assert list(models) == [
         Model(id="acme/zeta", name="zeta", provider="acme", context_window=4096, titles=False),
         Model(id="acme/models/alpha", name="Alpha", provider="acme", titles=False),
+        Model(
+            id="acme/text-embedding-3-small",
+            name="text-embedding-3-small",
+            provider="acme",
+            titles=False,
+            kind="embedding",
+        ),
         Model(id="acme/mid", name="mid", provider="acme", context_window=2048, titles=False),
     ]
 
@@ -321,14 +328,14 @@ async def test_a_wrong_key_is_a_problem_and_the_turn_says_so(connect: Connect) -
     ],
 )
 def test_of_openais_models_only_those_for_chat_are_offered(name: str, *, is_offered: bool) -> None:
-    assert is_chat_model(name, is_openai=True) == is_offered
+    assert (model_kind(name, is_openai=True) == "chat") == is_offered
 
 
 @pytest.mark.parametrize(
     "name", ["llama-3.1-8b-instruct", "Qwen2.5-7B-Instruct", "mistral:7b", "SmolLM2-135M-Instruct"]
 )
 def test_elsewhere_instruct_is_a_chat_model(name: str) -> None:
-    assert is_chat_model(name)
+    assert model_kind(name) == "chat"
 
 
 @pytest.mark.parametrize(

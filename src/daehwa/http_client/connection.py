@@ -64,6 +64,8 @@ class Connection(asyncio.Protocol):
         self._has_length = False
         self._keeps_alive = False
         self._is_paused = False
+        self._is_full = False
+        self._is_sent = True
         self._fault: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
 
@@ -131,6 +133,15 @@ class Connection(asyncio.Protocol):
                 self._fault = ConnectionLost()
         self._wake()
 
+    def pause_writing(self) -> None:
+        """Note that the socket takes no more for now."""
+        self._is_full = True
+
+    def resume_writing(self) -> None:
+        """Let the sender of a long body go on."""
+        self._is_full = False
+        self._wake()
+
     # ------------------------------------------------------------ the parser's side
 
     def on_message_begin(self) -> None:
@@ -184,8 +195,9 @@ class Connection(asyncio.Protocol):
 
     # ------------------------------------------------------------ the reader's side
 
-    def send(self, request: bytes) -> None:
-        """Send a whole request; the answer that comes is its."""
+    def send(self, request: bytes, *, more: bool = False) -> None:
+        """Send a request; the answer that comes is its. `more`: the rest of its body follows by `send_more`."""
+        self._is_sent = not more
         self.status, self.headers, self.has_head, self.is_complete = 0, {}, False, False
         self._parser = httptools.HttpResponseParser(self)
         self._inflate, self._pieces, self._size, self._bare = None, [], 0, 0
@@ -194,14 +206,33 @@ class Connection(asyncio.Protocol):
             self._fault = self._fault or ConnectionLost()
             return
         self._fault = None
+        self._write(request)
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is None or self._is_closing():
+            return
         if self._tls is None:
-            self._transport.write(request)
+            self._transport.write(data)
             return
         try:
-            self._tls.write(request)
+            self._tls.write(data)
         except ssl.SSLError:
             self.close()
         self._send_tls(self._tls)
+
+    async def send_more(self, piece: bytes) -> bool:
+        """Send a further piece of the body, and return when the socket takes the next one: what is waiting never grows.
+        False: the server has answered already and wants no more. Raise as `head`.
+        """
+        if not self.has_head:
+            self._write(piece)
+        while not self.has_head and (self._is_full or self._fault is not None):
+            await self._more()
+        return not self.has_head
+
+    def end_sending(self) -> None:
+        """Note that the whole body is sent: the connection can serve again."""
+        self._is_sent = True
 
     async def head(self) -> None:
         """Return when `status` and `headers` are there. Raise `ConnectionLost`, `NotHttp`."""
@@ -272,7 +303,7 @@ class Connection(asyncio.Protocol):
         """Whether another request may be sent on it: it is open, and this one is over in both directions."""
         if self._transport is None or self._is_closing() or self._transport.get_write_buffer_size():
             return False
-        return self.is_complete and self._keeps_alive and not self.is_lost
+        return self.is_complete and self._is_sent and self._keeps_alive and not self.is_lost
 
     @property
     def is_fresh(self) -> bool:

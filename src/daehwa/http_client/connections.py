@@ -2,6 +2,9 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+
+import msgspec
 
 from daehwa.http_client.connection import Connection
 from daehwa.http_client.errors import ClientClosed, ConnectFailed, ConnectionLost, TimedOut
@@ -10,6 +13,29 @@ from daehwa.http_client.route import Route
 KEEP_ALIVE_SECONDS = 60.0
 STALE_SECONDS = 1.0
 _PROXY_AUTHENTICATION = 407
+
+
+class StreamedBody(msgspec.Struct, frozen=True):
+    """A body that is sent as it comes, once: `length` bytes in all, or, where that is None, in chunks."""
+
+    pieces: AsyncIterator[bytes]
+    length: int | None
+
+    def framed(self, piece: bytes) -> bytes:
+        """Return a piece as it goes over the wire."""
+        return piece if self.length is not None else b"%x\r\n%b\r\n" % (len(piece), piece)
+
+    @property
+    def end(self) -> bytes:
+        """What goes over the wire after the last piece."""
+        return b"0\r\n\r\n" if self.length is None else b""
+
+    @property
+    def header(self) -> tuple[str, str]:
+        """The header that says how its end is known."""
+        if self.length is None:
+            return "transfer-encoding", "chunked"
+        return "content-length", str(self.length)
 
 
 class Connections:
@@ -43,6 +69,47 @@ class Connections:
                 self._close_idle()  # they are no fresher
         return await self.answer(await self.open(), request, seconds)
 
+    async def upload(self, head: bytes, body: StreamedBody, seconds: float) -> Connection:
+        """Send a request whose body comes in pieces, over a connection that nobody has used: it can be sent once only.
+
+        Each piece has to leave within `seconds`, and the answer's head to come within `seconds` after the last. An
+        answer that comes before that ends the sending. Raise `HttpError`, and what the pieces raise.
+        """
+        if self.is_closed:
+            raise ClientClosed
+        connection = await self.open()
+        has_answered = False
+        try:
+            connection.send(head, more=True)
+            await self._send_body(connection, body, seconds)
+            connection.asked_at = asyncio.get_running_loop().time()
+            async with asyncio.timeout(seconds):
+                await connection.head()
+            self._check_proxy(connection)
+            has_answered = True
+        except TimeoutError:
+            raise TimedOut(self.route.host, seconds, connecting=False) from None
+        finally:
+            if not has_answered:
+                connection.close()
+        return connection
+
+    async def _send_body(self, connection: Connection, body: StreamedBody, seconds: float) -> None:
+        sent = 0
+        async for piece in body.pieces:
+            sent += len(piece)
+            if body.length is not None and sent > body.length:
+                raise ValueError("The body is longer than was said.")
+            if not piece:  # in chunks it would be the end
+                continue
+            async with asyncio.timeout(seconds):
+                if not await connection.send_more(body.framed(piece)):
+                    return
+        if body.length is not None and sent < body.length:
+            raise ValueError("The body is shorter than was said.")
+        if not body.end or await connection.send_more(body.end):
+            connection.end_sending()
+
     async def open(self) -> Connection:
         """Open a connection that nobody has used. Raise `HttpError`."""
         connection = await self.route.connect(self._forget)
@@ -61,8 +128,7 @@ class Connections:
             connection.send(request)
             async with asyncio.timeout(seconds):
                 await connection.head()
-            if connection.status == _PROXY_AUTHENTICATION:
-                raise ConnectFailed("proxy", self.route.host, "407")
+            self._check_proxy(connection)
             has_answered = True
         except TimeoutError:
             raise TimedOut(self.route.host, seconds, connecting=False) from None
@@ -70,6 +136,10 @@ class Connections:
             if not has_answered:
                 connection.close()
         return connection
+
+    def _check_proxy(self, connection: Connection) -> None:
+        if connection.status == _PROXY_AUTHENTICATION:
+            raise ConnectFailed("proxy", self.route.host, "407")
 
     def _kept(self) -> Connection | None:
         while self.idle:

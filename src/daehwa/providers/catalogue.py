@@ -6,174 +6,37 @@ not answer never holds up the page.
 """
 
 import asyncio
-import time
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
-from daehwa.conversation.errors import (
-    DaehwaError,
-    KeyNotSet,
-    ModelNotFound,
-    ModelNotInstalled,
-    ProviderError,
-    ProviderTimeoutError,
-)
-from daehwa.conversation.ports import Model, Provider, ResolvedModel
-from daehwa.providers.listing import PREFERRED
+from daehwa.conversation.errors import DaehwaError, KeyNotSet, ModelNotFound, ModelNotInstalled, ProviderError
+from daehwa.conversation.ports import Model, ModelKind, Provider, ResolvedModel
+from daehwa.providers.known import OFFERED, HasUpstream, KnownModels, SpeaksWire
+
+if TYPE_CHECKING:
+    from daehwa.conversation.upstreams import UpstreamState
+    from daehwa.gateway.ports import Endpoint, WireTarget
 
 LIFETIME = 300.0
 """Seconds for which a listing is fresh."""
 
-_FAULT_LIFETIME = 10.0
-_NO_KEY_LIFETIME = 1.0  # whoever has just set it tries at once
 FIRST_WAIT = 3.0
 """Seconds for which the first listing of an upstream is waited for."""
 _NAMED = 10
-
-
-@runtime_checkable
-class ListsAtOnce(Protocol):
-    """A provider on this machine: asking it costs nothing and its state changes, so it is asked every time."""
-
-    lists_at_once: bool
-
-
-@runtime_checkable
-class TellsFault(Protocol):
-    """A provider that lists its models although none of them can answer, and knows why."""
-
-    fault: ProviderError | None
-
-
-@runtime_checkable
-class StartsAgain(Protocol):
-    """A provider that has ended and that the next question starts again, while `starts_again` is true."""
-
-    starts_again: bool
-
-
-@runtime_checkable
-class HasAddress(Protocol):
-    """A provider that is a server somewhere."""
-
-    address: str
-
-
-@runtime_checkable
-class WarmsUp(Protocol):
-    """A provider that can get ready before it is asked."""
-
-    async def warm_up(self) -> None:
-        """Return when it is ready, or cannot be."""
-        ...
-
-
-class _Listing:
-    """What one provider lists, as far as is known."""
-
-    def __init__(self, provider: Provider, lifetime: float, first_wait: float, *, in_background: bool) -> None:
-        self.provider = provider
-        self.models: tuple[Model, ...] | None = None
-        self._fault: ProviderError | None = None
-        self._lifetime = lifetime
-        self._first_wait = first_wait
-        self._in_background = in_background
-        self._is_local = isinstance(provider, ListsAtOnce) and provider.lists_at_once
-        self._fresh_until = 0.0
-        self._waited_for_until = 0.0
-        self._asking: asyncio.Task[None] | None = None
-
-    @property
-    def fault(self) -> ProviderError | None:
-        """Why the models could not be listed when last asked for, or why none of them can answer."""
-        own = self.provider.fault if isinstance(self.provider, TellsFault) else None
-        return self._fault or own
-
-    async def current(self) -> tuple[Model, ...] | None:
-        """Return what is listed; None where the provider cannot be asked."""
-        if self._is_local or time.monotonic() >= self._fresh_until:
-            task = self._ask()
-            if self.models is None or self._is_local or not self._in_background:
-                await asyncio.wait({task}, timeout=max(0.0, self._waited_for_until - time.monotonic()))
-                if not task.done():
-                    self._give_up(task)
-        return self.models
-
-    def _give_up(self, task: asyncio.Task[None]) -> None:
-        self._fault = self._silence()
-        if not self._in_background:
-            task.cancel()
-            self._fresh_until = time.monotonic() + min(_FAULT_LIFETIME, self._lifetime)
-
-    async def warm_up(self) -> None:
-        """Let the provider get ready, and fetch its listing."""
-        if isinstance(self.provider, WarmsUp):
-            await self.provider.warm_up()
-        await self.current()
-
-    def _ask(self) -> asyncio.Task[None]:
-        if self._asking is None or self._asking.done():
-            self._asking = asyncio.get_running_loop().create_task(self._refresh())
-            # Counted from here: one request may ask several times, and many may come while an upstream is silent.
-            patience = self._first_wait if self._fault is None else self._first_wait / 3
-            self._waited_for_until = time.monotonic() + patience
-        return self._asking
-
-    async def _refresh(self) -> None:
-        try:
-            self.models = tuple(await self.provider.models())
-        except ProviderError as fault:
-            self._fault = fault
-            lifetime = _NO_KEY_LIFETIME if isinstance(fault, KeyNotSet) else _FAULT_LIFETIME
-            self._fresh_until = time.monotonic() + min(lifetime, self._lifetime)
-        else:
-            self._fault = None
-            self._fresh_until = time.monotonic() + self._lifetime
-
-    def _silence(self) -> ProviderError:
-        address = f" at {self.provider.address}" if isinstance(self.provider, HasAddress) else ""
-        return ProviderTimeoutError(
-            f"{self.provider.name}{address} has not answered for {self._first_wait:g} s. Check that it is running and "
-            "that the base URL is right."
-        )
-
-    def find(self, name: str) -> Model | None:
-        """Return the listed model of this name at the upstream. Ollama's names stand for their ":latest"."""
-        ids = {f"{self.provider.name}/{name}", f"{self.provider.name}/{name}:latest"}
-        return next((model for model in self.models or () if model.id in ids), None)
-
-    def best(self, *, trial: bool) -> Model | None:
-        """Return the first preferred model that is listed, else the first; none that is known not to work."""
-        models = [model for model in self.models or () if model.state != "unavailable" and model.trial == trial]
-        preferred = {f"{self.provider.name}/{name}": rank for rank, name in enumerate(PREFERRED)}
-        return min(models, key=lambda model: preferred.get(model.id, len(preferred)), default=None)
-
-    def sleeping(self) -> Model | None:
-        """Return a model that cannot answer now and will when it is asked."""
-        is_sleeping = isinstance(self.provider, StartsAgain) and self.provider.starts_again
-        return next(iter(self.models or ()), None) if is_sleeping else None
-
-    def resolved(self, model: Model) -> ResolvedModel:
-        """Return the model with its provider and its name there."""
-        return ResolvedModel(self.provider, model, model.id.removeprefix(f"{self.provider.name}/"))
-
-    def unlisted(self, name: str) -> ResolvedModel:
-        """Return a model that may be there: the provider could not be asked, so the turn will tell."""
-        name = name.removeprefix(f"{self.provider.name}/")
-        model = Model(id=f"{self.provider.name}/{name}", name=name, provider=self.provider.name)
-        return ResolvedModel(self.provider, model, name)
-
-    async def aclose(self) -> None:
-        if self._asking is not None:
-            self._asking.cancel()
-            await asyncio.wait({self._asking})
+_KINDS: dict[str, ModelKind] = {
+    "completions": "completion",
+    "embeddings": "embedding",
+    "audio/transcriptions": "audio",
+    "audio/translations": "audio",
+    "images/generations": "image",
+}
 
 
 class Catalogue:
-    """Fulfils `ModelCatalogue`. Providers come in the order of preference; a trial model is the default only where
-    there is nothing else. `default` is the configured model, by id or by bare name. `in_background` False: an old
-    listing is waited for too, and nothing is fetched once its caller has an answer, for a process that may stand still
-    then. Closing the catalogue closes its providers.
+    """Fulfils `ModelCatalogue` and `WireModels`. Providers come in the order of preference; a trial model is the
+    default only where there is nothing else. `default` is the configured model, by id or by bare name. `in_background`
+    False: an old listing is waited for too, and nothing is fetched once its caller has an answer, for a process that
+    may stand still then. Closing the catalogue closes its providers.
     """
 
     def __init__(
@@ -186,7 +49,7 @@ class Catalogue:
         in_background: bool = True,
     ) -> None:
         self._listings = [
-            _Listing(provider, lifetime, first_wait, in_background=in_background) for provider in providers
+            KnownModels(provider, lifetime, first_wait, in_background=in_background) for provider in providers
         ]
         self._default = default
 
@@ -196,8 +59,28 @@ class Catalogue:
 
     async def models(self) -> Sequence[Model]:
         """Return every model that can be chosen now."""
+        return [model for model in await self.listed() if model.kind in OFFERED]
+
+    async def listed(self) -> Sequence[Model]:
+        """Return every model of every kind."""
         lists = await asyncio.gather(*(listing.current() for listing in self._listings))
         return [model for models in lists for model in models or ()]
+
+    async def targets(self, model: str | None, endpoint: "Endpoint") -> "Sequence[WireTarget]":
+        """Return who can answer in OpenAI's own dialect; see `WireModels`."""
+        found = await (self._default_for(endpoint) if model is None else self._find(model))
+        if found is None:
+            raise self._nothing() if model is None else await self._not_found(model)
+        if (fault := self._missing_key(found)) is not None:
+            raise fault
+        if not isinstance(found.provider, SpeaksWire):
+            raise ModelNotFound(f"“{found.model.id}” cannot be asked in this way. Choose another model.", param="model")
+        return [found.provider.wire_target(found.model, found.upstream_name)]
+
+    def upstreams(self) -> tuple["UpstreamState", ...]:
+        """Return how each upstream fares: its circuit, and the calls under way."""
+        providers = (listing.provider for listing in self._listings)
+        return tuple(provider.upstream_state() for provider in providers if isinstance(provider, HasUpstream))
 
     async def default_model(self) -> str | None:
         """Return the configured model if it is listed, or if its provider cannot be asked; else the best there is."""
@@ -209,6 +92,10 @@ class Catalogue:
         found = await (self._default_model() if model is None else self._find(model))
         if found is None:
             raise self._nothing() if model is None else await self._not_found(model)
+        if found.model.kind not in OFFERED:
+            raise ModelNotFound(
+                f"“{found.model.id}” is no model for conversations. Choose another model.", param="model"
+            )
         if (fault := self._missing_key(found)) is not None:
             raise fault
         return found
@@ -229,7 +116,8 @@ class Catalogue:
             await listing.provider.aclose()
 
     async def _default_model(self) -> ResolvedModel | None:
-        if self._default is not None and (found := await self._find(self._default)) is not None:
+        found = None if self._default is None else await self._find(self._default)
+        if found is not None and found.model.kind in OFFERED:
             return found
         await asyncio.gather(*(listing.current() for listing in self._listings))
         for trial in (False, True):
@@ -240,6 +128,14 @@ class Catalogue:
             if (sleeping := listing.sleeping()) is not None:
                 return listing.resolved(sleeping)
         return None
+
+    async def _default_for(self, endpoint: "Endpoint") -> ResolvedModel | None:
+        """Return the default model, or, where it is not of the kind that an endpoint is for, the first that is."""
+        found, kind = await self._default_model(), _KINDS.get(endpoint, "chat")
+        if kind == "chat" or (found is not None and found.model.kind == kind):
+            return found
+        ids = [model.id for model in await self.listed() if model.kind == kind]
+        return await self._find(ids[0]) if ids else None
 
     async def _find(self, model: str) -> ResolvedModel | None:
         provider, _, name = model.partition("/")
@@ -279,7 +175,7 @@ class Catalogue:
         return ModelNotFound(sentences, param="model")
 
     async def _not_found(self, model: str) -> DaehwaError:
-        ids = [listed.id for listed in await self.models() if listed.state != "unavailable"]
+        ids = [listed.id for listed in await self.listed() if listed.state != "unavailable"]
         if not ids:
             return self._nothing()
         import difflib  # noqa: PLC0415 - each start on AWS pays for imports, and this is a rare fault

@@ -1,4 +1,4 @@
-"""Which of the models that an upstream lists are offered, in which order, and what is known of them by name.
+"""Of which kind the models are that an upstream lists, in which order they come, and what is known of them by name.
 
 The tables here are the only place that knows names of models. They go by patterns, so that a new model is offered
 on the day it is listed.
@@ -8,7 +8,7 @@ import re
 
 import msgspec
 
-from daehwa.conversation.ports import Model
+from daehwa.conversation.ports import Model, ModelKind
 from daehwa.providers.upstream import Upstream
 
 PREFERRED = (
@@ -22,7 +22,15 @@ PREFERRED = (
 """The default where the settings name none: the first of these that the upstream lists; small, quick and affordable
 ones of OpenAI's, newest first. Where it lists none of them, the first model that it lists."""
 
-# Patterns as texts: `re` compiles each at its first use and keeps it. Compiled here, each start would pay for them.
+# What a name surely says of its model, the first that matches. Patterns as texts: `re` compiles each at its first use
+# and keeps it. Compiled here, each start would pay for them.
+_KINDS: tuple[tuple[str, ModelKind], ...] = (
+    (r"(?i)embed|(^|/)bge-(?!rerank)", "embedding"),
+    (r"(?i)whisper|transcri|\btts\b|-tts", "audio"),
+    (r"(?i)dall-e|gpt-image", "image"),
+    (r"(?i)^(text-|code-)?(davinci|babbage|curie|ada)(-|$)|^gpt-3\.5-turbo-instruct", "completion"),
+)
+# What is then left and yet is no chat model, as its name lets suppose.
 _NOT_CHAT = (
     r"(?i)embed|whisper|transcri|\btts\b|-tts|audio|realtime|-live-|speech|voice|dall-e|image|sora|video|moderation|"
     r"rerank|deep-research|computer-use|\bcodex|-codex|davinci|babbage|text-|ocr|guard|bge-|clip"
@@ -36,7 +44,10 @@ _CONTEXT_WINDOWS = (
     (r"gpt-4o|gpt-4-turbo|chatgpt-4o", 128_000),
     (r"gpt-4-32k", 32_768),
     (r"gpt-4", 8_192),
+    (r"gpt-3\.5-turbo-instruct", 4_096),
     (r"gpt-3\.5", 16_385),
+    (r"(davinci|babbage)-002", 16_384),
+    (r"text-davinci-00[23]", 4_097),
     (r"gpt-5.*-chat|chat-latest", 128_000),
     (r"gpt-[56]", 400_000),
     (r"o[134](-|$)", 200_000),
@@ -68,36 +79,49 @@ _decode = msgspec.json.Decoder(_Listing).decode
 
 
 def named_models(upstream: Upstream) -> list[Model]:
-    """Return the models that the settings name."""
+    """Return the models that the settings name: chat models, unless the name surely says otherwise."""
+    kinds = {model.name: upstream_kind(upstream, model.name) for model in upstream.models}
     return [
         Model(
             id=f"{upstream.name}/{model.name}",
             name=model.label or model.name,
             provider=upstream.name,
             context_window=model.context_window or upstream.context_window or known_context_window(model.name),
-            titles=upstream.titles,
+            titles=upstream.titles and kinds[model.name] == "chat",
+            kind="chat" if kinds[model.name] == "other" else kinds[model.name],
         )
         for model in upstream.models
     ]
 
 
 def listed_models(upstream: Upstream, body: bytes) -> list[Model]:
-    """Return the chat models in a `/models` body. OpenAI's own list has no order: preferred first, then newest.
+    """Return the models in a `/models` body, of every kind. OpenAI's own list has no order: preferred first, then
+    newest.
 
     Raise `msgspec.DecodeError` when it is no list of models.
     """
-    is_openai = upstream.host.endswith("api.openai.com")
-    listed = [model for model in _decode(body).data if is_chat_model(model.id, is_openai=is_openai)]
-    if is_openai:
+    listed = _decode(body).data
+    if _is_openai(upstream):
         listed.sort(key=_openai_order)
     return [_model(upstream, model) for model in listed]
 
 
-def is_chat_model(name: str, *, is_openai: bool = False) -> bool:
-    """Return whether a model of this name answers chat completions."""
-    if is_openai and re.search(_NOT_CHAT_OPENAI, name):
-        return False
-    return not re.search(_NOT_CHAT, name)
+def upstream_kind(upstream: Upstream, name: str) -> ModelKind:
+    """Return the kind of one of an upstream's models: as the settings say, else by its name."""
+    return "completion" if name in upstream.completion_models else model_kind(name, is_openai=_is_openai(upstream))
+
+
+def model_kind(name: str, *, is_openai: bool = False) -> ModelKind:
+    """Return what a model of this name most likely does."""
+    kind = next((kind for pattern, kind in _KINDS if re.search(pattern, name)), None)
+    if kind is not None:
+        return kind
+    is_other = re.search(_NOT_CHAT, name) or (is_openai and re.search(_NOT_CHAT_OPENAI, name))
+    return "other" if is_other else "chat"
+
+
+def _is_openai(upstream: Upstream) -> bool:
+    return upstream.host.endswith("api.openai.com")
 
 
 def known_context_window(name: str) -> int | None:
@@ -115,10 +139,12 @@ def _model(upstream: Upstream, listed: _Listed) -> Model:
     told = listed.context_length or listed.context_window or listed.max_model_len or listed.max_context_length
     if told is None and listed.meta is not None:
         told = listed.meta.n_ctx or listed.meta.n_ctx_train
+    kind = upstream_kind(upstream, listed.id)
     return Model(
         id=f"{upstream.name}/{listed.id}",
         name=listed.display_name or listed.name or listed.id.removeprefix("models/"),
         provider=upstream.name,
         context_window=upstream.context_window or told or known_context_window(listed.id),
-        titles=upstream.titles,
+        titles=upstream.titles and kind == "chat",
+        kind=kind,
     )

@@ -9,7 +9,9 @@ import msgspec
 
 from daehwa.conversation.events import Batch, ProviderEvent
 from daehwa.conversation.ports import GenerationRequest, Model
+from daehwa.conversation.upstreams import UpstreamState
 from daehwa.providers.chunks import DONE, ChunkReader
+from daehwa.providers.gate import Gate
 from daehwa.providers.listing import listed_models, named_models
 from daehwa.providers.pacing import Beat
 from daehwa.providers.sse import EventDecoder, EventTooLong
@@ -18,6 +20,7 @@ from daehwa.providers.upstream_faults import Faults, UpstreamFault, said_in
 
 if TYPE_CHECKING:
     from daehwa.providers.upstream_client import UpstreamClient, UpstreamStream
+    from daehwa.providers.wire import UpstreamTarget, WireSender
 
 _OK = 200
 _REFUSALS = frozenset({400, 422})
@@ -34,8 +37,10 @@ class OpenAIWireProvider:
         self.continues_replies = upstream.continues_replies
         self._upstream = upstream
         self._faults = Faults(upstream)
+        self.gate = Gate(upstream.name, max_concurrent=upstream.max_concurrent)
         self._beat = beat or Beat()
         self._client: UpstreamClient | None = None
+        self._sender: WireSender | None = None
         self._is_closed = False
         self._asks_usage = True
         # OpenAI's newer models refuse the old name, most other upstreams know no other.
@@ -81,19 +86,35 @@ class OpenAIWireProvider:
             stream.close()
         return body
 
+    def wire_target(self, model: Model, upstream_name: str) -> "UpstreamTarget":
+        """Return what sends requests for a model, as bytes."""
+        if self._sender is None:
+            from daehwa.providers.wire import WireSender  # noqa: PLC0415 - no start needs it
+
+            self._sender = WireSender(self._upstream, self._faults, self.gate, self._connected)
+        return self._sender.target(model, upstream_name)
+
+    def upstream_state(self) -> UpstreamState:
+        """Return how the upstream fares."""
+        return self.gate.state()
+
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Batch, None]:
         """Yield the reply's events; see the protocol."""
         tries = _Tries(self._upstream)
         while True:
             has_begun = False
             reply: _StreamedReply | None = None
+            passage = await self.gate.enter()
             try:
                 reply = _StreamedReply(await self._open(request), self._faults)
                 while batch := await reply.batch():
-                    has_begun = True
+                    if not has_begun:
+                        has_begun = True
+                        passage.succeeded()
                     yield batch
             except UpstreamFault as fault:
-                wait = None if has_begun else tries.wait_after(fault)
+                passage.failed(fault.error)
+                wait = None if has_begun or self.gate.is_open else tries.wait_after(fault)
                 if wait is None:
                     raise fault.error from fault.__cause__
             else:
@@ -101,6 +122,7 @@ class OpenAIWireProvider:
             finally:
                 if reply is not None:
                     reply.close()
+                passage.leave()
             await asyncio.sleep(wait)
 
     async def aclose(self) -> None:

@@ -46,10 +46,12 @@ class LateKey(Protocol):
 class Upstream(msgspec.Struct, frozen=True, kw_only=True):
     """A server that speaks the OpenAI wire protocol, and how this home knows it.
 
-    `models` empty: what the upstream lists is offered. `context_window` is that of its models, unless one has
+    `models` empty: what the upstream lists is offered. `completion_models` go on with a prompt, beside
+    those that are known to. `context_window` is that of its models, unless one has
     its own. `key`, or what `late_key` reads, goes into `Authorization: Bearer`, unless `headers` has an
     Authorization of its own. `ca_file`: further certificate authorities to trust. `extra_body` is added to every
-    request. `keep_alive` False for servers that close connections without saying so.
+    request. `keep_alive` False for servers that close connections without saying so. `max_concurrent`: so many calls
+    at a time, None: any number.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
     late_key: LateKey | None = None
     headers: Mapping[str, str] = {}
     models: tuple[ServedModel, ...] = ()
+    completion_models: tuple[str, ...] = ()
     context_window: int | None = None
     ca_file: str | None = None
     extra_body: Mapping[str, object] = {}
@@ -66,6 +69,7 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
     titles: bool = True
     keep_alive: bool = True
     use_proxy: bool = True
+    max_concurrent: int | None = None
 
     def __repr__(self) -> str:
         """Show which upstream it is, never its key or headers."""

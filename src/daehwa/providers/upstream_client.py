@@ -7,11 +7,12 @@ meant it to.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from typing import TypeAlias
 
 from daehwa.conversation.errors import ProviderError
 from daehwa.http_client.connection import Connection, FellSilent
-from daehwa.http_client.connections import Connections
+from daehwa.http_client.connections import Connections, StreamedBody
 from daehwa.http_client.errors import ConnectionLost, HttpError, NotHttp
 from daehwa.http_client.route import Route
 from daehwa.providers.pacing import Beat
@@ -20,6 +21,8 @@ from daehwa.providers.upstream_faults import Faults, UpstreamFault
 
 BODY_LIMIT = 8 * 1024 * 1024
 """Bytes of a body that is read as a whole: an error, a list of models, an answer that is not streamed."""
+
+Body: TypeAlias = bytes | StreamedBody
 
 _DRAIN_SECONDS = 1.0
 _UNAUTHORIZED = 401
@@ -134,17 +137,35 @@ class UpstreamClient:
         """Send `body`; return the answer when its head is there. Raise `UpstreamFault`."""
         return await self._request("POST", path, {**self._headers, "content-length": str(len(body))}, body)
 
+    async def send(self, path: str, body: bytes, headers: Mapping[str, str]) -> UpstreamStream:
+        """Send `body` with its own content type among `headers`, which otherwise give way to ours; else as `post`."""
+        return await self._request("POST", path, {**self._merged(headers), "content-length": str(len(body))}, body)
+
+    async def upload(
+        self, path: str, pieces: AsyncIterator[bytes], length: int | None, headers: Mapping[str, str]
+    ) -> UpstreamStream:
+        """Send a body that comes in pieces, never holding more than one of them; else as `send`."""
+        body = StreamedBody(pieces, length)
+        name, text = body.header
+        return await self._request("POST", path, {**self._merged(headers), name: text}, body)
+
+    def _merged(self, headers: Mapping[str, str]) -> dict[str, str]:
+        return {**headers, **self._headers, "content-type": headers["content-type"]}
+
     async def get(self, path: str) -> UpstreamStream:
         """Ask for `path`; return the answer when its head is there. Raise `UpstreamFault`."""
         return await self._request("GET", path, self._headers, b"")
 
-    async def _request(self, method: str, path: str, headers: dict[str, str], body: bytes) -> UpstreamStream:
+    async def _request(self, method: str, path: str, headers: dict[str, str], body: Body) -> UpstreamStream:
         late_key = self.upstream.late_key
         if late_key is None:
             return await self._sent(method, path, headers, body)
         key = await self._read(late_key)
         stream = await self._sent(method, path, _with_key(headers, key), body)
         if stream.status != _UNAUTHORIZED:
+            return stream
+        if isinstance(body, StreamedBody):  # it is gone; the next one has the newer key
+            late_key.forget()
             return stream
         try:
             late_key.forget()
@@ -165,14 +186,19 @@ class UpstreamClient:
         self.faults.hide(key)
         return key
 
-    async def _sent(self, method: str, path: str, headers: dict[str, str], body: bytes) -> UpstreamStream:
+    async def _sent(self, method: str, path: str, headers: dict[str, str], body: Body) -> UpstreamStream:
         loop, upstream = asyncio.get_running_loop(), self.upstream
         try:
-            request = self.connections.route.request(method, upstream.url(path), headers, body)
-            connection = await self.connections.ask(request, upstream.patience.first_byte)
+            connection = await self._exchanged(method, upstream.url(path), headers, body)
         except HttpError as fault:
             raise self.faults.of_exchange(fault) from fault
         return UpstreamStream(connection, self, loop.time() - connection.asked_at)
+
+    async def _exchanged(self, method: str, url: str, headers: dict[str, str], body: Body) -> Connection:
+        connections, seconds = self.connections, self.upstream.patience.first_byte
+        if isinstance(body, StreamedBody):
+            return await connections.upload(connections.route.request(method, url, headers, b""), body, seconds)
+        return await connections.ask(connections.route.request(method, url, headers, body), seconds)
 
     def drain(self, connection: Connection) -> None:
         """Read the end of an answer that has said all, then keep its connection."""

@@ -117,6 +117,12 @@ class Faults:
         text = " ".join(_LOOKS_LIKE_A_KEY.sub("[key]", text).split())
         return text if len(text) <= SAID_CHARACTERS else text[: SAID_CHARACTERS - 1] + "…"
 
+    def blotted(self, body: bytes) -> bytes:
+        """Return a body without the keys that this program holds, whatever else is in it."""
+        for secret in self._secrets:
+            body = body.replace(secret.encode("utf-8", "surrogateescape"), b"[key]")
+        return body
+
     def _quoted(self, text: str) -> str:
         return f" It says: “{words}”" if (words := self.words(text)) else ""
 

@@ -1,0 +1,60 @@
+"""How an upstream fares, and whether another one may be asked in its place: for turns and the gateway alike. Pure."""
+
+from typing import Literal
+
+import msgspec
+
+from daehwa.conversation.errors import (
+    DaehwaError,
+    KeyNotSet,
+    ProviderAuthError,
+    ProviderCutError,
+    ProviderMalformedError,
+    ProviderRateLimitError,
+    ProviderStreamError,
+    ProviderTimeoutError,
+    ProviderUnavailableError,
+    ProviderUnreachableError,
+)
+
+CircuitState = Literal["closed", "open", "half_open"]
+
+_NOT_THE_REQUESTS_FAULT = (
+    KeyNotSet,
+    ProviderAuthError,
+    ProviderCutError,
+    ProviderMalformedError,
+    ProviderRateLimitError,
+    ProviderStreamError,
+    ProviderTimeoutError,
+    ProviderUnavailableError,
+    ProviderUnreachableError,
+)
+_FAILED = 500
+_STATUSES = frozenset({408, 429})
+
+
+class UpstreamState(msgspec.Struct, frozen=True, kw_only=True):
+    """How one provider's upstream fares now. `failures`: so many calls in a row came to nothing. `since` (ms) is when
+    its circuit came to be as it is; where it is open, `again` (seconds) is when the upstream is asked again.
+
+    `calls` are under way, `waiting` ones wait for a place among `max_concurrent` (None: no limit).
+    """
+
+    provider: str
+    circuit: CircuitState
+    failures: int
+    since: int
+    again: float | None
+    calls: int
+    waiting: int
+    max_concurrent: int | None
+
+
+def may_ask_another(outcome: int | DaehwaError) -> bool:
+    """Return whether another upstream may be asked after this status or error, while nothing of an answer was handed
+    on. Not where the request itself is at fault: it would be refused once more, and twice is not cheaper than once.
+    """
+    if isinstance(outcome, DaehwaError):
+        return isinstance(outcome, _NOT_THE_REQUESTS_FAULT)
+    return outcome >= _FAILED or outcome in _STATUSES

@@ -1,0 +1,233 @@
+"""The gate before one upstream: so many calls at a time pass, and none for a while after it failed again and again.
+
+Who finds no place waits in line, first come, first served. The circuit opens after `FAILURES` calls in a row that came
+to nothing (no connection, nothing in time, a fault of the upstream's own); what was asked wrongly, or too often, is an
+answer. Once the pause is over one call goes through as a probe: the circuit closes when it is answered, else the pause
+doubles. Nothing here runs once per token, and no timer runs while nobody waits.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+
+from daehwa.conversation.errors import (
+    ProviderError,
+    ProviderRateLimitError,
+    ProviderTimeoutError,
+    ProviderUnavailableError,
+    ProviderUnreachableError,
+)
+from daehwa.conversation.ids import now_ms
+from daehwa.conversation.upstreams import CircuitState, UpstreamState
+
+FAILURES = 5
+"""So many failures in a row open the circuit."""
+FIRST_PAUSE = 1.0
+"""Seconds for which it is open the first time; each time it opens again without a success in between, twice as long."""
+LONGEST_PAUSE = 60.0
+PLACE_SECONDS = 10.0
+"""So long a call waits for a place."""
+
+_COUNTED = (ProviderTimeoutError, ProviderUnavailableError, ProviderUnreachableError)
+
+
+class Circuit:
+    """Whether an upstream is asked at all. `since` (ms) is when it came to be open or closed."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.failures = 0
+        self.since = now_ms()
+        self.last_fault = ""
+        self._clock = clock
+        self._open_until: float | None = None
+        self._pause = FIRST_PAUSE
+        self._is_probing = False
+
+    @property
+    def state(self) -> CircuitState:
+        """How it is."""
+        if self._open_until is None:
+            return "closed"
+        return "open" if not self._is_probing and self._open_until > self._clock() else "half_open"
+
+    @property
+    def again(self) -> float | None:
+        """Seconds until the upstream may be asked again; None where it may be now."""
+        if self._open_until is None:
+            return None
+        left = self._open_until - self._clock()
+        if left > 0:
+            return left
+        return FIRST_PAUSE if self._is_probing else None
+
+    def begin(self) -> bool:
+        """Note a call; return whether it is the probe."""
+        if self._open_until is None:
+            return False
+        self._is_probing = True
+        return True
+
+    def answered(self, *, is_probe: bool) -> None:
+        """Note that the probe is being answered: others may follow. Whether all is well shows at its first content."""
+        if is_probe and self._open_until is not None:
+            self._open_until, self._is_probing, self.since = None, False, now_ms()
+            self.failures = FAILURES - 1
+
+    def succeeded(self) -> None:
+        """Note a call that came to something."""
+        if self._open_until is not None:
+            self.since = now_ms()
+        self.failures, self._pause = 0, FIRST_PAUSE
+        self._open_until, self._is_probing = None, False
+
+    def failed(self, why: str, *, is_probe: bool) -> None:
+        """Note a call that came to nothing."""
+        self.failures += 1
+        self.last_fault = why
+        was_closed = self._open_until is None
+        if (was_closed and self.failures >= FAILURES) or (is_probe and not was_closed):
+            self._open_until = self._clock() + self._pause
+            self._pause = min(LONGEST_PAUSE, self._pause * 2)
+            self._is_probing = False
+            self.since = now_ms() if was_closed else self.since
+
+    def abandoned(self) -> None:
+        """Note a probe that its caller gave up: the next call is one."""
+        self._is_probing = False
+
+
+class Passage:
+    """One call that has passed the gate, until it leaves. Only the first word about how it went counts."""
+
+    __slots__ = ("_gate", "_has_left", "_is_probe", "_is_told")
+
+    def __init__(self, gate: "Gate", *, is_probe: bool) -> None:
+        self._gate = gate
+        self._is_probe = is_probe
+        self._is_told = False
+        self._has_left = False
+
+    def answered(self) -> None:
+        """Say that an answer has begun, nothing of which may have come yet."""
+        self._gate.circuit.answered(is_probe=self._is_probe)
+
+    def succeeded(self) -> None:
+        """Say that it came to something."""
+        if not self._is_told:
+            self._is_told = True
+            self._gate.circuit.succeeded()
+
+    def failed(self, error: ProviderError) -> None:
+        """Say what it came to: any error that is the upstream's doing counts, and others show that it is there."""
+        if self._is_told:
+            return
+        if not isinstance(error, _COUNTED):
+            self.succeeded()
+            return
+        self._is_told = True
+        self._gate.circuit.failed(error.message, is_probe=self._is_probe)
+
+    def leave(self) -> None:
+        """Give the place to the next one. More than once is fine."""
+        if self._has_left:
+            return
+        self._has_left = True
+        if self._is_probe and not self._is_told:
+            self._gate.circuit.abandoned()
+        self._gate.give_place()
+
+
+class Gate:
+    """The gate of the upstream `name`."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        max_concurrent: int | None = None,
+        place_seconds: float = PLACE_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.circuit = Circuit(clock)
+        self.calls = 0
+        self._name = name
+        self._most = max_concurrent
+        self._place_seconds = place_seconds
+        self._line: deque[asyncio.Future[None]] = deque()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the circuit lets nobody through now."""
+        return self.circuit.again is not None
+
+    def state(self) -> UpstreamState:
+        """Return how the upstream fares."""
+        return UpstreamState(
+            provider=self._name,
+            circuit=self.circuit.state,
+            failures=self.circuit.failures,
+            since=self.circuit.since,
+            again=self.circuit.again,
+            calls=self.calls,
+            waiting=sum(not place.done() for place in self._line),
+            max_concurrent=self._most,
+        )
+
+    async def enter(self) -> Passage:
+        """Return once there is a place. Raise `ProviderUnavailableError` while the circuit is open, and
+        `ProviderRateLimitError` where no place comes free in time.
+        """
+        self._refuse_while_open()
+        if self._most is not None and (self.calls >= self._most or self._line):
+            await self._place()
+            try:
+                self._refuse_while_open()
+            except ProviderError:
+                self.give_place()
+                raise
+        else:
+            self.calls += 1
+        return Passage(self, is_probe=self.circuit.begin())
+
+    async def _place(self) -> None:
+        place = asyncio.get_running_loop().create_future()
+        self._line.append(place)
+        try:
+            async with asyncio.timeout(self._place_seconds):
+                await place
+        except BaseException as why:  # cancelled too
+            if place.done() and not place.cancelled():
+                self.give_place()
+            elif place in self._line:
+                self._line.remove(place)
+            if isinstance(why, TimeoutError):
+                raise self._busy() from None
+            raise
+
+    def give_place(self) -> None:
+        """Take a call's place back: whoever has waited longest has it next."""
+        while self._line:
+            place = self._line.popleft()
+            if not place.done():
+                place.set_result(None)
+                return
+        self.calls -= 1
+
+    def _refuse_while_open(self) -> None:
+        again = self.circuit.again
+        if again is None:
+            return
+        seconds = max(1, round(again))
+        raise ProviderUnavailableError(
+            f"{self._name} failed {self.circuit.failures} times in a row and is not asked for a while; try again in "
+            f"{seconds} s. The last time: {self.circuit.last_fault}",
+            retry_after=seconds,
+        )
+
+    def _busy(self) -> ProviderRateLimitError:
+        return ProviderRateLimitError(
+            f"{self._name} has {self._most} calls under way, as many as the settings allow, and none ended within "
+            f"{self._place_seconds:g} s. Try again in a moment.",
+            retry_after=1.0,
+        )

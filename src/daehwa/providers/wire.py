@@ -1,0 +1,178 @@
+"""OpenAI's own dialect, as bytes, to one upstream and back: for the gateway. Nothing is read that need not be.
+
+What goes out has this server's key; of what comes back only errors are read whole, so that no key can be in them.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from daehwa.gateway.ports import Sink, WireAnswer, WireRequest
+from daehwa.providers.gate import Gate, Passage
+from daehwa.providers.upstream import Upstream
+from daehwa.providers.upstream_faults import Faults, UpstreamFault
+
+if TYPE_CHECKING:
+    from daehwa.conversation.ports import Model
+    from daehwa.providers.upstream_client import UpstreamClient, UpstreamStream
+
+GENERATING = frozenset({"chat/completions", "completions", "responses"})
+"""The endpoints to which the settings' `extra_body` is added: others would not know fields such as a temperature."""
+
+# The client's keys for us, and what is said between two neighbours only.
+_KEPT_BACK = frozenset(
+    {
+        *("authorization", "api-key", "x-api-key", "cookie", "host", "content-length", "content-type"),
+        *("connection", "expect", "keep-alive", "te", "transfer-encoding", "upgrade"),
+    }
+)
+_REDIRECTS = range(300, 400)
+_KEY_REFUSED = frozenset({401, 403})
+
+
+class UpstreamAnswer:
+    """An answer on its way. Fulfils `WireAnswer`."""
+
+    def __init__(self, stream: "UpstreamStream", passage: Passage) -> None:
+        self.status = stream.status
+        self.headers: Mapping[str, str] = _as_read(stream.headers)
+        self._stream = stream
+        self._passage = passage
+        self._has_begun = False
+
+    async def read(self) -> bytes:
+        """Return what has come; see the protocol."""
+        try:
+            piece = await self._stream.read()
+        except UpstreamFault as fault:
+            raise self._failed(fault) from fault.__cause__
+        if not self._has_begun:
+            self._has_begun = True
+            self._passage.succeeded()
+        return piece
+
+    async def forward(self, sink: Sink) -> None:
+        """Write the body into `sink`; see the protocol."""
+        while piece := await self.read():
+            if not sink.write(piece):
+                await sink.drained()
+
+    def _failed(self, fault: UpstreamFault) -> Exception:
+        self._passage.failed(fault.error)
+        return fault.error
+
+    def close(self) -> None:
+        """End the call."""
+        self._stream.close()
+        self._passage.leave()
+
+
+class WholeAnswer:
+    """An answer that has been read whole: an error. Fulfils `WireAnswer`."""
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        self.status = status
+        kept = {name: value for name, value in _as_read(headers).items() if name != "transfer-encoding"}
+        self.headers: Mapping[str, str] = {**kept, "content-length": str(len(body))}
+        self._rest = body
+
+    async def read(self) -> bytes:
+        """Return the whole body, and then nothing."""
+        body, self._rest = self._rest, b""
+        return body
+
+    async def forward(self, sink: Sink) -> None:
+        """Write the whole body into `sink`."""
+        if (body := await self.read()) and not sink.write(body):
+            await sink.drained()
+
+    def close(self) -> None:
+        """Do nothing: the call is over."""
+
+
+class WireSender:
+    """Sends requests to one upstream through its gate. `connected` gives the client to its server."""
+
+    def __init__(
+        self, upstream: Upstream, faults: Faults, gate: Gate, connected: "Callable[[], UpstreamClient]"
+    ) -> None:
+        self._upstream = upstream
+        self._faults = faults
+        self._gate = gate
+        self._connected = connected
+
+    def target(self, model: "Model", upstream_name: str) -> "UpstreamTarget":
+        """Return one model as what can be asked."""
+        return UpstreamTarget(self, model, upstream_name)
+
+    async def send(self, request: WireRequest, model: str) -> WireAnswer:
+        """Send a request for `model` and return when the answer's head is there. Raise `ProviderError`."""
+        passage = await self._gate.enter()
+        is_handed_on = False
+        try:
+            stream = await self._asked(request)
+            passage.answered()
+            if stream.status < _REDIRECTS.start:
+                is_handed_on = True
+                return UpstreamAnswer(stream, passage)
+            return await self._refusal(stream, passage, model)
+        except UpstreamFault as fault:
+            passage.failed(fault.error)
+            raise fault.error from fault.__cause__
+        finally:
+            if not is_handed_on:
+                passage.leave()
+
+    async def _asked(self, request: WireRequest) -> "UpstreamStream":
+        headers = {name.lower(): value for name, value in request.headers}
+        headers = {name: text for name, text in headers.items() if name not in _KEPT_BACK}
+        headers["content-type"] = request.content_type
+        client = self._connected()
+        if isinstance(request.body, bytes):
+            return await client.send(request.endpoint, self._completed(request.endpoint, request.body), headers)
+        return await client.upload(request.endpoint, request.body, request.length, headers)
+
+    def _completed(self, endpoint: str, body: bytes) -> bytes:
+        """Add the fields of the settings that the request does not set itself."""
+        extra = self._upstream.extra_body
+        if not extra or endpoint not in GENERATING:
+            return body
+        try:
+            given = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return body  # the upstream will say what it makes of it
+        return msgspec.json.encode({**extra, **given})
+
+    async def _refusal(self, stream: "UpstreamStream", passage: Passage, model: str) -> WireAnswer:
+        try:
+            body = await stream.body()
+        finally:
+            stream.close()
+        status, headers = stream.status, stream.headers
+        fault = self._faults.answered(status, headers, body, model)
+        passage.failed(fault.error)
+        # Our key is nobody's business but ours; nor may a client follow to where its own would go.
+        if status in _KEY_REFUSED or status in _REDIRECTS:
+            raise fault
+        return WholeAnswer(status, headers, self._faults.blotted(body))
+
+
+class UpstreamTarget:
+    """One model at an upstream. Fulfils `WireTarget`."""
+
+    def __init__(self, sender: WireSender, model: "Model", upstream_name: str) -> None:
+        self.model = model
+        self.upstream_name = upstream_name
+        self._sender = sender
+
+    async def send(self, request: WireRequest) -> WireAnswer:
+        """Send a request; see the protocol."""
+        return await self._sender.send(request, self.upstream_name)
+
+
+def _as_read(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the headers of a body that was inflated, where it came compressed although nobody asked for that."""
+    if "content-encoding" not in headers:
+        return headers
+    return {name: value for name, value in headers.items() if name not in {"content-encoding", "content-length"}}
