@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 from cores import Core
+from gateway.bed import Bed
 
 from daehwa.conversation.errors import DaehwaError
 from daehwa.server.app import create_app
@@ -26,7 +27,7 @@ def operations() -> tuple[Operation, ...]:
     """Return the application's own table."""
     core = Core()
     options = ServerOptions(version="0")
-    app = create_app(core, options=options)
+    app = create_app(core, options=options, programs=Bed().programs())
     return app.operations
 
 

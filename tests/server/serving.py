@@ -15,7 +15,7 @@ from uvicorn.server import ServerState
 from daehwa.accounts.people import User
 from daehwa.conversation.ids import new_id
 from daehwa.conversation.purging import PurgeInPassing
-from daehwa.server.app import App, create_app
+from daehwa.server.app import App, Programs, create_app
 from daehwa.server.options import ServerOptions
 from daehwa.server.run import BoundedHttpProtocol, Server
 from daehwa.sign_in.flow import SignIn
@@ -136,11 +136,17 @@ async def listening(app: App) -> AsyncIterator[int]:
 
 @contextlib.asynccontextmanager
 async def serving(
-    core: Core, page: Path, *, sign_in: SignIn | None = None, purge: PurgeInPassing | None = None, **options: Any
+    core: Core,
+    page: Path,
+    *,
+    sign_in: SignIn | None = None,
+    purge: PurgeInPassing | None = None,
+    programs: Programs | None = None,
+    **options: Any,
 ) -> AsyncIterator[Site]:
     """Serve a core; yield the site. The core is closed with it."""
     known: Any = {"version": "0.0-test", "user": User(id="me", name="Tester"), "page": page, **options}
-    app = create_app(core, options=ServerOptions(**known), sign_in=sign_in, purge=purge)
+    app = create_app(core, options=ServerOptions(**known), sign_in=sign_in, purge=purge, programs=programs)
     async with listening(app) as port, aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
         yield Site(core, app, port, client)
         await core.running.aclose()

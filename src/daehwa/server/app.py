@@ -1,17 +1,27 @@
 """The server: every route and every middleware in one view. Stores, providers and turns come in from outside."""
 
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol
 
-from daehwa.accounts.errors import SignInOff
+from daehwa.accounts.errors import (
+    BudgetExceeded,
+    KeyRefused,
+    ModelNotAllowed,
+    PriceUnknown,
+    RateExceeded,
+    SignInOff,
+)
 from daehwa.conversation.errors import (
+    Conflict,
     ConversationNotFound,
     IdTaken,
     InvalidParent,
+    InvalidRequest,
     KeyNotSet,
     MessageNotFound,
     ModelNotFound,
     ModelNotInstalled,
+    ProviderError,
     ReplyStillGrowing,
     StoreError,
     TooMuch,
@@ -28,12 +38,14 @@ from daehwa.server.api.models import ModelsApi
 from daehwa.server.api.turns import TurnsApi
 from daehwa.server.asgi import ASGIApp, Receive, Scope, Send
 from daehwa.server.auth import AuthApi, SignedOut, SignInQuery
-from daehwa.server.errors import BodyTooSlow, ErrorAnswers, UnsupportedMediaType
+from daehwa.server.errors import BodyTooSlow, Dialect, ErrorAnswers, UnsupportedMediaType
 from daehwa.server.identity import Identity
+from daehwa.server.openai_v1.api import ListedModel, ModelList, OpenAIV1
+from daehwa.server.openai_v1.errors import error_response as openai_error_response
 from daehwa.server.openapi import OpenApi
 from daehwa.server.options import ServerOptions
 from daehwa.server.page import Page
-from daehwa.server.routing import Operation, Router
+from daehwa.server.routing import Handler, Operation, Router
 from daehwa.server.safety import SafetyChecks, SafetyHeaders
 from daehwa.sign_in.flow import ProviderAnswer, SignIn
 
@@ -41,17 +53,21 @@ _BODY = (TooMuch, UnsupportedMediaType, BodyTooSlow)
 _ONE = (ConversationNotFound, StoreError)
 _REPLY = (MessageNotFound, StoreError)
 _MODEL = (ModelNotFound, ModelNotInstalled, KeyNotSet)
+_CALL = (
+    *(InvalidRequest, KeyRefused, ModelNotAllowed, PriceUnknown, *_MODEL, Conflict, TooMuch, BodyTooSlow),
+    *(BudgetExceeded, RateExceeded, ProviderError, StoreError),
+)
 _TURN = (*_ONE, MessageNotFound, *_MODEL, InvalidParent, IdTaken, ReplyStillGrowing)
 
 
 class App:
     """The ASGI application; `operations` is its table."""
 
-    def __init__(self, router: Router, checks: SafetyChecks) -> None:
+    def __init__(self, router: Router, checks: SafetyChecks, dialects: Sequence[Dialect] = ()) -> None:
         self.operations = router.operations
         # From the outside in: the log sees every answer, the headers are on every answer, errors of all that follows
         # become answers.
-        app: ASGIApp = ErrorAnswers(checks)
+        app: ASGIApp = ErrorAnswers(checks, dialects)
         app = SafetyHeaders(app)
         self._app = AccessLog(app)
 
@@ -79,15 +95,22 @@ class Core(Protocol):
         ...
 
 
+class Programs(NamedTuple):
+    """The dialects that other programs speak."""
+
+    openai: OpenAIV1
+
+
 def create_app(
     core: Core,
     *,
     options: ServerOptions,
     sign_in: SignIn | None = None,
     purge: PurgeInPassing | None = None,
+    programs: Programs | None = None,
 ) -> App:
     """Return the application. Without `sign_in`, whoever reaches it is its owner. `purge` is for a home that has no
-    other time to remove what was deleted.
+    other time to remove what was deleted. `programs`: the dialects that other programs speak, where they may.
     """
     store, running, catalogue = core.store, core.running, core.catalogue
     openapi = OpenApi(options.version)
@@ -100,9 +123,11 @@ def create_app(
         Operation("GET", "/api/openapi.json", openapi.get_openapi, answers=(dict,)),
     )
     openapi.operations = operations
+    if programs is not None:
+        operations = (*operations, *_openai(programs.openai))
     router = Router(operations, identify=identity.user_of, otherwise=Page(options.page).get_page)
     public_url = options.public_url if sign_in is None else sign_in.public_url
-    return App(router, SafetyChecks(router, options, identity, public_url))
+    return App(router, SafetyChecks(router, options, identity, public_url), (Dialect("/v1", openai_error_response),))
 
 
 def _home(me: MeApi, models: ModelsApi) -> Iterator[Operation]:
@@ -147,3 +172,20 @@ def _turns(api: TurnsApi) -> Iterator[Operation]:
     yield Operation("POST", "/api/turns", api.start_turn, body=shapes.TurnBody, streams=True, errors=(*_TURN, *_BODY))
     yield Operation("GET", events, api.follow_turn, query=shapes.FollowQuery, streams=True, errors=_REPLY)
     yield Operation("POST", stop, api.stop_turn, answers=(Message,), errors=_REPLY)
+
+
+def _openai(api: OpenAIV1) -> Iterator[Operation]:
+    calls: tuple[tuple[str, Handler], ...] = (
+        ("/v1/chat/completions", api.create_chat_completion),
+        ("/v1/completions", api.create_completion),
+        ("/v1/responses", api.create_response),
+        ("/v1/embeddings", api.create_embedding),
+        ("/v1/images/generations", api.create_image),
+    )
+    for path, handler in calls:
+        yield Operation("POST", path, handler, errors=(*_CALL, UnsupportedMediaType), is_open=True)
+    one, errors = "/v1/models/{model}", (ModelNotFound, KeyRefused, StoreError)
+    yield Operation("GET", "/v1/models", api.list_models, answers=(ModelList,), errors=errors[1:], is_open=True)
+    yield Operation(
+        "GET", one, api.retrieve_model, answers=(ListedModel,), errors=errors, is_open=True, has_slashes=True
+    )

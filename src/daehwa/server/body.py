@@ -22,15 +22,24 @@ async def json_body(request: Request, kind: type[T], options: ServerOptions) -> 
 
     Raise `InvalidRequest`, `TooMuch`, `UnsupportedMediaType`, `BodyTooSlow`.
     """
+    checked_json_type(request)
+    return _decoded(await read_body(request, options.limits.body_bytes, options.body_seconds), kind)
+
+
+def checked_json_type(request: Request) -> None:
+    """Raise `UnsupportedMediaType` where the body is not announced as JSON."""
     media_type = (request.header(b"content-type") or "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise UnsupportedMediaType
+
+
+async def read_body(request: Request, limit: int, seconds: float) -> bytes:
+    """Return the body as it is. Raise `TooMuch`, `BodyTooSlow`."""
     try:
-        async with asyncio.timeout(options.body_seconds):
-            body = await _read(request, options.limits.body_bytes)
+        async with asyncio.timeout(seconds):
+            return await _read(request, limit)
     except TimeoutError:
         raise BodyTooSlow from None
-    return _decoded(body, kind)
 
 
 def query_values(request: Request, kind: type[T]) -> T:

@@ -1,6 +1,7 @@
 """Errors as HTTP: the core's tree and this server's own become a status and a JSON body, in this one place."""
 
 import logging
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -35,8 +36,8 @@ class RouteNotFound(NotFound):
 
     type = "route_not_found"
 
-    def __init__(self) -> None:
-        super().__init__("Nothing is served at this path. The paths are listed at /api/openapi.json.")
+    def __init__(self, described: str = "/api/openapi.json") -> None:
+        super().__init__(f"Nothing is served at this path. The paths are listed at {described}.")
 
 
 class MethodNotAllowed(DaehwaError):  # noqa: N818 - errors state the fact
@@ -132,28 +133,47 @@ def status_of(kind: type[DaehwaError]) -> int:
     return next(STATUS[base] for base in kind.__mro__ if base in STATUS)
 
 
-def error_response(error: DaehwaError) -> Response:
-    """Return an error as an answer."""
+def error_headers(error: DaehwaError) -> Headers:
+    """Return the headers that belong to an error, in whatever dialect its body is."""
     headers: Headers = []
     if isinstance(error, MethodNotAllowed):
         headers.append((b"allow", error.allow.encode()))
     if isinstance(error, TooMuch | BodyTooSlow):
         # What is left of the body is not worth reading.
         headers.append((b"connection", b"close"))
+    return headers
+
+
+def error_response(error: DaehwaError) -> Response:
+    """Return an error as an answer in this server's own dialect."""
     body = ErrorAnswer(Error(error.type, error.message, error.param))
-    return json_response(body, status_of(type(error)), headers)
+    return json_response(body, status_of(type(error)), error_headers(error))
 
 
-def _unexpected(request_id: str) -> Response:
-    sentence = f"Something went wrong here. The log says more under the request id {request_id}."
-    return json_response(ErrorAnswer(Error("internal_error", sentence)), 500)
+def _unexpected(request_id: str) -> DaehwaError:
+    return DaehwaError(f"Something went wrong here. The log says more under the request id {request_id}.")
+
+
+class Dialect(msgspec.Struct, frozen=True):
+    """How errors are said under a path, and the paths below it."""
+
+    path: str
+    error_response: Callable[[DaehwaError], Response]
+
+    def covers(self, path: str) -> bool:
+        """Whether a path is this one or below it."""
+        return path.startswith(self.path) and (len(path) == len(self.path) or path[len(self.path)] == "/")
 
 
 class ErrorAnswers:
-    """The edge of a request: whatever is raised inside becomes an answer, and a traceback stays in the log."""
+    """The edge of a request: whatever is raised inside becomes an answer, and a traceback stays in the log.
 
-    def __init__(self, app: ASGIApp) -> None:
+    `dialects` are those that other programs know; everywhere else errors are said in this server's own.
+    """
+
+    def __init__(self, app: ASGIApp, dialects: Sequence[Dialect] = ()) -> None:
         self._app = app
+        self._dialects = dialects
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on and answer what is raised."""
@@ -165,12 +185,12 @@ class ErrorAnswers:
             exchange.left = True
             return
         except DaehwaError as error:
-            answer = error_response(error)
+            answer = self._said(scope, error)
             if answer.status >= 500:  # noqa: PLR2004 - the server's own faults
                 _log.warning("request %s: %s", exchange.id, error.message)
         except Exception:  # noqa: BLE001 - the edge of a request
             _log.exception("request %s failed", exchange.id)
-            answer = _unexpected(exchange.id)
+            answer = self._said(scope, _unexpected(exchange.id))
         else:
             return
         if exchange.status:
@@ -178,3 +198,9 @@ class ErrorAnswers:
             await send({"type": "http.response.body", "body": b""})
         else:
             await answer(scope, receive, send)
+
+    def _said(self, scope: Scope, error: DaehwaError) -> Response:
+        for dialect in self._dialects:
+            if dialect.covers(scope["path"]):
+                return dialect.error_response(error)
+        return error_response(error)

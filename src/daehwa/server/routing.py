@@ -23,7 +23,7 @@ class Operation(msgspec.Struct, frozen=True):
 
     `answers` are the JSON types of the answer, none where there is no body or where it `streams` events. `errors`
     are those beside the ones that any request may meet. `is_open` to all, signed in or not; any other needs to know
-    who asks.
+    who asks. `has_slashes` says that the name in the path may hold slashes.
     """
 
     method: str
@@ -36,6 +36,7 @@ class Operation(msgspec.Struct, frozen=True):
     status: int = HTTPStatus.OK
     errors: tuple[type[DaehwaError], ...] = ()
     is_open: bool = False
+    has_slashes: bool = False
 
     @property
     def name(self) -> str:
@@ -59,9 +60,11 @@ class Router:
         self._fixed: dict[str, dict[str, Operation]] = {}
         self._patterns: list[tuple[re.Pattern[str], dict[str, Operation]]] = []
         for path in dict.fromkeys(operation.path for operation in operations):
-            methods = _methods([operation for operation in operations if operation.path == path])
+            same = [operation for operation in operations if operation.path == path]
+            methods = _methods(same)
             if _NAME.search(path):
-                self._patterns.append((re.compile(_NAME.sub(r"(?P<\1>[^/]+)", path)), methods))
+                value = r"(?P<\1>.+)" if same[0].has_slashes else r"(?P<\1>[^/]+)"
+                self._patterns.append((re.compile(_NAME.sub(value, path)), methods))
             else:
                 self._fixed[path] = methods
 
@@ -90,6 +93,8 @@ class Router:
         return None, {}
 
     def _unmatched(self, path: str) -> Handler:
+        if path == "/v1" or path.startswith("/v1/"):
+            raise RouteNotFound("/v1/openapi.json")
         if path in {"/api", "/auth"} or path.startswith(("/api/", "/auth/")):
             raise RouteNotFound
         return self._otherwise

@@ -9,7 +9,7 @@ from daehwa.server.options import ServerOptions
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_PRIVATE = ("/api/", "/auth/")
+_PRIVATE = ("/api/", "/auth/", "/v1/")
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "

@@ -1,0 +1,146 @@
+"""Answers on their way to the caller: whole ones, and streams that are counted as they pass."""
+
+from collections.abc import Callable, Mapping
+from typing import Protocol, TypeAlias
+
+from daehwa.conversation.errors import ProviderError, ProviderMalformedError
+from daehwa.gateway.counting import Counted
+from daehwa.gateway.ports import KeptAnswer, Sink, WireAnswer
+from daehwa.gateway.tap import UsageTap
+
+Headers: TypeAlias = tuple[tuple[str, str], ...]
+
+MOST_BYTES = 64 * 1024 * 1024
+"""Bytes of an answer in one piece: images come as base64, a dozen to an answer."""
+STREAM = "text/event-stream"
+
+_KEPT_NAMES = frozenset({"content-type", "content-disposition", "x-should-retry"})
+_KEPT_BEGINNINGS = ("openai-", "x-ratelimit-", "retry-after")
+_UPSTREAMS_ID = "x-upstream-request-id"
+
+
+def headers_for(answer: Mapping[str, str], own: Headers) -> Headers:
+    """Return the headers of an upstream's answer that clients use, then our own; `x-request-id` is ours alone.
+
+    Where a key has a limit of its own, the upstream's headers on the same thing would speak of another one.
+    """
+    limited = tuple(name.removeprefix("x-ratelimit-limit-") for name, _ in own)
+    kept = [
+        (name, value)
+        for name, value in answer.items()
+        if (name in _KEPT_NAMES or name.startswith(_KEPT_BEGINNINGS))
+        and not (name.startswith("x-ratelimit-") and name.endswith(limited))
+    ]
+    if "x-request-id" in answer:
+        kept.append((_UPSTREAMS_ID, answer["x-request-id"]))
+    return (*kept, *own)
+
+
+async def whole_body(answer: WireAnswer) -> bytes:
+    """Return the whole body and give the connection back. Raise `ProviderError`."""
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        while piece := await answer.read():
+            pieces.append(piece)
+            size += len(piece)
+            if size > MOST_BYTES:
+                raise ProviderMalformedError(f"The upstream's answer has more than {MOST_BYTES:,} bytes.")
+    finally:
+        answer.close()
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+class Claim(Protocol):
+    """Who keeps an answer for an idempotency key."""
+
+    def add(self, piece: bytes) -> None:
+        """Hold a piece of a stream."""
+        ...
+
+    async def end(self, answer: "StreamedAnswer") -> None:
+        """Keep the stream, or give the claim back where it did not come to its end."""
+        ...
+
+
+class StreamedAnswer:
+    """An answer whose bytes are handed on as they come. Whoever has it must `aclose` it, however it ends."""
+
+    def __init__(self, answer: WireAnswer, tap: UsageTap, counted: Counted, headers: Headers) -> None:
+        self.status = answer.status
+        self.headers = headers
+        self.claim: Claim | None = None
+        """Who keeps the bytes as well, for an idempotency key."""
+        self._answer = answer
+        self._tap = tap
+        self._counted = counted
+        self._fault: ProviderError | None = None
+        self._has_ended = False
+        self._is_closed = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it came to its end."""
+        return self._has_ended and self._fault is None
+
+    async def read(self) -> bytes:
+        """Return the next bytes; empty at the end. Raise `ProviderError`."""
+        while not self._has_ended:
+            try:
+                piece = await self._answer.read()
+            except ProviderError as fault:
+                self._fault = fault
+                raise
+            if shown := self._passed(piece):
+                return shown
+        return b""
+
+    async def forward(self, sink: Sink) -> None:
+        """Write all of it into `sink`, as `WireAnswer.forward` does. Raise `ProviderError`."""
+        tapped = _TappedSink(sink, self._passed)
+        try:
+            await self._answer.forward(tapped)
+        except ProviderError as fault:
+            self._fault = fault
+            raise
+        tapped.write(b"")
+
+    async def aclose(self) -> None:
+        """End the upstream call, if it has not ended, and count it."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._answer.close()
+        try:
+            await self._counted.end_stream(self._tap, None if self._fault is None else self._fault.type)
+        finally:
+            if self.claim is not None:
+                await self.claim.end(self)
+
+    def _passed(self, piece: bytes) -> bytes:
+        if piece:
+            self._counted.begin()
+        else:
+            self._has_ended = True
+        shown = self._tap.feed(piece)
+        if shown and self.claim is not None:
+            self.claim.add(shown)
+        return shown
+
+
+class _TappedSink:
+    """A sink that shows each piece to the tap first. Its `write` runs once a piece: nothing else may be in it."""
+
+    __slots__ = ("_passed", "_sink", "drained")
+
+    def __init__(self, sink: Sink, passed: Callable[[bytes], bytes]) -> None:
+        self._sink = sink
+        self._passed = passed
+        self.drained = sink.drained
+
+    def write(self, piece: bytes) -> bool:
+        shown = self._passed(piece)
+        return self._sink.write(shown) if shown else True
+
+
+Answer: TypeAlias = KeptAnswer | StreamedAnswer

@@ -1,0 +1,182 @@
+"""What a caller asks, as bytes that are rewritten in no more places than must be."""
+
+from typing import Any, Final, Protocol, Self
+
+import msgspec
+
+from daehwa.conversation.errors import InvalidRequest
+from daehwa.conversation.metering import CallKind
+from daehwa.gateway.estimates import input_tokens
+from daehwa.gateway.ports import Endpoint, WireRequest
+
+KINDS: Final[dict[Endpoint, CallKind]] = {
+    "chat/completions": "chat",
+    "completions": "completion",
+    "responses": "response",
+    "embeddings": "embedding",
+    "audio/transcriptions": "audio",
+    "audio/translations": "audio",
+    "images/generations": "image",
+}
+COMPLETION_TOKENS = 16
+"""How long a completion is at most where the request does not say it: OpenAI's own rule for this old endpoint."""
+MOST_CHOICES = 4096
+
+_LIMITS: Final[dict[Endpoint, tuple[str, ...]]] = {
+    "chat/completions": ("max_completion_tokens", "max_tokens"),
+    "completions": ("max_tokens",),
+    "responses": ("max_output_tokens",),
+}
+_SAYS_USAGE_IF_ASKED = frozenset({"chat/completions", "completions"})
+_OPTIONS = "stream_options"
+
+
+class Weight(msgspec.Struct, frozen=True, kw_only=True):
+    """How much a request may cost, before anybody has answered it."""
+
+    input_tokens: int
+    output_limit: int | None = None
+    choices: int = 1
+    seconds: float = 0.0
+
+
+class Added(msgspec.Struct, frozen=True):
+    """What is added to a request: the wish for usage, and a field that limits the answer, by its name."""
+
+    usage: bool = False
+    limit_name: str | None = None
+    limit: int = 0
+
+
+class Habits:
+    """What one upstream was found to refuse."""
+
+    def __init__(self) -> None:
+        self.takes_usage = True
+        self.limit_name = "max_tokens"
+        self._has_turned = False
+
+    def learn(self, refusal: bytes, added: Added) -> bool:
+        """Return whether the request will be another one, now that the upstream has named what it does not know."""
+        if added.usage and (b"stream_options" in refusal or b"include_usage" in refusal):
+            was, self.takes_usage = self.takes_usage, False
+            return was
+        if added.limit_name == "max_tokens" and b"max_tokens" in refusal and not self._has_turned:
+            self.limit_name, self._has_turned = "max_completion_tokens", True
+            return True
+        return False
+
+
+class Asked(Protocol):
+    """One request. `model` is as the caller names it; `is_repeatable` says whether it can be sent more than once."""
+
+    endpoint: Endpoint
+    model: str | None
+    weight: Weight
+    is_repeatable: bool
+
+    def parts(self) -> tuple[bytes, ...]:
+        """Return what makes this request another one than the next, for its fingerprint."""
+        ...
+
+    def added(self, habits: Habits, output_limit: int | None) -> Added:
+        """Return what is to be added for an upstream of these habits; `output_limit` is what money allows."""
+        ...
+
+    def request(self, name: str, added: Added) -> WireRequest:
+        """Return the request as it is sent to an upstream that knows the model by `name`."""
+        ...
+
+
+class JsonAsked:
+    """A request whose body is JSON. Fields are kept as they came: only the model's name is another one."""
+
+    is_repeatable = True
+
+    def __init__(self, endpoint: Endpoint, body: bytes, headers: tuple[tuple[str, str], ...] = ()) -> None:
+        self.endpoint = endpoint
+        self._body = body
+        self._headers = headers
+        self._fields = fields = _fields_of(body)
+        self.model = _optional(fields, "model", str)
+        self.is_streamed = _optional(fields, "stream", bool) is True
+        limits = [_optional(fields, name, int) for name in _LIMITS.get(endpoint, ())]
+        # Some servers take -1 for "no limit".
+        known = [limit for limit in limits if limit is not None and limit >= 0]
+        self.weight = Weight(
+            input_tokens=input_tokens(fields), output_limit=min(known) if known else None, choices=self._choices()
+        )
+
+    @classmethod
+    def of(cls, endpoint: Endpoint, fields: dict[str, Any]) -> Self:
+        """Return a request of our own making."""
+        return cls(endpoint, msgspec.json.encode(fields))
+
+    def parts(self) -> tuple[bytes, ...]:
+        """Return the body."""
+        return (self._body,)
+
+    def added(self, habits: Habits, output_limit: int | None) -> Added:
+        """See the protocol."""
+        usage = self.is_streamed and self.endpoint in _SAYS_USAGE_IF_ASKED and habits.takes_usage
+        usage = usage and not self._asks_usage()
+        if output_limit is None or self.weight.output_limit is not None or self.endpoint not in _LIMITS:
+            return Added(usage)
+        if self.endpoint == "chat/completions":
+            return Added(usage, habits.limit_name, output_limit)
+        limit = min(output_limit, COMPLETION_TOKENS) if self.endpoint == "completions" else output_limit
+        return Added(usage, _LIMITS[self.endpoint][0], limit)
+
+    def request(self, name: str, added: Added) -> WireRequest:
+        """See the protocol."""
+        changed: dict[str, Any] = {**self._fields, "model": name}
+        if added.usage:
+            options = _optional(self._fields, _OPTIONS, dict[str, msgspec.Raw]) or {}
+            changed[_OPTIONS] = {**options, "include_usage": True}
+        if added.limit_name is not None:
+            changed[added.limit_name] = added.limit
+        return WireRequest(endpoint=self.endpoint, body=msgspec.json.encode(changed), headers=self._headers)
+
+    def _asks_usage(self) -> bool:
+        options = _optional(self._fields, _OPTIONS, dict[str, Any])
+        return options is not None and options.get("include_usage") is True
+
+    def _choices(self) -> int:
+        choices = max(_optional(self._fields, "n", int) or 1, 1)
+        if self.endpoint == "completions":
+            choices = max(choices, _optional(self._fields, "best_of", int) or 1)
+            choices *= _prompts(self._fields.get("prompt"))
+        if choices > MOST_CHOICES:
+            raise InvalidRequest(f"At most {MOST_CHOICES} answers can be asked for at once.", param="n")
+        return choices
+
+
+def _fields_of(body: bytes) -> dict[str, msgspec.Raw]:
+    try:
+        # Its text is checked here too: what is passed on untouched is valid UTF-8.
+        body.decode()
+        return msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except msgspec.ValidationError:
+        raise InvalidRequest("The body must be a JSON object.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise InvalidRequest("The body is not valid JSON in UTF-8.") from None
+
+
+def _optional(fields: dict[str, msgspec.Raw], name: str, kind: Any) -> Any:
+    """Return a field's value, None where it is missing or null. Raise `InvalidRequest` where it is of another kind."""
+    raw = fields.get(name)
+    if raw is None:
+        return None
+    try:
+        return msgspec.json.decode(raw, type=kind | None)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        words = {str: "a text", bool: "true or false", int: "a whole number"}
+        raise InvalidRequest(f"'{name}' must be {words.get(kind, 'an object')}.", param=name) from None
+
+
+def _prompts(raw: msgspec.Raw | None) -> int:
+    if raw is None or not bytes(raw).startswith(b"["):
+        return 1
+    prompts: list[Any] = msgspec.json.decode(raw)
+    is_many = bool(prompts) and not isinstance(prompts[0], int)
+    return len(prompts) if is_many else 1

@@ -1,0 +1,113 @@
+"""Who calls: the person whose key a program sends, or, where no key is needed, the owner."""
+
+import logging
+import re
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+from daehwa.accounts.errors import KeyExpired, KeyMissing, KeyRevoked, KeyUnknown, ModelNotAllowed
+from daehwa.accounts.keys import ApiKey, Caller
+from daehwa.accounts.minting import KEY_BEGINNING, digest_of
+from daehwa.accounts.people import User
+from daehwa.accounts.ports import AccountStore, KeyStore
+from daehwa.conversation.errors import DaehwaError
+from daehwa.conversation.ids import now_ms
+from daehwa.conversation.ports import Model
+
+NOTED_EVERY_MS = 60_000
+"""A key's last use is written down at most this often."""
+KNOWN_FOR_MS = 10_000
+"""How long a person who was there is taken to be there still. Keys are looked up for each call."""
+_MOST_KNOWN = 10_000
+
+_log = logging.getLogger("daehwa")
+
+
+class Callers:
+    """Knows callers by their keys. `owner`: who asks without a key; None where everybody needs one.
+
+    A text is looked up by its SHA-256, so how long that takes tells nothing of how near a guess is.
+    """
+
+    def __init__(
+        self,
+        keys: KeyStore,
+        accounts: AccountStore | None = None,
+        *,
+        owner: User | None = None,
+        local: User | None = None,
+        clock: Callable[[], int] = now_ms,
+    ) -> None:
+        self._keys = keys
+        self._accounts = accounts
+        self._owner = owner
+        self._local = local or owner
+        self._clock = clock
+        self._noted: dict[str, int] = {}
+        self._known: dict[str, tuple[int, User]] = {}
+
+    async def caller_of(self, text: str | None) -> Caller:
+        """Return who calls with this key. Raise `KeyMissing`, `KeyUnknown`, `KeyExpired`, `KeyRevoked`.
+
+        Where nobody needs a key, what does not look like one of ours is no matter: clients must send something.
+        """
+        if not text or not text.startswith(KEY_BEGINNING):
+            if self._owner is not None:
+                return Caller(user=self._owner)
+            raise KeyUnknown if text else KeyMissing
+        key = await self._keys.find_key(digest_of(text))
+        if key is None:
+            raise KeyUnknown
+        now = self._clock()
+        if key.revoked is not None:
+            raise KeyRevoked(key.name)
+        if key.expires is not None and key.expires <= now:
+            raise KeyExpired(key.name)
+        user = await self._user(key.user, now)
+        await self._note(key, now)
+        return Caller(user=user, key=key)
+
+    async def _user(self, user: str, now: int) -> User:
+        if self._local is not None and user == self._local.id:
+            return self._local
+        known = self._known.get(user)
+        if known is not None and now - known[0] < KNOWN_FOR_MS:
+            return known[1]
+        found = None if self._accounts is None else await self._accounts.get_user(user)
+        if found is None:
+            raise KeyUnknown
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        self._known[user] = (now, found)
+        return found
+
+    async def _note(self, key: ApiKey, now: int) -> None:
+        if now - self._noted.get(key.id, key.last_used or 0) < NOTED_EVERY_MS:
+            return
+        if len(self._noted) >= _MOST_KNOWN:
+            self._noted.clear()
+        self._noted[key.id] = now
+        try:
+            await self._keys.note_key_used(key.id, now=now)
+        except DaehwaError as error:
+            _log.warning("the last use of a key is not written down: %s", error.message)
+
+
+def may_ask(caller: Caller, model: Model, asked: str | None) -> bool:
+    """Whether the caller's key names this model: by id, bare name, the alias that was asked, or a pattern."""
+    allowed = () if caller.key is None else caller.key.limits.models
+    if not allowed:
+        return True
+    matches = _pattern(allowed).fullmatch
+    return any(matches(name) for name in (model.id, model.name, model.id.partition("/")[2], asked or ""))
+
+
+def refused_model(caller: Caller, asked: str | None) -> ModelNotAllowed:
+    """Return the error for a model that the caller's key does not name."""
+    allowed: Sequence[str] = () if caller.key is None else caller.key.limits.models
+    return ModelNotAllowed("the default model" if asked is None else f"'{asked}'", ", ".join(allowed))
+
+
+@lru_cache(maxsize=1024)
+def _pattern(allowed: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(".*".join(map(re.escape, name.split("*"))) for name in allowed), re.DOTALL)

@@ -1,0 +1,131 @@
+"""One call from its caller to an upstream and back: rights, rates, money, an upstream that answers, the count.
+
+How this works and why. What can refuse a call comes first, the cheapest first, and nothing is asked of an upstream
+before all of it has passed. The upstreams that can answer are asked in their order until one does; once a byte of an
+answer has been handed on there is no other one. Each of them is a call of its own for the meter, because each has its
+own price: one that gave nothing costs nothing. An answer is counted before its last byte is sent, so that whoever has
+all of it finds it counted, and a process that is stopped after the answer has nothing left to do.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
+from daehwa.accounts.keys import Caller
+from daehwa.conversation.errors import ModelNotFound, ProviderError
+from daehwa.conversation.metering import Meter
+from daehwa.conversation.ports import Model
+from daehwa.gateway.answers import STREAM, Answer, Headers, StreamedAnswer, headers_for, whole_body
+from daehwa.gateway.asking import Added, Asked, Habits
+from daehwa.gateway.callers import may_ask, refused_model
+from daehwa.gateway.counting import Counted, paid_call
+from daehwa.gateway.falling_over import falls_over
+from daehwa.gateway.idempotency import OnceOnly
+from daehwa.gateway.ports import KeptAnswer, WireAnswer, WireModels, WireTarget
+from daehwa.gateway.rates import Rates, Taken, rate_headers
+from daehwa.gateway.tap import UsageTap
+
+_FIRST_ERROR = 400
+_REFUSALS = frozenset({400, 422})
+
+
+class _Opened(NamedTuple):
+    """An answer whose head is there; `body` where it was read already."""
+
+    answer: WireAnswer
+    added: Added
+    body: bytes | None
+
+
+class Gateway:
+    """Makes calls for those who may."""
+
+    def __init__(self, models: WireModels, meter: Meter, rates: Rates, once: OnceOnly) -> None:
+        self._models = models
+        self._meter = meter
+        self._rates = rates
+        self._once = once
+        self._habits: dict[str, Habits] = {}
+
+    async def models(self, caller: Caller) -> list[Model]:
+        """Return the models that the caller may ask."""
+        return [model for model in await self._models.listed() if may_ask(caller, model, model.id)]
+
+    async def model(self, caller: Caller, name: str) -> Model:
+        """Return one model by id, bare name or alias. Raise `ModelNotFound`, also where the caller may not ask it."""
+        for model in await self._models.listed():
+            if name in {model.id, model.name} and may_ask(caller, model, name):
+                return model
+        raise ModelNotFound(f"There is no model '{name}' here. The models are listed at /v1/models.", param="model")
+
+    async def ask(self, caller: Caller, asked: Asked, *, idempotency_key: str | None = None) -> Answer:
+        """Make a call. What the upstream answers is returned, its errors too.
+
+        Raise `ModelNotFound`, `ModelNotAllowed`, `RateExceeded`, `BudgetExceeded`, `PriceUnknown`, `StoreError`, and
+        `ProviderError` where no upstream answered.
+        """
+        targets = await self._targets(caller, asked)
+        taken = await self._rates.take(caller.key, asked.weight)
+        if idempotency_key is None:
+            return await self._answer(caller, asked, targets, taken)
+        make = partial(self._answer, caller, asked, targets, taken)
+        return await self._once.answer(caller, idempotency_key, asked, make)
+
+    async def _answer(self, caller: Caller, asked: Asked, targets: Sequence[WireTarget], taken: Taken) -> Answer:
+        own = rate_headers(caller.key)
+        for target in targets[:-1]:
+            try:
+                answer = await self._asked(caller, asked, target, taken, own)
+            except ProviderError as fault:
+                if not falls_over(fault):
+                    raise
+            else:
+                if answer.status < _FIRST_ERROR or not falls_over(answer.status):
+                    return answer
+        return await self._asked(caller, asked, targets[-1], taken, own)
+
+    async def _targets(self, caller: Caller, asked: Asked) -> Sequence[WireTarget]:
+        found = await self._models.targets(asked.model, asked.endpoint)
+        if caller.key is None or not caller.key.limits.models:
+            allowed = found
+        else:
+            allowed = [target for target in found if may_ask(caller, target.model, asked.model)]
+        if not allowed:
+            raise refused_model(caller, asked.model)
+        return allowed if asked.is_repeatable else allowed[:1]
+
+    async def _asked(self, caller: Caller, asked: Asked, target: WireTarget, taken: Taken, own: Headers) -> Answer:
+        charge = await self._meter.open(paid_call(caller, asked, target.model))
+        counted = Counted(charge, asked, target.model, partial(self._rates.correct, taken))
+        try:
+            opened = await self._opened(asked, target, counted.output_limit)
+            answer, body = opened.answer, opened.body
+            headers = headers_for(answer.headers, own)
+            if answer.status < _FIRST_ERROR and answer.headers.get("content-type", "").startswith(STREAM):
+                tap = UsageTap(strip=opened.added.usage)
+                return StreamedAnswer(answer, tap, counted, headers)
+            body = await whole_body(answer) if body is None else body
+        except ProviderError as fault:
+            await counted.fail(fault.type)
+            raise
+        except BaseException:  # the caller left, or this server ends
+            await counted.leave()
+            raise
+        counted.begin()
+        if answer.status >= _FIRST_ERROR:
+            await counted.fail(f"upstream_{answer.status}")
+        else:
+            await counted.end_whole(body)
+        return KeptAnswer(status=answer.status, headers=headers, body=body)
+
+    async def _opened(self, asked: Asked, target: WireTarget, output_limit: int | None) -> _Opened:
+        """Send the request; where the upstream refuses what we added to it, once more without."""
+        habits = self._habits.setdefault(target.model.id, Habits())
+        while True:
+            added = asked.added(habits, output_limit)
+            answer = await target.send(asked.request(target.upstream_name, added))
+            if answer.status not in _REFUSALS or not (added.usage or added.limit_name):
+                return _Opened(answer, added, None)
+            body = await whole_body(answer)
+            if not habits.learn(body, added):
+                return _Opened(answer, added, body)

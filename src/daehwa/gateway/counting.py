@@ -1,0 +1,104 @@
+"""What one call costs: reserved before it, counted once after it, however it ended."""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from daehwa.accounts.keys import ApiKey, Caller
+from daehwa.conversation.ids import new_id
+from daehwa.conversation.messages import Usage
+from daehwa.conversation.metering import BudgetKind, Charge, Outcome, PaidCall
+from daehwa.conversation.ports import Model
+from daehwa.gateway.asking import KINDS, Asked
+from daehwa.gateway.tap import UsageTap
+from daehwa.gateway.wire_usage import said_in
+
+Correct: TypeAlias = Callable[[int], Awaitable[None]]
+
+BYTES_PER_TOKEN_OF_ANSWER = 4
+"""An answer in one piece whose upstream counts nothing: JSON around text, so fewer bytes would be too few."""
+
+
+def paid_call(caller: Caller, asked: Asked, model: Model) -> PaidCall:
+    """Return what the meter has to know of a call before it is made."""
+    weight, key = asked.weight, caller.key
+    return PaidCall(
+        id=new_id(),
+        kind=KINDS[asked.endpoint],
+        user=caller.user.id,
+        model=model.id,
+        input_tokens=weight.input_tokens,
+        output_limit=weight.output_limit,
+        choices=weight.choices,
+        images=weight.choices if asked.endpoint == "images/generations" else 0,
+        seconds=weight.seconds,
+        key=None if key is None else key.id,
+        key_limits={} if key is None else key_limits(key),
+    )
+
+
+def key_limits(key: ApiKey) -> dict[BudgetKind, int]:
+    """Return a key's limits of money."""
+    limits: dict[BudgetKind, int | None] = {"day": key.limits.day, "month": key.limits.month, "total": key.limits.total}
+    return {kind: limit for kind, limit in limits.items() if limit is not None}
+
+
+class Counted:
+    """The count of one call to one model. `correct` is told how many tokens it really took."""
+
+    def __init__(self, charge: Charge, asked: Asked, model: Model, correct: Correct) -> None:
+        self.output_limit = charge.output_limit
+        self._correct = correct
+        self._charge = charge
+        self._asked = asked
+        self._model = model.id
+        self._began = time.perf_counter()
+        self._first_ms: float | None = None
+
+    def begin(self) -> None:
+        """Note that the answer's first byte is there."""
+        if self._first_ms is None:
+            self._first_ms = (time.perf_counter() - self._began) * 1000
+
+    async def fail(self, error: str) -> None:
+        """Count a call that gave nothing: it costs nothing."""
+        await self._charge.settle(Outcome(usage=None, model=self._model, error=error))
+
+    async def leave(self) -> None:
+        """Count a call whose caller left before the answer came: the upstream has read the prompt."""
+        await self._settle(self._estimated(0))
+
+    async def end_stream(self, tap: UsageTap, error: str | None = None) -> None:
+        """Count a stream as far as it came."""
+        if self._first_ms is None and error is not None:
+            await self.fail(error)
+            return
+        await self._settle(tap.usage or self._estimated(tap.tokens), error)
+
+    async def end_whole(self, body: bytes) -> None:
+        """Count an answer in one piece."""
+        said = said_in(body)
+        counted = said.counted
+        usage = None if counted is None else counted.tokens
+        if usage is None:
+            estimated = self._estimated(len(body) // BYTES_PER_TOKEN_OF_ANSWER)
+            usage = Usage() if said.seconds else estimated
+        images = len(said.data or ()) if self._asked.endpoint == "images/generations" else 0
+        await self._settle(usage, seconds=said.seconds, images=images)
+
+    async def _settle(self, usage: Usage, error: str | None = None, *, seconds: float = 0.0, images: int = 0) -> None:
+        await self._correct(usage.input + usage.output)
+        await self._charge.settle(
+            Outcome(
+                usage=usage,
+                model=self._model,
+                error=error,
+                first_ms=self._first_ms,
+                seconds=seconds,
+                images=images,
+            )
+        )
+
+    def _estimated(self, output: int) -> Usage:
+        no_output = self._asked.endpoint in {"embeddings", "images/generations"}
+        return Usage(input=self._asked.weight.input_tokens, output=0 if no_output else output, estimated=True)

@@ -1,0 +1,151 @@
+"""The same request twice is made, and paid for, once: by its `Idempotency-Key`.
+
+How this works and why. Whoever claims the key first makes the call; its answer is kept as bytes and given again to
+whoever sends the same. Only good answers are kept: one that failed has cost nothing, and trying again is what its
+client wants. A second request that comes while the first is being answered waits for it, in this process without
+asking the store.
+"""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Awaitable, Callable
+
+from daehwa.accounts.keys import Caller
+from daehwa.conversation.errors import DaehwaError, InvalidRequest
+from daehwa.conversation.ids import now_ms
+from daehwa.gateway.answers import Answer, StreamedAnswer
+from daehwa.gateway.asking import Asked
+from daehwa.gateway.errors import StillAnswering
+from daehwa.gateway.ports import AnswerStore, KeptAnswer
+
+LONGEST_KEY = 255
+WAIT_SECONDS = 60.0
+"""How long a second request waits for the first one's answer."""
+POLL_SECONDS = 1.0
+MOST_BYTES = 16 * 1024 * 1024
+"""Bytes of a stream that are held to be kept; of a longer one the claim stays, until it is over by itself."""
+
+_FIRST_FAILURE = 300
+_log = logging.getLogger("daehwa")
+
+
+class OnceOnly:
+    """Makes a call once for each caller and idempotency key."""
+
+    def __init__(
+        self, store: AnswerStore, *, clock: Callable[[], int] = now_ms, wait_seconds: float = WAIT_SECONDS
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._wait_seconds = wait_seconds
+        self._running: dict[tuple[str, str], asyncio.Event] = {}
+
+    async def answer(self, caller: Caller, key: str, asked: Asked, make: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Return the kept answer, or a new one. Raise `IdempotencyKeyReused`, `AnswerTooLarge`, `StillAnswering`."""
+        if not 0 < len(key) <= LONGEST_KEY:
+            raise InvalidRequest(f"An Idempotency-Key has 1 to {LONGEST_KEY} characters.", param="Idempotency-Key")
+        who = caller.user.id if caller.key is None else f"{caller.user.id}/{caller.key.id}"
+        kept = await self._claimed(who, key, fingerprint(asked))
+        if kept is not None:
+            return kept
+        claim = _Claim(self._store, self._running, who, key, self._clock)
+        try:
+            answer = await make()
+        except BaseException:  # cancelled too
+            await claim.release()
+            raise
+        if isinstance(answer, StreamedAnswer):
+            answer.claim = claim
+        elif answer.status < _FIRST_FAILURE:
+            await claim.keep(answer)
+        else:
+            await claim.release()
+        return answer
+
+    async def _claimed(self, who: str, key: str, print_: str) -> KeptAnswer | None:
+        """Return the kept answer, or None once the claim is ours."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._wait_seconds
+        while True:
+            found = await self._store.claim(who, key, print_, now=self._clock())
+            if found == "new":
+                return None
+            if isinstance(found, KeptAnswer):
+                return found
+            left = until - loop.time()
+            if left <= 0:
+                raise StillAnswering
+            here = self._running.get((who, key))
+            try:
+                async with asyncio.timeout(left if here is not None else min(left, POLL_SECONDS)):
+                    await (here.wait() if here is not None else asyncio.Event().wait())
+            except TimeoutError:
+                pass
+
+
+class _Claim:
+    """The right of one process to answer a request, until the answer is kept or the right given back."""
+
+    def __init__(
+        self,
+        store: AnswerStore,
+        running: dict[tuple[str, str], asyncio.Event],
+        who: str,
+        key: str,
+        clock: Callable[[], int],
+    ) -> None:
+        self.pieces: list[bytes] = []
+        self._size = 0
+        self._store = store
+        self._running = running
+        self._who = who
+        self._key = key
+        self._clock = clock
+        running[(who, key)] = asyncio.Event()
+
+    def add(self, piece: bytes) -> None:
+        """Hold a piece of a stream."""
+        self._size += len(piece)
+        if self._size <= MOST_BYTES:
+            self.pieces.append(piece)
+
+    async def end(self, answer: StreamedAnswer) -> None:
+        """Keep a stream that came to its end; give the right back where it did not."""
+        if not answer.is_whole:
+            await self.release()
+        elif self._size <= MOST_BYTES:
+            await self.keep(KeptAnswer(status=answer.status, headers=answer.headers, body=b"".join(self.pieces)))
+        else:
+            self._wake()
+
+    async def keep(self, answer: KeptAnswer) -> None:
+        """Keep an answer. Where that fails the claim stays: it is over by itself, and nothing is paid for twice."""
+        try:
+            await self._store.keep(self._who, self._key, answer, now=self._clock())
+        except DaehwaError as error:
+            _log.warning("an answer is not kept for its Idempotency-Key: %s", error.message)
+        finally:
+            self._wake()
+
+    async def release(self) -> None:
+        """Give the right back."""
+        try:
+            await self._store.release(self._who, self._key)
+        except DaehwaError as error:
+            _log.warning("an Idempotency-Key is not given back: %s", error.message)
+        finally:
+            self._wake()
+
+    def _wake(self) -> None:
+        if (event := self._running.pop((self._who, self._key), None)) is not None:
+            event.set()
+
+
+def fingerprint(asked: Asked) -> str:
+    """Return what tells this request from another one under the same key."""
+    digest = hashlib.sha256(f"POST {asked.endpoint}\n".encode())
+    for part in asked.parts():
+        digest.update(b"%d:" % len(part))
+        digest.update(part)
+    return digest.hexdigest()

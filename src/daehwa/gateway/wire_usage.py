@@ -1,0 +1,82 @@
+"""Reads what an upstream says it counted, in each of the forms that OpenAI's endpoints have."""
+
+import msgspec
+
+from daehwa.conversation.messages import Usage
+
+
+class _Details(msgspec.Struct):
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+class WireUsage(msgspec.Struct):
+    """A `usage` object: chat and completions say prompt and completion, the younger endpoints input and output."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    prompt_tokens_details: _Details | None = None
+    completion_tokens_details: _Details | None = None
+    input_tokens_details: _Details | None = None
+    output_tokens_details: _Details | None = None
+    seconds: float | None = None
+
+    @property
+    def tokens(self) -> Usage | None:
+        """The tokens; None where it counts none, as for audio that is paid by the second."""
+        sent = self.prompt_tokens if self.prompt_tokens is not None else self.input_tokens
+        made = self.completion_tokens if self.completion_tokens is not None else self.output_tokens
+        if sent is None and made is None:
+            return None
+        before = self.prompt_tokens_details or self.input_tokens_details or _Details()
+        after = self.completion_tokens_details or self.output_tokens_details or _Details()
+        return Usage(
+            input=max(0, sent or 0),
+            output=max(0, made or 0),
+            cached=max(0, before.cached_tokens or 0),
+            reasoning=max(0, after.reasoning_tokens or 0),
+        )
+
+
+class _Response(msgspec.Struct):
+    usage: WireUsage | None = None
+
+
+class Said(msgspec.Struct):
+    """What a body, or one event of a stream, says about its cost. `response` is where Responses events have it."""
+
+    usage: WireUsage | None = None
+    response: _Response | None = None
+    duration: float | str | None = None
+    choices: list[msgspec.Raw] | None = None
+    data: list[msgspec.Raw] | None = None
+
+    @property
+    def counted(self) -> WireUsage | None:
+        """The usage, wherever it stands."""
+        if self.usage is not None:
+            return self.usage
+        return None if self.response is None else self.response.usage
+
+    @property
+    def seconds(self) -> float:
+        """The seconds of audio, 0 where none are said."""
+        if self.usage is not None and self.usage.seconds is not None:
+            return max(0.0, self.usage.seconds)
+        try:
+            return max(0.0, float(self.duration or 0))
+        except ValueError:
+            return 0.0
+
+
+_decode = msgspec.json.Decoder(Said).decode
+
+
+def said_in(body: bytes | bytearray | memoryview) -> Said:
+    """Return what a body says; of one that cannot be read, nothing."""
+    try:
+        return _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Said()

@@ -1,0 +1,118 @@
+"""OpenAI's endpoints. Each handler checks who calls, reads what is asked, and leaves the rest to the gateway."""
+
+import msgspec
+
+from daehwa.accounts.keys import Caller
+from daehwa.conversation.ports import Model
+from daehwa.gateway.asking import Asked, JsonAsked
+from daehwa.gateway.callers import Callers
+from daehwa.gateway.calls import Gateway
+from daehwa.gateway.ports import Endpoint
+from daehwa.server.asgi import Request, Response, json_response
+from daehwa.server.body import checked_json_type, read_body
+from daehwa.server.openai_v1.relay import Relay
+
+_PASSED_ON = (b"openai-beta", b"x-client-request-id")
+"""Headers of the client that are its word to the upstream. All others are between it and this server."""
+
+
+class WireLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request may hold at most, in bytes, and how many seconds it may take to arrive.
+
+    `upload_bytes` is OpenAI's own limit of a recording, with a little room for what is beside it.
+    """
+
+    json_bytes: int = 32_000_000
+    upload_bytes: int = 27_000_000
+    body_seconds: float = 120.0
+    upload_seconds: float = 600.0
+
+
+WIRE_LIMITS = WireLimits()
+
+
+class ListedModel(msgspec.Struct, frozen=True, kw_only=True):
+    """A model as OpenAI lists one. When it was made is not known here, so `created` is 0."""
+
+    id: str
+    object: str = "model"
+    created: int = 0
+    owned_by: str
+
+
+class ModelList(msgspec.Struct, frozen=True, kw_only=True):
+    """The models that the caller may ask."""
+
+    object: str = "list"
+    data: tuple[ListedModel, ...]
+
+
+class OpenAIV1:
+    """The operations under /v1."""
+
+    def __init__(self, gateway: Gateway, callers: Callers, limits: WireLimits = WIRE_LIMITS) -> None:
+        self._gateway = gateway
+        self._callers = callers
+        self._limits = limits
+
+    async def create_chat_completion(self, request: Request) -> Relay:
+        """Answer a chat, whole or as a stream of chunks."""
+        return await self._relayed(request, "chat/completions")
+
+    async def create_completion(self, request: Request) -> Relay:
+        """Go on with a prompt, whole or as a stream of chunks."""
+        return await self._relayed(request, "completions")
+
+    async def create_response(self, request: Request) -> Relay:
+        """Answer by the Responses API, whole or as a stream of events."""
+        return await self._relayed(request, "responses")
+
+    async def create_embedding(self, request: Request) -> Relay:
+        """Turn texts into vectors."""
+        return await self._relayed(request, "embeddings")
+
+    async def create_image(self, request: Request) -> Relay:
+        """Make images from a text."""
+        return await self._relayed(request, "images/generations")
+
+    async def list_models(self, request: Request) -> Response:
+        """Return the models that the caller may ask, aliases first."""
+        models = await self._gateway.models(await self.caller_of(request))
+        return json_response(ModelList(data=tuple(_listed(model, model.id) for model in models)))
+
+    async def retrieve_model(self, request: Request) -> Response:
+        """Return one model by its id, its bare name or an alias."""
+        caller, name = await self.caller_of(request), request.path["model"]
+        return json_response(_listed(await self._gateway.model(caller, name), name))
+
+    async def caller_of(self, request: Request) -> Caller:
+        """Return who calls, by the headers that OpenAI's clients, and Azure's and Anthropic's, send a key in."""
+        return await self._callers.caller_of(bearer_of(request))
+
+    async def _relayed(self, request: Request, endpoint: Endpoint) -> Relay:
+        caller = await self.caller_of(request)
+        checked_json_type(request)
+        body = await read_body(request, self._limits.json_bytes, self._limits.body_seconds)
+        return self._relay(request, caller, JsonAsked(endpoint, body, _passed_on(request)))
+
+    def _relay(self, request: Request, caller: Caller, asked: Asked) -> Relay:
+        key = request.header(b"idempotency-key")
+        return Relay(lambda: self._gateway.ask(caller, asked, idempotency_key=key))
+
+
+def bearer_of(request: Request) -> str | None:
+    """Return the key that a request brings."""
+    header = request.header(b"authorization")
+    if header is not None:
+        scheme, _, text = header.partition(" ")
+        return text.strip() if scheme.lower() == "bearer" else header
+    return request.header(b"api-key") or request.header(b"x-api-key")
+
+
+def _passed_on(request: Request) -> tuple[tuple[str, str], ...]:
+    headers = request.scope["headers"]
+    return tuple((name.decode(), value.decode("latin-1")) for name, value in headers if name in _PASSED_ON)
+
+
+def _listed(model: Model, name: str) -> ListedModel:
+    return ListedModel(id=name, owned_by=model.provider)

@@ -1,0 +1,73 @@
+"""A gateway to try things on: scripted upstreams, stores in memory, a meter that remembers."""
+
+import asyncio
+from typing import Any
+
+from daehwa.accounts.people import User
+from daehwa.conversation.messages import Usage
+from daehwa.conversation.metering import Charge, Outcome, PaidCall
+from daehwa.gateway.callers import Callers
+from daehwa.gateway.calls import Gateway
+from daehwa.gateway.idempotency import OnceOnly
+from daehwa.gateway.rates import Rates
+from daehwa.gateway.scripted import ScriptedModels, ScriptedTarget
+from daehwa.server.app import Programs
+from daehwa.server.openai_v1.api import OpenAIV1, WireLimits
+
+OWNER = User(id="me", name="Tester", role="admin")
+LIMITS = WireLimits(json_bytes=1_000_000, upload_bytes=2_000_000, body_seconds=2.0, upload_seconds=5.0)
+
+
+class RememberingMeter:
+    """A `Meter` that lets everything pass, or refuses with `refusal`, and remembers."""
+
+    def __init__(self) -> None:
+        self.calls: list[PaidCall] = []
+        self.outcomes: list[Outcome] = []
+        self.refusal: Exception | None = None
+        self.output_limit: int | None = None
+        self.settled = asyncio.Event()
+
+    async def open(self, call: PaidCall) -> Charge:
+        if self.refusal is not None:
+            raise self.refusal
+        self.calls.append(call)
+        return _Charge(self)
+
+
+class _Charge:
+    def __init__(self, meter: RememberingMeter) -> None:
+        self.output_limit = meter.output_limit
+        self._meter = meter
+        self._is_settled = False
+
+    def priced(self, outcome: Outcome) -> Usage | None:
+        return outcome.usage
+
+    async def settle(self, outcome: Outcome) -> Usage | None:
+        assert not self._is_settled, "counted once"
+        self._is_settled = True
+        self._meter.outcomes.append(outcome)
+        self._meter.settled.set()
+        return outcome.usage
+
+
+def _later() -> Any:
+    return object()
+
+
+class Bed:
+    """The parts of a gateway. `usage` is what the scripted upstream says by default."""
+
+    usage = Usage(input=7, output=5)
+
+    def __init__(self, *targets: ScriptedTarget) -> None:
+        self.models = ScriptedModels(*targets)
+        self.meter = RememberingMeter()
+        self.stores = _later()
+        self.once = OnceOnly(self.stores, wait_seconds=1.0)
+        self.gateway = Gateway(self.models, self.meter, Rates(self.stores), self.once)
+
+    def programs(self, *, owner: User | None = OWNER) -> Programs:
+        """Return the dialects; `owner` None: everybody needs a key."""
+        return Programs(OpenAIV1(self.gateway, Callers(self.stores, owner=owner, local=OWNER), LIMITS))
