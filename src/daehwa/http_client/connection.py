@@ -2,20 +2,21 @@
 
 How this works and why. `data_received` only parses and appends; whoever reads awaits one future. Once a stream is
 *held*, the socket is paused and the kernel collects; `take` then reads the socket itself, which spares
-two epoll calls and a turn of the event loop each time. Nothing here runs a task or a timer.
+two epoll calls and a turn of the event loop each time. A stream that is *forwarded* goes on to its sink from within
+`data_received`; whoever forwards is woken at its end only. Nothing here runs a task or a timer.
 """
 
 import asyncio
 import os
 import select
 import ssl
-import zlib
 from collections.abc import Callable
 from typing import cast
 
 import httptools
 
 from daehwa.http_client.errors import ConnectionLost, NotHttp
+from daehwa.http_client.reading import READ_BYTES, FellSilent, Inflater, Sink, inflater, landing
 from daehwa.http_client.tls import Tls
 
 BUFFER_BYTES = 1024 * 1024
@@ -27,37 +28,40 @@ BARE_BYTES = 128 * 1024
 INFLATED_BYTES = 16 * 1024 * 1024
 """So much of a compressed answer may wait unread."""
 
-_READ_BYTES = 64 * 1024  # of 128 KB and more malloc asks the kernel each time: a third of all that a token costs
 _FINAL = 200
-_PLAIN = frozenset({"", "identity"})
-_COMPRESSED = frozenset({"gzip", "x-gzip", "deflate"})
-_GZIP_OR_ZLIB = 47
 
 
-class FellSilent(Exception):  # noqa: N818 - errors state the fact
-    """Whoever watches over the reading has seen nothing come for too long."""
-
-
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """A connection that serves one exchange at a time. `idle_since` is the loop's time when it was last given
-    back, `idle_since_date` the calendar's, `asked_at` the loop's when it was last sent a request.
+    back, `idle_since_date` the calendar's, `asked_at` the loop's when it was last sent a request, `heard_at` when
+    something of this answer was last forwarded, 0 before.
     """
+
+    __slots__ = (
+        *("asked_at", "has_head", "headers", "heard_at", "idle_since", "idle_since_date", "is_complete", "is_lost"),
+        *("status", "_bare", "_buffer", "_descriptor", "_fault", "_has_length", "_inflate", "_is_full", "_is_paused"),
+        *("_is_sent", "_is_sink_full"),
+        *("_keeps_alive", "_lost", "_now", "_parser", "_pieces", "_sink", "_size", "_tls", "_transport", "_waiter"),
+    )
 
     def __init__(self, lost: Callable[["Connection"], None]) -> None:
         self.idle_since = 0.0
         self.idle_since_date = 0.0
         self.asked_at = 0.0
+        self.heard_at = 0.0
         self.status = 0
         self.headers: dict[str, str] = {}
         self.has_head = False
         self.is_complete = False
         self.is_lost = False
         self._lost = lost
+        self._now = asyncio.get_running_loop().time
+        self._buffer = landing.buffer
         self._transport: asyncio.Transport | None = None
         self._descriptor: int | None = None
         self._tls: Tls | None = None
         self._parser: httptools.HttpResponseParser | None = None
-        self._inflate: zlib._Decompress | None = None
+        self._inflate: Inflater | None = None
         self._pieces: list[bytes] = []
         self._size = 0
         self._bare = 0
@@ -66,6 +70,8 @@ class Connection(asyncio.Protocol):
         self._is_paused = False
         self._is_full = False
         self._is_sent = True
+        self._sink: Sink | None = None
+        self._is_sink_full = False
         self._fault: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
 
@@ -78,7 +84,15 @@ class Connection(asyncio.Protocol):
         if os.name != "nt" and transport.get_extra_info("sslcontext") is None:
             self._descriptor = transport.get_extra_info("socket").fileno()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's own signature
+        """Return what to read into."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take what was read."""
+        self.data_received(self._buffer[:nbytes])
+
+    def data_received(self, data: bytes | memoryview) -> None:
         """Decrypt what came, and parse it."""
         tls = self._tls
         if tls is None:
@@ -105,7 +119,7 @@ class Connection(asyncio.Protocol):
         if data and self._transport is not None and not self._is_closing():
             self._transport.write(data)
 
-    def _parse(self, data: bytes) -> None:
+    def _parse(self, data: bytes | memoryview) -> None:
         if self._parser is None or self.is_complete:
             self._fail(NotHttp())  # bytes that belong to no answer: this connection cannot be trusted with another
             return
@@ -117,7 +131,24 @@ class Connection(asyncio.Protocol):
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as fault:
             why = fault.__context__  # what a callback raised
             self._fail(why if isinstance(why, NotHttp) else NotHttp())
-        self._wake()
+        if self._sink is None:
+            self._wake()
+        else:
+            self._pass_on(self._sink)
+
+    def _pass_on(self, sink: Sink) -> None:
+        self._pour(sink)
+        if self._is_sink_full or self.is_complete or self._fault is not None:
+            self._wake()
+        elif self._is_paused:  # much came out of a little that was compressed
+            self.resume()
+
+    def _pour(self, sink: Sink) -> None:
+        if self._pieces and not self._is_sink_full:
+            self.heard_at = self._now()
+            if not sink.write(self._take_pieces()):
+                self._is_sink_full = True
+                self.pause()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the answer: well where its end is the connection's, else cut."""
@@ -164,11 +195,7 @@ class Connection(asyncio.Protocol):
         if status < _FINAL:
             self.headers.clear()
             return
-        encoding = self.headers.get("content-encoding", "").lower()
-        if encoding in _COMPRESSED:
-            self._inflate = zlib.decompressobj(_GZIP_OR_ZLIB)
-        elif encoding not in _PLAIN:
-            raise NotHttp(f"an answer in the encoding “{encoding[:20]}”, which nobody asked for")
+        self._inflate = inflater(self.headers.get("content-encoding", "").lower())
         self.status, self.has_head = status, True
         self._keeps_alive = self._parser.should_keep_alive()
         is_chunked = "chunked" in self.headers.get("transfer-encoding", "").lower()
@@ -197,7 +224,7 @@ class Connection(asyncio.Protocol):
 
     def send(self, request: bytes, *, more: bool = False) -> None:
         """Send a request; the answer that comes is its. `more`: the rest of its body follows by `send_more`."""
-        self._is_sent = not more
+        self._is_sent, self.heard_at = not more, 0.0
         self.status, self.headers, self.has_head, self.is_complete = 0, {}, False, False
         self._parser = httptools.HttpResponseParser(self)
         self._inflate, self._pieces, self._size, self._bare = None, [], 0, 0
@@ -248,12 +275,31 @@ class Connection(asyncio.Protocol):
             await self._more()
         return self._take_pieces()
 
+    async def forward(self, sink: Sink) -> None:
+        """Write the body into `sink`, each piece within the callback in which it comes, and return at its end. While
+        the sink is full, nothing is read. Raise as `read`.
+        """
+        self._sink = sink
+        try:
+            while True:
+                self._pour(sink)
+                if self._is_sink_full:
+                    await sink.drained()
+                    self._is_sink_full, self.heard_at = False, self._now()
+                elif self.is_complete:
+                    return
+                else:
+                    self.resume()
+                    await self._more()
+        finally:
+            self._sink, self._is_sink_full = None, False
+
     def take(self) -> bytes:
         """Return what has come of the body by now, asking the socket where that can be done. Never waits."""
         # A transport that is closing may have given its descriptor to somebody else.
         if not self._pieces and self._descriptor is not None and not self._is_closing():
             try:
-                raw = os.read(self._descriptor, _READ_BYTES)
+                raw = os.read(self._descriptor, READ_BYTES)
             except (BlockingIOError, InterruptedError):  # nothing there yet
                 raw = b""
             except OSError:  # told only once, so asyncio would take what follows for a good end
@@ -275,10 +321,12 @@ class Connection(asyncio.Protocol):
             self._is_paused = False
             self._transport.resume_reading()
 
-    def fell_silent(self) -> None:
-        """Let the one who waits meet `FellSilent`."""
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_exception(FellSilent())
+    def fell_silent(self) -> bool:
+        """Let the one who waits for more meet `FellSilent`; return whether there is one."""
+        if self._waiter is None or self._waiter.done():
+            return False
+        self._waiter.set_exception(FellSilent())
+        return True
 
     async def start_tls(self, trust: ssl.SSLContext, host: str) -> None:
         """Speak TLS with `host` from now on. Raise `ssl.SSLError`, `ConnectionLost`."""

@@ -51,7 +51,7 @@ class Tls:
         """Return what is to be sent."""
         return self._outgoing.read()
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | memoryview) -> None:
         """Take what came."""
         self._incoming.write(data)
 

@@ -1,9 +1,9 @@
 """HTTP to one upstream: connections kept and used again, answers read as streams, faults named.
 
 How a stream is read: after the first content it is *held*: the kernel collects several tokens, and `gather` reads them
-at once on the beat that all streams share. Nothing here runs once per token, and no timer is set per read: one watch
-a stream looks now and then whether it has fallen silent. Redirects are not followed: the key would go where nobody
-meant it to.
+at once on the beat that all streams share. One that is *forwarded* goes to its sink as it comes, out of the
+connection's own callback. Nothing here runs once per token, and no timer is set per read: one watch a stream looks now
+and then whether it has fallen silent. Redirects are not followed: the key would go where nobody meant it to.
 """
 
 import asyncio
@@ -11,9 +11,10 @@ from collections.abc import AsyncIterator, Mapping
 from typing import TypeAlias
 
 from daehwa.conversation.errors import ProviderError
-from daehwa.http_client.connection import Connection, FellSilent
+from daehwa.http_client.connection import Connection
 from daehwa.http_client.connections import Connections, StreamedBody
 from daehwa.http_client.errors import ConnectionLost, HttpError, NotHttp
+from daehwa.http_client.reading import FellSilent, Sink
 from daehwa.http_client.route import Route
 from daehwa.providers.pacing import Beat
 from daehwa.providers.upstream import LateKey, Upstream
@@ -30,6 +31,11 @@ _UNAUTHORIZED = 401
 
 class UpstreamStream:
     """One answer of the upstream, being read."""
+
+    __slots__ = (
+        *("headers", "status", "_client", "_connection", "_has_begun", "_is_finished", "_is_held", "_limit", "_loop"),
+        *("_reading_since", "_watch"),
+    )
 
     def __init__(self, connection: Connection, client: "UpstreamClient", waited: float) -> None:
         self.status = connection.status
@@ -50,10 +56,7 @@ class UpstreamStream:
         try:
             piece = await self._connection.read()
         except FellSilent:
-            patience, faults = self._client.upstream.patience, self._client.faults
-            if self._has_begun:
-                raise faults.idle_timeout(patience.idle) from None
-            raise faults.first_byte_timeout(patience.first_byte) from None
+            raise self._silence() from None
         except (ConnectionLost, NotHttp) as fault:
             raise self._client.faults.cut() from fault
         finally:
@@ -61,9 +64,39 @@ class UpstreamStream:
         if not self._has_begun:
             self._has_begun = True
             self._limit = self._client.upstream.patience.idle
-            self._stop_watch()
-            self._watch = self._loop.call_later(self._limit, self._look)
+            self._look_in(self._limit)
         return piece
+
+    async def forward(self, sink: Sink) -> None:
+        """Write what arrives into `sink`, each piece as it comes, and return at the end. Cancelling closes the stream.
+
+        Raise `UpstreamFault`.
+        """
+        self._reading_since = self._loop.time()
+        self._look_in(min(self._limit, self._client.upstream.patience.idle))
+        try:
+            await self._connection.forward(sink)
+        except FellSilent:
+            raise self._silence() from None
+        except (ConnectionLost, NotHttp) as fault:
+            raise self._client.faults.cut() from fault
+        except asyncio.CancelledError:
+            self.close()
+            raise
+        finally:
+            self._has_begun = self._has_begun or self._connection.heard_at >= self._reading_since
+            self._reading_since = None
+
+    def _silence(self) -> UpstreamFault:
+        patience, faults = self._client.upstream.patience, self._client.faults
+        if self._has_begun:
+            return faults.idle_timeout(patience.idle)
+        return faults.first_byte_timeout(patience.first_byte)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything of the body has come, or all of it."""
+        return self._has_begun
 
     def hold(self) -> None:
         """Leave what comes now in the kernel until `gather`."""
@@ -106,13 +139,22 @@ class UpstreamStream:
             self._watch.cancel()
             self._watch = None
 
+    def _look_in(self, seconds: float) -> None:
+        self._stop_watch()
+        self._watch = self._loop.call_later(seconds, self._look)
+
     def _look(self) -> None:
-        silent = 0.0 if self._reading_since is None else self._loop.time() - self._reading_since
-        if silent >= self._limit:
+        since, idle = self._reading_since, self._client.upstream.patience.idle
+        if since is not None and self._connection.heard_at >= since:  # it is forwarded, and some of it has come
+            since = self._connection.heard_at
+            self._has_begun, self._limit = True, idle
+        silent = 0.0 if since is None else self._loop.time() - since
+        if silent < self._limit:
+            self._look_in(min(self._limit - silent, idle))
+        elif self._connection.fell_silent():
             self._watch = None
-            self._connection.fell_silent()
-        else:
-            self._watch = self._loop.call_later(self._limit - silent, self._look)
+        else:  # it is the reader who is slow
+            self._look_in(self._limit)
 
 
 class UpstreamClient:

@@ -46,17 +46,21 @@ class UpstreamAnswer:
         try:
             piece = await self._stream.read()
         except UpstreamFault as fault:
+            if self._stream.has_begun:
+                self._passage.succeeded()
             raise self._failed(fault) from fault.__cause__
-        if not self._has_begun:
-            self._has_begun = True
-            self._passage.succeeded()
+        self._passage.succeeded()
         return piece
 
     async def forward(self, sink: Sink) -> None:
         """Write the body into `sink`; see the protocol."""
-        while piece := await self.read():
-            if not sink.write(piece):
-                await sink.drained()
+        try:
+            await self._stream.forward(sink)
+        except UpstreamFault as fault:
+            if self._stream.has_begun:
+                self._passage.succeeded()
+            raise self._failed(fault) from fault.__cause__
+        self._passage.succeeded()
 
     def _failed(self, fault: UpstreamFault) -> Exception:
         self._passage.failed(fault.error)
