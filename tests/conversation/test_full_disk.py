@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from cores import Core
 
 from daehwa.conversation.errors import StoreError
-from daehwa.conversation.events import Heartbeat, ReplyEnded, TextDelta
+from daehwa.conversation.events import Heartbeat, ReplyEnded, TextDelta, UsageReported
 from daehwa.conversation.messages import Message
 from daehwa.conversation.ports import Checkpoint
 from daehwa.conversation.running import RunningTurns
@@ -52,7 +52,7 @@ async def test_a_disk_that_stays_full_does_not_hold_up_the_programs_end() -> Non
     async with asyncio.timeout(6):
         await core.running.aclose()
     told = [each.event async for batch in follower for each in batch if not isinstance(each.event, Heartbeat)]
-    assert [type(event) for event in told] == [ReplyEnded]
-    assert isinstance(told[0], ReplyEnded)
-    assert told[0].error is not None
-    assert told[0].error.type == "store_unavailable"
+    assert [type(event) for event in told] == [UsageReported, ReplyEnded]
+    assert isinstance(told[1], ReplyEnded)
+    assert told[1].error is not None
+    assert told[1].error.type == "store_unavailable"

@@ -1,11 +1,15 @@
 """Finds the price of a model: what the settings name, nothing where it runs on this machine, else the table's."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 import msgspec
 
+from daehwa.accounts.price_table import PricedModel, PriceTable, read_table
 from daehwa.accounts.prices import FREE, Price
+
+MODELS = 10_000
+"""How many models' prices are remembered: names come from clients, too."""
 
 
 class NamedPrice(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,15 +29,35 @@ class PricedUpstream(msgspec.Struct, frozen=True, kw_only=True):
 class PriceList:
     """Every price that can be known: `upstreams` by provider name, `named` in the order of the settings."""
 
-    def __init__(self, upstreams: Mapping[str, PricedUpstream], named: Sequence[NamedPrice] = ()) -> None:
+    def __init__(
+        self,
+        upstreams: Mapping[str, PricedUpstream],
+        named: Sequence[NamedPrice] = (),
+        *,
+        read_table: Callable[[], PriceTable] = read_table,
+    ) -> None:
         self._upstreams = upstreams
         self._named = named
+        self._read_table = read_table
+        self._found: dict[str, PricedModel | None] = {}
 
-    def price_of(self, model: str, *, now: int) -> Price | None:  # noqa: ARG002
+    def price_of(self, model: str, *, now: int) -> Price | None:
         """Return what `provider/name-at-the-upstream` costs now, None where nobody knows."""
         provider, _, name = model.partition("/")
         for named in self._named:
             if fnmatchcase(model, named.model) or fnmatchcase(name, named.model):
                 return named.price
         upstream = self._upstreams.get(provider)
-        return FREE if upstream is not None and upstream.is_here else None
+        if upstream is None or upstream.is_here:
+            return None if upstream is None else FREE
+        if model not in self._found:
+            if len(self._found) >= MODELS:
+                self._found.clear()
+            self._found[model] = self._in_table(provider, name, upstream.base_url)
+        found = self._found[model]
+        return None if found is None else found.price_at(now)
+
+    def _in_table(self, provider: str, name: str, base_url: str) -> PricedModel | None:
+        table = self._read_table()
+        known = table.provider(provider, base_url)
+        return None if known is None else table.model(known, name)

@@ -38,7 +38,8 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_free(self) -> bool:
         """Whether nothing ever costs anything."""
-        return self == FREE
+        rates = any(any(msgspec.structs.astuple(each)[1:]) for each in self.rates)
+        return not (rates or self.request or self.hour or self.image)
 
     def rates_for(self, prompt: int) -> Rates:
         """Return the rates for a prompt of this size."""

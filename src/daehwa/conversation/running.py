@@ -23,6 +23,7 @@ from daehwa.conversation.errors import (
 from daehwa.conversation.events import Heartbeat, Numbered, ReplyEnded, UsageReported
 from daehwa.conversation.ids import now_ms
 from daehwa.conversation.messages import Conversation, Message, Part, title_from
+from daehwa.conversation.metering import Meter, Unmetered
 from daehwa.conversation.ports import BegunTurn, ConversationStore, ModelCatalogue, NewTurn
 from daehwa.conversation.reply import deltas_since
 from daehwa.conversation.turn import Turn
@@ -76,11 +77,13 @@ class RunningTurns:
         *,
         runner: str,
         options: RunningOptions | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self._store = store
         self._catalogue = catalogue
         self._runner = runner
         self._options = options or RunningOptions()
+        self._meter = meter or Unmetered()
         self._turns: dict[str, Turn] = {}
         self._starting: dict[str, asyncio.Task[Message]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -125,9 +128,15 @@ class RunningTurns:
         begun = await self._begin(_new_turn(request, resolved.model.id, self._runner))
         if begun.created:
             until = None if request.deadline is None else request.deadline - round(self._options.before_deadline * 1000)
-            self._run(
-                begun, Turn(begun, resolved, self._store, continue_reply=request.continue_reply, until=until), until
+            turn = Turn(
+                begun,
+                resolved,
+                self._store,
+                continue_reply=request.continue_reply,
+                until=until,
+                meter=self._meter,
             )
+            self._run(begun, turn, until)
         return begun.reply
 
     def _check_open(self) -> None:

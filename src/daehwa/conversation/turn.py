@@ -4,6 +4,8 @@ How this works and why. A turn is its own task (`run`), so nobody who follows it
 four phases: it *generates*, *saves* the final reply, has *ended* (followers are told only after the save: told means
 on disk), and may then make a title before it is *closed*. Stopping and interrupting cancel the task in the first phase
 only; from the second on the reply is what it is. Checkpoints are not made here: one ticker makes them for all turns.
+What it costs is reserved at the beginning of the first phase, where the question is stored already and a refusal can
+stand as its reply, and counted beside the save.
 """
 
 import asyncio
@@ -17,7 +19,9 @@ import msgspec
 from daehwa.conversation.errors import DaehwaError, ProviderError, StoreError, TimeIsUp
 from daehwa.conversation.events import Batch, Heartbeat, Numbered, ReplyEnded, TextDelta, TitleMade, UsageReported
 from daehwa.conversation.ids import now_ms
-from daehwa.conversation.messages import Failure, Message, Status
+from daehwa.conversation.messages import Failure, Message, Status, TextPart
+from daehwa.conversation.metering import CallKind, Meter, PaidCall, Unmetered
+from daehwa.conversation.paid_answer import PaidAnswer
 from daehwa.conversation.ports import (
     BegunTurn,
     Checkpoint,
@@ -56,6 +60,7 @@ class Turn:
         *,
         continue_reply: bool,
         until: int | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self.owner = begun.conversation.owner
         self.message = begun.reply
@@ -68,13 +73,15 @@ class Turn:
         self._store = store
         self._continue_reply = continue_reply
         self._until = until
+        self._meter = meter or Unmetered()
+        self._paid = self._paid_answer(self.message.id, "turn")
         self._title: TitleMade | None = None
         self._cancelled_as: Status | None = None
         self._is_late = False
         self._is_generating = False
         self._is_ending = asyncio.Event()
         self._last_pauses = iter(_LAST_SAVE_PAUSES)
-        self._save_limit = asyncio.timeout(None)
+        self._save_limit: asyncio.Timeout | None = None
         self._task: asyncio.Task[None] | None = None
         self._waiters: set[asyncio.Future[bool]] = set()
         self._ended = asyncio.Event()
@@ -90,7 +97,7 @@ class Turn:
         """Make the reply, store it, tell the followers, name the conversation."""
         try:
             self.message = await self._generated()
-            self.message = await self._saved(self.message)
+            self.message, _ = await asyncio.gather(self._saved(self.message), self._paid.settle())
             self._enter("ended")
             self._ended.set()
             await self._make_title()
@@ -225,12 +232,13 @@ class Turn:
             _log.exception("turn %s: the provider failed in a way that it does not announce", self.message.id)
             status, error = self._failed(ProviderError("The model's answer could not be read. Try again."))
         self.phase = "saving"
+        parts = self.reply.parts()
         return msgspec.structs.replace(
             self.message,
-            parts=self.reply.parts(),
+            parts=parts,
             status=status,
             finish=(self.reply.finish or "stop") if status == "complete" else None,
-            usage=self.reply.usage,
+            usage=self._paid.ended(self.reply.usage, parts, error=None if error is None else error.type),
             error=error,
             position=self.reply.position,
             heartbeat=now_ms(),
@@ -252,8 +260,10 @@ class Turn:
             messages=messages,
             continue_last=bool(messages) and messages[-1].role == "assistant",
         )
+        request = await self._paid.opened(request)
         async with _closing(resolved.provider.generate(request)) as batches:
             async for batch in batches:
+                self._paid.note_content()
                 self.reply.apply(batch)
                 self._wake(changed=True)
                 if self.reply.position > REPLY_CHARACTERS:
@@ -270,19 +280,22 @@ class Turn:
         seconds more once the program is to end.
         """
         try:
-            async with self._save_limit:
+            async with asyncio.timeout(None) as self._save_limit:
                 if self._is_ending.is_set():
                     self._limit_saving()
                 if await self._is_saved(message):
                     return message
         except TimeoutError:
             _log.warning("turn %s: the store takes longer than there is time for the final reply", self.message.id)
+        finally:
+            self._save_limit = None
         failure = Failure(type=StoreError.type, message="The answer could not be stored. Copy it before you leave.")
         return msgspec.structs.replace(message, status="failed", error=failure)
 
     def _limit_saving(self) -> None:
-        if self._save_limit.when() is None:
-            self._save_limit.reschedule(asyncio.get_running_loop().time() + _LAST_SAVE_SECONDS)
+        limit = self._save_limit
+        if limit is not None and limit.when() is None:
+            limit.reschedule(asyncio.get_running_loop().time() + _LAST_SAVE_SECONDS)
 
     async def _is_saved(self, message: Message) -> bool:
         """Try to store the reply until it is done or no further attempt is worth it; return whether it is."""
@@ -331,17 +344,39 @@ class Turn:
             _uncancel()
 
     async def _asked_title(self, question: str) -> TitleMade | None:
-        text, usage = "", None
-        request = title_request(self._resolved.upstream_name, question, self.message.text)
-        async with _closing(self._resolved.provider.generate(request)) as batches:
-            async for batch in batches:
-                text += "".join(event.text for event in batch if isinstance(event, TextDelta))
-                usage = next((event.usage for event in batch if isinstance(event, UsageReported)), usage)
+        text, usage, error = "", None, None
+        paid = self._paid_answer(f"{self.message.id}-title", "title")
+        request = await paid.opened(title_request(self._resolved.upstream_name, question, self.message.text))
+        try:
+            async with _closing(self._resolved.provider.generate(request)) as batches:
+                async for batch in batches:
+                    paid.note_content()
+                    text += "".join(event.text for event in batch if isinstance(event, TextDelta))
+                    usage = next((event.usage for event in batch if isinstance(event, UsageReported)), usage)
+        except DaehwaError as fault:
+            error = fault.type
+            raise
+        finally:
+            usage = paid.ended(usage, [TextPart(text)], error=error)
+            await paid.settle()
         title = title_from_answer(text)
         if title is None:
             return None
         kept = await self._store.set_title(self.message.conversation, title, "model", usage)
         return TitleMade(title, usage) if kept else None
+
+    def _paid_answer(self, call: str, kind: CallKind) -> PaidAnswer:
+        return PaidAnswer(
+            self._meter,
+            PaidCall(
+                id=call,
+                kind=kind,
+                user=self.owner,
+                model=self._resolved.model.id,
+                input_tokens=0,
+                conversation=self.message.conversation,
+            ),
+        )
 
 
 def _uncancel() -> None:

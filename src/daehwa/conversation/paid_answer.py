@@ -1,0 +1,54 @@
+"""One answer that the core asks of a model, counted: reserved before it is asked, settled after. Knows no store."""
+
+import time
+from collections.abc import Iterable
+
+import msgspec
+
+from daehwa.conversation.messages import Part, ToolCallPart, Usage
+from daehwa.conversation.metering import Charge, Meter, Outcome, PaidCall, estimated_usage
+from daehwa.conversation.ports import GenerationRequest
+from daehwa.conversation.transcript import estimated_tokens
+
+
+class PaidAnswer:
+    """An answer and its charge. `call` says for whom and for what; its tokens are those of the request."""
+
+    def __init__(self, meter: Meter, call: PaidCall) -> None:
+        self._meter = meter
+        self._call = call
+        self._charge: Charge | None = None
+        self._outcome = Outcome(usage=None)
+        self._asked_at = 0.0
+        self._first_ms: float | None = None
+
+    async def opened(self, request: GenerationRequest) -> GenerationRequest:
+        """Reserve what the answer may cost; return the request as it may be sent. Raises what `Meter.open` raises."""
+        prompt = sum(estimated_tokens(message.text) for message in request.messages)
+        self._call = msgspec.structs.replace(self._call, input_tokens=prompt, output_limit=request.max_output_tokens)
+        self._charge = await self._meter.open(self._call)
+        self._asked_at = time.monotonic()
+        limit = self._charge.output_limit
+        return request if limit is None else msgspec.structs.replace(request, max_output_tokens=limit)
+
+    def note_content(self) -> None:
+        """Remember when the first content came."""
+        if self._first_ms is None:
+            self._first_ms = (time.monotonic() - self._asked_at) * 1000
+
+    def ended(self, usage: Usage | None, parts: Iterable[Part], *, error: str | None = None) -> Usage | None:
+        """Return what the answer has used, with its cost: as the upstream counted it, else as the prompt and what came
+        of the answer let us guess. Nothing where it was not asked, or failed with nothing to show.
+        """
+        if self._charge is None:
+            return usage
+        texts = [part.arguments if isinstance(part, ToolCallPart) else part.text for part in parts]
+        if usage is None and (error is None or any(texts)):
+            usage = estimated_usage(self._call.input_tokens, texts)
+        self._outcome = Outcome(usage=usage, error=error, first_ms=self._first_ms)
+        return self._charge.priced(self._outcome)
+
+    async def settle(self) -> None:
+        """Count it. Never raises."""
+        if self._charge is not None:
+            await self._charge.settle(self._outcome)
