@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from daehwa.settings.function import AwsSurroundings, aws_surroundings, check_home, checked_public_url
+from daehwa.settings.money import PRICES, PRICES_VARIABLE, configured_money
 from daehwa.settings.providers import OPENAI_URL, configured_providers, function_provider
 from daehwa.settings.sign_in import SECTION, configured_sign_in, sign_in_variables
 from daehwa.settings.source import SettingsFile, checked, meant
@@ -79,7 +80,14 @@ def load_settings(
     )
     is_local = settings.home == "local"
     providers = configured_providers(file, env) if is_local else (function_provider(settings, sources["base_url"]),)
-    return LoadedSettings(values=settings, providers=providers, sign_in=sign_in, file=file.path, sources=sources)
+    return LoadedSettings(
+        values=settings,
+        providers=providers,
+        sign_in=sign_in,
+        money=configured_money(settings, sources, file, env),
+        file=file.path,
+        sources=sources,
+    )
 
 
 def load_aws_surroundings(environment: Mapping[str, str] | None = None) -> AwsSurroundings:
@@ -122,11 +130,11 @@ def _given(
 
 
 def _refuse_unknown(file: SettingsFile, env: Mapping[str, str], known: list[str]) -> None:
-    keys = [*known, "providers", SECTION]
+    keys = [*known, "providers", PRICES, SECTION]
     for key in file.values:
         if key not in keys:
             raise SettingsError(f"{file.place(key)}: there is no setting '{key}'.{meant(key, keys)}")
-    variables = [*(PREFIX + name.upper() for name in known), *sign_in_variables(), *_NOT_SETTINGS]
+    variables = [*(PREFIX + name.upper() for name in known), PRICES_VARIABLE, *sign_in_variables(), *_NOT_SETTINGS]
     for variable in env:
         if variable.startswith(PREFIX) and variable not in variables:
             raise SettingsError(

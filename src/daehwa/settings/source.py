@@ -1,6 +1,7 @@
 """Where settings come from: daehwa.toml, environment variables and flags, and how one value of them is checked."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -10,7 +11,7 @@ import msgspec
 from daehwa.settings.values import YES_NO, SettingsError, allowed_values
 
 FILE_NAME = "daehwa.toml"
-_TABLE = re.compile(r"\s*\[\[\s*providers\s*\]\]")
+_TABLE = re.compile(r"\s*\[\[\s*([\w-]+)\s*\]\]")
 _SECTION = re.compile(r"\s*\[\s*([\w-]+)\s*\]")
 _WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
@@ -54,25 +55,28 @@ class SettingsFile:
         except UnicodeDecodeError:
             raise SettingsError(f"The settings file {path} is not UTF-8 text. Save it as UTF-8.") from None
 
-    def place(self, key: str, table: int | str | None = None) -> str:
-        """Say where a key stands: at the top, in the numbered `[[providers]]` table, or in the section of a name."""
-        current: int | str | None = None
-        tables = 0
-        written = re.compile(rf"""\s*["']?{re.escape(key)}["']?\s*[=.]|\s*\[+\s*(providers\.)?{re.escape(key)}\b""")
+    def place(self, key: str, table: int | str | None = None, *, of: str = "providers") -> str:
+        """Say where a key stands: at the top, in the numbered table `[[of]]`, or in the section of a name."""
+        wanted = (of, table) if isinstance(table, int) else table
+        current: tuple[str, int] | str | None = None
+        tables: Counter[str] = Counter()
+        written = re.compile(rf"""\s*["']?{re.escape(key)}["']?\s*[=.]|\s*\[+\s*({of}\.)?{re.escape(key)}\b""")
         for number, line in enumerate(self._lines, 1):
-            if current == table and written.match(line):
+            if current == wanted and written.match(line):
                 return f"{self.path}, line {number}"
-            if _TABLE.match(line):
-                current, tables = tables, tables + 1
+            if (begins := _TABLE.match(line)) is not None:
+                current = (begins[1], tables[begins[1]])
+                tables[begins[1]] += 1
             elif (section := _SECTION.match(line)) is not None:
                 current = section[1]
-            if current == table and written.match(line):
+            if current == wanted and written.match(line):
                 return f"{self.path}, line {number}"
-        return self.table_place(table) if isinstance(table, int) else str(self.path)
+        return self.table_place(table, of=of) if isinstance(table, int) else str(self.path)
 
-    def table_place(self, table: int) -> str:
-        """Say where the numbered `[[providers]]` table begins."""
-        starts = [number for number, line in enumerate(self._lines, 1) if _TABLE.match(line)]
+    def table_place(self, table: int, *, of: str = "providers") -> str:
+        """Say where the numbered table `[[of]]` begins."""
+        begun = ((number, _TABLE.match(line)) for number, line in enumerate(self._lines, 1))
+        starts = [number for number, begins in begun if begins is not None and begins[1] == of]
         return f"{self.path}, line {starts[table]}" if table < len(starts) else str(self.path)
 
 

@@ -177,6 +177,40 @@ class ConfiguredSignIn(msgspec.Struct, frozen=True, kw_only=True):
     logout_url: str | None = None
 
 
+class ConfiguredBudget(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry of `budgets`, its limit in micro-dollars."""
+
+    scope: str
+    period: Literal["day", "month", "total"]
+    limit: int
+
+
+class ConfiguredGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry of `groups`; members are e-mail addresses and @domains in lower case."""
+
+    name: str
+    members: tuple[str, ...]
+
+
+class ConfiguredPrice(msgspec.Struct, frozen=True, kw_only=True):
+    """A `[[prices]]` table: micro-dollars per million tokens, minute and image."""
+
+    model: str
+    input: int = 0
+    output: int = 0
+    cached: int | None = None
+    per_minute: int = 0
+    per_image: int = 0
+
+
+class ConfiguredMoney(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be spent, by whom, and what models cost where the settings say so."""
+
+    budgets: tuple[ConfiguredBudget, ...] = ()
+    groups: tuple[ConfiguredGroup, ...] = ()
+    prices: tuple[ConfiguredPrice, ...] = ()
+
+
 def _data_folder() -> Path:
     import platformdirs  # noqa: PLC0415 - on AWS there is no such folder, and each start pays for imports
 
@@ -238,6 +272,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "the title is the question.",
         ),
     ] = True
+    budgets: Annotated[
+        tuple[str, ...],
+        described(
+            'a list of texts such as "user month 20"',
+            "What may be spent: whose (`all`, `user`, `key`, `user:…`, `group:…`), a `day`, a `month` or in `total`, "
+            "dollars. See Money, below.",
+        ),
+    ] = ()
+    groups: Annotated[
+        tuple[str, ...],
+        described(
+            'a list of texts such as "research ann@example.com @lab.example.com"',
+            "People who share a budget: a name, then e-mail addresses and @domains.",
+        ),
+    ] = ()
     home: Annotated[
         Literal["local", "aws"],
         described('"local" or "aws"', "Where this runs. `daehwa deploy` sets it, and all below, on AWS."),
@@ -259,11 +308,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class LoadedSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings, the providers, sign-in where there is one, and where each setting comes from."""
+    """The settings, the providers, sign-in where there is one, money, and where each setting comes from."""
 
     values: Settings
     providers: tuple[ConfiguredProvider, ...]
     sign_in: ConfiguredSignIn | None = None
+    money: ConfiguredMoney = ConfiguredMoney()
     file: Path | None
     sources: dict[str, str]
 
