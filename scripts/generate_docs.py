@@ -19,6 +19,7 @@ from daehwa.deployment.configuration_file import flag_of
 from daehwa.deployment.costs import PRICES, CostLine, idle_costs, stored_costs, tab_cost, total, turn_costs
 from daehwa.providers.listing import PREFERRED
 from daehwa.settings import PREFIX, ProviderSettings, Settings
+from daehwa.settings.money import PriceSettings
 from daehwa.settings.sign_in import VARIABLES
 from daehwa.settings.values import SignInTable, allowed_values, meta_of
 
@@ -48,6 +49,15 @@ def providers_table() -> str:
         for field in msgspec.structs.fields(ProviderSettings)
     ]
     return _table(("in `[[providers]]`", "default", "allowed", "what it does"), rows)
+
+
+def prices_table() -> str:
+    """Return the settings of a price as a table."""
+    rows = [
+        (f"`{field.name}`", allowed_values(field), _description(field))
+        for field in msgspec.structs.fields(PriceSettings)
+    ]
+    return _table(("in `[[prices]]`", "allowed", "what it does"), rows)
 
 
 def sign_in_table() -> str:
@@ -140,6 +150,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "settings": settings_table,
     "providers": providers_table,
     "sign-in": sign_in_table,
+    "prices": prices_table,
     "preferred-models": preferred_models,
     "commands": commands,
     "deployment-settings": deployment_settings,

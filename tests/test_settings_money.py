@@ -109,8 +109,8 @@ def test_an_id_is_kept_as_it_is_written(tmp_path: Path) -> None:
             "line 4: this price has no model.",
         ),
         (
-            '[[prices]]\nmodel = "a"\nper_image = 1\n[[providers]]\nname = "x"\n[[prices]]\nmodel = 1',
-            "line 7: model is 1, which is not allowed.",
+            '[[prices]]\nmodel = "a"\nper_image = 1\n\n[sign_in]\n\n[[prices]]\nmodel = 1',
+            "line 8: model is 1, which is not allowed.",
         ),
         ('prices = ["a"]', "line 1: write each price as a table that begins with [[prices]]."),
     ],

@@ -30,7 +30,12 @@ ASSUMED_OUTPUT = 4_096
 """How many tokens an answer may have where the request sets no limit and a budget applies."""
 LEAST_OUTPUT = 256
 """As few as that where the budget has no room for more; with less room, the call is refused."""
-ANSWERS_BY_TOKENS = frozenset({"turn", "title", "chat", "completion", "response"})
+ANSWERS = frozenset({"turn", "title", "chat", "completion", "response"})
+"""The kinds of calls whose answer can be limited."""
+IMAGE_OUTPUT = 6_240
+"""How many tokens one image is at most, where it is paid by tokens: gpt-image-1's largest at its highest quality."""
+AUDIO_OUTPUT_PER_SECOND = 5
+"""How many tokens a second of speech is at most, written down: nobody speaks faster than that."""
 PERSON_SECONDS = 60.0
 """How long it is remembered who somebody is: their address decides which groups they are in."""
 PEOPLE = 10_000
@@ -89,10 +94,11 @@ class LedgerMeter:
             raise PriceUnknown(call.model)
         if price.is_free:
             return LedgerCharge(self, call, entry)
-        if call.output_limit is not None or call.kind not in ANSWERS_BY_TOKENS:
-            reserved = await self._reserve(entry, budgets, dearest(call, call.output_limit or 0, price))
-            return LedgerCharge(self, call, reserved)
-        return await self._open_without_limit(call, entry, budgets, price)
+        limit = call.output_limit if call.kind in ANSWERS else _unasked_output(call)
+        if limit is None:
+            return await self._open_without_limit(call, entry, budgets, price)
+        reserved = await self._reserve(entry, budgets, dearest(call, limit, price))
+        return LedgerCharge(self, call, reserved)
 
     async def budgets_of(self, user: User) -> tuple[BudgetState, ...]:
         """Return a person's budgets as they stand now, the whole server's only to an admin. Raise `StoreError`."""
@@ -231,7 +237,10 @@ class LedgerCharge:
         usage = usage or Usage()
         if price is None:
             return msgspec.structs.replace(usage, cost=None)
-        amount = cost(usage, price, kind=self._call.kind, seconds=outcome.seconds, images=outcome.images)
+        seconds, images = outcome.seconds, outcome.images
+        if usage.estimated:  # then nobody counted these either
+            seconds, images = seconds or self._call.seconds, images or self._call.images
+        amount = cost(usage, price, kind=self._call.kind, seconds=seconds, images=images)
         return msgspec.structs.replace(usage, cost=amount)
 
     async def settle(self, outcome: Outcome) -> Usage | None:
@@ -251,6 +260,13 @@ class LedgerCharge:
         )
         await asyncio.wait([self._meter.write(entry)], timeout=SETTLE_SECONDS)
         return usage
+
+
+def _unasked_output(call: PaidCall) -> int:
+    """Return how long an answer can be that cannot be limited: one answer's tokens."""
+    if call.kind == "image":
+        return IMAGE_OUTPUT
+    return ceil(call.seconds * AUDIO_OUTPUT_PER_SECOND) if call.kind == "audio" else 0
 
 
 def _longest(call: PaidCall, price: Price, room: int, *, below: int) -> int | None:

@@ -1,0 +1,45 @@
+"""The meter that both homes build of settings: budgets, groups, and where prices come from."""
+
+from urllib.parse import urlsplit
+
+from daehwa.accounts.budgets import BudgetRule, BudgetRules, Group
+from daehwa.accounts.metering import LedgerMeter
+from daehwa.accounts.ports import AccountStore, LedgerStore
+from daehwa.accounts.price_list import NamedPrice, PricedUpstream, PriceList
+from daehwa.accounts.prices import Price, Rates
+from daehwa.settings import ConfiguredProvider, LoadedSettings
+from daehwa.settings.values import ConfiguredMoney, ConfiguredPrice
+
+_MINUTES_PER_HOUR = 60
+
+
+def build_meter(loaded: LoadedSettings, ledger: LedgerStore, accounts: AccountStore) -> LedgerMeter:
+    """Return the one meter of this process; no price is read yet."""
+    return LedgerMeter(ledger, build_prices(loaded), _rules(loaded.money), accounts=accounts)
+
+
+def build_prices(loaded: LoadedSettings) -> PriceList:
+    """Return the prices of these providers' models; the table is read at first need."""
+    upstreams = {configured.name: _upstream(configured) for configured in loaded.providers}
+    return PriceList(upstreams, [_named(price) for price in loaded.money.prices])
+
+
+def _upstream(configured: ConfiguredProvider) -> PricedUpstream:
+    if configured.settings.kind == "embedded":
+        return PricedUpstream(is_here=True)
+    host = urlsplit(configured.base_url).hostname or ""
+    is_here = host in {"localhost", "::1"} or host.startswith("127.")
+    return PricedUpstream(base_url=configured.base_url, is_here=is_here)
+
+
+def _named(price: ConfiguredPrice) -> NamedPrice:
+    rates = Rates(input=price.input, output=price.output, cached=price.cached)
+    hour = price.per_minute * _MINUTES_PER_HOUR
+    return NamedPrice(model=price.model, price=Price(rates=(rates,), hour=hour, image=price.per_image))
+
+
+def _rules(money: ConfiguredMoney) -> BudgetRules:
+    return BudgetRules(
+        budgets=tuple(BudgetRule(scope=each.scope, kind=each.period, limit=each.limit) for each in money.budgets),
+        groups=tuple(Group(name=group.name, members=group.members) for group in money.groups),
+    )
