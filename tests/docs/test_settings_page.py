@@ -6,8 +6,15 @@ from daehwa.settings import load_settings
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 
 
+def example_with(words: str, language: str = "toml") -> str:
+    """Return the one example of the page that has these words in it."""
+    blocks = re.findall(rf"```{language}\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    (found,) = [block for block in blocks if words in block]
+    return str(found)
+
+
 def test_the_example_of_a_settings_file_is_right(tmp_path: Path) -> None:
-    _, example = re.findall(r"```toml\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    example = example_with("default_model")
     file = tmp_path / "daehwa.toml"
     file.write_text(example, "utf-8")
     (tmp_path / "models").mkdir()
@@ -18,7 +25,7 @@ def test_the_example_of_a_settings_file_is_right(tmp_path: Path) -> None:
 
 
 def test_the_example_of_signing_in_is_right(tmp_path: Path) -> None:
-    example, _ = re.findall(r"```toml\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    example = example_with("[sign_in]")
     file = tmp_path / "daehwa.toml"
     file.write_text(example, "utf-8")
     loaded = load_settings(config=file, environment={"GOOGLE_CLIENT_SECRET": "made-up"})
@@ -27,3 +34,19 @@ def test_the_example_of_signing_in_is_right(tmp_path: Path) -> None:
     assert loaded.sign_in.secret is not None
     assert loaded.sign_in.secret.reveal() == "made-up"
     assert loaded.sign_in.allowed_emails == ("@example.com",)
+
+
+def test_the_example_of_money_is_right_as_a_file_and_as_variables(tmp_path: Path) -> None:
+    file = tmp_path / "daehwa.toml"
+    file.write_text(example_with("budgets ="), "utf-8")
+    loaded = load_settings(config=file, environment={}).money
+    scopes = ["all", "user", "user:ann@example.com", "group:research", "key"]
+    assert [budget.scope for budget in loaded.budgets] == scopes
+    assert (loaded.prices[0].input, loaded.prices[0].output) == (200_000, 600_000)
+    lines = (line.removeprefix("export ") for line in example_with("DAEHWA_BUDGETS", "sh").splitlines())
+    environment = {name: text.strip('"') for name, _, text in (line.partition("=") for line in lines)}
+    file.write_text("", "utf-8")
+    told = load_settings(config=file, environment=environment).money
+    assert told.budgets == tuple(budget for budget in loaded.budgets if budget.scope in {"all", "user", scopes[3]})
+    assert told.groups == loaded.groups
+    assert [price.model for price in told.prices] == ["work/qwen3*", "whisper-9"]
