@@ -1,37 +1,54 @@
 """Ends what is done for a client as soon as the client has left."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
+from types import TracebackType
 
-from daehwa.server.asgi import ClientLeftError, Receive
+from daehwa.server.asgi import ClientLeftError, Receive, Scope
+from daehwa.server.direct import line_of
 
 
-@contextlib.asynccontextmanager
-async def ended_when_left(receive: Receive) -> AsyncIterator[None]:
-    """Cancel what is inside when the client leaves, and raise `ClientLeftError` then. The request's body is read."""
-    asking = asyncio.current_task()
-    if asking is None:
-        raise RuntimeError("A request is answered in a task.")
-    is_over = False
-    watch = asyncio.create_task(_until_left(receive), name="wait for the client to leave")
+class EndedWhenLeft:
+    """Cancels what is inside when the client leaves, and raises `ClientLeftError` then. The request's body is read.
 
-    def end(ended: asyncio.Task[None]) -> None:
-        if not is_over and not ended.cancelled():
-            asking.cancel()
+    Our own protocol says that a client has left; under another server a task waits for that.
+    """
 
-    watch.add_done_callback(end)
-    try:
-        yield
-    except asyncio.CancelledError:
-        if watch.done() and not watch.cancelled() and asking.uncancel() == 0:
+    __slots__ = ("_asking", "_has_left", "_line", "_receive", "_watch")
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self._line = line_of(scope)
+        self._receive = receive
+        self._watch: asyncio.Task[None] | None = None
+        self._asking: asyncio.Task[None] | None = None
+        self._has_left = False
+
+    async def __aenter__(self) -> None:
+        self._asking = asyncio.current_task()
+        if self._line is None:
+            self._watch = asyncio.create_task(self._until_left(), name="wait for the client to leave")
+        elif self._line.holder.is_gone:
+            self._end()
+        else:
+            self._line.holder.listen(self._end)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+        elif self._line is not None:
+            self._line.holder.listen(None)
+        asking, self._asking = self._asking, None
+        # A cancellation that another one asked for as well goes on its way.
+        if self._has_left and asking is not None and asking.uncancel() == 0 and kind is asyncio.CancelledError:
             raise ClientLeftError from None
-        raise
-    finally:
-        is_over = True
-        watch.cancel()
 
+    def _end(self) -> None:
+        if self._asking is not None:
+            self._has_left = True
+            self._asking.cancel()
 
-async def _until_left(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    async def _until_left(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._end()

@@ -16,6 +16,7 @@ from uvicorn.server import Server as UvicornServer
 
 from daehwa.conversation.errors import DaehwaError
 from daehwa.server.asgi import ASGIApp
+from daehwa.server.direct import LINE, Line, LineHolder
 
 KEEP_ALIVE_SECONDS = 75
 GRACEFUL_SECONDS = 3
@@ -71,7 +72,9 @@ def address_of(listener: socket.socket) -> str:
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, with an end to how long a head may be or take, and to how long a silent connection stays."""
+    """uvicorn's protocol, with an end to how long a head may be or take, and to how long a silent connection stays; and
+    with a line beside ASGI for bodies that are streamed.
+    """
 
     _in_head = True
     _head_bytes = 0
@@ -83,6 +86,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # uvicorn's own signature
         """Begin, and give a client that says nothing an end."""
+        self._holder = LineHolder()
         super().connection_made(transport)
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
@@ -103,6 +107,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """End, and the wait for the rest of a head with it."""
         self._end_head_timeout()
         super().connection_lost(exc)
+        self._holder.left()
 
     def on_headers_complete(self) -> None:
         """Note that the head is over."""
@@ -110,6 +115,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._end_head_timeout()
         self._heads += 1
         super().on_headers_complete()
+        if self.cycle is not None:
+            extensions: dict[str, Any] = {LINE: Line(self._holder, self.cycle)}
+            self.cycle.scope["extensions"] = extensions
 
     def on_message_complete(self) -> None:
         """Note that a new head may begin."""

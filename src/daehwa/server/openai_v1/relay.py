@@ -5,8 +5,10 @@ from collections.abc import Awaitable, Callable
 from daehwa.conversation.errors import DaehwaError, ProviderError
 from daehwa.gateway.answers import Answer, StreamedAnswer
 from daehwa.gateway.ports import KeptAnswer
+from daehwa.server.access_log import exchange_of
 from daehwa.server.asgi import Headers, Receive, Response, Scope, Send
-from daehwa.server.leaving import ended_when_left
+from daehwa.server.direct import DirectBody, line_of
+from daehwa.server.leaving import EndedWhenLeft
 from daehwa.server.openai_v1.errors import error_event
 
 _STREAM_HEADERS = [(b"cache-control", b"no-store, no-transform"), (b"x-accel-buffering", b"no")]
@@ -20,30 +22,48 @@ class Relay:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Make the call and send its answer."""
-        async with ended_when_left(receive):
-            answer = await self._make()
+        answer: Answer | None = None
+        try:
+            async with EndedWhenLeft(scope, receive):
+                answer = await self._make()
+                if isinstance(answer, StreamedAnswer):
+                    await _stream(answer, scope, send)
+        finally:
+            # Whoever has read the last event may leave at once: that is no reason to leave the counting undone.
             if isinstance(answer, StreamedAnswer):
-                await _stream(answer, send)
-                return
-        await _whole(answer)(scope, receive, send)
+                await answer.aclose()
+        if isinstance(answer, KeptAnswer):
+            await _whole(answer)(scope, receive, send)
+        else:
+            await send({"type": "http.response.body", "body": b""})
 
 
 def _whole(answer: KeptAnswer) -> Response:
     return Response(answer.status, answer.body, [*_encoded(answer.headers), (b"cache-control", b"no-store")])
 
 
-async def _stream(answer: StreamedAnswer, send: Send) -> None:
+async def _stream(answer: StreamedAnswer, scope: Scope, send: Send) -> None:
     headers = [*_encoded(answer.headers), *_STREAM_HEADERS]
+    line = line_of(scope)
+    body = None if line is None else line.body()
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     try:
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        try:
-            while piece := await answer.read():
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
-        except ProviderError as error:
-            await _say(error, send)
+        await (_sent(answer, send) if body is None else _forwarded(answer, body, scope))
+    except ProviderError as error:
+        await _say(error, send)
+
+
+async def _forwarded(answer: StreamedAnswer, body: DirectBody, scope: Scope) -> None:
+    try:
+        await answer.forward(body)
     finally:
-        await answer.aclose()
-    await send({"type": "http.response.body", "body": b""})
+        body.close()
+        exchange_of(scope).sent += body.sent
+
+
+async def _sent(answer: StreamedAnswer, send: Send) -> None:
+    while piece := await answer.read():
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
 
 
 async def _say(error: DaehwaError, send: Send) -> None:
