@@ -12,10 +12,11 @@ import pytest
 from cli.conftest import Program
 from upstream import Answer, FakeUpstream, stream
 
-from daehwa.cli.serve import is_loopback, is_open_to_all, refuse_unprotected
+from daehwa.cli.serve import is_open_to_all, refuse_unprotected
 from daehwa.cli.terminal import Refusal
 from daehwa.conversation.ids import new_id
 from daehwa.settings import ConfiguredSignIn, Settings
+from daehwa.settings.surroundings import is_loopback
 from daehwa.stores.sqlite import SqliteStore
 
 

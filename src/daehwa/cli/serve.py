@@ -1,7 +1,6 @@
 """`daehwa serve`: says what it does while it does it, serves the page, opens it, ends calmly."""
 
 import asyncio
-import ipaddress
 import os
 import threading
 import webbrowser
@@ -21,6 +20,7 @@ from daehwa.settings import (
     has_display,
     load_settings,
 )
+from daehwa.settings.surroundings import is_loopback
 
 
 def run_server(flags: Mapping[str, object], config: Path | None) -> None:
@@ -83,16 +83,6 @@ def refuse_unprotected(settings: Settings, *, has_sign_in: bool) -> None:
         "in daehwa.toml. Where the network is yours alone, or a proxy in front asks who comes, add "
         "--allow-unprotected, and name the host under which the page is asked for in the setting allowed_hosts."
     )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address is reached from this machine only."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def is_open_to_all(sign_in: ConfiguredSignIn) -> bool:

@@ -72,8 +72,12 @@ class Asked(Protocol):
 
     endpoint: Endpoint
     model: str | None
-    weight: Weight
     is_repeatable: bool
+
+    @property
+    def weight(self) -> Weight:
+        """How much it may cost."""
+        ...
 
     def parts(self) -> tuple[bytes, ...]:
         """Return what makes this request another one than the next, for its fingerprint."""
@@ -85,6 +89,10 @@ class Asked(Protocol):
 
     def request(self, name: str, added: Added) -> WireRequest:
         """Return the request as it is sent to an upstream that knows the model by `name`."""
+        ...
+
+    def close(self) -> None:
+        """Give back what the request holds. More than once is fine."""
         ...
 
 
@@ -103,7 +111,7 @@ class JsonAsked:
         limits = [_optional(fields, name, int) for name in _LIMITS.get(endpoint, ())]
         # Some servers take -1 for "no limit".
         known = [limit for limit in limits if limit is not None and limit >= 0]
-        self.weight = Weight(
+        self._weight = Weight(
             input_tokens=input_tokens(fields), output_limit=min(known) if known else None, choices=self._choices()
         )
 
@@ -112,15 +120,23 @@ class JsonAsked:
         """Return a request of our own making."""
         return cls(endpoint, msgspec.json.encode(fields))
 
+    @property
+    def weight(self) -> Weight:
+        """How much it may cost."""
+        return self._weight
+
     def parts(self) -> tuple[bytes, ...]:
         """Return the body."""
         return (self._body,)
+
+    def close(self) -> None:
+        """Do nothing."""
 
     def added(self, habits: Habits, output_limit: int | None) -> Added:
         """See the protocol."""
         usage = self.is_streamed and self.endpoint in _SAYS_USAGE_IF_ASKED and habits.takes_usage
         usage = usage and not self._asks_usage()
-        if output_limit is None or self.weight.output_limit is not None or self.endpoint not in _LIMITS:
+        if output_limit is None or self._weight.output_limit is not None or self.endpoint not in _LIMITS:
             return Added(usage)
         if self.endpoint == "chat/completions":
             return Added(usage, habits.limit_name, output_limit)

@@ -12,7 +12,7 @@ from functools import partial
 from typing import NamedTuple
 
 from daehwa.accounts.keys import Caller
-from daehwa.conversation.errors import ModelNotFound, ProviderError
+from daehwa.conversation.errors import DaehwaError, ModelNotFound, ProviderError
 from daehwa.conversation.metering import Meter
 from daehwa.conversation.ports import Model
 from daehwa.gateway.answers import STREAM, Answer, Headers, StreamedAnswer, headers_for, whole_body
@@ -105,7 +105,7 @@ class Gateway:
                 tap = UsageTap(strip=opened.added.usage)
                 return StreamedAnswer(answer, tap, counted, headers)
             body = await whole_body(answer) if body is None else body
-        except ProviderError as fault:
+        except DaehwaError as fault:
             await counted.fail(fault.type)
             raise
         except BaseException:  # the caller left, or this server ends

@@ -66,7 +66,7 @@ class Counted:
 
     async def leave(self) -> None:
         """Count a call whose caller left before the answer came: the upstream has read the prompt."""
-        await self._settle(self._estimated(0))
+        await self._settle(self._estimated(0), seconds=self._asked.weight.seconds)
 
     async def end_stream(self, tap: UsageTap, error: str | None = None) -> None:
         """Count a stream as far as it came."""
@@ -78,13 +78,14 @@ class Counted:
     async def end_whole(self, body: bytes) -> None:
         """Count an answer in one piece."""
         said = said_in(body)
-        counted = said.counted
-        usage = None if counted is None else counted.tokens
+        usage = None if said.counted is None else said.counted.tokens
+        seconds = said.seconds
         if usage is None:
-            estimated = self._estimated(len(body) // BYTES_PER_TOKEN_OF_ANSWER)
-            usage = Usage() if said.seconds else estimated
+            # What is paid by the second says so, if it says anything.
+            usage = Usage() if seconds else self._estimated(len(body) // BYTES_PER_TOKEN_OF_ANSWER)
+            seconds = seconds or self._asked.weight.seconds
         images = len(said.data or ()) if self._asked.endpoint == "images/generations" else 0
-        await self._settle(usage, seconds=said.seconds, images=images)
+        await self._settle(usage, seconds=seconds, images=images)
 
     async def _settle(self, usage: Usage, error: str | None = None, *, seconds: float = 0.0, images: int = 0) -> None:
         await self._correct(usage.input + usage.output)

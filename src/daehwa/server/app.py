@@ -184,6 +184,12 @@ def _openai(api: OpenAIV1) -> Iterator[Operation]:
     )
     for path, handler in calls:
         yield Operation("POST", path, handler, errors=(*_CALL, UnsupportedMediaType), is_open=True)
+    uploads: tuple[tuple[str, Handler], ...] = (
+        ("/v1/audio/transcriptions", api.create_transcription),
+        ("/v1/audio/translations", api.create_translation),
+    )
+    for path, handler in uploads:
+        yield Operation("POST", path, handler, errors=_CALL, is_open=True)
     one, errors = "/v1/models/{model}", (ModelNotFound, KeyRefused, StoreError)
     yield Operation("GET", "/v1/models", api.list_models, answers=(ModelList,), errors=errors[1:], is_open=True)
     yield Operation(

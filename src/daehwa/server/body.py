@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import AsyncGenerator
 from typing import TypeVar
 
 import msgspec
@@ -71,6 +72,47 @@ async def _read(request: Request, limit: int) -> bytes:
     if size > limit:
         raise TooMuch(f"The request is too long: at most {limit:,} bytes are accepted.")
     return b"".join(chunks)
+
+
+class BodyPieces:
+    """A body that is handed on as it comes: `done` is set once all of it is here, `length` is what was announced.
+
+    Raise `TooMuch` at once where more is announced than may come.
+    """
+
+    def __init__(self, request: Request, limit: int, seconds: float) -> None:
+        self.done = asyncio.Event()
+        self.length: int | None = None
+        self._request = request
+        self._limit = limit
+        self._until = asyncio.get_running_loop().time() + seconds
+        announced = request.header(b"content-length")
+        if announced is not None and announced.isdecimal():
+            self.length = int(announced)
+            self._check(self.length)
+
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
+        """Yield the body. Raise `TooMuch`, `BodyTooSlow`, `ClientLeftError`."""
+        size, has_more = 0, True
+        while has_more:
+            try:
+                async with asyncio.timeout_at(self._until):
+                    message = await self._request.receive()
+            except TimeoutError:
+                raise BodyTooSlow from None
+            if message["type"] == "http.disconnect":
+                raise ClientLeftError
+            piece, has_more = message.get("body", b""), message.get("more_body", False)
+            size += len(piece)
+            self._check(size)
+            if not has_more:
+                self.done.set()
+            if piece:
+                yield piece
+
+    def _check(self, size: int) -> None:
+        if size > self._limit:
+            raise TooMuch(f"The request is too long: at most {self._limit:,} bytes are accepted.")
 
 
 def _decoded(body: bytes, kind: type[T]) -> T:

@@ -8,14 +8,17 @@ from daehwa.server.direct import line_of
 
 
 class EndedWhenLeft:
-    """Cancels what is inside when the client leaves, and raises `ClientLeftError` then. The request's body is read.
+    """Cancels what is inside when the client leaves, and raises `ClientLeftError` then.
+
+    The request's body has been read, or is so when `after` is set: until then whoever reads it may hear who leaves.
 
     Our own protocol says that a client has left; under another server a task waits for that.
     """
 
-    __slots__ = ("_asking", "_has_left", "_line", "_receive", "_watch")
+    __slots__ = ("_after", "_asking", "_has_left", "_line", "_receive", "_watch")
 
-    def __init__(self, scope: Scope, receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive, *, after: asyncio.Event | None = None) -> None:
+        self._after = after
         self._line = line_of(scope)
         self._receive = receive
         self._watch: asyncio.Task[None] | None = None
@@ -49,6 +52,8 @@ class EndedWhenLeft:
             self._asking.cancel()
 
     async def _until_left(self) -> None:
+        if self._after is not None:
+            await self._after.wait()
         while (await self._receive())["type"] != "http.disconnect":
             pass
         self._end()

@@ -23,3 +23,15 @@ def child_environment(environment: Mapping[str, str] | None = None, /, **added: 
     """Return the environment for a program that we start: ours without the key, and what is added."""
     env = os.environ if environment is None else environment
     return {**{name: text for name, text in env.items() if name != KEY_VARIABLE}, **added}
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is reached from this machine only."""
+    import ipaddress  # noqa: PLC0415 - on AWS each start pays for imports
+
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -287,6 +287,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "People who share a budget: a name, then e-mail addresses and @domains.",
         ),
     ] = ()
+    require_keys: Annotated[
+        bool,
+        described(
+            YES_NO,
+            "Whether programs that ask under `/v1` always need an API key. They need one anyway where people sign in, "
+            "or where the server listens on other addresses than this machine's own.",
+        ),
+    ] = False
+    classic: Annotated[
+        bool | None,
+        described(YES_NO, "Whether the 2023 demo's `POST /chat` is answered. Left out: where nobody has to sign in."),
+    ] = None
+    classic_folder: Annotated[
+        Path | None,
+        described("the path of a folder", "The 2023 demo's page: the folder is served under `/classic/`, read-only."),
+    ] = None
     home: Annotated[
         Literal["local", "aws"],
         described('"local" or "aws"', "Where this runs. `daehwa deploy` sets it, and all below, on AWS."),

@@ -1,5 +1,8 @@
 """OpenAI's endpoints. Each handler checks who calls, reads what is asked, and leaves the rest to the gateway."""
 
+import asyncio
+from functools import partial
+
 import msgspec
 
 from daehwa.accounts.keys import Caller
@@ -8,8 +11,9 @@ from daehwa.gateway.asking import Asked, JsonAsked
 from daehwa.gateway.callers import Callers
 from daehwa.gateway.calls import Gateway
 from daehwa.gateway.ports import Endpoint
+from daehwa.gateway.uploads import UploadAsked
 from daehwa.server.asgi import Request, Response, json_response
-from daehwa.server.body import checked_json_type, read_body
+from daehwa.server.body import BodyPieces, checked_json_type, read_body
 from daehwa.server.openai_v1.relay import Relay
 
 _PASSED_ON = (b"openai-beta", b"x-client-request-id")
@@ -75,6 +79,14 @@ class OpenAIV1:
         """Make images from a text."""
         return await self._relayed(request, "images/generations")
 
+    async def create_transcription(self, request: Request) -> Relay:
+        """Write down what a recording says; the file is handed on while it arrives."""
+        return await self._uploaded(request, "audio/transcriptions")
+
+    async def create_translation(self, request: Request) -> Relay:
+        """Write down in English what a recording says; the file is handed on while it arrives."""
+        return await self._uploaded(request, "audio/translations")
+
     async def list_models(self, request: Request) -> Response:
         """Return the models that the caller may ask, aliases first."""
         models = await self._gateway.models(await self.caller_of(request))
@@ -95,9 +107,18 @@ class OpenAIV1:
         body = await read_body(request, self._limits.json_bytes, self._limits.body_seconds)
         return self._relay(request, caller, JsonAsked(endpoint, body, _passed_on(request)))
 
-    def _relay(self, request: Request, caller: Caller, asked: Asked) -> Relay:
+    async def _uploaded(self, request: Request, endpoint: Endpoint) -> Relay:
+        caller = await self.caller_of(request)
+        limits, key = self._limits, request.header(b"idempotency-key")
+        body = BodyPieces(request, limits.upload_bytes, limits.upload_seconds)
+        kind = request.header(b"content-type") or ""
+        asked = await UploadAsked.read(endpoint, kind, body.pieces(), keep=key is not None, length=body.length)
+        return self._relay(request, caller, asked, body.done)
+
+    def _relay(self, request: Request, caller: Caller, asked: Asked, body: asyncio.Event | None = None) -> Relay:
         key = request.header(b"idempotency-key")
-        return Relay(lambda: self._gateway.ask(caller, asked, idempotency_key=key))
+        make = partial(self._gateway.ask, caller, asked, idempotency_key=key)
+        return Relay(make, body=body, close=asked.close)
 
 
 def bearer_of(request: Request) -> str | None:

@@ -1,5 +1,6 @@
 """Sends an answer of the gateway to its client: whole, or byte by byte as it comes."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from daehwa.conversation.errors import DaehwaError, ProviderError
@@ -15,16 +16,27 @@ _STREAM_HEADERS = [(b"cache-control", b"no-store, no-transform"), (b"x-accel-buf
 
 
 class Relay:
-    """The answer to a call, a plain ASGI application: `make` makes the call, and ends with the client."""
+    """The answer to a call, a plain ASGI application: `make` makes the call, and ends with the client.
 
-    def __init__(self, make: Callable[[], Awaitable[Answer]]) -> None:
+    `body` is there where the request's body is still being read; `close` gives back what the request holds.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], Awaitable[Answer]],
+        *,
+        body: asyncio.Event | None = None,
+        close: Callable[[], None] | None = None,
+    ) -> None:
         self._make = make
+        self._body = body
+        self._close = close
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Make the call and send its answer."""
         answer: Answer | None = None
         try:
-            async with EndedWhenLeft(scope, receive):
+            async with EndedWhenLeft(scope, receive, after=self._body):
                 answer = await self._make()
                 if isinstance(answer, StreamedAnswer):
                     await _stream(answer, scope, send)
@@ -32,6 +44,8 @@ class Relay:
             # Whoever has read the last event may leave at once: that is no reason to leave the counting undone.
             if isinstance(answer, StreamedAnswer):
                 await answer.aclose()
+            if self._close is not None:
+                self._close()
         if isinstance(answer, KeptAnswer):
             await _whole(answer)(scope, receive, send)
         else:

@@ -1,0 +1,201 @@
+"""Recordings go through as they come: fields first or last, never whole in memory, the model's name changed."""
+
+import asyncio
+import tracemalloc
+from collections.abc import AsyncIterator
+from email.message import Message
+from email.parser import BytesParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cores import Core
+from gateway.bed import Bed
+from server.serving import Site, serving
+
+from daehwa.conversation.ports import Model
+from daehwa.gateway.ports import WireRequest
+from daehwa.gateway.scripted import ScriptedAnswer, as_json
+
+FILE = bytes(range(256)) * 100 + b"\r\n--not the boundary\r\n" + "녹음".encode()
+HEAD = 'form-data; name="file"; filename="a b.mp3"'
+
+
+def form(*names: str, model: str = "scripted/parrot", boundary: str = "xYz-1") -> bytes:
+    """A form with its fields in this order."""
+    fields = {
+        "model": b'Content-Disposition: form-data; name="model"\r\n\r\n' + model.encode(),
+        "file": f"Content-Disposition: {HEAD}\r\nContent-Type: audio/mpeg\r\n\r\n".encode() + FILE,
+        "prompt": b'Content-Disposition: form-data; name="prompt"\r\n\r\nA talk',
+        "temperature": b'Content-Disposition: form-data; name="temperature"\r\n\r\n0',
+    }
+    start = f"--{boundary}\r\n".encode()
+    return b"".join(start + fields[name] + b"\r\n" for name in names) + f"--{boundary}--\r\n".encode()
+
+
+def read(request: WireRequest) -> dict[str, bytes]:
+    """The fields of a form as it was sent on, read by another parser."""
+    assert isinstance(request.body, bytes)
+    assert request.length in {None, len(request.body)}
+    head = f"Content-Type: {request.content_type}\r\n\r\n".encode()
+    parts: Any = BytesParser().parsebytes(head + request.body).get_payload()
+    return {str(part.get_param("name", header="content-disposition")): _content(part) for part in parts}
+
+
+def _content(part: "Message[str, str]") -> bytes:
+    content = part.get_payload(decode=True)
+    assert isinstance(content, bytes)
+    return content
+
+
+@pytest.fixture
+def bed() -> Bed:
+    made = Bed()
+    made.models.all[0].script = lambda _request: as_json({"text": "Hi", "usage": {"type": "duration", "seconds": 9}})
+    return made
+
+
+@pytest.fixture
+async def site(bed: Bed, tmp_path: Path) -> AsyncIterator[Site]:
+    async with serving(Core(), tmp_path, programs=bed.programs()) as made:
+        yield made
+
+
+async def sent(site: Site, body: bytes, *, boundary: str = "xYz-1", **headers: str) -> tuple[int, Any]:
+    async def pieces() -> AsyncIterator[bytes]:
+        for start in range(0, len(body), 1000):
+            yield body[start : start + 1000]
+
+    headers = {"content-type": f"multipart/form-data; boundary={boundary}", **headers}
+    async with site.client.post("/v1/audio/transcriptions", data=pieces(), headers=headers) as answer:
+        return answer.status, await answer.json()
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("model", "prompt", "temperature", "file"),
+        ("file", "model", "prompt", "temperature"),
+        ("prompt", "file", "temperature", "model"),
+    ],
+)
+async def test_a_form_goes_through_in_any_order(site: Site, bed: Bed, names: tuple[str, ...]) -> None:
+    status, answer = await sent(site, form(*names))
+    assert (status, answer["text"]) == (200, "Hi")
+    fields = read(bed.models.all[0].requests[0])
+    assert fields == {"model": b"parrot", "prompt": b"A talk", "temperature": b"0", "file": FILE}
+    assert bed.meter.outcomes[0].seconds == 9
+    assert bed.meter.calls[0].seconds > 1
+    assert bed.meter.calls[0].kind == "audio"
+
+
+async def test_the_length_is_announced_where_it_is_known(site: Site, bed: Bed) -> None:
+    await sent(site, form("file", "model"))
+    await sent(site, form("model", "file"))
+    kept, passed = bed.models.all[0].requests
+    assert isinstance(kept.body, bytes)
+    assert kept.length == len(kept.body)
+    assert passed.length is None
+
+
+async def test_audio_without_usage_is_paid_by_its_size(site: Site, bed: Bed) -> None:
+    bed.models.all[0].script = lambda _request: ScriptedAnswer([b"Hi"], 200, {"content-type": "text/plain"})
+    body = form("model", "file")
+    headers = {"content-type": "multipart/form-data; boundary=xYz-1"}
+    async with site.client.post("/v1/audio/transcriptions", data=body, headers=headers) as answer:
+        assert await answer.text() == "Hi"
+        assert answer.headers["content-type"] == "text/plain"
+    outcome = bed.meter.outcomes[0]
+    assert outcome.seconds == pytest.approx(len(FILE) / 8000, rel=0.05)
+    assert outcome.usage is not None
+    assert outcome.usage.estimated
+
+
+async def test_forms_that_are_none_are_refused(site: Site, bed: Bed) -> None:
+    whole = form("model", "file")
+    for body, boundary in [(b"", "xYz-1"), (whole[:-10], "xYz-1"), (b"nonsense", "xYz-1")]:
+        status, answer = await sent(site, body, boundary=boundary)
+        assert (status, answer["error"]["code"]) == (400, "invalid_request")
+    assert not bed.meter.outcomes or all(outcome.usage is None for outcome in bed.meter.outcomes)
+    status, answer = await site.call("POST", "/v1/audio/transcriptions", {"model": "x"})
+    assert (status, answer["error"]["code"]) == (400, "invalid_request")
+    status, answer = await sent(site, form("model", "file", model="nobody"))
+    assert (status, answer["error"]["code"]) == (404, "model_not_found")
+
+
+async def test_a_recording_that_is_too_long_is_refused(site: Site, bed: Bed) -> None:
+    headers = {"content-type": "multipart/form-data; boundary=x", "content-length": "2000001"}
+    answer = await site.raw(
+        b"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        + "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
+        + b"\r\n"
+    )
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b'"code":"too_large"' in answer
+    assert not bed.models.all[0].requests
+
+
+class CountingTarget:
+    """A target that takes a recording in without keeping it."""
+
+    model = Model(id="scripted/parrot", name="parrot", provider="scripted", kind="audio")
+    upstream_name = "parrot"
+
+    def __init__(self) -> None:
+        self.received = 0
+        self.first = asyncio.Event()
+
+    async def send(self, request: WireRequest) -> ScriptedAnswer:
+        assert not isinstance(request.body, bytes)
+        async for piece in request.body:
+            self.received += len(piece)
+            self.first.set()
+        return as_json({"text": "Hi"})
+
+
+@pytest.mark.parametrize("model_first", [True, False])
+async def test_a_recording_is_never_whole_in_memory(tmp_path: Path, *, model_first: bool) -> None:
+    size, target = 1_900_000, CountingTarget()
+    bed = Bed()
+    bed.models.all = (target,)  # type: ignore[assignment] # any target does
+    head = b'--x\r\nContent-Disposition: form-data; name="model"\r\n\r\nparrot\r\n'
+    file_head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
+
+    async def pieces() -> AsyncIterator[bytes]:
+        if model_first:
+            yield head
+        yield file_head
+        for _ in range(size // 10_000):
+            yield bytes(10_000)
+            await asyncio.sleep(0)
+        yield b"\r\n" + (b"" if model_first else head) + b"--x--\r\n"
+
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+    async with serving(Core(), tmp_path, programs=bed.programs()) as site:
+        await site.call("GET", "/v1/models")
+        tracemalloc.start()
+        try:
+            async with site.client.post("/v1/audio/translations", data=pieces(), headers=headers) as answer:
+                assert answer.status == 200
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert target.received > size
+    assert peak < size
+
+
+async def test_a_client_that_leaves_while_it_sends_ends_the_call(tmp_path: Path) -> None:
+    target, bed = CountingTarget(), Bed()
+    bed.models.all = (target,)  # type: ignore[assignment] # any target does
+    async with serving(Core(), tmp_path, programs=bed.programs()) as site:
+        _, writer = await asyncio.open_connection("127.0.0.1", site.port)
+        body = form("model", "file")
+        writer.write(
+            b"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n" % (len(body) + 9999)
+            + b"Content-Type: multipart/form-data; boundary=xYz-1\r\n\r\n"
+            + body[:5000]
+        )
+        async with asyncio.timeout(5):
+            await target.first.wait()
+            writer.close()
+            await bed.meter.settled.wait()
