@@ -15,7 +15,7 @@ from daehwa.server.app import Programs
 from daehwa.server.openai_v1.api import OpenAIV1, WireLimits
 
 OWNER = User(id="me", name="Tester", role="admin")
-LIMITS = WireLimits(json_bytes=1_000_000, upload_bytes=2_000_000, body_seconds=2.0, upload_seconds=5.0)
+LIMITS = WireLimits(json_bytes=1_000_000, upload_bytes=20_000_000, body_seconds=2.0, upload_seconds=5.0)
 
 
 class RememberingMeter:

@@ -124,7 +124,7 @@ async def test_forms_that_are_none_are_refused(site: Site, bed: Bed) -> None:
 
 
 async def test_a_recording_that_is_too_long_is_refused(site: Site, bed: Bed) -> None:
-    headers = {"content-type": "multipart/form-data; boundary=x", "content-length": "2000001"}
+    headers = {"content-type": "multipart/form-data; boundary=x", "content-length": "20000001"}
     answer = await site.raw(
         b"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
         + "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
@@ -155,7 +155,7 @@ class CountingTarget:
 
 @pytest.mark.parametrize("model_first", [True, False])
 async def test_a_recording_is_never_whole_in_memory(tmp_path: Path, *, model_first: bool) -> None:
-    size, target = 1_900_000, CountingTarget()
+    size, target = 12_000_000, CountingTarget()
     bed = Bed()
     bed.models.all = (target,)  # type: ignore[assignment] # any target does
     head = b'--x\r\nContent-Disposition: form-data; name="model"\r\n\r\nparrot\r\n'
@@ -165,8 +165,8 @@ async def test_a_recording_is_never_whole_in_memory(tmp_path: Path, *, model_fir
         if model_first:
             yield head
         yield file_head
-        for _ in range(size // 10_000):
-            yield bytes(10_000)
+        for _ in range(size // 40_000):
+            yield bytes(40_000)
             await asyncio.sleep(0)
         yield b"\r\n" + (b"" if model_first else head) + b"--x--\r\n"
 
@@ -180,8 +180,8 @@ async def test_a_recording_is_never_whole_in_memory(tmp_path: Path, *, model_fir
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
-    assert target.received > size
-    assert peak < size
+    assert target.received > size - 40_000
+    assert peak < size / 3
 
 
 async def test_a_client_that_leaves_while_it_sends_ends_the_call(tmp_path: Path) -> None:
