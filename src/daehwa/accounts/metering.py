@@ -89,9 +89,7 @@ class LedgerMeter:
         )
         if not budgets:
             return LedgerCharge(self, call, entry)
-        price = self.prices.price_of(call.model, now=now)
-        if price is None:
-            raise PriceUnknown(call.model)
+        price = self._highest_price(call, now)
         if price.is_free:
             return LedgerCharge(self, call, entry)
         limit = call.output_limit if call.kind in ANSWERS else _unasked_output(call)
@@ -99,6 +97,16 @@ class LedgerMeter:
             return await self._open_without_limit(call, entry, budgets, price)
         reserved = await self._reserve(entry, budgets, dearest(call, limit, price))
         return LedgerCharge(self, call, reserved)
+
+    def _highest_price(self, call: PaidCall, now: int) -> Price:
+        """Return the price of the model, or of the dearest of those that may answer in its place."""
+        limit = ASSUMED_OUTPUT if call.output_limit is None else call.output_limit
+        prices: list[Price] = []
+        for model in (call.model, *call.others):
+            if (price := self.prices.price_of(model, now=now)) is None:
+                raise PriceUnknown(model)
+            prices.append(price)
+        return max(prices, key=lambda price: dearest(call, limit, price))
 
     async def budgets_of(self, user: User) -> tuple[BudgetState, ...]:
         """Return a person's budgets as they stand now, the whole server's only to an admin. Raise `StoreError`."""

@@ -39,7 +39,13 @@ class Finished(msgspec.Struct, frozen=True):
     reason: FinishReason
 
 
-ProviderEvent = TextDelta | ReasoningDelta | ToolCallDelta | UsageReported | Finished
+class AnsweredBy(msgspec.Struct, frozen=True):
+    """Which model answers, by id, where several could: comes before all else, and is nothing for followers."""
+
+    model: str
+
+
+ProviderEvent = AnsweredBy | TextDelta | ReasoningDelta | ToolCallDelta | UsageReported | Finished
 Batch = Sequence[ProviderEvent]
 """Events that arrived together; a provider yields them in one piece to save work per event."""
 

@@ -15,10 +15,10 @@ BudgetKind = Literal["day", "month", "total"]
 class PaidCall(msgspec.Struct, frozen=True, kw_only=True):
     """A call that is about to be made. The same `id` again is the same call: it is reserved and counted once.
 
-    `model` is `provider/name-at-the-upstream`; `input_tokens` are estimated from the prompt; `output_limit` is the
-    limit that the request itself sets, None where it sets none. `choices` is how many answers are asked for. `seconds`
-    of audio and `images` are those that it will be about, as far as that can be told before. `key_limits` are the key's
-    own, in micro-dollars.
+    `model` is `provider/name-at-the-upstream`, and `others` those that may answer in its place; `input_tokens` are
+    estimated from the prompt; `output_limit` is the limit that the request itself sets, None where it sets none.
+    `choices` is how many answers are asked for. `seconds` of audio and `images` are those that it will be about, as far
+    as that can be told before. `key_limits` are the key's own, in micro-dollars.
     """
 
     id: str
@@ -28,6 +28,7 @@ class PaidCall(msgspec.Struct, frozen=True, kw_only=True):
     input_tokens: int
     output_limit: int | None = None
     choices: int = 1
+    others: tuple[str, ...] = ()
     seconds: float = 0.0
     images: int = 0
     key: str | None = None

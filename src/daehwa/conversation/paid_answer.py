@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from daehwa.conversation.events import AnsweredBy, Batch
 from daehwa.conversation.messages import Part, ToolCallPart, Usage
 from daehwa.conversation.metering import Charge, Meter, Outcome, PaidCall, estimated_usage
 from daehwa.conversation.ports import GenerationRequest
@@ -19,6 +20,7 @@ class PaidAnswer:
         self._call = call
         self._charge: Charge | None = None
         self._outcome = Outcome(usage=None)
+        self._model: str | None = None
         self._asked_at = 0.0
         self._first_ms: float | None = None
 
@@ -31,10 +33,11 @@ class PaidAnswer:
         limit = self._charge.output_limit
         return request if limit is None else msgspec.structs.replace(request, max_output_tokens=limit)
 
-    def note_content(self) -> None:
-        """Remember when the first content came."""
+    def note_content(self, batch: Batch) -> None:
+        """Remember when the first content came, and from which model, where several could answer."""
         if self._first_ms is None:
             self._first_ms = (time.monotonic() - self._asked_at) * 1000
+            self._model = next((event.model for event in batch if isinstance(event, AnsweredBy)), None)
 
     def ended(self, usage: Usage | None, parts: Iterable[Part], *, error: str | None = None) -> Usage | None:
         """Return what the answer has used, with its cost: as the upstream counted it, else as the prompt and what came
@@ -45,7 +48,7 @@ class PaidAnswer:
         texts = [part.arguments if isinstance(part, ToolCallPart) else part.text for part in parts]
         if usage is None and (error is None or any(texts)):
             usage = estimated_usage(self._call.input_tokens, texts)
-        self._outcome = Outcome(usage=usage, error=error, first_ms=self._first_ms)
+        self._outcome = Outcome(usage=usage, model=self._model, error=error, first_ms=self._first_ms)
         return self._charge.priced(self._outcome)
 
     async def settle(self) -> None:

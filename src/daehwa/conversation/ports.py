@@ -81,11 +81,19 @@ class Provider(Protocol):
 
 
 class ResolvedModel(msgspec.Struct, frozen=True):
-    """A provider and the name under which it knows the model."""
+    """A provider and the name under which it knows the model. `targets`: the ids of the models that may answer in place
+    of an alias, first choice first; the one that does is told by `AnsweredBy`.
+    """
 
     provider: Provider
     model: Model
     upstream_name: str
+    targets: tuple[str, ...] = ()
+
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        """The ids of all models that may answer, first choice first."""
+        return self.targets or (self.model.id,)
 
 
 class ModelCatalogue(Protocol):

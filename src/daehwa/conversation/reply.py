@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 
 from daehwa.conversation.events import (
+    AnsweredBy,
     Finished,
     Numbered,
     ProviderEvent,
@@ -127,7 +128,7 @@ class GrowingReply:
                 self.usage = event.usage
             elif isinstance(event, Finished):
                 self.finish = event.reason
-            else:
+            elif not isinstance(event, AnsweredBy):
                 self._grow(event)
 
     def _grow(self, delta: Delta) -> None:

@@ -263,7 +263,7 @@ class Turn:
         request = await self._paid.opened(request)
         async with _closing(resolved.provider.generate(request)) as batches:
             async for batch in batches:
-                self._paid.note_content()
+                self._paid.note_content(batch)
                 self.reply.apply(batch)
                 self._wake(changed=True)
                 if self.reply.position > REPLY_CHARACTERS:
@@ -350,7 +350,7 @@ class Turn:
         try:
             async with _closing(self._resolved.provider.generate(request)) as batches:
                 async for batch in batches:
-                    paid.note_content()
+                    paid.note_content(batch)
                     text += "".join(event.text for event in batch if isinstance(event, TextDelta))
                     usage = next((event.usage for event in batch if isinstance(event, UsageReported)), usage)
         except DaehwaError as fault:
@@ -372,7 +372,8 @@ class Turn:
                 id=call,
                 kind=kind,
                 user=self.owner,
-                model=self._resolved.model.id,
+                model=self._resolved.candidates[0],
+                others=self._resolved.candidates[1:],
                 input_tokens=0,
                 conversation=self.message.conversation,
             ),

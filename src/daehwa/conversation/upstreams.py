@@ -10,6 +10,7 @@ from daehwa.conversation.errors import (
     ProviderAuthError,
     ProviderCutError,
     ProviderMalformedError,
+    ProviderModelError,
     ProviderRateLimitError,
     ProviderStreamError,
     ProviderTimeoutError,
@@ -24,6 +25,7 @@ _NOT_THE_REQUESTS_FAULT = (
     ProviderAuthError,
     ProviderCutError,
     ProviderMalformedError,
+    ProviderModelError,
     ProviderRateLimitError,
     ProviderStreamError,
     ProviderTimeoutError,
@@ -31,7 +33,7 @@ _NOT_THE_REQUESTS_FAULT = (
     ProviderUnreachableError,
 )
 _FAILED = 500
-_STATUSES = frozenset({408, 429})
+_STATUSES = frozenset({404, 408, 409, 425, 429})
 
 
 class UpstreamState(msgspec.Struct, frozen=True, kw_only=True):

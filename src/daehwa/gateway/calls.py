@@ -15,11 +15,11 @@ from daehwa.accounts.keys import Caller
 from daehwa.conversation.errors import DaehwaError, ModelNotFound, ProviderError
 from daehwa.conversation.metering import Meter
 from daehwa.conversation.ports import Model
+from daehwa.conversation.upstreams import may_ask_another
 from daehwa.gateway.answers import STREAM, Answer, Headers, StreamedAnswer, headers_for, whole_body
 from daehwa.gateway.asking import Added, Asked, Habits
 from daehwa.gateway.callers import may_ask, refused_model
 from daehwa.gateway.counting import Counted, paid_call
-from daehwa.gateway.falling_over import falls_over
 from daehwa.gateway.idempotency import OnceOnly
 from daehwa.gateway.ports import KeptAnswer, WireAnswer, WireModels, WireTarget
 from daehwa.gateway.rates import Rates, Taken, rate_headers
@@ -77,10 +77,10 @@ class Gateway:
             try:
                 answer = await self._asked(caller, asked, target, taken, own)
             except ProviderError as fault:
-                if not falls_over(fault):
+                if not may_ask_another(fault):
                     raise
             else:
-                if answer.status < _FIRST_ERROR or not falls_over(answer.status):
+                if answer.status < _FIRST_ERROR or not may_ask_another(answer.status):
                     return answer
         return await self._asked(caller, asked, targets[-1], taken, own)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from daehwa.conversation.errors import DaehwaError, KeyNotSet, ModelNotFound, ModelNotInstalled, ProviderError
 from daehwa.conversation.ports import Model, ModelKind, Provider, ResolvedModel
 from daehwa.providers.known import OFFERED, HasUpstream, KnownModels, SpeaksWire
+from daehwa.providers.routes import ModelRoute, RoutedProvider
 
 if TYPE_CHECKING:
     from daehwa.conversation.upstreams import UpstreamState
@@ -36,7 +37,7 @@ class Catalogue:
     """Fulfils `ModelCatalogue` and `WireModels`. Providers come in the order of preference; a trial model is the
     default only where there is nothing else. `default` is the configured model, by id or by bare name. `in_background`
     False: an old listing is waited for too, and nothing is fetched once its caller has an answer, for a process that
-    may stand still then. Closing the catalogue closes its providers.
+    may stand still then. `routes` are the aliases. Closing the catalogue closes its providers.
     """
 
     def __init__(
@@ -47,7 +48,10 @@ class Catalogue:
         lifetime: float = LIFETIME,
         first_wait: float = FIRST_WAIT,
         in_background: bool = True,
+        routes: Sequence[ModelRoute] = (),
     ) -> None:
+        self._lost_routes: dict[str, ProviderError] = {}
+        self._routes = {route.name: route for route in routes}
         self._listings = [
             KnownModels(provider, lifetime, first_wait, in_background=in_background) for provider in providers
         ]
@@ -62,9 +66,10 @@ class Catalogue:
         return [model for model in await self.listed() if model.kind in OFFERED]
 
     async def listed(self) -> Sequence[Model]:
-        """Return every model of every kind."""
+        """Return every model of every kind, aliases first."""
         lists = await asyncio.gather(*(listing.current() for listing in self._listings))
-        return [model for models in lists for model in models or ()]
+        aliases = [found.model for name in self._routes if (found := await self._find(name)) is not None]
+        return [*aliases, *(model for models in lists for model in models or ())]
 
     async def targets(self, model: str | None, endpoint: "Endpoint") -> "Sequence[WireTarget]":
         """Return who can answer in OpenAI's own dialect; see `WireModels`."""
@@ -73,9 +78,15 @@ class Catalogue:
             raise self._nothing() if model is None else await self._not_found(model)
         if (fault := self._missing_key(found)) is not None:
             raise fault
-        if not isinstance(found.provider, SpeaksWire):
+        asked = found.provider.targets if isinstance(found.provider, RoutedProvider) else (found,)
+        targets = [
+            one.provider.wire_target(one.model, one.upstream_name)
+            for one in asked
+            if isinstance(one.provider, SpeaksWire)
+        ]
+        if not targets:
             raise ModelNotFound(f"“{found.model.id}” cannot be asked in this way. Choose another model.", param="model")
-        return [found.provider.wire_target(found.model, found.upstream_name)]
+        return targets
 
     def upstreams(self) -> tuple["UpstreamState", ...]:
         """Return how each upstream fares: its circuit, and the calls under way."""
@@ -102,12 +113,16 @@ class Catalogue:
 
     def _missing_key(self, found: ResolvedModel) -> KeyNotSet | None:
         """Return the fault of a model that is known not to answer, since its provider has no key."""
+        if isinstance(found.provider, RoutedProvider):
+            faults = [self._missing_key(target) for target in found.provider.targets]
+            return faults[0] if all(faults) else None
         fault = next(listing.fault for listing in self._listings if listing.provider is found.provider)
         return fault if isinstance(fault, KeyNotSet) else None
 
     def problems(self) -> dict[str, ProviderError]:
         """Return, by provider, why its models could not be listed when it was last asked, or why none can answer."""
-        return {listing.provider.name: listing.fault for listing in self._listings if listing.fault is not None}
+        faults = {listing.provider.name: listing.fault for listing in self._listings if listing.fault is not None}
+        return {**faults, **self._lost_routes}
 
     async def aclose(self) -> None:
         """Stop asking, and close the providers."""
@@ -138,6 +153,28 @@ class Catalogue:
         return await self._find(ids[0]) if ids else None
 
     async def _find(self, model: str) -> ResolvedModel | None:
+        route = self._routes.get(model)
+        return await (self._find_one(model) if route is None else self._find_route(route))
+
+    async def _find_route(self, route: ModelRoute) -> ResolvedModel | None:
+        """Return an alias with those of its targets that are there; last those that are known not to answer now."""
+        found = [target for name in route.in_order() if (target := await self._find_one(name)) is not None]
+        if not found:
+            self._lost_routes[route.name] = route.nobody()
+            return None
+        self._lost_routes.pop(route.name, None)
+        found.sort(key=self._cannot_answer_now)
+        model = route.model([target.model for target in found])
+        candidates = tuple(target.model.id for target in found)
+        return ResolvedModel(RoutedProvider(model, found), model, route.name, candidates)
+
+    def _cannot_answer_now(self, found: ResolvedModel) -> bool:
+        if self._missing_key(found) is not None or found.model.state == "unavailable":
+            return True
+        provider = found.provider
+        return isinstance(provider, HasUpstream) and provider.upstream_state().again is not None
+
+    async def _find_one(self, model: str) -> ResolvedModel | None:
         provider, _, name = model.partition("/")
         is_refused = False
         for listing in self._listings:

@@ -56,6 +56,7 @@ class _Choice(msgspec.Struct, gc=False):
     index: int = 0
     delta: _Delta | None = None
     message: _Delta | None = None
+    text: str | None = None
     finish_reason: str | None = None
 
 
@@ -118,12 +119,26 @@ def _chunk(data: bytes) -> _Chunk:
 
 
 class ChunkReader:
-    """Reads the chunks of one reply. After a fault it holds it in `fault`: the events before it still count."""
+    """Reads the chunks of one reply. After a fault it holds it in `fault`: the events before it still count. `trim`:
+    letters that are left out before the first other one.
+    """
 
-    __slots__ = ("_faults", "_reasoning", "_texts", "_tool_ids", "_usage", "fault", "finish", "is_done", "seen")
+    __slots__ = (
+        "_faults",
+        "_reasoning",
+        "_texts",
+        "_tool_ids",
+        "_trim",
+        "_usage",
+        "fault",
+        "finish",
+        "is_done",
+        "seen",
+    )
 
-    def __init__(self, faults: Faults) -> None:
+    def __init__(self, faults: Faults, *, trim: str = "") -> None:
         self._faults = faults
+        self._trim = trim
         self._texts: list[str] = []
         self._reasoning = False
         self._tool_ids: dict[int, str] = {}
@@ -170,6 +185,8 @@ class ChunkReader:
             delta = choice.delta or choice.message
             if delta is not None:
                 self._take_delta(delta, events)
+            elif choice.text:
+                self._add(choice.text, events, reasoning=False)
             if choice.finish_reason and self.finish is None:
                 self._take_finish(choice.finish_reason, events)
 
@@ -212,5 +229,7 @@ class ChunkReader:
         if self._texts:
             text = "".join(self._texts)
             self._texts.clear()
+            if self._trim and (text := text.lstrip(self._trim)):
+                self._trim = ""
             if text:
                 events.append(ReasoningDelta(text) if self._reasoning else TextDelta(text))

@@ -11,13 +11,14 @@ import sys
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from daehwa.conversation.errors import ModelNotInstalled, ProviderError, ProviderUnavailableError
 from daehwa.conversation.events import Batch
 from daehwa.conversation.ports import GenerationRequest, Model
+from daehwa.conversation.upstreams import UpstreamState
 from daehwa.providers.embedded_child import Order, Report
 from daehwa.providers.embedded_files import (
     MODEL_CONTEXT,
@@ -27,9 +28,13 @@ from daehwa.providers.embedded_files import (
     embedded_available,
     packaged_gguf,
 )
+from daehwa.providers.gate import Gate
 from daehwa.providers.openai_wire import OpenAIWireProvider
 from daehwa.providers.pacing import Beat
 from daehwa.providers.upstream import Upstream
+
+if TYPE_CHECKING:
+    from daehwa.gateway.ports import WireAnswer, WireRequest
 
 PARALLEL = 2
 """Replies at a time; further ones wait in llama.cpp's queue."""
@@ -69,6 +74,7 @@ class EmbeddedProvider:
         self._titles = titles
         self._beat = beat or Beat()
         self._memory = CheckMemory(data_folder)
+        self._gate = Gate(name)
         self._state: Literal["ready", "loading", "unavailable"] = "loading"
         self.fault: ProviderError | None = None
         """Why it cannot answer."""
@@ -128,6 +134,21 @@ class EmbeddedProvider:
         finally:
             await batches.aclose()
         self._starts = 0
+
+    def wire_target(self, model: Model, upstream_name: str) -> "EmbeddedTarget":
+        """Return what sends requests for the model, as bytes."""
+        return EmbeddedTarget(self, model, upstream_name)
+
+    async def send(self, request: "WireRequest") -> "WireAnswer":
+        """Wait until the model is loaded, then send a request to its server. Raise `ProviderError`."""
+        wire = await self._wire()
+        answer = await wire.send(request, self.model_name)
+        self._starts = 0
+        return answer
+
+    def upstream_state(self) -> UpstreamState:
+        """Return how the child's server fares, since it was started last."""
+        return self._gate.state()
 
     async def aclose(self) -> None:
         """End the child."""
@@ -197,6 +218,7 @@ class EmbeddedProvider:
             beat=self._beat,
         )
         child.wire = wire
+        self._gate = wire.gate
         await wire.warm_up()
         self._state = "ready"
         return wire
@@ -219,6 +241,19 @@ class EmbeddedProvider:
     def _ended(self) -> None:
         self._give_up("The embedded model's process has ended. The next question starts it again.")
         self.starts_again = True
+
+
+class EmbeddedTarget:
+    """The model, as what can be asked in OpenAI's own dialect. Fulfils `WireTarget`."""
+
+    def __init__(self, provider: EmbeddedProvider, model: Model, upstream_name: str) -> None:
+        self.model = model
+        self.upstream_name = upstream_name
+        self._provider = provider
+
+    async def send(self, request: "WireRequest") -> "WireAnswer":
+        """Send a request; see the protocol."""
+        return await self._provider.send(request)
 
 
 class _Child:

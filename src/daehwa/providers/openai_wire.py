@@ -1,31 +1,30 @@
 """Any upstream that speaks OpenAI's wire: chat completions streamed, models listed, faults named, tries bounded."""
 
 import asyncio
-import random
 from collections.abc import AsyncGenerator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from daehwa.conversation.events import Batch, ProviderEvent
+from daehwa.conversation.events import Batch
 from daehwa.conversation.ports import GenerationRequest, Model
 from daehwa.conversation.upstreams import UpstreamState
-from daehwa.providers.chunks import DONE, ChunkReader
 from daehwa.providers.gate import Gate
 from daehwa.providers.listing import listed_models, named_models
 from daehwa.providers.pacing import Beat
-from daehwa.providers.sse import EventDecoder, EventTooLong
+from daehwa.providers.questions import Questions
+from daehwa.providers.streamed_reply import StreamedReply
+from daehwa.providers.tries import Tries
 from daehwa.providers.upstream import Upstream
 from daehwa.providers.upstream_faults import Faults, UpstreamFault, said_in
 
 if TYPE_CHECKING:
+    from daehwa.gateway.ports import WireAnswer, WireRequest
     from daehwa.providers.upstream_client import UpstreamClient, UpstreamStream
     from daehwa.providers.wire import UpstreamTarget, WireSender
 
 _OK = 200
 _REFUSALS = frozenset({400, 422})
-_OLD_LIMIT = "max_tokens"
-_NEW_LIMIT = "max_completion_tokens"
 
 
 class OpenAIWireProvider:
@@ -37,14 +36,12 @@ class OpenAIWireProvider:
         self.continues_replies = upstream.continues_replies
         self._upstream = upstream
         self._faults = Faults(upstream)
+        self._questions = Questions(upstream)
         self.gate = Gate(upstream.name, max_concurrent=upstream.max_concurrent)
         self._beat = beat or Beat()
         self._client: UpstreamClient | None = None
         self._sender: WireSender | None = None
         self._is_closed = False
-        self._asks_usage = True
-        # OpenAI's newer models refuse the old name, most other upstreams know no other.
-        self._limit_names: dict[str, str] = {}
 
     async def warm_up(self) -> None:
         """Import the HTTP client off the event loop, so that the first turn does not wait for it."""
@@ -59,14 +56,14 @@ class OpenAIWireProvider:
             return await self.listed()
         if self._upstream.late_key is not None:
             await self._upstream.late_key.read()
-        return named_models(self._upstream)
+        return self._questions.note(named_models(self._upstream))
 
     async def listed(self) -> Sequence[Model]:
         """Return the models that the upstream lists, whatever the settings name."""
         upstream = self._upstream
         try:
             async with asyncio.timeout(upstream.patience.listing):
-                return listed_models(upstream, await self._listing())
+                return self._questions.note(listed_models(upstream, await self._listing()))
         except TimeoutError:
             raise self._faults.silent(upstream.patience.listing).error from None
         except UpstreamFault as fault:
@@ -88,25 +85,38 @@ class OpenAIWireProvider:
 
     def wire_target(self, model: Model, upstream_name: str) -> "UpstreamTarget":
         """Return what sends requests for a model, as bytes."""
+        return self._wire_sender().target(model, upstream_name)
+
+    async def send(self, request: "WireRequest", model: str) -> "WireAnswer":
+        """Send a request for a model by its name at the upstream; see `WireTarget`."""
+        return await self._wire_sender().send(request, model)
+
+    def _wire_sender(self) -> "WireSender":
         if self._sender is None:
             from daehwa.providers.wire import WireSender  # noqa: PLC0415 - no start needs it
 
             self._sender = WireSender(self._upstream, self._faults, self.gate, self._connected)
-        return self._sender.target(model, upstream_name)
+        return self._sender
 
     def upstream_state(self) -> UpstreamState:
         """Return how the upstream fares."""
         return self.gate.state()
 
-    async def generate(self, request: GenerationRequest) -> AsyncGenerator[Batch, None]:
+    def generate(self, request: GenerationRequest) -> AsyncGenerator[Batch, None]:
         """Yield the reply's events; see the protocol."""
-        tries = _Tries(self._upstream)
+        return self._generated(request, Tries(self._upstream))
+
+    def generate_once(self, request: GenerationRequest) -> AsyncGenerator[Batch, None]:
+        """Yield the reply's events, trying no second time: for one who would rather ask somebody else."""
+        return self._generated(request, Tries(self._upstream, most=1))
+
+    async def _generated(self, request: GenerationRequest, tries: Tries) -> AsyncGenerator[Batch, None]:
         while True:
             has_begun = False
-            reply: _StreamedReply | None = None
+            reply: StreamedReply | None = None
             passage = await self.gate.enter()
             try:
-                reply = _StreamedReply(await self._open(request), self._faults)
+                reply = StreamedReply(await self._open(request), self._faults, trim=self._questions.trim(request))
                 while batch := await reply.batch():
                     if not has_begun:
                         has_begun = True
@@ -140,10 +150,11 @@ class OpenAIWireProvider:
         return self._client
 
     async def _open(self, request: GenerationRequest) -> "UpstreamStream":
+        questions = self._questions
         # Three rounds at most: one again for an upstream without usage, one for the other name of the output limit.
         while True:
-            asked = self._body(request)
-            stream = await self._connected().post("chat/completions", asked)
+            asked = questions.body(request)
+            stream = await self._connected().post(questions.path(request.model), asked)
             if stream.status == _OK:
                 return stream
             try:
@@ -152,36 +163,9 @@ class OpenAIWireProvider:
                 stream.close()
             is_refused = stream.status in _REFUSALS
             # Another turn may have learned meanwhile what this refusal says: then it is asked anew as well.
-            if not (is_refused and (self._body(request) != asked or self._adapts_to(said_in(body).message, request))):
+            is_learned = is_refused and questions.body(request) != asked
+            if not (is_learned or (is_refused and questions.adapt_to(said_in(body).message, request))):
                 raise self._faults.answered(stream.status, stream.headers, body, request.model)
-
-    def _body(self, request: GenerationRequest) -> bytes:
-        body: dict[str, Any] = {
-            "model": request.model,
-            "messages": [{"role": message.role, "content": message.text} for message in request.messages],
-            "stream": True,
-            **self._upstream.extra_body,
-        }
-        if self._asks_usage:
-            body["stream_options"] = {"include_usage": True}
-        if request.max_output_tokens is not None:
-            body[self._limit_name(request.model)] = request.max_output_tokens
-        return msgspec.json.encode(body)
-
-    def _limit_name(self, model: str) -> str:
-        official = self._upstream.host in {"api.openai.com", "eu.api.openai.com", "us.api.openai.com"}
-        return self._limit_names.get(model, _NEW_LIMIT if official else _OLD_LIMIT)
-
-    def _adapts_to(self, refusal: str, request: GenerationRequest) -> bool:
-        """Return whether the request will be another one now that the upstream named what it does not know."""
-        if self._asks_usage and ("stream_options" in refusal or "include_usage" in refusal):
-            self._asks_usage = False
-            return True
-        name = self._limit_name(request.model)
-        if request.max_output_tokens is None or name not in refusal or request.model in self._limit_names:
-            return False
-        self._limit_names[request.model] = _OLD_LIMIT if name == _NEW_LIMIT else _NEW_LIMIT
-        return True
 
 
 def _import_client() -> "type[UpstreamClient]":
@@ -189,98 +173,3 @@ def _import_client() -> "type[UpstreamClient]":
     from daehwa.providers.upstream_client import UpstreamClient  # noqa: PLC0415 - as the line above says
 
     return UpstreamClient
-
-
-class _Tries:
-    """Counts the tries of one call and says how long to wait before the next: exponential, with full jitter."""
-
-    def __init__(self, upstream: Upstream) -> None:
-        self._patience = upstream.patience
-        self._began = asyncio.get_running_loop().time()
-        self._failed = 0
-
-    def wait_after(self, fault: UpstreamFault) -> float | None:
-        """Return the seconds to wait before another try, None when there shall be none."""
-        patience = self._patience
-        self._failed += 1
-        spent = asyncio.get_running_loop().time() - self._began
-        asked = fault.error.retry_after or 0.0
-        if not fault.again or self._failed >= patience.tries or asked > patience.retry_wait:
-            return None
-        longest = min(patience.retry_wait, patience.retry_base * 2 ** (self._failed - 1))
-        wait = asked + random.uniform(0, longest)  # noqa: S311 - jitter is no secret
-        return wait if spent + wait <= patience.retry_for else None
-
-
-class _StreamedReply:
-    """Reads one answer batch by batch. The text that came before a fault is handed out before the fault is raised."""
-
-    def __init__(self, stream: "UpstreamStream", faults: Faults) -> None:
-        self._stream = stream
-        self._faults = faults
-        self._decoder = EventDecoder()
-        self._chunks = ChunkReader(faults)
-        self._has_content = False
-        self._fault: UpstreamFault | None = None
-        self._received = 0
-
-    async def batch(self) -> list[ProviderEvent]:
-        """Return the next events, none at the end. Raise `UpstreamFault`."""
-        if not self._received:
-            kind = self._stream.headers.get("content-type", "")
-            if kind.startswith("application/json"):
-                return await self._whole()
-            if kind.startswith("text/html"):
-                raise self._faults.malformed("a web page")
-        try:
-            while not self._chunks.is_done:
-                if self._fault is not None:
-                    raise self._fault
-                piece = await (self._stream.gather() if self._has_content else self._stream.read())
-                if not piece:
-                    return self._at_end()
-                self._received += len(piece)
-                if events := self._events(piece):
-                    return events
-        except UpstreamFault:
-            if self._chunks.finish is None:
-                raise
-        return []  # the end, or what follows the end that the model had come to and is of no account
-
-    def _events(self, piece: bytes) -> list[ProviderEvent]:
-        try:
-            data = self._decoder.feed(piece)
-        except EventTooLong as fault:
-            self._fault = self._faults.malformed(str(fault))
-            return []
-        events = self._chunks.read(data)
-        self._fault = self._chunks.fault
-        if self._chunks.is_done:
-            self._stream.finish()
-        elif events:
-            self._has_content = True
-            self._stream.hold()
-        return events
-
-    def _at_end(self) -> list[ProviderEvent]:
-        if self._chunks.finish is not None or self._decoder.rest() == DONE:
-            return []
-        if self._received and not self._chunks.seen and not self._decoder.rest():
-            raise self._faults.malformed("something that is not an event stream")
-        raise self._faults.cut()
-
-    async def _whole(self) -> list[ProviderEvent]:
-        # An upstream that does not stream, or an error with status 200: one body, read as one chunk.
-        body = await self._stream.body()
-        self._received = len(body) or 1
-        events = self._chunks.read([body])
-        if self._chunks.fault is not None:
-            raise self._chunks.fault
-        if not events:
-            raise self._faults.malformed("an answer without content")
-        self._chunks.is_done = True
-        return events
-
-    def close(self) -> None:
-        """End the upstream call, unless it has ended by itself."""
-        self._stream.close()

@@ -1,0 +1,87 @@
+"""What an upstream is asked for a reply: the path and the body of a request, fit for what the upstream knows."""
+
+from typing import Any
+
+import msgspec
+
+from daehwa.conversation.ports import GenerationRequest, Model
+from daehwa.providers.listing import known_context_window, upstream_kind
+from daehwa.providers.upstream import Upstream
+
+_OLD_LIMIT = "max_tokens"
+_NEW_LIMIT = "max_completion_tokens"
+_OFFICIAL = frozenset({"api.openai.com", "eu.api.openai.com", "us.api.openai.com"})
+
+
+class Questions:
+    """Words the requests to one upstream, and learns what it does not know."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
+        self._asks_usage = True
+        # OpenAI's newer models refuse the old name, most other upstreams know no other.
+        self._limit_names: dict[str, str] = {}
+        self._known: dict[str, Model] = {}
+
+    def note(self, models: list[Model]) -> list[Model]:
+        """Remember what is known of the upstream's models, and return them."""
+        self._known |= {model.id.removeprefix(f"{self._upstream.name}/"): model for model in models}
+        return models
+
+    def is_prompt(self, model: str) -> bool:
+        """Return whether a model goes on with a prompt, rather than answering messages."""
+        known = self._known.get(model)
+        return (upstream_kind(self._upstream, model) if known is None else known.kind) == "completion"
+
+    def path(self, model: str) -> str:
+        """Return the endpoint that a model answers at."""
+        return "completions" if self.is_prompt(model) else "chat/completions"
+
+    def trim(self, request: GenerationRequest) -> str:
+        """Return the letters that are left out at the beginning of the answer to a request."""
+        if not self.is_prompt(request.model):
+            return ""
+        from daehwa.providers.prompts import trim_of  # noqa: PLC0415 - few have such models
+
+        return trim_of(request.messages)
+
+    def body(self, request: GenerationRequest) -> bytes:
+        """Return the body of a request."""
+        is_prompt = self.is_prompt(request.model)
+        body: dict[str, Any] = {"model": request.model}
+        if is_prompt:
+            body |= self._prompt(request)
+        else:
+            body["messages"] = [{"role": message.role, "content": message.text} for message in request.messages]
+        body |= {"stream": True, **self._upstream.extra_body}
+        if self._asks_usage:
+            body["stream_options"] = {"include_usage": True}
+        if request.max_output_tokens is not None and not is_prompt:
+            body[self._limit_name(request.model)] = request.max_output_tokens
+        return msgspec.json.encode(body)
+
+    def _prompt(self, request: GenerationRequest) -> dict[str, Any]:
+        from daehwa.providers.prompts import STOPS, output_limit, prompt_of  # noqa: PLC0415 - as above
+
+        prompt = prompt_of(request.messages)
+        known = self._known.get(request.model)
+        window = known_context_window(request.model) if known is None else known.context_window
+        room = output_limit(prompt, window or self._upstream.context_window)
+        limit = room if request.max_output_tokens is None else min(room, request.max_output_tokens)
+        return {"prompt": prompt, "stop": list(STOPS), _OLD_LIMIT: limit}
+
+    def _limit_name(self, model: str) -> str:
+        return self._limit_names.get(model, _NEW_LIMIT if self._upstream.host in _OFFICIAL else _OLD_LIMIT)
+
+    def adapt_to(self, refusal: str, request: GenerationRequest) -> bool:
+        """Return whether the request will be another one now that the upstream named what it does not know."""
+        if self._asks_usage and ("stream_options" in refusal or "include_usage" in refusal):
+            self._asks_usage = False
+            return True
+        name = self._limit_name(request.model)
+        if request.max_output_tokens is None or name not in refusal or request.model in self._limit_names:
+            return False
+        if self.is_prompt(request.model):
+            return False
+        self._limit_names[request.model] = _OLD_LIMIT if name == _NEW_LIMIT else _NEW_LIMIT
+        return True

@@ -1,0 +1,117 @@
+"""Aliases: one name for a model at several upstreams, and who is asked in which order where one cannot answer."""
+
+import random
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from typing import Protocol, runtime_checkable
+
+import msgspec
+
+from daehwa.conversation.errors import ProviderError, ProviderModelError
+from daehwa.conversation.events import AnsweredBy, Batch
+from daehwa.conversation.ports import GenerationRequest, Model, ResolvedModel
+from daehwa.conversation.upstreams import may_ask_another
+
+ROUTES = "routes"
+"""What the models of aliases give as their provider."""
+
+Chance = Callable[[], float]
+
+
+@runtime_checkable
+class TriesOnce(Protocol):
+    """A provider that can be asked not to try a second time by itself."""
+
+    def generate_once(self, request: GenerationRequest) -> AsyncIterator[Batch]:
+        """Yield a reply's events as `generate` does, without a second try."""
+        ...
+
+
+class RouteTarget(msgspec.Struct, frozen=True):
+    """A model that may answer for an alias, by id or bare name; `weight` None: asked in the order of the list."""
+
+    model: str
+    weight: float | None = None
+
+
+class ModelRoute(msgspec.Struct, frozen=True):
+    """An alias and who answers for it."""
+
+    name: str
+    targets: tuple[RouteTarget, ...]
+
+    def in_order(self, chance: Chance = random.random) -> list[str]:
+        """Return the targets' names in the order in which they are asked this time: as they stand, or, where there are
+        weights, drawn by them. Weight 0: only where no other can answer.
+        """
+        if all(target.weight is None for target in self.targets):
+            return [target.model for target in self.targets]
+        # Efraimidis and Spirakis: the largest of u ** (1 / weight) is a fair draw, and so is each next one.
+        drawn = {target: _drawn(target, chance) for target in self.targets}
+        return [target.model for target in sorted(self.targets, key=lambda target: -drawn[target])]
+
+    def model(self, targets: Sequence[Model]) -> Model:
+        """Return the alias as a model: it can do what all of its targets can."""
+        windows = [target.context_window for target in targets if target.context_window is not None]
+        states = {target.state for target in targets}
+        best = next((state for state in ("ready", "loading") if state in states), "unavailable")
+        return Model(
+            id=self.name,
+            name=self.name,
+            provider=ROUTES,
+            context_window=min(windows, default=None),
+            state=best,  # type: ignore[arg-type] # it is one of them
+            titles=all(target.titles for target in targets),
+            kind=targets[0].kind,
+        )
+
+    def nobody(self) -> ProviderError:
+        """Return why the alias is not there."""
+        names = ", ".join(target.model for target in self.targets)
+        return ProviderModelError(f"No provider serves what the route “{self.name}” leads to: {names}.")
+
+
+class RoutedProvider:
+    """Asks one target after the other until one begins to answer. Fulfils `Provider`, for one alias and one order."""
+
+    def __init__(self, model: Model, targets: Sequence[ResolvedModel]) -> None:
+        self.name = ROUTES
+        self.targets = tuple(targets)
+        self.continues_replies = all(target.provider.continues_replies for target in targets)
+        self._model = model
+
+    async def models(self) -> Sequence[Model]:
+        """Return the alias."""
+        return [self._model]
+
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[Batch, None]:
+        """Yield the events of the first target that begins to answer, and before them which one that is."""
+        for number, target in enumerate(self.targets, 1):
+            has_begun = False
+            batches = _asked(target, request, is_last=number == len(self.targets))
+            try:
+                async for batch in batches:
+                    yield batch if has_begun else (AnsweredBy(target.model.id), *batch)
+                    has_begun = True
+            except ProviderError as fault:
+                if has_begun or number == len(self.targets) or not may_ask_another(fault):
+                    raise
+            else:
+                return
+            finally:
+                if isinstance(batches, AsyncGenerator):
+                    await batches.aclose()
+
+    async def aclose(self) -> None:
+        """Do nothing: the targets' providers are closed by who made them."""
+
+
+def _asked(target: ResolvedModel, request: GenerationRequest, *, is_last: bool) -> AsyncIterator[Batch]:
+    request = msgspec.structs.replace(request, model=target.upstream_name)
+    if not is_last and isinstance(target.provider, TriesOnce):
+        return target.provider.generate_once(request)
+    return target.provider.generate(request)
+
+
+def _drawn(target: RouteTarget, chance: Chance) -> float:
+    weight = 1.0 if target.weight is None else target.weight
+    return chance() ** (1 / weight) if weight else -1.0
