@@ -13,6 +13,7 @@ from daehwa.accounts.people import User
 from daehwa.accounts.ports import AccountStore
 from daehwa.conversation.errors import DaehwaError, ModelNotFound
 from daehwa.conversation.ids import now_ms
+from daehwa.conversation.metering import Unmetered
 from daehwa.conversation.ports import ConversationStore, Provider
 from daehwa.conversation.purging import RESTORABLE_MS
 from daehwa.conversation.running import RunningTurns
@@ -32,6 +33,7 @@ from daehwa.stores.sqlite_migrations import MIGRATIONS
 
 if TYPE_CHECKING:
     from daehwa.http_client.client import HttpClient
+    from daehwa.server.app import Programs
 
 __all__ = [
     "OWNER",
@@ -90,6 +92,14 @@ class Services:
             return "" if secret is None else secret.reveal()
 
         return build_sign_in(configured, public_url, self.accounts, self._http, None if secret is None else read_secret)
+
+    def programs(self, settings: Settings, *, has_sign_in: bool) -> "Programs":
+        """Return what other programs speak with here."""
+        from daehwa.services.programs import build_programs, needs_keys  # noqa: PLC0415 - `daehwa ask` needs no server
+
+        owner = User(id=OWNER, role="admin")
+        demands = needs_keys(settings, has_sign_in=has_sign_in)
+        return build_programs(self.catalogue, Unmetered(), None, local=owner, needs_keys=demands)
 
     async def aclose(self) -> None:
         """Interrupt what runs, then close everything, the store last."""
@@ -151,6 +161,7 @@ async def serve(
                 public_url=settings.public_url,
             ),
             sign_in=sign_in,
+            programs=services.programs(settings, has_sign_in=sign_in is not None),
         )
 
         def started() -> None:

@@ -12,6 +12,8 @@ from daehwa.gateway.ports import AnswerStore, WireModels
 from daehwa.gateway.rates import Rates
 from daehwa.server.app import Programs
 from daehwa.server.openai_v1.api import WIRE_LIMITS, OpenAIV1, WireLimits
+from daehwa.settings import Settings
+from daehwa.settings.surroundings import is_loopback
 
 
 class GatewayStores(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,10 +25,15 @@ class GatewayStores(msgspec.Struct, frozen=True, kw_only=True):
     answers: AnswerStore
 
 
+def needs_keys(settings: Settings, *, has_sign_in: bool) -> bool:
+    """Whether every program needs a key: not where one person's server is reached from their machine alone."""
+    return settings.require_keys or has_sign_in or not is_loopback(settings.host)
+
+
 def build_programs(
     models: WireModels,
     meter: Meter,
-    stores: GatewayStores,
+    stores: GatewayStores | None,
     *,
     local: User | None,
     needs_keys: bool,
@@ -36,6 +43,9 @@ def build_programs(
     `needs_keys` it is also who asks without a key.
     """
     owner = None if needs_keys else local
-    callers = Callers(stores.keys, stores.accounts, owner=owner, local=local)
-    gateway = Gateway(models, meter, Rates(stores.rates), OnceOnly(stores.answers))
+    if stores is None:
+        gateway, callers = Gateway(models, meter, None, None), Callers(None, owner=owner, local=local)
+    else:
+        callers = Callers(stores.keys, stores.accounts, owner=owner, local=local)
+        gateway = Gateway(models, meter, Rates(stores.rates), OnceOnly(stores.answers))
     return Programs(OpenAIV1(gateway, callers, limits))
