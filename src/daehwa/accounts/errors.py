@@ -125,7 +125,7 @@ class PriceUnknown(DaehwaError):  # noqa: N818 - errors state the fact
     def __init__(self, model: str) -> None:
         super().__init__(
             f"A budget applies, and the price of {model} is not known, so it is not asked. Whoever runs this server "
-            "can name its price: [[prices]] in the settings.",
+            "can name its price: [[prices]] in the settings, or DAEHWA_PRICES.",
             param="model",
         )
 

@@ -28,6 +28,8 @@ LAMBDA_PLATFORM = "aarch64-manylinux_2_28"
 LARGEST_ZIP = 8_000_000
 EXTRAS = ("dynamodb", "sign-in")
 START_SCRIPT = Path("aws", START_FILE)
+_DATA = {"accounts/prices.json"}
+"""What of ours is read as a file: everything else that is no code stays at home."""
 _OURS_LEFT_OUT = {"cli", "deployment", "server/page", START_SCRIPT.as_posix()}
 # cffi's modules and pycparser build bindings; cryptography's are built, and need cffi's compiled part alone. click is
 # for uvicorn's command and ours, platformdirs for folders of a person, prometheus_client for `/metrics`, which one of
@@ -179,7 +181,7 @@ def _copy_ours(folder: Path) -> None:
     for path in _files(source):
         inside = path.relative_to(source)
         places = {inside.as_posix(), *(parent.as_posix() for parent in inside.parents)}
-        if path.suffix == ".py" and not places & _OURS_LEFT_OUT:
+        if inside.as_posix() in _DATA or (path.suffix == ".py" and not places & _OURS_LEFT_OUT):
             copy = folder / "daehwa" / inside
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copy)
