@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from daehwa.server.asgi import ASGIApp, Receive, Scope, Send
+from daehwa.conversation.tracing import TRACE_PARENT
+from daehwa.server.asgi import ASGIApp, Receive, Scope, Send, header_of
 
 _log = logging.getLogger("daehwa.access")
 _KEY = "daehwa.exchange"
@@ -25,6 +26,12 @@ class Exchange(msgspec.Struct):
     left: bool = False
 
 
+class Traffic(msgspec.Struct):
+    """How many requests are being answered."""
+
+    open: int = 0
+
+
 def exchange_of(scope: Scope) -> Exchange:
     """Return the exchange that this scope belongs to."""
     exchange: Exchange = scope[_KEY]
@@ -32,10 +39,14 @@ def exchange_of(scope: Scope) -> Exchange:
 
 
 class AccessLog:
-    """Gives each request an id, and logs it when its answer, however long it streams, has ended."""
+    """Gives each request an id, and logs it when its answer, however long it streams, has ended.
 
-    def __init__(self, app: ASGIApp) -> None:
+    What runs for a request that names its trace belongs to that trace.
+    """
+
+    def __init__(self, app: ASGIApp, traffic: Traffic) -> None:
         self._app = app
+        self._traffic = traffic
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on and write its line."""
@@ -43,6 +54,9 @@ class AccessLog:
             raise RuntimeError(f"This server speaks HTTP only, not {scope['type']}.")
         exchange = scope[_KEY] = Exchange(os.urandom(6).hex())
         begun = time.perf_counter()
+        self._traffic.open += 1
+        if (parent := header_of(scope, b"traceparent")) is not None:
+            TRACE_PARENT.set(parent)
 
         async def counted(message: Any) -> None:
             if message["type"] == "http.response.body":
@@ -55,6 +69,7 @@ class AccessLog:
         try:
             await self._app(scope, receive, counted)
         finally:
+            self._traffic.open -= 1
             _write_line(scope, exchange, time.perf_counter() - begun)
 
 

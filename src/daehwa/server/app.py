@@ -5,12 +5,19 @@ from typing import NamedTuple, Protocol
 
 from daehwa.accounts.errors import (
     BudgetExceeded,
+    KeyExpired,
+    KeyMissing,
+    KeyNotFound,
     KeyRefused,
+    KeyRevoked,
+    KeyUnknown,
     ModelNotAllowed,
+    NotAllowed,
     PriceUnknown,
     RateExceeded,
     SignInOff,
 )
+from daehwa.accounts.key_making import KeyWish
 from daehwa.conversation.errors import (
     Conflict,
     ConversationNotFound,
@@ -30,16 +37,21 @@ from daehwa.conversation.messages import Message
 from daehwa.conversation.ports import ConversationStore, ModelCatalogue
 from daehwa.conversation.purging import PurgeInPassing
 from daehwa.conversation.running import RunningTurns
-from daehwa.server.access_log import AccessLog
-from daehwa.server.api import shapes
+from daehwa.server.access_log import AccessLog, Traffic
+from daehwa.server.api import keys, shapes, usage
+from daehwa.server.api.budgets import BudgetList, BudgetsApi
 from daehwa.server.api.conversations import ConversationsApi
+from daehwa.server.api.keys import KeysApi
 from daehwa.server.api.me import MeApi
 from daehwa.server.api.models import ModelsApi
 from daehwa.server.api.turns import TurnsApi
+from daehwa.server.api.usage import UsageApi
 from daehwa.server.asgi import ASGIApp, Receive, Scope, Send
 from daehwa.server.auth import AuthApi, SignedOut, SignInQuery
+from daehwa.server.books import Books
 from daehwa.server.errors import BodyTooSlow, Dialect, ErrorAnswers, UnsupportedMediaType
 from daehwa.server.identity import Identity
+from daehwa.server.metrics import MetricsApi
 from daehwa.server.openai_v1.api import ListedModel, ModelList, OpenAIV1
 from daehwa.server.openai_v1.errors import error_response as openai_error_response
 from daehwa.server.openapi import OpenApi
@@ -63,13 +75,15 @@ _TURN = (*_ONE, MessageNotFound, *_MODEL, InvalidParent, IdTaken, ReplyStillGrow
 class App:
     """The ASGI application; `operations` is its table."""
 
-    def __init__(self, router: Router, checks: SafetyChecks, dialects: Sequence[Dialect] = ()) -> None:
+    def __init__(
+        self, router: Router, checks: SafetyChecks, traffic: Traffic, dialects: Sequence[Dialect] = ()
+    ) -> None:
         self.operations = router.operations
         # From the outside in: the log sees every answer, the headers are on every answer, errors of all that follows
         # become answers.
         app: ASGIApp = ErrorAnswers(checks, dialects)
         app = SafetyHeaders(app)
-        self._app = AccessLog(app)
+        self._app = AccessLog(app, traffic)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -105,6 +119,7 @@ def create_app(
     core: Core,
     *,
     options: ServerOptions,
+    books: Books,
     sign_in: SignIn | None = None,
     purge: PurgeInPassing | None = None,
     programs: Programs | None = None,
@@ -113,13 +128,16 @@ def create_app(
     other time to remove what was deleted. `programs`: the dialects that other programs speak, where they may.
     """
     store, running, catalogue = core.store, core.running, core.catalogue
-    openapi = OpenApi(options.version)
+    openapi, traffic = OpenApi(options.version), Traffic()
     identity = Identity(sign_in, options)
     operations = (
-        *_home(MeApi(catalogue, options, has_sign_in=sign_in is not None), ModelsApi(catalogue)),
+        *_home(MeApi(catalogue, books, options, has_sign_in=sign_in is not None), ModelsApi(catalogue, books)),
         *_auth(AuthApi(sign_in, identity)),
         *_conversations(ConversationsApi(store, running, options, purge)),
         *_turns(TurnsApi(store, running, options)),
+        *_keys(KeysApi(books, options)),
+        *_money(UsageApi(books), BudgetsApi(books)),
+        *_watching(MetricsApi(traffic, books, has_sign_in=sign_in is not None)),
         Operation("GET", "/api/openapi.json", openapi.get_openapi, answers=(dict,)),
     )
     openapi.operations = operations
@@ -127,7 +145,8 @@ def create_app(
         operations = (*operations, *_openai(programs.openai))
     router = Router(operations, identify=identity.user_of, otherwise=Page(options.page).get_page)
     public_url = options.public_url if sign_in is None else sign_in.public_url
-    return App(router, SafetyChecks(router, options, identity, public_url), (Dialect("/v1", openai_error_response),))
+    checks = SafetyChecks(router, options, identity, public_url)
+    return App(router, checks, traffic, (Dialect("/v1", openai_error_response),))
 
 
 def _home(me: MeApi, models: ModelsApi) -> Iterator[Operation]:
@@ -195,3 +214,24 @@ def _openai(api: OpenAIV1) -> Iterator[Operation]:
     yield Operation(
         "GET", one, api.retrieve_model, answers=(ListedModel,), errors=errors, is_open=True, has_slashes=True
     )
+
+
+def _keys(api: KeysApi) -> Iterator[Operation]:
+    every, one, listed = "/api/keys", "/api/keys/{key}", (keys.KeyList,)
+    errors = (NotAllowed, StoreError)
+    yield Operation("GET", every, api.list_keys, query=keys.KeysQuery, answers=listed, errors=errors)
+    made, wrong = (keys.MadeKey,), (InvalidRequest, StoreError, *_BODY)
+    yield Operation("POST", every, api.make_key, body=KeyWish, answers=made, status=201, errors=wrong)
+    yield Operation("DELETE", one, api.revoke_key, answers=(keys.Key,), errors=(KeyNotFound, StoreError))
+
+
+def _money(used: UsageApi, budgets: BudgetsApi) -> Iterator[Operation]:
+    query, answers, errors = usage.UsageOf, (usage.UsageReport,), (NotAllowed, StoreError)
+    yield Operation("GET", "/api/usage", used.get_usage, query=query, answers=answers, errors=errors)
+    yield Operation("GET", "/api/usage.csv", used.get_usage_csv, query=query, text="text/csv", errors=errors)
+    yield Operation("GET", "/api/budgets", budgets.list_budgets, answers=(BudgetList,), errors=(StoreError,))
+
+
+def _watching(api: MetricsApi) -> Iterator[Operation]:
+    errors = (KeyMissing, KeyUnknown, KeyExpired, KeyRevoked, NotAllowed, StoreError)
+    yield Operation("GET", "/metrics", api.get_metrics, text="text/plain", errors=errors, is_open=True)

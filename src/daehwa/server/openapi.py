@@ -163,6 +163,8 @@ def _answer(operation: Operation, schema_of: dict[int, Json]) -> Json:
         content = {"text/event-stream": {"schema": {"type": "string"}, "x-events": events}}
         return {"description": STREAM, "content": content}
     described = HTTPStatus(operation.status).phrase
+    if operation.text:
+        return {"description": described, "content": {operation.text: {"schema": {"type": "string"}}}}
     if not operation.answers:
         return {"description": described}
     schemas = [schema_of[id(answer)] for answer in operation.answers]

@@ -33,6 +33,7 @@ class Operation(msgspec.Struct, frozen=True):
     body: type | None = None
     answers: tuple[type, ...] = ()
     streams: bool = False
+    text: str = ""
     status: int = HTTPStatus.OK
     errors: tuple[type[DaehwaError], ...] = ()
     is_open: bool = False

@@ -3,6 +3,7 @@
 from daehwa.conversation.ports import ModelCatalogue
 from daehwa.server.api.shapes import Health, Me, Person
 from daehwa.server.asgi import Request, Response, json_response
+from daehwa.server.books import Books
 from daehwa.server.options import ServerOptions
 
 _LOCALES = ("en", "ko")
@@ -11,8 +12,9 @@ _LOCALES = ("en", "ko")
 class MeApi:
     """The operations on the person who asks."""
 
-    def __init__(self, catalogue: ModelCatalogue, options: ServerOptions, *, has_sign_in: bool) -> None:
+    def __init__(self, catalogue: ModelCatalogue, books: Books, options: ServerOptions, *, has_sign_in: bool) -> None:
         self._catalogue = catalogue
+        self._books = books
         self._options = options
         self._has_sign_in = has_sign_in
 
@@ -33,6 +35,7 @@ class MeApi:
             locale=preferred_locale(request.header(b"accept-language") or ""),
             limits=options.limits,
             embedded=bool(models) and all(model.trial for model in models),
+            budgets=self._books.meter.has_budgets(user),
         )
         return json_response(me)
 

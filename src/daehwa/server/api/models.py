@@ -1,19 +1,32 @@
 """The models that can be chosen."""
 
 from daehwa.conversation.ports import ModelCatalogue
-from daehwa.server.api.shapes import Models, Problem
+from daehwa.server.api.shapes import ModelPrice, Models, Problem
 from daehwa.server.asgi import Request, Response, json_response
+from daehwa.server.books import Books
 
 
 class ModelsApi:
     """The operations on models."""
 
-    def __init__(self, catalogue: ModelCatalogue) -> None:
+    def __init__(self, catalogue: ModelCatalogue, books: Books) -> None:
         self._catalogue = catalogue
+        self._books = books
 
     async def get_models(self, _request: Request) -> Response:
-        """Return the models that can be chosen now, the default, and why a provider's models are not there."""
+        """Return the models that can be chosen now, the default, what each costs, and why a provider's models are not
+        there.
+        """
         models = await self._catalogue.models()
         default = await self._catalogue.default_model()
         problems = (Problem(name, fault.type, fault.message) for name, fault in self._catalogue.problems().items())
-        return json_response(Models(tuple(models), default, tuple(problems)))
+        prices = {model.id: price for model in models if (price := self._price_of(model.id)) is not None}
+        return json_response(Models(tuple(models), default, tuple(problems), prices))
+
+    def _price_of(self, model: str) -> ModelPrice | None:
+        price = self._books.meter.price_now(model)
+        if price is None:
+            return None
+        rates = price.rates_for(0)
+        cached = rates.input if rates.cached is None else rates.cached
+        return ModelPrice(input=rates.input, cached=cached, output=rates.output)

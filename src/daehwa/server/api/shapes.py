@@ -59,7 +59,8 @@ class Person(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Me(msgspec.Struct, frozen=True, kw_only=True):
     """Who is asking and what this home offers.
 
-    `sign_in`: people sign in here, and can sign out. `embedded`: only the small trial model is there.
+    `sign_in`: people sign in here, and can sign out. `embedded`: only the small trial model is there. `budgets`: there
+    is at least one that counts for what this person asks.
     """
 
     user: Person
@@ -70,6 +71,7 @@ class Me(msgspec.Struct, frozen=True, kw_only=True):
     locale: Annotated[str, Meta(description="en or ko, by Accept-Language")]
     limits: Limits
     embedded: bool
+    budgets: bool
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -80,12 +82,23 @@ class Problem(msgspec.Struct, frozen=True):
     message: str
 
 
+class ModelPrice(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model costs in micro-dollars per million tokens, for a prompt of usual length."""
+
+    input: int
+    cached: int
+    output: int
+
+
 class Models(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The models that can be chosen now, the one that is taken where none is named, and what keeps others away."""
+    """The models that can be chosen now, the one that is taken where none is named, what keeps others away, and prices
+    by the models' ids: a model that is not among them has a price that nobody knows.
+    """
 
     models: tuple[Model, ...]
     default: str | None
     problems: tuple[Problem, ...] = ()
+    prices: dict[str, ModelPrice] = {}
 
 
 class ConversationsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,0 +1,138 @@
+"""API keys: list, make, revoke. Only a person in the page comes here, so no key can make another one."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from daehwa.accounts.key_making import KeyWish, is_live, make_key
+from daehwa.accounts.keys import ApiKey
+from daehwa.accounts.spending import period_at
+from daehwa.conversation.ids import checked_id
+from daehwa.server.asgi import Request, Response, json_response
+from daehwa.server.body import json_body, query_values
+from daehwa.server.books import Books, whose
+from daehwa.server.options import ServerOptions
+
+MOST_OLD_KEYS = 50
+"""How many keys that open nothing any more are listed beside those that do."""
+MOST_LISTED_KEYS = 500
+"""How many of everybody's keys are listed."""
+_AT_ONCE = 10
+
+
+class Spent(msgspec.Struct, frozen=True, kw_only=True):
+    """What a key has cost in micro-dollars: today, this month (UTC) and in all, calls that still run included."""
+
+    day: int
+    month: int
+    total: int
+
+
+class Key(msgspec.Struct, frozen=True, kw_only=True):
+    """A key as it is shown: its text never. Money is in micro-dollars, times are milliseconds since 1970, and null is
+    no limit, or never. `models` are what it may ask, none of them: every model.
+    """
+
+    id: str
+    user: str
+    name: str
+    prefix: Annotated[str, Meta(description="The beginning of its text.")]
+    models: tuple[str, ...]
+    day: int | None
+    month: int | None
+    total: int | None
+    requests_per_minute: int | None
+    tokens_per_minute: int | None
+    created: int
+    expires: int | None
+    last_used: int | None
+    revoked: int | None
+    spent: Spent
+
+
+class KeyList(msgspec.Struct, frozen=True, kw_only=True):
+    """Keys, newest first, and what their owners are called, by id."""
+
+    keys: tuple[Key, ...]
+    users: dict[str, str]
+
+
+class MadeKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A new key and its text, which is told this one time and stored nowhere."""
+
+    key: Key
+    secret: str
+
+
+class KeysQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whose keys."""
+
+    everybody: Annotated[bool, Meta(description="Everybody's, for admins; else one's own.")] = False
+
+
+class KeysApi:
+    """The operations on keys."""
+
+    def __init__(self, books: Books, options: ServerOptions) -> None:
+        self._books = books
+        self._options = options
+
+    async def list_keys(self, request: Request) -> Response:
+        """List API keys: all that open something, and the newest 50 that do not any more.
+
+        Of everybody's, which an admin may ask for, the newest 500.
+        """
+        asked = query_values(request, KeysQuery)
+        found = await self._books.keys.list_keys(whose(request.user, everybody=asked.everybody))
+        names = await self._books.names_of(request.user, everybody=asked.everybody)
+        shown = found[:MOST_LISTED_KEYS] if asked.everybody else tuple(_without_old(found, self._books.clock()))
+        owners = {key.user for key in shown}
+        users = {user: name for user, name in names.items() if user in owners}
+        return json_response(KeyList(keys=await self._shown(shown), users=users))
+
+    async def make_key(self, request: Request) -> Response:
+        """Make an API key. Its text is told in this answer and never again. A person may have 50 keys."""
+        wish = await json_body(request, KeyWish, self._options)
+        key, text = await make_key(self._books.keys, request.user.id, wish, now=self._books.clock())
+        return json_response(MadeKey(key=_key(key, Spent(day=0, month=0, total=0)), secret=text), 201)
+
+    async def revoke_key(self, request: Request) -> Response:
+        """Revoke an API key at once and for good; an admin may revoke anybody's. Revoked already is fine."""
+        key = checked_id(request.path["key"], "key")
+        user = None if request.user.role == "admin" else request.user.id
+        revoked = await self._books.keys.revoke_key(key, user=user, now=self._books.clock())
+        return json_response((await self._shown([revoked]))[0])
+
+    async def _shown(self, keys: Sequence[ApiKey]) -> tuple[Key, ...]:
+        shown: list[Key] = []
+        for begin in range(0, len(keys), _AT_ONCE):
+            some = keys[begin : begin + _AT_ONCE]
+            spent = await asyncio.gather(*(self._spent(key) for key in some))
+            shown += map(_key, some, spent)
+        return tuple(shown)
+
+    async def _spent(self, key: ApiKey) -> Spent:
+        scope, ledger, now = f"key:{key.id}", self._books.ledger, self._books.clock()
+        day, month, total = await asyncio.gather(
+            ledger.spent(scope, period_at("day", now)),
+            ledger.spent(scope, period_at("month", now)),
+            ledger.spent(scope, period_at("total", now)),
+        )
+        return Spent(day=day, month=month, total=total)
+
+
+def _without_old(keys: Iterable[ApiKey], now: int) -> Iterable[ApiKey]:
+    old = 0
+    for key in keys:
+        old += not is_live(key, now)
+        if is_live(key, now) or old <= MOST_OLD_KEYS:
+            yield key
+
+
+def _key(key: ApiKey, spent: Spent) -> Key:
+    limits = msgspec.structs.asdict(key.limits)
+    own = {name: getattr(key, name) for name in Key.__struct_fields__ if name not in limits and name != "spent"}
+    return Key(**own, **limits, spent=spent)

@@ -1,0 +1,124 @@
+"""What was used and what it cost, by day, user, key, model and kind: as JSON, and as CSV for spreadsheets."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from daehwa.accounts.ledger import UsageQuery, UsageRow
+from daehwa.conversation.errors import InvalidRequest
+from daehwa.server.asgi import Request, Response, json_response
+from daehwa.server.body import query_values
+from daehwa.server.books import Books, whose
+
+MOST_DAYS = 400
+"""How many days one answer may be about."""
+USUAL_DAYS = 30
+CSV = "text/csv; charset=utf-8"
+_FIRST_DAY, _LAST_DAY = date(1970, 1, 1), date(2099, 12, 31)
+_BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_COLUMNS = ("day", "user", "key", "model", "kind", "calls", "input", "cached", "output", "reasoning")
+_MORE_COLUMNS = ("cost", "reserved", "estimated", "unpriced", "failed")
+
+
+class UsageOf(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which days, in UTC, both inclusive, at most 400; and whose."""
+
+    since: Annotated[date | None, Meta(description="The first day; left out: 29 days before the last.")] = None
+    until: Annotated[date | None, Meta(description="The last day; left out: today.")] = None
+    everybody: Annotated[bool, Meta(description="Everybody's, for admins; else one's own.")] = False
+
+
+class UsageReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What was used from one day to another, and what the users and keys of the rows are called, by id."""
+
+    since: date
+    until: date
+    rows: tuple[UsageRow, ...]
+    users: dict[str, str]
+    keys: dict[str, str]
+
+
+class UsageApi:
+    """The operations on usage."""
+
+    def __init__(self, books: Books) -> None:
+        self._books = books
+
+    async def get_usage(self, request: Request) -> Response:
+        """Return what was used and what it cost, by day, user, key, model and kind."""
+        return json_response(await self._report(request))
+
+    async def get_usage_csv(self, request: Request) -> Response:
+        """Return the same as CSV (RFC 4180): money in dollars with six decimals, users and keys by name.
+
+        A text that a spreadsheet would take for a formula has an apostrophe before it.
+        """
+        report = await self._report(request)
+        name = f"daehwa-usage-{report.since}-{report.until}.csv"
+        headers = [
+            (b"content-type", CSV.encode()),
+            (b"content-disposition", f'attachment; filename="{name}"'.encode()),
+            (b"cache-control", b"no-store"),
+        ]
+        return Response(200, csv_of(report).encode(), headers)
+
+    async def _report(self, request: Request) -> UsageReport:
+        asked = query_values(request, UsageOf)
+        user = whose(request.user, everybody=asked.everybody)
+        since, until = self._days(asked)
+        query = UsageQuery(since=_ms(since), until=_ms(until + timedelta(days=1)), user=user)
+        rows = await self._books.ledger.usage(query)
+        names = await self._books.names_of(request.user, everybody=asked.everybody)
+        keys = await self._books.keys.list_keys(user) if any(row.key is not None for row in rows) else ()
+        return UsageReport(
+            since=since,
+            until=until,
+            rows=rows,
+            users=_of_rows(names, (row.user for row in rows)),
+            keys=_of_rows({key.id: key.name for key in keys}, (row.key for row in rows)),
+        )
+
+    def _days(self, asked: UsageOf) -> tuple[date, date]:
+        until = asked.until or datetime.fromtimestamp(self._books.clock() / 1000, UTC).date()
+        since = asked.since or max(_FIRST_DAY, until - timedelta(days=USUAL_DAYS - 1))
+        if not _FIRST_DAY <= since <= until <= _LAST_DAY:
+            raise InvalidRequest("The first day is not after the last, and both are from 1970 to 2099.", param="since")
+        if (until - since).days >= MOST_DAYS:
+            raise InvalidRequest(f"At most {MOST_DAYS} days can be asked for at once.", param="since")
+        return since, until
+
+
+def csv_of(report: UsageReport) -> str:
+    """Return a report as CSV."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow((*_COLUMNS, *_MORE_COLUMNS))
+    for row in report.rows:
+        values = {name: getattr(row, name) for name in (*_COLUMNS, *_MORE_COLUMNS)}
+        values["user"] = report.users.get(row.user, row.user)
+        values["key"] = "" if row.key is None else report.keys.get(row.key, row.key)
+        values["cost"], values["reserved"] = dollars(row.cost), dollars(row.reserved)
+        writer.writerow(_safe(value) for value in values.values())
+    return text.getvalue()
+
+
+def dollars(micro: int) -> str:
+    """Return micro-dollars as dollars with six decimals, without a float in between."""
+    return f"{micro // 1_000_000}.{micro % 1_000_000:06d}"
+
+
+def _safe(value: str | int) -> str | int:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_BEGINS_A_FORMULA) else value
+
+
+def _of_rows(names: Mapping[str, str], ids: Iterable[str | None]) -> dict[str, str]:
+    return {each: names[each] for each in dict.fromkeys(ids) if each is not None and each in names}
+
+
+def _ms(day: date) -> int:
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * 1000

@@ -1,0 +1,47 @@
+"""What the server knows of keys and money: the stores and the meter behind the page's usage, keys and budgets."""
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import msgspec
+
+from daehwa.accounts.errors import NotAllowed
+from daehwa.accounts.metering import LedgerMeter
+from daehwa.accounts.people import User
+from daehwa.accounts.ports import AccountStore, KeyStore, LedgerStore
+from daehwa.conversation.ids import now_ms
+
+
+class Exposition(Protocol):
+    """Knows how it goes."""
+
+    async def text(self, *, requests: int) -> bytes:
+        """Return it in the text format of Prometheus; so many `requests` are being answered."""
+        ...
+
+
+class Books(msgspec.Struct, frozen=True, kw_only=True):
+    """Keys, the ledger, prices and budgets, who is known here, and what Prometheus is told, where it may ask."""
+
+    keys: KeyStore
+    ledger: LedgerStore
+    accounts: AccountStore
+    meter: LedgerMeter
+    exposition: Exposition | None = None
+    clock: Callable[[], int] = now_ms
+
+    async def names_of(self, asker: User, *, everybody: bool) -> Mapping[str, str]:
+        """Return what people are called, by id: their name, else their e-mail address."""
+        users = [asker]
+        if everybody:
+            users += [user for user in await self.accounts.list_users() if user.id != asker.id]
+        return {user.id: user.name or user.email or user.id for user in users}
+
+
+def whose(asker: User, *, everybody: bool) -> str | None:
+    """Return whose things are asked for, None for everybody's, which only admins see. Raise `NotAllowed`."""
+    if not everybody:
+        return asker.id
+    if asker.role != "admin":
+        raise NotAllowed("Only an admin sees what others have and use. Ask for your own, without everybody=true.")
+    return None
