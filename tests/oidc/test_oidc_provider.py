@@ -6,6 +6,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from books import some_books
 from cores import Core
 from oidc.provider import a_provider
 from server.serving import listening
@@ -54,7 +55,7 @@ class World:
             admin_emails=("boss@example.com",),
         )
         sign_in = SignIn(settings, MemoryAccounts(), self.http, clock=lambda: now_ms() + self.later_ms, seconds=30)
-        self.app = create_app(Core(), options=ServerOptions(version="0"), sign_in=sign_in)
+        self.app = create_app(Core(), books=some_books(), options=ServerOptions(version="0"), sign_in=sign_in)
 
     async def start_provider(self, **options: Any) -> str:
         """Run the provider; return its issuer."""

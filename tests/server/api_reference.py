@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from books import some_books
 from cores import Core
 from gateway.bed import Bed
 
@@ -27,7 +28,7 @@ def operations() -> tuple[Operation, ...]:
     """Return the application's own table."""
     core = Core()
     options = ServerOptions(version="0")
-    app = create_app(core, options=options, programs=Bed().programs())
+    app = create_app(core, books=some_books(), options=options, programs=Bed().programs())
     return app.operations
 
 

@@ -1,16 +1,19 @@
 """A site that people sign in to, as a browser sees it, with an issuer of ours behind it."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+from books import some_books
 from cores import Core
 from server.serving import Site, serving
 from sign_in.issuer import CLIENT, SECRET, Issuer
 
+from daehwa.accounts.ports import AccountStore
 from daehwa.http_client.client import HttpClient
+from daehwa.server.books import Books
 from daehwa.sign_in.flow import SignIn
 from daehwa.sign_in.settings import SignInSettings
 from daehwa.stores.memory_accounts import MemoryAccounts
@@ -30,9 +33,10 @@ class Entrance:
     hand: no client would send what is for https over plain http.
     """
 
-    def __init__(self, site: Site, issuer: Issuer) -> None:
+    def __init__(self, site: Site, issuer: Issuer, books: Books) -> None:
         self.site = site
         self.issuer = issuer
+        self.books = books
 
     async def get(self, path: str, **cookies: str) -> aiohttp.ClientResponse:
         """Ask as a browser that follows no redirect; return the answer, read."""
@@ -60,12 +64,19 @@ class Entrance:
 
 
 @contextlib.asynccontextmanager
-async def an_entrance(page: Path, public_url: str = PUBLIC, **changes: Any) -> AsyncIterator[Entrance]:
+async def an_entrance(
+    page: Path,
+    public_url: str = PUBLIC,
+    books_of: Callable[[AccountStore], Books] = lambda accounts: some_books(accounts=accounts),
+    **changes: Any,
+) -> AsyncIterator[Entrance]:
     http = HttpClient()
     async with Issuer() as issuer:
         settings: Any = {"allowed_emails": ("@example.com",), "admin_emails": ("boss@example.com",), **changes}
         settings |= {"issuer": issuer.url, "client_id": CLIENT, "client_secret": read_secret}
-        sign_in = SignIn(SignInSettings(public_url=public_url, **settings), MemoryAccounts(), http)
-        async with serving(Core(), page, sign_in=sign_in) as site:
-            yield Entrance(site, issuer)
+        accounts = MemoryAccounts()
+        sign_in = SignIn(SignInSettings(public_url=public_url, **settings), accounts, http)
+        books = books_of(accounts)
+        async with serving(Core(), page, sign_in=sign_in, books=books) as site:
+            yield Entrance(site, issuer, books)
         await http.aclose()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import aiohttp
+from books import some_books
 from cores import Core
 from uvicorn.server import ServerState
 
@@ -16,6 +17,7 @@ from daehwa.accounts.people import User
 from daehwa.conversation.ids import new_id
 from daehwa.conversation.purging import PurgeInPassing
 from daehwa.server.app import App, Programs, create_app
+from daehwa.server.books import Books
 from daehwa.server.options import ServerOptions
 from daehwa.server.run import BoundedHttpProtocol, Server
 from daehwa.sign_in.flow import SignIn
@@ -142,11 +144,19 @@ async def serving(
     sign_in: SignIn | None = None,
     purge: PurgeInPassing | None = None,
     programs: Programs | None = None,
+    books: Books | None = None,
     **options: Any,
 ) -> AsyncIterator[Site]:
     """Serve a core; yield the site. The core is closed with it."""
     known: Any = {"version": "0.0-test", "user": User(id="me", name="Tester"), "page": page, **options}
-    app = create_app(core, options=ServerOptions(**known), sign_in=sign_in, purge=purge, programs=programs)
+    app = create_app(
+        core,
+        options=ServerOptions(**known),
+        books=books or some_books(),
+        sign_in=sign_in,
+        purge=purge,
+        programs=programs,
+    )
     async with listening(app) as port, aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
         yield Site(core, app, port, client)
         await core.running.aclose()

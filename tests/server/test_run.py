@@ -12,6 +12,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from books import some_books
 from cores import Core
 from server.serving import asked, frames_of
 
@@ -25,7 +26,7 @@ from daehwa.server.run import MOST_CONNECTIONS, CannotListen, Server, address_of
 
 def _server(core: Core, page: Path, *, before_shutdown: Callable[[], Awaitable[None]] | None = None) -> Server:
     options = ServerOptions(version="0", user=User(id="me"), page=page)
-    app = create_app(core, options=options)
+    app = create_app(core, books=some_books(), options=options)
     return Server(app, before_shutdown=before_shutdown)
 
 
@@ -146,6 +147,7 @@ def test_the_address_is_one_that_a_browser_can_open() -> None:
 _PROGRAM = """
 import asyncio, sys
 from pathlib import Path
+from books import some_books
 from cores import Core
 from daehwa.conversation.events import TextDelta
 from daehwa.providers.scripted import ScriptedProvider
@@ -156,7 +158,7 @@ from daehwa.server.run import bind, serve
 async def main():
     core = Core(ScriptedProvider([(TextDelta("Hello"),), asyncio.Event()]))
     options = ServerOptions(version="0", page=Path("."))
-    app = create_app(core, options=options)
+    app = create_app(core, books=some_books(), options=options)
     listener = bind("127.0.0.1", 0)
     started = lambda: print(listener.getsockname()[1], flush=True)
     await serve(app, listener, on_started=started, before_shutdown=core.running.aclose)

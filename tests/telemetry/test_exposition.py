@@ -63,10 +63,10 @@ async def test_times_are_told_in_classes_that_add_up() -> None:
     assert told["daehwa_call_duration_seconds_bucket", *of] == 0
     of = ("kind=chat", "le=2.56", "model=openai/gpt-5", "outcome=ok")
     assert told["daehwa_call_duration_seconds_bucket", *of] == 2
-    of = ("kind=chat", "model=openai/gpt-5", "outcome=ok")
-    assert told["daehwa_call_duration_seconds_sum", *of] == 3.0
-    assert told["daehwa_call_duration_seconds_count", *of] == 2
-    assert told["daehwa_call_first_content_seconds_sum", *of] == 0.4
+    whole = ("kind=chat", "model=openai/gpt-5", "outcome=ok")
+    assert told["daehwa_call_duration_seconds_sum", *whole] == 3.0
+    assert told["daehwa_call_duration_seconds_count", *whole] == 2
+    assert told["daehwa_call_first_content_seconds_sum", *whole] == 0.4
 
 
 async def test_what_runs_now_is_told() -> None:

@@ -1,0 +1,62 @@
+"""What Prometheus is told, and who may ask."""
+
+from pathlib import Path
+from typing import Any
+
+from books import some_books
+from cores import Core
+from server.entrance import an_entrance
+from server.serving import serving
+
+from daehwa.accounts.ports import AccountStore
+from daehwa.server.books import Books
+
+OURS = {"Sec-Fetch-Site": "same-origin"}
+
+
+class Told:
+    """An `Exposition` that tells how many requests there are."""
+
+    async def text(self, *, requests: int) -> bytes:
+        return b"requests %d\n" % requests
+
+
+def _books(accounts: AccountStore | None = None) -> Books:
+    return some_books(accounts=accounts, exposition=Told())
+
+
+async def test_where_nobody_signs_in_it_is_open(tmp_path: Path) -> None:
+    async with serving(Core(), tmp_path, books=_books()) as site, site.client.get("/metrics") as answer:
+        assert answer.status == 200
+        assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+        assert answer.headers["cache-control"] == "no-store"
+        assert await answer.text() == "requests 1\n"
+
+
+async def test_a_home_that_tells_nothing_has_none(tmp_path: Path) -> None:
+    async with serving(Core(), tmp_path) as site:
+        assert (await site.refused("GET", "/metrics"))[:2] == (404, "route_not_found")
+
+
+async def test_where_people_sign_in_an_admins_key_opens_it(tmp_path: Path) -> None:
+    async with an_entrance(tmp_path, books_of=_books) as made:
+        site, secrets = made.site, dict[str, Any]()
+        for sub, name in (("1", "ann"), ("2", "boss")):
+            cookie = await made.signed_in(sub=sub, email=f"{name}@example.com", name=name) | OURS
+            secrets[name] = (await site.call("POST", "/api/keys", {"name": "watch"}, headers=cookie))[1]
+            assert (await site.refused("GET", "/metrics", headers=cookie))[:2] == (401, "key_missing")
+
+        def bearing(text: str) -> dict[str, str]:
+            return {"authorization": f"Bearer {text}"}
+
+        boss = bearing(secrets["boss"]["secret"])
+        async with site.client.get("/metrics", headers=boss) as answer:
+            assert (answer.status, await answer.text()) == (200, "requests 1\n")
+        ann = bearing(secrets["ann"]["secret"])
+        assert (await site.refused("GET", "/metrics", headers=ann))[:2] == (403, "not_allowed")
+        unknown = bearing("dh_abcdefgh_nonsense")
+        assert (await site.refused("GET", "/metrics", headers=unknown))[:2] == (401, "key_unknown")
+        basic = {"authorization": "Basic YTpi"}
+        assert (await site.refused("GET", "/metrics", headers=basic))[:2] == (401, "key_missing")
+        await site.call("DELETE", f"/api/keys/{secrets['boss']['key']['id']}", headers=cookie)
+        assert (await site.refused("GET", "/metrics", headers=boss))[:2] == (401, "key_revoked")
