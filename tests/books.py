@@ -28,11 +28,21 @@ def at(day: str) -> int:
 TODAY = "2026-11-28"
 
 
+class Told:
+    """An `Exposition` that tells how many requests there are."""
+
+    async def text(self, *, requests: int) -> bytes:
+        return b"requests %d\n" % requests
+
+
+TOLD = Told()
+
+
 def some_books(
     *,
     accounts: AccountStore | None = None,
     budgets: Sequence[BudgetRule] = (),
-    exposition: Exposition | None = None,
+    exposition: Exposition | None = TOLD,
 ) -> Books:
     """Books on TODAY, empty."""
     people, ledger = accounts or MemoryAccounts(), MemoryLedger()

@@ -58,6 +58,7 @@ async def test_me_says_who_asks_and_what_there_is(site: Site) -> None:
         "locale": "ko",
         "limits": {"body_bytes": 10_000_000, "message_characters": 200_000, "title_characters": 200},
         "embedded": False,
+        "budgets": False,
     }
 
 
@@ -112,7 +113,8 @@ async def test_what_keeps_models_away_is_told(tmp_path: Path) -> None:
 async def test_models_are_listed_with_the_default(site: Site) -> None:
     _, models = await site.call("GET", "/api/models")
     parrot = {"id": "scripted/parrot", "name": "parrot", "provider": "scripted", "titles": False}
-    assert models == {"models": [parrot], "default": "scripted/parrot"}
+    prices = {"scripted/parrot": {"input": 1_000_000, "cached": 100_000, "output": 4_000_000}}
+    assert models == {"models": [parrot], "default": "scripted/parrot", "prices": prices}
 
 
 async def test_a_conversation_is_read_whole_and_without_its_owner(talked: tuple[Site, str]) -> None:

@@ -8,25 +8,11 @@ from cores import Core
 from server.entrance import an_entrance
 from server.serving import serving
 
-from daehwa.accounts.ports import AccountStore
-from daehwa.server.books import Books
-
 OURS = {"Sec-Fetch-Site": "same-origin"}
 
 
-class Told:
-    """An `Exposition` that tells how many requests there are."""
-
-    async def text(self, *, requests: int) -> bytes:
-        return b"requests %d\n" % requests
-
-
-def _books(accounts: AccountStore | None = None) -> Books:
-    return some_books(accounts=accounts, exposition=Told())
-
-
 async def test_where_nobody_signs_in_it_is_open(tmp_path: Path) -> None:
-    async with serving(Core(), tmp_path, books=_books()) as site, site.client.get("/metrics") as answer:
+    async with serving(Core(), tmp_path, books=some_books()) as site, site.client.get("/metrics") as answer:
         assert answer.status == 200
         assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
         assert answer.headers["cache-control"] == "no-store"
@@ -34,13 +20,13 @@ async def test_where_nobody_signs_in_it_is_open(tmp_path: Path) -> None:
 
 
 async def test_a_home_that_tells_nothing_has_none(tmp_path: Path) -> None:
-    async with serving(Core(), tmp_path) as site:
+    async with serving(Core(), tmp_path, books=some_books(exposition=None)) as site:
         assert (await site.refused("GET", "/metrics"))[:2] == (404, "route_not_found")
 
 
 async def test_where_people_sign_in_an_admins_key_opens_it(tmp_path: Path) -> None:
-    async with an_entrance(tmp_path, books_of=_books) as made:
-        site, secrets = made.site, dict[str, Any]()
+    async with an_entrance(tmp_path, books_of=lambda accounts: some_books(accounts=accounts)) as made:
+        site, secrets, cookie = made.site, dict[str, Any](), dict[str, str]()
         for sub, name in (("1", "ann"), ("2", "boss")):
             cookie = await made.signed_in(sub=sub, email=f"{name}@example.com", name=name) | OURS
             secrets[name] = (await site.call("POST", "/api/keys", {"name": "watch"}, headers=cookie))[1]

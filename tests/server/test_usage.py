@@ -188,8 +188,3 @@ async def test_a_member_sees_the_budgets_that_are_theirs(tmp_path: Path) -> None
 async def test_without_budgets_there_are_none(site: Site) -> None:
     assert (await site.call("GET", "/api/me"))[1]["budgets"] is False
     assert await site.call("GET", "/api/budgets") == (200, {"budgets": []})
-
-
-async def test_models_come_with_their_prices(site: Site) -> None:
-    _, answer = await site.call("GET", "/api/models")
-    assert answer["prices"] == {"scripted/parrot": {"input": 1_000_000, "cached": 100_000, "output": 4_000_000}}

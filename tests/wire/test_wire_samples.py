@@ -11,19 +11,29 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from books import at, note, some_books
 from cores import Core
 from server.serving import Site, asked, serving
 
+from daehwa.accounts.budgets import BudgetRule
+from daehwa.accounts.key_making import KeyWish, make_key
+from daehwa.accounts.people import User
 from daehwa.conversation.errors import ProviderCutError, ProviderRateLimitError
 from daehwa.conversation.events import Finished, ReasoningDelta, TextDelta, ToolCallDelta, UsageReported
 from daehwa.conversation.ids import new_id
 from daehwa.conversation.messages import Usage
 from daehwa.conversation.ports import GenerationRequest
 from daehwa.providers.scripted import ScriptedProvider, Step, spoken
+from daehwa.server.books import Books
 from daehwa.server.options import Limits
 
 SAMPLES = Path(__file__).parents[2] / "web" / "test" / "wire-samples"
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+BUDGETS = (
+    BudgetRule(scope="user", kind="day", limit=2_000_000),
+    BudgetRule(scope="user", kind="total", limit=90_000_000),
+    BudgetRule(scope="all", kind="month", limit=50_000_000),
+)
 CUT = ProviderCutError("The model's answer broke off. Continue it, or try again.")
 BUSY = ProviderRateLimitError("The model is asked too often. Try again in 7 seconds.", retry_after=7)
 
@@ -47,8 +57,9 @@ SCRIPTS: dict[str, list[Step]] = {
 class Recorder:
     """Asks, and keeps each answer as a sample."""
 
-    def __init__(self, site: Site, folder: Path) -> None:
+    def __init__(self, site: Site, folder: Path, books: Books) -> None:
         self.site = site
+        self.books = books
         self._folder = folder
         self._ids: dict[str, str] = {}
 
@@ -77,6 +88,8 @@ class Recorder:
             return self._ids.setdefault(match[0], f"00000000-0000-7000-8000-{len(self._ids) + 1:012d}")
 
         text = UUID.sub(stable, text)
+        text = re.sub(r"dh_[0-9A-Za-z]{8}", "dh_abcdefgh", text)
+        text = re.sub(r"dh_abcdefgh_[0-9A-Za-z]+", f"dh_abcdefgh_{'x' * 40}", text)
         text = re.sub(r"\b1[0-9]{12}\b", "1790000000000", text)
         text = re.sub(r"request id [0-9a-f]{12}", "request id 0123456789ab", text)
         return re.sub(r'"after":"[^"]*"', '"after":"cursor"', text)
@@ -151,6 +164,31 @@ async def _record_conversations(recorder: Recorder) -> None:
     await recorder.call("restored", "Conversation", "POST", f"{one}/restore")
 
 
+async def _record_keys(recorder: Recorder) -> None:
+    wish = {"name": "laptop", "models": ["gpt-*"], "day": 2_000_000, "expires": at("2027-01-01")}
+    made = await recorder.call("key-made", "MadeKey", "POST", "/api/keys", wish)
+    key = made["key"]["id"]
+    await note(recorder.books, "me", key=key)
+    await recorder.call("keys", "KeyList", "GET", "/api/keys")
+    await recorder.call("key-revoked", "Key", "DELETE", f"/api/keys/{key}")
+    await recorder.call("key-missing", "ErrorAnswer", "DELETE", f"/api/keys/{new_id()}")
+    await recorder.call("key-refused", "ErrorAnswer", "POST", "/api/keys", {"name": ""})
+
+
+async def _record_money(recorder: Recorder) -> None:
+    key, _ = await make_key(recorder.books.keys, "me", KeyWish(name="laptop"), now=1)
+    await note(recorder.books, "me", key=key.id)
+    await note(recorder.books, "me", kind="turn", day="2026-11-27", cost=None)
+    await note(recorder.books, "me", is_open=True, cost=300)
+    await note(recorder.books, "somebody", failed="provider_timeout")
+    await recorder.call("usage", "UsageReport", "GET", "/api/usage?since=2026-11-01&until=2026-11-28")
+    await recorder.call("usage-everybody", "UsageReport", "GET", "/api/usage?everybody=true")
+    await recorder.call("usage-none", "UsageReport", "GET", "/api/usage?until=2026-01-01")
+    await recorder.call("usage-refused", "ErrorAnswer", "GET", "/api/usage?since=2026-11-02&until=2026-11-01")
+    await recorder.call("budgets", "BudgetList", "GET", "/api/budgets")
+    await recorder.call("me-with-budgets", "Me", "GET", "/api/me")
+
+
 async def _record_errors(recorder: Recorder) -> None:
     body = asked("everything")
     await recorder.site.turn(body)
@@ -180,6 +218,8 @@ RECORDINGS = (
     _record_streams,
     _record_a_reply_that_grows_and_is_stopped,
     _record_conversations,
+    _record_keys,
+    _record_money,
     _record_errors,
 )
 
@@ -189,20 +229,27 @@ async def test_every_route_event_and_state_has_its_sample(tmp_path: Path) -> Non
     SAMPLES.mkdir(parents=True)
     for record in RECORDINGS:
         core = Core(ScriptedProvider(_script), titles=True)
-        async with serving(core, tmp_path, limits=Limits(body_bytes=50_000)) as site:
-            await record(Recorder(site, SAMPLES))
+        books = some_books(budgets=BUDGETS if record is _record_money else ())
+        owner = User(id="me", name="Tester", role="admin")
+        async with serving(core, tmp_path, books=books, user=owner, limits=Limits(body_bytes=50_000)) as site:
+            await record(Recorder(site, SAMPLES, books))
     samples = [json.loads(path.read_text("utf-8")) for path in SAMPLES.glob("*.json")]
     asked_for = {sample["route"].partition("?")[0] for sample in samples if sample["status"] < 400}
     assert asked_for == {
         "DELETE /api/conversations/{id}",
+        "DELETE /api/keys/{id}",
+        "GET /api/budgets",
         "GET /api/conversations",
         "GET /api/conversations/{id}",
+        "GET /api/keys",
         "GET /api/me",
         "GET /api/models",
         "GET /api/turns/{id}/events",
+        "GET /api/usage",
         "GET /healthz",
         "PATCH /api/conversations/{id}",
         "POST /api/conversations/{id}/restore",
+        "POST /api/keys",
         "POST /api/turns",
         "POST /api/turns/{id}/stop",
     }

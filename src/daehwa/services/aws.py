@@ -10,6 +10,7 @@ import sys
 from collections.abc import Awaitable, Callable
 
 from daehwa import __version__
+from daehwa.accounts.ports import AccountStore
 from daehwa.aws.credentials import LentCredentials, ReadCredentials, known_credentials
 from daehwa.aws.parameter_store import KeptParameter, ParameterStore, UpstreamKey
 from daehwa.aws.signature import AwsCredentials
@@ -23,9 +24,11 @@ from daehwa.providers.catalogue import Catalogue
 from daehwa.providers.pacing import Beat
 from daehwa.server.access_log import configure_logging
 from daehwa.server.app import create_app
+from daehwa.server.books import Books
 from daehwa.server.options import Limits, ServerOptions
 from daehwa.server.run import bind
 from daehwa.server.run import serve as serve_app
+from daehwa.services.metering import build_meter
 from daehwa.services.upstreams import build_sign_in, build_upstream
 from daehwa.settings import AwsSurroundings, LoadedSettings, SettingsError, load_aws_surroundings, load_settings
 from daehwa.sign_in.flow import SignIn
@@ -33,6 +36,8 @@ from daehwa.stores.dynamodb import DynamoStore
 from daehwa.stores.dynamodb_accounts import DynamoAccounts
 from daehwa.stores.dynamodb_client import Transport
 from daehwa.stores.dynamodb_credentials import AwsKey, GivenCredentials
+from daehwa.stores.memory_keys import MemoryKeys
+from daehwa.stores.memory_ledger import MemoryLedger
 
 OPTIONS = RunningOptions(checkpoint=2.0, follower_heartbeat=8.0, stored_heartbeat=8.0, store_poll=1.0)
 """Each checkpoint is a paid write that also reads the stop flag; a proxy of somebody's own may give up after 30 s of
@@ -71,7 +76,13 @@ class FunctionServices:
             default=settings.default_model,
             in_background=False,
         )
-        self.running = RunningTurns(self.store, self.catalogue, runner=f"function-{new_id()}", options=OPTIONS)
+        accounts = DynamoAccounts(self.store.table)
+        # In memory until the ledger and the keys are in DynamoDB, which is about to come.
+        keys, ledger = MemoryKeys(), MemoryLedger()
+        self.meter = build_meter(loaded, ledger, accounts)
+        self.running = RunningTurns(
+            self.store, self.catalogue, runner=f"function-{new_id()}", options=OPTIONS, meter=self.meter
+        )
         self.app = create_app(
             self,
             options=ServerOptions(
@@ -81,22 +92,24 @@ class FunctionServices:
                 public_url=settings.public_url,
                 limits=LIMITS,
             ),
-            sign_in=self._sign_in(loaded),
+            books=Books(keys=keys, ledger=ledger, accounts=accounts, meter=self.meter),
+            sign_in=self._sign_in(loaded, accounts),
             purge=PurgeInPassing(self.store),
         )
 
-    def _sign_in(self, loaded: LoadedSettings) -> SignIn:
+    def _sign_in(self, loaded: LoadedSettings, accounts: AccountStore) -> SignIn:
         configured, public_url = loaded.sign_in, loaded.values.public_url
         if configured is None or public_url is None:  # the settings of this home are refused without them
             raise SettingsError("On AWS everybody has to sign in. Deploy again.")
         name = configured.secret_parameter
         # There may be no such parameter: its name is known before anybody knows whether the provider gives a secret.
         secret = None if name is None else KeptParameter(self._parameters, name).read
-        return build_sign_in(configured, public_url, DynamoAccounts(self.store.table), self._http, secret)
+        return build_sign_in(configured, public_url, accounts, self._http, secret)
 
     async def aclose(self) -> None:
         """Interrupt what runs, then close everything."""
         await self.running.aclose()
+        await self.meter.aclose()
         await self.catalogue.aclose()
         await self.store.aclose()
         await self._http.aclose()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self, TypeAlias
 
 from daehwa import __version__
 from daehwa.accounts.people import User
-from daehwa.accounts.ports import AccountStore
+from daehwa.accounts.ports import AccountStore, KeyStore, LedgerStore
 from daehwa.conversation.errors import DaehwaError, ModelNotFound
 from daehwa.conversation.ids import now_ms
 from daehwa.conversation.metering import Unmetered
@@ -23,9 +23,12 @@ from daehwa.providers.embedded import EmbeddedProvider
 from daehwa.providers.openai_wire import OpenAIWireProvider
 from daehwa.providers.pacing import Beat
 from daehwa.server.options import PAGE_FOLDER, ServerOptions
+from daehwa.services.metering import build_meter
 from daehwa.services.upstreams import build_sign_in, build_upstream, sign_in_fault
 from daehwa.settings import ConfiguredProvider, ConfiguredSignIn, LoadedSettings, Settings
 from daehwa.sign_in.flow import SignIn
+from daehwa.stores.memory_keys import MemoryKeys
+from daehwa.stores.memory_ledger import MemoryLedger
 from daehwa.stores.sqlite import SqliteStore
 from daehwa.stores.sqlite_accounts import SqliteAccounts
 from daehwa.stores.sqlite_connection import store_error
@@ -69,8 +72,12 @@ class Services:
     def __init__(self, store: ConversationStore, accounts: AccountStore, loaded: LoadedSettings, runner: str) -> None:
         self.store = store
         self.accounts = accounts
+        # In memory until the ledger and the keys are in SQLite, which is about to come.
+        self.keys: KeyStore = MemoryKeys()
+        self.ledger: LedgerStore = MemoryLedger()
+        self.meter = build_meter(loaded, self.ledger, accounts)
         self.catalogue = build_catalogue(loaded, build_providers(loaded))
-        self.running = RunningTurns(store, self.catalogue, runner=runner)
+        self.running = RunningTurns(store, self.catalogue, runner=runner, meter=self.meter)
         self._http: HttpClient | None = None
 
     @classmethod
@@ -104,6 +111,7 @@ class Services:
     async def aclose(self) -> None:
         """Interrupt what runs, then close everything, the store last."""
         await self.running.aclose()
+        await self.meter.aclose()
         await self.catalogue.aclose()
         await self.store.aclose()
         if self._http is not None:
@@ -143,6 +151,7 @@ async def serve(
     from daehwa.server.app import create_app  # noqa: PLC0415 - as above
     from daehwa.server.run import address_of, bind  # noqa: PLC0415 - as above
     from daehwa.server.run import serve as serve_app  # noqa: PLC0415 - as above
+    from daehwa.services.books import build_books  # noqa: PLC0415 - as above
 
     settings = loaded.values
     configure_logging(log_json=settings.log_json)
@@ -160,6 +169,7 @@ async def serve(
                 allowed_hosts=settings.allowed_hosts,
                 public_url=settings.public_url,
             ),
+            books=build_books(services, version=__version__),
             sign_in=sign_in,
             programs=services.programs(settings, has_sign_in=sign_in is not None),
         )

@@ -14,9 +14,7 @@ class ModelsApi:
         self._books = books
 
     async def get_models(self, _request: Request) -> Response:
-        """Return the models that can be chosen now, the default, what each costs, and why a provider's models are not
-        there.
-        """
+        """Return the models that can be chosen now, what they cost, the default, and why others are not there."""
         models = await self._catalogue.models()
         default = await self._catalogue.default_model()
         problems = (Problem(name, fault.type, fault.message) for name, fault in self._catalogue.problems().items())
