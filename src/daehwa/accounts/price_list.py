@@ -1,12 +1,15 @@
 """Finds the price of a model: what the settings name, nothing where it runs on this machine, else the table's."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from daehwa.accounts.price_table import PricedModel, PriceTable, read_table
 from daehwa.accounts.prices import FREE, Price
+
+if TYPE_CHECKING:
+    from daehwa.accounts.price_table import PricedModel
 
 MODELS = 10_000
 """How many models' prices are remembered: names come from clients, too."""
@@ -29,16 +32,9 @@ class PricedUpstream(msgspec.Struct, frozen=True, kw_only=True):
 class PriceList:
     """Every price that can be known: `upstreams` by provider name, `named` in the order of the settings."""
 
-    def __init__(
-        self,
-        upstreams: Mapping[str, PricedUpstream],
-        named: Sequence[NamedPrice] = (),
-        *,
-        read_table: Callable[[], PriceTable] = read_table,
-    ) -> None:
+    def __init__(self, upstreams: Mapping[str, PricedUpstream], named: Sequence[NamedPrice] = ()) -> None:
         self._upstreams = upstreams
         self._named = named
-        self._read_table = read_table
         self._found: dict[str, PricedModel | None] = {}
 
     def price_of(self, model: str, *, now: int) -> Price | None:
@@ -57,7 +53,9 @@ class PriceList:
         found = self._found[model]
         return None if found is None else found.price_at(now)
 
-    def _in_table(self, provider: str, name: str, base_url: str) -> PricedModel | None:
-        table = self._read_table()
+    def _in_table(self, provider: str, name: str, base_url: str) -> "PricedModel | None":
+        from daehwa.accounts.price_table import read_table  # noqa: PLC0415 - neither it nor its file is for the start
+
+        table = read_table()
         known = table.provider(provider, base_url)
         return None if known is None else table.model(known, name)
