@@ -1,0 +1,228 @@
+"""Turns and titles are paid for: reserved in the turn's own task, counted however they end."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+import pytest
+from cores import Core
+from tills import MODEL, Till, a_rule
+
+from daehwa.conversation.errors import ProviderUnavailableError
+from daehwa.conversation.events import ReplyEnded, TextDelta, TitleMade, UsageReported
+from daehwa.conversation.messages import Message, Usage
+from daehwa.conversation.metering import CallEnded
+from daehwa.conversation.ports import GenerationRequest
+from daehwa.conversation.running import RunningTurns, TurnRequest
+from daehwa.conversation.transcript import estimated_tokens
+from daehwa.providers.scripted import Script, ScriptedProvider, Step, spoken
+
+GREAT = 10**12
+
+
+@asynccontextmanager
+async def a_paid_core(till: Till, script: Script | None = None, *, titles: bool = False) -> AsyncIterator[Core]:
+    core = Core(ScriptedProvider(script) if script is not None else None, titles=titles)
+    core.running = RunningTurns(core.store, core.catalogue, runner="test", options=core.options, meter=till.meter)
+    try:
+        yield core
+    finally:
+        await core.running.aclose()
+
+
+async def asked(core: Core, text: str = "Hello") -> tuple[TurnRequest, Message]:
+    """Ask, and return the request and the reply as it is stored at its end."""
+    request = core.question(text)
+    await core.running.start(request)
+    await core.events(request.reply)
+    return request, await core.store.get_message("me", request.reply)
+
+
+async def test_a_reply_says_what_it_cost_and_is_counted_as_a_turn() -> None:
+    till = Till(a_rule("user", GREAT))
+    told: list[CallEnded] = []
+    till.meter.observe(told.append)
+    async with a_paid_core(till, spoken("Good day", usage=Usage(input=30, output=2))) as core:
+        request, reply = await asked(core)
+    assert reply.usage == Usage(input=30, output=2, cost=50)
+    (entry,) = till.faulty.settled
+    assert (entry.id, entry.kind, entry.model, entry.user) == (request.reply, "turn", MODEL, "me")
+    assert entry.conversation == request.conversation
+    assert await till.spent("user:me") == 50
+    assert told[0].usage == reply.usage
+    assert told[0].outcome.first_ms is not None
+
+
+async def test_followers_are_told_the_cost() -> None:
+    async with a_paid_core(Till(), spoken("Good day", usage=Usage(input=30, output=2))) as core:
+        request = core.question()
+        await core.running.start(request)
+        events = await core.events(request.reply)
+    assert UsageReported(Usage(input=30, output=2, cost=50)) in events
+
+
+async def test_a_question_that_no_budget_has_room_for_is_kept_and_its_reply_says_when_it_renews() -> None:
+    till = Till(a_rule("user", 100))
+    async with a_paid_core(till) as core:
+        request, reply = await asked(core, "Keep me")
+        _, messages = await core.store.get_conversation("me", request.conversation)
+    assert messages[0].text == "Keep me"
+    assert (reply.status, reply.usage) == ("failed", None)
+    assert reply.error is not None
+    assert reply.error.type == "budget_exceeded"
+    assert "It renews at midnight UTC on 2026-11-23." in reply.error.message
+    assert core.provider.requests == []
+    assert till.faulty.settled == []
+
+
+async def test_a_model_without_a_price_is_not_asked_where_a_budget_applies() -> None:
+    till = Till(a_rule("user", GREAT))
+    async with a_paid_core(till) as core:
+        core.catalogue.model = core.catalogue.model.__class__(id="scripted/odd", name="odd", provider="scripted")
+        _, reply = await asked(core)
+    assert reply.error is not None
+    assert reply.error.type == "price_unknown"
+
+
+async def test_a_ledger_that_is_down_lets_no_question_through() -> None:
+    till = Till(a_rule("user", GREAT))
+    till.faulty.failures = 1
+    async with a_paid_core(till) as core:
+        _, reply = await asked(core)
+    assert reply.error is not None
+    assert reply.error.type == "store_unavailable"
+    assert core.provider.requests == []
+
+
+async def test_the_answer_may_be_as_long_as_was_reserved() -> None:
+    limits: list[int | None] = []
+
+    def script(request: GenerationRequest) -> Iterable[Step]:
+        limits.append(request.max_output_tokens)
+        return spoken("Hi")
+
+    async with a_paid_core(Till(a_rule("user", GREAT)), script) as core:
+        await asked(core)
+    async with a_paid_core(Till(), script) as core:
+        await asked(core)
+    assert limits == [4096, None]
+
+
+@pytest.mark.parametrize("reason", ["stopped", "uncounted", "broken"])
+async def test_what_no_upstream_counted_is_estimated_and_says_so(reason: str) -> None:
+    said = TextDelta("half of it")
+    endings: dict[str, list[Step]] = {
+        "stopped": [(said,), asyncio.Event()],
+        "uncounted": [(said,)],
+        "broken": [(said,), ProviderUnavailableError("It fell over.")],
+    }
+    till = Till(a_rule("user", GREAT))
+    async with a_paid_core(till, endings[reason]) as core:
+        request = core.question("A question")
+        await core.running.start(request)
+        follower = core.running.follow("me", request.reply)
+        await anext(follower)
+        if reason == "stopped":
+            await core.running.stop("me", request.reply)
+        assert [batch async for batch in follower]
+        reply = await core.store.get_message("me", request.reply)
+    usage = Usage(input=estimated_tokens("A question"), output=estimated_tokens("half of it"), estimated=True)
+    cost = usage.input + usage.output * 10
+    assert reply.usage == Usage(input=usage.input, output=usage.output, estimated=True, cost=cost)
+    assert await till.spent("user:me") == cost
+
+
+async def test_an_upstream_that_fails_with_nothing_to_show_is_not_paid() -> None:
+    till = Till(a_rule("user", GREAT))
+    async with a_paid_core(till, [ProviderUnavailableError("Not now.")]) as core:
+        _, reply = await asked(core)
+    assert reply.usage is None
+    assert await till.spent("user:me") == 0
+    assert till.faulty.settled[0].failed == "upstream_unavailable"
+
+
+async def test_stopping_before_the_first_word_is_paid_as_far_as_the_prompt() -> None:
+    is_asked = asyncio.Event()
+
+    def script(_: GenerationRequest) -> Iterable[Step]:
+        is_asked.set()
+        return [asyncio.Event()]
+
+    async with a_paid_core(Till(a_rule("user", GREAT)), script) as core:
+        request = core.question("A question")
+        await core.running.start(request)
+        await is_asked.wait()
+        reply = await core.running.stop("me", request.reply)
+    assert reply.usage is not None
+    assert (reply.usage.input, reply.usage.output, reply.usage.estimated) == (estimated_tokens("A question"), 0, True)
+
+
+async def test_stopping_while_it_is_reserved_leaves_nothing_reserved() -> None:
+    till = Till(a_rule("user", GREAT))
+    till.faulty.gate = asyncio.Event()
+    async with a_paid_core(till) as core:
+        request = core.question()
+        await core.running.start(request)
+        await asyncio.sleep(0)
+        reply = await core.running.stop("me", request.reply)
+        assert (reply.status, reply.usage) == ("stopped", None)
+        till.faulty.gate.set()
+    await till.meter.aclose()
+    assert await till.spent("user:me") == 0
+    assert core.provider.requests == []
+
+
+async def test_a_title_is_counted_as_one() -> None:
+    def script(request: GenerationRequest) -> Iterable[Step]:
+        is_title = request.max_output_tokens == 256
+        return spoken("A title" if is_title else "An answer", usage=Usage(input=10, output=1 if is_title else 2))
+
+    till = Till()
+    async with a_paid_core(till, script, titles=True) as core:
+        request = core.question()
+        await core.running.start(request)
+        events = await core.events(request.reply)
+    assert TitleMade("A title", Usage(input=10, output=1, cost=20)) in events
+    assert [(entry.kind, entry.usage) for entry in till.faulty.settled] == [
+        ("turn", Usage(input=10, output=2, cost=30)),
+        ("title", Usage(input=10, output=1, cost=20)),
+    ]
+
+
+async def test_a_title_that_no_budget_has_room_for_is_left_out() -> None:
+    till = Till(a_rule("user", 50_000))
+    async with a_paid_core(till, spoken("An answer", usage=Usage(input=9_000, output=4_000)), titles=True) as core:
+        request = core.question()
+        await core.running.start(request)
+        events = await core.events(request.reply)
+    assert not [event for event in events if isinstance(event, TitleMade)]
+    assert [event.status for event in events if isinstance(event, ReplyEnded)] == ["complete"]
+    assert [entry.kind for entry in till.faulty.settled] == ["turn"]
+
+
+async def test_a_title_whose_upstream_fails_is_counted_as_failed() -> None:
+    def script(request: GenerationRequest) -> Iterable[Step]:
+        return [ProviderUnavailableError("Not now.")] if request.max_output_tokens == 256 else spoken("An answer")
+
+    till = Till()
+    async with a_paid_core(till, script, titles=True) as core:
+        await asked(core)
+    assert [(entry.kind, entry.failed) for entry in till.faulty.settled] == [
+        ("turn", None),
+        ("title", "upstream_unavailable"),
+    ]
+
+
+async def test_a_ledger_that_hangs_does_not_hold_up_the_programs_end() -> None:
+    till = Till()
+    async with a_paid_core(till, [(TextDelta("half"),), asyncio.Event()]) as core:
+        request = core.question()
+        await core.running.start(request)
+        await anext(core.running.follow("me", request.reply))
+        till.faulty.gate = asyncio.Event()
+        async with asyncio.timeout(4):
+            await core.running.aclose()
+        assert (await core.store.get_message("me", request.reply)).status == "interrupted"
+        till.faulty.gate.set()
+        await till.meter.aclose()
+    assert len(till.faulty.settled) == 1
