@@ -20,6 +20,7 @@ from daehwa.deployment.costs import PRICES, CostLine, idle_costs, stored_costs, 
 from daehwa.providers.listing import PREFERRED
 from daehwa.settings import PREFIX, ProviderSettings, Settings
 from daehwa.settings.money import PriceSettings
+from daehwa.settings.routes import RouteSettings
 from daehwa.settings.sign_in import VARIABLES
 from daehwa.settings.values import SignInTable, allowed_values, meta_of
 
@@ -58,6 +59,15 @@ def prices_table() -> str:
         for field in msgspec.structs.fields(PriceSettings)
     ]
     return _table(("in `[[prices]]`", "allowed", "what it does"), rows)
+
+
+def routes_table() -> str:
+    """Return the settings of an alias as a table."""
+    rows = [
+        (f"`{field.name}`", allowed_values(field), _description(field))
+        for field in msgspec.structs.fields(RouteSettings)
+    ]
+    return _table(("in `[[routes]]`", "allowed", "what it does"), rows)
 
 
 def sign_in_table() -> str:
@@ -151,6 +161,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "providers": providers_table,
     "sign-in": sign_in_table,
     "prices": prices_table,
+    "routes": routes_table,
     "preferred-models": preferred_models,
     "commands": commands,
     "deployment-settings": deployment_settings,

@@ -105,6 +105,7 @@ def test_a_provider_of_the_file_has_key_headers_and_time_limits(tmp_path: Path) 
 @pytest.mark.parametrize("field", msgspec.structs.fields(ProviderSettings), ids=lambda field: field.name)
 def test_every_setting_of_a_provider_can_be_checked(field: msgspec.structs.FieldInfo) -> None:
     example = {"name": "a", "kind": "openai", "headers": {}, "extra_body": {}, "models": [], "context_window": 4096}
+    example |= {"completion_models": [], "max_concurrent": 4}
     numbers = {"connect_timeout": 1.5, "first_byte_timeout": 2, "idle_timeout": 3}
     switches = {"titles": True, "continues_replies": False}
     value = {**example, **numbers, **switches}.get(field.name, "text")

@@ -14,7 +14,7 @@ def example_with(words: str, language: str = "toml") -> str:
 
 
 def test_the_example_of_a_settings_file_is_right(tmp_path: Path) -> None:
-    example = example_with("default_model")
+    example = example_with('default_model = "work')
     file = tmp_path / "daehwa.toml"
     file.write_text(example, "utf-8")
     (tmp_path / "models").mkdir()
@@ -50,3 +50,11 @@ def test_the_example_of_money_is_right_as_a_file_and_as_variables(tmp_path: Path
     assert told.budgets == tuple(budget for budget in loaded.budgets if budget.scope in {"all", "user", scopes[3]})
     assert told.groups == loaded.groups
     assert [price.model for price in told.prices] == ["work/qwen3*", "whisper-9"]
+
+
+def test_the_example_of_routes_is_right(tmp_path: Path) -> None:
+    file = tmp_path / "daehwa.toml"
+    file.write_text(example_with("[[routes]]"), "utf-8")
+    ordered, weighted = load_settings(config=file, environment={}).routes
+    assert ordered.targets == (("openai/gpt-5-mini", None), ("azure/gpt-5-mini", None))
+    assert [weight for _, weight in weighted.targets] == [3, 1, 0]

@@ -170,6 +170,7 @@ async def test_an_open_circuit_comes_last_and_is_seen(connect: Connect) -> None:
         assert [target.model.id for target in targets] == ["two/gpt-test", "one/gpt-test"]
         states = {state.provider: state for state in catalogue.upstreams()}
         assert (states["one"].circuit, states["two"].circuit) == ("open", "closed")
+        assert "times in a row" in catalogue.problems()["one"].message
         assert (await fault_of(one)).retry_after == 1
         with pytest.raises(ProviderUnavailableError, match="times in a row"):
             await targets[1].send(WireRequest(endpoint="chat/completions", body=b"{}"))
@@ -183,14 +184,14 @@ async def test_a_full_upstream_is_passed_over(connect: Connect) -> None:
         FakeUpstream(Answer(stream("Hello there."))) as good,
     ):
         one = connect(busy.base_url, name="one", max_concurrent=1)
-        one.gate._place_seconds = 0.02
+        one.upstream_gate._place_seconds = 0.02
         catalogue = Catalogue([one, connect(good.base_url, name="two")], routes=[route("one/gpt-test", "two/gpt-test")])
         running = (await catalogue.resolve("fast")).provider.generate(question())
         assert await anext(running)
         found = await catalogue.resolve("fast")
         assert said(await all_events(found.provider, question())) == "Hello there."
         await running.aclose()  # type: ignore[attr-defined]
-        assert one.gate.calls == 0
+        assert one.upstream_gate.calls == 0
 
 
 async def test_an_alias_is_a_model_that_can_do_what_all_of_its_targets_can(connect: Connect) -> None:

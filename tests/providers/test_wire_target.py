@@ -120,10 +120,10 @@ async def test_closing_an_answer_ends_the_call(connect: Connect) -> None:
         provider = connect(upstream.base_url)
         answer = await (await target_of(provider)).send(asked())
         assert await answer.read()
-        assert provider.gate.calls == 1
+        assert provider.upstream_gate.calls == 1
         answer.close()
         answer.close()
-        assert provider.gate.calls == 0
+        assert provider.upstream_gate.calls == 0
         async with asyncio.timeout(1):
             await upstream.turns[0].closed.wait()
 
@@ -220,7 +220,7 @@ async def test_a_source_that_breaks_ends_the_call(connect: Connect) -> None:
             await provider.wire_target(WHISPER, "whisper-1").send(request)
         async with asyncio.timeout(1):
             await left.wait()
-        assert provider.gate.calls == 0
+        assert provider.upstream_gate.calls == 0
 
 
 async def test_who_answers_in_openais_dialect(connect: Connect) -> None:

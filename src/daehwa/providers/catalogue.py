@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from daehwa.conversation.errors import DaehwaError, KeyNotSet, ModelNotFound, ModelNotInstalled, ProviderError
 from daehwa.conversation.ports import Model, ModelKind, Provider, ResolvedModel
-from daehwa.providers.known import OFFERED, HasUpstream, KnownModels, SpeaksWire
+from daehwa.providers.known import OFFERED, HasGate, KnownModels, SpeaksWire
 from daehwa.providers.routes import ModelRoute, RoutedProvider
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Catalogue:
     def upstreams(self) -> tuple["UpstreamState", ...]:
         """Return how each upstream fares: its circuit, and the calls under way."""
         providers = (listing.provider for listing in self._listings)
-        return tuple(provider.upstream_state() for provider in providers if isinstance(provider, HasUpstream))
+        return tuple(provider.upstream_gate.state() for provider in providers if isinstance(provider, HasGate))
 
     async def default_model(self) -> str | None:
         """Return the configured model if it is listed, or if its provider cannot be asked; else the best there is."""
@@ -172,7 +172,7 @@ class Catalogue:
         if self._missing_key(found) is not None or found.model.state == "unavailable":
             return True
         provider = found.provider
-        return isinstance(provider, HasUpstream) and provider.upstream_state().again is not None
+        return isinstance(provider, HasGate) and provider.upstream_gate.is_open
 
     async def _find_one(self, model: str) -> ResolvedModel | None:
         provider, _, name = model.partition("/")

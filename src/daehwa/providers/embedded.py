@@ -18,7 +18,6 @@ import msgspec
 from daehwa.conversation.errors import ModelNotInstalled, ProviderError, ProviderUnavailableError
 from daehwa.conversation.events import Batch
 from daehwa.conversation.ports import GenerationRequest, Model
-from daehwa.conversation.upstreams import UpstreamState
 from daehwa.providers.embedded_child import Order, Report
 from daehwa.providers.embedded_files import (
     MODEL_CONTEXT,
@@ -74,7 +73,8 @@ class EmbeddedProvider:
         self._titles = titles
         self._beat = beat or Beat()
         self._memory = CheckMemory(data_folder)
-        self._gate = Gate(name)
+        self.upstream_gate = Gate(name)
+        """The gate before the child's server; each child has its own."""
         self._state: Literal["ready", "loading", "unavailable"] = "loading"
         self.fault: ProviderError | None = None
         """Why it cannot answer."""
@@ -146,10 +146,6 @@ class EmbeddedProvider:
         self._starts = 0
         return answer
 
-    def upstream_state(self) -> UpstreamState:
-        """Return how the child's server fares, since it was started last."""
-        return self._gate.state()
-
     async def aclose(self) -> None:
         """End the child."""
         self._is_closed = True
@@ -218,7 +214,7 @@ class EmbeddedProvider:
             beat=self._beat,
         )
         child.wire = wire
-        self._gate = wire.gate
+        self.upstream_gate = wire.upstream_gate
         await wire.warm_up()
         self._state = "ready"
         return wire

@@ -190,6 +190,10 @@ class Gate:
             self.calls += 1
         return Passage(self, is_probe=self.circuit.begin())
 
+    def _refuse_while_open(self) -> None:
+        if (refusal := self.refusal()) is not None:
+            raise refusal
+
     async def _place(self) -> None:
         place = asyncio.get_running_loop().create_future()
         self._line.append(place)
@@ -214,12 +218,13 @@ class Gate:
                 return
         self.calls -= 1
 
-    def _refuse_while_open(self) -> None:
+    def refusal(self) -> ProviderUnavailableError | None:
+        """Return why nobody is let through now, None where somebody is."""
         again = self.circuit.again
         if again is None:
-            return
+            return None
         seconds = max(1, round(again))
-        raise ProviderUnavailableError(
+        return ProviderUnavailableError(
             f"{self._name} failed {self.circuit.failures} times in a row and is not asked for a while; try again in "
             f"{seconds} s. The last time: {self.circuit.last_fault}",
             retry_after=seconds,

@@ -9,8 +9,8 @@ from daehwa.conversation.ports import Model, ModelKind, Provider, ResolvedModel
 from daehwa.providers.listing import PREFERRED, model_kind
 
 if TYPE_CHECKING:
-    from daehwa.conversation.upstreams import UpstreamState
     from daehwa.gateway.ports import WireTarget
+    from daehwa.providers.gate import Gate
 
 OFFERED: frozenset[ModelKind] = frozenset({"chat", "completion"})
 """The kinds of models that answer in a conversation."""
@@ -66,11 +66,12 @@ class SpeaksWire(Protocol):
 
 
 @runtime_checkable
-class HasUpstream(Protocol):
-    """A provider that knows how its upstream fares."""
+class HasGate(Protocol):
+    """A provider whose calls pass a gate."""
 
-    def upstream_state(self) -> "UpstreamState":
-        """Return how it fares now."""
+    @property
+    def upstream_gate(self) -> "Gate":
+        """The gate before its upstream."""
         ...
 
 
@@ -93,7 +94,11 @@ class KnownModels:
     def fault(self) -> ProviderError | None:
         """Why the models could not be listed when last asked for, or why none of them can answer."""
         own = self.provider.fault if isinstance(self.provider, TellsFault) else None
-        return self._fault or own
+        return (
+            self._fault
+            or own
+            or (self.provider.upstream_gate.refusal() if isinstance(self.provider, HasGate) else None)
+        )
 
     async def current(self) -> tuple[Model, ...] | None:
         """Return what is listed; None where the provider cannot be asked."""

@@ -8,7 +8,6 @@ import msgspec
 
 from daehwa.conversation.events import Batch
 from daehwa.conversation.ports import GenerationRequest, Model
-from daehwa.conversation.upstreams import UpstreamState
 from daehwa.providers.gate import Gate
 from daehwa.providers.listing import listed_models, named_models
 from daehwa.providers.pacing import Beat
@@ -37,7 +36,7 @@ class OpenAIWireProvider:
         self._upstream = upstream
         self._faults = Faults(upstream)
         self._questions = Questions(upstream)
-        self.gate = Gate(upstream.name, max_concurrent=upstream.max_concurrent)
+        self.upstream_gate = Gate(upstream.name, max_concurrent=upstream.max_concurrent)
         self._beat = beat or Beat()
         self._client: UpstreamClient | None = None
         self._sender: WireSender | None = None
@@ -95,12 +94,8 @@ class OpenAIWireProvider:
         if self._sender is None:
             from daehwa.providers.wire import WireSender  # noqa: PLC0415 - no start needs it
 
-            self._sender = WireSender(self._upstream, self._faults, self.gate, self._connected)
+            self._sender = WireSender(self._upstream, self._faults, self.upstream_gate, self._connected)
         return self._sender
-
-    def upstream_state(self) -> UpstreamState:
-        """Return how the upstream fares."""
-        return self.gate.state()
 
     def generate(self, request: GenerationRequest) -> AsyncGenerator[Batch, None]:
         """Yield the reply's events; see the protocol."""
@@ -114,7 +109,7 @@ class OpenAIWireProvider:
         while True:
             has_begun = False
             reply: StreamedReply | None = None
-            passage = await self.gate.enter()
+            passage = await self.upstream_gate.enter()
             try:
                 reply = StreamedReply(await self._open(request), self._faults, trim=self._questions.trim(request))
                 while batch := await reply.batch():
@@ -124,7 +119,7 @@ class OpenAIWireProvider:
                     yield batch
             except UpstreamFault as fault:
                 passage.failed(fault.error)
-                wait = None if has_begun or self.gate.is_open else tries.wait_after(fault)
+                wait = None if has_begun or self.upstream_gate.is_open else tries.wait_after(fault)
                 if wait is None:
                     raise fault.error from fault.__cause__
             else:

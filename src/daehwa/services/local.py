@@ -24,7 +24,7 @@ from daehwa.providers.openai_wire import OpenAIWireProvider
 from daehwa.providers.pacing import Beat
 from daehwa.server.options import PAGE_FOLDER, ServerOptions
 from daehwa.services.metering import build_meter
-from daehwa.services.upstreams import build_sign_in, build_upstream, sign_in_fault
+from daehwa.services.upstreams import build_routes, build_sign_in, build_upstream, sign_in_fault
 from daehwa.settings import ConfiguredProvider, ConfiguredSignIn, LoadedSettings, Settings
 from daehwa.sign_in.flow import SignIn
 from daehwa.stores.memory_keys import MemoryKeys
@@ -126,7 +126,7 @@ def build_providers(loaded: LoadedSettings) -> list[BuiltProvider]:
 
 def build_catalogue(loaded: LoadedSettings, providers: Sequence[Provider]) -> Catalogue:
     """Return the catalogue of these providers; it closes them."""
-    return Catalogue(providers, default=loaded.values.default_model)
+    return Catalogue(providers, default=loaded.values.default_model, routes=build_routes(loaded))
 
 
 def _build_provider(configured: ConfiguredProvider, beat: Beat, values: Settings) -> BuiltProvider:

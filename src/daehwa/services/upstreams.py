@@ -7,8 +7,9 @@ from daehwa.accounts.ports import AccountStore
 from daehwa.conversation.ids import now_ms
 from daehwa.providers.openai_wire import OpenAIWireProvider
 from daehwa.providers.pacing import Beat
+from daehwa.providers.routes import ModelRoute, RouteTarget
 from daehwa.providers.upstream import LateKey, Patience, ServedModel, Upstream
-from daehwa.settings import ConfiguredProvider, ConfiguredSignIn, Settings, program_name
+from daehwa.settings import ConfiguredProvider, ConfiguredSignIn, LoadedSettings, Settings, program_name
 from daehwa.sign_in.flow import ANSWER_SECONDS, SignIn
 from daehwa.sign_in.identity_provider import Http, IdentityProvider
 from daehwa.sign_in.settings import ReadSecret, SignInSettings
@@ -39,8 +40,18 @@ def build_upstream(
         continues_replies=settings.continues_replies,
         titles=settings.titles and values.titles,
         use_proxy=use_proxy,
+        max_concurrent=settings.max_concurrent,
+        completion_models=settings.completion_models,
     )
     return OpenAIWireProvider(upstream, beat=beat)
+
+
+def build_routes(loaded: LoadedSettings) -> tuple[ModelRoute, ...]:
+    """Return the configured aliases."""
+    return tuple(
+        ModelRoute(route.name, tuple(RouteTarget(model, weight) for model, weight in route.targets))
+        for route in loaded.routes
+    )
 
 
 def build_sign_in(

@@ -15,6 +15,7 @@ import msgspec
 from daehwa.settings.function import AwsSurroundings, aws_surroundings, check_home, checked_public_url
 from daehwa.settings.money import PRICES, PRICES_VARIABLE, configured_money
 from daehwa.settings.providers import OPENAI_URL, configured_providers, function_provider
+from daehwa.settings.routes import ROUTES, configured_routes
 from daehwa.settings.sign_in import SECTION, configured_sign_in, sign_in_variables
 from daehwa.settings.source import SettingsFile, checked, meant
 from daehwa.settings.values import (
@@ -85,6 +86,7 @@ def load_settings(
         providers=providers,
         sign_in=sign_in,
         money=configured_money(settings, sources, file, env),
+        routes=configured_routes(file),
         file=file.path,
         sources=sources,
     )
@@ -130,7 +132,7 @@ def _given(
 
 
 def _refuse_unknown(file: SettingsFile, env: Mapping[str, str], known: list[str]) -> None:
-    keys = [*known, "providers", PRICES, SECTION]
+    keys = [*known, "providers", PRICES, ROUTES, SECTION]
     for key in file.values:
         if key not in keys:
             raise SettingsError(f"{file.place(key)}: there is no setting '{key}'.{meant(key, keys)}")

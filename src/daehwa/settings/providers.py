@@ -105,7 +105,7 @@ def _completed(
 
 
 def _embedded(settings: ProviderSettings, file: SettingsFile, number: int) -> ConfiguredProvider:
-    for key in ("base_url", "api_key_env", "models", "headers"):
+    for key in ("base_url", "api_key_env", "models", "headers", "completion_models", "max_concurrent"):
         if getattr(settings, key):
             raise SettingsError(
                 f"{file.place(key, number)}: an embedded provider has no {key}; its model is a file on this machine. "

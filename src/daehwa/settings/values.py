@@ -81,6 +81,13 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             "a list of model names", "The models offered, in this order. Left out: those that `/v1/models` lists."
         ),
     ] = ()
+    completion_models: Annotated[
+        tuple[str, ...],
+        described(
+            "a list of model names",
+            "Models that go on with a prompt, at `/completions`, beside those that are known to (`davinci-002` …).",
+        ),
+    ] = ()
     gguf: Annotated[
         Path | None,
         described(
@@ -92,7 +99,11 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         described("a whole number of tokens above 255", "How many tokens a question and its answer may have."),
     ] = None
     extra_body: Annotated[
-        dict[str, Any], described("a table of JSON values", "Fields added to the body of each call, as they are.")
+        dict[str, Any],
+        described(
+            "a table of JSON values",
+            "Fields added to the body of each call for an answer, as they are, unless the call itself sets them.",
+        ),
     ] = {}
     ca_file: Annotated[
         Path | None, described("the path of a PEM file", "Further certificate authorities to trust for this server.")
@@ -107,6 +118,13 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         bool,
         described(YES_NO, "Whether its models are asked to name conversations, where `titles` above does not say no."),
     ] = True
+    max_concurrent: Annotated[
+        Annotated[int, msgspec.Meta(ge=1)] | None,
+        described(
+            "a whole number above 0",
+            "So many calls at a time; further ones wait in line for up to 10 s. Left out: any number.",
+        ),
+    ] = None
     connect_timeout: Annotated[float, described(_SECONDS, "Seconds until a connection must stand.", gt=0)] = 10.0
     first_byte_timeout: Annotated[float, described(_SECONDS, "Seconds until an answer must begin.", gt=0)] = 300.0
     idle_timeout: Annotated[float, described(_SECONDS, "Seconds of silence within an answer.", gt=0)] = 90.0
@@ -175,6 +193,13 @@ class ConfiguredSignIn(msgspec.Struct, frozen=True, kw_only=True):
     allowed_emails: tuple[str, ...] = ()
     admin_emails: tuple[str, ...] = ()
     logout_url: str | None = None
+
+
+class ConfiguredRoute(msgspec.Struct, frozen=True, kw_only=True):
+    """A `[[routes]]` table: models and their weights, which are None where the order alone counts."""
+
+    name: str
+    targets: tuple[tuple[str, float | None], ...]
 
 
 class ConfiguredBudget(msgspec.Struct, frozen=True, kw_only=True):
@@ -324,12 +349,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class LoadedSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings, the providers, sign-in where there is one, money, and where each setting comes from."""
+    """The settings, the providers, sign-in where there is one, money, aliases, and where each setting comes from."""
 
     values: Settings
     providers: tuple[ConfiguredProvider, ...]
     sign_in: ConfiguredSignIn | None = None
     money: ConfiguredMoney = ConfiguredMoney()
+    routes: tuple[ConfiguredRoute, ...] = ()
     file: Path | None
     sources: dict[str, str]
 

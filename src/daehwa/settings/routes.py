@@ -1,0 +1,86 @@
+"""Aliases, as they are configured: `[[routes]]` tables that lead from one name to models at one or more upstreams."""
+
+from typing import Annotated, Any, TypeAlias
+
+import msgspec
+
+from daehwa.settings.source import SettingsFile, checked, meant
+from daehwa.settings.values import ConfiguredRoute, SettingsError, described
+
+ROUTES = "routes"
+
+
+class TargetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A target with its share."""
+
+    model: Annotated[str, msgspec.Meta(min_length=1)]
+    weight: Annotated[float, msgspec.Meta(ge=0, le=1_000_000)] = 1.0
+
+
+_Name: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class RouteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One `[[routes]]` table: a name, and the models that answer for it."""
+
+    name: Annotated[
+        str,
+        described(
+            "a name without blanks and '/'", "The alias: a model of this name is offered.", pattern=r"^[^\s/,]{1,100}$"
+        ),
+    ]
+    targets: Annotated[
+        tuple[_Name | TargetSettings, ...],
+        described(
+            "a list of models' ids or names, or of { model = …, weight = … }",
+            "Who answers, in this order, the next one where one cannot. With weights, who is asked first is drawn by "
+            "them, each time anew; weight 0 is asked only where no other can answer.",
+            min_length=1,
+        ),
+    ]
+
+
+def configured_routes(file: SettingsFile) -> tuple[ConfiguredRoute, ...]:
+    """Return the aliases. Raise `SettingsError`."""
+    tables = file.values.get(ROUTES, [])
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise SettingsError(f"{file.place(ROUTES)}: write each route as a table that begins with [[routes]].")
+    routes: list[ConfiguredRoute] = []
+    for number, table in enumerate(tables):
+        route = _route(file, number, table)
+        if route.name in {other.name for other in routes}:
+            raise SettingsError(
+                f"{file.place('name', number, of=ROUTES)}: there are two routes named '{route.name}'. Rename one."
+            )
+        routes.append(route)
+    names = {route.name for route in routes}
+    for number, route in enumerate(routes):
+        if to_route := next((model for model, _ in route.targets if model in names), None):
+            raise SettingsError(
+                f"{file.place('targets', number, of=ROUTES)}: the route {route.name} leads to '{to_route}', which is a "
+                "route itself. Write the id of a model, such as openai/gpt-5-mini."
+            )
+    return tuple(routes)
+
+
+def _route(file: SettingsFile, number: int, table: dict[str, Any]) -> ConfiguredRoute:
+    fields = {field.name: field for field in msgspec.structs.fields(RouteSettings)}
+    for key in table:
+        if key not in fields:
+            raise SettingsError(
+                f"{file.place(key, number, of=ROUTES)}: a route has no setting '{key}'.{meant(key, list(fields))}"
+            )
+    for key in fields:
+        if key not in table:
+            raise SettingsError(
+                f"{file.table_place(number, of=ROUTES)}: this route has no {key}. Write, for example, "
+                'name = "fast" and targets = ["openai/gpt-5-mini", "work/qwen3-32b"].'
+            )
+    values = {key: checked(fields[key], value, file.place(key, number, of=ROUTES)) for key, value in table.items()}
+    route = RouteSettings(**values)
+    weighs = any(isinstance(target, TargetSettings) for target in route.targets)
+    targets = tuple(
+        (target.model, target.weight) if isinstance(target, TargetSettings) else (target, 1.0 if weighs else None)
+        for target in route.targets
+    )
+    return ConfiguredRoute(name=route.name, targets=targets)
