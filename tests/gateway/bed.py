@@ -1,6 +1,7 @@
 """A gateway to try things on: scripted upstreams, stores in memory, a meter that remembers."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 from daehwa.accounts.people import User
@@ -12,7 +13,9 @@ from daehwa.gateway.idempotency import OnceOnly
 from daehwa.gateway.rates import Rates
 from daehwa.gateway.scripted import ScriptedModels, ScriptedTarget
 from daehwa.server.app import Programs
+from daehwa.server.classic import ClassicApi
 from daehwa.server.openai_v1.api import OpenAIV1, WireLimits
+from daehwa.server.options import ServerOptions
 
 OWNER = User(id="me", name="Tester", role="admin")
 LIMITS = WireLimits(json_bytes=1_000_000, upload_bytes=20_000_000, body_seconds=2.0, upload_seconds=5.0)
@@ -68,6 +71,7 @@ class Bed:
         self.once = OnceOnly(self.stores, wait_seconds=1.0)
         self.gateway = Gateway(self.models, self.meter, Rates(self.stores), self.once)
 
-    def programs(self, *, owner: User | None = OWNER) -> Programs:
+    def programs(self, *, owner: User | None = OWNER, folder: Path | None = None) -> Programs:
         """Return the dialects; `owner` None: everybody needs a key."""
-        return Programs(OpenAIV1(self.gateway, Callers(self.stores, owner=owner, local=OWNER), LIMITS))
+        openai = OpenAIV1(self.gateway, Callers(self.stores, owner=owner, local=OWNER), LIMITS)
+        return Programs(openai, ClassicApi(self.gateway, ServerOptions(version="0"), folder))

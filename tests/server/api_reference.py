@@ -28,7 +28,8 @@ def operations() -> tuple[Operation, ...]:
     """Return the application's own table."""
     core = Core()
     options = ServerOptions(version="0")
-    app = create_app(core, books=some_books(), options=options, programs=Bed().programs())
+    programs = Bed().programs(folder=Path())
+    app = create_app(core, books=some_books(), options=options, programs=programs)
     return app.operations
 
 

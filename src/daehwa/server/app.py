@@ -49,7 +49,9 @@ from daehwa.server.api.usage import UsageApi
 from daehwa.server.asgi import ASGIApp, Receive, Scope, Send
 from daehwa.server.auth import AuthApi, SignedOut, SignInQuery
 from daehwa.server.books import Books
-from daehwa.server.errors import BodyTooSlow, Dialect, ErrorAnswers, UnsupportedMediaType
+from daehwa.server.classic import ClassicAnswer, ClassicApi, ClassicQuestion
+from daehwa.server.classic import error_response as classic_error_response
+from daehwa.server.errors import BodyTooSlow, Dialect, ErrorAnswers, RouteNotFound, UnsupportedMediaType
 from daehwa.server.identity import Identity
 from daehwa.server.metrics import MetricsApi
 from daehwa.server.openai_v1.api import ListedModel, ModelList, OpenAIV1
@@ -110,9 +112,23 @@ class Core(Protocol):
 
 
 class Programs(NamedTuple):
-    """The dialects that other programs speak."""
+    """The dialects that other programs speak; that of the 2023 demo only where it is wanted."""
 
     openai: OpenAIV1
+    classic: ClassicApi | None = None
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """Their rows."""
+        return (*_openai(self.openai), *(() if self.classic is None else _classic(self.classic)))
+
+    @property
+    def dialects(self) -> tuple[Dialect, ...]:
+        """How their errors are said."""
+        openai = Dialect("/v1", openai_error_response)
+        if self.classic is None:
+            return (openai,)
+        return (openai, Dialect("/chat", classic_error_response), Dialect("/classic", classic_error_response))
 
 
 def create_app(
@@ -142,11 +158,11 @@ def create_app(
     )
     openapi.operations = operations
     if programs is not None:
-        operations = (*operations, *_openai(programs.openai))
+        operations = (*operations, *programs.operations)
     router = Router(operations, identify=identity.user_of, otherwise=Page(options.page).get_page)
     public_url = options.public_url if sign_in is None else sign_in.public_url
     checks = SafetyChecks(router, options, identity, public_url)
-    return App(router, checks, traffic, (Dialect("/v1", openai_error_response),))
+    return App(router, checks, traffic, () if programs is None else programs.dialects)
 
 
 def _home(me: MeApi, models: ModelsApi) -> Iterator[Operation]:
@@ -235,3 +251,12 @@ def _money(used: UsageApi, budgets: BudgetsApi) -> Iterator[Operation]:
 def _watching(api: MetricsApi) -> Iterator[Operation]:
     errors = (KeyMissing, KeyUnknown, KeyExpired, KeyRevoked, NotAllowed, StoreError)
     yield Operation("GET", "/metrics", api.get_metrics, text="text/plain", errors=errors, is_open=True)
+
+
+def _classic(api: ClassicApi) -> Iterator[Operation]:
+    chats = (("/chat", api.answer_classic), ("/classic/chat", api.answer_classic_beside))
+    for path, handler in chats:
+        yield Operation("POST", path, handler, body=ClassicQuestion, answers=(ClassicAnswer,))
+    if api.folder is not None:
+        yield Operation("GET", "/classic/", api.get_classic_start, errors=(RouteNotFound,))
+        yield Operation("GET", "/classic/{file}", api.get_classic_file, errors=(RouteNotFound,), has_slashes=True)

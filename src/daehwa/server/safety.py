@@ -9,6 +9,7 @@ from daehwa.server.options import ServerOptions
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_CLASSIC = "/classic/"
 _PRIVATE = ("/api/", "/auth/", "/v1/")
 
 CONTENT_SECURITY_POLICY = (
@@ -36,6 +37,9 @@ class SafetyHeaders:
         async def guarded(message: Any) -> None:
             if message["type"] == "http.response.start":
                 headers = [*message["headers"], *SAFETY_HEADERS]
+                if scope["path"].startswith(_CLASSIC):
+                    # A file there has a policy of its own, which stands first.
+                    headers = list(dict(reversed(headers)).items())
                 if scope["path"].startswith(_PRIVATE) and not any(name == b"cache-control" for name, _ in headers):
                     headers.append((b"cache-control", b"no-store"))
                 message["headers"] = headers

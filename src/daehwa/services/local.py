@@ -100,13 +100,11 @@ class Services:
 
         return build_sign_in(configured, public_url, self.accounts, self._http, None if secret is None else read_secret)
 
-    def programs(self, settings: Settings, *, has_sign_in: bool) -> "Programs":
+    def programs(self, settings: Settings, options: ServerOptions, *, has_sign_in: bool) -> "Programs":
         """Return what other programs speak with here."""
-        from daehwa.services.programs import build_programs, needs_keys  # noqa: PLC0415 - `daehwa ask` needs no server
+        from daehwa.services.programs import build_programs  # noqa: PLC0415 - `daehwa ask` needs no server
 
-        owner = User(id=OWNER, role="admin")
-        demands = needs_keys(settings, has_sign_in=has_sign_in)
-        return build_programs(self.catalogue, Unmetered(), None, local=owner, needs_keys=demands)
+        return build_programs(self.catalogue, Unmetered(), None, settings, options, has_sign_in=has_sign_in)
 
     async def aclose(self) -> None:
         """Interrupt what runs, then close everything, the store last."""
@@ -158,20 +156,21 @@ async def serve(
     listener = bind(settings.host, settings.port)
     services = await Services.open(loaded, folder, runner=SERVER_RUNNER)
     background: set[asyncio.Task[None]] = set()
+    options = ServerOptions(
+        version=__version__,
+        user=User(id=OWNER, role="admin"),
+        allowed_hosts=settings.allowed_hosts,
+        public_url=settings.public_url,
+    )
     try:
         sign_in = services.sign_in(loaded.sign_in, settings.public_url or address_of(listener))
         await interrupt_leftovers(services.running, say)
         app = create_app(
             services,
-            options=ServerOptions(
-                version=__version__,
-                user=User(id=OWNER, role="admin"),
-                allowed_hosts=settings.allowed_hosts,
-                public_url=settings.public_url,
-            ),
+            options=options,
             books=build_books(services, version=__version__),
             sign_in=sign_in,
-            programs=services.programs(settings, has_sign_in=sign_in is not None),
+            programs=services.programs(settings, options, has_sign_in=sign_in is not None),
         )
 
         def started() -> None:

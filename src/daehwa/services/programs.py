@@ -1,8 +1,7 @@
-"""What other programs speak with here, wired: OpenAI's dialect under /v1."""
+"""What other programs speak with here, wired: OpenAI's dialect under /v1, and that of the 2023 demo."""
 
 import msgspec
 
-from daehwa.accounts.people import User
 from daehwa.accounts.ports import AccountStore, KeyStore, RateStore
 from daehwa.conversation.metering import Meter
 from daehwa.gateway.callers import Callers
@@ -11,7 +10,9 @@ from daehwa.gateway.idempotency import OnceOnly
 from daehwa.gateway.ports import AnswerStore, WireModels
 from daehwa.gateway.rates import Rates
 from daehwa.server.app import Programs
+from daehwa.server.classic import ClassicApi
 from daehwa.server.openai_v1.api import WIRE_LIMITS, OpenAIV1, WireLimits
+from daehwa.server.options import ServerOptions
 from daehwa.settings import Settings
 from daehwa.settings.surroundings import is_loopback
 
@@ -25,27 +26,32 @@ class GatewayStores(msgspec.Struct, frozen=True, kw_only=True):
     answers: AnswerStore
 
 
-def needs_keys(settings: Settings, *, has_sign_in: bool) -> bool:
-    """Whether every program needs a key: not where one person's server is reached from their machine alone."""
-    return settings.require_keys or has_sign_in or not is_loopback(settings.host)
+AWS_LIMITS = WireLimits(json_bytes=4_500_000, upload_bytes=4_400_000)
+"""Lambda takes events of 6 MB, and a body stands in its event as base64: 4 bytes for 3."""
 
 
 def build_programs(
     models: WireModels,
     meter: Meter,
     stores: GatewayStores | None,
+    settings: Settings,
+    options: ServerOptions,
     *,
-    local: User | None,
-    needs_keys: bool,
-    limits: WireLimits = WIRE_LIMITS,
+    has_sign_in: bool,
 ) -> Programs:
-    """Return the dialects of other programs. `local` is whose server this is, where it is one person's; without
-    `needs_keys` it is also who asks without a key.
+    """Return the dialects of other programs.
+
+    No key is needed where a server is one person's and is reached from their machine alone, unless the settings say so.
     """
+    is_local = options.home == "local"
+    local = options.user if is_local else None
+    needs_keys = settings.require_keys or has_sign_in or not is_loopback(settings.host)
     owner = None if needs_keys else local
     if stores is None:
         gateway, callers = Gateway(models, meter, None, None), Callers(None, owner=owner, local=local)
     else:
         callers = Callers(stores.keys, stores.accounts, owner=owner, local=local)
         gateway = Gateway(models, meter, Rates(stores.rates), OnceOnly(stores.answers))
-    return Programs(OpenAIV1(gateway, callers, limits))
+    has_classic = settings.classic if settings.classic is not None else not has_sign_in
+    classic = ClassicApi(gateway, options, settings.classic_folder) if has_classic else None
+    return Programs(OpenAIV1(gateway, callers, WIRE_LIMITS if is_local else AWS_LIMITS), classic)
