@@ -1,9 +1,9 @@
 """The 2023 demo's dialect: `{"text"}` in, `{"statusCode", "msg"}` out, and a folder in which its page may lie.
 
 How this works and why. The page reads `msg` of every answer whose HTTP status is 200, and shows nothing at all for
-most others: its API said `statusCode` inside, and 200 outside. So what goes wrong with a call is said like that. What is
-refused before, because of who asks or from where, keeps its own HTTP status. The page puts what it gets into its HTML;
-its Content-Security-Policy lets no script run that is not the folder's own or of the one site that the page names.
+most others: its API said `statusCode` inside, and 200 outside. So what goes wrong with a call is said like that. What
+is refused before, because of who asks or from where, keeps its own HTTP status. The page puts what it gets into its
+HTML; its Content-Security-Policy lets no script run that is not the folder's own, or of the one site that it names.
 """
 
 import asyncio
