@@ -2,7 +2,6 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
 from daehwa.accounts.people import User
 from daehwa.conversation.messages import Usage
@@ -16,6 +15,10 @@ from daehwa.server.app import Programs
 from daehwa.server.classic import ClassicApi
 from daehwa.server.openai_v1.api import OpenAIV1, WireLimits
 from daehwa.server.options import ServerOptions
+from daehwa.stores.memory_accounts import MemoryAccounts
+from daehwa.stores.memory_answers import MemoryAnswers
+from daehwa.stores.memory_keys import MemoryKeys
+from daehwa.stores.memory_rates import MemoryRates
 
 OWNER = User(id="me", name="Tester", role="admin")
 LIMITS = WireLimits(json_bytes=1_000_000, upload_bytes=20_000_000, body_seconds=2.0, upload_seconds=5.0)
@@ -55,10 +58,6 @@ class _Charge:
         return outcome.usage
 
 
-def _later() -> Any:
-    return object()
-
-
 class Bed:
     """The parts of a gateway. `usage` is what the scripted upstream says by default."""
 
@@ -67,11 +66,13 @@ class Bed:
     def __init__(self, *targets: ScriptedTarget) -> None:
         self.models = ScriptedModels(*targets)
         self.meter = RememberingMeter()
-        self.stores = _later()
-        self.once = OnceOnly(self.stores, wait_seconds=1.0)
-        self.gateway = Gateway(self.models, self.meter, Rates(self.stores), self.once)
+        self.keys = MemoryKeys()
+        self.accounts = MemoryAccounts()
+        self.answers = MemoryAnswers()
+        self.once = OnceOnly(self.answers, wait_seconds=1.0)
+        self.gateway = Gateway(self.models, self.meter, Rates(MemoryRates()), self.once)
 
     def programs(self, *, owner: User | None = OWNER, folder: Path | None = None) -> Programs:
         """Return the dialects; `owner` None: everybody needs a key."""
-        openai = OpenAIV1(self.gateway, Callers(self.stores, owner=owner, local=OWNER), LIMITS)
+        openai = OpenAIV1(self.gateway, Callers(self.keys, self.accounts, owner=owner, local=OWNER), LIMITS)
         return Programs(openai, ClassicApi(self.gateway, ServerOptions(version="0"), folder))

@@ -31,7 +31,7 @@ class Callers:
 
     def __init__(
         self,
-        keys: KeyStore | None,
+        keys: KeyStore,
         accounts: AccountStore | None = None,
         *,
         owner: User | None = None,
@@ -55,7 +55,7 @@ class Callers:
             if self._owner is not None:
                 return Caller(user=self._owner)
             raise KeyUnknown if text else KeyMissing
-        key = None if self._keys is None else await self._keys.find_key(digest_of(text))
+        key = await self._keys.find_key(digest_of(text))
         if key is None:
             raise KeyUnknown
         now = self._clock()
@@ -88,8 +88,7 @@ class Callers:
             self._noted.clear()
         self._noted[key.id] = now
         try:
-            if self._keys is not None:
-                await self._keys.note_key_used(key.id, now=now)
+            await self._keys.note_key_used(key.id, now=now)
         except DaehwaError as error:
             _log.warning("the last use of a key is not written down: %s", error.message)
 

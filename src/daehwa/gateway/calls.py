@@ -19,10 +19,10 @@ from daehwa.conversation.upstreams import may_ask_another
 from daehwa.gateway.answers import STREAM, Answer, Headers, StreamedAnswer, headers_for, whole_body
 from daehwa.gateway.asking import Added, Asked, Habits
 from daehwa.gateway.callers import may_ask, refused_model
-from daehwa.gateway.counting import Correct, Counted, paid_call
+from daehwa.gateway.counting import Counted, paid_call
 from daehwa.gateway.idempotency import OnceOnly
 from daehwa.gateway.ports import KeptAnswer, WireAnswer, WireModels, WireTarget
-from daehwa.gateway.rates import NOTHING, Rates, Taken, correct_nothing, rate_headers
+from daehwa.gateway.rates import Rates, Taken, rate_headers
 from daehwa.gateway.tap import UsageTap
 
 _FIRST_ERROR = 400
@@ -40,7 +40,7 @@ class _Opened(NamedTuple):
 class Gateway:
     """Makes calls for those who may."""
 
-    def __init__(self, models: WireModels, meter: Meter, rates: Rates | None, once: OnceOnly | None) -> None:
+    def __init__(self, models: WireModels, meter: Meter, rates: Rates, once: OnceOnly) -> None:
         self._models = models
         self._meter = meter
         self._rates = rates
@@ -65,8 +65,8 @@ class Gateway:
         `ProviderError` where no upstream answered.
         """
         targets = await self._targets(caller, asked)
-        taken = NOTHING if self._rates is None else await self._rates.take(caller.key, asked.weight)
-        if idempotency_key is None or self._once is None:
+        taken = await self._rates.take(caller.key, asked.weight)
+        if idempotency_key is None:
             return await self._answer(caller, asked, targets, taken)
         make = partial(self._answer, caller, asked, targets, taken)
         return await self._once.answer(caller, idempotency_key, asked, make)
@@ -96,7 +96,7 @@ class Gateway:
 
     async def _asked(self, caller: Caller, asked: Asked, target: WireTarget, taken: Taken, own: Headers) -> Answer:
         charge = await self._meter.open(paid_call(caller, asked, target.model))
-        counted = Counted(charge, asked, target.model, self._correction(taken))
+        counted = Counted(charge, asked, target.model, partial(self._rates.correct, taken))
         try:
             opened = await self._opened(asked, target, counted.output_limit)
             answer, body = opened.answer, opened.body
@@ -117,9 +117,6 @@ class Gateway:
         else:
             await counted.end_whole(body)
         return KeptAnswer(status=answer.status, headers=headers, body=body)
-
-    def _correction(self, taken: Taken) -> Correct:
-        return correct_nothing if self._rates is None else partial(self._rates.correct, taken)
 
     async def _opened(self, asked: Asked, target: WireTarget, output_limit: int | None) -> _Opened:
         """Send the request; where the upstream refuses what we added to it, once more without."""

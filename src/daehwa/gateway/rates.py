@@ -60,10 +60,6 @@ class Rates:
             _log.warning("the rate of a key is not corrected: %s", error.message)
 
 
-async def correct_nothing(_tokens: int) -> None:
-    """Correct nothing: nothing was counted."""
-
-
 def rate_headers(key: ApiKey | None) -> tuple[tuple[str, str], ...]:
     """Return the headers that name a key's limits."""
     if key is None:

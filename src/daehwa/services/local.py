@@ -13,7 +13,6 @@ from daehwa.accounts.people import User
 from daehwa.accounts.ports import AccountStore, KeyStore, LedgerStore
 from daehwa.conversation.errors import DaehwaError, ModelNotFound
 from daehwa.conversation.ids import now_ms
-from daehwa.conversation.metering import Unmetered
 from daehwa.conversation.ports import ConversationStore, Provider
 from daehwa.conversation.purging import RESTORABLE_MS
 from daehwa.conversation.running import RunningTurns
@@ -27,8 +26,10 @@ from daehwa.services.metering import build_meter
 from daehwa.services.upstreams import build_routes, build_sign_in, build_upstream, sign_in_fault
 from daehwa.settings import ConfiguredProvider, ConfiguredSignIn, LoadedSettings, Settings
 from daehwa.sign_in.flow import SignIn
+from daehwa.stores.memory_answers import MemoryAnswers
 from daehwa.stores.memory_keys import MemoryKeys
 from daehwa.stores.memory_ledger import MemoryLedger
+from daehwa.stores.memory_rates import MemoryRates
 from daehwa.stores.sqlite import SqliteStore
 from daehwa.stores.sqlite_accounts import SqliteAccounts
 from daehwa.stores.sqlite_connection import store_error
@@ -102,9 +103,11 @@ class Services:
 
     def programs(self, settings: Settings, options: ServerOptions, *, has_sign_in: bool) -> "Programs":
         """Return what other programs speak with here."""
-        from daehwa.services.programs import build_programs  # noqa: PLC0415 - `daehwa ask` needs no server
+        from daehwa.services.programs import GatewayStores, build_programs  # noqa: PLC0415 - `daehwa ask` needs no server
 
-        return build_programs(self.catalogue, Unmetered(), None, settings, options, has_sign_in=has_sign_in)
+        # In memory until they are in SQLite, which is about to come.
+        stores = GatewayStores(accounts=self.accounts, keys=self.keys, rates=MemoryRates(), answers=MemoryAnswers())
+        return build_programs(self.catalogue, self.meter, stores, settings, options, has_sign_in=has_sign_in)
 
     async def aclose(self) -> None:
         """Interrupt what runs, then close everything, the store last."""

@@ -33,7 +33,7 @@ AWS_LIMITS = WireLimits(json_bytes=4_500_000, upload_bytes=4_400_000)
 def build_programs(
     models: WireModels,
     meter: Meter,
-    stores: GatewayStores | None,
+    stores: GatewayStores,
     settings: Settings,
     options: ServerOptions,
     *,
@@ -47,11 +47,8 @@ def build_programs(
     local = options.user if is_local else None
     needs_keys = settings.require_keys or has_sign_in or not is_loopback(settings.host)
     owner = None if needs_keys else local
-    if stores is None:
-        gateway, callers = Gateway(models, meter, None, None), Callers(None, owner=owner, local=local)
-    else:
-        callers = Callers(stores.keys, stores.accounts, owner=owner, local=local)
-        gateway = Gateway(models, meter, Rates(stores.rates), OnceOnly(stores.answers))
+    callers = Callers(stores.keys, stores.accounts, owner=owner, local=local)
+    gateway = Gateway(models, meter, Rates(stores.rates), OnceOnly(stores.answers))
     has_classic = settings.classic if settings.classic is not None else not has_sign_in
     classic = ClassicApi(gateway, options, settings.classic_folder) if has_classic else None
     return Programs(OpenAIV1(gateway, callers, WIRE_LIMITS if is_local else AWS_LIMITS), classic)
