@@ -58,6 +58,18 @@ class _Charge:
         return outcome.usage
 
 
+class NotedKeys(MemoryKeys):
+    """Keys that remember how often a last use was written down."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.noted: list[str] = []
+
+    async def note_key_used(self, key: str, *, now: int) -> None:
+        self.noted.append(key)
+        await super().note_key_used(key, now=now)
+
+
 class Bed:
     """The parts of a gateway. `usage` is what the scripted upstream says by default."""
 
@@ -66,7 +78,7 @@ class Bed:
     def __init__(self, *targets: ScriptedTarget) -> None:
         self.models = ScriptedModels(*targets)
         self.meter = RememberingMeter()
-        self.keys = MemoryKeys()
+        self.keys = NotedKeys()
         self.accounts = MemoryAccounts()
         self.answers = MemoryAnswers()
         self.once = OnceOnly(self.answers, wait_seconds=1.0)
