@@ -24,6 +24,7 @@ class Target:
     port: int
     page: bool = False
     model: str = "mock"
+    key: str = "none"
 
 
 @dataclass
@@ -38,7 +39,10 @@ class StreamResult:
     failed: bool = False
 
 
-class _Stream(asyncio.Protocol):
+_landing = memoryview(bytearray(64 * 1024))  # asyncio would allocate four times as much for every read
+
+
+class _Stream(asyncio.BufferedProtocol):
     def __init__(self, target: Target, tokens: int) -> None:
         self.result = StreamResult()
         self.done = asyncio.get_running_loop().create_future()
@@ -47,11 +51,7 @@ class _Stream(asyncio.Protocol):
         self.first_mark = b"event: delta" if target.page else b'"content":"the '
         self.end_mark = re.compile(rb"event: (?:done|error)" if target.page else rb"data: \[DONE\]")
         body = self._body(target, tokens)
-        path = "/api/turns" if target.page else "/v1/chat/completions"
-        self.request = (
-            f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{target.port}\r\ncontent-type: application/json\r\n"
-            f"accept: text/event-stream\r\nauthorization: Bearer none\r\ncontent-length: {len(body)}\r\n\r\n"
-        ).encode() + body
+        self.request = _request(target, "text/event-stream", body)
 
     @staticmethod
     def _body(target: Target, tokens: int) -> bytes:
@@ -70,8 +70,13 @@ class _Stream(asyncio.Protocol):
         self.began = time.perf_counter()
         transport.write(self.request)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        del sizehint
+        return _landing
+
+    def buffer_updated(self, nbytes: int) -> None:
         now = time.perf_counter()
+        data = bytes(_landing[:nbytes])
         result = self.result
         result.bytes += len(data)
         result.frames += data.count(b"data: ")
@@ -89,6 +94,16 @@ class _Stream(asyncio.Protocol):
             result.total = (now - self.began) * _MS
             self.transport.close()
 
+    async def result_within(self, seconds: float) -> StreamResult:
+        """Wait for the end."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.done
+        except TimeoutError:
+            self.transport.abort()
+            self.result.failed = True
+        return self.result
+
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
         self.result.failed = not self.result.total or not self.result.first
@@ -96,17 +111,24 @@ class _Stream(asyncio.Protocol):
             self.done.set_result(None)
 
 
+def _request(target: Target, accept: str, body: bytes) -> bytes:
+    path = "/api/turns" if target.page else "/v1/chat/completions"
+    return (
+        f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{target.port}\r\ncontent-type: application/json\r\n"
+        f"accept: {accept}\r\nauthorization: Bearer {target.key}\r\ncontent-length: {len(body)}\r\n\r\n"
+    ).encode() + body
+
+
 async def stream_once(target: Target, tokens: int, *, timeout: float = 120.0) -> StreamResult:
     """Open one stream, read it to its end."""
+    return await (await open_stream(target, tokens)).result_within(timeout)
+
+
+async def open_stream(target: Target, tokens: int) -> _Stream:
+    """Open one stream and leave it open."""
     loop = asyncio.get_running_loop()
     _, stream = await loop.create_connection(lambda: _Stream(target, tokens), "127.0.0.1", target.port)
-    try:
-        async with asyncio.timeout(timeout):
-            await stream.done
-    except TimeoutError:
-        stream.transport.abort()
-        stream.result.failed = True
-    return stream.result
+    return stream
 
 
 async def streams_at_once(target: Target, count: int, tokens: int, *, ramp: float = 1.0) -> list[StreamResult]:
@@ -126,3 +148,60 @@ async def streams_in_turn(target: Target, count: int, tokens: int, *, pause: flo
         results.append(await stream_once(target, tokens))
         await asyncio.sleep(pause)
     return results
+
+
+class _Asking(asyncio.BufferedProtocol):
+    """Asks on one connection for whole answers, one after another, until `until`."""
+
+    def __init__(self, target: Target, until: float) -> None:
+        question = {"role": "user", "content": "Tell me."}
+        body = json.dumps({"model": target.model, "max_tokens": 16, "messages": [question]}).encode()
+        self.request = _request(target, "application/json", body)
+        self.until = until
+        self.answered = self.failed = 0
+        self.tail = b""
+        self.done = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        transport.write(self.request)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        del sizehint
+        return _landing
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.tail += _landing[:nbytes]
+        head, found, body = self.tail.partition(b"\r\n\r\n")
+        length = re.search(rb"content-length: *(\d+)", head, re.IGNORECASE)
+        if not found or (length is not None and len(body) < int(length[1])):
+            return
+        if length is None and not body.endswith(b"0\r\n\r\n"):
+            return
+        self.tail = b""
+        self.answered += 1
+        self.failed += not head.startswith(b"HTTP/1.1 200")
+        if time.perf_counter() < self.until:
+            self.transport.write(self.request)
+        else:
+            self.transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        if not self.done.done():
+            self.done.set_result(None)
+
+
+async def answers_per_second(target: Target, connections: int, seconds: float) -> tuple[float, int]:
+    """Return how many whole answers a second come over so many connections, and how many were no answers."""
+    loop = asyncio.get_running_loop()
+    began = time.perf_counter()
+    asking = []
+    for _ in range(connections):
+        _, one = await loop.create_connection(lambda: _Asking(target, began + seconds), "127.0.0.1", target.port)
+        asking.append(one)
+    async with asyncio.timeout(seconds + 30):
+        await asyncio.gather(*(one.done for one in asking))
+    took = time.perf_counter() - began
+    return sum(one.answered for one in asking) / took, sum(one.failed for one in asking)

@@ -133,6 +133,18 @@ def nginx(upstream_port: int) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
             yield port, process
 
 
+@contextlib.contextmanager
+def asgi(name: str, upstream_port: int) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    """Run one of the relays beside this file on uvicorn, with the loop and the parser that daehwa has."""
+    port = free_port()
+    command = [sys.executable, "-m", "uvicorn", f"{name}:app", "--port", str(port), "--no-access-log"]
+    command += ["--loop", "asyncio", "--http", "httptools", "--log-level", "error"]
+    env = {"UPSTREAM": f"http://127.0.0.1:{upstream_port}"}
+    with program(command, core=SERVER_CORE, env=env, cwd=ROOT / "benchmarks") as process:
+        wait_until_up(port, "/v1/models")
+        yield port, process
+
+
 def daehwa_command() -> str:
     """Return the installed program."""
     return str(Path(sys.executable).with_name("daehwa"))
