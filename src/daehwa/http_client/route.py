@@ -2,9 +2,11 @@
 
 import asyncio
 import base64
+import re
 import socket
 import ssl
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
@@ -15,7 +17,9 @@ from daehwa.http_client.tls import trusted_authorities
 _PORTS = {"http": 80, "https": 443}
 _HAPPY_EYEBALLS_SECONDS = 0.25
 _SUCCESSES = range(200, 300)
-_LINE_BREAKS = frozenset("\r\n\0")
+_KNOWN_TARGETS = 64  # nearly every request goes where one went before
+_NO_NAME = re.compile(r"[\r\n\0: ]")
+_LINE_BREAK = re.compile(r"[\r\n\0]")
 _URL_LETTERS = "!#$%&'()*+,/:;=?@[]~"
 
 
@@ -33,16 +37,23 @@ class Route:
         proxy = _proxy(self._address) if use_proxy else None
         self._proxy = _address(proxy, login=True) if proxy else None
         self._is_proxy_unknown = bool(proxy) and self._proxy is None
+        self._host_header = "" if self._address is None else _host_header(self._address)
+        self._target = lru_cache(_KNOWN_TARGETS)(self._target_of)
 
     def request(self, method: str, url: str, headers: dict[str, str], body: bytes) -> bytes:
         """Return the bytes of a request for `url`, an address at this server."""
         known = self._known_address()
-        address = urlsplit(url)
+        line = f"{method} {self._target(url)} HTTP/1.1"
+        if self._proxy is not None and known.scheme == "http":
+            headers = {**headers, **_proxy_authorization(self._proxy)}
+        return _head(line, {"host": self._host_header, **headers}) + body
+
+    def _target_of(self, url: str) -> str:
+        known, address = self._known_address(), urlsplit(url)
         target = quote((address.path or "/") + (f"?{address.query}" if address.query else ""), safe=_URL_LETTERS)
         if self._proxy is not None and known.scheme == "http":
-            target = f"http://{_host_and_port(known)}{target}"
-            headers = {**headers, **_proxy_authorization(self._proxy)}
-        return _head(f"{method} {target} HTTP/1.1", {"host": _host_header(known), **headers}) + body
+            return f"http://{_host_and_port(known)}{target}"
+        return target
 
     def _known_address(self) -> SplitResult:
         if self._address is None:
@@ -146,7 +157,7 @@ def _is_number(host: str) -> bool:
 def check_headers(headers: dict[str, str]) -> None:
     """Raise `ValueError` on a header that would break out of its line."""
     for name, value in headers.items():
-        if not name or _LINE_BREAKS & set(name + value) or ":" in name or " " in name:
+        if not name or _NO_NAME.search(name) or _LINE_BREAK.search(value):
             raise ValueError(f"'{name}' is not a header of one line.")
 
 

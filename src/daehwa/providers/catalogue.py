@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from daehwa.conversation.errors import DaehwaError, KeyNotSet, ModelNotFound, ModelNotInstalled, ProviderError
 from daehwa.conversation.ports import Model, ModelKind, Provider, ResolvedModel
-from daehwa.providers.known import OFFERED, HasGate, KnownModels, SpeaksWire
+from daehwa.providers.known import OFFERED, HasGate, KnownModels, speaks_wire
 from daehwa.providers.routes import ModelRoute, RoutedProvider
 
 if TYPE_CHECKING:
@@ -79,11 +79,7 @@ class Catalogue:
         if (fault := self._missing_key(found)) is not None:
             raise fault
         asked = found.provider.targets if isinstance(found.provider, RoutedProvider) else (found,)
-        targets = [
-            one.provider.wire_target(one.model, one.upstream_name)
-            for one in asked
-            if isinstance(one.provider, SpeaksWire)
-        ]
+        targets = [one.provider.wire_target(one.model, one.upstream_name) for one in asked if speaks_wire(one.provider)]
         if not targets:
             raise ModelNotFound(f"“{found.model.id}” cannot be asked in this way. Choose another model.", param="model")
         return targets
@@ -188,6 +184,11 @@ class Catalogue:
         return await self._find_by_name(model, may_guess=not is_refused)
 
     async def _find_by_name(self, name: str, *, may_guess: bool) -> ResolvedModel | None:
+        for listing in self._listings:  # what is known well needs no task for each provider
+            if not listing.is_fresh:
+                break
+            if (found := listing.find(name)) is not None:
+                return listing.resolved(found)
         await asyncio.gather(*(listing.current() for listing in self._listings))
         for listing in self._listings:
             if (found := listing.find(name)) is not None:

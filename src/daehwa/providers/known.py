@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from functools import cache
+from typing import TYPE_CHECKING, Protocol, TypeGuard, runtime_checkable
 
 from daehwa.conversation.errors import KeyNotSet, ProviderError, ProviderTimeoutError
 from daehwa.conversation.ports import Model, ModelKind, Provider, ResolvedModel
@@ -65,6 +66,16 @@ class SpeaksWire(Protocol):
         ...
 
 
+@cache
+def _has_targets(kind: type) -> bool:
+    return issubclass(kind, SpeaksWire)
+
+
+def speaks_wire(provider: Provider) -> TypeGuard[SpeaksWire]:
+    """Whether a provider is a `SpeaksWire`. Asked for every call, and slow to find out: a class is looked at once."""
+    return _has_targets(type(provider))
+
+
 @runtime_checkable
 class HasGate(Protocol):
     """A provider whose calls pass a gate."""
@@ -86,6 +97,8 @@ class KnownModels:
         self._first_wait = first_wait
         self._in_background = in_background
         self._is_local = isinstance(provider, ListsAtOnce) and provider.lists_at_once
+        self._teller = provider if isinstance(provider, TellsFault) else None  # to ask that is slow
+        self._gated = provider if isinstance(provider, HasGate) else None
         self._fresh_until = 0.0
         self._waited_for_until = 0.0
         self._asking: asyncio.Task[None] | None = None
@@ -93,16 +106,17 @@ class KnownModels:
     @property
     def fault(self) -> ProviderError | None:
         """Why the models could not be listed when last asked for, or why none of them can answer."""
-        own = self.provider.fault if isinstance(self.provider, TellsFault) else None
-        return (
-            self._fault
-            or own
-            or (self.provider.upstream_gate.refusal() if isinstance(self.provider, HasGate) else None)
-        )
+        own = None if self._teller is None else self._teller.fault
+        return self._fault or own or (None if self._gated is None else self._gated.upstream_gate.refusal())
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether what is known needs no asking for."""
+        return not self._is_local and time.monotonic() < self._fresh_until
 
     async def current(self) -> tuple[Model, ...] | None:
         """Return what is listed; None where the provider cannot be asked."""
-        if self._is_local or time.monotonic() >= self._fresh_until:
+        if not self.is_fresh:
             task = self._ask()
             if self.models is None or self._is_local or not self._in_background:
                 await asyncio.wait({task}, timeout=max(0.0, self._waited_for_until - time.monotonic()))

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from daehwa.accounts.people import User
+from daehwa.server.direct import line_of
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -71,8 +72,10 @@ class Response:
         self.body = body
         self.headers = headers or []
 
-    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """Send it."""
+        if (line := line_of(scope)) is not None:
+            line.join()
         headers = self.headers
         if self.status not in {204, 304}:
             headers = [*headers, (b"content-length", b"%d" % len(self.body))]

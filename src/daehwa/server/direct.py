@@ -7,10 +7,8 @@ client's leaving is one call. What a line does not offer (another server, HTTP/1
 
 import asyncio
 import weakref
-from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
-
-from daehwa.server.asgi import Scope
+from collections.abc import Callable, MutableMapping
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
@@ -54,11 +52,39 @@ class Line:
             return None
         return DirectBody(cycle)
 
+    def join(self) -> None:
+        """Let the head, which is sent next, leave with the body, which is sent in one piece and right after it."""
+        cycle = self._cycle()
+        if cycle is not None and cycle.scope["method"] != "HEAD":
+            cycle.transport = cast("asyncio.Transport", _Joined(cycle))
 
-def line_of(scope: Scope) -> Line | None:
+
+def line_of(scope: MutableMapping[str, Any]) -> Line | None:
     """Return the request's line, None under another server."""
     found: Line | None = scope.get("extensions", {}).get(LINE)
     return found
+
+
+class _Joined:
+    """Stands in for the transport until two things are written, and writes them as one."""
+
+    __slots__ = ("_cycle", "_first", "_transport")
+
+    def __init__(self, cycle: "RequestResponseCycle") -> None:
+        self._cycle = cycle
+        self._transport = cycle.transport
+        self._first: bytes | None = None
+
+    def write(self, data: bytes) -> None:
+        if self._first is None:
+            self._first = data
+        else:
+            self._cycle.transport = self._transport
+            self._transport.write(self._first + data)
+
+    def close(self) -> None:
+        self._cycle.transport = self._transport
+        self._transport.close()
 
 
 class _HeldHead:
