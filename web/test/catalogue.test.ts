@@ -4,9 +4,13 @@ import { composerMessages, conversationMessages, errorMessages, problemMessages,
 import * as en from "../src/i18n/en.ts";
 import { sentenceFor, sentenceForProblem } from "../src/i18n/failure.ts";
 import { ko } from "../src/i18n/ko.ts";
+import * as screens from "../src/i18n/screens/en.ts";
+import { ko as screensKo } from "../src/i18n/screens/ko.ts";
 import { chooseLocale, locale, localeOf } from "../src/i18n/locale.ts";
 
-const names = Object.keys(en) as (keyof typeof en)[];
+const all: Record<string, Record<string, unknown>> = { ...en, ...screens };
+const allKorean: Record<string, Record<string, unknown>> = { ...ko, ...screensKo };
+const names = Object.keys(all);
 
 /** The text that stands behind a key, whatever it is wrapped in. */
 function wording(entry: unknown): string {
@@ -17,8 +21,8 @@ function wording(entry: unknown): string {
 const parameters = (text: string): string[] => [...new Set(text.match(/\{\w+\}/g) ?? [])].sort();
 
 test.each(names)("every key of %s is in Korean, with the same parameters", (name) => {
-  const english: Record<string, unknown> = en[name];
-  const korean: Record<string, unknown> = ko[name];
+  const english = all[name] ?? {};
+  const korean = allKorean[name] ?? {};
   expect(Object.keys(korean).sort()).toEqual(Object.keys(english).sort());
   for (const [key, entry] of Object.entries(english)) {
     expect(wording(korean[key]), key).not.toBe("");
@@ -62,6 +66,7 @@ test("an unknown error still gets a sentence, and a wait is told", () => {
   expect(sentenceFor({ type: "constructor", message: "x" }, sentences)).toBe(en.errors.unknown);
   expect(sentenceFor({ type: "upstream_rate_limit", message: "x", retry_after: 1.2 }, sentences)).toMatch(/Try again in 2 seconds\.$/);
   expect(sentenceFor({ type: "upstream_unavailable", message: "x", retry_after: 1 }, sentences)).toMatch(/own\. Try again in 1 second\.$/);
+  expect(sentenceFor({ type: "budget_exceeded", message: "x", retry_after: 90_000 }, sentences)).toBe(en.errors.budget_exceeded);
   expect(sentenceFor({ type: "upstream_unavailable", message: "x" }, sentences)).toMatch(/own\. Try again in a moment\.$/);
 });
 

@@ -66,6 +66,6 @@ test("growing leaves frozen parts and the message it began from alone", () => {
 
 test("usage is kept", () => {
   const reply = new GrowingReply();
-  reply.apply([{ kind: "usage", usage: { input: 3, output: 4, cached: 0, reasoning: 0 } }]);
+  reply.apply([{ kind: "usage", usage: { input: 3, output: 4, cached: 0, reasoning: 0, cost: 7, estimated: false } }]);
   expect(reply.usage?.output).toBe(4);
 });

@@ -34,7 +34,8 @@ export function onReach(notice: (reached: boolean) => void): void {
   noticeReach = notice;
 }
 
-async function send(path: string, init: RequestInit = {}): Promise<Response> {
+/** Ask the server, unless it is known that nobody is signed in. */
+export async function send(path: string, init: RequestInit = {}): Promise<Response> {
   if (gate.isShut) throw signedOutFailure();
   return ask(path, init);
 }
@@ -55,11 +56,12 @@ async function ask(path: string, init: RequestInit = {}): Promise<Response> {
   throw failure;
 }
 
-function withBody(method: string, body: unknown): RequestInit {
+export function withBody(method: string, body: unknown): RequestInit {
   return { method, headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
 }
 
-async function decoded<const S extends v.GenericSchema>(schema: S, response: Response): Promise<v.InferOutput<S>> {
+/** Read an answer; what does not look as it should is a failure. */
+export async function decoded<const S extends v.GenericSchema>(schema: S, response: Response): Promise<v.InferOutput<S>> {
   let body: unknown;
   try {
     body = await response.json();
@@ -81,6 +83,9 @@ export const signOut = async (): Promise<string | null> =>
   (await decoded(wire.SignedOut, await send("/auth/sign-out", { method: "POST" }))).location;
 
 export const getModels = async (): Promise<wire.Models> => decoded(wire.Models, await send("/api/models"));
+
+export const getBudgets = async (): Promise<readonly wire.Budget[]> =>
+  (await decoded(wire.Budgets, await send("/api/budgets"))).budgets;
 
 export async function listConversations(page: { after?: string; limit?: number } = {}): Promise<wire.ConversationPage> {
   const search = new URLSearchParams();

@@ -5,7 +5,7 @@ import { ErrorBody, type Failure } from "./wire.ts";
 /** Nobody is signed in, or no longer. */
 const NOT_SIGNED_IN = "not_signed_in";
 /** Faults that last until somebody does something about them, whatever their status says. */
-const LASTING: ReadonlySet<string> = new Set(["key_not_set"]);
+const LASTING: ReadonlySet<string> = new Set(["key_not_set", "budget_exceeded"]);
 
 export class ApiFailure extends Error {
   readonly type: string;

@@ -3,7 +3,15 @@ import * as v from "valibot";
 
 const count = v.optional(v.number(), 0);
 
-export const Usage = v.object({ input: count, output: count, cached: count, reasoning: count });
+/** `cost` is in micro-dollars, null where no price is known; `estimated` where the upstream counted nothing. */
+export const Usage = v.object({
+  input: count,
+  output: count,
+  cached: count,
+  reasoning: count,
+  cost: v.optional(v.nullable(v.number()), null),
+  estimated: v.optional(v.boolean(), false),
+});
 
 export const Failure = v.object({
   type: v.string(),
@@ -63,7 +71,12 @@ export const SearchHit = v.object({
 
 export const SearchHits = v.object({ hits: v.array(SearchHit) });
 
-export const OpenedConversation = v.object({ conversation: Conversation, messages: v.array(Message) });
+export const OpenedConversation = v.object({
+  conversation: Conversation,
+  messages: v.array(Message),
+  /** What the title's own call took. */
+  title_usage: v.nullish(Usage),
+});
 
 export const Model = v.object({
   id: v.string(),
@@ -73,6 +86,15 @@ export const Model = v.object({
   state: v.optional(v.picklist(["ready", "loading", "unavailable"]), "ready"),
   detail: v.nullish(v.string()),
   trial: v.optional(v.boolean(), false),
+  /** What it does; the page asks those of the kinds "chat" and "completion", which goes on with a text. */
+  kind: v.optional(v.string(), "chat"),
+});
+
+/** Micro-dollars per million tokens. */
+export const Price = v.object({
+  input: v.number(),
+  cached: v.nullish(v.number()),
+  output: v.nullish(v.number()),
 });
 
 /** Why a provider's models could not be listed. */
@@ -82,7 +104,23 @@ export const Models = v.object({
   models: v.array(Model),
   default: v.nullable(v.string()),
   problems: v.optional(v.array(Problem), []),
+  /** By the model's id; what is missing has no known price. */
+  prices: v.optional(v.record(v.string(), Price), {}),
 });
+
+export const BudgetKind = v.picklist(["day", "month", "total"]);
+
+/** Money in micro-dollars; `renews` in ms since 1970, null where it never does. */
+export const Budget = v.object({
+  scope: v.string(),
+  period: v.string(),
+  kind: BudgetKind,
+  limit: v.number(),
+  spent: v.number(),
+  renews: v.nullable(v.number()),
+});
+
+export const Budgets = v.object({ budgets: v.array(Budget) });
 
 export const Me = v.object({
   user: v.object({
@@ -103,6 +141,8 @@ export const Me = v.object({
     title_characters: v.number(),
   }),
   embedded: v.boolean(),
+  /** Whether some budget applies to this person. */
+  budgets: v.optional(v.boolean(), false),
 });
 
 export const SignedOut = v.object({ location: v.nullable(v.string()) });
@@ -132,6 +172,8 @@ export type SearchHit = v.InferOutput<typeof SearchHit>;
 export type OpenedConversation = v.InferOutput<typeof OpenedConversation>;
 export type Model = v.InferOutput<typeof Model>;
 export type Problem = v.InferOutput<typeof Problem>;
+export type Price = v.InferOutput<typeof Price>;
+export type Budget = v.InferOutput<typeof Budget>;
 export type Models = v.InferOutput<typeof Models>;
 export type Me = v.InferOutput<typeof Me>;
 export type ReplyEnd = v.InferOutput<typeof ReplyEnd>;

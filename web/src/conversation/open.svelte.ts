@@ -1,13 +1,14 @@
 /** The conversation that is on the page: its tree, the branch that is shown, and the replies that grow in it. */
 import * as api from "../api/client.ts";
 import { ApiFailure } from "../api/failure.ts";
-import type { Conversation, Message, ReplyEnd } from "../api/wire.ts";
+import type { Conversation, Message, ReplyEnd, Usage } from "../api/wire.ts";
 import { conversationMessages } from "../i18n/catalogue.ts";
 import { announcer } from "../lib/announce.svelte.ts";
 import { newId } from "../lib/ids.ts";
 import { tellOtherTabs } from "../lib/tabs.ts";
 import { models } from "../settings/models.svelte.ts";
 import { conversations } from "../sidebar/list.svelte.ts";
+import { budgets } from "../spending/budgets.svelte.ts";
 import { LiveReply, type LiveReplyHooks } from "./live-reply.svelte.ts";
 import { dropTurn, keepTurn, markRefused, waitingTurns } from "./outbox.ts";
 import { textOf } from "./reply.ts";
@@ -32,6 +33,7 @@ export class OpenConversation {
   state = $state<Loading>("new");
   meta = $state.raw<Conversation | null>(null);
   leaf = $state<string | null>(null);
+  titleUsage = $state.raw<Usage | null>(null);
   messages = $state.raw<ReadonlyMap<string, Message>>(new Map());
   live = $state.raw<ReadonlyMap<string, LiveReply>>(new Map());
   readonly tree = $derived(new MessageTree(this.messages));
@@ -60,6 +62,7 @@ export class OpenConversation {
       const opened = await api.getConversation(this.id);
       if (this.#closed) return;
       this.#takeIn(opened.conversation, opened.messages);
+      this.titleUsage = opened.title_usage ?? null;
       if (message !== null && this.messages.has(message)) this.leaf = message;
       this.state = "ready";
     } catch (error) {
@@ -202,6 +205,7 @@ export class OpenConversation {
         if (this.live.get(reply)?.phase === "refused") markRefused(reply, failure.failure);
         else this.#lostTrack(reply);
         models.turnFailed(failure.type);
+        void budgets.load();
         say("answerFailed");
       },
       onBegun: () => say("answerBegins"),
@@ -209,6 +213,7 @@ export class OpenConversation {
         this.#ended(live, end);
         tellOtherTabs(this.id);
         models.turnFailed(end.error?.type);
+        void budgets.load();
         say(end.status === "complete" ? "answerEnds" : end.status === "stopped" ? "answerStopped" : "answerFailed");
       },
       onTitle: (title) => this.retitle(title),

@@ -4,6 +4,7 @@ import { count, params } from "@nanostores/i18n";
 export const app = {
   name: "daehwa",
   skip: "Skip to the message box",
+  skipToContent: "Skip to the content",
   openSidebar: "Show conversations",
   closeSidebar: "Hide conversations",
   close: "Close",
@@ -72,6 +73,50 @@ export const sidebar = {
   untitled: "Untitled",
   settings: "Settings",
   help: "Keyboard shortcuts",
+  usage: "Usage and costs",
+  keys: "API keys",
+  screenFailed: "This part of the page could not be loaded.",
+  reload: "Reload the page",
+};
+
+/** What was used and what it cost; where no price is known, that is said and nothing is guessed. */
+export const spending = {
+  under: params("<{amount}"),
+  cost: "Cost",
+  ofAnswer: "What this answer cost",
+  ofConversation: "What this conversation cost",
+  tokens: params("{tokens} tokens"),
+  input: "Read",
+  cached: "of it from the cache",
+  output: "Written",
+  reasoning: "of it for reasoning",
+  calls: "Calls",
+  estimated: "estimated",
+  estimatedNote: "The provider counted nothing, so the tokens are estimated.",
+  unknown: "not known",
+  unpriced: count({
+    one: "One call has no known price and is not in the sum.",
+    other: "{count} calls have no known price and are not in the sum.",
+  }),
+  allVersions: "All versions and the title’s own call are in the sum.",
+  aboutFree: params("About {tokens} tokens to read."),
+  about: params("About {tokens} tokens to read, about {cost}. The answer comes on top."),
+  aboutUnpriced: params("About {tokens} tokens to read. This model’s price is not known."),
+};
+
+/** Which budget: whose, for which period. */
+export const budget = {
+  user: "your budget",
+  all: "the budget of this installation",
+  group: params("the budget of the group “{name}”"),
+  key: "the budget of an API key",
+  day: "for today",
+  month: "for this month",
+  total: "for all time",
+  near: params("{percent} of {whose} {period} is used: {spent} of {limit}."),
+  usedUp: params("Nothing is left of {whose} {period} ({limit})."),
+  renews: params("It renews on {moment}."),
+  putAway: "Hide this note",
 };
 
 export const conversation = {
@@ -139,6 +184,7 @@ export const composer = {
   noModel: "No model",
   modelLoading: params("{name} (loading)"),
   modelUnavailable: params("{name} (unavailable)"),
+  modelCompletion: params("{name} (continues text)"),
   wait: "Wait for the answer to end, or stop it. Your text stays here.",
   tooLong: params<{ over: string; limit: string }>(
     count({
@@ -221,7 +267,16 @@ export const errors = {
   not_signed_in: "You are signed out. Sign in again to go on.",
   not_allowed: "You are not allowed to do this.",
   sign_in_off: "Nobody needs to sign in here. Reload the page.",
-  budget_exceeded: "The budget for this period is used up.",
+  budget_exceeded: "No budget has enough left for this question.",
+  price_unknown: "A budget applies here, and the price of this model is not known. Choose another model.",
+  key_not_found: "There is no such key, or it is not yours.",
+  key_refused: "This API key is not accepted.",
+  key_missing: "An API key is needed for this.",
+  key_unknown: "This API key is not one of this server’s.",
+  key_expired: "This API key has expired.",
+  key_revoked: "This API key was revoked.",
+  model_not_allowed: "This API key may not use this model.",
+  rate_exceeded: "That was more than is allowed in a minute.",
   time_is_up: "It took as long as one answer may take here.",
   conflict: "This contradicts what is stored. Reload the page.",
   id_taken: "This contradicts what is stored. Reload the page.",

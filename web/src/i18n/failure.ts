@@ -13,7 +13,8 @@ function textFor(type: string, texts: object): string | null {
 /** A home may have words of its own for what is to be done. */
 export function sentenceFor(failure: Failure, sentences: Sentences, home = "local"): string {
   const sentence = textFor(`${failure.type}_${home}`, sentences) ?? textFor(failure.type, sentences) ?? sentences.unknown;
-  const seconds = Math.ceil(failure.retry_after ?? 0);
+  // A budget renews in hours or weeks; when that is, it says itself.
+  const seconds = failure.type === "budget_exceeded" ? 0 : Math.ceil(failure.retry_after ?? 0);
   if (seconds > 0) return `${sentence} ${sentences.retryAfter(seconds)}`;
   return failure.type === "upstream_unavailable" ? `${sentence} ${sentences.retrySoon}` : sentence;
 }

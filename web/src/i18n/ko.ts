@@ -2,12 +2,13 @@
 import type * as base from "./en.ts";
 
 type Translated<Part> = { [Key in keyof Part]: Part[Key] extends string ? string : string | { other: string } };
-type Catalogue = { [Name in keyof typeof base]: Translated<(typeof base)[Name]> };
+export type Translations<Base> = { [Name in keyof Base]: Translated<Base[Name]> };
 
 export const ko = {
   app: {
     name: "daehwa",
     skip: "입력창으로 건너뛰기",
+    skipToContent: "본문으로 건너뛰기",
     openSidebar: "대화 목록 보기",
     closeSidebar: "대화 목록 숨기기",
     close: "닫기",
@@ -72,6 +73,43 @@ export const ko = {
     untitled: "제목 없음",
     settings: "설정",
     help: "키보드 단축키",
+    usage: "사용량과 비용",
+    keys: "API 키",
+    screenFailed: "페이지의 이 부분을 불러오지 못했어요.",
+    reload: "새로고침",
+  },
+  spending: {
+    under: "{amount} 미만",
+    cost: "비용",
+    ofAnswer: "이 답변의 비용",
+    ofConversation: "이 대화의 비용",
+    tokens: "{tokens}토큰",
+    input: "입력",
+    cached: "캐시된 입력",
+    output: "출력",
+    reasoning: "생각 과정",
+    calls: "호출",
+    estimated: "추정",
+    estimatedNote: "모델 제공자가 토큰 수를 알려 주지 않아 추정한 값이에요.",
+    unknown: "알 수 없음",
+    unpriced: { other: "호출 {count}건은 가격을 알 수 없어 합계에서 빠졌어요." },
+    allVersions: "모든 버전의 답변과 제목을 만든 비용까지 더한 값이에요.",
+    aboutFree: "입력은 약 {tokens}토큰이에요.",
+    about: "입력은 약 {tokens}토큰, 약 {cost}예요. 답변 비용은 따로 더해져요.",
+    aboutUnpriced: "입력은 약 {tokens}토큰이에요. 이 모델의 가격은 알 수 없어요.",
+  },
+  budget: {
+    user: "내",
+    all: "서버 전체의",
+    group: "‘{name}’ 그룹의",
+    key: "API 키의",
+    day: "오늘 예산",
+    month: "이번 달 예산",
+    total: "누적 예산",
+    near: "{whose} {period} {limit} 중 {spent}({percent})를 사용했어요.",
+    usedUp: "{whose} {period} {limit}를 모두 사용했어요.",
+    renews: "{moment}에 새로 시작돼요.",
+    putAway: "알림 숨기기",
   },
   conversation: {
     log: "대화",
@@ -137,6 +175,7 @@ export const ko = {
     noModel: "모델 없음",
     modelLoading: "{name} (불러오는 중)",
     modelUnavailable: "{name} (사용할 수 없음)",
+    modelCompletion: "{name} (글 이어쓰기)",
     wait: "답변이 끝날 때까지 기다리거나 중지해 주세요. 입력한 내용은 그대로 있어요.",
     tooLong: { other: "{over}자를 줄여 주세요. 메시지는 {limit}자까지 보낼 수 있어요." },
     trial: "체험용 모델이에요. 영어만 이해하는 작은 모델이라 자주 틀려요.",
@@ -208,7 +247,16 @@ export const ko = {
     not_signed_in: "로그아웃된 상태예요. 계속하려면 다시 로그인해 주세요.",
     not_allowed: "이 작업을 할 권한이 없어요.",
     sign_in_off: "여기서는 로그인이 필요 없어요. 새로고침해 주세요.",
-    budget_exceeded: "이번 기간의 예산을 모두 사용했어요.",
+    budget_exceeded: "남은 예산이 이 질문을 보내기에 부족해요.",
+    price_unknown: "예산이 정해져 있는데 이 모델의 가격을 알 수 없어요. 다른 모델을 선택해 주세요.",
+    key_not_found: "없는 키이거나 내 키가 아니에요.",
+    key_refused: "이 API 키는 사용할 수 없어요.",
+    key_missing: "API 키가 필요해요.",
+    key_unknown: "이 서버에서 만든 API 키가 아니에요.",
+    key_expired: "만료된 API 키예요.",
+    key_revoked: "폐기된 API 키예요.",
+    model_not_allowed: "이 API 키로는 사용할 수 없는 모델이에요.",
+    rate_exceeded: "1분에 허용된 양을 넘었어요.",
     time_is_up: "답변 하나에 쓸 수 있는 시간을 다 썼어요.",
     conflict: "저장된 내용과 맞지 않아요. 새로고침해 주세요.",
     id_taken: "저장된 내용과 맞지 않아요. 새로고침해 주세요.",
@@ -236,4 +284,4 @@ export const ko = {
     retrySoon: "잠시 후 다시 시도해 주세요.",
     retryAfter: { other: "{count}초 뒤에 다시 시도해 주세요." },
   },
-} satisfies Catalogue;
+} satisfies Translations<typeof base>;

@@ -1,21 +1,28 @@
-/** Which conversation the address names: `#/c/<id>`, with `?m=<message>` for one message of it. */
+/** What the address names: `#/c/<id>` a conversation, `?m=<message>` one message of it; `#/usage` and `#/keys` a screen. */
+
+export type Screen = "usage" | "keys";
 
 interface Place {
   readonly conversation: string | null;
   readonly message: string | null;
+  /** What is shown in the place of a conversation. */
+  readonly screen: Screen | null;
 }
 
 const PATTERN = /^#\/c\/([0-9a-f-]{36})(?:\?m=([0-9a-f-]{36}))?$/;
+const SCREENS: readonly Screen[] = ["usage", "keys"];
 
 export function placeOf(hash: string): Place {
   const found = PATTERN.exec(hash);
-  return { conversation: found?.[1] ?? null, message: found?.[2] ?? null };
+  return { conversation: found?.[1] ?? null, message: found?.[2] ?? null, screen: SCREENS.find((screen) => screenAddress(screen) === hash) ?? null };
 }
 
 export function addressOf(conversation: string | null, message?: string | null): string {
   if (conversation === null) return "#/";
   return message ? `#/c/${conversation}?m=${message}` : `#/c/${conversation}`;
 }
+
+export const screenAddress = (screen: Screen): string => `#/${screen}`;
 
 class Route {
   place = $state.raw<Place>(placeOf(location.hash));
@@ -24,15 +31,21 @@ class Route {
     addEventListener("hashchange", () => (this.place = placeOf(location.hash)));
   }
 
+  /** The address of what is shown now. */
+  get address(): string {
+    const { conversation, message, screen } = this.place;
+    return screen ? screenAddress(screen) : addressOf(conversation, message);
+  }
+
   go(conversation: string | null): void {
     if (location.hash !== addressOf(conversation)) location.hash = addressOf(conversation);
-    this.place = { conversation, message: null };
+    this.place = { conversation, message: null, screen: null };
   }
 
   /** The conversation that is being begun here gets its address without a second entry to go back through. */
   become(conversation: string): void {
     history.replaceState(history.state, "", addressOf(conversation));
-    this.place = { conversation, message: null };
+    this.place = { conversation, message: null, screen: null };
   }
 }
 

@@ -22,6 +22,8 @@ const WANT_OF_MODEL: ReadonlySet<string> = new Set([
 
 class Models {
   all = $state.raw<readonly Model[]>([]);
+  /** By the model's id; what is missing has no known price. */
+  prices = $state.raw<Listing["prices"]>({});
   loaded = $state(false);
   #problems = $state.raw<readonly Problem[]>([]);
   #default = $state<string | null>(null);
@@ -114,7 +116,8 @@ class Models {
     if (text === this.#listing) return;
     this.#listing = text;
     this.#polls = 0;
-    this.all = listing.models;
+    this.all = listing.models.filter(({ kind }) => kind === "chat" || kind === "completion");
+    this.prices = listing.prices;
     this.#default = listing.default;
     this.#problems = listing.problems;
     this.loaded = true;

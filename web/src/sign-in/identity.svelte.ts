@@ -7,7 +7,7 @@ import { REACHABLE } from "../api/event-stream.ts";
 import { ApiFailure } from "../api/failure.ts";
 import { gate } from "../api/gate.ts";
 import type { Failure, Me } from "../api/wire.ts";
-import { addressOf, route } from "../lib/route.svelte.ts";
+import { route } from "../lib/route.svelte.ts";
 import { belongTo, forgetOwn, readSaved, save } from "../lib/saved.ts";
 import { onSignInElsewhere, tellOtherTabs } from "../lib/tabs.ts";
 import { signInAddress, takeSignInError } from "./address.ts";
@@ -177,8 +177,7 @@ class Identity {
 
 /** Where the way in begins; it leads back to the place that is shown now. */
 export function signInHere(options: { otherAccount?: boolean } = {}): string {
-  const { conversation, message } = route.place;
-  return signInAddress(location.pathname + location.search + addressOf(conversation, message), options);
+  return signInAddress(location.pathname + location.search + route.address, options);
 }
 
 export const identity = new Identity();

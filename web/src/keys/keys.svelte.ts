@@ -1,0 +1,35 @@
+/** The reader's keys: asked for when their screen is opened, and changed here as they change there. */
+import * as api from "../api/accounts.ts";
+import type { Key } from "../api/accounts-wire.ts";
+import { ApiFailure } from "../api/failure.ts";
+import { isPast } from "./past.ts";
+
+export class KeyList {
+  all = $state.raw<readonly Key[]>([]);
+  state = $state<"loading" | "ready" | "failed">("loading");
+  readonly active = $derived(this.all.filter((key) => !isPast(key, Date.now())));
+  readonly past = $derived(this.all.filter((key) => isPast(key, Date.now())));
+
+  async load(): Promise<void> {
+    this.state = "loading";
+    try {
+      this.all = (await api.listKeys()).toSorted((a, b) => b.created - a.created);
+      this.state = "ready";
+    } catch (error) {
+      if (!(error instanceof ApiFailure)) throw error;
+      this.state = "failed";
+    }
+  }
+
+  /** Returns the key's text, which nobody can ask for again. */
+  async create(wish: api.KeyWish): Promise<{ readonly key: Key; readonly secret: string }> {
+    const made = await api.createKey(wish);
+    this.all = [made.key, ...this.all];
+    return made;
+  }
+
+  async revoke(id: string): Promise<void> {
+    const revoked = await api.revokeKey(id);
+    this.all = this.all.map((key) => (key.id === id ? revoked : key));
+  }
+}

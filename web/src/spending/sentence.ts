@@ -1,0 +1,23 @@
+/** Of a budget: whose it is, how much of it is used, and when it renews. */
+import type { Budget } from "../api/wire.ts";
+import type { budgetMessages, format } from "../i18n/catalogue.ts";
+import { isUsedUp } from "./budgets.svelte.ts";
+
+type Words = ReturnType<typeof budgetMessages.get>;
+type Format = ReturnType<typeof format.get>;
+
+function whose({ scope }: Budget, words: Words): string {
+  const [kind, ...name] = scope.split(":");
+  if (kind === "group") return words.group({ name: name.join(":") });
+  return kind === "user" ? words.user : kind === "key" ? words.key : words.all;
+}
+
+export function sentenceForBudget(budget: Budget, words: Words, money: (micro: number) => string, format: Format): string {
+  const named = { whose: whose(budget, words), period: words[budget.kind], limit: money(budget.limit) };
+  const share = Math.floor((100 * budget.spent) / budget.limit) / 100;
+  const percent = format.number(share, { style: "percent" });
+  const said = isUsedUp(budget) ? words.usedUp(named) : words.near({ ...named, percent, spent: money(budget.spent) });
+  if (budget.renews === null) return said;
+  const moment = format.time(new Date(budget.renews), { month: "long", day: "numeric", hour: "numeric", minute: "2-digit" });
+  return `${said} ${words.renews({ moment })}`;
+}

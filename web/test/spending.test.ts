@@ -1,0 +1,103 @@
+// @vitest-environment jsdom
+import { afterEach, describe, expect, test } from "vitest";
+import type { Budget, Usage } from "../src/api/wire.ts";
+import { budgetMessages, format } from "../src/i18n/catalogue.ts";
+import { chooseLocale } from "../src/i18n/locale.ts";
+import { money } from "../src/i18n/money.ts";
+import { fullest } from "../src/spending/budgets.svelte.ts";
+import { estimateOf, LONG, tokensBefore, tokensOf } from "../src/spending/estimate.ts";
+import { sentenceForBudget } from "../src/spending/sentence.ts";
+import { totalOf, totalOfConversation } from "../src/spending/total.ts";
+import { message } from "./messages.ts";
+
+const usage = (more: Partial<Usage> = {}): Usage => ({
+  input: 100,
+  output: 20,
+  cached: 0,
+  reasoning: 0,
+  cost: 500,
+  estimated: false,
+  ...more,
+});
+const budget = (more: Partial<Budget> = {}): Budget => ({
+  scope: "user:u",
+  period: "2026-11",
+  kind: "month",
+  limit: 5_000_000,
+  spent: 4_000_000,
+  renews: null,
+  ...more,
+});
+afterEach(() => chooseLocale("en"));
+
+describe("sums", () => {
+  test("all versions and the title are in the sum; what has no price is counted, not guessed", () => {
+    const messages = [
+      message("q1", null),
+      message("a2", "q1", { usage: usage() }),
+      message("a3", "q1", { usage: usage({ cost: null, estimated: true, reasoning: 5 }) }),
+    ];
+    const total = totalOfConversation(messages, usage({ cost: 7, input: 30 }));
+    expect(total).toEqual({ calls: 3, input: 230, cached: 0, output: 60, reasoning: 5, cost: 507, unpriced: 1, estimated: 1 });
+  });
+
+  test("an answer that used nothing is no call", () => {
+    expect(totalOf([null, undefined, usage({ input: 0, output: 0, cost: null })]).calls).toBe(0);
+  });
+});
+
+describe("the estimate", () => {
+  const price = { input: 2_000_000, output: 8_000_000 };
+
+  test("four letters are a token, and so is a Korean syllable", () => {
+    expect(tokensOf("word".repeat(10))).toBe(10);
+    expect(tokensOf("안녕하세요")).toBe(5);
+  });
+
+  test("the conversation counts as its last answer was counted, without what was only thought", () => {
+    const path = [
+      message("q1", null, { parts: [{ type: "text", text: "x".repeat(4000) }] }),
+      message("a2", "q1", { usage: usage({ input: 1000, output: 300, reasoning: 100 }) }),
+      message("q3", "a2", { parts: [{ type: "text", text: "x".repeat(400) }] }),
+    ];
+    expect(tokensBefore(path)).toBe(1300);
+    expect(tokensBefore(path.slice(0, 1))).toBe(1000);
+    expect(tokensBefore([])).toBe(0);
+  });
+
+  test("is made for what is long only, and rounded", () => {
+    expect(estimateOf("", 100_000, price)).toBeNull();
+    expect(estimateOf("x", LONG - 10, price)).toBeNull();
+    expect(estimateOf("x".repeat(4), 3_210, price)).toEqual({ tokens: 3200, cost: 6400 });
+    expect(estimateOf("x", 12_345, undefined)).toEqual({ tokens: 12_000, cost: null });
+  });
+});
+
+describe("budgets", () => {
+  test("are spoken of from four fifths on, the fullest first", () => {
+    expect(fullest([])).toBeNull();
+    expect(fullest([budget({ spent: 3_999_999 })])).toBeNull();
+    expect(fullest([budget(), budget({ kind: "day", spent: 4_500_000 })])?.kind).toBe("day");
+    expect(fullest([budget(), budget({ limit: 0, spent: 0, kind: "total" })])?.kind).toBe("total");
+  });
+
+  const said = (one: Budget): string => sentenceForBudget(one, budgetMessages.get(), money.get(), format.get());
+
+  test("say whose they are, how much is used, and when they renew", () => {
+    expect(said(budget())).toBe("80% of your budget for this month is used: $4.00 of $5.00.");
+    const noon = Date.UTC(2026, 11, 1, 12);
+    expect(said(budget({ scope: "group:a:b", kind: "day", renews: noon }))).toMatch(
+      /^80% of the budget of the group “a:b” for today is used: .* It renews on December 1/,
+    );
+    expect(said(budget({ scope: "all", kind: "total", spent: 5_000_001 }))).toBe(
+      "Nothing is left of the budget of this installation for all time ($5.00).",
+    );
+    expect(said(budget({ scope: "all", kind: "total", limit: 0, spent: 0 }))).toContain("($0.00)");
+  });
+
+  test("and in Korean", () => {
+    chooseLocale("ko");
+    expect(said(budget())).toBe("내 이번 달 예산 $5.00 중 $4.00(80%)를 사용했어요.");
+    expect(money.get()(3)).toBe("$0.0001 미만");
+  });
+});
