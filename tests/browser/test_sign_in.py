@@ -203,6 +203,8 @@ async def test_the_account_is_at_the_foot_of_the_sidebar(visits: Visits) -> None
     await visitor.account.focus()
     await expect(visitor.account).to_contain_text("Admin · ada@example.com")
     await visitor.page.keyboard.press("Enter")
+    await expect(visitor.page.get_by_role("menuitem", name="Usage and costs")).to_be_focused()
+    await visitor.page.keyboard.press("End")
     await expect(visitor.page.get_by_role("menuitem", name="Sign out")).to_be_focused()
     await visitor.page.keyboard.press("Escape")
     await expect(visitor.account).to_be_focused()

@@ -57,7 +57,7 @@ test("a whole stream gives its events in order", async () => {
   expect(events).toEqual([
     { kind: "reasoning", position: 3, text: "hm" },
     { kind: "text", position: 9, text: "Hello" },
-    { kind: "usage", usage: { input: 3, output: 2, cached: 0, reasoning: 0 } },
+    { kind: "usage", usage: { input: 3, output: 2, cached: 0, reasoning: 0, cost: null, estimated: false } },
     { kind: "end", end: { status: "complete", finish: "stop" } },
     { kind: "title", title: "A greeting" },
   ]);

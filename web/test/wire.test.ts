@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import * as v from "valibot";
 import { SseParser, type SseEvent } from "../src/api/sse.ts";
+import * as accounts from "../src/api/accounts-wire.ts";
 import * as wire from "../src/api/wire.ts";
 
 const FOLDER = "test/wire-samples";
@@ -31,6 +32,15 @@ const schemas: Readonly<Record<string, v.GenericSchema>> = {
   SearchHits: wire.SearchHits,
 };
 
+/** Of keys and money. */
+const accountSchemas: Readonly<Record<string, v.GenericSchema>> = {
+  BudgetList: wire.Budgets,
+  Key: accounts.Key,
+  KeyList: accounts.Keys,
+  MadeKey: accounts.KeyMade,
+  UsageReport: accounts.UsageReport,
+};
+
 /** What the page has no decoder for, since it only looks at the status. */
 const unread = ["Health", "Nothing"];
 
@@ -38,7 +48,7 @@ const files = existsSync(FOLDER) ? readdirSync(FOLDER).filter((file) => file.end
 const samples = files.map((file) => [file, JSON.parse(readFileSync(`${FOLDER}/${file}`, "utf8")) as Sample] as const);
 
 test.each(samples.filter(([, { type }]) => type !== "EventStream" && !unread.includes(type)))("%s is understood", (_, sample) => {
-  const schema = schemas[sample.type];
+  const schema = schemas[sample.type] ?? accountSchemas[sample.type];
   if (!schema) throw new Error(`the page has no decoder for ${sample.type}`);
   const result = v.safeParse(schema, sample.body);
   expect(result.issues ?? [], JSON.stringify(result.issues?.[0]?.message)).toEqual([]);
