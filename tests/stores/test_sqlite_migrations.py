@@ -10,12 +10,16 @@ from pathlib import Path
 import pytest
 from stores.asking import ask, found, titles
 
+from daehwa.accounts.keys import KeyLimits
+from daehwa.accounts.ledger import UsageQuery
 from daehwa.conversation.errors import StoreError
 from daehwa.conversation.messages import Failure, Usage
 from daehwa.stores.sqlite import SqliteStore
 from daehwa.stores.sqlite_accounts import SqliteAccounts
-from daehwa.stores.sqlite_budgets import SqliteBudgets
+from daehwa.stores.sqlite_answers import SqliteAnswers
 from daehwa.stores.sqlite_connection import open_file, prepare_to_write
+from daehwa.stores.sqlite_keys import SqliteKeys
+from daehwa.stores.sqlite_ledger import SqliteLedger
 from daehwa.stores.sqlite_migrations import MIGRATIONS, migrate
 
 SCHEMAS = Path(__file__).parent / "schema"
@@ -86,7 +90,26 @@ async def test_accounts_of_a_file_of_schema_2_open(tmp_path: Path) -> None:
     assert (mina.name, mina.email, mina.role) == ("미나", "mina@example.com", "admin")
     assert await accounts.list_users() == (mina,)
     assert await accounts.take_attempt("attempt", now=1_730_000_000_000) is not None
-    assert await SqliteBudgets(store).spent("all", "2024-10") == 1500
+    assert await SqliteLedger(store).spent("all", "2024-10") == 0, "what was counted there was no released program's"
+    await store.aclose()
+
+
+async def test_the_ledger_of_a_file_of_schema_3_opens(tmp_path: Path) -> None:
+    store = await SqliteStore.open(load(tmp_path / "daehwa.db", 3))
+    ledger = SqliteLedger(store)
+    assert await ledger.spent("all", "2024-10") == await ledger.spent("all", "total") == 1500
+    assert await ledger.spent("group:research", "2024-10-27") == 500
+    rows = await ledger.usage(UsageQuery(since=0, until=2_000_000_000_000))
+    assert [(row.day, row.kind, row.input, row.cost, row.reserved) for row in rows] == [
+        ("2024-10-27", "turn", 12, 500, 0),
+        ("2024-10-27", "chat", 0, 1000, 1000),
+    ]
+    key = await SqliteKeys(store).find_key("d1e2a3")
+    assert key is not None
+    assert (key.name, key.limits) == ("Notebook", KeyLimits(models=("test/*",), month=5_000_000))
+    answers = SqliteAnswers(store)
+    mina = "01930000-0000-7000-8000-0000000000a1"
+    assert await answers.claim(mina, "once", "f1", now=1_730_000_000_000) == "running"
     await store.aclose()
 
 

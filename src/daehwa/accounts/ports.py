@@ -83,14 +83,15 @@ class LedgerStore(Protocol):
         """Keep an open entry and count its `reserved` against every budget, or nothing and raise `BudgetExceeded`.
 
         Holds under concurrency: what is counted never passes a limit by a reservation. Idempotent by the entry's id. An
-        entry that is never settled stays counted: that fails on the safe side.
+        entry that is never settled stays counted: that fails on the safe side. The budgets are of the entry's scopes
+        and of periods that it was created in; what else counts this entry counts it too, whatever limit it has.
         """
         ...
 
     async def settle(self, entry: Entry) -> None:
         """Keep the settled entry in the open one's place, and correct the counters: those it was reserved against, and
         those of its scopes that exist. Without an open one it is added, and counted likewise. An entry that is settled
-        already stays as it is.
+        already stays as it is. Who called and when is as it was when the entry was opened.
         """
         ...
 
@@ -137,5 +138,7 @@ class RateStore(Protocol):
         ...
 
     async def adjust(self, scope: str, difference: int, *, now: int) -> None:
-        """Correct this minute's count, once it is known how much it really was."""
+        """Correct the count of the minute of `now`, once it is known how much it really was; never below 0. A minute
+        that is over is let be.
+        """
         ...

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import msgspec
 
 from daehwa.accounts.errors import BudgetExceeded
+from daehwa.accounts.ledger import Entry
 from daehwa.accounts.ports import Budget
 from daehwa.conversation.metering import BudgetKind
 
@@ -40,6 +41,28 @@ def renewal(period: str) -> int | None:
     return (
         None if begins is None else int(datetime(begins.year, begins.month, begins.day, tzinfo=UTC).timestamp()) * 1000
     )
+
+
+def bounds(period: str) -> tuple[int, int] | None:
+    """Return when a period begins and when the next one does (ms since 1970); None for all time."""
+    end = renewal(period)
+    if end is None:
+        return None
+    first = date.fromisoformat(period if kind_of(period) == "day" else f"{period}-01")
+    return int(datetime(first.year, first.month, first.day, tzinfo=UTC).timestamp()) * 1000, end
+
+
+def counters_of(entry: Entry) -> tuple[Counter, ...]:
+    """Return every counter that an entry is counted under, where there is such a one."""
+    day = period_at("day", entry.created)
+    return tuple(Counter(scope, period) for scope in entry.scopes for period in (day, day[:7], TOTAL))
+
+
+def is_counted_under(entry: Entry, counter: Counter) -> bool:
+    """Return whether a counter counts this entry."""
+    if counter.scope not in entry.scopes:
+        return False
+    return counter.period == TOTAL or period_at("day", entry.created).startswith(counter.period)
 
 
 def _next(period: str) -> date | None:

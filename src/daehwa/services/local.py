@@ -17,6 +17,7 @@ from daehwa.conversation.ports import ConversationStore, Provider
 from daehwa.conversation.purging import RESTORABLE_MS
 from daehwa.conversation.running import RunningTurns
 from daehwa.data_folder import DataFolder
+from daehwa.gateway.ports import AnswerStore
 from daehwa.providers.catalogue import Catalogue
 from daehwa.providers.embedded import EmbeddedProvider
 from daehwa.providers.openai_wire import OpenAIWireProvider
@@ -26,12 +27,12 @@ from daehwa.services.metering import build_meter
 from daehwa.services.upstreams import build_routes, build_sign_in, build_upstream, sign_in_fault
 from daehwa.settings import ConfiguredProvider, ConfiguredSignIn, LoadedSettings, Settings
 from daehwa.sign_in.flow import SignIn
-from daehwa.stores.memory_answers import MemoryAnswers
-from daehwa.stores.memory_keys import MemoryKeys
-from daehwa.stores.memory_ledger import MemoryLedger
 from daehwa.stores.memory_rates import MemoryRates
 from daehwa.stores.sqlite import SqliteStore
 from daehwa.stores.sqlite_accounts import SqliteAccounts
+from daehwa.stores.sqlite_answers import SqliteAnswers
+from daehwa.stores.sqlite_keys import SqliteKeys
+from daehwa.stores.sqlite_ledger import SqliteLedger
 from daehwa.stores.sqlite_connection import store_error
 from daehwa.stores.sqlite_migrations import MIGRATIONS
 
@@ -70,13 +71,13 @@ _log = logging.getLogger("daehwa")
 class Services:
     """Everything one process needs, wired."""
 
-    def __init__(self, store: ConversationStore, accounts: AccountStore, loaded: LoadedSettings, runner: str) -> None:
-        self.store = store
-        self.accounts = accounts
-        # In memory until the ledger and the keys are in SQLite, which is about to come.
-        self.keys: KeyStore = MemoryKeys()
-        self.ledger: LedgerStore = MemoryLedger()
-        self.meter = build_meter(loaded, self.ledger, accounts)
+    def __init__(self, store: SqliteStore, loaded: LoadedSettings, runner: str) -> None:
+        self.store: ConversationStore = store
+        self.accounts: AccountStore = SqliteAccounts(store, first_admin=OWNER)
+        self.keys: KeyStore = SqliteKeys(store)
+        self.ledger: LedgerStore = SqliteLedger(store)
+        self.answers: AnswerStore = SqliteAnswers(store)
+        self.meter = build_meter(loaded, self.ledger, self.accounts)
         self.catalogue = build_catalogue(loaded, build_providers(loaded))
         self.running = RunningTurns(store, self.catalogue, runner=runner, meter=self.meter)
         self._http: HttpClient | None = None
@@ -85,7 +86,7 @@ class Services:
     async def open(cls, loaded: LoadedSettings, folder: DataFolder, *, runner: str) -> Self:
         """Open the store and build all that is needed around it; nothing is asked of any provider yet."""
         store = await SqliteStore.open(folder.database, holding=folder.held_to_migrate)
-        return cls(store, SqliteAccounts(store, first_admin=OWNER), loaded, runner)
+        return cls(store, loaded, runner)
 
     def sign_in(self, configured: ConfiguredSignIn | None, public_url: str) -> SignIn | None:
         """Return signing in, where it is configured. Raise `SignInMisconfigured`."""
@@ -105,8 +106,8 @@ class Services:
         """Return what other programs speak with here."""
         from daehwa.services.programs import GatewayStores, build_programs  # noqa: PLC0415 - `daehwa ask` needs no server
 
-        # In memory until they are in SQLite, which is about to come.
-        stores = GatewayStores(accounts=self.accounts, keys=self.keys, rates=MemoryRates(), answers=MemoryAnswers())
+        rates = MemoryRates()  # one process serves this home
+        stores = GatewayStores(accounts=self.accounts, keys=self.keys, rates=rates, answers=self.answers)
         return build_programs(self.catalogue, self.meter, stores, settings, options, has_sign_in=has_sign_in)
 
     async def aclose(self) -> None:

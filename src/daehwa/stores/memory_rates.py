@@ -1,28 +1,31 @@
-"""Counts of a minute in memory."""
+"""What happens in a minute, counted in memory: all that a home needs that one process serves."""
 # ruff: noqa: D102 - what the methods do is written once, on the protocol
 
-_MINUTE_MS = 60_000
-_MOST_SCOPES = 10_000
+MINUTE_MS = 60_000
 
 
 class MemoryRates:
-    """A `RateStore` whose minutes are those of the clock. No method awaits, so each is one transaction."""
+    """A `RateStore` of the minute that runs, by the clock; of minutes before it nothing is kept."""
 
     def __init__(self) -> None:
-        self._counts: dict[str, tuple[int, int]] = {}
+        self._minute = 0
+        self._counts: dict[str, int] = {}
 
     async def take(self, scope: str, amount: int, limit: int, *, now: int) -> float | None:
-        minute, count = now // _MINUTE_MS, self._count(scope, now)
-        if count and count + amount > limit:
-            return ((minute + 1) * _MINUTE_MS - now) / 1000
-        if len(self._counts) >= _MOST_SCOPES:
-            self._counts = {name: kept for name, kept in self._counts.items() if kept[0] == minute}
-        self._counts[scope] = minute, count + amount
+        minute = now // MINUTE_MS
+        if minute != self._minute:  # a clock that was put back begins anew as well
+            self._minute, self._counts = minute, {}
+        counted = self._counts.get(scope, 0)
+        if counted and counted + amount > limit:
+            return seconds_left(now)
+        self._counts[scope] = counted + amount
         return None
 
     async def adjust(self, scope: str, difference: int, *, now: int) -> None:
-        self._counts[scope] = now // _MINUTE_MS, max(0, self._count(scope, now) + difference)
+        if now // MINUTE_MS == self._minute and scope in self._counts:
+            self._counts[scope] = max(0, self._counts[scope] + difference)
 
-    def _count(self, scope: str, now: int) -> int:
-        minute, count = self._counts.get(scope, (0, 0))
-        return count if minute == now // _MINUTE_MS else 0
+
+def seconds_left(now: int) -> float:
+    """Return how many seconds the minute of `now` still has."""
+    return (MINUTE_MS - now % MINUTE_MS) / 1000

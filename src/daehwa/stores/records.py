@@ -1,13 +1,16 @@
 """The one codec of every store: messages and conversations to text and back. It knows no database."""
 
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from daehwa.conversation.messages import Failure, Part, TextPart, Usage
 
 T = TypeVar("T")
+
+TOKENS: Final = ("input", "output", "cached", "reasoning")
+"""The fields of a usage that count tokens."""
 
 _encoder = msgspec.json.Encoder()
 _parts_decoder = msgspec.json.Decoder(tuple[Part, ...])
@@ -50,10 +53,17 @@ def decode_failure(text: str | None) -> Failure | None:
 
 
 def added(first: Usage | None, second: Usage | None) -> Usage | None:
-    """Return the sum of token counts, None where there are none."""
+    """Return the sum of two usages, None where there is none. It is estimated where one of them is; what is known of
+    the cost is summed.
+    """
     if first is None or second is None:
         return first or second
-    return Usage(**{name: getattr(first, name) + getattr(second, name) for name in Usage.__struct_fields__})
+    costs = [usage.cost for usage in (first, second) if usage.cost is not None]
+    return Usage(
+        **{name: getattr(first, name) + getattr(second, name) for name in TOKENS},
+        estimated=first.estimated or second.estimated,
+        cost=sum(costs) if costs else None,
+    )
 
 
 def storable(value: T) -> T:

@@ -23,9 +23,16 @@ from daehwa.stores import sqlite_archive, sqlite_search, sqlite_turns
 from daehwa.stores import sqlite_conversations as conversations
 from daehwa.stores.ordering import decode_cursor
 from daehwa.stores.search_text import Query
-from daehwa.stores.sqlite_connection import check_sqlite, open_file, open_reader, prepare_to_write, truncate_log
+from daehwa.stores.sqlite_connection import (
+    check_sqlite,
+    open_file,
+    open_glance,
+    open_reader,
+    prepare_to_write,
+    truncate_log,
+)
 from daehwa.stores.sqlite_migrations import Holding, migrate
-from daehwa.stores.sqlite_reader import SqliteReader
+from daehwa.stores.sqlite_reader import SqliteGlance, SqliteReader
 from daehwa.stores.sqlite_rows import owned_message
 from daehwa.stores.sqlite_writer import SqliteWriter
 
@@ -46,6 +53,10 @@ class SqliteStore:
         self._writer = SqliteWriter(path, self._open_and_migrate)
         self._reader = SqliteReader(path, partial(open_reader, path), "sqlite-reader")
         self._searcher = SqliteReader(path, partial(open_reader, path), "sqlite-search")
+        self.reports = SqliteReader(path, partial(open_reader, path), "sqlite-reports")
+        """A thread that reads much, for reports: nobody who opens a conversation waits for them."""
+        self.glance = SqliteGlance(partial(open_glance, path), self._reader)
+        """Reads a row by its key without a thread."""
 
     @classmethod
     async def open(cls, path: Path, *, holding: Holding = nullcontext) -> Self:
@@ -160,6 +171,8 @@ class SqliteStore:
     async def aclose(self) -> None:
         await self._reader.aclose()
         await self._searcher.aclose()
+        await self.reports.aclose()
+        self.glance.close()
         await self._writer.aclose()
 
     async def _until_done(self, work: Callable[[sqlite3.Connection], bool]) -> None:

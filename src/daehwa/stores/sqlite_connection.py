@@ -11,6 +11,7 @@ BUSY_SECONDS = 5.0
 _STATEMENTS = 128
 _READER_CACHE_KIB = 8_000
 _WRITER_CACHE_KIB = 8_000
+_GLANCE_CACHE_KIB = 500
 _LOG_BYTES_KEPT = 8_000_000
 # SQLite's own checkpoint runs inside a commit, before its callers hear of it; the writer's comes after, and sooner.
 _LAST_RESORT_LOG_PAGES = 4_000
@@ -88,6 +89,15 @@ def open_reader(path: Path) -> sqlite3.Connection:
     connection = _connect(path)
     connection.execute("PRAGMA query_only = ON")
     connection.execute(f"PRAGMA cache_size = -{_READER_CACHE_KIB}")
+    return connection
+
+
+def open_glance(path: Path) -> sqlite3.Connection:
+    """Open a connection that only reads, a little at a time, and never waits."""
+    connection = _connect(path)
+    connection.execute("PRAGMA query_only = ON")
+    connection.execute(f"PRAGMA cache_size = -{_GLANCE_CACHE_KIB}")
+    connection.execute("PRAGMA busy_timeout = 0")
     return connection
 
 

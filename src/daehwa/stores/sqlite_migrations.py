@@ -130,7 +130,76 @@ _M0002 = (
 ) WITHOUT ROWID""",
 )
 
-MIGRATIONS: tuple[Migration, ...] = (m0001_conversations, m0002_accounts)
+
+def m0003_ledger(database: sqlite3.Connection) -> None:
+    """Add what every call cost, keys by which programs ask, and answers kept to be given again.
+
+    The counters of before are dropped: nothing ever counted with them. An entry is open while `settled` is 0. A counter
+    begins, when it is first needed, with the sum of its entries; `entries.groups` is JSON. `keys.limits` is JSON.
+    `kept_answers.answer` is compressed; NULL while the answer is being made, empty where it was too large.
+    """
+    for statement in _M0003:
+        database.execute(statement)
+
+
+_M0003 = (
+    "DROP TABLE budget_counters",
+    "DROP TABLE budget_reservations",
+    """CREATE TABLE entries (
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    created INTEGER NOT NULL,
+    user TEXT NOT NULL,
+    key TEXT,
+    groups TEXT,
+    model TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    conversation TEXT,
+    reserved INTEGER NOT NULL,
+    settled INTEGER NOT NULL,
+    input INTEGER NOT NULL,
+    cached INTEGER NOT NULL,
+    output INTEGER NOT NULL,
+    reasoning INTEGER NOT NULL,
+    cost INTEGER,
+    estimated INTEGER NOT NULL,
+    seconds INTEGER NOT NULL,
+    images INTEGER NOT NULL,
+    failed TEXT
+)""",
+    "CREATE INDEX entries_created ON entries (created)",
+    "CREATE INDEX entries_of_key ON entries (key, created) WHERE key IS NOT NULL",
+    """CREATE TABLE counters (
+    scope TEXT NOT NULL,
+    period TEXT NOT NULL,
+    counted INTEGER NOT NULL,
+    PRIMARY KEY (scope, period)
+) WITHOUT ROWID""",
+    """CREATE TABLE keys (
+    id TEXT PRIMARY KEY,
+    user TEXT NOT NULL,
+    name TEXT NOT NULL,
+    prefix TEXT NOT NULL,
+    digest TEXT NOT NULL UNIQUE,
+    limits TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    expires INTEGER,
+    last_used INTEGER,
+    revoked INTEGER
+)""",
+    "CREATE INDEX keys_of_user ON keys (user)",
+    """CREATE TABLE kept_answers (
+    caller TEXT NOT NULL,
+    key TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    expires INTEGER NOT NULL,
+    answer BLOB,
+    PRIMARY KEY (caller, key)
+)""",
+    "CREATE INDEX kept_answers_expire ON kept_answers (expires)",
+)
+
+MIGRATIONS: tuple[Migration, ...] = (m0001_conversations, m0002_accounts, m0003_ledger)
 
 
 def migrate(

@@ -1,4 +1,4 @@
-"""A thread that reads from a database file on a connection of its own. It sleeps until it is asked."""
+"""Reading from a database file: in a thread of its own that sleeps until it is asked, or in a glance on the spot."""
 
 import asyncio
 import sqlite3
@@ -47,6 +47,37 @@ class SqliteReader:
             raise InvalidRequest("Half a surrogate pair is not text.") from error
 
     def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+class SqliteGlance:
+    """Reads a row or two by their key on the event loop, where a thread would take longer than the reading.
+
+    A reader of a write-ahead log waits for no writer. What SQLite does not give at once is left to the reading thread.
+    """
+
+    def __init__(self, connect: Callable[[], sqlite3.Connection], reader: SqliteReader) -> None:
+        self._connect = connect
+        self._reader = reader
+        self._connection: sqlite3.Connection | None = None
+        self._is_closed = False
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do work that is quick and reads all its rows; return its result."""
+        if self._is_closed:
+            raise StoreError("The store is closed.")
+        try:
+            if self._connection is None:
+                self._connection = self._connect()
+            return work(self._connection)
+        except sqlite3.Error:
+            return await self._reader.run(work)
+
+    def close(self) -> None:
+        """Close the connection. More than once is fine."""
+        self._is_closed = True
         if self._connection is not None:
             self._connection.close()
             self._connection = None

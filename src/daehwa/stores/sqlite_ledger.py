@@ -1,0 +1,171 @@
+"""The ledger in the database file of the conversations: the same writing thread, one transaction each.
+
+How this works and why. A counter is there once a budget asked for it: it begins with the sum of its entries, in the
+transaction that needs it, and from then on every entry that it counts changes it in the transaction that changes the
+entry. Nothing else ever writes there, so it is the sum of its entries whatever breaks off. A refusal is a result and no
+fault, so that counters which begin with it stay: the next call finds them.
+"""
+# ruff: noqa: D102 - what the methods do is written once, on the protocol
+# ruff: noqa: S608 - what is put together are column names of ours
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+
+from daehwa.accounts.errors import BudgetExceeded
+from daehwa.accounts.ledger import Entry, UsageQuery, UsageRow
+from daehwa.accounts.ports import Budget
+from daehwa.accounts.spending import Counter, bounds, check_limits, counters_of, limits_of
+from daehwa.conversation.messages import Usage
+from daehwa.stores.records import storable
+from daehwa.stores.sqlite import SqliteStore
+from daehwa.stores.usage_rows import as_settled, usage_row
+
+_DAY_MS: Final = 24 * 60 * 60 * 1000
+_OPENED: Final = ("id", "created", "user", "key", "groups", "reserved")
+_SETTLED: Final = (
+    *("model", "kind", "conversation", "settled", "input", "cached", "output", "reasoning"),
+    *("cost", "estimated", "seconds", "images", "failed"),
+)
+_INSERT: Final = (
+    f"INSERT INTO entries ({', '.join((*_OPENED, *_SETTLED))}) VALUES ({', '.join('?' * len(_OPENED + _SETTLED))})"
+)
+_UPDATE: Final = f"UPDATE entries SET ({', '.join(_SETTLED)}) = ({', '.join('?' * len(_SETTLED))}) WHERE id = ?"
+_COUNTED: Final = "CASE WHEN settled THEN coalesce(cost, 0) ELSE reserved END"
+_USAGE: Final = f"""SELECT created / {_DAY_MS} AS day, user, key, model, kind, count(*), sum(input), sum(cached),
+    sum(output), sum(reasoning), sum({_COUNTED}), sum(CASE WHEN settled THEN 0 ELSE reserved END), sum(estimated),
+    sum(settled AND cost IS NULL), count(failed)
+FROM entries WHERE created >= ? AND created < ? AND (?3 IS NULL OR user = ?3)
+GROUP BY day, user, key, model, kind ORDER BY day, user, key, model, kind"""
+_SCOPES: Final = {
+    "user": "user = ?",
+    "key": "key = ?",
+    "group": "EXISTS (SELECT 1 FROM json_each(groups) WHERE value = ?)",
+}
+_NOTHING: Final = Usage()
+
+_encoder = msgspec.json.Encoder()
+_groups_decoder = msgspec.json.Decoder(tuple[str, ...])
+
+
+class SqliteLedger:
+    """A `LedgerStore` beside the conversations of a `SqliteStore`, which opens and closes the file."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._writer = store.writer
+        self._reader = store.reader
+        self._reports = store.reports
+
+    async def reserve(self, entry: Entry, budgets: Sequence[Budget]) -> None:
+        opened = msgspec.structs.replace(storable(entry), usage=None)
+        refused = await self._writer.run(partial(_reserve, entry=opened, limits=limits_of(budgets)))
+        if refused is not None:
+            raise refused
+
+    async def settle(self, entry: Entry) -> None:
+        await self._writer.run(partial(_settle, entry=as_settled(storable(entry))))
+
+    async def spent(self, scope: str, period: str) -> int:
+        return await self._reader.run(partial(_spent, counter=Counter(scope, period)))
+
+    async def usage(self, query: UsageQuery) -> tuple[UsageRow, ...]:
+        return await self._reports.run(partial(_usage, query=query))
+
+
+def _reserve(database: sqlite3.Connection, entry: Entry, limits: Mapping[Counter, int]) -> BudgetExceeded | None:
+    if database.execute("SELECT 1 FROM entries WHERE id = ?", (entry.id,)).fetchone():
+        return None
+    try:
+        check_limits(limits, {counter: _begun(database, counter) for counter in limits}, entry.reserved)
+    except BudgetExceeded as refused:
+        return refused
+    _insert(database, entry)
+    _count(database, entry, entry.reserved)
+    return None
+
+
+def _settle(database: sqlite3.Connection, entry: Entry) -> None:
+    row = database.execute(
+        "SELECT created, user, key, groups, reserved, settled FROM entries WHERE id = ?", (entry.id,)
+    ).fetchone()
+    if row is None:
+        _insert(database, entry)
+        _count(database, entry, entry.counted)
+    elif not row[-1]:
+        created, user, key, groups, reserved, _ = row
+        of_groups = () if groups is None else _groups_decoder.decode(groups)
+        opened = msgspec.structs.replace(entry, created=created, user=user, key=key, groups=of_groups)
+        database.execute(_UPDATE, (*_settled_values(entry), entry.id))
+        _count(database, opened, entry.counted - reserved)
+
+
+def _insert(database: sqlite3.Connection, entry: Entry) -> None:
+    groups = _encoder.encode(entry.groups).decode() if entry.groups else None
+    opened = (entry.id, entry.created, entry.user, entry.key, groups, entry.reserved)
+    database.execute(_INSERT, (*opened, *_settled_values(entry)))
+
+
+def _settled_values(entry: Entry) -> tuple[Any, ...]:
+    usage = entry.usage or _NOTHING
+    return (
+        *(entry.model, entry.kind, entry.conversation, entry.usage is not None),
+        *(usage.input, usage.cached, usage.output, usage.reasoning, usage.cost, usage.estimated),
+        *(entry.seconds, entry.images, entry.failed),
+    )
+
+
+def _count(database: sqlite3.Connection, entry: Entry, difference: int) -> None:
+    """Change the counters that count this entry, those of them that there are."""
+    if difference:
+        database.executemany(
+            "UPDATE counters SET counted = counted + ? WHERE scope = ? AND period = ?",
+            [(difference, counter.scope, counter.period) for counter in counters_of(entry)],
+        )
+
+
+def _begun(database: sqlite3.Connection, counter: Counter) -> int:
+    """Return what a counter says, which begins here where it is not there yet."""
+    counted = _counted(database, counter)
+    if counted is None:
+        counted = _summed(database, counter)
+        database.execute("INSERT INTO counters (scope, period, counted) VALUES (?, ?, ?)", (*_pair(counter), counted))
+    return counted
+
+
+def _spent(database: sqlite3.Connection, counter: Counter) -> int:
+    counted = _counted(database, counter)
+    return _summed(database, counter) if counted is None else counted
+
+
+def _counted(database: sqlite3.Connection, counter: Counter) -> int | None:
+    row = database.execute("SELECT counted FROM counters WHERE scope = ? AND period = ?", _pair(counter)).fetchone()
+    return None if row is None else int(row[0])
+
+
+def _summed(database: sqlite3.Connection, counter: Counter) -> int:
+    conditions, given = ["1"], list[Any]()
+    if (times := bounds(counter.period)) is not None:
+        conditions, given = ["created >= ? AND created < ?"], [*times]
+    kind, _, name = counter.scope.partition(":")
+    if kind in _SCOPES:
+        conditions.append(_SCOPES[kind])
+        given.append(name)
+    where = " AND ".join(conditions)
+    return int(database.execute(f"SELECT coalesce(sum({_COUNTED}), 0) FROM entries WHERE {where}", given).fetchone()[0])
+
+
+def _pair(counter: Counter) -> tuple[str, str]:
+    return counter.scope, counter.period
+
+
+def _usage(database: sqlite3.Connection, query: UsageQuery) -> tuple[UsageRow, ...]:
+    return tuple(_rows(database.execute(_USAGE, (query.since, query.until, query.user))))
+
+
+def _rows(rows: sqlite3.Cursor) -> Iterator[UsageRow]:
+    for day, *values in rows:
+        yield usage_row((datetime.fromtimestamp(day * _DAY_MS / 1000, UTC).date().isoformat(), *values))

@@ -1,0 +1,169 @@
+-- A file of schema 3 with data, as SQL. Never changed: every newer version must be able to open it.
+PRAGMA application_id = 1684104567;
+CREATE TABLE conversations (
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    title TEXT NOT NULL,
+    title_folded TEXT NOT NULL,
+    title_source TEXT NOT NULL,
+    title_usage TEXT,
+    model TEXT,
+    leaf TEXT,
+    pinned INTEGER NOT NULL DEFAULT 0,
+    archived INTEGER NOT NULL DEFAULT 0,
+    created INTEGER NOT NULL,
+    updated INTEGER NOT NULL,
+    deleted INTEGER
+);
+CREATE INDEX conversations_listed ON conversations (owner, archived, pinned DESC, updated DESC, id DESC)
+    WHERE deleted IS NULL;
+CREATE INDEX conversations_titles ON conversations (owner, updated DESC, id DESC, title_folded)
+    WHERE deleted IS NULL;
+CREATE INDEX conversations_deleted ON conversations (deleted) WHERE deleted IS NOT NULL;
+CREATE TABLE messages (
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    conversation INTEGER NOT NULL REFERENCES conversations (seq),
+    parent TEXT,
+    role TEXT NOT NULL,
+    status TEXT NOT NULL,
+    model TEXT,
+    finish TEXT,
+    usage TEXT,
+    error TEXT,
+    created INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    heartbeat INTEGER,
+    runner TEXT,
+    stop_requested INTEGER NOT NULL DEFAULT 0,
+    parts TEXT NOT NULL
+);
+CREATE INDEX messages_of_conversation ON messages (conversation);
+CREATE INDEX messages_streaming ON messages (runner) WHERE status = 'streaming';
+CREATE VIRTUAL TABLE message_index USING fts5(
+    tokens, content='', columnsize=0, detail=none, prefix='1 2 3', tokenize='ascii'
+);
+CREATE TABLE users (
+    id TEXT PRIMARY KEY,
+    issuer TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    email TEXT,
+    name TEXT NOT NULL,
+    role TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    last_seen INTEGER NOT NULL,
+    UNIQUE (issuer, subject)
+) WITHOUT ROWID;
+CREATE TABLE sessions (
+    id TEXT PRIMARY KEY,
+    user TEXT NOT NULL REFERENCES users (id),
+    created INTEGER NOT NULL,
+    expires INTEGER NOT NULL,
+    id_token TEXT
+);
+CREATE INDEX sessions_expire ON sessions (expires);
+CREATE TABLE sign_in_attempts (
+    id TEXT PRIMARY KEY,
+    browser TEXT NOT NULL,
+    nonce TEXT NOT NULL,
+    verifier TEXT NOT NULL,
+    return_to TEXT NOT NULL,
+    expires INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX sign_in_attempts_expire ON sign_in_attempts (expires);
+CREATE TABLE entries (
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    created INTEGER NOT NULL,
+    user TEXT NOT NULL,
+    key TEXT,
+    groups TEXT,
+    model TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    conversation TEXT,
+    reserved INTEGER NOT NULL,
+    settled INTEGER NOT NULL,
+    input INTEGER NOT NULL,
+    cached INTEGER NOT NULL,
+    output INTEGER NOT NULL,
+    reasoning INTEGER NOT NULL,
+    cost INTEGER,
+    estimated INTEGER NOT NULL,
+    seconds INTEGER NOT NULL,
+    images INTEGER NOT NULL,
+    failed TEXT
+);
+CREATE INDEX entries_created ON entries (created);
+CREATE INDEX entries_of_key ON entries (key, created) WHERE key IS NOT NULL;
+CREATE TABLE counters (
+    scope TEXT NOT NULL,
+    period TEXT NOT NULL,
+    counted INTEGER NOT NULL,
+    PRIMARY KEY (scope, period)
+) WITHOUT ROWID;
+CREATE TABLE keys (
+    id TEXT PRIMARY KEY,
+    user TEXT NOT NULL,
+    name TEXT NOT NULL,
+    prefix TEXT NOT NULL,
+    digest TEXT NOT NULL UNIQUE,
+    limits TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    expires INTEGER,
+    last_used INTEGER,
+    revoked INTEGER
+);
+CREATE INDEX keys_of_user ON keys (user);
+CREATE TABLE kept_answers (
+    caller TEXT NOT NULL,
+    key TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    expires INTEGER NOT NULL,
+    answer BLOB,
+    PRIMARY KEY (caller, key)
+);
+CREATE INDEX kept_answers_expire ON kept_answers (expires);
+INSERT INTO conversations (seq, id, owner, title, title_folded, title_source, title_usage, model, leaf, pinned, archived, created, updated, deleted)
+VALUES (1, '01930000-0000-7000-8000-000000000001', 'local', '나무에 대하여', '나무에 대하여', 'model', '{"input":40,"output":5}', 'test/parrot', '01930000-0000-7000-8000-000000000014', 1, 0, 1730000000000, 1730000002000, NULL);
+INSERT INTO conversations (seq, id, owner, title, title_folded, title_source, title_usage, model, leaf, pinned, archived, created, updated, deleted)
+VALUES (2, '01930000-0000-7000-8000-000000000002', 'local', 'Deleted', 'deleted', 'user', NULL, NULL, NULL, 0, 0, 1730000003000, 1730000003000, 1730000004000);
+INSERT INTO messages (seq, id, conversation, parent, role, status, model, finish, usage, error, created, position, heartbeat, runner, stop_requested, parts)
+VALUES (1, '01930000-0000-7000-8000-000000000011', 1, NULL, 'user', 'complete', NULL, NULL, NULL, NULL, 1730000000001, 0, NULL, NULL, 0, '[{"type":"text","text":"나무란 무엇인가요? What is a tree?"}]');
+INSERT INTO message_index (rowid, tokens)
+VALUES (1, 'a is tree what 가요 나무 란 무란 무엇 엇인 요 인가');
+INSERT INTO messages (seq, id, conversation, parent, role, status, model, finish, usage, error, created, position, heartbeat, runner, stop_requested, parts)
+VALUES (2, '01930000-0000-7000-8000-000000000012', 1, '01930000-0000-7000-8000-000000000011', 'assistant', 'complete', 'test/parrot', 'stop', '{"input":12,"output":8}', NULL, 1730000000002, 29, NULL, NULL, 0, '[{"type":"text","text":"A tree is a perennial plant."}]');
+INSERT INTO message_index (rowid, tokens)
+VALUES (2, 'a is perennial plant tree');
+INSERT INTO messages (seq, id, conversation, parent, role, status, model, finish, usage, error, created, position, heartbeat, runner, stop_requested, parts)
+VALUES (3, '01930000-0000-7000-8000-000000000013', 1, '01930000-0000-7000-8000-000000000012', 'user', 'complete', NULL, NULL, NULL, NULL, 1730000000003, 0, NULL, NULL, 0, '[{"type":"text","text":"더 자세히"}]');
+INSERT INTO message_index (rowid, tokens)
+VALUES (3, '더 세히 자세 히');
+INSERT INTO messages (seq, id, conversation, parent, role, status, model, finish, usage, error, created, position, heartbeat, runner, stop_requested, parts)
+VALUES (4, '01930000-0000-7000-8000-000000000014', 1, '01930000-0000-7000-8000-000000000013', 'assistant', 'streaming', 'test/parrot', NULL, NULL, NULL, 1730000000004, 17, 1730000002500, '1234-abcd', 0, '[{"type":"text","text":"A tree has a tru"}]');
+INSERT INTO messages (seq, id, conversation, parent, role, status, model, finish, usage, error, created, position, heartbeat, runner, stop_requested, parts)
+VALUES (5, '01930000-0000-7000-8000-000000000015', 1, '01930000-0000-7000-8000-000000000011', 'assistant', 'interrupted', 'test/parrot', NULL, NULL, '{"type":"upstream_cut","message":"The stream was cut."}', 1730000000005, 6, NULL, NULL, 1, '[{"type":"text","text":"Trees"}]');
+INSERT INTO message_index (rowid, tokens)
+VALUES (5, 'trees');
+INSERT INTO messages (seq, id, conversation, parent, role, status, model, finish, usage, error, created, position, heartbeat, runner, stop_requested, parts)
+VALUES (6, '01930000-0000-7000-8000-000000000016', 2, NULL, 'user', 'complete', NULL, NULL, NULL, NULL, 1730000000006, 0, NULL, NULL, 0, '[{"type":"text","text":"gone"}]');
+INSERT INTO message_index (rowid, tokens)
+VALUES (6, 'gone');
+INSERT INTO users (id, issuer, subject, email, name, role, created, last_seen)
+VALUES ('01930000-0000-7000-8000-0000000000a1', 'https://id.example', 'mina', 'mina@example.com', '미나', 'admin', 1730000000000, 1730000005000);
+INSERT INTO sessions (id, user, created, expires, id_token)
+VALUES ('session-of-mina', '01930000-0000-7000-8000-0000000000a1', 1730000005000, 1732592005000, 'e30.e30.c2ln');
+INSERT INTO sign_in_attempts (id, browser, nonce, verifier, return_to, expires)
+VALUES ('attempt', 'browser', 'nonce', 'verifier', '/chat.html', 1730000600000);
+INSERT INTO entries (seq, id, created, user, key, groups, model, kind, conversation, reserved, settled, input, cached, output, reasoning, cost, estimated, seconds, images, failed)
+VALUES (1, '01930000-0000-7000-8000-000000000012', 1730000000002, '01930000-0000-7000-8000-0000000000a1', NULL, '["research"]', 'test/parrot', 'turn', '01930000-0000-7000-8000-000000000001', 900, 1, 12, 4, 8, 2, 500, 0, 0, 0, NULL);
+INSERT INTO entries (seq, id, created, user, key, groups, model, kind, conversation, reserved, settled, input, cached, output, reasoning, cost, estimated, seconds, images, failed)
+VALUES (2, '01930000-0000-7000-8000-0000000000e2', 1730000001000, '01930000-0000-7000-8000-0000000000a1', '01930000-0000-7000-8000-0000000000b1', NULL, 'test/parrot', 'chat', NULL, 1000, 0, 0, 0, 0, 0, NULL, 0, 0, 0, NULL);
+INSERT INTO counters (scope, period, counted)
+VALUES ('all', '2024-10', 1500);
+INSERT INTO keys (id, user, name, prefix, digest, limits, created, expires, last_used, revoked)
+VALUES ('01930000-0000-7000-8000-0000000000b1', '01930000-0000-7000-8000-0000000000a1', 'Notebook', 'dh_AbCd1234', 'd1e2a3', '{"models":["test/*"],"month":5000000}', 1730000000500, NULL, 1730000001000, NULL);
+INSERT INTO kept_answers (caller, key, fingerprint, expires, answer)
+VALUES ('01930000-0000-7000-8000-0000000000a1', 'once', 'f1', 1730086400000, NULL);
+PRAGMA user_version = 3;
