@@ -31,9 +31,9 @@ from daehwa.stores.memory_rates import MemoryRates
 from daehwa.stores.sqlite import SqliteStore
 from daehwa.stores.sqlite_accounts import SqliteAccounts
 from daehwa.stores.sqlite_answers import SqliteAnswers
+from daehwa.stores.sqlite_connection import store_error
 from daehwa.stores.sqlite_keys import SqliteKeys
 from daehwa.stores.sqlite_ledger import SqliteLedger
-from daehwa.stores.sqlite_connection import store_error
 from daehwa.stores.sqlite_migrations import MIGRATIONS
 
 if TYPE_CHECKING:
