@@ -4,9 +4,11 @@ import json
 
 import pytest
 from gateway.streams import CHUNKS, USAGE, frames
+from hypothesis import given
+from hypothesis import strategies as st
 
 from daehwa.conversation.messages import Usage
-from daehwa.gateway.tap import UsageTap, usage_of
+from daehwa.gateway.tap import LONGEST_EVENT, UsageTap, usage_of
 
 COUNTED = Usage(input=11, output=7, cached=3, reasoning=2)
 
@@ -61,3 +63,60 @@ def test_the_younger_endpoints_say_it_elsewhere() -> None:
     assert usage_of(json.dumps({"usage": usage}).encode()) == COUNTED
     assert usage_of(b'{"usage": {"type": "duration", "seconds": 3}}') is None
     assert usage_of(b"not json") is None
+
+
+SPACED = b'data: {"choices": [{"delta": {"content": "a"}}], "usage": null}\n\n'
+RECORDED = {
+    "as OpenAI": frames(*({**chunk, "usage": None} for chunk in CHUNKS), {"choices": [], "usage": USAGE}),
+    "first member": b'data: {"usage":null,"choices":[{"delta":{"content":"\\"usage\\":null"}}]}\n\ndata: [DONE]\n\n',
+    "with blanks": SPACED + b'data: {"choices": [], "usage": {"prompt_tokens": 11, "completion_tokens": 7}}\n\n',
+    "CRLF": b": hello\r\n\r\n" + SPACED.replace(b"\n", b"\r\n") * 2 + b"data: [DONE]\r\n\r\n",
+    "no last blank line": SPACED + b'data: {"choices":[],"usage":{"prompt_tokens":11,"completion_tokens":7}}',
+    "not events": b'{"choices": [], "usage": null}',
+}
+
+
+@given(st.sampled_from(sorted(RECORDED)), st.lists(st.integers(1, 400), max_size=12), st.booleans())
+def test_wherever_it_is_cut_the_same_is_found_and_shown(name: str, cuts: list[int], strip: bool) -> None:  # noqa: FBT001
+    whole = RECORDED[name]
+    at_once, in_pieces = UsageTap(strip=strip), UsageTap(strip=strip)
+    shown = at_once.feed(whole) + at_once.feed(b"")
+    got, start = b"", 0
+    for cut in [*cuts, len(whole)]:
+        got += in_pieces.feed(whole[start : start + cut]) if whole[start : start + cut] else b""
+        start += cut
+    got += in_pieces.feed(b"")
+    assert got == shown
+    assert (in_pieces.usage, in_pieces.tokens) == (at_once.usage, at_once.tokens)
+    assert strip or shown == whole
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("first member", b'data: {"choices":[{"delta":{"content":"\\"usage\\":null"}}]}\n\ndata: [DONE]\n\n'),
+        ("with blanks", b'data: {"choices": [{"delta": {"content": "a"}}]}\n\n'),
+        ("no last blank line", b'data: {"choices": [{"delta": {"content": "a"}}]}\n\n'),
+        (
+            "CRLF",
+            b": hello\r\n\r\n"
+            + b'data: {"choices": [{"delta": {"content": "a"}}]}\r\n\r\n' * 2
+            + b"data: [DONE]\r\n\r\n",
+        ),
+    ],
+)
+def test_only_what_we_asked_for_is_taken_out(name: str, shown: bytes) -> None:
+    tap = UsageTap(strip=True)
+    assert through(tap, RECORDED[name], 3) == shown
+
+
+def test_usage_in_an_event_without_an_end_is_counted_also_where_it_is_shown() -> None:
+    tap = UsageTap(strip=False)
+    through(tap, RECORDED["no last blank line"], 5)
+    assert tap.usage == Usage(input=11, output=7)
+
+
+def test_an_event_without_end_is_not_held_for_ever() -> None:
+    tap = UsageTap(strip=True)
+    passed = sum(len(tap.feed(b"x" * 1_000_000)) for _ in range(20))
+    assert passed > 20_000_000 - LONGEST_EVENT - 1

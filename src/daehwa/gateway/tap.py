@@ -1,6 +1,12 @@
-"""Watches an answer's bytes on their way and takes from them what the call is paid by."""
+"""Watches an answer's bytes on their way and takes from them what the call is paid by.
+
+How this works and why. This runs once for each piece of every stream, so a piece is searched for a few marks, and
+nothing is decoded but an event that says its usage. Only whole events are looked at: what is found, and what is shown,
+is the same wherever the pieces were cut. `"usage":null` with its quotes cannot stand inside of a JSON text.
+"""
 
 import re
+from typing import Final
 
 from daehwa.conversation.messages import Usage
 from daehwa.gateway.wire_usage import said_in
@@ -8,9 +14,10 @@ from daehwa.gateway.wire_usage import said_in
 LONGEST_EVENT = 8 * 1024 * 1024
 """Bytes that are held back at most while an event's end has not come."""
 
-_HAS_USAGE = re.compile(rb'"usage"\s*:\s*\{')
-_NULL_USAGE = re.compile(rb',\s*"usage"\s*:\s*null')
-_END = re.compile(rb"\r?\n\r?\n")
+_USAGE: Final = b'"usage"'
+_NO_USAGE: Final = b',"usage":null'  # as nearly everybody writes it
+_NULL_USAGE = re.compile(rb',\s*"usage"\s*:\s*null\b|"usage"\s*:\s*null\s*,\s*')
+_EVENT = re.compile(rb".+?(?:\n\r?\n|\Z)", re.DOTALL)
 
 
 class UsageTap:
@@ -18,6 +25,8 @@ class UsageTap:
 
     `usage` is what the upstream said, None until it did; `tokens` counts events, about one a token.
     """
+
+    __slots__ = ("_rest", "_strips", "tokens", "usage")
 
     def __init__(self, *, strip: bool) -> None:
         self.usage: Usage | None = None
@@ -27,29 +36,29 @@ class UsageTap:
 
     def feed(self, piece: bytes) -> bytes:
         """Take what came and return what goes on; an empty piece is the end, and returns what was held back."""
-        if not piece:
-            rest, self._rest = self._rest, b""
-            return self._looked_at(rest) if self._strips else b""
+        if not self._rest and piece.endswith(b"\n\n"):  # nearly every piece: whole events, as they were sent
+            shown = self._looked_at(piece)
+            return shown if self._strips else piece
         came = self._rest + piece if self._rest else piece
-        end = max(_after(came, b"\n\n"), _after(came, b"\n\r\n"))
-        whole, self._rest = came[:end], came[end:]
-        if len(self._rest) > LONGEST_EVENT:
-            whole, self._rest = came, b""
-        shown = self._looked_at(whole)
+        end = max(_after(came, b"\n\n"), _after(came, b"\n\r\n")) if piece else len(came)
+        if len(came) - end > LONGEST_EVENT:
+            end = len(came)
+        self._rest = came[end:]
+        shown = self._looked_at(came[:end])
         return shown if self._strips else piece
 
     def _looked_at(self, events: bytes) -> bytes:
         self.tokens += events.count(b"data:")
-        if b'"usage"' not in events:
-            return events
-        if _HAS_USAGE.search(events) is None:
-            return _NULL_USAGE.sub(b"", events) if self._strips else events
-        kept = [event for event in _END.split(events) if event and not self._is_bare_usage(event)]
-        shown = b"".join(event + b"\n\n" for event in kept)
-        return _NULL_USAGE.sub(b"", shown) if self._strips else events
+        shown = events.replace(_NO_USAGE, b"")
+        if _USAGE not in shown:
+            return shown
+        kept = [event for event in _EVENT.findall(events) if not self._is_bare_usage(event)]
+        return _NULL_USAGE.sub(b"", b"".join(kept))
 
     def _is_bare_usage(self, event: bytes) -> bool:
         """Note the usage of an event, and return whether it holds nothing else."""
+        if _USAGE not in event:
+            return False
         data = b"\n".join(line[5:].strip() for line in event.splitlines() if line.startswith(b"data:"))
         if not data.startswith(b"{"):
             return False
