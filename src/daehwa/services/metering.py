@@ -8,6 +8,7 @@ from daehwa.accounts.ports import AccountStore, LedgerStore
 from daehwa.accounts.price_list import NamedPrice, PricedUpstream, PriceList
 from daehwa.accounts.prices import Price, Rates
 from daehwa.settings import ConfiguredProvider, LoadedSettings
+from daehwa.settings.surroundings import is_loopback
 from daehwa.settings.values import ConfiguredMoney, ConfiguredPrice
 
 _MINUTES_PER_HOUR = 60
@@ -28,8 +29,9 @@ def _upstream(configured: ConfiguredProvider) -> PricedUpstream:
     if configured.settings.kind == "embedded":
         return PricedUpstream(is_here=True)
     host = urlsplit(configured.base_url).hostname or ""
-    is_here = host in {"localhost", "::1"} or host.startswith("127.")
-    return PricedUpstream(base_url=configured.base_url, is_here=is_here)
+    # What does the finding out takes a few milliseconds to import, and most upstreams have a name.
+    may_be_here = host == "localhost" or ":" in host or host[-1:].isdigit()
+    return PricedUpstream(base_url=configured.base_url, is_here=may_be_here and is_loopback(host))
 
 
 def _named(price: ConfiguredPrice) -> NamedPrice:
