@@ -106,7 +106,7 @@ class LedgerMeter:
             if (price := self.prices.price_of(model, now=now)) is None:
                 raise PriceUnknown(model)
             prices.append(price)
-        return max(prices, key=lambda price: dearest(call, limit, price))
+        return prices[0] if len(prices) == 1 else max(prices, key=lambda price: dearest(call, limit, price))
 
     async def budgets_of(self, user: User) -> tuple[BudgetState, ...]:
         """Return a person's budgets as they stand now, the whole server's only to an admin. Raise `StoreError`."""

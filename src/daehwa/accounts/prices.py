@@ -1,5 +1,7 @@
 """What a call costs: integer arithmetic on micro-dollars, pure. Where prices come from is `price_list`'s business."""
 
+from typing import NamedTuple
+
 import msgspec
 
 from daehwa.conversation.messages import Usage
@@ -43,45 +45,57 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
 
     def rates_for(self, prompt: int) -> Rates:
         """Return the rates for a prompt of this size."""
+        if len(self.rates) == 1:
+            return self.rates[0]
         return next((rates for rates in reversed(self.rates) if prompt > rates.above), self.rates[0])
 
 
 FREE = Price()
 
 
+class _KindRates(NamedTuple):
+    input: int
+    cached: int
+    output: int
+    reasoning: int
+
+
 def cost(usage: Usage, price: Price, *, kind: CallKind = "chat", seconds: float = 0.0, images: int = 0) -> int:
     """Return what a call costs in micro-dollars, rounded up. Audio's input and an image's output have their own rates
     where the price names them.
     """
-    rates = price.rates_for(usage.input)
-    own_input = rates.audio if kind == "audio" else None
-    input_rate = rates.input if own_input is None else own_input
-    cached_rate = rates.cached if rates.cached is not None and own_input is None else input_rate
-    output_rate = rates.image if kind == "image" and rates.image is not None else rates.output
-    reasoning_rate = output_rate if rates.reasoning is None else rates.reasoning
-    cached = min(max(usage.cached, 0), max(usage.input, 0))
-    reasoning = min(max(usage.reasoning, 0), max(usage.output, 0))
-    tokens = (max(usage.input, 0) - cached) * input_rate + cached * cached_rate
-    tokens += (max(usage.output, 0) - reasoning) * output_rate + reasoning * reasoning_rate
-    audio = price.hour * max(round(seconds * 1000), 0)
-    return price.request + price.image * max(images, 0) + _up(tokens, MILLION) + _up(audio, _MS_PER_HOUR)
+    sent, received = max(usage.input, 0), max(usage.output, 0)
+    rates = _rates(price, sent, kind)
+    cached, reasoning = min(max(usage.cached, 0), sent), min(max(usage.reasoning, 0), received)
+    tokens = (sent - cached) * rates.input + cached * rates.cached
+    tokens += (received - reasoning) * rates.output + reasoning * rates.reasoning
+    return _up(tokens, MILLION) + _beside_tokens(price, seconds, images)
 
 
 def dearest(call: PaidCall, output_limit: int, price: Price) -> int:
-    """Return what a call costs at most: nothing of the prompt cached, and every answer as long as it may be."""
-    output = output_limit * call.choices
-    most = [
-        cost(
-            Usage(input=call.input_tokens, output=output, cached=cached, reasoning=reasoning),
-            price,
-            kind=call.kind,
-            seconds=call.seconds,
-            images=call.images,
-        )
-        for cached in (0, call.input_tokens)
-        for reasoning in (0, output)
-    ]
-    return max(most)
+    """Return what a call costs at most: the prompt, and every answer as long as it may be, each at its dearest rate."""
+    rates = _rates(price, call.input_tokens, call.kind)
+    sent, received = max(call.input_tokens, 0), output_limit * call.choices
+    tokens = sent * max(rates.input, rates.cached) + received * max(rates.output, rates.reasoning)
+    return _up(tokens, MILLION) + _beside_tokens(price, call.seconds, call.images)
+
+
+def _rates(price: Price, prompt: int, kind: CallKind) -> _KindRates:
+    rates = price.rates_for(prompt)
+    audio = rates.audio if kind == "audio" else None
+    sent = rates.input if audio is None else audio
+    cached = rates.cached if rates.cached is not None and audio is None else sent
+    received = rates.image if kind == "image" and rates.image is not None else rates.output
+    return _KindRates(sent, cached, received, received if rates.reasoning is None else rates.reasoning)
+
+
+def _beside_tokens(price: Price, seconds: float, images: int) -> int:
+    amount = price.request
+    if price.image:
+        amount += price.image * max(images, 0)
+    if price.hour:
+        amount += _up(price.hour * max(round(seconds * 1000), 0), _MS_PER_HOUR)
+    return amount
 
 
 def _up(amount: int, divisor: int) -> int:
