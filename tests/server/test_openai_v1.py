@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from cores import Core
 from gateway.bed import Bed
+from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 from server.serving import Site, serving
 
 from daehwa.conversation.errors import ProviderAuthError, ProviderCutError, ProviderUnreachableError
@@ -189,3 +190,13 @@ async def test_models_are_listed_and_found_by_names_with_slashes(site: Site) -> 
     assert await site.call("GET", "/v1/models/scripted/parrot") == (200, model)
     assert await site.call("GET", "/v1/models/scripted%2Fparrot") == (200, model)
     assert await site.call("GET", "/v1/models/parrot") == (200, {**model, "id": "parrot"})
+
+
+async def test_what_is_served_is_described(site: Site) -> None:
+    status, document = await site.call("GET", "/v1/openapi.json")
+    assert status == 200
+    validate(document, cls=OpenAPIV31SpecValidator)
+    listed = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+    assert listed == {(each.method, each.path) for each in site.app.operations if each.path.startswith("/v1/")}
+    _, own = await site.call("GET", "/api/openapi.json")
+    assert not any(path.startswith("/v1") for path in own["paths"])

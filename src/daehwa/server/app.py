@@ -55,6 +55,7 @@ from daehwa.server.errors import BodyTooSlow, Dialect, ErrorAnswers, RouteNotFou
 from daehwa.server.identity import Identity
 from daehwa.server.metrics import MetricsApi
 from daehwa.server.openai_v1.api import ListedModel, ModelList, OpenAIV1
+from daehwa.server.openai_v1.described import DescribedV1
 from daehwa.server.openai_v1.errors import error_response as openai_error_response
 from daehwa.server.openapi import OpenApi
 from daehwa.server.options import ServerOptions
@@ -120,7 +121,8 @@ class Programs(NamedTuple):
     @property
     def operations(self) -> tuple[Operation, ...]:
         """Their rows."""
-        return (*_openai(self.openai), *(() if self.classic is None else _classic(self.classic)))
+        openai = (*_openai(self.openai), *_described(DescribedV1()))
+        return (*openai, *(() if self.classic is None else _classic(self.classic)))
 
     @property
     def dialects(self) -> tuple[Dialect, ...]:
@@ -251,6 +253,10 @@ def _money(used: UsageApi, budgets: BudgetsApi) -> Iterator[Operation]:
 def _watching(api: MetricsApi) -> Iterator[Operation]:
     errors = (KeyMissing, KeyUnknown, KeyExpired, KeyRevoked, NotAllowed, StoreError)
     yield Operation("GET", "/metrics", api.get_metrics, text="text/plain", errors=errors, is_open=True)
+
+
+def _described(api: DescribedV1) -> Iterator[Operation]:
+    yield Operation("GET", "/v1/openapi.json", api.get_v1_openapi, answers=(dict,), is_open=True)
 
 
 def _classic(api: ClassicApi) -> Iterator[Operation]:

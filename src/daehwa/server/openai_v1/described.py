@@ -1,0 +1,170 @@
+"""What /v1 takes and gives, as an OpenAPI 3.1 document: the fields that this server reads, and room for all others.
+
+Requests and answers are the upstream's business in everything that is not said here, so nothing is forbidden that an
+upstream may know. OpenAI's own reference has the rest.
+"""
+
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from daehwa import __version__
+from daehwa.server.asgi import Request, Response
+
+Json: TypeAlias = dict[str, Any]
+
+_TEXT: Final[Json] = {"type": "string"}
+_MAYBE_TEXT: Final[Json] = {"type": ["string", "null"]}
+_MAYBE_COUNT: Final[Json] = {"type": ["integer", "null"], "minimum": 0, "maximum": 1_000_000_000}
+_CHOICES: Final[Json] = {"type": ["integer", "null"], "minimum": 1, "maximum": 128}
+_YES_NO: Final[Json] = {"type": ["boolean", "null"]}
+_MODEL: Final[Json] = {
+    "type": ["string", "null"],
+    "description": "An id of /v1/models, a bare name or an alias. Left out: this server's default.",
+}
+_OPTIONS: Final[Json] = {"type": ["object", "null"], "properties": {"include_usage": {"type": "boolean"}}}
+_OBJECTS: Final[Json] = {"type": "array", "items": {"type": "object"}, "minItems": 1}
+_ERROR: Final[Json] = {"$ref": "#/components/schemas/Error"}
+_KEY: Final[Json] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "The same request under the same key is made, and paid for, once; its answer is kept for a day.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[A-Za-z0-9_-]+$"},
+}
+_MODEL_OBJECT: Final[Json] = {
+    "type": "object",
+    "required": ["id", "object", "created", "owned_by"],
+    "properties": {
+        "id": _TEXT,
+        "object": {"const": "model"},
+        "created": {"type": "integer", "description": "Not known here, so 0."},
+        "owned_by": _TEXT,
+    },
+}
+
+
+def _operation(name: str, summary: str, **more: Any) -> Json:
+    """Return an operation; any error may have any status of the upstream's."""
+    answers = more.pop("answers")
+    error = {"description": "What is wrong.", "content": {"application/json": {"schema": _ERROR}}}
+    responses = {"200": {"description": "The answer.", "content": answers}, "default": error}
+    return {"operationId": name, "summary": summary, "responses": responses, **more}
+
+
+def _json(schema: Json) -> Json:
+    return {"application/json": {"schema": schema}}
+
+
+def _call(name: str, summary: str, required: list[str], *, streams: bool = True, **fields: Json) -> Json:
+    properties = {"model": _MODEL, **fields}
+    answers = _json({"type": "object"})
+    if streams:
+        properties["stream"] = _YES_NO
+        described = "Events, of which the last is `data: [DONE]` for chat and completions."
+        answers["text/event-stream"] = {"schema": {"type": "string", "description": described}}
+    schema = {"type": "object", "required": required, "properties": properties}
+    body = {"required": True, "content": _json(schema)}
+    return {"post": _operation(name, summary, answers=answers, requestBody=body, parameters=[_KEY])}
+
+
+def _upload(name: str, summary: str) -> Json:
+    file = {"type": "string", "contentMediaType": "application/octet-stream", "minLength": 1}
+    fields = {"file": file, "model": {"type": "string", "minLength": 1}, "prompt": _TEXT, "response_format": _TEXT}
+    schema = {"type": "object", "required": ["file", "model"], "properties": fields}
+    body = {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
+    answers = _json({"type": "object"}) | {"text/plain": {"schema": _TEXT}}
+    return {"post": _operation(name, summary, answers=answers, requestBody=body, parameters=[_KEY])}
+
+
+def _paths() -> Json:
+    limit, options = _MAYBE_COUNT, _OPTIONS
+    some = {"anyOf": [{"type": "string"}, {"type": "array", "minItems": 1}]}
+    listed = {
+        "type": "object",
+        "required": ["object", "data"],
+        "properties": {"object": {"const": "list"}, "data": {"type": "array", "items": _MODEL_OBJECT}},
+    }
+    name = {"name": "model", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+    document = {"type": "object", "required": ["openapi", "paths"]}
+    return {
+        "/v1/chat/completions": _call(
+            *("createChatCompletion", "Answer a chat.", ["messages"]),
+            messages=_OBJECTS,
+            n=_CHOICES,
+            max_tokens=limit,
+            max_completion_tokens=limit,
+            stream_options=options,
+        ),
+        "/v1/completions": _call(
+            *("createCompletion", "Go on with a prompt.", ["prompt"]),
+            prompt=some,
+            n=_CHOICES,
+            best_of=_CHOICES,
+            max_tokens=limit,
+            stream_options=options,
+        ),
+        "/v1/responses": _call(
+            *("createResponse", "Answer by the Responses API.", ["input"]),
+            input=some,
+            instructions=_MAYBE_TEXT,
+            max_output_tokens=limit,
+        ),
+        "/v1/embeddings": _call(*("createEmbedding", "Turn texts into vectors.", ["input"]), streams=False, input=some),
+        "/v1/images/generations": _call(
+            *("createImage", "Make images from a text.", ["prompt"]), prompt=_TEXT, n=_CHOICES
+        ),
+        "/v1/audio/transcriptions": _upload("createTranscription", "Write down what a recording says."),
+        "/v1/audio/translations": _upload("createTranslation", "Write down in English what a recording says."),
+        "/v1/models": {"get": _operation("listModels", "List the models.", answers=_json(listed))},
+        "/v1/models/{model}": {
+            "get": _operation("retrieveModel", "Find a model.", answers=_json(_MODEL_OBJECT), parameters=[name])
+        },
+        "/v1/openapi.json": {
+            "get": _operation("getOpenapi", "Describe this API.", answers=_json(document), security=[])
+        },
+    }
+
+
+def v1_document() -> Json:
+    """Return the document."""
+    error = {
+        "type": "object",
+        "required": ["message"],
+        "properties": {"message": _TEXT, "type": _MAYBE_TEXT, "param": _MAYBE_TEXT, "code": {}},
+    }
+    bearer = {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key of this server. Where one person's server is reached from their machine alone, none "
+        "is needed.",
+    }
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "daehwa, OpenAI's dialect",
+            "version": __version__,
+            "description": "Fields that are not named here go to the upstream, and come from it, as they are.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "security": [{"key": []}, {}],
+        "paths": _paths(),
+        "components": {
+            "schemas": {"Error": {"type": "object", "required": ["error"], "properties": {"error": error}}},
+            "securitySchemes": {"key": bearer},
+        },
+    }
+
+
+class DescribedV1:
+    """The document, made when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._document: bytes | None = None
+
+    async def get_v1_openapi(self, _request: Request) -> Response:
+        """Return the OpenAPI 3.1 document of OpenAI's dialect, as far as this server reads it."""
+        if self._document is None:
+            self._document = msgspec.json.encode(v1_document())
+        headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-cache")]
+        return Response(200, self._document, headers)
