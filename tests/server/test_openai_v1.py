@@ -102,8 +102,14 @@ ERRORS: list[tuple[str, bytes | None, tuple[int, str, str | None]]] = [
     ("POST /v1/chat/completions", b"[]", (400, "invalid_request", None)),
     ("POST /v1/chat/completions", b'{"model": "\xff"}', (400, "invalid_request", None)),
     ("POST /v1/chat/completions", b'{"model": 5}', (400, "invalid_request", "model")),
-    ("POST /v1/chat/completions", b'{"model": "nobody"}', (404, "model_not_found", "model")),
+    ("POST /v1/chat/completions", b'{"model": "nobody", "messages": []}', (404, "model_not_found", "model")),
     ("POST /v1/chat/completions", b" " * 1_000_001, (413, "too_large", None)),
+    ("POST /v1/chat/completions", b'{"model": "parrot"}', (400, "invalid_request", "messages")),
+    ("POST /v1/chat/completions", b'{"messages": [], "n": 0}', (400, "invalid_request", "n")),
+    ("POST /v1/chat/completions", b'{"messages": [], "n": 1.5}', (400, "invalid_request", "n")),
+    ("POST /v1/chat/completions", b'{"messages": [], "max_tokens": 1e99}', (400, "invalid_request", "max_tokens")),
+    ("POST /v1/chat/completions", b'{"messages": [], "stream_options": 1}', (400, "invalid_request", "stream_options")),
+    ("POST /v1/completions", b'{"prompt": [1, 2], "best_of": "2"}', (400, "invalid_request", "best_of")),
     ("GET /v1/models/nobody/here", None, (404, "model_not_found", "model")),
 ]
 

@@ -21,11 +21,17 @@ KINDS: Final[dict[Endpoint, CallKind]] = {
 COMPLETION_TOKENS = 16
 """How long a completion is at most where the request does not say it: OpenAI's own rule for this old endpoint."""
 MOST_CHOICES = 4096
+MOST_TOKENS = 1_000_000_000
 
 _LIMITS: Final[dict[Endpoint, tuple[str, ...]]] = {
     "chat/completions": ("max_completion_tokens", "max_tokens"),
     "completions": ("max_tokens",),
     "responses": ("max_output_tokens",),
+}
+_NEEDED: Final[dict[Endpoint, str]] = {
+    "chat/completions": "messages",
+    "embeddings": "input",
+    "images/generations": "prompt",
 }
 _SAYS_USAGE_IF_ASKED = frozenset({"chat/completions", "completions"})
 _OPTIONS = "stream_options"
@@ -108,11 +114,14 @@ class JsonAsked:
         self._fields = fields = _fields_of(body)
         self.model = _optional(fields, "model", str)
         self.is_streamed = _optional(fields, "stream", bool) is True
-        limits = [_optional(fields, name, int) for name in _LIMITS.get(endpoint, ())]
-        # Some servers take -1 for "no limit".
+        if (needed := _NEEDED.get(endpoint)) is not None and needed not in fields:
+            raise InvalidRequest(f"'{needed}' is missing.", param=needed)
+        self._options = _optional(fields, _OPTIONS, dict[str, Any])
+        limits = [_whole(fields, name, least=-1, most=MOST_TOKENS) for name in _LIMITS.get(endpoint, ())]
+        # Some servers take -1 for "no limit". Of two names an upstream may know one: the larger counts.
         known = [limit for limit in limits if limit is not None and limit >= 0]
         self._weight = Weight(
-            input_tokens=input_tokens(fields), output_limit=min(known) if known else None, choices=self._choices()
+            input_tokens=input_tokens(fields), output_limit=max(known, default=None), choices=self._choices()
         )
 
     @classmethod
@@ -147,20 +156,18 @@ class JsonAsked:
         """See the protocol."""
         changed: dict[str, Any] = {**self._fields, "model": name}
         if added.usage:
-            options = _optional(self._fields, _OPTIONS, dict[str, msgspec.Raw]) or {}
-            changed[_OPTIONS] = {**options, "include_usage": True}
+            changed[_OPTIONS] = {**(self._options or {}), "include_usage": True}
         if added.limit_name is not None:
             changed[added.limit_name] = added.limit
         return WireRequest(endpoint=self.endpoint, body=msgspec.json.encode(changed), headers=self._headers)
 
     def _asks_usage(self) -> bool:
-        options = _optional(self._fields, _OPTIONS, dict[str, Any])
-        return options is not None and options.get("include_usage") is True
+        return self._options is not None and self._options.get("include_usage") is True
 
     def _choices(self) -> int:
-        choices = max(_optional(self._fields, "n", int) or 1, 1)
+        choices = _whole(self._fields, "n", least=1, most=MOST_CHOICES) or 1
         if self.endpoint == "completions":
-            choices = max(choices, _optional(self._fields, "best_of", int) or 1)
+            choices = max(choices, _whole(self._fields, "best_of", least=1, most=MOST_CHOICES) or 1)
             choices *= _prompts(self._fields.get("prompt"))
         if choices > MOST_CHOICES:
             raise InvalidRequest(f"At most {MOST_CHOICES} answers can be asked for at once.", param="n")
@@ -186,12 +193,27 @@ def _optional(fields: dict[str, msgspec.Raw], name: str, kind: Any) -> Any:
     try:
         return msgspec.json.decode(raw, type=kind | None)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        words = {str: "a text", bool: "true or false", int: "a whole number"}
+        words = {str: "a text", bool: "true or false"}
         raise InvalidRequest(f"'{name}' must be {words.get(kind, 'an object')}.", param=name) from None
 
 
+def _whole(fields: dict[str, msgspec.Raw], name: str, *, least: int, most: int) -> int | None:
+    """Return a whole number, also one that is written as 2.0. Raise `InvalidRequest`."""
+    raw = fields.get(name)
+    value: float | None = None
+    try:
+        value = None if raw is None else msgspec.json.decode(raw, type=int | float | None)
+    except msgspec.DecodeError:
+        value = most + 1
+    if value is None:
+        return None
+    if not least <= value <= most or value != int(value):
+        raise InvalidRequest(f"'{name}' must be a whole number from {least} to {most}.", param=name)
+    return int(value)
+
+
 def _prompts(raw: msgspec.Raw | None) -> int:
-    if raw is None or not bytes(raw).startswith(b"["):
+    if raw is None or not bytes(raw).lstrip().startswith(b"["):
         return 1
     prompts: list[Any] = msgspec.json.decode(raw)
     is_many = bool(prompts) and not isinstance(prompts[0], int)

@@ -9,27 +9,27 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from daehwa import __version__
+from daehwa.gateway.asking import MOST_CHOICES, MOST_TOKENS
 from daehwa.server.asgi import Request, Response
 
 Json: TypeAlias = dict[str, Any]
 
 _TEXT: Final[Json] = {"type": "string"}
 _MAYBE_TEXT: Final[Json] = {"type": ["string", "null"]}
-_MAYBE_COUNT: Final[Json] = {"type": ["integer", "null"], "minimum": 0, "maximum": 1_000_000_000}
-_CHOICES: Final[Json] = {"type": ["integer", "null"], "minimum": 1, "maximum": 128}
+_LIMIT: Final[Json] = {"type": ["integer", "null"], "minimum": -1, "maximum": MOST_TOKENS}
+_CHOICES: Final[Json] = {"type": ["integer", "null"], "minimum": 1, "maximum": MOST_CHOICES}
 _YES_NO: Final[Json] = {"type": ["boolean", "null"]}
 _MODEL: Final[Json] = {
     "type": ["string", "null"],
     "description": "An id of /v1/models, a bare name or an alias. Left out: this server's default.",
 }
-_OPTIONS: Final[Json] = {"type": ["object", "null"], "properties": {"include_usage": {"type": "boolean"}}}
-_OBJECTS: Final[Json] = {"type": "array", "items": {"type": "object"}, "minItems": 1}
+_OPTIONS: Final[Json] = {"type": ["object", "null"]}
 _ERROR: Final[Json] = {"$ref": "#/components/schemas/Error"}
 _KEY: Final[Json] = {
     "name": "Idempotency-Key",
     "in": "header",
     "description": "The same request under the same key is made, and paid for, once; its answer is kept for a day.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[A-Za-z0-9_-]+$"},
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
 }
 _MODEL_OBJECT: Final[Json] = {
     "type": "object",
@@ -70,15 +70,13 @@ def _call(name: str, summary: str, required: list[str], *, streams: bool = True,
 def _upload(name: str, summary: str) -> Json:
     file = {"type": "string", "contentMediaType": "application/octet-stream", "minLength": 1}
     fields = {"file": file, "model": {"type": "string", "minLength": 1}, "prompt": _TEXT, "response_format": _TEXT}
-    schema = {"type": "object", "required": ["file", "model"], "properties": fields}
+    schema = {"type": "object", "required": ["file"], "properties": fields}
     body = {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
     answers = _json({"type": "object"}) | {"text/plain": {"schema": _TEXT}}
     return {"post": _operation(name, summary, answers=answers, requestBody=body, parameters=[_KEY])}
 
 
 def _paths() -> Json:
-    limit, options = _MAYBE_COUNT, _OPTIONS
-    some = {"anyOf": [{"type": "string"}, {"type": "array", "minItems": 1}]}
     listed = {
         "type": "object",
         "required": ["object", "data"],
@@ -89,29 +87,26 @@ def _paths() -> Json:
     return {
         "/v1/chat/completions": _call(
             *("createChatCompletion", "Answer a chat.", ["messages"]),
-            messages=_OBJECTS,
+            messages={},
             n=_CHOICES,
-            max_tokens=limit,
-            max_completion_tokens=limit,
-            stream_options=options,
+            max_tokens=_LIMIT,
+            max_completion_tokens=_LIMIT,
+            stream_options=_OPTIONS,
         ),
         "/v1/completions": _call(
-            *("createCompletion", "Go on with a prompt.", ["prompt"]),
-            prompt=some,
+            *("createCompletion", "Go on with a prompt.", []),
+            prompt={},
             n=_CHOICES,
             best_of=_CHOICES,
-            max_tokens=limit,
-            stream_options=options,
+            max_tokens=_LIMIT,
+            stream_options=_OPTIONS,
         ),
         "/v1/responses": _call(
-            *("createResponse", "Answer by the Responses API.", ["input"]),
-            input=some,
-            instructions=_MAYBE_TEXT,
-            max_output_tokens=limit,
+            *("createResponse", "Answer by the Responses API.", []), input={}, max_output_tokens=_LIMIT
         ),
-        "/v1/embeddings": _call(*("createEmbedding", "Turn texts into vectors.", ["input"]), streams=False, input=some),
+        "/v1/embeddings": _call(*("createEmbedding", "Turn texts into vectors.", ["input"]), streams=False, input={}),
         "/v1/images/generations": _call(
-            *("createImage", "Make images from a text.", ["prompt"]), prompt=_TEXT, n=_CHOICES
+            *("createImage", "Make images from a text.", ["prompt"]), prompt={}, n=_CHOICES
         ),
         "/v1/audio/transcriptions": _upload("createTranscription", "Write down what a recording says."),
         "/v1/audio/translations": _upload("createTranslation", "Write down in English what a recording says."),
