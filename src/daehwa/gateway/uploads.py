@@ -9,7 +9,6 @@ nothing in a form, so the model's is always sent first.
 
 import asyncio
 import hashlib
-import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import IO, TYPE_CHECKING, Final, Self, TypeAlias
 
@@ -207,9 +206,11 @@ class _Kept:
     """A form without its model, in memory while it is small, else in a temporary file."""
 
     def __init__(self, boundary: bytes) -> None:
+        from tempfile import SpooledTemporaryFile  # noqa: PLC0415 - it brings much that a start does not need
+
         self.size = 0
         self._boundary = boundary
-        self._file: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - closed by `close`
+        self._file: IO[bytes] = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - closed by `close`
         self._digest = hashlib.sha256()
 
     @property
