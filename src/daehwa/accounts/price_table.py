@@ -79,7 +79,7 @@ class PriceTable:
 
     def __init__(self, table: Table) -> None:
         self._providers = table.providers
-        self._models: dict[str, tuple[PricedModel, ...]] = {}
+        self._models: dict[str, _Models] = {}
 
     def provider(self, name: str, base_url: str) -> TableProvider | None:
         """Return the provider at an address, else that of a name."""
@@ -93,21 +93,50 @@ class PriceTable:
     def model(self, provider: TableProvider, name: str) -> PricedModel | None:
         """Return a provider's model by its name at the upstream."""
         name = name.lower()
-        return self._found(provider, name) or self._found(provider, _COMPACT_DATE.sub(r"-\1-\2-\3", name))
+        found, dashed = self._found(provider, name), _COMPACT_DATE.sub(r"-\1-\2-\3", name)
+        return found if found is not None or dashed == name else self._found(provider, dashed)
 
     def _found(self, provider: TableProvider, name: str) -> PricedModel | None:
         others = (other for wanted in provider.falls_to for other in self._providers if other.id == wanted)
-        models = (model for asked in (provider, *others) for model in self.models(asked))
-        return next((model for model in models if matches(model.rule, name)), None)
+        found = (self._of(asked).find(name) for asked in (provider, *others))
+        return next((model for model in found if model is not None), None)
 
-    def models(self, provider: TableProvider) -> tuple[PricedModel, ...]:
-        """Return a provider's own models, in the table's order."""
+    def _of(self, provider: TableProvider) -> "_Models":
         if provider.id not in self._models:
-            self._models[provider.id] = msgspec.json.decode(provider.models, type=tuple[PricedModel, ...])
+            self._models[provider.id] = _Models(msgspec.json.decode(provider.models, type=tuple[PricedModel, ...]))
         return self._models[provider.id]
 
     def __iter__(self) -> Iterator[TableProvider]:
         return iter(self._providers)
+
+
+class _Models:
+    """A provider's models. Whole names are looked up: some list hundreds, and a page asks for the price of each."""
+
+    def __init__(self, models: tuple[PricedModel, ...]) -> None:
+        self._models = models
+        self._named: dict[str, int] = {}
+        self._others: list[int] = []
+        for number, model in enumerate(models):
+            whole, is_all = _whole_names(model.rule)
+            for name in whole:
+                self._named.setdefault(name, number)
+            if not is_all:
+                self._others.append(number)
+
+    def find(self, name: str) -> PricedModel | None:
+        """Return the first model whose rule finds a name."""
+        named = self._named.get(name, len(self._models))
+        others = (number for number in self._others if number < named and matches(self._models[number].rule, name))
+        number = next(others, named)
+        return self._models[number] if number < len(self._models) else None
+
+
+def _whole_names(rule: Rule) -> tuple[list[str], bool]:
+    """Return the names that a rule finds as they are, and whether it finds no other."""
+    rules = rule[1:] if isinstance(rule, list) and rule[0] == "|" else [rule]
+    whole = [below[1:] for below in rules if isinstance(below, str) and below[0] == "="]
+    return whole, len(whole) == len(rules)
 
 
 def _is_named(provider: TableProvider, name: str) -> bool:
