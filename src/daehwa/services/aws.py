@@ -29,6 +29,7 @@ from daehwa.server.options import Limits, ServerOptions
 from daehwa.server.run import bind
 from daehwa.server.run import serve as serve_app
 from daehwa.services.metering import build_meter
+from daehwa.services.programs import GatewayStores, build_programs
 from daehwa.services.upstreams import build_sign_in, build_upstream
 from daehwa.settings import AwsSurroundings, LoadedSettings, SettingsError, load_aws_surroundings, load_settings
 from daehwa.sign_in.flow import SignIn
@@ -36,8 +37,10 @@ from daehwa.stores.dynamodb import DynamoStore
 from daehwa.stores.dynamodb_accounts import DynamoAccounts
 from daehwa.stores.dynamodb_client import Transport
 from daehwa.stores.dynamodb_credentials import AwsKey, GivenCredentials
+from daehwa.stores.memory_answers import MemoryAnswers
 from daehwa.stores.memory_keys import MemoryKeys
 from daehwa.stores.memory_ledger import MemoryLedger
+from daehwa.stores.memory_rates import MemoryRates
 
 OPTIONS = RunningOptions(checkpoint=2.0, follower_heartbeat=8.0, stored_heartbeat=8.0, store_poll=1.0)
 """Each checkpoint is a paid write that also reads the stop flag; a proxy of somebody's own may give up after 30 s of
@@ -83,18 +86,21 @@ class FunctionServices:
         self.running = RunningTurns(
             self.store, self.catalogue, runner=f"function-{new_id()}", options=OPTIONS, meter=self.meter
         )
+        options = ServerOptions(
+            version=__version__,
+            home="aws",
+            allowed_hosts=settings.allowed_hosts,
+            public_url=settings.public_url,
+            limits=LIMITS,
+        )
+        stores = GatewayStores(accounts=accounts, keys=keys, rates=MemoryRates(), answers=MemoryAnswers())
         self.app = create_app(
             self,
-            options=ServerOptions(
-                version=__version__,
-                home="aws",
-                allowed_hosts=settings.allowed_hosts,
-                public_url=settings.public_url,
-                limits=LIMITS,
-            ),
+            options=options,
             books=Books(keys=keys, ledger=ledger, accounts=accounts, meter=self.meter),
             sign_in=self._sign_in(loaded, accounts),
             purge=PurgeInPassing(self.store),
+            programs=build_programs(self.catalogue, self.meter, stores, settings, options, has_sign_in=True),
         )
 
     def _sign_in(self, loaded: LoadedSettings, accounts: AccountStore) -> SignIn:
