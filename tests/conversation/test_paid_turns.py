@@ -108,12 +108,13 @@ async def test_the_answer_may_be_as_long_as_was_reserved() -> None:
     assert limits == [4096, None]
 
 
-@pytest.mark.parametrize("reason", ["stopped", "uncounted", "broken"])
+@pytest.mark.parametrize("reason", ["stopped", "uncounted", "noughts", "broken"])
 async def test_what_no_upstream_counted_is_estimated_and_says_so(reason: str) -> None:
     said = TextDelta("half of it")
     endings: dict[str, list[Step]] = {
         "stopped": [(said,), asyncio.Event()],
         "uncounted": [(said,)],
+        "noughts": [(said, UsageReported(Usage()))],
         "broken": [(said,), ProviderUnavailableError("It fell over.")],
     }
     till = Till(a_rule("user", GREAT))

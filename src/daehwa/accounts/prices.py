@@ -75,7 +75,7 @@ def cost(usage: Usage, price: Price, *, kind: CallKind = "chat", seconds: float 
 def dearest(call: PaidCall, output_limit: int, price: Price) -> int:
     """Return what a call costs at most: the prompt, and every answer as long as it may be, each at its dearest rate."""
     rates = _rates(price, call.input_tokens, call.kind)
-    sent, received = max(call.input_tokens, 0), output_limit * call.choices
+    sent, received = max(call.input_tokens, 0), max(output_limit, 0) * max(call.choices, 1)
     tokens = sent * max(rates.input, rates.cached) + received * max(rates.output, rates.reasoning)
     return _up(tokens, MILLION) + _beside_tokens(price, call.seconds, call.images)
 

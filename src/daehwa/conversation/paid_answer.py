@@ -46,7 +46,8 @@ class PaidAnswer:
         if self._charge is None:
             return usage
         texts = [part.arguments if isinstance(part, ToolCallPart) else part.text for part in parts]
-        if usage is None and (error is None or any(texts)):
+        is_counted = usage is not None and bool(usage.input or usage.output)  # some upstreams report noughts
+        if not is_counted and (error is None or any(texts)):
             usage = estimated_usage(self._call.input_tokens, texts)
         self._outcome = Outcome(usage=usage, model=self._model, error=error, first_ms=self._first_ms)
         return self._charge.priced(self._outcome)
