@@ -1,0 +1,68 @@
+"""Budgets as the page tells of them: nearly used up, used up, and a model that nobody knows the price of."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from browser.accessibility import faults
+from browser.reader import PHONE, Readers
+from model import Model
+from playwright.async_api import expect
+from program import Program, serving
+from upstream import DONE, ROLE, Step, ending, text, usage
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+SETTINGS = {
+    "DAEHWA_PRICES": "gpt-test input 100 output 100",
+    "DAEHWA_BUDGETS": "user month 1",
+    "DAEHWA_TITLES": "false",
+}
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def program(tmp_path_factory: pytest.TempPathFactory, played: Model) -> AsyncIterator[Program]:
+    settings = {"OPENAI_BASE_URL": played.upstream.base_url, **SETTINGS}
+    async with serving(tmp_path_factory.mktemp("home") / "data", settings) as running:
+        yield running
+
+
+def costing(dollars: float) -> list[Step]:
+    """Answer so that it costs this much."""
+    tokens = round(dollars * 10_000)
+    return [ROLE, text("Paid."), ending(), usage(tokens - 10, 10), DONE]
+
+
+async def test_a_budget_is_spoken_of_before_it_is_used_up_and_then(readers: Readers, model: Model, axe: str) -> None:
+    reader = await readers()
+    warning = reader.page.get_by_test_id("budget-warning")
+    model.says(costing(0.70), costing(0.14), costing(0.30))
+    await reader.ask_to_end("One")
+    await expect(warning).to_have_count(0)
+    await reader.ask_to_end("Two")
+    await expect(warning).to_contain_text("84% of your budget for this month is used: $0.84 of $1.00. It renews on ")
+    assert await faults(reader, axe) == []
+    await warning.get_by_role("button", name="Hide this note").click()
+    await expect(warning).to_have_count(0)
+    await reader.page.reload()
+    await expect(reader.answer).to_be_visible()
+    await expect(warning).to_have_count(0)
+    await reader.ask_to_end("Three")
+    await expect(warning).to_contain_text("Nothing is left of your budget for this month ($1.00). It renews on ")
+    reader.watch.expect("429")
+    await reader.ask("Four")
+    await expect(reader.answer).to_contain_text("No budget has enough left for this question.")
+    await expect(reader.answer).to_contain_text("Nothing is left of your budget for this month")
+    await expect(reader.answer.get_by_role("button", name="Try again")).to_be_visible()
+    assert await faults(reader, axe) == []
+
+
+async def test_on_a_phone_in_korean_and_in_the_dark(readers: Readers, model: Model, axe: str) -> None:
+    reader = await readers(**PHONE, locale="ko-KR", color_scheme="dark")
+    model.says(costing(0.90))
+    await reader.page.locator("#message").fill("얼마예요?")
+    await reader.page.keyboard.press("Enter")
+    warning = reader.page.get_by_test_id("budget-warning")
+    await expect(warning).to_contain_text("내 이번 달 예산 $1.00 중 $0.90(90%)를 사용했어요.")
+    assert await faults(reader, axe) == []
+    assert await reader.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
