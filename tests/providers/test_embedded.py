@@ -11,6 +11,7 @@ import time
 import urllib.request
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -19,6 +20,7 @@ from providers.contract import ProviderContract, Subject, all_events, fault_of, 
 from daehwa.conversation.errors import ProviderUnavailableError
 from daehwa.conversation.events import Finished
 from daehwa.conversation.ports import GenerationRequest, PromptMessage
+from daehwa.gateway.ports import WireRequest
 from daehwa.providers import embedded_install
 from daehwa.providers.catalogue import Catalogue
 from daehwa.providers.embedded import EmbeddedProvider
@@ -271,3 +273,41 @@ def test_wheels_are_fetched_alone_and_never_compiled() -> None:
         return
     assert sys.executable in command
     assert command[-4:] == ["--no-deps", "--only-binary", ":all:", "xllamacpp==1"]
+
+
+async def test_it_is_asked_in_openais_dialect(embedded: EmbeddedProvider) -> None:
+    catalogue = Catalogue([embedded])
+    (listed,) = await catalogue.listed()
+    (target,) = await catalogue.targets(None, "chat/completions")
+    assert (listed.kind, target.model.id) == ("chat", f"embedded/{MODEL_NAME}")
+    fields = {"model": target.upstream_name, "max_tokens": 8}
+    messages = [{"role": "user", "content": "Say hello."}]
+    answers: list[dict[str, Any]] = []
+    for endpoint, asked in (
+        ("chat/completions", {**fields, "messages": messages}),
+        ("completions", {**fields, "prompt": "Once upon a time"}),
+        ("responses", {"model": target.upstream_name, "max_output_tokens": 8, "input": "Say hello."}),
+    ):
+        request = WireRequest(endpoint=endpoint, body=json.dumps(asked).encode())  # type: ignore[arg-type]
+        answer = await target.send(request)
+        pieces = []
+        while piece := await answer.read():
+            pieces.append(piece)
+        answer.close()
+        assert answer.status == 200, pieces
+        answers.append(json.loads(b"".join(pieces)))
+    assert answers[0]["choices"][0]["message"]["content"]
+    assert answers[1]["choices"][0]["text"]
+    assert answers[2]["output"]
+    (state,) = catalogue.upstreams()
+    assert (state.calls, state.failures) == (0, 0)
+
+
+async def test_a_request_that_is_not_one_is_refused_by_its_server_and_starts_nothing_anew(
+    embedded: EmbeddedProvider,
+) -> None:
+    (target,) = await Catalogue([embedded]).targets(None, "chat/completions")
+    answer = await target.send(WireRequest(endpoint="chat/completions", body=b"no json"))
+    assert 400 <= answer.status <= 500
+    assert b"error" in await answer.read()
+    answer.close()

@@ -83,6 +83,15 @@ class StreamedAnswer:
         """Whether it came to its end."""
         return self._has_ended and self._fault is None
 
+    async def begun(self) -> None:
+        """Return once something has come. Raise `ProviderError`: it is closed and counted then."""
+        try:
+            await self._answer.begun()
+        except BaseException as fault:  # whoever waits may leave
+            self._fault = fault if isinstance(fault, ProviderError) else None
+            await self.aclose()
+            raise
+
     async def read(self) -> bytes:
         """Return the next bytes; empty at the end. Raise `ProviderError`."""
         while not self._has_ended:

@@ -76,6 +76,8 @@ class Gateway:
         for target in targets[:-1]:
             try:
                 answer = await self._asked(caller, asked, target, taken, own)
+                if isinstance(answer, StreamedAnswer):
+                    await answer.begun()  # an upstream that goes silent after its head can still be passed over
             except ProviderError as fault:
                 if not may_ask_another(fault):
                     raise

@@ -48,6 +48,12 @@ class WireAnswer(Protocol):
     status: int
     headers: Mapping[str, str]
 
+    async def begun(self) -> None:
+        """Return once something of the body has come, or its end: what `read` or `forward` then begin with. Raise
+        `ProviderError`.
+        """
+        ...
+
     async def read(self) -> bytes:
         """Return what has come of the body, waiting for some; empty at its end. Raise `ProviderError`."""
         ...

@@ -39,10 +39,17 @@ class UpstreamAnswer:
         self.headers: Mapping[str, str] = _as_read(stream.headers)
         self._stream = stream
         self._passage = passage
-        self._has_begun = False
+        self._first: bytes | None = None
+
+    async def begun(self) -> None:
+        """Wait for the first piece; see the protocol."""
+        self._first = await self.read()
 
     async def read(self) -> bytes:
         """Return what has come; see the protocol."""
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
         try:
             piece = await self._stream.read()
         except UpstreamFault as fault:
@@ -54,6 +61,8 @@ class UpstreamAnswer:
 
     async def forward(self, sink: Sink) -> None:
         """Write the body into `sink`; see the protocol."""
+        if self._first is not None and await self._has_ended(sink, self._first):
+            return
         try:
             await self._stream.forward(sink)
         except UpstreamFault as fault:
@@ -61,6 +70,13 @@ class UpstreamAnswer:
                 self._passage.succeeded()
             raise self._failed(fault) from fault.__cause__
         self._passage.succeeded()
+
+    async def _has_ended(self, sink: Sink, first: bytes) -> bool:
+        """Write the first piece, which has come before; return whether there is nothing after it."""
+        self._first = None
+        if first and not sink.write(first):
+            await sink.drained()
+        return not first
 
     def _failed(self, fault: UpstreamFault) -> Exception:
         self._passage.failed(fault.error)
@@ -80,6 +96,9 @@ class WholeAnswer:
         kept = {name: value for name, value in _as_read(headers).items() if name != "transfer-encoding"}
         self.headers: Mapping[str, str] = {**kept, "content-length": str(len(body))}
         self._rest = body
+
+    async def begun(self) -> None:
+        """Return at once."""
 
     async def read(self) -> bytes:
         """Return the whole body, and then nothing."""
