@@ -1,0 +1,128 @@
+"""Embeddings, audio and images as OpenAI answers them. Files come back as their digest: not a byte may be lost."""
+
+import base64
+import hashlib
+import struct
+import zlib
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Any
+
+from multipart import MultipartParser, parse_options_header
+from openai_like.wording import CREATED, Json, as_events, as_json, count, identity, named, pieces
+from upstream import DONE, Answer, Request
+
+DIMENSIONS = 8
+SECONDS = 61.5
+"""How long every recording is."""
+_TEXT_TYPES = {"text": "text/plain; charset=utf-8", "srt": "text/plain; charset=utf-8", "vtt": "text/plain"}
+
+
+def embed(body: Json) -> Answer:
+    """Answer a request for embeddings."""
+    asked = body["input"]
+    if isinstance(asked, str) or isinstance(asked[0], int):
+        asked = [asked]
+    entries = [
+        {"object": "embedding", "index": number, "embedding": _vector(text, body)} for number, text in enumerate(asked)
+    ]
+    read = sum(count(text) if isinstance(text, str) else len(text) for text in asked)
+    usage = {"prompt_tokens": read, "total_tokens": read}
+    return as_json({"object": "list", "data": entries, "model": body["model"], "usage": usage})
+
+
+def _vector(text: Any, body: Json) -> Any:
+    digest = hashlib.sha512(str(text).encode()).digest()
+    numbers = [byte / 256 - 0.5 for byte in digest[: body.get("dimensions") or DIMENSIONS]]
+    if body.get("encoding_format") == "base64":
+        return base64.b64encode(struct.pack(f"<{len(numbers)}f", *numbers)).decode()
+    return numbers
+
+
+def form_of(request: Request) -> Json:
+    """Return a multipart form: fields as text, several of one name as a list, and of the file what it was."""
+    _, options = parse_options_header(request.headers["content-type"])
+    form: Json = {}
+    for part in MultipartParser(BytesIO(request.body), options["boundary"]):
+        if part.filename is not None:
+            digest = hashlib.sha256(part.raw).hexdigest()
+            form[part.name] = f"{part.filename} {part.content_type} {part.size} {digest}"
+        elif part.name.endswith("[]"):
+            form.setdefault(part.name, []).append(part.value)
+        else:
+            form[part.name] = part.value
+    return form
+
+
+def hear(form: Json, *, translates: bool) -> Answer:
+    """Answer a request for the text of a recording."""
+    said = f"{'Translated' if translates else 'Heard'}: {form['file']}"
+    usage: Json = {"type": "duration", "seconds": 62}
+    if form["model"].startswith("hears-tokens"):
+        details = {"text_tokens": 0, "audio_tokens": 600}
+        usage = {"type": "tokens", "total_tokens": 612, "input_tokens": 600, "output_tokens": 12}
+        usage["input_token_details"] = details
+    if form.get("stream") == "true":
+        return as_events(_heard(said, usage))
+    kind = form.get("response_format", "json")
+    if kind in _TEXT_TYPES:
+        timed = f"1\n00:00:00,000 --> 00:01:01,500\n{said}\n\n"
+        whole = {"text": f"{said}\n", "srt": timed, "vtt": f"WEBVTT\n\n{timed}"}[kind]
+        return Answer([whole.encode()], 200, as_json({}).headers | {"content-type": _TEXT_TYPES[kind]})
+    answer: Json = {"text": said, "usage": usage}
+    if kind == "verbose_json":
+        segment = {"id": 0, "seek": 0, "start": 0.0, "end": SECONDS, "text": said, "tokens": [1, 2], "temperature": 0.0}
+        segment |= {"avg_logprob": -0.25, "compression_ratio": 1.0, "no_speech_prob": 0.01}
+        more = {"task": "translate" if translates else "transcribe", "language": "korean", "duration": SECONDS}
+        answer |= {**more, "segments": [segment]}
+        if "word" in form.get("timestamp_granularities[]", ()):
+            answer["words"] = [{"word": word, "start": 0.0, "end": 0.5} for word in said.split()]
+    return as_json(answer)
+
+
+def _heard(said: str, usage: Json) -> Iterator[bytes]:
+    for word in pieces(said):
+        yield named("transcript.text.delta", {"delta": word})
+    yield named("transcript.text.done", {"text": said, "usage": usage})
+    yield DONE
+
+
+def draw(body: Json) -> Answer:
+    """Answer a request for images."""
+    number = body.get("n") or 1
+    usage: Json = {"total_tokens": 100 * number + count(body["prompt"]), "output_tokens": 100 * number}
+    usage |= {
+        "input_tokens": count(body["prompt"]),
+        "input_tokens_details": {"text_tokens": count(body["prompt"]), "image_tokens": 0},
+    }
+    if body.get("stream"):
+        return as_events(_drawn(body, usage))
+    images = [_image(body, at) for at in range(number)]
+    answer: Json = {"created": CREATED, "data": images}
+    if not body["model"].startswith("draws-plain"):
+        answer |= {"background": "opaque", "output_format": "png", "quality": "low", "size": "1024x1024"}
+        answer["usage"] = usage
+    return as_json(answer)
+
+
+def _image(body: Json, number: int) -> Json:
+    if body.get("response_format") == "url":
+        return {"url": f"https://images.example.com/{identity('img-', {**body, 'number': number})}.png"}
+    return {"b64_json": _png(number)}
+
+
+def _drawn(body: Json, usage: Json) -> Iterator[bytes]:
+    look = {"size": "1024x1024", "quality": "low", "background": "opaque", "output_format": "png"}
+    for part in range(body.get("partial_images") or 0):
+        event = {"b64_json": _png(part), "created_at": CREATED, "partial_image_index": part, **look}
+        yield named("image_generation.partial_image", event)
+    yield named("image_generation.completed", {"b64_json": _png(9), "created_at": CREATED, **look, "usage": usage})
+
+
+def _png(shade: int) -> str:
+    def chunk(kind: bytes, held: bytes) -> bytes:
+        return struct.pack(">I", len(held)) + kind + held + struct.pack(">I", zlib.crc32(kind + held))
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))
+    row = chunk(b"IDAT", zlib.compress(bytes([0, shade])))
+    return base64.b64encode(b"\x89PNG\r\n\x1a\n" + head + row + chunk(b"IEND", b"")).decode()
