@@ -42,7 +42,7 @@ def error_of(model: str) -> Json:
 def fault(model: Any, whole: Callable[[], Answer]) -> Answer | None:
     """Return how a model of this name fails; None where it does not. `whole` is what it would answer."""
     if model in ERRORS:
-        more = {"retry-after": "7", "retry-after-ms": "7000"} if model == "fails-429" else {}
+        more = {"retry-after": "1", "retry-after-ms": "30"} if model == "fails-429" else {}
         if model == "fails-429":
             more["x-ratelimit-remaining-requests"] = "0"
         return as_json(error_of(model), ERRORS[model][0], more)

@@ -9,7 +9,7 @@ from io import BytesIO
 from typing import Any
 
 from multipart import MultipartParser, parse_options_header
-from openai_like.wording import CREATED, Json, as_events, as_json, count, identity, named, pieces
+from openai_like.wording import CREATED, HEADERS, Json, as_events, as_json, count, identity, named, pieces
 from upstream import DONE, Answer, Request
 
 DIMENSIONS = 8
@@ -43,7 +43,7 @@ def form_of(request: Request) -> Json:
     """Return a multipart form: fields as text, several of one name as a list, and of the file what it was."""
     _, options = parse_options_header(request.headers["content-type"])
     form: Json = {}
-    for part in MultipartParser(BytesIO(request.body), options["boundary"]):
+    for part in MultipartParser(BytesIO(request.body), options["boundary"], spool_limit=1 << 24, memory_limit=1 << 26):
         if part.filename is not None:
             digest = hashlib.sha256(part.raw).hexdigest()
             form[part.name] = f"{part.filename} {part.content_type} {part.size} {digest}"
@@ -51,6 +51,7 @@ def form_of(request: Request) -> Json:
             form.setdefault(part.name, []).append(part.value)
         else:
             form[part.name] = part.value
+        part.close()
     return form
 
 
@@ -68,7 +69,7 @@ def hear(form: Json, *, translates: bool) -> Answer:
     if kind in _TEXT_TYPES:
         timed = f"1\n00:00:00,000 --> 00:01:01,500\n{said}\n\n"
         whole = {"text": f"{said}\n", "srt": timed, "vtt": f"WEBVTT\n\n{timed}"}[kind]
-        return Answer([whole.encode()], 200, as_json({}).headers | {"content-type": _TEXT_TYPES[kind]})
+        return Answer([whole.encode()], 200, {**HEADERS, "content-type": _TEXT_TYPES[kind]})
     answer: Json = {"text": said, "usage": usage}
     if kind == "verbose_json":
         segment = {"id": 0, "seek": 0, "start": 0.0, "end": SECONDS, "text": said, "tokens": [1, 2], "temperature": 0.0}

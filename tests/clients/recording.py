@@ -1,0 +1,112 @@
+"""What a client saw of a call, as plain data: status, headers, the answer or each event of it, or the error's class."""
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterable, Iterable, Mapping
+from operator import attrgetter
+from typing import Any, TypeAlias
+
+from clients.asks import RECORDING, Ask
+from openai import APIError, APIStatusError, AsyncOpenAI, OpenAI
+from pydantic import BaseModel
+
+Recorded: TypeAlias = dict[str, Any]
+OWN_HEADERS = frozenset(
+    {
+        *("connection", "content-length", "date", "keep-alive", "server", "transfer-encoding"),
+        # What daehwa says of every answer of its own.
+        *("cache-control", "content-security-policy", "cross-origin-opener-policy", "cross-origin-resource-policy"),
+        *("permissions-policy", "referrer-policy", "x-content-type-options", "x-frame-options"),
+        # Each server gives a request an id of its own.
+        "x-request-id",
+    }
+)
+"""Headers that differ between an upstream and daehwa before it."""
+
+
+def differing(direct: Recorded, through: Recorded, path: str = "") -> list[str]:
+    """Return every place in which two records differ, and how."""
+    if isinstance(direct, Mapping) and isinstance(through, Mapping):
+        names = [*direct, *(name for name in through if name not in direct)]
+        gone = "(nothing)"
+        found = [differing(direct.get(name, gone), through.get(name, gone), f"{path}.{name}") for name in names]
+        return [line for lines in found for line in lines]
+    if isinstance(direct, list) and isinstance(through, list) and len(direct) == len(through):
+        pairs = enumerate(zip(direct, through, strict=True))
+        return [line for at, (one, other) in pairs for line in differing(one, other, f"{path}[{at}]")]
+    return [] if direct == through else [f"{path}: directly {direct!r}, through daehwa {through!r}"]
+
+
+def headers_of(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers that must be the same."""
+    return {name.lower(): text for name, text in headers.items() if name.lower() not in OWN_HEADERS}
+
+
+def record(client: OpenAI, ask: Ask) -> Recorded:
+    """Ask as a program does that waits."""
+    method, given = _prepared(client, ask)
+    seen: list[Any] = []
+    try:
+        raw = method(**given)
+        answer = raw.parse()
+        if isinstance(answer, Iterable) and not isinstance(answer, str | BaseModel):
+            seen.extend(_plain(event) for event in answer)
+            return _came(raw, events=seen)
+        return _came(raw, answer=_plain(answer))
+    except Exception as error:  # noqa: BLE001 - whatever a client meets is what is recorded
+        return _failed(error, seen)
+
+
+async def record_async(client: AsyncOpenAI, ask: Ask) -> Recorded:
+    """Ask as a program does that has other work meanwhile."""
+    method, given = _prepared(client, ask)
+    seen: list[Any] = []
+    try:
+        raw = await method(**given)
+        answer = raw.parse()
+        if isinstance(answer, AsyncIterable):
+            async for event in answer:
+                seen.append(_plain(event))  # noqa: PERF401 - what came before an error counts
+            return _came(raw, events=seen)
+        return _came(raw, answer=_plain(answer))
+    except Exception as error:  # noqa: BLE001 - as above
+        return _failed(error, seen)
+
+
+async def record_in_thread(client: OpenAI, ask: Ask) -> Recorded:
+    """Ask as a program does that waits, beside the upstream in this process."""
+    return await asyncio.to_thread(record, client, ask)
+
+
+def _prepared(client: OpenAI | AsyncOpenAI, ask: Ask) -> tuple[Any, dict[str, Any]]:
+    resource, _, name = ask.call.rpartition(".")
+    owner = attrgetter(resource)(client)
+    known = inspect.signature(getattr(owner, name)).parameters
+    given: dict[str, Any] = {}
+    for field, value in ask.body.items():
+        if isinstance(value, dict) and "$file" in value:
+            given[field] = (value["$file"], RECORDING, "audio/wav")
+        elif field in known:
+            given[field] = value
+        else:
+            given.setdefault("extra_body", {})[field] = value
+    return getattr(owner.with_raw_response, name), given
+
+
+def _plain(answer: Any) -> Any:
+    """Return an answer with only what was really said in it."""
+    return answer.model_dump(mode="json", exclude_unset=True) if isinstance(answer, BaseModel) else answer
+
+
+def _came(raw: Any, **what: Any) -> Recorded:
+    return {"status": raw.status_code, "headers": headers_of(raw.headers), **what}
+
+
+def _failed(error: Exception, seen: list[Any]) -> Recorded:
+    recorded: Recorded = {"class": type(error).__name__, "events": seen}
+    if isinstance(error, APIError):
+        said = ("message", "code", "param", "type", "body")
+        recorded |= {name: getattr(error, name) for name in said}
+    if isinstance(error, APIStatusError):
+        recorded |= {"status": error.status_code, "headers": headers_of(error.response.headers)}
+    return recorded

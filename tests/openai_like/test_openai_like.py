@@ -1,0 +1,74 @@
+"""The OpenAI-like upstream keeps to OpenAI's own types, and says the same to the same request."""
+
+from typing import Any
+
+import pytest
+from clients.asks import ASKS, FAILING, Ask
+from clients.recording import record_async, record_in_thread
+from openai import AsyncOpenAI, OpenAI
+from openai.types import Completion, CreateEmbeddingResponse, ImagesResponse
+from openai.types.audio import Transcription, TranscriptionStreamEvent, TranscriptionVerbose
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai.types.image_gen_stream_event import ImageGenStreamEvent
+from openai.types.responses import Response, ResponseStreamEvent
+from openai_like.faults import STATUSES
+from openai_like.server import KEY, OpenAiLike
+from pydantic import TypeAdapter
+
+WHOLE: dict[str, Any] = {
+    "chat.completions.create": ChatCompletion,
+    "completions.create": Completion,
+    "responses.create": Response,
+    "embeddings.create": CreateEmbeddingResponse,
+    "audio.transcriptions.create": Transcription | TranscriptionVerbose,
+    "audio.translations.create": Transcription,
+    "images.generate": ImagesResponse,
+}
+STREAMED: dict[str, Any] = {
+    "chat.completions.create": ChatCompletionChunk,
+    "completions.create": Any,  # the package's type wants a reason to finish in each piece, which OpenAI never gave
+    "responses.create": ResponseStreamEvent,
+    "audio.transcriptions.create": TranscriptionStreamEvent,
+    "images.generate": ImageGenStreamEvent,
+}
+
+
+def _validate(ask: Ask, recorded: dict[str, Any]) -> None:
+    adapter = TypeAdapter((STREAMED if "events" in recorded else WHOLE)[ask.call])
+    for answer in recorded.get("events", [recorded.get("answer")]):
+        if not isinstance(answer, str):
+            adapter.validate_python(answer)
+
+
+async def test_answers_are_of_openais_types_and_the_same_each_time() -> None:
+    async with OpenAiLike() as upstream, AsyncOpenAI(base_url=upstream.base_url, api_key=KEY) as client:
+        for ask in ASKS[:-1]:
+            first, second = await record_async(client, ask), await record_async(client, ask)
+            assert first == second, ask.name
+            assert first.get("status") == 200, (ask.name, first)
+            _validate(ask, first)
+
+
+async def test_sync_and_async_clients_see_the_same() -> None:
+    async with OpenAiLike() as upstream, AsyncOpenAI(base_url=upstream.base_url, api_key=KEY) as waits:
+        with OpenAI(base_url=upstream.base_url, api_key=KEY) as blocks:
+            for ask in ASKS:
+                assert await record_in_thread(blocks, ask) == await record_async(waits, ask), ask.name
+
+
+@pytest.mark.parametrize("ask", FAILING, ids=lambda ask: ask.name)
+async def test_faults_come_as_they_are_named(ask: Ask) -> None:
+    async with (
+        OpenAiLike() as upstream,
+        AsyncOpenAI(base_url=upstream.base_url, api_key=KEY, max_retries=0) as client,
+    ):
+        recorded = await record_async(client, ask)
+    model = ask.body["model"]
+    if model in STATUSES:
+        assert recorded["status"] == STATUSES[model]
+        assert recorded["class"].endswith("Error")
+    elif model == "fails-slow":
+        assert recorded["status"] == 200
+    elif ask.body.get("stream"):
+        assert recorded["events"]
+        assert recorded["class"] == ("APIError" if model == "fails-inside" else "APIConnectionError")
