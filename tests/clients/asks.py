@@ -27,8 +27,8 @@ def _tool(name: str, **properties: dict[str, Any]) -> dict[str, Any]:
 
 CHAT, RESPONSE, PROMPT = "chat.completions.create", "responses.create", "completions.create"
 HEAR, TRANSLATE, DRAW = "audio.transcriptions.create", "audio.translations.create", "images.generate"
-HELLO = {"model": "talks", "messages": [_message("Hello, 세계!")]}
-TOOLS = [
+HELLO: dict[str, Any] = {"model": "talks", "messages": [_message("Hello, 세계!")]}
+TOOLS: list[Any] = [
     _tool("weather", city={"type": "string"}, days={"type": "integer"}),
     _tool("clock", zone={"type": "string", "enum": ["KST", "UTC"]}),
 ]
@@ -144,4 +144,4 @@ FAILING = [
     *(ask for fault in FAULTS for ask in _both(fault, CHAT, {**HELLO, "model": fault})),
     *(ask for fault in FAULTS for ask in _both(f"{fault} of a response", RESPONSE, {"model": fault, "input": "Hello"})),
 ]
-"""What an upstream's errors become in a client. 401 and 403 are not among them: they are about a key of daehwa's own."""
+"""What an upstream's errors become in a client. 401 and 403 are not among them: they are about daehwa's own key."""

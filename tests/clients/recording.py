@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncIterable, Iterable
 from operator import attrgetter
 from typing import Any, TypeAlias
 
@@ -11,35 +11,6 @@ from openai import APIError, APIStatusError, AsyncOpenAI, OpenAI
 from pydantic import BaseModel
 
 Recorded: TypeAlias = dict[str, Any]
-OWN_HEADERS = frozenset(
-    {
-        *("connection", "content-length", "date", "keep-alive", "server", "transfer-encoding"),
-        # What daehwa says of every answer of its own.
-        *("cache-control", "content-security-policy", "cross-origin-opener-policy", "cross-origin-resource-policy"),
-        *("permissions-policy", "referrer-policy", "x-content-type-options", "x-frame-options"),
-        # Each server gives a request an id of its own.
-        "x-request-id",
-    }
-)
-"""Headers that differ between an upstream and daehwa before it."""
-
-
-def differing(direct: Recorded, through: Recorded, path: str = "") -> list[str]:
-    """Return every place in which two records differ, and how."""
-    if isinstance(direct, Mapping) and isinstance(through, Mapping):
-        names = [*direct, *(name for name in through if name not in direct)]
-        gone = "(nothing)"
-        found = [differing(direct.get(name, gone), through.get(name, gone), f"{path}.{name}") for name in names]
-        return [line for lines in found for line in lines]
-    if isinstance(direct, list) and isinstance(through, list) and len(direct) == len(through):
-        pairs = enumerate(zip(direct, through, strict=True))
-        return [line for at, (one, other) in pairs for line in differing(one, other, f"{path}[{at}]")]
-    return [] if direct == through else [f"{path}: directly {direct!r}, through daehwa {through!r}"]
-
-
-def headers_of(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers that must be the same."""
-    return {name.lower(): text for name, text in headers.items() if name.lower() not in OWN_HEADERS}
 
 
 def record(client: OpenAI, ask: Ask) -> Recorded:
@@ -95,11 +66,13 @@ def _prepared(client: OpenAI | AsyncOpenAI, ask: Ask) -> tuple[Any, dict[str, An
 
 def _plain(answer: Any) -> Any:
     """Return an answer with only what was really said in it."""
-    return answer.model_dump(mode="json", exclude_unset=True) if isinstance(answer, BaseModel) else answer
+    return (
+        answer.model_dump(mode="json", by_alias=True, exclude_unset=True) if isinstance(answer, BaseModel) else answer
+    )
 
 
 def _came(raw: Any, **what: Any) -> Recorded:
-    return {"status": raw.status_code, "headers": headers_of(raw.headers), **what}
+    return {"status": raw.status_code, "headers": dict(raw.headers), **what}
 
 
 def _failed(error: Exception, seen: list[Any]) -> Recorded:
@@ -108,5 +81,5 @@ def _failed(error: Exception, seen: list[Any]) -> Recorded:
         said = ("message", "code", "param", "type", "body")
         recorded |= {name: getattr(error, name) for name in said}
     if isinstance(error, APIStatusError):
-        recorded |= {"status": error.status_code, "headers": headers_of(error.response.headers)}
+        recorded |= {"status": error.status_code, "headers": dict(error.response.headers)}
     return recorded

@@ -2,35 +2,16 @@
 
 import asyncio
 import contextlib
-import importlib.util
 import json
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+from node_packages import installed
+
 FOLDER = Path(__file__).parent
-ROOT = FOLDER.parents[1]
 START_SECONDS = 60
-
-
-def _module(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def installed() -> dict[str, str]:
-    """Install the provider, where it is not, with whatever Node there is; return the environment to run it in."""
-    npm = _module(ROOT / "scripts" / "npm.py")
-    found = npm.found_npm()
-    _module(ROOT / "hatch_build.py").install_packages(found, FOLDER)
-    environment: dict[str, str] = npm.npm_environment(found)
-    return environment
 
 
 @contextlib.asynccontextmanager
@@ -38,7 +19,7 @@ async def a_provider(**options: Any) -> AsyncIterator[str]:
     """Run a provider with new keys; yield its issuer. Its options are those of server.mjs: `callback` and `home` are
     needed, the same `port` twice is the same issuer.
     """
-    environment = await asyncio.to_thread(installed)
+    environment = await asyncio.to_thread(installed, FOLDER)
     node = shutil.which("node", path=environment["PATH"])
     assert node is not None, "npm came without node"
     process = await asyncio.create_subprocess_exec(

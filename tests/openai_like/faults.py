@@ -8,6 +8,7 @@ from openai_like.wording import HEADERS, Json, as_json, data
 from upstream import CUT, Answer, Step
 
 SLOW_SECONDS = 0.4
+HANGS_SECONDS = 60.0
 _HTML = (
     b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n"
     b"<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
@@ -50,6 +51,9 @@ def fault(model: Any, whole: Callable[[], Answer]) -> Answer | None:
         return Answer([_HTML], 502, {"content-type": "text/html", "server": "nginx"})
     if model in MIDWAY:
         return _midway(whole(), says=model == "fails-inside")
+    if model == "fails-hanging":
+        begun = whole()
+        return Answer([*list(begun.steps)[:3], HANGS_SECONDS], 200, begun.headers)
     if model == "fails-slow":
         late = whole()
         return Answer(late.steps, late.status, late.headers, late.framing, before=SLOW_SECONDS)

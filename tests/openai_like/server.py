@@ -8,6 +8,7 @@ Models whose name begins with `fails-` fail as `faults` says; `thinks…` reason
 
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from openai_like.chats import chat
@@ -18,10 +19,18 @@ from openai_like.responses import respond
 from openai_like.wording import CREATED, Json, as_json
 from upstream import Answer, FakeUpstream, Request
 
+
+class Door(NamedTuple):
+    """Where a client asks, and the key that it shows."""
+
+    base_url: str
+    api_key: str
+
+
 KEY = "sk-the-upstreams-own-secret"
 MODELS = (
     *("talks", "thinks", "writes-instruct", "embeds", "hears-seconds", "hears-tokens", "draws", "draws-plain"),
-    *(*ERRORS, "fails-html", "fails-cut", "fails-inside", "fails-slow"),
+    *(*ERRORS, "fails-html", "fails-cut", "fails-inside", "fails-slow", "fails-hanging"),
 )
 _ENDPOINTS: dict[str, Callable[[Json], Answer]] = {
     "/chat/completions": chat,
@@ -39,6 +48,11 @@ class OpenAiLike(FakeUpstream):
 
     def __init__(self) -> None:
         super().__init__(_answer)
+
+    @property
+    def door(self) -> Door:
+        """How clients come in."""
+        return Door(self.base_url, KEY)
 
     def _next(self, request: Request) -> Answer:
         return _answer(request)
