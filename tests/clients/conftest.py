@@ -17,8 +17,7 @@ async def home(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Home]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def through(home: Home) -> Door:
     """Daehwa, by a key that has a budget."""
-    made = await home.make_key("clients", total=50_000_000)
-    return Door(home.base_url, made["secret"])
+    return Door(home.base_url, "anything")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import aiohttp
-from openai_like.server import KEY, OpenAiLike
+from openai_like.server import OpenAiLike
+from openai_like.wording import KEY
 from program import serving
 
-PROVIDER = "double"
 PRICES = {"input": 2_000_000, "cached": 1_000_000, "output": 8_000_000}
 """Micro-dollars per million tokens."""
 _SETTINGS = """\
-require_keys = true
+require_keys = false
 titles = false
 {more}
 [[providers]]

@@ -8,11 +8,12 @@ from typing import Any
 import openai
 import pytest
 from clients.asks import ASKS, FAILING, HELLO, TOOLS, Ask
-from clients.home import PROVIDER, Home
+from clients.home import Home
 from clients.known_differences import compared
 from clients.recording import record_async, record_in_thread
 from openai import AsyncOpenAI, OpenAI
 from openai_like.server import MODELS, Door
+from openai_like.wording import KEY
 from pydantic import BaseModel
 
 pytestmark = [
@@ -82,7 +83,7 @@ async def test_that_daehwas_own_key_is_refused_is_no_fault_of_the_client(through
     async with AsyncOpenAI(**through._asdict(), max_retries=0) as client:
         refused = await record_async(client, Ask("", "chat.completions.create", {**HELLO, "model": model}))
     assert (refused["class"], refused["status"], refused["code"]) == ("InternalServerError", 502, "upstream_auth")
-    assert "sk-" not in str(refused)
+    assert KEY not in str(refused), "although the upstream said it"
 
 
 HELPED: dict[str, Callable[[AsyncOpenAI], Awaitable[Any]]] = {
@@ -103,13 +104,13 @@ async def test_structured_output_is_parsed(direct: Door, through: Door, name: st
 async def test_the_packages_own_streams_grow_to_the_same(direct: Door, through: Door) -> None:
     async def chat(client: AsyncOpenAI) -> list[Any]:
         async with client.chat.completions.stream(**HELLO, tools=TOOLS) as stream:
-            events = [event.model_dump() async for event in stream]
-            return [*events, (await stream.get_final_completion()).model_dump()]
+            events = [event async for event in stream]
+            return [*events, await stream.get_final_completion()]
 
     async def response(client: AsyncOpenAI) -> list[Any]:
         async with client.responses.stream(model="thinks", input="Who?", text_format=Person) as stream:
-            events = [event.model_dump() async for event in stream]
-            return [*events, (await stream.get_final_response()).model_dump()]
+            events = [event async for event in stream]
+            return [*events, await stream.get_final_response()]
 
     async with both(direct, through) as (one, other):
         for ask in (chat, response):
@@ -141,10 +142,10 @@ async def test_every_request_has_an_id_and_the_upstreams_stands_beside_it(throug
 async def test_models_are_listed_under_their_full_names_and_found_by_short_ones(through: Door) -> None:
     async with AsyncOpenAI(**through._asdict(), max_retries=0) as client:
         listed = [model.id async for model in client.models.list()]
-        assert set(listed) >= {f"{PROVIDER}/{name}" for name in MODELS}
-        for name in ("talks", f"{PROVIDER}/talks"):
+        assert set(listed) >= {f"double/{name}" for name in MODELS}
+        for name in ("talks", "double/talks"):
             model = await client.models.retrieve(name)
-            assert (model.id, model.object, model.owned_by) == (name, "model", PROVIDER)
+            assert (model.id, model.object, model.owned_by) == (name, "model", "double")
         with pytest.raises(openai.NotFoundError) as refused:
             await client.models.retrieve("nobody")
         assert refused.value.code == "model_not_found"

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from openai_like.wording import HEADERS, Json, as_json, data
+from openai_like.wording import HEADERS, KEY, Json, as_json, data
 from upstream import CUT, Answer, Step
 
 SLOW_SECONDS = 0.4
@@ -18,7 +18,7 @@ ERRORS: dict[str, tuple[int, str, str, str | None, str | None]] = {
         *(400, "This model's maximum context length is 8192 tokens."),
         *("invalid_request_error", "context_length_exceeded", "messages"),
     ),
-    "fails-401": (401, "Incorrect API key provided: sk-…cret.", "invalid_request_error", "invalid_api_key", None),
+    "fails-401": (401, f"Incorrect API key provided: {KEY}.", "invalid_request_error", "invalid_api_key", None),
     "fails-403": (403, "Your project has no access to this model.", "invalid_request_error", "model_not_found", None),
     "fails-404": (404, "The model does not exist.", "invalid_request_error", "model_not_found", "model"),
     "fails-409": (409, "The resource is locked.", "invalid_request_error", "conflict", None),
@@ -61,19 +61,22 @@ def fault(model: Any, whole: Callable[[], Answer]) -> Answer | None:
 
 
 def _midway(answer: Answer, *, says: bool) -> Answer:
-    """Break an answer off after its beginning, silently or with an error where it streams."""
+    """Break an answer off after its beginning; or say an error in it, although its head said that all is well."""
+    error = {
+        "message": "The server had an error while it answered.",
+        "type": "server_error",
+        "param": None,
+        "code": None,
+    }
     steps: list[Step] = list(answer.steps)
-    streams = answer.headers["content-type"].startswith("text/event-stream")
-    if not streams:
-        first = steps[0]
-        assert isinstance(first, bytes)
-        begun: list[Step] = [first[: len(first) // 2]]
-    else:
+    if answer.headers["content-type"].startswith("text/event-stream"):
         begun = steps[:3]
-    if says and streams:
-        inner = {"message": "The server had an error while it answered.", "type": "server_error"}
-        return Answer([*begun, data({"error": {**inner, "param": None, "code": None}})], 200, answer.headers)
-    return Answer([*begun, 0.02, CUT], 200, {**HEADERS, **answer.headers})
+        return Answer([*begun, data({"error": error})] if says else [*begun, 0.02, CUT], 200, answer.headers)
+    if says:
+        return as_json({"error": error})
+    first = steps[0]
+    assert isinstance(first, bytes)
+    return Answer([first[: len(first) // 2], 0.02, CUT], 200, answer.headers)
 
 
 def refused(message: str, status: int = 400, code: str | None = None) -> Answer:

@@ -16,7 +16,7 @@ from openai_like.faults import ERRORS, fault, refused
 from openai_like.media import draw, embed, form_of, hear
 from openai_like.prompts import complete
 from openai_like.responses import respond
-from openai_like.wording import CREATED, Json, as_json
+from openai_like.wording import CREATED, KEY, Json, as_json
 from upstream import Answer, FakeUpstream, Request
 
 
@@ -27,7 +27,6 @@ class Door(NamedTuple):
     api_key: str
 
 
-KEY = "sk-the-upstreams-own-secret"
 MODELS = (
     *("talks", "thinks", "writes-instruct", "embeds", "hears-seconds", "hears-tokens", "draws", "draws-plain"),
     *(*ERRORS, "fails-html", "fails-cut", "fails-inside", "fails-slow", "fails-hanging"),

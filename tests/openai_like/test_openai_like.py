@@ -12,7 +12,8 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.image_gen_stream_event import ImageGenStreamEvent
 from openai.types.responses import Response, ResponseStreamEvent
 from openai_like.faults import STATUSES
-from openai_like.server import KEY, OpenAiLike
+from openai_like.server import OpenAiLike
+from openai_like.wording import KEY
 from pydantic import TypeAdapter
 
 WHOLE: dict[str, Any] = {

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from upstream import Answer
 
 Json: TypeAlias = dict[str, Any]
+KEY = "sk-the-upstreams-own-secret"
 CREATED = 1_795_000_000
 FINGERPRINT = "fp_0123456789"
 HEADERS = {
