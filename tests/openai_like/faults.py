@@ -7,7 +7,7 @@ from typing import Any
 from openai_like.wording import HEADERS, KEY, Json, as_json, data
 from upstream import CUT, Answer, Step
 
-SLOW_SECONDS = 0.4
+SLOW_SECONDS = 0.2
 HANGS_SECONDS = 60.0
 _HTML = (
     b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n"
