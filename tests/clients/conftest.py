@@ -17,7 +17,8 @@ async def home(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Home]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def through(home: Home) -> Door:
     """Daehwa, by a key that has a budget."""
-    return Door(home.base_url, "anything")
+    made = await home.make_key("clients", total=50_000_000)
+    return Door(home.base_url, made["secret"])
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

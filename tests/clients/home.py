@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,14 +14,15 @@ from program import serving
 PRICES = {"input": 2_000_000, "cached": 1_000_000, "output": 8_000_000}
 """Micro-dollars per million tokens."""
 _SETTINGS = """\
-require_keys = false
+require_keys = true
 titles = false
+default_model = "double/talks"
 {more}
 [[providers]]
 name = "double"
 base_url = "{base_url}"
 api_key_env = "DOUBLE_KEY"
-{provider}
+
 [[prices]]
 model = "double/*"
 input = 2
@@ -28,8 +30,8 @@ cached = 1
 output = 8
 per_minute = 0.6
 per_image = 0.04
+{tables}
 """
-_DAYS = {"since": "2026-01-01", "until": "2099-12-31"}
 
 
 class Spent(NamedTuple):
@@ -64,8 +66,9 @@ class Home:
 
     async def rows(self) -> list[dict[str, Any]]:
         """Return the ledger's rows."""
-        query = "&".join(f"{name}={day}" for name, day in _DAYS.items())
-        status, answer = await self.page("GET", f"/api/usage?{query}&everybody=true")
+        today = datetime.now(UTC).date()
+        query = f"since={today - timedelta(days=1)}&until={today + timedelta(days=1)}&everybody=true"
+        status, answer = await self.page("GET", f"/api/usage?{query}")
         assert status == 200, answer
         rows: list[dict[str, Any]] = answer["rows"]
         return rows
@@ -77,10 +80,10 @@ class Home:
 
 
 @asynccontextmanager
-async def a_home(folder: Path, *, more: str = "", provider: str = "") -> AsyncIterator[Home]:
-    """Run one with an upstream of its own; further settings at the top, and of the provider."""
+async def a_home(folder: Path, *, more: str = "", tables: str = "") -> AsyncIterator[Home]:
+    """Run one with an upstream of its own; further settings stand at the top, and tables at the end."""
     async with OpenAiLike() as upstream:
-        settings = _SETTINGS.format(base_url=upstream.base_url, more=more, provider=provider)
+        settings = _SETTINGS.format(base_url=upstream.base_url, more=more, tables=tables)
         (folder / "daehwa.toml").write_text(settings, "utf-8")
         async with (
             serving(folder / "data", {"DOUBLE_KEY": KEY}) as program,

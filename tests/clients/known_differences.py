@@ -5,6 +5,8 @@ from typing import Any, TypeAlias
 
 from clients.asks import Ask
 
+from daehwa.accounts.metering import ASSUMED_OUTPUT
+
 Record: TypeAlias = dict[str, Any]
 OWN_HEADERS = frozenset(
     {
@@ -32,6 +34,8 @@ def _differences(direct: Any, through: Any, path: str) -> list[str]:
     if isinstance(direct, list) and isinstance(through, list) and len(direct) == len(through):
         pairs = enumerate(zip(direct, through, strict=True))
         return [line for at, (one, other) in pairs for line in _differences(one, other, f"{path}[{at}]")]
+    if path.endswith(".max_output_tokens") and direct is None and through == ASSUMED_OUTPUT:
+        return []  # where a budget applies daehwa sends a limit along, and a response repeats its limit
     return [] if direct == through else [f"{path}: directly {direct!r}, through daehwa {through!r}"]
 
 

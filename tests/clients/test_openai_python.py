@@ -88,7 +88,9 @@ async def test_that_daehwas_own_key_is_refused_is_no_fault_of_the_client(through
 
 HELPED: dict[str, Callable[[AsyncOpenAI], Awaitable[Any]]] = {
     "a parsed chat": lambda client: client.chat.completions.parse(**HELLO, response_format=Person),
-    "a parsed response": lambda client: client.responses.parse(model="talks", input="Who?", text_format=Person),
+    "a parsed response": lambda client: client.responses.parse(
+        model="talks", input="Who?", text_format=Person, max_output_tokens=99
+    ),
 }
 
 
@@ -108,7 +110,9 @@ async def test_the_packages_own_streams_grow_to_the_same(direct: Door, through: 
             return [*events, await stream.get_final_completion()]
 
     async def response(client: AsyncOpenAI) -> list[Any]:
-        async with client.responses.stream(model="thinks", input="Who?", text_format=Person) as stream:
+        async with client.responses.stream(
+            model="thinks", input="Who?", text_format=Person, max_output_tokens=99
+        ) as stream:
             events = [event async for event in stream]
             return [*events, await stream.get_final_response()]
 
