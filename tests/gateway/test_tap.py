@@ -65,6 +65,33 @@ def test_the_younger_endpoints_say_it_elsewhere() -> None:
     assert usage_of(b"not json") is None
 
 
+ERRORS: list[tuple[object, bool]] = [
+    ({"error": {"message": "No.", "type": "server_error"}}, True),
+    ({"type": "error", "code": "server_error", "message": "No."}, True),
+    ({"type": "response.failed", "response": {"error": {"code": "server_error"}}}, True),
+    ({"type": "response.completed", "response": {"error": None, "usage": USAGE}}, False),
+    ({"choices": [{"delta": {"content": 'They said "error": {"no"}.'}}]}, False),
+    ({"choices": [{"delta": {"content": "error"}}]}, False),
+]
+
+
+@pytest.mark.parametrize(("event", "has_failed"), ERRORS)
+@pytest.mark.parametrize("strip", [True, False])
+def test_an_error_within_a_stream_is_noted_and_handed_on(event: object, *, has_failed: bool, strip: bool) -> None:
+    whole = frames(*CHUNKS, event)
+    tap = UsageTap(strip=strip)
+    assert through(tap, whole, 11) == whole
+    assert tap.has_failed is has_failed
+
+
+def test_seconds_of_audio_and_images_are_counted_in_streams_too() -> None:
+    tap = UsageTap(strip=False)
+    spoken = {"type": "transcript.text.done", "text": "Hi", "usage": {"type": "duration", "seconds": 62}}
+    drawn = {"type": "image_generation.completed", "usage": {"input_tokens": 11, "output_tokens": 7}}
+    through(tap, frames(spoken, drawn), 50)
+    assert (tap.seconds, tap.images) == (62.0, 1)
+
+
 SPACED = b'data: {"choices": [{"delta": {"content": "a"}}], "usage": null}\n\n'
 RECORDED = {
     "as OpenAI": frames(*({**chunk, "usage": None} for chunk in CHUNKS), {"choices": [], "usage": USAGE}),

@@ -81,7 +81,7 @@ class StreamedAnswer:
     @property
     def is_whole(self) -> bool:
         """Whether it came to its end."""
-        return self._has_ended and self._fault is None
+        return self._has_ended and self._fault is None and not self._tap.has_failed
 
     async def begun(self) -> None:
         """Return once something has come. Raise `ProviderError`: it is closed and counted then."""

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from daehwa.accounts.keys import ApiKey, Caller
+from daehwa.conversation.errors import ProviderStreamError
 from daehwa.conversation.ids import new_id
 from daehwa.conversation.messages import Usage
 from daehwa.conversation.metering import BudgetKind, Charge, Outcome, PaidCall
@@ -73,11 +74,17 @@ class Counted:
         if self._first_ms is None and error is not None:
             await self.fail(error)
             return
-        await self._settle(tap.usage or self._estimated(tap.tokens), error)
+        usage = tap.usage or (Usage() if tap.seconds else self._estimated(tap.tokens))
+        if error is None and tap.has_failed:
+            error = ProviderStreamError.type
+        await self._settle(usage, error, seconds=tap.seconds, images=tap.images)
 
     async def end_whole(self, body: bytes) -> None:
         """Count an answer in one piece."""
         said = said_in(body)
+        if said.is_error and said.counted is None:
+            await self.fail(ProviderStreamError.type)
+            return
         usage = None if said.counted is None else said.counted.tokens
         seconds = said.seconds
         if usage is None:

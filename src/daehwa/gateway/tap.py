@@ -1,8 +1,9 @@
 """Watches an answer's bytes on their way and takes from them what the call is paid by.
 
 How this works and why. This runs once for each piece of every stream, so a piece is searched for a few marks, and
-nothing is decoded but an event that says its usage. Only whole events are looked at: what is found, and what is shown,
-is the same wherever the pieces were cut. `"usage":null` with its quotes cannot stand inside of a JSON text.
+nothing is decoded but an event that says its usage or an error. Only whole events are looked at: what is found, and
+what is shown, is the same wherever the pieces were cut. `"usage":null` with its quotes cannot stand inside of a JSON
+text.
 """
 
 import re
@@ -15,6 +16,8 @@ LONGEST_EVENT = 8 * 1024 * 1024
 """Bytes that are held back at most while an event's end has not come."""
 
 _USAGE: Final = b'"usage"'
+_ERROR: Final = b'"error"'
+_IMAGE: Final = "image_generation.completed"
 _NO_USAGE: Final = b',"usage":null'  # as nearly everybody writes it
 _NULL_USAGE = re.compile(rb',\s*"usage"\s*:\s*null\b|"usage"\s*:\s*null\s*,\s*')
 _EVENT = re.compile(rb".+?(?:\n\r?\n|\Z)", re.DOTALL)
@@ -23,14 +26,18 @@ _EVENT = re.compile(rb".+?(?:\n\r?\n|\Z)", re.DOTALL)
 class UsageTap:
     """Reads a stream of events. `strip`: usage was asked for by us, so the client is not shown it.
 
-    `usage` is what the upstream said, None until it did; `tokens` counts events, about one a token.
+    `usage` is what the upstream said, None until it did, and so are `seconds` of audio and `images`; `tokens` counts
+    events, about one a token. `has_failed`: an error stood in the stream.
     """
 
-    __slots__ = ("_rest", "_strips", "tokens", "usage")
+    __slots__ = ("_rest", "_strips", "has_failed", "images", "seconds", "tokens", "usage")
 
     def __init__(self, *, strip: bool) -> None:
         self.usage: Usage | None = None
+        self.seconds = 0.0
+        self.images = 0
         self.tokens = 0
+        self.has_failed = False
         self._strips = strip
         self._rest = b""
 
@@ -50,14 +57,14 @@ class UsageTap:
     def _looked_at(self, events: bytes) -> bytes:
         self.tokens += events.count(b"data:")
         shown = events.replace(_NO_USAGE, b"")
-        if _USAGE not in shown:
+        if _USAGE not in shown and _ERROR not in shown:
             return shown
         kept = [event for event in _EVENT.findall(events) if not self._is_bare_usage(event)]
         return _NULL_USAGE.sub(b"", b"".join(kept))
 
     def _is_bare_usage(self, event: bytes) -> bool:
-        """Note the usage of an event, and return whether it holds nothing else."""
-        if _USAGE not in event:
+        """Note the usage or the error of an event, and return whether it holds nothing but usage."""
+        if _USAGE not in event and _ERROR not in event:
             return False
         data = b"\n".join(line[5:].strip() for line in event.splitlines() if line.startswith(b"data:"))
         if not data.startswith(b"{"):
@@ -65,6 +72,9 @@ class UsageTap:
         said = said_in(data)
         if said.counted is not None:
             self.usage = said.counted.tokens or self.usage
+        self.seconds = said.seconds or self.seconds
+        self.images += said.type == _IMAGE
+        self.has_failed = self.has_failed or said.is_error
         return said.usage is not None and said.choices == []
 
 

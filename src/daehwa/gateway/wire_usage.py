@@ -1,5 +1,7 @@
 """Reads what an upstream says it counted, in each of the forms that OpenAI's endpoints have."""
 
+from typing import Any
+
 import msgspec
 
 from daehwa.conversation.messages import Usage
@@ -42,12 +44,18 @@ class WireUsage(msgspec.Struct):
 
 class _Response(msgspec.Struct):
     usage: WireUsage | None = None
+    error: Any = None
 
 
 class Said(msgspec.Struct):
-    """What a body, or one event of a stream, says about its cost. `response` is where Responses events have it."""
+    """What a body, or one event of a stream, says about its cost. `response` is where Responses events have it.
+
+    `type` is a string in what OpenAI sends.
+    """
 
     usage: WireUsage | None = None
+    type: Any = None
+    error: Any = None
     response: _Response | None = None
     duration: float | str | None = None
     choices: list[msgspec.Raw] | None = None
@@ -59,6 +67,12 @@ class Said(msgspec.Struct):
         if self.usage is not None:
             return self.usage
         return None if self.response is None else self.response.usage
+
+    @property
+    def is_error(self) -> bool:
+        """Whether it says that something went wrong, although the answer's status said that all was well."""
+        inner = None if self.response is None else self.response.error
+        return bool(self.error or inner) or self.type == "error"
 
     @property
     def seconds(self) -> float:
