@@ -1,6 +1,7 @@
 """What a caller asks, as bytes that are rewritten in no more places than must be."""
 
-from typing import Any, Final, Protocol, Self
+from collections.abc import Callable
+from typing import Any, Final, Protocol, Self, TypeVar
 
 import msgspec
 
@@ -8,6 +9,8 @@ from daehwa.conversation.errors import InvalidRequest
 from daehwa.conversation.metering import CallKind
 from daehwa.gateway.estimates import input_tokens
 from daehwa.gateway.ports import Endpoint, WireRequest
+
+T = TypeVar("T")
 
 KINDS: Final[dict[Endpoint, CallKind]] = {
     "chat/completions": "chat",
@@ -33,6 +36,16 @@ _NEEDED: Final[dict[Endpoint, str]] = {
     "embeddings": "input",
     "images/generations": "prompt",
 }
+# Decoders are made once: making one takes longer than its work.
+_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_DECODE: Final[dict[type, Callable[[msgspec.Raw], Any]]] = {
+    str: msgspec.json.Decoder(str | None).decode,
+    bool: msgspec.json.Decoder(bool | None).decode,
+    float: msgspec.json.Decoder(int | float | None).decode,
+    dict: msgspec.json.Decoder(dict[str, Any] | None).decode,
+}
+_WORDS: Final[dict[type, str]] = {str: "a text", bool: "true or false", dict: "an object"}
+_encode = msgspec.json.Encoder().encode
 _SAYS_USAGE_IF_ASKED = frozenset({"chat/completions", "completions"})
 _OPTIONS = "stream_options"
 
@@ -116,12 +129,12 @@ class JsonAsked:
         self.is_streamed = _optional(fields, "stream", bool) is True
         if (needed := _NEEDED.get(endpoint)) is not None and needed not in fields:
             raise InvalidRequest(f"'{needed}' is missing.", param=needed)
-        self._options = _optional(fields, _OPTIONS, dict[str, Any])
+        self._options = _optional(fields, _OPTIONS, dict)
         limits = [_whole(fields, name, least=-1, most=MOST_TOKENS) for name in _LIMITS.get(endpoint, ())]
         # Some servers take -1 for "no limit". Of two names an upstream may know one: the larger counts.
         known = [limit for limit in limits if limit is not None and limit >= 0]
         self._weight = Weight(
-            input_tokens=input_tokens(fields), output_limit=max(known, default=None), choices=self._choices()
+            input_tokens=_tokens(body), output_limit=max(known, default=None), choices=self._choices()
         )
 
     @classmethod
@@ -159,7 +172,7 @@ class JsonAsked:
             changed[_OPTIONS] = {**(self._options or {}), "include_usage": True}
         if added.limit_name is not None:
             changed[added.limit_name] = added.limit
-        return WireRequest(endpoint=self.endpoint, body=msgspec.json.encode(changed), headers=self._headers)
+        return WireRequest(endpoint=self.endpoint, body=_encode(changed), headers=self._headers)
 
     def _asks_usage(self) -> bool:
         return self._options is not None and self._options.get("include_usage") is True
@@ -178,31 +191,32 @@ def _fields_of(body: bytes) -> dict[str, msgspec.Raw]:
     try:
         # Its text is checked here too: what is passed on untouched is valid UTF-8.
         body.decode()
-        return msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        return _decode_fields(body)
     except msgspec.ValidationError:
         raise InvalidRequest("The body must be a JSON object.") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise InvalidRequest("The body is not valid JSON in UTF-8.") from None
 
 
-def _optional(fields: dict[str, msgspec.Raw], name: str, kind: Any) -> Any:
+def _optional(fields: dict[str, msgspec.Raw], name: str, kind: type[T]) -> T | None:
     """Return a field's value, None where it is missing or null. Raise `InvalidRequest` where it is of another kind."""
     raw = fields.get(name)
     if raw is None:
         return None
     try:
-        return msgspec.json.decode(raw, type=kind | None)
+        value: T | None = _DECODE[kind](raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        words = {str: "a text", bool: "true or false"}
-        raise InvalidRequest(f"'{name}' must be {words.get(kind, 'an object')}.", param=name) from None
+        raise InvalidRequest(f"'{name}' must be {_WORDS[kind]}.", param=name) from None
+    return value
 
 
 def _whole(fields: dict[str, msgspec.Raw], name: str, *, least: int, most: int) -> int | None:
     """Return a whole number, also one that is written as 2.0. Raise `InvalidRequest`."""
     raw = fields.get(name)
-    value: float | None = None
+    if raw is None:
+        return None
     try:
-        value = None if raw is None else msgspec.json.decode(raw, type=int | float | None)
+        value: float | None = _DECODE[float](raw)
     except msgspec.DecodeError:
         value = most + 1
     if value is None:
@@ -210,6 +224,13 @@ def _whole(fields: dict[str, msgspec.Raw], name: str, *, least: int, most: int) 
     if not least <= value <= most or value != int(value):
         raise InvalidRequest(f"'{name}' must be a whole number from {least} to {most}.", param=name)
     return int(value)
+
+
+def _tokens(body: bytes) -> int:
+    try:
+        return input_tokens(body)
+    except RecursionError:
+        raise InvalidRequest("The body is nested too deeply.") from None
 
 
 def _prompts(raw: msgspec.Raw | None) -> int:

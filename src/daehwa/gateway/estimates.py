@@ -6,7 +6,6 @@ for a token or less, so that a reservation is seldom too small. Payloads in base
 `IMAGE_TOKENS` wherever it comes from, a recording or a file as one token for `FILE_CHARACTERS` of its base64.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -28,16 +27,11 @@ def tokens_of(length: int) -> int:
     return -(-length // BYTES_PER_TOKEN)
 
 
-def input_tokens(fields: Mapping[str, msgspec.Raw]) -> int:
-    """Return how many tokens a JSON request has: all of its fields, its payloads by their kind."""
-    tokens = 0
-    for name, raw in fields.items():
-        data = bytes(raw)
-        if any(mark in data for mark in _PAYLOADS):
-            tokens += tokens_of(len(name)) + _weight(msgspec.json.decode(data))
-        else:
-            tokens += tokens_of(len(data))
-    return tokens
+def input_tokens(body: bytes) -> int:
+    """Return how many tokens a JSON request has: its text in all of its fields, its payloads by their kind."""
+    if any(mark in body for mark in _PAYLOADS):
+        return _weight(msgspec.json.decode(body))
+    return tokens_of(len(body))
 
 
 def _weight(value: Any) -> int:

@@ -1,0 +1,90 @@
+"""What a request may cost is told from its bytes; what is not ours is not touched."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daehwa.conversation.errors import InvalidRequest
+from daehwa.gateway.asking import Added, JsonAsked
+from daehwa.gateway.estimates import IMAGE_TOKENS
+
+
+def chat(content: object, **more: object) -> JsonAsked:
+    return JsonAsked.of("chat/completions", {"messages": [{"role": "user", "content": content}], **more})
+
+
+def test_three_bytes_are_a_token() -> None:
+    short, long = chat("").weight.input_tokens, chat("a" * 3000).weight.input_tokens
+    assert long - short == 1000
+    assert chat("가" * 1000).weight.input_tokens - short == 1000
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 900_000}},
+        {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},
+        {"type": "input_image", "image_url": "data:image/png;base64," + "A" * 900_000},
+    ],
+)
+def test_an_image_counts_as_one_wherever_it_comes_from(part: dict[str, Any]) -> None:
+    tokens = chat([part, {"type": "text", "text": "What is it?"}]).weight.input_tokens
+    assert IMAGE_TOKENS < tokens < IMAGE_TOKENS + 50
+
+
+def test_recordings_and_files_count_by_their_size() -> None:
+    audio = {"type": "input_audio", "input_audio": {"data": "A" * 100_000, "format": "wav"}}
+    assert 1000 < chat([audio]).weight.input_tokens < 1100
+
+
+def test_tools_count_and_limits_are_read() -> None:
+    tools = [{"type": "function", "function": {"name": "f", "description": "x" * 3000}}]
+    assert chat("Hi", tools=tools).weight.input_tokens > 1000
+    assert chat("Hi", max_tokens=5, max_completion_tokens=7, n=3).weight.output_limit == 7
+    assert chat("Hi", max_tokens=-1).weight.output_limit is None
+    assert chat("Hi", n=3).weight.choices == 3
+    many = JsonAsked.of("completions", {"prompt": ["a", "b"], "n": 2, "best_of": 3})
+    assert many.weight.choices == 6
+    assert JsonAsked.of("completions", {"prompt": [1, 2, 3]}).weight.choices == 1
+
+
+def test_what_is_nested_too_deeply_is_refused() -> None:
+    body = b'{"messages":' + b"[" * 990 + b'{"image_url":1}' + b"]" * 990 + b"}"
+    with pytest.raises(InvalidRequest):
+        JsonAsked("chat/completions", body)
+
+
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(st.text().filter(lambda name: name not in {"model", "stream", "n", "stream_options"}), JSON))
+def test_fields_that_nobody_knows_stay_as_they_are(fields: dict[str, Any]) -> None:
+    fields = {name: value for name, value in fields.items() if not name.startswith("max_")}
+    body = json.dumps({**fields, "messages": [], "model": "alias", "x": 1.0}).encode()
+    try:
+        asked = JsonAsked("chat/completions", body)
+    except InvalidRequest:
+        assert b"\\ud" in body, "half a surrogate pair is no text"
+        return
+    request = asked.request("name", Added(usage=True))
+    assert isinstance(request.body, bytes)
+    raw = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    sent = msgspec.json.decode(request.body, type=dict[str, msgspec.Raw])
+    assert bytes(sent.pop("model")) == b'"name"'
+    assert bytes(sent.pop("stream_options")) == b'{"include_usage":true}'
+    assert {name: bytes(value) for name, value in sent.items()} == {
+        name: bytes(value) for name, value in raw.items() if name != "model"
+    }
