@@ -14,6 +14,7 @@ import msgspec
 
 from daehwa.cli import cli
 from daehwa.cli.deploy import deploy
+from daehwa.cli.key import key
 from daehwa.deployment.configuration import DeploymentSettings
 from daehwa.deployment.configuration_file import flag_of
 from daehwa.deployment.costs import PRICES, CostLine, idle_costs, stored_costs, tab_cost, total, turn_costs
@@ -87,9 +88,13 @@ def preferred_models() -> str:
 def commands() -> str:
     """Return `--help` of the program and of each command."""
     pages: list[tuple[str, click.Command]] = [("daehwa", cli)]
-    pages += [(f"daehwa {name}", command) for name, command in cli.commands.items() if name != deploy.name]
-    # The program imports it only when it is called.
-    pages += [("daehwa deploy", deploy), *((f"daehwa deploy {name}", below) for name, below in deploy.commands.items())]
+    pages += [
+        (f"daehwa {name}", command) for name, command in cli.commands.items() if name not in {key.name, deploy.name}
+    ]
+    # The program imports them only when they are called.
+    for group in (key, deploy):
+        pages.append((f"daehwa {group.name}", group))
+        pages += ((f"daehwa {group.name} {name}", below) for name, below in group.commands.items())
     return "\n\n".join(f"## `{name} --help`\n\n```text\n{_help(name, command)}\n```" for name, command in pages) + "\n"
 
 

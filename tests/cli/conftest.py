@@ -46,7 +46,9 @@ class Program:
         self.data = folder / "data"
 
     def environment(self, **given: str) -> dict[str, str]:
-        inherited = {name: os.environ[name] for name in ("PATH", "LANG", "SYSTEMROOT") if name in os.environ}
+        inherited = {
+            name: os.environ[name] for name in ("PATH", "PYTHONPATH", "LANG", "SYSTEMROOT") if name in os.environ
+        }
         own = {"HOME": str(self.folder), "DAEHWA_DATA_DIR": str(self.data), "PYTHONWARNINGS": "default"}
         return {**inherited, **own, **given}
 

@@ -39,6 +39,10 @@ def code(tmp_path: Path) -> Path:
         ({"name": "my-aws-chat"}, "a word that Cognito keeps"),
         ({"snap_start": True, "region": "ap-southeast-6"}, "no SnapStart in ap-southeast-6"),
         ({"monthly_budget": 5}, "--alarm-email"),
+        ({"budgets": ["user week 2"]}, "--budgets: budgets has .user week 2., which cannot be read"),
+        ({"budgets": ["group:lab day 2"]}, "groups names no group lab"),
+        ({"groups": ["lab"]}, "--groups: groups has"),
+        ({"prices": ["one input"]}, "--prices: .one input. cannot be read"),
     ],
 )
 def test_what_cannot_stand_is_refused_by_a_sentence(code: Path, settings: dict[str, object], sentence: str) -> None:
@@ -51,6 +55,10 @@ def test_what_can_stand_is_let_through(code: Path) -> None:
     for settings in (
         DeploymentSettings(region="ap-northeast-2"),
         DeploymentSettings(region="ap-southeast-6"),
+        DeploymentSettings(
+            region="us-east-1", budgets=("group:lab day 2", "key month 10"), groups=("lab @example.com",)
+        ),
+        DeploymentSettings(region="us-east-1", prices=("gpt-7* input 2.50 output 10",)),
         DeploymentSettings(region="us-east-1", monthly_budget=5, admin_email="a@example.com"),
         DeploymentSettings(region="us-east-1", name="my-aws-chat", issuer="https://id.example.com", client_id="x"),
     ):

@@ -83,6 +83,12 @@ def test_the_functions_environment_with_everything_chosen() -> None:
     assert variables["DAEHWA_MODELS"] == "one,two"
     assert variables["DAEHWA_DEFAULT_MODEL"] == "one"
     assert variables["DAEHWA_TITLES"] == "false"
+    assert variables["DAEHWA_BUDGETS"] == "all month 50, group:lab day 2.50"
+    assert variables["DAEHWA_GROUPS"] == "lab ann@example.com @lab.example.com"
+    assert variables["DAEHWA_PRICES"] == "one input 1 output 2, two input 0 output 0"
+    money = load_settings(environment={name: joined(value) for name, value in variables.items()}).money
+    assert [(budget.scope, budget.limit) for budget in money.budgets] == [("all", 50_000_000), ("group:lab", 2_500_000)]
+    assert [price.model for price in money.prices] == ["one", "two"]
     assert variables["DAEHWA_SIGN_IN_ISSUER"] == "https://id.example.com"
     assert variables["DAEHWA_SIGN_IN_CLIENT_ID"] == "daehwa-at-example"
     assert variables["DAEHWA_SIGN_IN_ALLOWED_EMAILS"] == "@example.com"
@@ -136,7 +142,10 @@ def test_every_method_streams_and_wants_the_key() -> None:
         assert integration["TimeoutInMillis"] == 900_000
         assert joined(integration["Uri"]).endswith("/response-streaming-invocations")
     api = assertions()
-    api.has_resource_properties("AWS::ApiGateway::RestApi", {"EndpointConfiguration": {"Types": ["REGIONAL"]}})
+    api.has_resource_properties(
+        "AWS::ApiGateway::RestApi",
+        {"EndpointConfiguration": {"Types": ["REGIONAL"]}, "BinaryMediaTypes": ["multipart/form-data"]},
+    )
     api.resource_count_is("AWS::ApiGateway::Authorizer", 0)
 
 

@@ -1,24 +1,18 @@
-"""The program `daehwa`: serve (the default), ask, deploy, export, import and more. Each is imported when called."""
+"""The program `daehwa`: serve (the default), ask, key, deploy and more. Each command is imported when it is called."""
 
 import difflib
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from daehwa import __version__
+from daehwa.cli.options import FILE, config_option, data_dir_option, place_options
 from daehwa.cli.terminal import run_command
 from daehwa.settings import program_name
 
 DEFAULT_COMMAND = "serve"
-FOLDER = click.Path(path_type=Path, file_okay=False)
-FILE = click.Path(path_type=Path, dir_okay=False)
-_config = click.option(
-    "--config", type=FILE, metavar="FILE", help="The settings file. Otherwise: see docs/settings.md."
-)
-_data_dir = click.option("--data-dir", type=FOLDER, metavar="FOLDER", help="Where conversations are kept.")
 
 
 class DefaultingGroup(click.Group):
@@ -53,8 +47,8 @@ def cli() -> None:
 @click.option("--port", type=int, metavar="N", help="The port to listen on; 0 takes any free one. [8000]")
 @click.option("--host", metavar="ADDRESS", help="The address to listen on. [127.0.0.1]")
 @click.option("--no-open", is_flag=True, help="Do not open the page in a browser.")
-@_data_dir
-@_config
+@data_dir_option
+@config_option
 @click.option("--log-json", is_flag=True, default=None, help="Log one JSON object a line.")
 @click.option(
     "--allow-unprotected",
@@ -73,8 +67,8 @@ def serve(*, no_open: bool, config: Path | None, **flags: Any) -> None:
 @click.argument("question", nargs=-1)
 @click.option("--model", metavar="MODEL", help="The model to ask: its id or its name.")
 @click.option("--continue", "goes_on", is_flag=True, help="Go on with the last conversation.")
-@_data_dir
-@_config
+@data_dir_option
+@config_option
 def ask(
     question: tuple[str, ...], *, model: str | None, goes_on: bool, data_dir: Path | None, config: Path | None
 ) -> int:
@@ -90,8 +84,8 @@ def ask(
 
 @cli.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
-@_data_dir
-@_config
+@data_dir_option
+@config_option
 def doctor(*, as_json: bool, data_dir: Path | None, config: Path | None) -> int:
     """Say what is configured, what can be reached and where data lies. Keys are never shown."""
     from daehwa.cli.doctor import examine  # noqa: PLC0415 - as above
@@ -117,30 +111,17 @@ def deploy(arguments: tuple[str, ...]) -> int:
     return code or 0
 
 
-_aws = click.option("--aws", is_flag=True, help="The installation on AWS, as daehwa-aws.toml in this folder names it.")
-_name = click.option("--name", metavar="NAME", help="With --aws: the installation's name. [daehwa]")
-_region = click.option("--region", metavar="REGION", help="With --aws: where it runs.")
-_table = click.option("--table", metavar="TABLE", help="On AWS: a table that outlived its installation.")
-_profile = click.option("--profile", metavar="NAME", help="With --aws: the AWS profile. [AWS_PROFILE, else default]")
-
-
-def _place(command: Callable[..., int]) -> Callable[..., int]:
-    """Add the options that say which store is meant."""
-    for option in (_config, _data_dir, _profile, _table, _region, _name, _aws):
-        command = option(command)
-    return command
-
-
 @cli.command(name="export")
 @click.argument("file", type=FILE)
 @click.option("--owner", metavar="EMAIL", help="Whose conversations. [everybody's]")
-@_place
+@place_options
 def export_command(*, file: Path, owner: str | None, **place: Any) -> int:
     """Write all conversations into FILE, archived ones too; `-` is standard output.
 
     `daehwa import` reads it, here or at another home: both ways between a laptop and AWS.
     """
-    from daehwa.cli.transfer import Place, export_to_file  # noqa: PLC0415 - as above
+    from daehwa.cli.place import Place  # noqa: PLC0415 - as above
+    from daehwa.cli.transfer import export_to_file  # noqa: PLC0415 - as above
 
     return export_to_file(file, Place(**place), owner=owner)
 
@@ -148,15 +129,26 @@ def export_command(*, file: Path, owner: str | None, **place: Any) -> int:
 @cli.command(name="import")
 @click.argument("file", type=FILE)
 @click.option("--owner", metavar="EMAIL", help="Whose they are to be. [whose they were, by e-mail address]")
-@_place
+@place_options
 def import_command(*, file: Path, owner: str | None, **place: Any) -> int:
     """Store the conversations of FILE, which `daehwa export` wrote; `-` is standard input.
 
     What is there already stays as it is: the same import can be run again.
     """
-    from daehwa.cli.transfer import Place, import_from_file  # noqa: PLC0415 - as above
+    from daehwa.cli.place import Place  # noqa: PLC0415 - as above
+    from daehwa.cli.transfer import import_from_file  # noqa: PLC0415 - as above
 
     return import_from_file(file, Place(**place), owner=owner)
+
+
+@cli.command(add_help_option=False, context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def key(arguments: tuple[str, ...]) -> int:
+    """Make, list and revoke API keys, by which programs ask here."""
+    from daehwa.cli.key import key as commands  # noqa: PLC0415 - as above
+
+    code: int | None = commands.main(list(arguments), prog_name="daehwa key", standalone_mode=False)
+    return code or 0
 
 
 def main() -> None:

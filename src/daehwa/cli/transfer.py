@@ -6,16 +6,13 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
-
-import msgspec
+from typing import BinaryIO
 
 from daehwa import __version__
+from daehwa.cli.place import Place, aws_table, choices, folder_of, of_email, person_of, prepared_folder, told_of_aws
 from daehwa.cli.terminal import FAULT, Refusal, tell
-from daehwa.data_folder import DataFolder
-from daehwa.services.archives import AwsKey, OpenArchive
+from daehwa.services.archives import OpenArchive
 from daehwa.services.local import OWNER
-from daehwa.settings import load_settings
 from daehwa.transfer.file import Head, read_head
 from daehwa.transfer.moving import Moved, export_conversations, import_conversations
 
@@ -24,47 +21,20 @@ _SHOWN = 10
 _EVERY = 100
 
 
-class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """Which store is meant: this machine's by its data folder, or an installation's on AWS."""
-
-    data_dir: Path | None = None
-    config: Path | None = None
-    aws: bool = False
-    name: str | None = None
-    region: str | None = None
-    profile: str | None = None
-    table: str | None = None
-
-    @property
-    def is_on_aws(self) -> bool:
-        """Whether an installation is meant, or the table of one."""
-        return self.aws or self.table is not None
-
-
 def export_to_file(target: Path, place: Place, *, owner: str | None) -> int:
     """Write conversations to a file that appears when it is whole; return the exit code."""
     if target != PIPE and target.exists():
         raise Refusal(f"{target} is there already, and is left as it is. Give another name.")
     if not place.is_on_aws:
         _refuse_without_data(place)
-    return _told_of_aws("export", place, lambda: _exported(target, place, owner))
+    return told_of_aws("export", place, lambda: _exported(target, place, owner))
 
 
 def import_from_file(source: Path, place: Place, *, owner: str | None) -> int:
     """Store the conversations of a file; return the exit code: 1 where something was left out."""
     if source != PIPE and not source.is_file():
         raise Refusal(f"There is no file {source}. Give one that `daehwa export` wrote.")
-    return _told_of_aws("import", place, lambda: _imported(source, place, owner))
-
-
-def _told_of_aws(command: str, place: Place, work: Callable[[], int]) -> int:
-    """Do a command's work; what AWS has against it is told as `daehwa deploy` tells it."""
-    if not place.is_on_aws:
-        return work()
-    from daehwa.cli.deploy import refuse_without_extra, run_on_aws  # noqa: PLC0415 - it brings what only AWS needs
-
-    refuse_without_extra(f"daehwa {command} {'--aws' if place.table is None else '--table'}")
-    return run_on_aws(work)
+    return told_of_aws("import", place, lambda: _imported(source, place, owner))
 
 
 def _exported(target: Path, place: Place, owner: str | None) -> int:
@@ -92,7 +62,7 @@ async def _export(target: Path, place: Place, owner: str | None) -> Moved:
     opened = await _open(place)
     try:
         people = await opened.people()
-        chosen = None if owner is None else _found(owner, people, is_local=not place.is_on_aws)
+        chosen = None if owner is None else person_of(owner, people, is_local=not place.is_on_aws)
         head = Head.of(__version__, {person: email for person, email in people.items() if email})
         with _new_file(target) as out:
             return await export_conversations(opened.archive, out, head=head, owner=chosen, progress=_Progress())
@@ -105,7 +75,7 @@ async def _import(source: Path, place: Place, owner: str | None) -> Moved:
     try:
         people = await opened.people()
         is_local = not place.is_on_aws
-        chosen = None if owner is None else _found(owner, people, is_local=is_local)
+        chosen = None if owner is None else person_of(owner, people, is_local=is_local)
         with _reading(source) as file:
             head = read_head(file)
             to = _owners(head, people, chosen, is_local=is_local)
@@ -133,85 +103,30 @@ def _owners(head: Head, people: dict[str, str], chosen: str | None, *, is_local:
         email = head.people.get(was, "")
         if chosen is not None or is_known(was, email):
             return chosen or was
-        same = _of_email(email, people) if email else None
+        same = of_email(email, people) if email else None
         if same is None:
             who = f"{email or repr(was)}, who is not known here"
             if was == OWNER and not email:
                 who = "a home where nobody signs in, and here people do"
             raise Refusal(
                 f"The file holds conversations of {who}. Say whose they are to be: --owner "
-                f"{_choices(people, is_local=is_local)}. None of theirs was stored; the import can be run again."
+                f"{choices(people, is_local=is_local)}. None of theirs was stored; the import can be run again."
             )
         return same
 
     return to
 
 
-def _found(owner: str, people: dict[str, str], *, is_local: bool) -> str:
-    if owner in people or (is_local and owner == OWNER):
-        return owner
-    person = _of_email(owner, people)
-    if person is None:
-        raise Refusal(f"Nobody here is known as '{owner}'. Give --owner {_choices(people, is_local=is_local)}.")
-    return person
-
-
-def _of_email(email: str, people: dict[str, str]) -> str | None:
-    """Return whose address it is. Raise `Refusal` where it is several people's."""
-    found = [person for person, theirs in people.items() if theirs == email]
-    if len(found) > 1:
-        raise Refusal(
-            f"{email} is the address of {len(found)} people here: {' and '.join(found)}, whoever came first at the "
-            "beginning. That happens when another identity provider is chosen. Name the one that is meant by the id: "
-            f"--owner {found[-1]}."
-        )
-    return found[0] if found else None
-
-
-def _choices(people: dict[str, str], *, is_local: bool) -> str:
-    emails = [email or person for person, email in list(people.items())[:_SHOWN]]
-    if is_local and not people:
-        emails.append(OWNER)
-    return " or ".join(emails) or "EMAIL, once that person has signed in at the page"
-
-
 async def _open(place: Place) -> OpenArchive:
     if place.is_on_aws:
-        return _open_on_aws(place)
-    os.umask(0o077)  # what is written from here on is the owner's alone
-    folder = _folder(place)
-    folder.prepare()
-    return await OpenArchive.local(folder)
-
-
-def _folder(place: Place) -> DataFolder:
-    return DataFolder(load_settings({"data_dir": place.data_dir}, config=place.config).values.data_dir)
+        return OpenArchive.on_aws(aws_table(place))
+    return await OpenArchive.local(prepared_folder(place))
 
 
 def _refuse_without_data(place: Place) -> None:
-    folder = _folder(place)
+    folder = folder_of(place)
     if not folder.database.is_file():
         raise Refusal(f"There is no data in {folder.path}. Name the folder that has some with --data-dir.")
-
-
-def _open_on_aws(place: Place) -> OpenArchive:
-    from daehwa.cli.deploying import open_cloud  # noqa: PLC0415 - what follows is of the extra
-    from daehwa.deployment.configuration_file import Asked  # noqa: PLC0415 - as above
-    from daehwa.deployment.stack_state import standing  # noqa: PLC0415 - as above
-
-    flags: dict[str, Any] = {"name": place.name, "region": place.region}
-    given = {name: value for name, value in flags.items() if value is not None}
-    cloud, settings = open_cloud(Asked(flags=given, config=None, profile=place.profile))
-
-    def read_key() -> AwsKey:
-        return cloud.read_key()
-
-    return OpenArchive.on_aws(
-        table=place.table or standing(cloud, settings.name).table_name,
-        region=cloud.region,
-        endpoint=cloud.client("dynamodb").meta.endpoint_url,
-        read_key=read_key,
-    )
 
 
 @contextlib.contextmanager

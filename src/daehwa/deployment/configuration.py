@@ -106,6 +106,28 @@ class DeploymentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     alarm_email: Annotated[
         str | None, described("an e-mail address", "Who is told by alarms. Left out: nobody; the dashboard shows them.")
     ] = None
+    budgets: Annotated[
+        tuple[str, ...],
+        described(
+            "budgets such as user day 2, separated by commas",
+            "What may be spent on models: whose (all, user, key, user:ann@example.com or group:research), for which "
+            "time (day, month or total), and the dollars.",
+        ),
+    ] = ()
+    groups: Annotated[
+        tuple[str, ...],
+        described(
+            "groups such as research ann@example.com @lab.example.com, separated by commas",
+            "Who shares the budget of a group: its name, then e-mail addresses and @domains.",
+        ),
+    ] = ()
+    prices: Annotated[
+        tuple[str, ...],
+        described(
+            "prices such as gpt-7* input 2.50 output 10, separated by commas",
+            "What models cost whose prices the package does not know: dollars per million tokens.",
+        ),
+    ] = ()
     issuer: Annotated[
         str | None,
         described(

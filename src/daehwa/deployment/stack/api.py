@@ -58,6 +58,8 @@ class StreamingApi(Construct):
             endpoint_types=[
                 apigateway.EndpointType.REGIONAL
             ],  # an edge-optimised one cuts streams after 30 idle seconds
+            # A form with a recording in it is bytes; what is not named here is taken for text, and so spoilt.
+            binary_media_types=["multipart/form-data"],
             cloud_watch_role=False,  # made below, kept for other installations in this account
             deploy_options=self._stage(),
         )

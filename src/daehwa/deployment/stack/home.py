@@ -93,6 +93,9 @@ class Home(Stack):
             "DAEHWA_MODELS": ",".join(settings.models),
             "DAEHWA_DEFAULT_MODEL": settings.default_model or "",
             "DAEHWA_TITLES": str(settings.titles).lower(),
+            "DAEHWA_BUDGETS": ", ".join(settings.budgets),
+            "DAEHWA_GROUPS": ", ".join(settings.groups),
+            "DAEHWA_PRICES": ", ".join(settings.prices),
         }
         return {name: value for name, value in variables.items() if value}
 

@@ -9,6 +9,9 @@ from typing import Any
 from daehwa.deployment.configuration import DeploymentSettings
 from daehwa.deployment.costs import PRICES
 from daehwa.deployment.errors import DeploymentError
+from daehwa.settings import Settings, SettingsError
+from daehwa.settings.money import PRICES_VARIABLE, configured_money
+from daehwa.settings.source import SettingsFile
 
 ORIGIN_READ_SECONDS = 120
 """The longest that CloudFront waits for an origin's first and next byte (CDK lets 180 through)."""
@@ -103,6 +106,17 @@ def check_settings(settings: DeploymentSettings) -> None:
     for sentence, is_so in faults.items():
         if is_so:
             raise NotDeployable(sentence)
+    _check_money(settings)
+
+
+def _check_money(settings: DeploymentSettings) -> None:
+    """Raise `NotDeployable` for budgets, groups and prices that the function could not read."""
+    texts = Settings(budgets=settings.budgets, groups=settings.groups, data_dir=Path())
+    flags = {"budgets": "--budgets", "groups": "--groups"}
+    try:
+        configured_money(texts, flags, SettingsFile(), {PRICES_VARIABLE: ",".join(settings.prices)})
+    except SettingsError as error:
+        raise NotDeployable(str(error).replace(PRICES_VARIABLE, "--prices")) from None
 
 
 def mail_for_budget(settings: DeploymentSettings) -> str | None:

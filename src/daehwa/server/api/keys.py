@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from daehwa.accounts.key_making import KeyWish, is_live, make_key
 from daehwa.accounts.keys import ApiKey
+from daehwa.accounts.ports import LedgerStore
 from daehwa.accounts.spending import period_at
 from daehwa.conversation.ids import checked_id
 from daehwa.server.asgi import Request, Response, json_response
@@ -97,7 +98,7 @@ class KeysApi:
         """Make an API key. Its text is told in this answer and never again. A person may have 50 keys."""
         wish = await json_body(request, KeyWish, self._options)
         key, text = await make_key(self._books.keys, request.user.id, wish, now=self._books.clock())
-        return json_response(MadeKey(key=_key(key, Spent(day=0, month=0, total=0)), secret=text), 201)
+        return json_response(made_key(key, text), 201)
 
     async def revoke_key(self, request: Request) -> Response:
         """Revoke an API key at once and for good; an admin may revoke anybody's. Revoked already is fine."""
@@ -107,21 +108,32 @@ class KeysApi:
         return json_response((await self._shown([revoked]))[0])
 
     async def _shown(self, keys: Sequence[ApiKey]) -> tuple[Key, ...]:
-        shown: list[Key] = []
-        for begin in range(0, len(keys), _AT_ONCE):
-            some = keys[begin : begin + _AT_ONCE]
-            spent = await asyncio.gather(*(self._spent(key) for key in some))
-            shown += map(_key, some, spent)
-        return tuple(shown)
+        return await shown_keys(keys, self._books.ledger, now=self._books.clock())
 
-    async def _spent(self, key: ApiKey) -> Spent:
-        scope, ledger, now = f"key:{key.id}", self._books.ledger, self._books.clock()
-        day, month, total = await asyncio.gather(
-            ledger.spent(scope, period_at("day", now)),
-            ledger.spent(scope, period_at("month", now)),
-            ledger.spent(scope, period_at("total", now)),
-        )
-        return Spent(day=day, month=month, total=total)
+
+async def shown_keys(keys: Sequence[ApiKey], ledger: LedgerStore, *, now: int) -> tuple[Key, ...]:
+    """Return keys as they are shown, with what they have cost. Raise `StoreError`."""
+    shown: list[Key] = []
+    for begin in range(0, len(keys), _AT_ONCE):
+        some = keys[begin : begin + _AT_ONCE]
+        spent = await asyncio.gather(*(_spent(key, ledger, now) for key in some))
+        shown += map(_key, some, spent)
+    return tuple(shown)
+
+
+async def _spent(key: ApiKey, ledger: LedgerStore, now: int) -> Spent:
+    scope = f"key:{key.id}"
+    day, month, total = await asyncio.gather(
+        ledger.spent(scope, period_at("day", now)),
+        ledger.spent(scope, period_at("month", now)),
+        ledger.spent(scope, period_at("total", now)),
+    )
+    return Spent(day=day, month=month, total=total)
+
+
+def made_key(key: ApiKey, text: str) -> MadeKey:
+    """Return a new key as it is shown this one time."""
+    return MadeKey(key=_key(key, Spent(day=0, month=0, total=0)), secret=text)
 
 
 def _without_old(keys: Iterable[ApiKey], now: int) -> Iterable[ApiKey]:

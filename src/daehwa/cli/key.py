@@ -1,0 +1,251 @@
+"""`daehwa key create`, `list` and `revoke`: keys by which programs ask in a person's name, here or on AWS."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from daehwa.cli.options import place_options
+from daehwa.cli.place import Place, choices, person_of, prepared_folder, told_of_aws
+from daehwa.cli.terminal import Refusal, tell
+from daehwa.services.local import OWNER
+
+if TYPE_CHECKING:
+    from daehwa.services.key_ring import Key, KeyRing
+
+_SPAN = re.compile(r"(\d{1,5})([hdw])")
+_DAY_MS = 86_400_000
+_HOURS = {"h": 1, "d": 24, "w": 24 * 7}
+_DOLLARS = re.compile(r"\$?(\d{1,7}(?:\.\d{1,6})?)")
+_HEAD = ("key", "name", "whose", "models", "limits", "this month", "last used", "state")
+
+
+def _as_micro(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
+    """Read an amount of dollars as micro-dollars."""
+    if text is None:
+        return None
+    found = _DOLLARS.fullmatch(text)
+    if found is None:
+        raise click.BadParameter(f"'{text}' is no amount of dollars. Write it as 2.50, with six decimals at most.")
+    return int(Decimal(found[1]) * 1_000_000)
+
+
+def _as_time(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
+    """Read a span of time from now, or a day at whose end it is over, as milliseconds since 1970."""
+    if text is None:
+        return None
+    if (span := _SPAN.fullmatch(text)) is not None:
+        return _ms(datetime.now(UTC) + timedelta(hours=int(span[1]) * _HOURS[span[2]]))
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(
+            f"'{text}' is neither a span such as 90d, 12h or 4w nor a day such as 2027-01-31."
+        ) from None
+    return _ms(datetime(day.year, day.month, day.day, tzinfo=UTC)) + _DAY_MS
+
+
+@click.group(name="key", context_settings={"max_content_width": 100})
+def key() -> None:
+    """Make, list and revoke API keys, by which programs ask here in a person's name.
+
+    On this machine a server may be running meanwhile: what is done here holds for it at once.
+    """
+
+
+_user = click.option("--user", metavar="EMAIL", help="Whose key, where people sign in.")
+_json = click.option("--json", "as_json", is_flag=True, help="JSON, for programs.")
+
+
+@key.command(name="create")
+@click.argument("label", metavar="NAME")
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="MODEL",
+    help="A model it may ask, or a pattern with *. Can be repeated. [every]",
+)
+@click.option("--day", callback=_as_micro, metavar="DOLLARS", help="What it may spend a day.")
+@click.option("--month", callback=_as_micro, metavar="DOLLARS", help="What it may spend a month.")
+@click.option("--total", callback=_as_micro, metavar="DOLLARS", help="What it may spend in all.")
+@click.option("--requests-per-minute", type=int, metavar="N", help="How many requests it may make a minute.")
+@click.option("--tokens-per-minute", type=int, metavar="N", help="How many tokens it may use a minute.")
+@click.option(
+    "--expires",
+    callback=_as_time,
+    metavar="WHEN",
+    help="After 90d, 12h or 4w, or at the end of 2027-01-31 (UTC). [never]",
+)
+@_user
+@_json
+@place_options
+def create(label: str, *, user: str | None, as_json: bool, **given: Any) -> int:
+    """Make a key called NAME; its text, told this one time, is all of standard output."""
+    place, limits = _separated(given)
+    return create_key(label, place, user=user, limits=limits, as_json=as_json)
+
+
+@key.command(name="list")
+@click.option("--all", "old_too", is_flag=True, help="Those too that were revoked or have expired.")
+@_user
+@_json
+@place_options
+def list_(*, old_too: bool, user: str | None, as_json: bool, **place: Any) -> int:
+    """List keys, and what each has cost this month."""
+    return list_keys(Place(**place), user=user, old_too=old_too, as_json=as_json)
+
+
+@key.command()
+@click.argument("named", metavar="KEY")
+@_user
+@_json
+@place_options
+def revoke(named: str, *, user: str | None, as_json: bool, **place: Any) -> int:
+    """Revoke a key at once and for good. KEY is the beginning of its text (dh_…), its id or its name."""
+    return revoke_key(named, Place(**place), user=user, as_json=as_json)
+
+
+def _separated(given: Mapping[str, Any]) -> tuple[Place, dict[str, Any]]:
+    where = {name: value for name, value in given.items() if name in Place.__struct_fields__}
+    return Place(**where), {name: value for name, value in given.items() if name not in where}
+
+
+def create_key(name: str, place: Place, *, user: str | None, limits: Mapping[str, Any], as_json: bool) -> int:
+    """Make a key, and print its text alone to standard output."""
+
+    async def make(ring: "KeyRing") -> int:
+        people = await ring.people()
+        whose = _whose(user, people, place)
+        given = {key: value for key, value in limits.items() if value is not None}
+        made = await ring.make(whose, {"name": name, **given})
+        if as_json:
+            click.echo(msgspec.json.format(msgspec.json.encode(made)).decode())
+            return 0
+        owner = "" if not people else f" of {people.get(whose) or whose}"
+        tell(f"The key “{made.key.name}”{owner}, {made.key.prefix}…. Its text is told this one time and kept nowhere:")
+        click.echo(made.secret)
+        return 0
+
+    return _with_ring("key create", place, make)
+
+
+def list_keys(place: Place, *, user: str | None, old_too: bool, as_json: bool) -> int:
+    """Print keys as a table, or as JSON."""
+
+    async def show(ring: "KeyRing") -> int:
+        people = await ring.people()
+        whose = None if user is None else person_of(user, people, is_local=not place.is_on_aws, option="--user")
+        keys = await ring.listed(whose, old_too=old_too)
+        if as_json:
+            click.echo(msgspec.json.format(msgspec.json.encode({"keys": keys})).decode())
+        elif keys:
+            click.echo("\n".join(_table([_HEAD, *(_row(key, people) for key in keys)])))
+        else:
+            tell("There are no keys. `daehwa key create NAME` makes one.")
+        return 0
+
+    return _with_ring("key list", place, show)
+
+
+def revoke_key(named: str, place: Place, *, user: str | None, as_json: bool) -> int:
+    """Revoke the one key that is named."""
+
+    async def revoke(ring: "KeyRing") -> int:
+        people = await ring.people()
+        whose = None if user is None else person_of(user, people, is_local=not place.is_on_aws, option="--user")
+        found = await ring.found(named, whose)
+        if not found:
+            raise Refusal(f"There is no key '{named}'. `daehwa key list` says which there are.")
+        if len(found) > 1:
+            raise Refusal(f"'{named}' may be {' or '.join(key.prefix for key in found)}. Name one by that.")
+        key = await ring.revoke(found[0].id)
+        if as_json:
+            click.echo(msgspec.json.format(msgspec.json.encode(key)).decode())
+        else:
+            tell(f"The key “{key.name}”, {key.prefix}…, is revoked: it opens nothing from now on.")
+        return 0
+
+    return _with_ring("key revoke", place, revoke)
+
+
+def _with_ring(command: str, place: Place, work: "Callable[[KeyRing], Awaitable[int]]") -> int:
+    async def run() -> int:
+        from daehwa.services.key_ring import KeyRing  # noqa: PLC0415 - after what was typed has been checked
+
+        if place.is_on_aws:
+            raise Refusal("Keys of an installation on AWS are made in its page, under API keys.")
+        ring = await KeyRing.local(prepared_folder(place))
+        try:
+            return await work(ring)
+        finally:
+            await ring.aclose()
+
+    return told_of_aws(command, place, lambda: asyncio.run(run()))
+
+
+def _whose(user: str | None, people: dict[str, str], place: Place) -> str:
+    is_local = not place.is_on_aws
+    if user is not None:
+        return person_of(user, people, is_local=is_local, option="--user")
+    if is_local and (OWNER in people or not people):
+        return OWNER
+    if len(people) == 1:
+        return next(iter(people))
+    raise Refusal(f"Say whose key it is to be: --user {choices(people, is_local=is_local)}.")
+
+
+def _row(key: "Key", people: dict[str, str]) -> tuple[str, ...]:
+    return (
+        key.prefix,
+        key.name,
+        people.get(key.user) or key.user,
+        ", ".join(key.models) or "every",
+        ", ".join(_limits(key)) or "none",
+        _dollars(key.spent.month),
+        "never" if key.last_used is None else _day(key.last_used),
+        _state(key),
+    )
+
+
+def _limits(key: "Key") -> Iterator[str]:
+    for period in ("day", "month", "total"):
+        if (limit := getattr(key, period)) is not None:
+            yield f"{_dollars(limit)} {'in all' if period == 'total' else f'a {period}'}"
+    if key.requests_per_minute is not None:
+        yield f"{key.requests_per_minute:,} requests a minute"
+    if key.tokens_per_minute is not None:
+        yield f"{key.tokens_per_minute:,} tokens a minute"
+
+
+def _state(key: "Key") -> str:
+    if key.revoked is not None:
+        return f"revoked {_day(key.revoked)}"
+    if key.expires is None:
+        return "live"
+    is_over = key.expires <= datetime.now(UTC).timestamp() * 1000
+    return f"{'expired' if is_over else 'live until'} {_day(key.expires)}"
+
+
+def _table(rows: list[tuple[str, ...]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _dollars(micro: int) -> str:
+    digits = f"{micro % 1_000_000:06d}".rstrip("0").ljust(2, "0")
+    return f"${micro // 1_000_000:,}.{digits}"
+
+
+def _day(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def _ms(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)

@@ -1,0 +1,25 @@
+"""Options that several commands have."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+FILE = click.Path(path_type=Path, dir_okay=False)
+config_option = click.option(
+    "--config", type=FILE, metavar="FILE", help="The settings file. Otherwise: see docs/settings.md."
+)
+data_dir_option = click.option("--data-dir", type=FOLDER, metavar="FOLDER", help="Where conversations are kept.")
+_aws = click.option("--aws", is_flag=True, help="The installation on AWS, as daehwa-aws.toml in this folder names it.")
+_name = click.option("--name", metavar="NAME", help="With --aws: the installation's name. [daehwa]")
+_region = click.option("--region", metavar="REGION", help="With --aws: where it runs.")
+_table = click.option("--table", metavar="TABLE", help="On AWS: a table that outlived its installation.")
+_profile = click.option("--profile", metavar="NAME", help="With --aws: the AWS profile. [AWS_PROFILE, else default]")
+
+
+def place_options(command: Callable[..., int]) -> Callable[..., int]:
+    """Add the options that say which store is meant."""
+    for option in (config_option, data_dir_option, _profile, _table, _region, _name, _aws):
+        command = option(command)
+    return command

@@ -1,0 +1,107 @@
+"""Which store a command means, this machine's or an installation's on AWS, and which person there."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from daehwa.cli.terminal import Refusal
+from daehwa.data_folder import DataFolder
+from daehwa.services.archives import AwsKey, AwsTable
+from daehwa.services.local import OWNER
+from daehwa.settings import load_settings
+
+_SHOWN = 10
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Which store is meant: this machine's by its data folder, or an installation's on AWS."""
+
+    data_dir: Path | None = None
+    config: Path | None = None
+    aws: bool = False
+    name: str | None = None
+    region: str | None = None
+    profile: str | None = None
+    table: str | None = None
+
+    @property
+    def is_on_aws(self) -> bool:
+        """Whether an installation is meant, or the table of one."""
+        return self.aws or self.table is not None
+
+
+def told_of_aws(command: str, place: Place, work: Callable[[], int]) -> int:
+    """Do a command's work; what AWS has against it is told as `daehwa deploy` tells it."""
+    if not place.is_on_aws:
+        return work()
+    from daehwa.cli.deploy import refuse_without_extra, run_on_aws  # noqa: PLC0415 - it brings what only AWS needs
+
+    refuse_without_extra(f"daehwa {command} {'--aws' if place.table is None else '--table'}")
+    return run_on_aws(work)
+
+
+def folder_of(place: Place) -> DataFolder:
+    """Return the data folder that is meant."""
+    return DataFolder(load_settings({"data_dir": place.data_dir}, config=place.config).values.data_dir)
+
+
+def prepared_folder(place: Place) -> DataFolder:
+    """Return the data folder that is meant, made where it is missing."""
+    os.umask(0o077)  # what is written from here on is the owner's alone
+    folder = folder_of(place)
+    folder.prepare()
+    return folder
+
+
+def aws_table(place: Place) -> AwsTable:
+    """Find the table of the installation that is meant, and who may read it."""
+    from daehwa.cli.deploying import open_cloud  # noqa: PLC0415 - what follows is of the extra
+    from daehwa.deployment.configuration_file import Asked  # noqa: PLC0415 - as above
+    from daehwa.deployment.stack_state import standing  # noqa: PLC0415 - as above
+
+    flags: dict[str, Any] = {"name": place.name, "region": place.region}
+    given = {name: value for name, value in flags.items() if value is not None}
+    cloud, settings = open_cloud(Asked(flags=given, config=None, profile=place.profile))
+
+    def read_key() -> AwsKey:
+        return cloud.read_key()
+
+    return AwsTable(
+        name=place.table or standing(cloud, settings.name).table_name,
+        region=cloud.region,
+        endpoint=cloud.client("dynamodb").meta.endpoint_url,
+        read_key=read_key,
+    )
+
+
+def person_of(named: str, people: dict[str, str], *, is_local: bool, option: str = "--owner") -> str:
+    """Return who is meant by an id or an e-mail address. Raise `Refusal`."""
+    if named in people or (is_local and named == OWNER):
+        return named
+    person = of_email(named, people, option=option)
+    if person is None:
+        raise Refusal(f"Nobody here is known as '{named}'. Give {option} {choices(people, is_local=is_local)}.")
+    return person
+
+
+def of_email(email: str, people: dict[str, str], *, option: str = "--owner") -> str | None:
+    """Return whose address it is. Raise `Refusal` where it is several people's."""
+    found = [person for person, theirs in people.items() if theirs == email]
+    if len(found) > 1:
+        raise Refusal(
+            f"{email} is the address of {len(found)} people here: {' and '.join(found)}, whoever came first at the "
+            "beginning. That happens when another identity provider is chosen. Name the one that is meant by the id: "
+            f"{option} {found[-1]}."
+        )
+    return found[0] if found else None
+
+
+def choices(people: dict[str, str], *, is_local: bool) -> str:
+    """Say who can be named."""
+    emails = [email or person for person, email in list(people.items())[:_SHOWN]]
+    if is_local and not people:
+        emails.append(OWNER)
+    return " or ".join(emails) or "EMAIL, once that person has signed in at the page"

@@ -1,0 +1,76 @@
+"""The keys of a store, this machine's or an installation's on AWS, for the terminal; a server may be running on it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, Self
+
+import msgspec
+
+from daehwa.accounts.key_making import KeyWish, is_live, make_key
+from daehwa.accounts.keys import ApiKey
+from daehwa.accounts.ports import AccountStore, KeyStore, LedgerStore
+from daehwa.conversation.errors import InvalidRequest
+from daehwa.conversation.ids import now_ms
+from daehwa.data_folder import DataFolder
+from daehwa.server.api.keys import Key, MadeKey, made_key, shown_keys
+from daehwa.stores.sqlite import SqliteStore
+from daehwa.stores.sqlite_accounts import SqliteAccounts
+from daehwa.stores.sqlite_keys import SqliteKeys
+from daehwa.stores.sqlite_ledger import SqliteLedger
+
+__all__ = ["Key", "KeyRing", "MadeKey"]
+
+
+class _Closing(Protocol):
+    async def aclose(self) -> None: ...
+
+
+class KeyRing:
+    """The keys, and who may have some."""
+
+    def __init__(self, keys: KeyStore, ledger: LedgerStore, accounts: AccountStore, *owned: _Closing) -> None:
+        self._keys = keys
+        self._ledger = ledger
+        self._accounts = accounts
+        self._owned = owned
+
+    @classmethod
+    async def local(cls, folder: DataFolder) -> Self:
+        """Open the store of this machine."""
+        store = await SqliteStore.open(folder.database, holding=folder.held_to_migrate)
+        return cls(SqliteKeys(store), SqliteLedger(store), SqliteAccounts(store), store)
+
+    async def people(self) -> dict[str, str]:
+        """Return the e-mail addresses of who is known there, by id; empty where a person has none."""
+        return {user.id: user.email or "" for user in await self._accounts.list_users()}
+
+    async def make(self, user: str, wish: Mapping[str, Any]) -> MadeKey:
+        """Make a key of a person. Raise `InvalidRequest`."""
+        try:
+            checked = msgspec.convert(wish, KeyWish)
+        except msgspec.ValidationError as error:
+            raise InvalidRequest(f"Such a key cannot be: {error}.") from None
+        key, text = await make_key(self._keys, user, checked, now=now_ms())
+        return made_key(key, text)
+
+    async def listed(self, user: str | None, *, old_too: bool) -> tuple[Key, ...]:
+        """Return the keys of a person, or all, newest first."""
+        now = now_ms()
+        return await self._shown([key for key in await self._keys.list_keys(user) if old_too or is_live(key, now)])
+
+    async def found(self, named: str, user: str | None) -> tuple[Key, ...]:
+        """Return the keys that may be meant: by id or by the text's beginning, else the live ones of this name."""
+        keys, now = await self._keys.list_keys(user), now_ms()
+        exact = [key for key in keys if named == key.id or named.startswith(key.prefix)]
+        return await self._shown(exact or [key for key in keys if key.name == named and is_live(key, now)])
+
+    async def revoke(self, key: str) -> Key:
+        """Revoke a key at once and for good. Raise `KeyNotFound`."""
+        return (await self._shown([await self._keys.revoke_key(key, user=None, now=now_ms())]))[0]
+
+    async def _shown(self, keys: Sequence[ApiKey]) -> tuple[Key, ...]:
+        return await shown_keys(keys, self._ledger, now=now_ms())
+
+    async def aclose(self) -> None:
+        """Finish and close."""
+        for owned in self._owned:
+            await owned.aclose()

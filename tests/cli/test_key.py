@@ -1,0 +1,161 @@
+"""`daehwa key`, as a person types it, beside a running server and alone."""
+
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from cli.conftest import Program
+
+from daehwa.accounts.people import Profile
+from daehwa.cli.terminal import FAULT, MISUSE
+from daehwa.data_folder import DataFolder
+from daehwa.stores.sqlite import SqliteStore
+from daehwa.stores.sqlite_accounts import SqliteAccounts
+
+KEY = re.compile(r"dh_[0-9A-Za-z]{8}_[0-9A-Za-z]{40}\n")
+
+
+async def _people(program: Program, *emails: str) -> None:
+    folder = DataFolder(program.data)
+    folder.prepare()
+    store = await SqliteStore.open(folder.database)
+    accounts = SqliteAccounts(store)
+    for number, email in enumerate(emails):
+        person = Profile(issuer="https://issuer.example", subject=str(number), email=email, name="")
+        await accounts.sign_in(person, role=None, now=number)
+    await store.aclose()
+
+
+async def _listed(program: Program, *options: str) -> list[dict[str, Any]]:
+    ran = await program.run("key", "list", "--json", *options)
+    assert ran.code == 0, ran.err
+    keys: list[dict[str, Any]] = json.loads(ran.out)["keys"]
+    return keys
+
+
+async def test_a_keys_text_is_all_that_is_on_standard_output(program: Program) -> None:
+    made = await program.run("key", "create", "laptop")
+    assert made.code == 0, made.err
+    assert KEY.fullmatch(made.out)
+    assert "told this one time" in made.err
+    assert made.out.strip() not in made.err
+    (key,) = await _listed(program)
+    assert made.out.startswith(key["prefix"])
+    assert (key["name"], key["user"], key["models"], key["expires"]) == ("laptop", "owner", [], None)
+    shown = await program.run("key", "list")
+    assert key["prefix"] in shown.out
+    assert made.out.strip() not in shown.out
+
+
+async def test_a_key_has_the_limits_that_were_typed(program: Program) -> None:
+    made = await program.run(
+        *("key", "create", "ci", "--model", "gpt-*", "--model", "work/parrot", "--day", "2.50", "--month", "$10"),
+        *("--total", "0.000001", "--requests-per-minute", "60", "--tokens-per-minute", "1000"),
+        *("--expires", "2090-01-31", "--json"),
+    )
+    assert made.code == 0, made.err
+    answer = json.loads(made.out)
+    assert KEY.fullmatch(answer["secret"] + "\n")
+    assert (
+        answer["key"]
+        | {
+            "models": ["gpt-*", "work/parrot"],
+            "day": 2_500_000,
+            "month": 10_000_000,
+            "total": 1,
+            "requests_per_minute": 60,
+            "tokens_per_minute": 1_000,
+            "expires": int(datetime(2090, 2, 1, tzinfo=UTC).timestamp()) * 1000,
+        }
+        == answer["key"]
+    )
+    table = (await program.run("key", "list")).out
+    assert "gpt-*, work/parrot  $2.50 a day, $10.00 a month, $0.000001 in all, 60 requests a minute" in table
+    assert "live until 2090-02-01" in table
+
+
+async def test_a_span_is_counted_from_now(program: Program) -> None:
+    before = datetime.now(UTC).timestamp() * 1000
+    await program.run("key", "create", "short", "--expires", "90d")
+    (key,) = await _listed(program)
+    assert 0 <= key["expires"] - before - 90 * 86_400_000 < 60_000
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (("create", "x", "--day", "-1"), "no amount of dollars"),
+        (("create", "x", "--day", "1,5"), "no amount of dollars"),
+        (("create", "x", "--day", "0.0000001"), "no amount of dollars"),
+        (("create", "x", "--expires", "soon"), "neither a span such as 90d"),
+        (("create", "x", "--expires", "2020-01-01"), "expires at a time to come"),
+        (("create", "x", "--requests-per-minute", "0"), "requests_per_minute"),
+        (("create", "x" * 101), "Such a key cannot be"),
+        (("create", " "), "1 to 100 characters"),
+        (("create", "x", "--user", "nobody@example.com"), "Nobody here is known"),
+        (("revoke", "nothing"), "There is no key 'nothing'"),
+    ],
+)
+async def test_what_cannot_be_is_said_in_one_paragraph(program: Program, typed: tuple[str, ...], said: str) -> None:
+    ran = await program.run("key", *typed)
+    assert ran.code in {FAULT, MISUSE}
+    assert said in ran.err
+    assert "Traceback" not in ran.err
+    assert not ran.out
+    assert await _listed(program) == []
+
+
+@pytest.mark.parametrize("by", ["prefix", "id", "name", "text"])
+async def test_a_key_is_revoked_by_what_is_known_of_it(program: Program, by: str) -> None:
+    text = (await program.run("key", "create", "laptop")).out.strip()
+    (key,) = await _listed(program)
+    ran = await program.run("key", "revoke", {"text": text, **key}[by])
+    assert (ran.code, ran.out) == (0, ""), ran.err
+    assert "opens nothing from now on" in ran.err
+    assert await _listed(program) == []
+    (old,) = await _listed(program, "--all")
+    assert old["revoked"] is not None
+    assert "revoked" in (await program.run("key", "list", "--all")).out
+
+
+async def test_a_name_that_two_keys_have_names_none(program: Program) -> None:
+    for _ in range(2):
+        await program.run("key", "create", "laptop")
+    ran = await program.run("key", "revoke", "laptop")
+    assert ran.code == MISUSE
+    assert all(key["prefix"] in ran.err for key in await _listed(program))
+
+
+async def test_where_people_sign_in_it_is_said_whose(program: Program) -> None:
+    await _people(program, "ann@example.com", "bob@example.com")
+    ran = await program.run("key", "create", "laptop")
+    assert ran.code == MISUSE
+    assert "--user ann@example.com or bob@example.com" in ran.err
+    ran = await program.run("key", "create", "laptop", "--user", "bob@example.com")
+    assert ran.code == 0, ran.err
+    assert "of bob@example.com" in ran.err
+    assert len(await _listed(program, "--user", "bob@example.com")) == 1
+    assert await _listed(program, "--user", "ann@example.com") == []
+    assert "bob@example.com" in (await program.run("key", "list")).out
+
+
+async def test_a_running_server_knows_at_once(program: Program, tmp_path: Path) -> None:
+    del tmp_path
+    async with program.serving("--no-open", DAEHWA_REQUIRE_KEYS="true") as server:
+        address = server.address.rstrip("/")
+        async with aiohttp.ClientSession() as client:
+
+            async def asked(text: str) -> int:
+                headers = {"authorization": f"Bearer {text}"}
+                async with client.get(f"{address}/v1/models", headers=headers) as answer:
+                    return answer.status
+
+            assert await asked("dh_abcdefgh_nonsense") == 401
+            text = (await program.run("key", "create", "laptop")).out.strip()
+            assert await asked(text) == 200
+            await program.run("key", "revoke", "laptop")
+            assert await asked(text) == 401
