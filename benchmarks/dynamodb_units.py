@@ -7,12 +7,15 @@ import random
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import msgspec
+
 from dynamodb_capacity import CountingTransport, Units, counted_table  # isort: skip - it says where the tests are
 from cores import OneProviderCatalogue
 from dynamodb_local import DynamoServer, dynamodb_server
 from dynamodb_search import record
 from search import OWNER, Writer
 
+from daehwa.accounts.ledger import Entry
 from daehwa.accounts.people import Profile, Session
 from daehwa.accounts.ports import Budget
 from daehwa.conversation.events import Finished, TextDelta, UsageReported
@@ -24,7 +27,7 @@ from daehwa.http_client.client import HttpClient
 from daehwa.providers.scripted import ScriptedProvider, Step
 from daehwa.stores.dynamodb import DynamoStore
 from daehwa.stores.dynamodb_accounts import DynamoAccounts
-from daehwa.stores.dynamodb_budgets import DynamoBudgets
+from daehwa.stores.dynamodb_ledger import DynamoLedger
 
 SECONDS, CHARACTERS, PIECES = 9.5, 2_000, 50
 """It ends before the fifth checkpoint, on a busy machine too; a turn that ends after it writes a unit more."""
@@ -123,18 +126,24 @@ async def reads(here: Lambda, conversation: str) -> None:
 
 
 async def people_and_money(here: Lambda) -> None:
-    """Print what a session and a budget take."""
-    accounts, budgets, now = DynamoAccounts(here.table), DynamoBudgets(here.table), now_ms()
+    """Print what a session takes, and counting a call."""
+    accounts, ledger, now = DynamoAccounts(here.table), DynamoLedger(here.table), now_ms()
     user = await accounts.sign_in(Profile(issuer="i", subject="s", email=None, name="n"), role=None, now=now)
     await accounts.save_session(Session(id="s", user=user.id, created=now, expires=now + 1_000_000))
     here.units.clear()
     await accounts.get_session("s", now=now)
     say("who asks, by a session: each request", here.units)
-    for count in (1, 2):
-        limits = [Budget(scope=f"user:{n}", period="2026-11", limit=1_000_000) for n in range(count)]
-        await budgets.reserve(f"r{count}", limits, 500, now=now)
-        await budgets.settle(f"r{count}", 300, now=now)
-        say(f"{count} budget{'s' * (count > 1)}, reserved and settled: each turn", here.units)
+    for count in (0, 0, 1, 1, 2, 2):  # the first time, the counters begin
+        names = tuple(f"g{number}" for number in range(count))
+        periods = [Budget(scope=f"group:{name}", period="2026-11", limit=1_000_000) for name in names]
+        entry = Entry(id=new_id(), created=now, user="mina", kind="turn", model="test/m", groups=names, reserved=500)
+        here.units.clear()
+        if count:
+            await ledger.reserve(entry, periods)
+        else:
+            entry = msgspec.structs.replace(entry, reserved=0)
+        await ledger.settle(msgspec.structs.replace(entry, usage=Usage(input=9, output=9, cost=300)))
+        say(f"a call under {count} budget{'s' * (count != 1)}", here.units)
 
 
 async def main() -> None:

@@ -6,8 +6,14 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeAlias
 
+from dynamodb_local import shared_server
+
 from daehwa.accounts.ports import KeyStore, LedgerStore, RateStore
 from daehwa.gateway.ports import AnswerStore
+from daehwa.stores.dynamodb_answers import DynamoAnswers
+from daehwa.stores.dynamodb_keys import DynamoKeys
+from daehwa.stores.dynamodb_ledger import DynamoLedger
+from daehwa.stores.dynamodb_rates import DynamoRates
 from daehwa.stores.memory_answers import MemoryAnswers
 from daehwa.stores.memory_keys import MemoryKeys
 from daehwa.stores.memory_ledger import MemoryLedger
@@ -58,6 +64,17 @@ class SqlitePlace:
         return Stores(SqliteLedger(store), SqliteKeys(store), self._rates, SqliteAnswers(store))
 
 
+class DynamoPlace:
+    def __init__(self, table: str, until: contextlib.AsyncExitStack) -> None:
+        self._table = table
+        self._until = until
+
+    async def process(self) -> Stores:
+        table = shared_server().connect(self._table)
+        self._until.push_async_callback(table.aclose)
+        return Stores(DynamoLedger(table), DynamoKeys(table), DynamoRates(table), DynamoAnswers(table))
+
+
 @contextlib.asynccontextmanager
 async def open_memory(_folder: Path) -> AsyncIterator[Place]:
     yield MemoryPlace()
@@ -69,4 +86,10 @@ async def open_sqlite(folder: Path) -> AsyncIterator[Place]:
         yield SqlitePlace(folder / "daehwa.db", until)
 
 
-PLACES: dict[str, Opener] = {"memory": open_memory, "sqlite": open_sqlite}
+@contextlib.asynccontextmanager
+async def open_dynamodb(_folder: Path) -> AsyncIterator[Place]:
+    async with contextlib.AsyncExitStack() as until:
+        yield DynamoPlace(await shared_server().new_table(), until)
+
+
+PLACES: dict[str, Opener] = {"memory": open_memory, "sqlite": open_sqlite, "dynamodb": open_dynamodb}

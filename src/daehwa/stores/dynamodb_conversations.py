@@ -27,12 +27,11 @@ from daehwa.stores.dynamodb_conversation import (
 )
 from daehwa.stores.dynamodb_items import conversation_id, conversation_of, is_head, listing, message_id
 from daehwa.stores.ordering import ListPosition, encode_cursor, in_tree_order, position_in_list
-from daehwa.stores.records import storable
+from daehwa.stores.records import TOKENS, storable
 
 Item: TypeAlias = dict[str, Any]
 
 _ATTEMPTS: Final = 50
-_TOKENS: Final = ("input", "output", "cached", "reasoning")
 
 
 class DynamoConversations:
@@ -181,12 +180,15 @@ _ATTRIBUTES: Final = {
 
 
 def _spent(usage: Usage | None) -> UpdateExpression | None:
-    """Return what adds the tokens of a title to those of the titles before."""
+    """Return what adds the tokens and the cost of a title to those of the titles before."""
     if usage is None:
         return None
     added = UpdateExpression()
-    for attribute, tokens in zip(names.TITLE_USAGE, _TOKENS, strict=True):
+    for attribute, tokens in zip(names.TITLE_USAGE, TOKENS, strict=True):
         added &= F(attribute).add(getattr(usage, tokens))
+    for attribute, amount in _money(usage).items():
+        if amount is not None:
+            added &= F(attribute).add(amount)
     return added
 
 
@@ -194,14 +196,27 @@ def title_usage_of(item: Item) -> Usage | None:
     """Return the tokens that a conversation's titles took, None where no model made one."""
     if names.TITLE_USAGE[0] not in item:
         return None
-    return Usage(**{tokens: item[name] for name, tokens in zip(names.TITLE_USAGE, _TOKENS, strict=True)})
+    return Usage(
+        **{tokens: item[name] for name, tokens in zip(names.TITLE_USAGE, TOKENS, strict=True)},
+        cost=item.get(names.TITLE_COST),
+        estimated=names.TITLE_ESTIMATED in item,
+    )
 
 
 def title_usage_attributes(usage: Usage | None) -> Item:
-    """Return the attributes that hold the tokens of titles."""
-    return {
+    """Return the attributes that hold the tokens and the cost of titles."""
+    tokens = {
         name: None if usage is None else getattr(usage, tokens)
-        for name, tokens in zip(names.TITLE_USAGE, _TOKENS, strict=True)
+        for name, tokens in zip(names.TITLE_USAGE, TOKENS, strict=True)
+    }
+    return tokens | _money(usage)
+
+
+def _money(usage: Usage | None) -> Item:
+    is_estimated = usage is not None and usage.estimated
+    return {
+        names.TITLE_COST: None if usage is None else usage.cost,
+        names.TITLE_ESTIMATED: 1 if is_estimated else None,
     }
 
 

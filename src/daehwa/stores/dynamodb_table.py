@@ -15,7 +15,11 @@ One table, one index. Every item has `pk` and `sk`:
 | session, expires | `S#<session>` | `S` |
 | sign-in attempt, expires | `A#<attempt>` | `A` |
 | budget counter, a period's one expires | `B#<scope>` | `<period>` |
-| budget reservation, expires | `R#<reservation>` | `R` |
+| a call's entry in the ledger, expires | `E#<day>` | `<user>#<entry>` |
+| API key | `K#<digest>` | `K` |
+| the digest of a key's id | `P#<key>` | `P` |
+| an answer kept for an idempotency key, or a claim to make it, expires | `Q#<hash of caller and key>` | `Q` |
+| what happens in a minute, expires | `N#<scope>` | `<minute>` |
 
 The index holds what is listed, and nothing else: an item is in it as long as it has both of the index's keys.
 
@@ -25,6 +29,7 @@ The index holds what is listed, and nothing else: an item is in it as long as it
 | archived conversations of an owner | `A#<owner>` | pinned, updated, id |
 | deleted conversations of all | `D` | time of deletion, id |
 | users | `U` | created, id |
+| API keys | `K` | user, created, id |
 
 Attributes have short names because DynamoDB counts them in every item's size, which is what writing costs by.
 """
@@ -54,6 +59,10 @@ UPDATED: Final = "up"
 DELETED: Final = "d"
 TITLE_USAGE: Final = ("ti", "to", "tc", "tr")
 """Tokens that titles took: input, output, cached, reasoning."""
+TITLE_COST: Final = "tm"
+"""What titles cost, in micro-dollars; missing where no price was known."""
+TITLE_ESTIMATED: Final = "te"
+"""How many titles' tokens nobody counted."""
 
 TURNS: Final = "k"
 """How many replies were begun: `begin_turn` adds one, in the same write. Search knows by it what it does not cover."""
@@ -90,13 +99,23 @@ NAME: Final = "na"
 LAST_SEEN: Final = "ls"
 USER: Final = "u"
 VALUE: Final = "v"
-"""A session or an attempt, as JSON."""
+"""A session, an attempt, an API key or an entry of the ledger, as JSON."""
 
-# Attributes of budgets.
+# Attributes of the ledger (an entry stands in `VALUE`, as JSON) and of rates.
 SPENT: Final = "sp"
-AMOUNT: Final = "am"
+"""What a counter counts, in micro-dollars; what happened in a minute."""
 COUNTERS: Final = "cs"
+"""The scope and period of each counter that an open entry is counted under."""
 SETTLED: Final = "se"
+
+# Attributes of keys (a key stands in `VALUE`, its last use in `LAST_SEEN`) and of kept answers.
+DIGEST: Final = "dg"
+REVOKED: Final = "rv"
+FINGERPRINT: Final = "fp"
+UNTIL: Final = "un"
+"""When a claim or an answer is over, to the millisecond."""
+ANSWER: Final = "an"
+"""A kept answer, compressed; missing while it is being made, empty where it was too large."""
 
 LISTED: Final = (OWNER, TITLE, TITLE_SOURCE, MODEL, LEAF, PINNED, ARCHIVED, CREATED, UPDATED, TURNS)
 """What the index holds beside the keys: a conversation without its usage. Messages are not in it."""
@@ -112,7 +131,10 @@ USER_SORT: Final = "U"
 ISSUER_SORT: Final = "I"
 SESSION_SORT: Final = "S"
 ATTEMPT_SORT: Final = "A"
-RESERVATION_SORT: Final = "R"
+KEY_LIST: Final = "K"
+KEY_SORT: Final = "K"
+KEY_PLACE_SORT: Final = "P"
+ANSWER_SORT: Final = "Q"
 
 
 def conversation_partition(conversation: str) -> str:
@@ -162,9 +184,39 @@ def budget_partition(scope: str) -> str:
     return f"B#{scope}"
 
 
-def reservation_partition(reservation: str) -> str:
-    """Return the partition of a reservation."""
-    return f"R#{reservation}"
+def entry_partition(day: str) -> str:
+    """Return the partition of a day's entries in the ledger."""
+    return f"E#{day}"
+
+
+def entry_sort(user: str, entry: str = "") -> str:
+    """Return the sort key of an entry, or what those of a user's begin with."""
+    return f"{user}#{entry}"
+
+
+def key_partition(digest: str) -> str:
+    """Return the partition of an API key."""
+    return f"K#{digest}"
+
+
+def key_place_partition(key: str) -> str:
+    """Return the partition that says which digest the key of an id has."""
+    return f"P#{key}"
+
+
+def key_order(user: str, created: int | None = None, key: str = "") -> str:
+    """Return where a key stands in the list of keys, or what those of a user begin with."""
+    return f"{user}#" if created is None else f"{user}#{moment_order(created)}#{key}"
+
+
+def answer_partition(digest: str) -> str:
+    """Return the partition of a kept answer, by the hash of caller and key."""
+    return f"Q#{digest}"
+
+
+def rate_partition(scope: str) -> str:
+    """Return the partition of a scope's minutes, which are its sort keys."""
+    return f"N#{scope}"
 
 
 def conversation_list(owner: str, *, archived: bool) -> str:

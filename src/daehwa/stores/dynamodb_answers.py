@@ -1,0 +1,78 @@
+"""Kept answers in the table of the AWS home. DynamoDB takes them away days late, so each says when it is over."""
+# ruff: noqa: D102 - what the methods do is written once, on the protocol
+
+import hashlib
+from contextlib import suppress
+from typing import Final, Literal
+
+import msgspec
+from aiodynamo.errors import ConditionalCheckFailed
+from aiodynamo.expressions import Condition, F
+
+from daehwa.conversation.errors import StoreError
+from daehwa.gateway.ports import KeptAnswer
+from daehwa.stores import dynamodb_table as names
+from daehwa.stores.answers import CLAIM_MS, KEPT_MS, claimed, packed
+from daehwa.stores.dynamodb_client import DynamoTable, Item, changes
+from daehwa.stores.records import storable
+
+_ATTEMPTS: Final = 5
+
+
+class DynamoAnswers:
+    """An `AnswerStore` in the table of the AWS home."""
+
+    def __init__(self, table: DynamoTable) -> None:
+        self._table = table
+
+    async def claim(
+        self, caller: str, key: str, fingerprint: str, *, now: int
+    ) -> KeptAnswer | Literal["new", "running"]:
+        place = _place(caller, key)
+        for _ in range(_ATTEMPTS):
+            known = await self._claim(place, fingerprint, now)
+            if known == "new":
+                return "new"
+            if known is not None:
+                return claimed(known[names.FINGERPRINT], fingerprint, known.get(names.ANSWER)) or "running"
+        raise StoreError("Too many send this request at once. Try again in a moment.")
+
+    async def _claim(
+        self, place: tuple[str, str], fingerprint: str, now: int
+    ) -> dict[str, Any] | None | Literal["new"]:
+        """Make a claim, or return what is there before it; None where that went away just now."""
+        item = {
+            names.PARTITION_KEY: place[0],
+            names.SORT_KEY: place[1],
+            names.FINGERPRINT: fingerprint,
+            **_until(now + CLAIM_MS),
+        }
+        is_free = F(names.PARTITION_KEY).does_not_exist() | F(names.UNTIL).lte(now)
+        try:
+            await self._table.put(item, condition=is_free)
+        except ConditionalCheckFailed:
+            return await self._table.get(*place)
+        return "new"
+
+    async def keep(self, caller: str, key: str, answer: KeptAnswer, *, now: int) -> None:
+        given = {names.ANSWER: await packed(answer), **_until(now + KEPT_MS)}
+        with suppress(ConditionalCheckFailed):
+            await self._table.update(*_place(caller, key), changes(given), condition=_is_claim())
+
+    async def release(self, caller: str, key: str) -> None:
+        over = {names.UNTIL: 0, names.EXPIRES: 1}
+        with suppress(ConditionalCheckFailed):
+            await self._table.update(*_place(caller, key), changes(over), condition=_is_claim())
+
+
+def _is_claim() -> Condition:
+    return F(names.FINGERPRINT).exists() & F(names.ANSWER).does_not_exist()
+
+
+def _until(moment: int) -> Item:
+    return {names.UNTIL: moment, names.EXPIRES: -(-moment // 1000)}
+
+
+def _place(caller: str, key: str) -> tuple[str, str]:
+    digest = hashlib.sha256(msgspec.json.encode((caller, storable(key)))).hexdigest()
+    return names.answer_partition(digest), names.ANSWER_SORT
