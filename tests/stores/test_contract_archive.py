@@ -18,7 +18,7 @@ from daehwa.conversation.ports import (
     ConversationStore,
 )
 
-_USAGE = Usage(input=12, output=345, cached=6, reasoning=78)
+_USAGE = Usage(input=12, output=345, cached=6, reasoning=78, estimated=True, cost=90)
 
 
 class ArchivingStore(ConversationStore, ConversationArchive, Protocol):
@@ -69,7 +69,8 @@ async def test_a_round_through_every_store_gives_the_same_records(tmp_path: Path
     records = await exported(first)
     assert len(records) == 5
     assert sum(record.deleted is not None for record in records) == 1
-    assert sum(record.title_usage == Usage(input=24, output=690, cached=12, reasoning=156) for record in records) == 1
+    twice = Usage(input=24, output=690, cached=12, reasoning=156, estimated=True, cost=180)
+    assert sum(record.title_usage == twice for record in records) == 1
     for store in [store for name, store in opened.items() if name != "memory"]:
         assert [await store.import_conversation(record) for record in records] == ["added"] * 5
         moved = await exported(store)

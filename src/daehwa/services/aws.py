@@ -35,12 +35,12 @@ from daehwa.settings import AwsSurroundings, LoadedSettings, SettingsError, load
 from daehwa.sign_in.flow import SignIn
 from daehwa.stores.dynamodb import DynamoStore
 from daehwa.stores.dynamodb_accounts import DynamoAccounts
+from daehwa.stores.dynamodb_answers import DynamoAnswers
 from daehwa.stores.dynamodb_client import Transport
 from daehwa.stores.dynamodb_credentials import AwsKey, GivenCredentials
-from daehwa.stores.memory_answers import MemoryAnswers
-from daehwa.stores.memory_keys import MemoryKeys
-from daehwa.stores.memory_ledger import MemoryLedger
-from daehwa.stores.memory_rates import MemoryRates
+from daehwa.stores.dynamodb_keys import DynamoKeys
+from daehwa.stores.dynamodb_ledger import DynamoLedger
+from daehwa.stores.dynamodb_rates import DynamoRates
 
 OPTIONS = RunningOptions(checkpoint=2.0, follower_heartbeat=8.0, stored_heartbeat=8.0, store_poll=1.0)
 """Each checkpoint is a paid write that also reads the stop flag; a proxy of somebody's own may give up after 30 s of
@@ -80,8 +80,8 @@ class FunctionServices:
             in_background=False,
         )
         accounts = DynamoAccounts(self.store.table)
-        # In memory until the ledger and the keys are in DynamoDB, which is about to come.
-        keys, ledger = MemoryKeys(), MemoryLedger()
+        table = self.store.table
+        keys, ledger = DynamoKeys(table), DynamoLedger(table)
         self.meter = build_meter(loaded, ledger, accounts)
         self.running = RunningTurns(
             self.store, self.catalogue, runner=f"function-{new_id()}", options=OPTIONS, meter=self.meter
@@ -93,7 +93,7 @@ class FunctionServices:
             public_url=settings.public_url,
             limits=LIMITS,
         )
-        stores = GatewayStores(accounts=accounts, keys=keys, rates=MemoryRates(), answers=MemoryAnswers())
+        stores = GatewayStores(accounts=accounts, keys=keys, rates=DynamoRates(table), answers=DynamoAnswers(table))
         self.app = create_app(
             self,
             options=options,

@@ -37,9 +37,7 @@ class DynamoAnswers:
                 return claimed(known[names.FINGERPRINT], fingerprint, known.get(names.ANSWER)) or "running"
         raise StoreError("Too many send this request at once. Try again in a moment.")
 
-    async def _claim(
-        self, place: tuple[str, str], fingerprint: str, now: int
-    ) -> dict[str, Any] | None | Literal["new"]:
+    async def _claim(self, place: tuple[str, str], fingerprint: str, now: int) -> Item | Literal["new"] | None:
         """Make a claim, or return what is there before it; None where that went away just now."""
         item = {
             names.PARTITION_KEY: place[0],
