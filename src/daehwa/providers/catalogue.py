@@ -146,7 +146,10 @@ class Catalogue:
         if kind == "chat" or (found is not None and found.model.kind == kind):
             return found
         ids = [model.id for model in await self.listed() if model.kind == kind]
-        return await self._find(ids[0]) if ids else None
+        if ids:
+            return await self._find(ids[0])
+        # Servers on one's own machine go on with prompts by any model.
+        return found if endpoint == "completions" else None
 
     async def _find(self, model: str) -> ResolvedModel | None:
         route = self._routes.get(model)
