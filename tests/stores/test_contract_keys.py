@@ -8,9 +8,10 @@ import msgspec
 import pytest
 from stores.places import PLACES, Place
 
-from daehwa.accounts.errors import KeyNotFound
+from daehwa.accounts.errors import BudgetExceeded, KeyNotFound
 from daehwa.accounts.keys import ApiKey, KeyLimits
-from daehwa.accounts.ports import KeyStore
+from daehwa.accounts.ledger import Entry
+from daehwa.accounts.ports import Budget, KeyStore
 from daehwa.conversation.errors import IdTaken
 from daehwa.conversation.ids import new_id
 
@@ -103,3 +104,27 @@ async def test_the_last_use_is_remembered(place: Place) -> None:
         assert await keys.find_key(key.digest) == msgspec.structs.replace(key, last_used=NOW + at)
     await keys.note_key_used(new_id(), now=NOW)
     assert len(await keys.list_keys()) == 1
+
+
+async def test_the_counters_of_a_keys_own_limits_begin_with_it(place: Place) -> None:
+    stores = await place.process()
+    key = msgspec.structs.replace(a_key(), limits=KeyLimits(day=10, month=20, total=30))
+    await stores.keys.add_key(key)
+    budgets = [
+        Budget(scope=f"key:{key.id}", period=period, limit=limit)
+        for period, limit in (("2026-11-22", 10), ("2026-11", 20), ("total", 30))
+    ]
+    assert [await stores.ledger.spent(each.scope, each.period) for each in budgets] == [0, 0, 0]
+    for day in range(4):  # the counters of later days begin with their first call
+        created = NOW + day * 24 * 60 * 60 * 1000
+        entry = Entry(
+            id=f"{key.id}-{day}", created=created, user="mina", key=key.id, kind="chat", model="a/b", reserved=8
+        )
+        limits = [Budget(scope=f"key:{key.id}", period=f"2026-11-{22 + day}", limit=10), *budgets[1:]]
+        if day < 2:
+            await stores.ledger.reserve(entry, limits)
+        else:
+            with pytest.raises(BudgetExceeded) as refused:
+                await stores.ledger.reserve(entry, limits)
+            assert refused.value.period == "2026-11"
+    assert [await stores.ledger.spent(each.scope, each.period) for each in budgets] == [8, 16, 16]

@@ -108,7 +108,10 @@ class KeyStore(Protocol):
     """Where keys are kept. Any method raises `StoreError` when the store cannot do its work."""
 
     async def add_key(self, key: ApiKey) -> None:
-        """Keep a new key. Raise `IdTaken` where its id or digest is there already."""
+        """Keep a new key, and begin the counters of its own limits of money at 0: no later call has to sum up for them.
+
+        Raise `IdTaken` where its id or digest is there already.
+        """
         ...
 
     async def find_key(self, digest: str) -> ApiKey | None:

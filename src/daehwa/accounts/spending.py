@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import msgspec
 
 from daehwa.accounts.errors import BudgetExceeded
+from daehwa.accounts.keys import ApiKey
 from daehwa.accounts.ledger import Entry
 from daehwa.accounts.ports import Budget
 from daehwa.conversation.metering import BudgetKind
@@ -56,6 +57,11 @@ def counters_of(entry: Entry) -> tuple[Counter, ...]:
     """Return every counter that an entry is counted under, where there is such a one."""
     day = period_at("day", entry.created)
     return tuple(Counter(scope, period) for scope in entry.scopes for period in (day, day[:7], TOTAL))
+
+
+def counters_of_key(key: ApiKey) -> tuple[Counter, ...]:
+    """Return the counters of a new key's own limits: with nothing spent yet, they can begin at 0 with the key."""
+    return tuple(Counter(f"key:{key.id}", period_at(kind, key.created)) for kind in key.limits.money)
 
 
 def is_counted_under(entry: Entry, counter: Counter) -> bool:

@@ -15,9 +15,11 @@ from aiodynamo.operations import Put
 
 from daehwa.accounts.errors import KeyNotFound
 from daehwa.accounts.keys import ApiKey
+from daehwa.accounts.spending import counters_of_key
 from daehwa.conversation.errors import IdTaken
 from daehwa.stores import dynamodb_table as names
 from daehwa.stores.dynamodb_client import DynamoTable, Item, changes
+from daehwa.stores.dynamodb_ledger import new_counters
 from daehwa.stores.records import storable
 
 _encoder = msgspec.json.Encoder()
@@ -37,8 +39,8 @@ class DynamoKeys:
             names.DIGEST: key.digest,
         }
         is_new = F(names.PARTITION_KEY).does_not_exist()
-        puts = [Put(self._table.name, item, is_new) for item in (place, _item(storable(key)))]
-        if await self._table.transact(puts):
+        items = (place, _item(storable(key)), *new_counters(counters_of_key(key), now=key.created))
+        if await self._table.transact([Put(self._table.name, item, is_new) for item in items]):
             raise IdTaken("key")
 
     async def find_key(self, digest: str) -> ApiKey | None:

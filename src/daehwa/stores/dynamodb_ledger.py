@@ -156,10 +156,7 @@ class DynamoLedger:
                 self._note(counter, is_there=False)
 
     async def _begin(self, counter: Counter) -> None:
-        key = _counter_key(counter)
-        counted = {**key, names.SPENT: await self._summed(counter)}
-        if counter.period != TOTAL:
-            counted[names.EXPIRES] = self._clock() // 1000 + _COUNTER_SECONDS
+        (counted,) = new_counters([counter], now=self._clock(), spent=await self._summed(counter))
         with suppress(ConditionalCheckFailed):  # somebody else was quicker
             await self._table.put(counted, condition=F(names.PARTITION_KEY).does_not_exist())
         self._note(counter, is_there=True)
@@ -221,6 +218,15 @@ def _item(entry: Entry, counters: Iterable[Counter] = ()) -> Item:
     else:
         item[names.COUNTERS] = [[counter.scope, counter.period] for counter in counters]
     return item
+
+
+def new_counters(counters: Iterable[Counter], *, now: int, spent: int = 0) -> list[Item]:
+    """Return counters as they begin; all but those of all time expire."""
+    until = now // 1000 + _COUNTER_SECONDS
+    return [
+        {**_counter_key(counter), names.SPENT: spent, **({} if counter.period == TOTAL else {names.EXPIRES: until})}
+        for counter in counters
+    ]
 
 
 def _counter_key(counter: Counter) -> dict[str, str]:

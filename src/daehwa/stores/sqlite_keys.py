@@ -15,6 +15,7 @@ import msgspec
 
 from daehwa.accounts.errors import KeyNotFound
 from daehwa.accounts.keys import ApiKey, KeyLimits
+from daehwa.accounts.spending import counters_of_key
 from daehwa.conversation.errors import IdTaken
 from daehwa.stores.records import storable
 from daehwa.stores.sqlite import SqliteStore
@@ -63,6 +64,10 @@ def _add(database: sqlite3.Connection, key: ApiKey) -> None:
     values = [getattr(key, name) for name in _NAMES]
     values[_NAMES.index("limits")] = _encoder.encode(key.limits).decode()
     database.execute(f"INSERT INTO keys ({_COLUMNS}) VALUES ({', '.join('?' * len(values))})", values)
+    database.executemany(
+        "INSERT OR IGNORE INTO counters (scope, period, counted) VALUES (?, ?, 0)",
+        [(counter.scope, counter.period) for counter in counters_of_key(key)],
+    )
 
 
 def _find(database: sqlite3.Connection, digest: str) -> ApiKey | None:
