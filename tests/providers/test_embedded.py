@@ -299,6 +299,7 @@ async def test_it_is_asked_in_openais_dialect(embedded: EmbeddedProvider) -> Non
     assert answers[0]["choices"][0]["message"]["content"]
     assert answers[1]["choices"][0]["text"]
     assert answers[2]["output"]
+    assert {answer["model"] for answer in answers} == {MODEL_NAME}, "never the path of its file"
     (state,) = catalogue.upstreams()
     assert (state.calls, state.failures) == (0, 0)
 

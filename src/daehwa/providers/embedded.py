@@ -184,6 +184,7 @@ class EmbeddedProvider:
             await self._child.aclose()
         order = Order(
             gguf=str(gguf),
+            name=self.model_name,
             key=secrets.token_urlsafe(32),
             context=self._context,
             parallel=PARALLEL,

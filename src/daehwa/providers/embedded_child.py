@@ -22,9 +22,10 @@ _HASH_PIECE = 4 * 1024 * 1024
 
 
 class Order(msgspec.Struct, frozen=True):
-    """What to load and how; `sha256` None: the file is known to be whole."""
+    """What to load and how; `name` is what answers call the model; `sha256` None: the file is known to be whole."""
 
     gguf: str
+    name: str
     key: str
     context: int
     parallel: int
@@ -53,6 +54,7 @@ def serve(order: Order) -> object:
     xllamacpp = importlib.import_module("xllamacpp")  # here alone: 100 MB of native code
     params = xllamacpp.CommonParams()
     params.model.path = order.gguf
+    params.model_alias = {order.name}  # else answers name the file with its path
     params.hostnames = ["127.0.0.1"]
     params.port = 0
     params.api_keys = [order.key]
