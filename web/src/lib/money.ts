@@ -1,13 +1,14 @@
 /** Money as people read it. It travels as whole micro-dollars and is never calculated with in another form. */
 
 export const MICRO = 1_000_000;
+const CENT = 10_000;
 /** What is less is only said to be less. */
 const LEAST = 100;
 
 /** Below a dollar there is something to be seen behind the cents: a question costs less than one. */
 export function writeMoney(micro: number, locale: string, under: (amount: string) => string): string {
   if (micro > 0 && micro < LEAST) return under(dollars(LEAST, locale, 4));
-  return dollars(micro, locale, Math.abs(micro) < MICRO ? 4 : 2);
+  return dollars(micro, locale, Math.abs(micro) < MICRO && micro % CENT !== 0 ? 4 : 2);
 }
 
 function dollars(micro: number, locale: string, digits: number): string {
@@ -15,7 +16,7 @@ function dollars(micro: number, locale: string, digits: number): string {
     style: "currency",
     currency: "USD",
     currencyDisplay: "narrowSymbol",
-    minimumFractionDigits: 2,
+    minimumFractionDigits: digits,
     maximumFractionDigits: digits,
   });
   return format.format(micro / MICRO);
