@@ -221,6 +221,23 @@ async def test_the_account_is_at_the_foot_of_the_sidebar(visits: Visits) -> None
         ), "and is not cut"
 
 
+async def test_an_admin_may_look_at_what_everybody_used(visits: Visits) -> None:
+    plain = await visits(BOB)
+    await plain.reader.ask_to_end("Count this")
+    await plain.account.click()
+    await plain.page.get_by_role("menuitem", name="Usage and costs").click()
+    await expect(plain.page.get_by_role("table", name="Model: sums of the period")).to_be_visible()
+    await expect(plain.page.get_by_role("checkbox")).to_have_count(0)
+    await expect(plain.page.get_by_role("radio", name="Person")).to_have_count(0)
+    admin = await visits(ADA)
+    await admin.page.goto(f"{admin.reader.address}/chat.html#/usage")
+    await admin.page.get_by_role("checkbox", name="Everybody’s").check()
+    await admin.page.get_by_role("radio", name="Person").check(force=True)
+    table = admin.page.get_by_role("table", name="Person: sums of the period")
+    # The server behind the porter lets nobody sign in: to it, everybody is its owner.
+    await expect(table.get_by_role("row", name="owner")).to_be_visible()
+
+
 async def test_signing_out_leaves_nothing_behind_in_any_tab(visits: Visits) -> None:
     visitor = await visits(ADA)
     await visitor.reader.box.fill("Half a thought")
