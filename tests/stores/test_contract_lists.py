@@ -103,7 +103,13 @@ async def test_changes_of_what_is_not_there_are_refused(store: ConversationStore
 
 async def test_a_models_title_gives_way_to_the_persons(store: ConversationStore) -> None:
     name = (await ask(store, "question")).conversation.id
+    assert await store.title_usage(ME, name) is None
     assert await store.set_title(name, "By a model", "model", Usage(input=9, output=3))
+    assert await store.title_usage(ME, name) == Usage(input=9, output=3)
+    with pytest.raises(ConversationNotFound):
+        await store.title_usage(OTHER, name)
+    with pytest.raises(ConversationNotFound):
+        await store.title_usage(ME, "nonsense")
     made = (await store.get_conversation(ME, name))[0]
     assert (made.title, made.title_source) == ("By a model", "model")
     await store.change_conversation(ME, name, ConversationChanges(title="By me"))

@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from daehwa.cli.options import place_options
-from daehwa.cli.place import Place, choices, person_of, prepared_folder, told_of_aws
+from daehwa.cli.place import Place, aws_table, choices, person_of, prepared_folder, told_of_aws
 from daehwa.cli.terminal import Refusal, tell
 from daehwa.services.local import OWNER
 
@@ -178,9 +178,7 @@ def _with_ring(command: str, place: Place, work: "Callable[[KeyRing], Awaitable[
     async def run() -> int:
         from daehwa.services.key_ring import KeyRing  # noqa: PLC0415 - after what was typed has been checked
 
-        if place.is_on_aws:
-            raise Refusal("Keys of an installation on AWS are made in its page, under API keys.")
-        ring = await KeyRing.local(prepared_folder(place))
+        ring = KeyRing.on_aws(aws_table(place)) if place.is_on_aws else await KeyRing.local(prepared_folder(place))
         try:
             return await work(ring)
         finally:

@@ -249,6 +249,10 @@ class ConversationStore(Protocol):
         """
         ...
 
+    async def title_usage(self, owner: str, conversation: str) -> Usage | None:
+        """Return what its titles took, None where no model made one. Raise `ConversationNotFound`."""
+        ...
+
     async def list_conversations(
         self, owner: str, *, archived: bool = False, after: str | None = None, limit: int = 50
     ) -> ConversationPage:

@@ -1,5 +1,6 @@
-"""Keys, money and what Prometheus is told, wired for the home on one machine."""
+"""Keys, money, and what whoever watches over this server is told, wired for the home on one machine."""
 
+import importlib.util
 from typing import Protocol
 
 from daehwa.accounts.metering import LedgerMeter
@@ -7,8 +8,10 @@ from daehwa.accounts.ports import AccountStore, KeyStore, LedgerStore
 from daehwa.conversation.running import RunningTurns
 from daehwa.providers.catalogue import Catalogue
 from daehwa.server.books import Books
+from daehwa.settings import TelemetrySettings, program_name
 from daehwa.telemetry.counts import CallCounts
 from daehwa.telemetry.exposition import Exposition
+from daehwa.telemetry.otel import OpenTelemetry
 
 
 class _Services(Protocol):
@@ -32,3 +35,24 @@ def build_books(services: _Services, *, version: str) -> Books:
         meter=services.meter,
         exposition=exposition,
     )
+
+
+def telemetry_fault(asked: TelemetrySettings) -> str | None:
+    """Return a paragraph where OpenTelemetry is asked for and its packages are missing."""
+    if not asked.is_on or importlib.util.find_spec("opentelemetry") is not None:
+        return None
+    is_uv = program_name().startswith("uv ")
+    line = "uv run --extra otel daehwa" if is_uv else "pip install 'daehwa[otel]'"
+    return (
+        "The environment asks for OpenTelemetry (OTEL_…), whose packages are not installed here, so nothing is sent. "
+        f"Type: {line}. Or set OTEL_SDK_DISABLED=true."
+    )
+
+
+def build_telemetry(meter: LedgerMeter, asked: TelemetrySettings, *, version: str) -> OpenTelemetry | None:
+    """Send what is asked for from here on; return what must be closed, None where nothing is sent."""
+    if not asked.is_on or telemetry_fault(asked) is not None:
+        return None
+    telemetry = OpenTelemetry(version=version, traces=asked.traces, metrics=asked.metrics)
+    meter.observe(telemetry)
+    return telemetry

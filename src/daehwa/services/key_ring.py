@@ -12,6 +12,7 @@ from daehwa.conversation.errors import InvalidRequest
 from daehwa.conversation.ids import now_ms
 from daehwa.data_folder import DataFolder
 from daehwa.server.api.keys import Key, MadeKey, made_key, shown_keys
+from daehwa.services.archives import AwsTable, open_table
 from daehwa.stores.sqlite import SqliteStore
 from daehwa.stores.sqlite_accounts import SqliteAccounts
 from daehwa.stores.sqlite_keys import SqliteKeys
@@ -38,6 +39,17 @@ class KeyRing:
         """Open the store of this machine."""
         store = await SqliteStore.open(folder.database, holding=folder.held_to_migrate)
         return cls(SqliteKeys(store), SqliteLedger(store), SqliteAccounts(store), store)
+
+    @classmethod
+    def on_aws(cls, table: AwsTable) -> Self:
+        """Open the store of an installation."""
+        from daehwa.stores.dynamodb_accounts import DynamoAccounts  # noqa: PLC0415 - it needs the extra
+        from daehwa.stores.dynamodb_keys import DynamoKeys  # noqa: PLC0415 - as above
+        from daehwa.stores.dynamodb_ledger import DynamoLedger  # noqa: PLC0415 - as above
+
+        store, http = open_table(table)
+        made = store.table
+        return cls(DynamoKeys(made), DynamoLedger(made), DynamoAccounts(made), store, http)
 
     async def people(self) -> dict[str, str]:
         """Return the e-mail addresses of who is known there, by id; empty where a person has none."""

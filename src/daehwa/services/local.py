@@ -25,7 +25,7 @@ from daehwa.providers.pacing import Beat
 from daehwa.server.options import PAGE_FOLDER, ServerOptions
 from daehwa.services.metering import build_meter
 from daehwa.services.upstreams import build_routes, build_sign_in, build_upstream, sign_in_fault
-from daehwa.settings import ConfiguredProvider, ConfiguredSignIn, LoadedSettings, Settings
+from daehwa.settings import ConfiguredProvider, ConfiguredSignIn, LoadedSettings, Settings, load_telemetry
 from daehwa.sign_in.flow import SignIn
 from daehwa.stores.memory_rates import MemoryRates
 from daehwa.stores.sqlite import SqliteStore
@@ -153,12 +153,15 @@ async def serve(
     from daehwa.server.app import create_app  # noqa: PLC0415 - as above
     from daehwa.server.run import address_of, bind  # noqa: PLC0415 - as above
     from daehwa.server.run import serve as serve_app  # noqa: PLC0415 - as above
-    from daehwa.services.books import build_books  # noqa: PLC0415 - as above
+    from daehwa.services.books import build_books, build_telemetry, telemetry_fault  # noqa: PLC0415 - as above
 
-    settings = loaded.values
+    settings, asked = loaded.values, load_telemetry()
     configure_logging(log_json=settings.log_json)
     listener = bind(settings.host, settings.port)
     services = await Services.open(loaded, folder, runner=SERVER_RUNNER)
+    telemetry = build_telemetry(services.meter, asked, version=__version__)
+    if (fault := telemetry_fault(asked)) is not None:
+        say(f"  telemetry      {fault}")
     background: set[asyncio.Task[None]] = set()
     options = ServerOptions(
         version=__version__,
@@ -193,6 +196,8 @@ async def serve(
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
         await services.aclose()
+        if telemetry is not None:
+            await telemetry.aclose()
 
 
 async def _say_sign_in_fault(configured: ConfiguredSignIn, say: Callable[[str], None]) -> None:

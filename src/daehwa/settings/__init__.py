@@ -18,6 +18,7 @@ from daehwa.settings.providers import OPENAI_URL, configured_providers, function
 from daehwa.settings.routes import ROUTES, configured_routes
 from daehwa.settings.sign_in import SECTION, configured_sign_in, sign_in_variables
 from daehwa.settings.source import SettingsFile, checked, meant
+from daehwa.settings.telemetry import TelemetrySettings, load_telemetry
 from daehwa.settings.values import (
     ConfiguredProvider,
     ConfiguredSignIn,
@@ -38,10 +39,12 @@ __all__ = [
     "Secret",
     "Settings",
     "SettingsError",
+    "TelemetrySettings",
     "has_display",
     "is_debugging",
     "load_aws_surroundings",
     "load_settings",
+    "load_telemetry",
     "program_name",
 ]
 

@@ -93,6 +93,9 @@ class DynamoStore:
     async def get_conversation(self, owner: str, conversation: str) -> tuple[Conversation, tuple[Message, ...]]:
         return await self._conversations.get(owner, conversation)
 
+    async def title_usage(self, owner: str, conversation: str) -> Usage | None:
+        return await self._conversations.title_usage(owner, conversation)
+
     async def list_conversations(
         self, owner: str, *, archived: bool = False, after: str | None = None, limit: int = 50
     ) -> ConversationPage:

@@ -50,6 +50,12 @@ class DynamoConversations:
             raise ConversationNotFound
         return there, in_tree_order(stored.messages())
 
+    async def title_usage(self, owner: str, conversation: str) -> Usage | None:
+        """Return what a conversation's titles took."""
+        if not could_be_id(conversation):
+            raise ConversationNotFound
+        return title_usage_of(await owned_item(self._table, owner, conversation))
+
     async def list_page(
         self, owner: str, *, archived: bool, start: ListPosition | None, limit: int
     ) -> ConversationPage:

@@ -139,6 +139,9 @@ class MemoryStore:
         kept = self._owned_conversation(owner, conversation)
         return kept.value, in_tree_order(self._messages_of(conversation))
 
+    async def title_usage(self, owner: str, conversation: str) -> Usage | None:
+        return self._owned_conversation(owner, conversation).title_usage
+
     async def list_conversations(
         self, owner: str, *, archived: bool = False, after: str | None = None, limit: int = 50
     ) -> ConversationPage:

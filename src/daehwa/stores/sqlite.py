@@ -115,6 +115,9 @@ class SqliteStore:
     async def get_conversation(self, owner: str, conversation: str) -> tuple[Conversation, tuple[Message, ...]]:
         return await self._reader.run(partial(conversations.get_conversation, owner=owner, conversation=conversation))
 
+    async def title_usage(self, owner: str, conversation: str) -> Usage | None:
+        return await self._reader.run(partial(conversations.title_usage, owner=owner, conversation=conversation))
+
     async def list_conversations(
         self, owner: str, *, archived: bool = False, after: str | None = None, limit: int = 50
     ) -> ConversationPage:

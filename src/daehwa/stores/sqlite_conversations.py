@@ -69,6 +69,13 @@ def _is_message_of(database: sqlite3.Connection, message: str, conversation: int
     return found.fetchone() is not None
 
 
+def title_usage(database: sqlite3.Connection, owner: str, conversation: str) -> Usage | None:
+    """Return what a conversation's titles took."""
+    seq = owned_conversation(database, owner, conversation)[-1]
+    (usage,) = database.execute("SELECT title_usage FROM conversations WHERE seq = ?", (seq,)).fetchone()
+    return decode_usage(usage)
+
+
 def set_title(
     database: sqlite3.Connection, conversation: str, title: str, source: TitleSource, usage: Usage | None
 ) -> bool:

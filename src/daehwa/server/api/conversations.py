@@ -1,5 +1,7 @@
 """Conversations: list, search, read, change, delete, restore."""
 
+import asyncio
+
 from daehwa.conversation.errors import InvalidRequest, TooMuch
 from daehwa.conversation.ids import checked_id
 from daehwa.conversation.ports import ConversationChanges, ConversationStore
@@ -51,8 +53,11 @@ class ConversationsApi:
 
     async def get_conversation(self, request: Request) -> Response:
         """Return a conversation and all its messages."""
-        conversation, messages = await self._running.read_conversation(request.user.id, _conversation_id(request))
-        return json_response(OpenedConversation(without_owner(conversation), messages))
+        owner, asked = request.user.id, _conversation_id(request)
+        (conversation, messages), title_usage = await asyncio.gather(
+            self._running.read_conversation(owner, asked), self._store.title_usage(owner, asked)
+        )
+        return json_response(OpenedConversation(without_owner(conversation), messages, title_usage))
 
     async def change_conversation(self, request: Request) -> Response:
         """Rename, pin, archive, or remember where the reader is."""

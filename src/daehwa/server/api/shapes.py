@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from daehwa.accounts.people import Role
 from daehwa.conversation import messages
-from daehwa.conversation.messages import Message, TitleSource
+from daehwa.conversation.messages import Message, TitleSource, Usage
 from daehwa.conversation.ports import Model, Segment
 from daehwa.server.options import Limits
 
@@ -135,10 +135,11 @@ class SearchHits(msgspec.Struct, frozen=True):
 
 
 class OpenedConversation(msgspec.Struct, frozen=True):
-    """A conversation and all its messages, parents before children."""
+    """A conversation and all its messages, parents before children. `title_usage` is what its titles took."""
 
     conversation: Conversation
     messages: tuple[Message, ...]
+    title_usage: Usage | None = None
 
 
 class ConversationChanges(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
