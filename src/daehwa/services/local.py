@@ -25,7 +25,14 @@ from daehwa.providers.pacing import Beat
 from daehwa.server.options import PAGE_FOLDER, ServerOptions
 from daehwa.services.metering import build_meter
 from daehwa.services.upstreams import build_routes, build_sign_in, build_upstream, sign_in_fault
-from daehwa.settings import ConfiguredProvider, ConfiguredSignIn, LoadedSettings, Settings, load_telemetry
+from daehwa.settings import (
+    ConfiguredProvider,
+    ConfiguredSignIn,
+    LoadedSettings,
+    Settings,
+    TelemetrySettings,
+    load_telemetry,
+)
 from daehwa.sign_in.flow import SignIn
 from daehwa.stores.memory_rates import MemoryRates
 from daehwa.stores.sqlite import SqliteStore
@@ -39,6 +46,8 @@ from daehwa.stores.sqlite_migrations import MIGRATIONS
 if TYPE_CHECKING:
     from daehwa.http_client.client import HttpClient
     from daehwa.server.app import Programs
+    from daehwa.server.books import Books
+    from daehwa.telemetry.otel import OpenTelemetry
 
 __all__ = [
     "OWNER",
@@ -81,6 +90,7 @@ class Services:
         self.catalogue = build_catalogue(loaded, build_providers(loaded))
         self.running = RunningTurns(store, self.catalogue, runner=runner, meter=self.meter)
         self._http: HttpClient | None = None
+        self._telemetry: OpenTelemetry | None = None
 
     @classmethod
     async def open(cls, loaded: LoadedSettings, folder: DataFolder, *, runner: str) -> Self:
@@ -110,6 +120,15 @@ class Services:
         stores = GatewayStores(accounts=self.accounts, keys=self.keys, rates=rates, answers=self.answers)
         return build_programs(self.catalogue, self.meter, stores, settings, options, has_sign_in=has_sign_in)
 
+    def books(self, asked: TelemetrySettings, say: Callable[[str], None]) -> "Books":
+        """Return keys, money and what is told to whoever watches over this server; from here on calls are told."""
+        from daehwa.services.books import build_books, build_telemetry, telemetry_fault  # noqa: PLC0415 - as above
+
+        if (fault := telemetry_fault(asked)) is not None:
+            say(f"  telemetry      {fault}")
+        self._telemetry = build_telemetry(self.meter, asked, version=__version__)
+        return build_books(self, version=__version__)
+
     async def aclose(self) -> None:
         """Interrupt what runs, then close everything, the store last."""
         await self.running.aclose()
@@ -118,6 +137,8 @@ class Services:
         await self.store.aclose()
         if self._http is not None:
             await self._http.aclose()
+        if self._telemetry is not None:
+            await self._telemetry.aclose()
 
 
 def build_providers(loaded: LoadedSettings) -> list[BuiltProvider]:
@@ -153,15 +174,11 @@ async def serve(
     from daehwa.server.app import create_app  # noqa: PLC0415 - as above
     from daehwa.server.run import address_of, bind  # noqa: PLC0415 - as above
     from daehwa.server.run import serve as serve_app  # noqa: PLC0415 - as above
-    from daehwa.services.books import build_books, build_telemetry, telemetry_fault  # noqa: PLC0415 - as above
 
-    settings, asked = loaded.values, load_telemetry()
+    settings = loaded.values
     configure_logging(log_json=settings.log_json)
     listener = bind(settings.host, settings.port)
     services = await Services.open(loaded, folder, runner=SERVER_RUNNER)
-    telemetry = build_telemetry(services.meter, asked, version=__version__)
-    if (fault := telemetry_fault(asked)) is not None:
-        say(f"  telemetry      {fault}")
     background: set[asyncio.Task[None]] = set()
     options = ServerOptions(
         version=__version__,
@@ -175,7 +192,7 @@ async def serve(
         app = create_app(
             services,
             options=options,
-            books=build_books(services, version=__version__),
+            books=services.books(load_telemetry(), say),
             sign_in=sign_in,
             programs=services.programs(settings, options, has_sign_in=sign_in is not None),
         )
@@ -196,8 +213,6 @@ async def serve(
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
         await services.aclose()
-        if telemetry is not None:
-            await telemetry.aclose()
 
 
 async def _say_sign_in_fault(configured: ConfiguredSignIn, say: Callable[[str], None]) -> None:
