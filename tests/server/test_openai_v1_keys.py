@@ -117,12 +117,16 @@ async def test_a_key_has_its_rates(tmp_path: Path) -> None:
         async with site.client.post(PATH, json=CHAT, headers=bearer(few)) as answer:
             assert answer.status == 200
             assert answer.headers["x-ratelimit-limit-requests"] == "2"
-            assert answer.headers["x-ratelimit-limit-tokens"] == "8"
+            assert answer.headers["x-ratelimit-remaining-requests"] == "1"
+            assert 0 < float(answer.headers["x-ratelimit-reset-requests"].removesuffix("s")) <= 60
+            assert answer.headers["x-ratelimit-limit-tokens"] == "8", "the upstream's, where this server has none"
         await site.call("POST", PATH, CHAT, headers=bearer(few))
         async with site.client.post(PATH, json=CHAT, headers=bearer(few)) as answer:
             assert answer.status == 429
             assert (await answer.json())["error"]["code"] == "rate_exceeded"
             assert 1 <= int(answer.headers["retry-after"]) <= 60
+            assert answer.headers["x-ratelimit-limit-requests"] == "2"
+            assert answer.headers["x-ratelimit-remaining-requests"] == "0"
         tokens, _ = await a_key(bed, tokens_per_minute=1000)
         statuses = [(await site.call("POST", PATH, CHAT, headers=bearer(tokens)))[0] for _ in range(3)]
         assert statuses == [200, 200, 429], "what was really used counts"

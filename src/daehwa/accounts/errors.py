@@ -22,6 +22,8 @@ DaehwaError
 └── PriceUnknown          a budget applies, and nobody knows what this model costs (HTTP 403)
 """
 
+from typing import Literal
+
 from daehwa.conversation.errors import DaehwaError, NotFound
 
 
@@ -197,10 +199,14 @@ class ModelNotAllowed(NotAllowed):
 
 
 class RateExceeded(DaehwaError):  # noqa: N818 - errors state the fact
-    """More requests or tokens a minute than the key may have. `retry_after` is in seconds."""
+    """More requests or tokens a minute than the key may have. `retry_after` is in seconds, `limit` what it may have."""
 
     type = "rate_exceeded"
 
-    def __init__(self, message: str, *, retry_after: float) -> None:
-        super().__init__(message)
+    def __init__(self, counted: Literal["requests", "tokens"], limit: int, *, retry_after: float) -> None:
+        super().__init__(
+            f"This API key may have {limit:,} {counted} a minute. Try again in {max(1, round(retry_after))} seconds."
+        )
+        self.counted: Literal["requests", "tokens"] = counted
+        self.limit = limit
         self.retry_after = retry_after

@@ -131,12 +131,20 @@ class KeyStore(Protocol):
         ...
 
 
+class RateTaken(msgspec.Struct, frozen=True):
+    """How much the minute has left. `wait`: it had no room; so many seconds remain of it."""
+
+    left: int
+    wait: float | None = None
+
+
 class RateStore(Protocol):
     """Counts what happens in a minute. Any method raises `StoreError` when the store cannot do its work."""
 
-    async def take(self, scope: str, amount: int, limit: int, *, now: int) -> float | None:
-        """Count `amount` for `scope` if no more than `limit` is then counted in this minute; return None where it is
-        counted, else after how many seconds it may be tried again. An `amount` above `limit` counts where it is alone.
+    async def take(self, scope: str, amount: int, limit: int, *, now: int) -> RateTaken:
+        """Count `amount` for `scope` if no more than `limit` is then counted in this minute, and say what is left of
+        it; where it is not counted, after how many seconds it may be tried again. An `amount` above `limit` counts
+        where it is alone.
         """
         ...
 

@@ -16,13 +16,13 @@ from daehwa.conversation.errors import DaehwaError, ModelNotFound, ProviderError
 from daehwa.conversation.metering import Meter
 from daehwa.conversation.ports import Model
 from daehwa.conversation.upstreams import may_ask_another
-from daehwa.gateway.answers import STREAM, Answer, Headers, StreamedAnswer, headers_for, whole_body
+from daehwa.gateway.answers import STREAM, Answer, StreamedAnswer, headers_for, whole_body
 from daehwa.gateway.asking import Added, Asked, Habits
 from daehwa.gateway.callers import may_ask, refused_model
 from daehwa.gateway.counting import Counted, paid_call
 from daehwa.gateway.idempotency import OnceOnly
 from daehwa.gateway.ports import KeptAnswer, WireAnswer, WireModels, WireTarget
-from daehwa.gateway.rates import Rates, Taken, rate_headers
+from daehwa.gateway.rates import Rates, Taken
 from daehwa.gateway.tap import UsageTap
 
 _FIRST_ERROR = 400
@@ -72,10 +72,9 @@ class Gateway:
         return await self._once.answer(caller, idempotency_key, asked, make)
 
     async def _answer(self, caller: Caller, asked: Asked, targets: Sequence[WireTarget], taken: Taken) -> Answer:
-        own = rate_headers(caller.key)
         for target in targets[:-1]:
             try:
-                answer = await self._asked(caller, asked, target, taken, own)
+                answer = await self._asked(caller, asked, target, taken)
                 if isinstance(answer, StreamedAnswer):
                     await answer.begun()  # an upstream that goes silent after its head can still be passed over
             except ProviderError as fault:
@@ -84,7 +83,7 @@ class Gateway:
             else:
                 if answer.status < _FIRST_ERROR or not may_ask_another(answer.status):
                     return answer
-        return await self._asked(caller, asked, targets[-1], taken, own)
+        return await self._asked(caller, asked, targets[-1], taken)
 
     async def _targets(self, caller: Caller, asked: Asked) -> Sequence[WireTarget]:
         found = await self._models.targets(asked.model, asked.endpoint)
@@ -96,13 +95,13 @@ class Gateway:
             raise refused_model(caller, asked.model)
         return allowed if asked.is_repeatable else allowed[:1]
 
-    async def _asked(self, caller: Caller, asked: Asked, target: WireTarget, taken: Taken, own: Headers) -> Answer:
+    async def _asked(self, caller: Caller, asked: Asked, target: WireTarget, taken: Taken) -> Answer:
         charge = await self._meter.open(paid_call(caller, asked, target.model))
         counted = Counted(charge, asked, target.model, partial(self._rates.correct, taken))
         try:
             opened = await self._opened(asked, target, counted.output_limit)
             answer, body = opened.answer, opened.body
-            headers = headers_for(answer.headers, own)
+            headers = headers_for(answer.headers, taken.headers)
             if answer.status < _FIRST_ERROR and answer.headers.get("content-type", "").startswith(STREAM):
                 tap = UsageTap(strip=opened.added.usage)
                 return StreamedAnswer(answer, tap, counted, headers)

@@ -1,7 +1,8 @@
 """Requests and tokens a minute, for keys that have such limits."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Literal
 
 import msgspec
 
@@ -12,15 +13,18 @@ from daehwa.conversation.errors import DaehwaError
 from daehwa.conversation.ids import now_ms
 from daehwa.gateway.asking import Weight
 
+MINUTE_MS = 60_000
+
 _log = logging.getLogger("daehwa")
 
 
 class Taken(msgspec.Struct, frozen=True):
-    """What was counted for a call: tokens of a key, and when."""
+    """What was counted for a call: tokens of a key, and when; and the headers that say what is left."""
 
     key: str | None = None
     tokens: int = 0
     at: int = 0
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 NOTHING = Taken()
@@ -38,17 +42,22 @@ class Rates:
         if key is None:
             return NOTHING
         limits, now = key.limits, self._clock()
-        if limits.requests_per_minute is not None:
-            wait = await self._store.take(f"requests:{key.id}", 1, limits.requests_per_minute, now=now)
-            if wait is not None:
-                raise _exceeded(f"{limits.requests_per_minute:,} requests", wait)
-        if limits.tokens_per_minute is None:
-            return NOTHING
+        headers: list[tuple[str, str]] = []
         tokens = weight.input_tokens + (weight.output_limit or 0) * weight.choices
-        wait = await self._store.take(f"tokens:{key.id}", tokens, limits.tokens_per_minute, now=now)
-        if wait is not None:
-            raise _exceeded(f"{limits.tokens_per_minute:,} tokens", wait)
-        return Taken(key.id, tokens, now)
+        if limits.requests_per_minute is not None:
+            headers += await self._taken("requests", key.id, 1, limits.requests_per_minute, now)
+        if limits.tokens_per_minute is None:
+            return Taken(headers=tuple(headers))
+        headers += await self._taken("tokens", key.id, tokens, limits.tokens_per_minute, now)
+        return Taken(key.id, tokens, now, tuple(headers))
+
+    async def _taken(
+        self, counted: Literal["requests", "tokens"], key: str, amount: int, limit: int, now: int
+    ) -> Iterable[tuple[str, str]]:
+        taken = await self._store.take(f"{counted}:{key}", amount, limit, now=now)
+        if taken.wait is not None:
+            raise RateExceeded(counted, limit, retry_after=taken.wait)
+        return rate_headers(counted, limit, taken.left, (MINUTE_MS - now % MINUTE_MS) / 1000)
 
     async def correct(self, taken: Taken, tokens: int) -> None:
         """Count what it really was, in place of the estimate. What cannot be corrected is gone in a minute."""
@@ -60,15 +69,8 @@ class Rates:
             _log.warning("the rate of a key is not corrected: %s", error.message)
 
 
-def rate_headers(key: ApiKey | None) -> tuple[tuple[str, str], ...]:
-    """Return the headers that name a key's limits."""
-    if key is None:
-        return ()
-    limits = {"requests": key.limits.requests_per_minute, "tokens": key.limits.tokens_per_minute}
-    return tuple((f"x-ratelimit-limit-{of}", str(limit)) for of, limit in limits.items() if limit is not None)
-
-
-def _exceeded(what: str, wait: float) -> RateExceeded:
-    return RateExceeded(
-        f"This API key may have {what} a minute. Try again in {max(1, round(wait))} seconds.", retry_after=wait
-    )
+def rate_headers(counted: str, limit: int, left: int, seconds: float) -> Iterable[tuple[str, str]]:
+    """Return the headers in which OpenAI says how much a minute may have, has left, and when it is over."""
+    yield f"x-ratelimit-limit-{counted}", str(limit)
+    yield f"x-ratelimit-remaining-{counted}", str(left)
+    yield f"x-ratelimit-reset-{counted}", f"{seconds:g}s"

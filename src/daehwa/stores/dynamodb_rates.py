@@ -6,7 +6,9 @@ from typing import Final
 
 from aiodynamo.errors import ConditionalCheckFailed
 from aiodynamo.expressions import F
+from aiodynamo.models import ReturnValues
 
+from daehwa.accounts.ports import RateTaken
 from daehwa.stores import dynamodb_table as names
 from daehwa.stores.dynamodb_client import DynamoTable, changes
 from daehwa.stores.memory_rates import MINUTE_MS, seconds_left
@@ -20,14 +22,16 @@ class DynamoRates:
     def __init__(self, table: DynamoTable) -> None:
         self._table = table
 
-    async def take(self, scope: str, amount: int, limit: int, *, now: int) -> float | None:
+    async def take(self, scope: str, amount: int, limit: int, *, now: int) -> RateTaken:
         has_room = F(names.SPENT).does_not_exist() | F(names.SPENT).lte(max(0, limit - amount))
         counted = F(names.SPENT).add(amount) & F(names.EXPIRES).set(now // 1000 + _KEPT_SECONDS)
         try:
-            await self._table.update(*_place(scope, now), counted, condition=has_room)
+            item = await self._table.update(
+                *_place(scope, now), counted, condition=has_room, returns=ReturnValues.updated_new
+            )
         except ConditionalCheckFailed:
-            return seconds_left(now)
-        return None
+            return RateTaken(0, seconds_left(now))
+        return RateTaken(max(0, limit - int(item[names.SPENT])))
 
     async def adjust(self, scope: str, difference: int, *, now: int) -> None:
         try:

@@ -1,6 +1,8 @@
 """What happens in a minute, counted in memory: all that a home needs that one process serves."""
 # ruff: noqa: D102 - what the methods do is written once, on the protocol
 
+from daehwa.accounts.ports import RateTaken
+
 MINUTE_MS = 60_000
 
 
@@ -11,15 +13,15 @@ class MemoryRates:
         self._minute = 0
         self._counts: dict[str, int] = {}
 
-    async def take(self, scope: str, amount: int, limit: int, *, now: int) -> float | None:
+    async def take(self, scope: str, amount: int, limit: int, *, now: int) -> RateTaken:
         minute = now // MINUTE_MS
         if minute != self._minute:  # a clock that was put back begins anew as well
             self._minute, self._counts = minute, {}
         counted = self._counts.get(scope, 0)
         if counted and counted + amount > limit:
-            return seconds_left(now)
+            return RateTaken(0, seconds_left(now))
         self._counts[scope] = counted + amount
-        return None
+        return RateTaken(max(0, limit - counted - amount))
 
     async def adjust(self, scope: str, difference: int, *, now: int) -> None:
         if now // MINUTE_MS == self._minute and scope in self._counts:

@@ -8,6 +8,7 @@ import msgspec
 
 from daehwa.accounts.errors import BudgetExceeded, KeyRefused, RateExceeded
 from daehwa.conversation.errors import DaehwaError, ProviderError
+from daehwa.gateway.rates import rate_headers
 from daehwa.server.asgi import Headers, Response, json_response
 from daehwa.server.errors import error_headers, status_of
 
@@ -53,6 +54,11 @@ def error_response(error: DaehwaError) -> Response:
         headers.append((b"www-authenticate", b"Bearer"))
     if isinstance(error, BudgetExceeded):
         headers.append((b"x-should-retry", b"false"))
+    if isinstance(error, RateExceeded):
+        headers += [
+            (name.encode(), value.encode())
+            for name, value in rate_headers(error.counted, error.limit, 0, error.retry_after)
+        ]
     if isinstance(error, RateExceeded | ProviderError) and error.retry_after is not None:
         headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after))))
         headers.append((b"retry-after-ms", b"%d" % max(1, round(error.retry_after * 1000))))
