@@ -75,9 +75,10 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PriceTable:
-    """What the file says, read as far as it is asked."""
+    """What the file says, read as far as it is asked. `version` is that of `genai-prices`."""
 
     def __init__(self, table: Table) -> None:
+        self.version = table.version
         self._providers = table.providers
         self._models: dict[str, _Models] = {}
 

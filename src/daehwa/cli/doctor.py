@@ -15,6 +15,7 @@ import click
 import msgspec
 
 from daehwa import __version__
+from daehwa.cli.doctor_money import money_lines
 from daehwa.cli.terminal import FAULT, as_typed
 from daehwa.conversation.errors import DaehwaError, ProviderError, ProviderModelError
 from daehwa.data_folder import DataFolder
@@ -29,7 +30,15 @@ from daehwa.services.local import (
     database_fault,
     unserved_default,
 )
-from daehwa.settings import OPENAI_URL, ConfiguredProvider, ConfiguredSignIn, LoadedSettings, load_settings
+from daehwa.services.money_report import MoneyReport, money_report
+from daehwa.settings import (
+    OPENAI_URL,
+    ConfiguredProvider,
+    ConfiguredSignIn,
+    LoadedSettings,
+    load_settings,
+    load_telemetry,
+)
 
 PACKAGES = ("click", "httptools", "msgspec", "uvicorn", "xllamacpp")
 MODELS_SHOWN = 5
@@ -95,6 +104,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     data: DataReport
     providers: tuple[ProviderReport, ...]
     sign_in: SignInReport | None
+    money: MoneyReport
     default_model: str | None
     default_fault: str | None
     embedded_missing: tuple[str, ...]
@@ -134,6 +144,7 @@ async def _examined(loaded: LoadedSettings) -> Report:
         data=await asyncio.to_thread(_data, DataFolder(loaded.values.data_dir)),
         providers=tuple(reports),
         sign_in=None if loaded.sign_in is None else await _sign_in(loaded.sign_in),
+        money=await money_report(loaded, DataFolder(loaded.values.data_dir), load_telemetry()),
         default_model=default,
         default_fault=default_fault,
         embedded_missing=tuple(embedded_install.missing()),
@@ -252,7 +263,9 @@ def _faults(report: Report) -> tuple[str, ...]:
         faults.append(f"sign-in: {report.sign_in.fault}")
     if not report.data.is_writable:
         faults.append(f"The data folder {report.data.folder} cannot be written. Give another one with --data-dir.")
-    faults += [fault for fault in (report.data.database_fault, report.default_fault) if fault]
+    faults += [
+        fault for fault in (report.data.database_fault, report.money.telemetry_fault, report.default_fault) if fault
+    ]
     if not report.has_full_text_search:
         faults.append("This Python's SQLite has no full-text search (FTS5). Use another Python: uv python install.")
     if not report.is_page_built:
@@ -289,7 +302,7 @@ def _lines(report: Report) -> list[str]:
     ]
     for provider in report.providers:
         lines += _provider_lines(provider)
-    lines += _sign_in_lines(report.sign_in)
+    lines += [*_sign_in_lines(report.sign_in), *money_lines(report.money)]
     lines.append(f"  default     {report.default_model or 'no model can be asked'}")
     lines += (
         ["", "To put right:", *(f"  - {fault}" for fault in report.faults)] if report.faults else ["", "All is well."]
