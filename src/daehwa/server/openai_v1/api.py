@@ -6,6 +6,7 @@ from functools import partial
 import msgspec
 
 from daehwa.accounts.keys import Caller
+from daehwa.accounts.minting import KEY_BEGINNING
 from daehwa.conversation.ports import Model
 from daehwa.gateway.asking import Asked, JsonAsked
 from daehwa.gateway.callers import Callers
@@ -127,7 +128,10 @@ def bearer_of(request: Request) -> str | None:
     if header is not None:
         scheme, _, text = header.partition(" ")
         return text.strip() if scheme.lower() == "bearer" else header
-    return request.header(b"api-key") or request.header(b"x-api-key")
+    other = request.header(b"x-api-key")
+    # On AWS this header is what CloudFront shows to API Gateway, with every request.
+    is_ours = other is not None and other.startswith(KEY_BEGINNING)
+    return request.header(b"api-key") or (other if is_ours else None)
 
 
 def _passed_on(request: Request) -> tuple[tuple[str, str], ...]:
