@@ -1,5 +1,6 @@
 """A daehwa that runs as a person starts it, before an OpenAI-like upstream; and keys of it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import aiohttp
+from openai.types import CompletionUsage
 from openai_like.server import OpenAiLike
 from openai_like.wording import KEY
 from program import serving
@@ -34,6 +36,15 @@ per_image = 0.04
 """
 
 
+def cost_of(usage: CompletionUsage) -> int:
+    """Return what a chat costs in micro-dollars, rounded up."""
+    details = usage.prompt_tokens_details
+    cached = (details.cached_tokens or 0) if details else 0
+    fresh = usage.prompt_tokens - cached
+    total = fresh * PRICES["input"] + cached * PRICES["cached"] + usage.completion_tokens * PRICES["output"]
+    return -(-total // 1_000_000)
+
+
 class Spent(NamedTuple):
     """What the ledger says of all calls so far."""
 
@@ -46,7 +57,8 @@ class Spent(NamedTuple):
 class Home:
     """The program, from outside."""
 
-    def __init__(self, address: str, page: aiohttp.ClientSession, upstream: OpenAiLike) -> None:
+    def __init__(self, folder: Path, address: str, page: aiohttp.ClientSession, upstream: OpenAiLike) -> None:
+        self.folder = folder
         self.address = address
         self.base_url = f"{address}/v1"
         self.upstream = upstream
@@ -78,6 +90,14 @@ class Home:
         rows = await self.rows()
         return Spent(*(sum(row[name] for row in rows) for name in Spent._fields))
 
+    async def nothing_reserved(self) -> None:
+        """Wait until every call that has ended is settled too, which its client need not wait for."""
+        for _ in range(100):
+            if not (await self.spent()).reserved:
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError(await self.rows())
+
 
 @asynccontextmanager
 async def a_home(folder: Path, *, more: str = "", tables: str = "") -> AsyncIterator[Home]:
@@ -89,4 +109,4 @@ async def a_home(folder: Path, *, more: str = "", tables: str = "") -> AsyncIter
             serving(folder / "data", {"DOUBLE_KEY": KEY}) as program,
             aiohttp.ClientSession(program.address) as page,
         ):
-            yield Home(program.address, page, upstream)
+            yield Home(folder, program.address, page, upstream)

@@ -6,6 +6,7 @@
 Models whose name begins with `fails-` fail as `faults` says; `thinks…` reason, `hears-tokens…` counts tokens.
 """
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
@@ -43,10 +44,11 @@ _ENDPOINTS: dict[str, Callable[[Json], Answer]] = {
 
 
 class OpenAiLike(FakeUpstream):
-    """The server. It knows one key."""
+    """The server. It knows one key. While `gate` is set to an event, answers wait for it."""
 
     def __init__(self) -> None:
         super().__init__(_answer)
+        self.gate: asyncio.Event | None = None
 
     @property
     def door(self) -> Door:
@@ -54,7 +56,10 @@ class OpenAiLike(FakeUpstream):
         return Door(self.base_url, KEY)
 
     def _next(self, request: Request) -> Answer:
-        return _answer(request)
+        answer = _answer(request)
+        if self.gate is None:
+            return answer
+        return Answer(answer.steps, answer.status, answer.headers, answer.framing, before=self.gate)
 
 
 def _answer(request: Request) -> Answer:
