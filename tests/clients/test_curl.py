@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from clients.home import Home
+from openai_like.wording import KEY
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "README.ko.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -45,7 +46,7 @@ async def test_the_lines_do_what_they_say(home: Home, page: str, block: str) -> 
     scripts = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", "")])
     process = await asyncio.create_subprocess_exec(
         *(shell, "-c", runnable(home, block)),
-        env={**kept, "PATH": scripts, "DAEHWA_DATA_DIR": str(home.folder / "data")},
+        env={**kept, "PATH": scripts, "DAEHWA_DATA_DIR": str(home.folder / "data"), "DOUBLE_KEY": KEY},
         cwd=home.folder,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,

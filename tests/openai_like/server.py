@@ -12,6 +12,7 @@ from functools import partial
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from multipart import MultipartError
 from openai_like.chats import chat
 from openai_like.faults import ERRORS, fault, refused
 from openai_like.media import draw, embed, form_of, hear
@@ -71,6 +72,13 @@ def _answer(request: Request) -> Answer:
     endpoint = _ENDPOINTS.get(path)
     if endpoint is None or request.method != "POST":
         return refused(f"Invalid URL ({request.method} {request.path})", 404)
+    try:
+        return _answered(request, endpoint)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError, MultipartError) as wrong:
+        return refused(f"We could not parse the request's body: {type(wrong).__name__}.")
+
+
+def _answered(request: Request, endpoint: Callable[[Json], Answer]) -> Answer:
     multipart = request.headers.get("content-type", "").startswith("multipart/form-data")
     body = form_of(request) if multipart else request.json
     if body.get("model") not in MODELS:

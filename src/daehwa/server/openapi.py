@@ -12,6 +12,7 @@ from daehwa.accounts.errors import NotSignedIn
 from daehwa.conversation.errors import DaehwaError, InvalidId, InvalidRequest
 from daehwa.conversation.events import ReplyEnded, TitleMade, ToolCallDelta
 from daehwa.conversation.messages import Usage
+from daehwa.server.api.shapes import UUID7
 from daehwa.server.asgi import Request, Response
 from daehwa.server.errors import CrossSiteRequest, ErrorAnswer, HostNotAllowed, status_of
 from daehwa.server.routing import Operation
@@ -145,7 +146,7 @@ def _operation(operation: Operation, schema_of: dict[int, Json], components: dic
 
 def _path_parameters(operation: Operation) -> Iterable[Json]:
     for name in operation.path_names:
-        schema = {"type": "string", "format": "uuid"}
+        schema = {"type": "string", "format": "uuid", "pattern": UUID7}
         yield {"name": name, "in": "path", "required": True, "schema": schema}
 
 

@@ -11,12 +11,12 @@ from daehwa.conversation.messages import Message, TitleSource, Usage
 from daehwa.conversation.ports import Model, Segment
 from daehwa.server.options import Limits
 
-_UUID7 = r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
+UUID7 = r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
 
 
 def _id(description: str) -> Meta:
     # The pattern is for the documents only: `checked_id` refuses with an error of its own.
-    return Meta(description=description, extra_json_schema={"format": "uuid", "pattern": _UUID7})
+    return Meta(description=description, extra_json_schema={"format": "uuid", "pattern": UUID7})
 
 
 class Conversation(msgspec.Struct, frozen=True, kw_only=True):
