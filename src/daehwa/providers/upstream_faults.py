@@ -135,7 +135,8 @@ class Faults:
             return UpstreamFault(self._auth(status, told))
         if status == 429:  # noqa: PLR2004 - HTTP statuses are known by their numbers
             return self._rate_limit(headers, told)
-        if status >= 500 or status == 408:  # noqa: PLR2004 - HTTP statuses are known by their numbers
+        # 501 is no trouble of the upstream's: it cannot do what was asked, and asking again or waiting changes nothing.
+        if (status >= 500 and status != 501) or status == 408:  # noqa: PLR2004 - HTTP statuses are known by their numbers
             return UpstreamFault(
                 ProviderUnavailableError(
                     f"{self._name} reported an internal error ({status}). Try again in a moment."
