@@ -137,3 +137,33 @@ async def test_a_model_whose_price_nobody_knows_is_not_asked_where_a_budget_appl
             *("PermissionDeniedError", 403),
             "price_unknown",
         )
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_call_that_is_repeated_under_its_key_is_paid_for_once(home: Home, *, stream: bool) -> None:
+    made = await home.make_key("once", total=BUDGET)
+    asked, before = len(home.upstream.turns), await home.spent()
+    more: dict[str, Any] = {"stream": stream, "extra_headers": {"Idempotency-Key": f"once-{stream}"}}
+    async with client_of(home, made) as client:
+        method = client.chat.completions.with_raw_response.create
+        answers = [(await method(**HELLO, **more)).http_response for _ in range(3)]
+        bodies = {await answer.aread() for answer in answers}
+        with pytest.raises(openai.ConflictError) as refused:
+            await client.with_options(max_retries=0).chat.completions.create(**HELLO, **more, seed=7)
+    assert len(bodies) == 1
+    assert refused.value.code == "idempotency_key_reused"
+    after = await home.spent()
+    assert (len(home.upstream.turns) - asked, after.calls - before.calls, after.reserved) == (1, 1, 0)
+
+
+async def test_a_key_that_is_too_quick_is_told_when_it_may_go_on(home: Home) -> None:
+    made = await home.make_key("quick", requests_per_minute=2)
+    async with AsyncOpenAI(base_url=home.base_url, api_key=made["secret"], max_retries=0) as client:
+        ask = client.chat.completions.with_raw_response.create
+        answer = await ask(**HELLO)
+        assert answer.headers["x-ratelimit-limit-requests"] == "2", "its own, not the upstream's"
+        # Where a minute ends meanwhile, the next one has room for two more.
+        seen = await asyncio.gather(*(ask(**HELLO) for _ in range(6)), return_exceptions=True)
+    refused = next(each for each in seen if isinstance(each, openai.RateLimitError))
+    assert refused.code == "rate_exceeded"
+    assert 1 <= int(refused.response.headers["retry-after"]) <= 60
