@@ -1,12 +1,13 @@
-"""Keys as they are wished for: checked, counted, made and kept. The page and `daehwa key` come here."""
+"""Keys: checked, counted, made and kept as they are wished for, and found again by their text."""
 
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
+from daehwa.accounts.errors import KeyExpired, KeyRevoked, KeyUnknown
 from daehwa.accounts.keys import ApiKey, KeyLimits
-from daehwa.accounts.minting import mint_key
+from daehwa.accounts.minting import digest_of, mint_key
 from daehwa.accounts.ports import KeyStore
 from daehwa.conversation.errors import InvalidRequest
 
@@ -56,6 +57,16 @@ async def make_key(store: KeyStore, user: str, wish: KeyWish, *, now: int) -> tu
     key, text = mint_key(user, name, limits=wish.limits, expires=wish.expires, now=now)
     await store.add_key(key)
     return key, text
+
+
+async def key_of(store: KeyStore, text: str, *, now: int) -> ApiKey:
+    """Return the key that has this text. Raise `KeyUnknown`, `KeyRevoked`, `KeyExpired`."""
+    key = await store.find_key(digest_of(text))
+    if key is None:
+        raise KeyUnknown
+    if not is_live(key, now):
+        raise KeyExpired(key.name) if key.revoked is None else KeyRevoked(key.name)
+    return key
 
 
 def is_live(key: ApiKey, now: int) -> bool:

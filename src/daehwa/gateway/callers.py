@@ -5,9 +5,10 @@ import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
-from daehwa.accounts.errors import KeyExpired, KeyMissing, KeyRevoked, KeyUnknown, ModelNotAllowed
+from daehwa.accounts.errors import KeyMissing, KeyUnknown, ModelNotAllowed
+from daehwa.accounts.key_making import key_of
 from daehwa.accounts.keys import ApiKey, Caller
-from daehwa.accounts.minting import KEY_BEGINNING, digest_of
+from daehwa.accounts.minting import KEY_BEGINNING
 from daehwa.accounts.people import User
 from daehwa.accounts.ports import AccountStore, KeyStore
 from daehwa.conversation.errors import DaehwaError
@@ -55,14 +56,8 @@ class Callers:
             if self._owner is not None:
                 return Caller(user=self._owner)
             raise KeyUnknown if text else KeyMissing
-        key = await self._keys.find_key(digest_of(text))
-        if key is None:
-            raise KeyUnknown
         now = self._clock()
-        if key.revoked is not None:
-            raise KeyRevoked(key.name)
-        if key.expires is not None and key.expires <= now:
-            raise KeyExpired(key.name)
+        key = await key_of(self._keys, text, now=now)
         user = await self._user(key.user, now)
         await self._note(key, now)
         return Caller(user=user, key=key)
@@ -110,4 +105,14 @@ def refused_model(caller: Caller, asked: str | None) -> ModelNotAllowed:
 
 @lru_cache(maxsize=1024)
 def _pattern(allowed: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("|".join(".*".join(map(re.escape, name.split("*"))) for name in allowed), re.DOTALL)
+    return re.compile("|".join(map(_expression, allowed)), re.DOTALL)
+
+
+def _expression(name: str) -> str:
+    """Return a name whose stars stand for any text. What a star has taken is not tried again another way: a pattern
+    of nothing but stars would take for ever.
+    """
+    first, *rest = map(re.escape, name.split("*"))
+    if not rest:
+        return first
+    return "".join((first, *(f"(?>.*?{text})" for text in rest[:-1]), ".*", rest[-1]))

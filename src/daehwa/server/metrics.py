@@ -1,8 +1,7 @@
 """What Prometheus reads: open where nobody signs in; where people do, for whoever brings an admin's API key."""
 
-from daehwa.accounts.errors import KeyExpired, KeyMissing, KeyRevoked, KeyUnknown, NotAllowed
-from daehwa.accounts.key_making import is_live
-from daehwa.accounts.minting import digest_of
+from daehwa.accounts.errors import KeyMissing, KeyUnknown, NotAllowed
+from daehwa.accounts.key_making import key_of
 from daehwa.server.access_log import Traffic
 from daehwa.server.asgi import Request, Response
 from daehwa.server.books import Books
@@ -36,11 +35,9 @@ class MetricsApi:
         scheme, _, text = (request.header(b"authorization") or "").strip().partition(" ")
         if scheme.lower() != "bearer" or not text:
             raise KeyMissing
-        key = await self._books.keys.find_key(digest_of(text.strip()))
-        user = None if key is None else await self._books.accounts.get_user(key.user)
-        if key is None or user is None:
+        key = await key_of(self._books.keys, text.strip(), now=self._books.clock())
+        user = await self._books.accounts.get_user(key.user)
+        if user is None:
             raise KeyUnknown
-        if not is_live(key, self._books.clock()):
-            raise KeyExpired(key.name) if key.revoked is None else KeyRevoked(key.name)
         if user.role != "admin":
             raise NotAllowed("Only an admin's API key opens this.")

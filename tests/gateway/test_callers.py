@@ -1,0 +1,45 @@
+"""Which models a key may ask: names, and patterns in which a star stands for any text."""
+
+import time
+
+import pytest
+from gateway.bed import OWNER
+
+from daehwa.accounts.keys import Caller, KeyLimits
+from daehwa.accounts.minting import mint_key
+from daehwa.conversation.ports import Model
+from daehwa.gateway.callers import may_ask
+
+MODEL = Model(id="openai/gpt-4o-mini", name="gpt-4o-mini", provider="openai")
+
+
+def may(*allowed: str, asked: str | None = None) -> bool:
+    key, _ = mint_key(OWNER.id, "k", limits=KeyLimits(models=allowed), now=1)
+    return may_ask(Caller(user=OWNER, key=key), MODEL, asked)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "is_allowed"),
+    [
+        *[("gpt-4o-mini", True), ("openai/gpt-4o-mini", True), ("gpt-4o", False), ("GPT-4o-mini", False)],
+        *[("*", True), ("**", True), ("gpt-*", True), ("*mini", True), ("*4o*", True), ("gpt-*-*", True)],
+        *[("openai/*", True), ("o*/g*i", True), ("gpt-*-mini*", True), ("gpt*4o*mini", True)],
+        *[("*max", False), ("mini*", False), ("*o-o*", False), ("gpt-4o-mini*-mini", False), ("gpt.4o.mini", False)],
+        *[("g?t-4o-mini", False), ("[a-z]*", False)],
+    ],
+)
+def test_a_star_stands_for_any_text(allowed: str, *, is_allowed: bool) -> None:
+    assert may(allowed) is is_allowed
+
+
+def test_one_of_several_is_enough_and_an_alias_counts_as_it_was_asked() -> None:
+    assert may("other", "gpt-4o-mini")
+    assert may("fast", asked="fast")
+    assert not may("fast", asked="slow")
+
+
+@pytest.mark.parametrize("allowed", ["*" * 60 + "x", "*-" * 60 + "x", "*a*a*a*a*a*a*a*a*a*a*a*a*x"])
+def test_no_pattern_holds_the_server_up(allowed: str) -> None:
+    began = time.process_time()
+    assert not may(allowed, asked="a" * 200)
+    assert time.process_time() - began < 1
