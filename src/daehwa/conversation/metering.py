@@ -101,6 +101,11 @@ def estimated_usage(prompt: int, texts: Iterable[str]) -> Usage:
     return Usage(input=prompt, output=sum(estimated_tokens(text) for text in texts if text), estimated=True)
 
 
+def as_counted(usage: Usage | None) -> Usage | None:
+    """Return what an upstream counted; None where it counted nothing, for which some report noughts."""
+    return usage if usage is not None and (usage.input or usage.output) else None
+
+
 class _FreeCharge:
     output_limit: int | None = None
 

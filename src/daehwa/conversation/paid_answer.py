@@ -7,7 +7,7 @@ import msgspec
 
 from daehwa.conversation.events import AnsweredBy, Batch
 from daehwa.conversation.messages import Part, ToolCallPart, Usage
-from daehwa.conversation.metering import Charge, Meter, Outcome, PaidCall, estimated_usage
+from daehwa.conversation.metering import Charge, Meter, Outcome, PaidCall, as_counted, estimated_usage
 from daehwa.conversation.ports import GenerationRequest
 from daehwa.conversation.transcript import estimated_tokens
 
@@ -46,8 +46,7 @@ class PaidAnswer:
         if self._charge is None:
             return usage
         texts = [part.arguments if isinstance(part, ToolCallPart) else part.text for part in parts]
-        is_counted = usage is not None and bool(usage.input or usage.output)  # some upstreams report noughts
-        if not is_counted and (error is None or any(texts)):
+        if as_counted(usage) is None and (error is None or any(texts)):
             usage = estimated_usage(self._call.input_tokens, texts)
         self._outcome = Outcome(usage=usage, model=self._model, error=error, first_ms=self._first_ms)
         return self._charge.priced(self._outcome)

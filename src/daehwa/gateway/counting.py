@@ -8,7 +8,7 @@ from daehwa.accounts.keys import ApiKey, Caller
 from daehwa.conversation.errors import ProviderStreamError
 from daehwa.conversation.ids import new_id
 from daehwa.conversation.messages import Usage
-from daehwa.conversation.metering import BudgetKind, Charge, Outcome, PaidCall
+from daehwa.conversation.metering import BudgetKind, Charge, Outcome, PaidCall, as_counted
 from daehwa.conversation.ports import Model
 from daehwa.gateway.asking import KINDS, Asked
 from daehwa.gateway.tap import UsageTap
@@ -74,7 +74,7 @@ class Counted:
         if self._first_ms is None and error is not None:
             await self.fail(error)
             return
-        usage = tap.usage or (Usage() if tap.seconds else self._estimated(tap.tokens))
+        usage = as_counted(tap.usage) or (Usage() if tap.seconds else self._estimated(tap.tokens))
         if error is None and tap.has_failed:
             error = ProviderStreamError.type
         await self._settle(usage, error, seconds=tap.seconds, images=tap.images)
@@ -85,7 +85,7 @@ class Counted:
         if said.is_error and said.counted is None:
             await self.fail(ProviderStreamError.type)
             return
-        usage = None if said.counted is None else said.counted.tokens
+        usage = None if said.counted is None else as_counted(said.counted.tokens)
         seconds = said.seconds
         if usage is None:
             # What is paid by the second says so, if it says anything.
@@ -95,17 +95,12 @@ class Counted:
         await self._settle(usage, seconds=seconds, images=images)
 
     async def _settle(self, usage: Usage, error: str | None = None, *, seconds: float = 0.0, images: int = 0) -> None:
-        await self._correct(usage.input + usage.output)
-        await self._charge.settle(
-            Outcome(
-                usage=usage,
-                model=self._model,
-                error=error,
-                first_ms=self._first_ms,
-                seconds=seconds,
-                images=images,
-            )
+        outcome = Outcome(
+            usage=usage, model=self._model, error=error, first_ms=self._first_ms, seconds=seconds, images=images
         )
+        # Money first: whoever waits may be cancelled once more, and a rate is over in a minute.
+        await self._charge.settle(outcome)
+        await self._correct(usage.input + usage.output)
 
     def _estimated(self, output: int) -> Usage:
         no_output = self._asked.endpoint in {"embeddings", "images/generations"}

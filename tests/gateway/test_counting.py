@@ -1,0 +1,65 @@
+"""What a call is counted as, where its upstream, its caller or a store does something odd."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import pytest
+from gateway.bed import OWNER, RememberingMeter
+
+from daehwa.accounts.keys import Caller
+from daehwa.conversation.messages import Usage
+from daehwa.gateway.asking import JsonAsked
+from daehwa.gateway.counting import Counted, paid_call
+from daehwa.gateway.scripted import ScriptedTarget
+from daehwa.gateway.tap import UsageTap
+
+NOUGHTS = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+
+
+async def nothing(_tokens: int) -> None: ...
+
+
+async def counted(meter: RememberingMeter, correct: Callable[[int], Awaitable[None]] = nothing) -> Counted:
+    asked = JsonAsked.of("chat/completions", {"messages": [{"role": "user", "content": "Hello there."}]})
+    model = ScriptedTarget(provider="a", name="one").model
+    charge = await meter.open(paid_call(Caller(user=OWNER), asked, model))
+    return Counted(charge, asked, model, correct)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_noughts_are_no_count(*, streamed: bool) -> None:
+    meter = RememberingMeter()
+    one = await counted(meter)
+    body = msgspec.json.encode({"choices": [{"message": {"content": "Good morning."}}], "usage": NOUGHTS})
+    one.begin()
+    if streamed:
+        tap = UsageTap(strip=False)
+        tap.feed(b"data: " + body + b"\n\n")
+        await one.end_stream(tap)
+    else:
+        await one.end_whole(body)
+    usage = meter.outcomes[0].usage
+    assert usage is not None
+    assert (usage.estimated, usage.input > 0, usage.output > 0) == (True, True, True)
+
+
+async def test_an_upstream_that_counts_an_answer_of_nothing_is_believed() -> None:
+    meter = RememberingMeter()
+    one = await counted(meter)
+    await one.end_whole(msgspec.json.encode({"usage": {"prompt_tokens": 3, "completion_tokens": 0}}))
+    assert meter.outcomes[0].usage == Usage(input=3, output=0)
+
+
+async def test_money_is_counted_also_where_the_rate_is_waited_for_in_vain() -> None:
+    async def never(_tokens: int) -> None:
+        await asyncio.Event().wait()
+
+    meter = RememberingMeter()
+    one = await counted(meter, never)
+    leaving = asyncio.create_task(one.leave())
+    await asyncio.sleep(0.01)
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    assert len(meter.outcomes) == 1
