@@ -10,6 +10,8 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Literal
 
 from daehwa.accounts.keys import Caller
 from daehwa.conversation.errors import DaehwaError, InvalidRequest
@@ -68,7 +70,7 @@ class OnceOnly:
         loop = asyncio.get_running_loop()
         until = loop.time() + self._wait_seconds
         while True:
-            found = await self._store.claim(who, key, print_, now=self._clock())
+            found = await self._found(who, key, print_)
             if found == "new":
                 return None
             if isinstance(found, KeptAnswer):
@@ -82,6 +84,17 @@ class OnceOnly:
                     await (here.wait() if here is not None else asyncio.Event().wait())
             except TimeoutError:
                 pass
+
+    async def _found(self, who: str, key: str, print_: str) -> KeptAnswer | Literal["new", "running"]:
+        claiming = asyncio.ensure_future(self._store.claim(who, key, print_, now=self._clock()))
+        try:
+            return await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            # The caller left. A claim that nobody answers for would keep off who comes again with the same key.
+            with suppress(DaehwaError):
+                if await claiming == "new":
+                    await self._store.release(who, key)
+            raise
 
 
 class _Claim:

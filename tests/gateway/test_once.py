@@ -1,0 +1,82 @@
+"""A caller who leaves while their Idempotency-Key is claimed."""
+
+import asyncio
+from typing import Literal
+
+import pytest
+from gateway.bed import OWNER
+
+from daehwa.accounts.keys import Caller
+from daehwa.gateway.answers import Answer
+from daehwa.gateway.asking import JsonAsked
+from daehwa.gateway.idempotency import OnceOnly
+from daehwa.gateway.ports import KeptAnswer
+from daehwa.stores.memory_answers import MemoryAnswers
+
+ASKED = JsonAsked.of("chat/completions", {"messages": []})
+CALLER = Caller(user=OWNER)
+
+
+class SlowAnswers(MemoryAnswers):
+    """A store whose claims are made a moment before it says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_claimed = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def claim(
+        self, caller: str, key: str, fingerprint: str, *, now: int
+    ) -> KeptAnswer | Literal["new", "running"]:
+        found = await super().claim(caller, key, fingerprint, now=now)
+        self.is_claimed.set()
+        await self.go_on.wait()
+        return found
+
+
+async def made() -> Answer:
+    return KeptAnswer(status=200, headers=(), body=b"{}")
+
+
+async def test_who_leaves_while_claiming_leaves_no_claim() -> None:
+    store = SlowAnswers()
+    once = OnceOnly(store, wait_seconds=0.05)
+    first = asyncio.create_task(once.answer(CALLER, "k", ASKED, made))
+    await store.is_claimed.wait()
+    first.cancel()
+    await asyncio.sleep(0)
+    store.go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    assert await once.answer(CALLER, "k", ASKED, made) == await made()
+
+
+async def test_who_leaves_while_another_one_answers_leaves_that_claim_alone() -> None:
+    store = SlowAnswers()
+    once = OnceOnly(store, wait_seconds=0.05)
+    store.go_on.set()
+    running = asyncio.Event()
+
+    async def slow() -> Answer:
+        await running.wait()
+        return await made()
+
+    first = asyncio.create_task(once.answer(CALLER, "k", ASKED, slow))
+    await asyncio.sleep(0.01)
+    store.go_on.clear()
+    store.is_claimed.clear()
+    second = asyncio.create_task(once.answer(CALLER, "k", ASKED, made))
+    await store.is_claimed.wait()
+    second.cancel()
+    await asyncio.sleep(0)
+    store.go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    running.set()
+    assert await first == await made()
+    kept = await once.answer(CALLER, "k", ASKED, never)
+    assert kept == await made()
+
+
+async def never() -> Answer:
+    raise AssertionError("it was kept")
