@@ -1,7 +1,7 @@
 """The server: every route and every middleware in one view. Stores, providers and turns come in from outside."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from daehwa.accounts.errors import (
     BudgetExceeded,
@@ -49,13 +49,10 @@ from daehwa.server.api.usage import UsageApi
 from daehwa.server.asgi import ASGIApp, Receive, Scope, Send
 from daehwa.server.auth import AuthApi, SignedOut, SignInQuery
 from daehwa.server.books import Books
-from daehwa.server.classic import ClassicAnswer, ClassicApi, ClassicQuestion
-from daehwa.server.classic import error_response as classic_error_response
 from daehwa.server.errors import BodyTooSlow, Dialect, ErrorAnswers, RouteNotFound, UnsupportedMediaType
 from daehwa.server.identity import Identity
 from daehwa.server.metrics import MetricsApi
-from daehwa.server.openai_v1.api import ListedModel, ModelList, OpenAIV1
-from daehwa.server.openai_v1.described import DescribedV1
+from daehwa.server.openai_v1.api import DescribedV1, ListedModel, ModelList, OpenAIV1
 from daehwa.server.openai_v1.errors import error_response as openai_error_response
 from daehwa.server.openapi import OpenApi
 from daehwa.server.options import ServerOptions
@@ -63,6 +60,9 @@ from daehwa.server.page import Page
 from daehwa.server.routing import Handler, Operation, Router
 from daehwa.server.safety import SafetyChecks, SafetyHeaders
 from daehwa.sign_in.flow import ProviderAnswer, SignIn
+
+if TYPE_CHECKING:
+    from daehwa.server.classic import ClassicApi
 
 _BODY = (TooMuch, UnsupportedMediaType, BodyTooSlow)
 _ONE = (ConversationNotFound, StoreError)
@@ -116,7 +116,7 @@ class Programs(NamedTuple):
     """The dialects that other programs speak; that of the 2023 demo only where it is wanted."""
 
     openai: OpenAIV1
-    classic: ClassicApi | None = None
+    classic: "ClassicApi | None" = None
 
     @property
     def operations(self) -> tuple[Operation, ...]:
@@ -130,7 +130,9 @@ class Programs(NamedTuple):
         openai = Dialect("/v1", openai_error_response)
         if self.classic is None:
             return (openai,)
-        return (openai, Dialect("/chat", classic_error_response), Dialect("/classic", classic_error_response))
+        from daehwa.server.classic import error_response  # noqa: PLC0415 - where people sign in it is seldom wanted
+
+        return (openai, Dialect("/chat", error_response), Dialect("/classic", error_response))
 
 
 def create_app(
@@ -259,7 +261,9 @@ def _described(api: DescribedV1) -> Iterator[Operation]:
     yield Operation("GET", "/v1/openapi.json", api.get_v1_openapi, answers=(dict,), is_open=True)
 
 
-def _classic(api: ClassicApi) -> Iterator[Operation]:
+def _classic(api: "ClassicApi") -> Iterator[Operation]:
+    from daehwa.server.classic import ClassicAnswer, ClassicQuestion  # noqa: PLC0415 - as above
+
     chats = (("/chat", api.answer_classic), ("/classic/chat", api.answer_classic_beside))
     for path, handler in chats:
         yield Operation("POST", path, handler, body=ClassicQuestion, answers=(ClassicAnswer,))

@@ -10,7 +10,6 @@ from daehwa.gateway.idempotency import OnceOnly
 from daehwa.gateway.ports import AnswerStore, WireModels
 from daehwa.gateway.rates import Rates
 from daehwa.server.app import Programs
-from daehwa.server.classic import ClassicApi
 from daehwa.server.openai_v1.api import WIRE_LIMITS, OpenAIV1, WireLimits
 from daehwa.server.options import ServerOptions
 from daehwa.settings import Settings
@@ -50,5 +49,9 @@ def build_programs(
     callers = Callers(stores.keys, stores.accounts, owner=owner, local=local)
     gateway = Gateway(models, meter, Rates(stores.rates), OnceOnly(stores.answers))
     has_classic = settings.classic if settings.classic is not None else not has_sign_in
-    classic = ClassicApi(gateway, options, settings.classic_folder) if has_classic else None
+    classic = None
+    if has_classic:
+        from daehwa.server.classic import ClassicApi  # noqa: PLC0415 - where people sign in it is seldom wanted
+
+        classic = ClassicApi(gateway, options, settings.classic_folder)
     return Programs(OpenAIV1(gateway, callers, WIRE_LIMITS if is_local else AWS_LIMITS), classic)

@@ -1,7 +1,5 @@
 """What was used and what it cost, by day, user, key, model and kind: as JSON, and as CSV for spreadsheets."""
 
-import csv
-import io
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
@@ -95,6 +93,9 @@ class UsageApi:
 
 def csv_of(report: UsageReport) -> str:
     """Return a report as CSV."""
+    import csv  # noqa: PLC0415 - each start pays for imports, and this is asked for seldom
+    import io  # noqa: PLC0415 - as above
+
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow((*_COLUMNS, *_MORE_COLUMNS))

@@ -12,7 +12,6 @@ from daehwa.gateway.asking import Asked, JsonAsked
 from daehwa.gateway.callers import Callers
 from daehwa.gateway.calls import Gateway
 from daehwa.gateway.ports import Endpoint
-from daehwa.gateway.uploads import UploadAsked
 from daehwa.server.asgi import Request, Response, json_response
 from daehwa.server.body import BodyPieces, checked_json_type, read_body
 from daehwa.server.openai_v1.relay import Relay
@@ -109,6 +108,8 @@ class OpenAIV1:
         return self._relay(request, caller, JsonAsked(endpoint, body, _passed_on(request)))
 
     async def _uploaded(self, request: Request, endpoint: Endpoint) -> Relay:
+        from daehwa.gateway.uploads import UploadAsked  # noqa: PLC0415 - each start pays for imports
+
         caller = await self.caller_of(request)
         limits, key = self._limits, request.header(b"idempotency-key")
         body = BodyPieces(request, limits.upload_bytes, limits.upload_seconds)
@@ -120,6 +121,22 @@ class OpenAIV1:
         key = request.header(b"idempotency-key")
         make = partial(self._gateway.ask, caller, asked, idempotency_key=key)
         return Relay(make, body=body, close=asked.close)
+
+
+class DescribedV1:
+    """The document, made when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._document: bytes | None = None
+
+    async def get_v1_openapi(self, _request: Request) -> Response:
+        """Return the OpenAPI 3.1 document of OpenAI's dialect, as far as this server reads it."""
+        if self._document is None:
+            from daehwa.server.openai_v1.described import v1_document  # noqa: PLC0415 - each start pays for imports
+
+            self._document = msgspec.json.encode(v1_document())
+        headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-cache")]
+        return Response(200, self._document, headers)
 
 
 def bearer_of(request: Request) -> str | None:

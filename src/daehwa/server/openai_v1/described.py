@@ -6,11 +6,8 @@ upstream may know. OpenAI's own reference has the rest.
 
 from typing import Any, Final, TypeAlias
 
-import msgspec
-
 from daehwa import __version__
 from daehwa.gateway.asking import MOST_CHOICES, MOST_TOKENS
-from daehwa.server.asgi import Request, Response
 
 Json: TypeAlias = dict[str, Any]
 
@@ -149,17 +146,3 @@ def v1_document() -> Json:
             "securitySchemes": {"key": bearer},
         },
     }
-
-
-class DescribedV1:
-    """The document, made when it is first asked for."""
-
-    def __init__(self) -> None:
-        self._document: bytes | None = None
-
-    async def get_v1_openapi(self, _request: Request) -> Response:
-        """Return the OpenAPI 3.1 document of OpenAI's dialect, as far as this server reads it."""
-        if self._document is None:
-            self._document = msgspec.json.encode(v1_document())
-        headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-cache")]
-        return Response(200, self._document, headers)
