@@ -103,6 +103,11 @@ ERRORS: list[tuple[str, bytes | None, tuple[int, str, str | None]]] = [
     ("POST /v1/chat/completions", b'{"model": "\xff"}', (400, "invalid_request", None)),
     ("POST /v1/chat/completions", b'{"model": 5}', (400, "invalid_request", "model")),
     ("POST /v1/chat/completions", b'{"model": "nobody", "messages": []}', (404, "model_not_found", "model")),
+    (
+        "POST /v1/chat/completions",
+        b'{"model": "%b", "messages": []}' % (b"n" * 501),
+        (400, "invalid_request", "model"),
+    ),
     ("POST /v1/chat/completions", b" " * 1_000_001, (413, "too_large", None)),
     ("POST /v1/chat/completions", b'{"model": "parrot"}', (400, "invalid_request", "messages")),
     ("POST /v1/chat/completions", b'{"messages": [], "n": 0}', (400, "invalid_request", "n")),

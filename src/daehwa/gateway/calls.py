@@ -12,7 +12,7 @@ from functools import partial
 from typing import NamedTuple
 
 from daehwa.accounts.keys import Caller
-from daehwa.conversation.errors import DaehwaError, ModelNotFound, ProviderError
+from daehwa.conversation.errors import DaehwaError, InvalidRequest, ModelNotFound, ProviderError
 from daehwa.conversation.metering import Meter
 from daehwa.conversation.ports import Model
 from daehwa.conversation.upstreams import may_ask_another
@@ -25,6 +25,9 @@ from daehwa.gateway.ports import KeptAnswer, WireAnswer, WireModels, WireTarget
 from daehwa.gateway.rates import Rates, Taken
 from daehwa.gateway.tap import UsageTap
 
+MODEL_CHARACTERS = 500
+"""A model's name has at most so many: it stands in the ledger, also where no upstream knows it."""
+MOST_HABITS = 10_000
 _FIRST_ERROR = 400
 _REFUSALS = frozenset({400, 422})
 
@@ -86,6 +89,8 @@ class Gateway:
         return await self._asked(caller, asked, targets[-1], taken)
 
     async def _targets(self, caller: Caller, asked: Asked) -> Sequence[WireTarget]:
+        if asked.model is not None and len(asked.model) > MODEL_CHARACTERS:
+            raise InvalidRequest(f"A model's name has at most {MODEL_CHARACTERS} characters.", param="model")
         found = await self._models.targets(asked.model, asked.endpoint)
         if caller.key is None or not caller.key.limits.models:
             allowed = found
@@ -121,6 +126,8 @@ class Gateway:
 
     async def _opened(self, asked: Asked, target: WireTarget, output_limit: int | None) -> _Opened:
         """Send the request; where the upstream refuses what we added to it, once more without."""
+        if len(self._habits) >= MOST_HABITS:  # an upstream that lists nothing is asked for whatever callers name
+            self._habits.clear()
         habits = self._habits.setdefault(target.model.id, Habits())
         while True:
             added = asked.added(habits, output_limit)

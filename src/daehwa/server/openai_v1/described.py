@@ -8,6 +8,7 @@ from typing import Any, Final, TypeAlias
 
 from daehwa import __version__
 from daehwa.gateway.asking import MOST_CHOICES, MOST_TOKENS
+from daehwa.gateway.calls import MODEL_CHARACTERS
 
 Json: TypeAlias = dict[str, Any]
 
@@ -18,6 +19,7 @@ _CHOICES: Final[Json] = {"type": ["integer", "null"], "minimum": 1, "maximum": M
 _YES_NO: Final[Json] = {"type": ["boolean", "null"]}
 _MODEL: Final[Json] = {
     "type": ["string", "null"],
+    "maxLength": MODEL_CHARACTERS,
     "description": "An id of /v1/models, a bare name or an alias. Left out: this server's default.",
 }
 _OPTIONS: Final[Json] = {"type": ["object", "null"]}
@@ -66,7 +68,12 @@ def _call(name: str, summary: str, required: list[str], *, streams: bool = True,
 
 def _upload(name: str, summary: str) -> Json:
     file = {"type": "string", "contentMediaType": "application/octet-stream", "minLength": 1}
-    fields = {"file": file, "model": {"type": "string", "minLength": 1}, "prompt": _TEXT, "response_format": _TEXT}
+    fields = {
+        "file": file,
+        "model": {"type": "string", "minLength": 1, "maxLength": MODEL_CHARACTERS},
+        "prompt": _TEXT,
+        "response_format": _TEXT,
+    }
     schema = {"type": "object", "required": ["file"], "properties": fields}
     body = {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
     answers = _json({"type": "object"}) | {"text/plain": {"schema": _TEXT}}
