@@ -8,10 +8,12 @@ import pytest
 from gateway.bed import OWNER, RememberingMeter
 
 from daehwa.accounts.keys import Caller
+from daehwa.conversation.errors import ProviderMalformedError
 from daehwa.conversation.messages import Usage
+from daehwa.gateway.answers import whole_body
 from daehwa.gateway.asking import JsonAsked
 from daehwa.gateway.counting import Counted, paid_call
-from daehwa.gateway.scripted import ScriptedTarget
+from daehwa.gateway.scripted import ScriptedAnswer, ScriptedTarget
 from daehwa.gateway.tap import UsageTap
 
 NOUGHTS = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
@@ -63,3 +65,44 @@ async def test_money_is_counted_also_where_the_rate_is_waited_for_in_vain() -> N
     with pytest.raises(asyncio.CancelledError):
         await leaving
     assert len(meter.outcomes) == 1
+
+
+async def test_an_error_in_an_answer_costs_nothing_unless_usage_stands_beside_it() -> None:
+    meter = RememberingMeter()
+    body = {"error": {"message": "Overloaded."}}
+    await (await counted(meter)).end_whole(msgspec.json.encode(body))
+    await (await counted(meter)).end_whole(
+        msgspec.json.encode({**body, "usage": {"prompt_tokens": 3, "completion_tokens": 1}})
+    )
+    assert [outcome.usage for outcome in meter.outcomes] == [None, Usage(input=3, output=1)]
+
+
+async def test_who_leaves_before_the_first_byte_pays_the_prompt_and_who_was_cut_off_does_not() -> None:
+    meter = RememberingMeter()
+    await (await counted(meter)).end_stream(UsageTap(strip=False))
+    await (await counted(meter)).end_stream(UsageTap(strip=False), "upstream_cut")
+    left, cut = meter.outcomes
+    assert left.usage is not None
+    assert (left.usage.estimated, left.usage.input > 0, left.error) == (True, True, None)
+    assert (cut.usage, cut.error) == (None, "upstream_cut")
+
+
+async def test_an_error_within_a_stream_is_noted() -> None:
+    meter = RememberingMeter()
+    one, tap = await counted(meter), UsageTap(strip=False)
+    one.begin()
+    tap.feed(b'data: {"error": {"message": "Overloaded."}}\n\n')
+    await one.end_stream(tap)
+    assert meter.outcomes[0].error == "upstream_stream_error"
+
+
+async def test_an_answer_in_one_piece_has_a_limit_and_its_connection_is_given_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("daehwa.gateway.answers.MOST_BYTES", 10)
+    answer = ScriptedAnswer([b"12345", b"67890"])
+    assert await whole_body(answer) == b"1234567890"
+    answer = ScriptedAnswer([b"12345", b"67890", b"1"])
+    with pytest.raises(ProviderMalformedError):
+        await whole_body(answer)
+    assert answer.is_closed

@@ -12,7 +12,12 @@ from gateway.bed import Bed
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 from server.serving import Site, serving
 
-from daehwa.conversation.errors import ProviderAuthError, ProviderCutError, ProviderUnreachableError
+from daehwa.conversation.errors import (
+    ProviderAuthError,
+    ProviderCutError,
+    ProviderRefusedError,
+    ProviderUnreachableError,
+)
 from daehwa.gateway.scripted import ScriptedAnswer, ScriptedTarget, as_events, as_json
 
 CHAT = {"model": "parrot", "messages": [{"role": "user", "content": "Hi"}]}
@@ -160,6 +165,10 @@ async def test_the_next_upstream_is_asked_before_the_first_byte_and_not_after(tm
         assert [outcome.usage for outcome in bed.meter.outcomes] == [None, None, bed.usage]
         bed.models.all = (refusing, good)
         assert (await site.call("POST", "/v1/chat/completions", {**CHAT, "model": "any"}))[0] == 400
+        at_fault = ScriptedTarget(lambda _request: ProviderRefusedError("No.", status=400), provider="e")
+        bed.models.all = (at_fault, good)
+        status, answer = await site.call("POST", "/v1/chat/completions", {**CHAT, "model": "any"})
+        assert (status, answer["error"]["code"]) == (502, "upstream_refused")
         bed.models.all = (unreachable, broken)
         assert (await site.call("POST", "/v1/chat/completions", {**CHAT, "model": "any"}))[0] == 503
         bed.models.all = (cut, good)

@@ -15,7 +15,7 @@ from server.serving import Site, serving
 
 from daehwa.conversation.ports import Model
 from daehwa.gateway.ports import WireRequest
-from daehwa.gateway.scripted import ScriptedAnswer, as_json
+from daehwa.gateway.scripted import ScriptedAnswer, ScriptedTarget, as_json
 
 FILE = bytes(range(256)) * 100 + b"\r\n--not the boundary\r\n" + "녹음".encode()
 HEAD = 'form-data; name="file"; filename="a b.mp3"'
@@ -96,6 +96,15 @@ async def test_the_length_is_announced_where_it_is_known(site: Site, bed: Bed) -
     assert isinstance(kept.body, bytes)
     assert kept.length == len(kept.body)
     assert passed.length is None
+
+
+async def test_a_recording_that_is_gone_is_sent_to_nobody_else(tmp_path: Path) -> None:
+    first = ScriptedTarget(lambda _request: as_json({"error": {"message": "no"}}, 503), provider="a")
+    second = ScriptedTarget(lambda _request: as_json({"text": "Hi"}), provider="b")
+    async with serving(Core(), tmp_path, programs=Bed(first, second).programs()) as site:
+        assert (await sent(site, form("model", "file", model="any")))[0] == 503
+        assert not second.requests
+        assert (await sent(site, form("file", "model", model="any")))[0] == 200, "this one was kept"
 
 
 async def test_audio_without_usage_is_paid_by_its_size(site: Site, bed: Bed) -> None:

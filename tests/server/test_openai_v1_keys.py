@@ -15,7 +15,7 @@ from daehwa.accounts.minting import mint_key
 from daehwa.accounts.people import Profile
 from daehwa.conversation.errors import StoreError
 from daehwa.conversation.ids import now_ms
-from daehwa.gateway.scripted import ScriptedAnswer, ScriptedTarget, as_json
+from daehwa.gateway.scripted import ScriptedAnswer, ScriptedTarget, as_events, as_json
 
 CHAT = {"model": "parrot", "messages": [{"role": "user", "content": "Hi"}]}
 PATH = "/v1/chat/completions"
@@ -233,6 +233,17 @@ async def test_who_waits_too_long_is_told_so_and_failures_are_made_anew(tmp_path
         assert (await site.call("POST", PATH, CHAT, headers=ONCE))[0] == 200
         long = {"Idempotency-Key": "x" * 256}
         assert (await site.call("POST", PATH, CHAT, headers=long))[0] == 400
+
+
+async def test_a_stream_with_an_error_in_it_is_not_kept(tmp_path: Path) -> None:
+    bed = Bed()
+    target = bed.models.all[0]
+    target.script = lambda _request: as_events({"error": {"message": "Overloaded."}})
+    async with serving(Core(), tmp_path, programs=bed.programs()) as site:
+        for _ in range(2):
+            async with site.client.post(PATH, json={**CHAT, "stream": True}, headers=ONCE) as answered:
+                assert b"Overloaded." in await answered.read()
+    assert len(target.requests) == 2
 
 
 async def test_a_recording_is_sent_once_whatever_its_boundary(tmp_path: Path) -> None:
