@@ -1,9 +1,14 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from daehwa.settings import load_settings
 
-PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "settings.md"
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+VARIABLE = re.compile(r"^\| `[a-z_]+` \| `(DAEHWA_[A-Z_]+)` \|", re.MULTILINE)
 
 
 def example_with(words: str, language: str = "toml") -> str:
@@ -58,3 +63,10 @@ def test_the_example_of_routes_is_right(tmp_path: Path) -> None:
     ordered, weighted = load_settings(config=file, environment={}).routes
     assert ordered.targets == (("openai/gpt-5-mini", None), ("azure/gpt-5-mini", None))
     assert [weight for _, weight in weighted.targets] == [3, 1, 0]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_pages_put_into_the_environment_is_no_wrong_setting(page: Path) -> None:
+    exported = re.findall(r"^export (DAEHWA_[A-Z_]+)=", page.read_text("utf-8"), re.MULTILINE)
+    known = {*VARIABLE.findall(PAGE.read_text("utf-8")), "DAEHWA_PRICES"}
+    assert set(exported) <= known
