@@ -24,6 +24,7 @@ from daehwa.gateway.idempotency import OnceOnly
 from daehwa.gateway.ports import KeptAnswer, WireAnswer, WireModels, WireTarget
 from daehwa.gateway.rates import Rates, Taken
 from daehwa.gateway.tap import UsageTap
+from daehwa.gateway.under_way import CallsUnderWay
 
 MODEL_CHARACTERS = 500
 """A model's name has at most so many: it stands in the ledger, also where no upstream knows it."""
@@ -41,9 +42,10 @@ class _Opened(NamedTuple):
 
 
 class Gateway:
-    """Makes calls for those who may."""
+    """Makes calls for those who may. Whoever takes a call in makes it one of the `calls`."""
 
     def __init__(self, models: WireModels, meter: Meter, rates: Rates, once: OnceOnly) -> None:
+        self.calls = CallsUnderWay()
         self._models = models
         self._meter = meter
         self._rates = rates

@@ -1,13 +1,23 @@
 """Errors of the gateway, on the tree of `daehwa.conversation.errors`.
 
 DaehwaError
+├── ShuttingDown              this server is ending (HTTP 503)
 └── Conflict (HTTP 409)
     ├── IdempotencyKeyReused  the key came before, with another request
     ├── AnswerTooLarge        the request was answered already, with more than is kept
     └── StillAnswering        the same request is being answered
 """
 
-from daehwa.conversation.errors import Conflict
+from daehwa.conversation.errors import Conflict, DaehwaError
+
+
+class ShuttingDown(DaehwaError):  # noqa: N818 - errors state the fact
+    """The server is ending."""
+
+    type = "shutting_down"
+
+    def __init__(self) -> None:
+        super().__init__("This server is ending, and the call ends with it. Send it again in a moment.")
 
 
 class IdempotencyKeyReused(Conflict):

@@ -1,6 +1,6 @@
 """The server: every route and every middleware in one view. Stores, providers and turns come in from outside."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from daehwa.accounts.errors import (
@@ -79,9 +79,17 @@ class App:
     """The ASGI application; `operations` is its table."""
 
     def __init__(
-        self, router: Router, checks: SafetyChecks, traffic: Traffic, dialects: Sequence[Dialect] = ()
+        self,
+        router: Router,
+        checks: SafetyChecks,
+        traffic: Traffic,
+        running: RunningTurns,
+        programs: "Programs | None" = None,
     ) -> None:
         self.operations = router.operations
+        self._running = running
+        self._programs = programs
+        dialects = () if programs is None else programs.dialects
         # From the outside in: the log sees every answer, the headers are on every answer, errors of all that follows
         # become answers.
         app: ASGIApp = ErrorAnswers(checks, dialects)
@@ -91,6 +99,12 @@ class App:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         await self._app(scope, receive, send)
+
+    async def aclose(self) -> None:
+        """End the calls of programs and the turns, so that whoever waits for one is told; to be done before the end."""
+        if self._programs is not None:
+            self._programs.openai.end_calls()
+        await self._running.aclose()
 
 
 class Core(Protocol):
@@ -166,7 +180,7 @@ def create_app(
     router = Router(operations, identify=identity.user_of, otherwise=Page(options.page).get_page)
     public_url = options.public_url if sign_in is None else sign_in.public_url
     checks = SafetyChecks(router, options, identity, public_url)
-    return App(router, checks, traffic, () if programs is None else programs.dialects)
+    return App(router, checks, traffic, running, programs)
 
 
 def _home(me: MeApi, models: ModelsApi) -> Iterator[Operation]:

@@ -20,7 +20,7 @@ from daehwa.conversation.errors import DaehwaError, InvalidRequest, ProviderMalf
 from daehwa.gateway.asking import JsonAsked
 from daehwa.gateway.calls import Gateway
 from daehwa.gateway.ports import KeptAnswer
-from daehwa.server.asgi import ASGIApp, Receive, Request, Response, Scope, Send, json_response
+from daehwa.server.asgi import ASGIApp, Headers, Receive, Request, Response, Scope, Send, json_response
 from daehwa.server.body import json_body
 from daehwa.server.errors import RouteNotFound, error_headers, status_of
 from daehwa.server.leaving import EndedWhenLeft
@@ -95,7 +95,8 @@ class ClassicApi:
         What goes wrong is said in the same shape, with the HTTP status 200: the page reads no other.
         """
         try:
-            question = await json_body(request, ClassicQuestion, self._options)
+            async with self._gateway.calls.one():
+                question = await json_body(request, ClassicQuestion, self._options)
             if not question.text.strip():
                 raise InvalidRequest("The text is empty. Write something to ask.", param="text")
         except DaehwaError as error:
@@ -142,12 +143,14 @@ class _Answering:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Make the call and send its answer."""
+        headers: Headers = []
         try:
-            async with EndedWhenLeft(scope, receive):
+            async with self._gateway.calls.one(), EndedWhenLeft(scope, receive):
                 said = ClassicAnswer(200, await self._text())
         except DaehwaError as error:
             said = _said(error)
-        await json_response(said)(scope, receive, send)
+            headers = error_headers(error)
+        await json_response(said, headers=headers)(scope, receive, send)
 
     async def _text(self) -> str:
         answer = await self._gateway.ask(self._caller, self._asked)

@@ -25,8 +25,12 @@ from daehwa.conversation.errors import (
     StoreError,
     TooMuch,
 )
+from daehwa.gateway.errors import ShuttingDown
 from daehwa.server.access_log import exchange_of
 from daehwa.server.asgi import ASGIApp, ClientLeftError, Headers, Receive, Response, Scope, Send, json_response
+
+RETRY_SECONDS = 5
+"""After so long whoever was refused by a server that ends may ask the next one."""
 
 _log = logging.getLogger("daehwa.server")
 
@@ -110,6 +114,7 @@ STATUS: dict[type[DaehwaError], int] = {
     ProviderError: 502,
     KeyNotSet: 503,
     SignInUnavailable: 503,
+    ShuttingDown: 503,
     StoreError: 503,
 }
 
@@ -141,6 +146,8 @@ def error_headers(error: DaehwaError) -> Headers:
     if isinstance(error, TooMuch | BodyTooSlow):
         # What is left of the body is not worth reading.
         headers.append((b"connection", b"close"))
+    if isinstance(error, ShuttingDown):
+        headers.append((b"retry-after", b"%d" % RETRY_SECONDS))
     return headers
 
 

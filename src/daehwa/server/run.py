@@ -20,6 +20,9 @@ from daehwa.server.direct import LINE, Line, LineHolder
 
 KEEP_ALIVE_SECONDS = 75
 GRACEFUL_SECONDS = 3
+"""So long a server that ends waits for answers under way. Turns and calls of programs are ended at once."""
+STALLED_SECONDS = 2
+"""After so long it lets go of who does not read what it is sent."""
 HEAD_BYTES = 64 * 1024
 MOST_CONNECTIONS = 4000
 
@@ -131,7 +134,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
 
 class Server(UvicornServer):
-    """uvicorn's server, which ends running turns before it waits for connections."""
+    """uvicorn's server, which ends turns and calls under way before it waits for connections."""
 
     def __init__(
         self,
@@ -171,7 +174,14 @@ class Server(UvicornServer):
             server.close()
         if self.before_shutdown is not None:
             await self.before_shutdown()
+        letting_go = asyncio.get_running_loop().call_later(STALLED_SECONDS, self._let_go_of_stalled)
         await super().shutdown(sockets)
+        letting_go.cancel()
+
+    def _let_go_of_stalled(self) -> None:
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, BoundedHttpProtocol) and connection.flow.write_paused:
+                connection.transport.abort()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -210,7 +220,8 @@ async def serve(
     on_started: Callable[[], None] | None = None,
     before_shutdown: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
-    """Serve until SIGINT or SIGTERM. `on_started` is called once it listens, `before_shutdown` ends the running turns.
+    """Serve until SIGINT or SIGTERM. `on_started` is called once it listens, `before_shutdown` ends what is
+    under way.
 
     asyncio sets TCP_NODELAY on every connection, so the first token does not wait for an acknowledgement.
     """

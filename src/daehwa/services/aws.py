@@ -156,7 +156,7 @@ async def serve(loaded: LoadedSettings, surroundings: AwsSurroundings) -> None:
         trusting.append(asyncio.create_task(trusted_authorities(None)))
 
     try:
-        await serve_app(services.app, listener, on_started=started, before_shutdown=services.running.aclose)
+        await serve_app(services.app, listener, on_started=started, before_shutdown=services.app.aclose)
     finally:
         await asyncio.gather(*trusting, return_exceptions=True)
         await services.aclose()

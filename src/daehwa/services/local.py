@@ -207,7 +207,7 @@ async def serve(
                 task.add_done_callback(_report_fault)
                 background.add(task)
 
-        await serve_app(app, listener, on_started=started, before_shutdown=services.running.aclose)
+        await serve_app(app, listener, on_started=started, before_shutdown=app.aclose)
     finally:
         for task in background:
             task.cancel()

@@ -89,38 +89,47 @@ class OpenAIV1:
 
     async def list_models(self, request: Request) -> Response:
         """Return the models that the caller may ask, aliases first."""
-        models = await self._gateway.models(await self.caller_of(request))
+        async with self._gateway.calls.one():
+            models = await self._gateway.models(await self.caller_of(request))
         return json_response(ModelList(data=tuple(_listed(model, model.id) for model in models)))
 
     async def retrieve_model(self, request: Request) -> Response:
         """Return one model by its id, its bare name or an alias."""
-        caller, name = await self.caller_of(request), request.path["model"]
-        return json_response(_listed(await self._gateway.model(caller, name), name))
+        name = request.path["model"]
+        async with self._gateway.calls.one():
+            model = await self._gateway.model(await self.caller_of(request), name)
+        return json_response(_listed(model, name))
 
     async def caller_of(self, request: Request) -> Caller:
         """Return who calls, by the headers that OpenAI's clients, and Azure's and Anthropic's, send a key in."""
         return await self._callers.caller_of(bearer_of(request))
 
+    def end_calls(self) -> None:
+        """End the calls under way, those of other dialects too, and refuse new ones: the server ends."""
+        self._gateway.calls.end()
+
     async def _relayed(self, request: Request, endpoint: Endpoint) -> Relay:
-        caller = await self.caller_of(request)
-        checked_json_type(request)
-        body = await read_body(request, self._limits.json_bytes, self._limits.body_seconds)
+        async with self._gateway.calls.one():
+            caller = await self.caller_of(request)
+            checked_json_type(request)
+            body = await read_body(request, self._limits.json_bytes, self._limits.body_seconds)
         return self._relay(request, caller, JsonAsked(endpoint, body, _passed_on(request)))
 
     async def _uploaded(self, request: Request, endpoint: Endpoint) -> Relay:
         from daehwa.gateway.uploads import UploadAsked  # noqa: PLC0415 - each start pays for imports
 
-        caller = await self.caller_of(request)
         limits, key = self._limits, request.header(b"idempotency-key")
-        body = BodyPieces(request, limits.upload_bytes, limits.upload_seconds)
         kind = request.header(b"content-type") or ""
-        asked = await UploadAsked.read(endpoint, kind, body.pieces(), keep=key is not None, length=body.length)
+        async with self._gateway.calls.one():
+            caller = await self.caller_of(request)
+            body = BodyPieces(request, limits.upload_bytes, limits.upload_seconds)
+            asked = await UploadAsked.read(endpoint, kind, body.pieces(), keep=key is not None, length=body.length)
         return self._relay(request, caller, asked, body.done)
 
     def _relay(self, request: Request, caller: Caller, asked: Asked, body: asyncio.Event | None = None) -> Relay:
         key = request.header(b"idempotency-key")
         make = partial(self._gateway.ask, caller, asked, idempotency_key=key)
-        return Relay(make, body=body, close=asked.close)
+        return Relay(make, self._gateway.calls, body=body, close=asked.close)
 
 
 class DescribedV1:

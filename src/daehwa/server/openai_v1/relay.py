@@ -5,7 +5,9 @@ from collections.abc import Awaitable, Callable
 
 from daehwa.conversation.errors import DaehwaError, ProviderError
 from daehwa.gateway.answers import Answer, StreamedAnswer
+from daehwa.gateway.errors import ShuttingDown
 from daehwa.gateway.ports import KeptAnswer
+from daehwa.gateway.under_way import CallsUnderWay
 from daehwa.server.access_log import exchange_of
 from daehwa.server.asgi import Headers, Receive, Response, Scope, Send
 from daehwa.server.direct import DirectBody, line_of
@@ -16,7 +18,7 @@ _STREAM_HEADERS = [(b"cache-control", b"no-store, no-transform"), (b"x-accel-buf
 
 
 class Relay:
-    """The answer to a call, a plain ASGI application: `make` makes the call, and ends with the client.
+    """The answer to a call, a plain ASGI application: `make` makes the call, one of `calls`, and ends with the client.
 
     `body` is there where the request's body is still being read; `close` gives back what the request holds.
     """
@@ -24,22 +26,29 @@ class Relay:
     def __init__(
         self,
         make: Callable[[], Awaitable[Answer]],
+        calls: CallsUnderWay,
         *,
         body: asyncio.Event | None = None,
         close: Callable[[], None] | None = None,
     ) -> None:
         self._make = make
+        self._calls = calls
         self._body = body
         self._close = close
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Make the call and send its answer."""
         answer: Answer | None = None
+        ending: ShuttingDown | None = None
         try:
-            async with EndedWhenLeft(scope, receive, after=self._body):
+            async with self._calls.one(), EndedWhenLeft(scope, receive, after=self._body):
                 answer = await self._make()
                 if isinstance(answer, StreamedAnswer):
                     await _stream(answer, scope, send)
+        except ShuttingDown as error:
+            if not exchange_of(scope).status:
+                raise
+            ending = error
         finally:
             # Whoever has read the last event may leave at once: that is no reason to leave the counting undone.
             if isinstance(answer, StreamedAnswer):
@@ -49,6 +58,8 @@ class Relay:
         if isinstance(answer, KeptAnswer):
             await _whole(answer)(scope, receive, send)
         else:
+            if ending is not None:
+                await _say(ending, send)
             await send({"type": "http.response.body", "body": b""})
 
 
