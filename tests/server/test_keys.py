@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from books import TODAY, at, note, some_books
 from cores import Core
@@ -10,9 +11,11 @@ from server.entrance import Entrance
 from server.serving import Site, serving
 
 from daehwa.accounts.key_making import MOST_LIVE_KEYS, MOST_MONEY, is_live
+from daehwa.accounts.ledger import UsageQuery, UsageRow
 from daehwa.accounts.minting import digest_of
 from daehwa.conversation.ids import new_id
 from daehwa.server.api.keys import MOST_OLD_KEYS
+from daehwa.stores.memory_ledger import MemoryLedger
 
 OURS = {"Sec-Fetch-Site": "same-origin"}
 
@@ -49,7 +52,7 @@ async def test_a_key_is_made_and_its_text_told_once(tmp_path: Path) -> None:
         "expires": None,
         "last_used": None,
         "revoked": None,
-        "spent": {"day": 0, "month": 0, "total": 0},
+        "spent": {"day": 0, "month": 0, "total": None},
     }
     kept = await books.keys.find_key(digest_of(secret))
     assert kept is not None
@@ -73,13 +76,45 @@ async def test_a_key_has_the_limits_that_were_wished_for(site: Site) -> None:
 async def test_what_a_key_has_cost_is_told(tmp_path: Path) -> None:
     books = some_books()
     async with serving(Core(), tmp_path, books=books) as site:
-        key = (await _made(site))["key"]
-        await note(books, "me", key=key["id"])
-        await note(books, "me", key=key["id"], day="2026-11-02", cost=7)
-        await note(books, "me", key=key["id"], day="2026-10-31", cost=100)
+        key, limited = (await _made(site))["key"], (await _made(site, total=5_000_000))["key"]
+        for each in (key, limited):
+            await note(books, "me", key=each["id"])
+            await note(books, "me", key=each["id"], day="2026-11-02", cost=7)
+            await note(books, "me", key=each["id"], day="2026-10-31", cost=100)
         await note(books, "me", cost=1_000_000)
         _, listed = await site.call("GET", "/api/keys")
-    assert listed["keys"][0]["spent"] == {"day": 1_500_000, "month": 1_500_007, "total": 1_500_107}
+        _, revoked = await site.call("DELETE", f"/api/keys/{limited['id']}")
+    spent = {each["id"]: each["spent"] for each in listed["keys"]}
+    recent = {"day": 1_500_000, "month": 1_500_007}
+    assert spent == {key["id"]: recent | {"total": None}, limited["id"]: recent | {"total": 1_500_107}}
+    assert revoked["spent"] == spent[limited["id"]]
+
+
+class _Counted(MemoryLedger):
+    """Knows how often it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+
+    async def spent(self, scope: str, period: str) -> int:
+        self.asked.append(f"{scope} {period}")
+        return await super().spent(scope, period)
+
+    async def usage(self, query: UsageQuery) -> tuple[UsageRow, ...]:
+        self.asked.append(f"usage of {query.user}")
+        return await super().usage(query)
+
+
+async def test_many_keys_ask_the_ledger_once_for_all_of_them(tmp_path: Path) -> None:
+    ledger = _Counted()
+    books = msgspec.structs.replace(some_books(), ledger=ledger)
+    async with serving(Core(), tmp_path, books=books) as site:
+        for _ in range(20):
+            await _made(site)
+        limited = (await _made(site, total=5))["key"]["id"]
+        await site.call("GET", "/api/keys")
+    assert ledger.asked == ["usage of me", f"key:{limited} total"]
 
 
 @pytest.mark.parametrize(

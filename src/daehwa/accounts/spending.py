@@ -53,6 +53,12 @@ def bounds(period: str) -> tuple[int, int] | None:
     return int(datetime(first.year, first.month, first.day, tzinfo=UTC).timestamp()) * 1000, end
 
 
+def month_so_far(now: int) -> tuple[int, int]:
+    """Return when the month of `now` began and when its day is over (ms since 1970), in UTC."""
+    today = datetime.fromtimestamp(now / 1000, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return int(today.replace(day=1).timestamp()) * 1000, int((today + timedelta(days=1)).timestamp()) * 1000
+
+
 def counters_of(entry: Entry) -> tuple[Counter, ...]:
     """Return every counter that an entry is counted under, where there is such a one."""
     day = period_at("day", entry.created)

@@ -23,7 +23,7 @@ export const Key = v.object({
   spent: v.object({
     day: v.optional(v.number(), 0),
     month: v.optional(v.number(), 0),
-    total: v.optional(v.number(), 0),
+    total: money,
   }),
 });
 

@@ -1,6 +1,7 @@
 """API keys: list, make, revoke. Only a person in the page comes here, so no key can make another one."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Annotated
 
@@ -9,8 +10,9 @@ from msgspec import Meta
 
 from daehwa.accounts.key_making import KeyWish, is_live, make_key
 from daehwa.accounts.keys import ApiKey
+from daehwa.accounts.ledger import UsageQuery
 from daehwa.accounts.ports import LedgerStore
-from daehwa.accounts.spending import period_at
+from daehwa.accounts.spending import TOTAL, month_so_far, period_at
 from daehwa.conversation.ids import checked_id
 from daehwa.server.asgi import Request, Response, json_response
 from daehwa.server.body import json_body, query_values
@@ -25,11 +27,13 @@ _AT_ONCE = 10
 
 
 class Spent(msgspec.Struct, frozen=True, kw_only=True):
-    """What a key has cost in micro-dollars: today, this month (UTC) and in all, calls that still run included."""
+    """What a key has cost in micro-dollars today, this month (UTC) and in all, calls that still run included. In all is
+    told only of keys with a limit on it, else null.
+    """
 
     day: int
     month: int
-    total: int
+    total: int | None
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,28 +116,38 @@ class KeysApi:
 
 
 async def shown_keys(keys: Sequence[ApiKey], ledger: LedgerStore, *, now: int) -> tuple[Key, ...]:
-    """Return keys as they are shown, with what they have cost. Raise `StoreError`."""
-    shown: list[Key] = []
-    for begin in range(0, len(keys), _AT_ONCE):
-        some = keys[begin : begin + _AT_ONCE]
-        spent = await asyncio.gather(*(_spent(key, ledger, now) for key in some))
-        shown += map(_key, some, spent)
-    return tuple(shown)
+    """Return keys as they are shown, with what they have cost. Raise `StoreError`.
+
+    However many keys there are, the ledger is asked for one month's sums; and for what was spent in all only where a
+    limit of the key's own has had it counted since the key was made.
+    """
+    if not keys:
+        return ()
+    days, months = await _month(keys, ledger, now)
+    totals: dict[str, int] = {}
+    limited = [key.id for key in keys if key.limits.total is not None]
+    for some in (limited[begin : begin + _AT_ONCE] for begin in range(0, len(limited), _AT_ONCE)):
+        spent = await asyncio.gather(*(ledger.spent(f"key:{key}", TOTAL) for key in some))
+        totals.update(zip(some, spent, strict=True))
+    return tuple(_key(key, Spent(day=days[key.id], month=months[key.id], total=totals.get(key.id))) for key in keys)
 
 
-async def _spent(key: ApiKey, ledger: LedgerStore, now: int) -> Spent:
-    scope = f"key:{key.id}"
-    day, month, total = await asyncio.gather(
-        ledger.spent(scope, period_at("day", now)),
-        ledger.spent(scope, period_at("month", now)),
-        ledger.spent(scope, period_at("total", now)),
-    )
-    return Spent(day=day, month=month, total=total)
+async def _month(keys: Sequence[ApiKey], ledger: LedgerStore, now: int) -> tuple[Counter[str], Counter[str]]:
+    """Return what was spent today and this month, by key."""
+    users = {key.user for key in keys}
+    since, until = month_so_far(now)
+    rows = await ledger.usage(UsageQuery(since=since, until=until, user=users.pop() if len(users) == 1 else None))
+    today, days, months = period_at("day", now), Counter[str](), Counter[str]()
+    for row in rows:
+        if row.key is not None:
+            months[row.key] += row.cost
+            days[row.key] += row.cost if row.day == today else 0
+    return days, months
 
 
 def made_key(key: ApiKey, text: str) -> MadeKey:
     """Return a new key as it is shown this one time."""
-    return MadeKey(key=_key(key, Spent(day=0, month=0, total=0)), secret=text)
+    return MadeKey(key=_key(key, Spent(day=0, month=0, total=None if key.limits.total is None else 0)), secret=text)
 
 
 def _without_old(keys: Iterable[ApiKey], now: int) -> Iterable[ApiKey]:
