@@ -13,6 +13,7 @@ from daehwa.settings import (
     load_settings,
     program_name,
 )
+from daehwa.settings.classic import unused_classic
 from daehwa.settings.source import checked
 
 KEY = "sk-very-secret-0123456789"
@@ -209,3 +210,36 @@ def test_a_command_is_named_as_it_must_be_typed() -> None:
 def test_titles_can_be_left_out_without_a_file(tmp_path: Path) -> None:
     loaded = load(tmp_path, "", {"OPENAI_BASE_URL": "http://x/v1", "DAEHWA_TITLES": "false"})
     assert loaded.values.titles is False
+
+
+UNSET = PROVIDER + 'api_key_env = "WORK_KEY"\nheaders = { "x-team" = "$TEAM" }\n'
+
+
+def test_whoever_asks_no_provider_needs_no_keys(tmp_path: Path) -> None:
+    file = tmp_path / "daehwa.toml"
+    sign_in = '[sign_in]\nissuer = "https://id.example"\nclient_id = "d"\nadmin_emails = ["a@b.example"]\n'
+    file.write_text(UNSET + sign_in + 'client_secret_env = "SECRET"', "utf-8")
+    loaded = load_settings(config=file, environment={}, needs_keys=False)
+    (provider,) = loaded.providers
+    assert (provider.key, provider.key_source, provider.headers) == (None, "WORK_KEY", ())
+    assert provider.fault is not None
+    assert "from the environment variable WORK_KEY, which is not set." in provider.fault
+    assert loaded.sign_in is not None
+    assert "from the environment variable SECRET, which is not set." in (loaded.sign_in.fault or "")
+    (provider,) = load_settings(config=file, environment={"WORK_KEY": "k"}, needs_keys=False).providers
+    assert "the header x-team takes its text from the environment variable TEAM" in (provider.fault or "")
+    with pytest.raises(SettingsError, match="SECRET, which is not set"):
+        load_settings(config=file, environment={"WORK_KEY": "k", "TEAM": "blue"})
+
+
+def test_a_classic_folder_is_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for name, fault in (("nowhere", "is not there"), ("file", "is a file")):
+        with pytest.raises(SettingsError) as caught:
+            load(tmp_path, f'classic_folder = "{tmp_path / name}"')
+        assert f"daehwa.toml, line 1: classic_folder is {tmp_path / name}, which {fault}." in str(caught.value)
+    values = load(tmp_path, f'classic_folder = "{tmp_path}"').values
+    assert unused_classic(values, has_sign_in=False) is None
+    assert "people sign in; classic = true turns it on" in (unused_classic(values, has_sign_in=True) or "")
+    values = msgspec.structs.replace(values, classic=False)
+    assert unused_classic(values, has_sign_in=False) == "classic_folder does nothing here, since classic is false."

@@ -117,6 +117,59 @@ async def test_a_default_model_that_nobody_serves_is_a_fault(program: Program) -
     assert "default_model nosuch/model is served by no provider; openai/gpt-test answers instead." in ended.out
 
 
+ROUTE = """
+[[routes]]
+name = "quick"
+targets = ["acme/one", "acme/two", "nosuch/one", "openai/gpt-test", "openai/gpt-x"]
+"""
+
+
+async def test_targets_of_routes_that_nobody_serves_are_faults(program: Program) -> None:
+    async with FakeUpstream() as upstream:
+        (program.folder / "daehwa.toml").write_text(named(upstream.base_url) + ROUTE)
+        ended = await program.run("doctor", OPENAI_BASE_URL=upstream.base_url)
+    assert ended.code == 1
+    faults = [line for line in ended.out.splitlines() if "The route quick leads to" in line]
+    lost = ("acme/two", "nosuch/one", "openai/gpt-x")
+    assert faults == [f"  - The route quick leads to {model}, which is served by no provider." for model in lost]
+
+
+async def test_the_server_says_at_its_start_which_targets_nobody_serves(program: Program) -> None:
+    async with FakeUpstream() as upstream:
+        (program.folder / "daehwa.toml").write_text(named(upstream.base_url) + ROUTE)
+        async with program.serving(OPENAI_BASE_URL=upstream.base_url) as server:
+            assert server.process.stdout is not None
+            said = ""
+            while "New conversations are answered by" not in said:
+                line = await asyncio.wait_for(server.process.stdout.readline(), LIMIT_SECONDS)
+                assert line, said
+                said += line.decode()
+    assert said.count("The route quick leads to") == 3
+    assert "  models         The route quick leads to nosuch/one, which is served by no provider." in said
+
+
+async def test_a_variable_that_is_missing_is_to_be_put_right(program: Program) -> None:
+    async with FakeUpstream() as upstream:
+        (program.folder / "daehwa.toml").write_text(named(upstream.base_url) + 'api_key_env = "ACME_KEY"\n')
+        ended = await program.run("doctor", OPENAI_BASE_URL=upstream.base_url)
+        made = await program.run("key", "create", "laptop")
+    assert ended.code == 1, ended.err
+    assert "key: NOT SET; not asked" in ended.out
+    assert "To put right:" in ended.out
+    assert "takes its key from the environment variable ACME_KEY, which is not set." in ended.out
+    assert "openai: " in ended.out
+    assert made.code == 0, made.err
+
+
+async def test_settings_are_shown_as_they_are_written(program: Program) -> None:
+    async with FakeUpstream() as upstream:
+        (program.folder / "daehwa.toml").write_text('budgets = ["all month 50", "user day 1"]\nrequire_keys = true\n')
+        ended = await program.run("doctor", OPENAI_BASE_URL=upstream.base_url, OPENAI_API_KEY="k")
+    assert 'budgets = ["all month 50", "user day 1"] (' in ended.out
+    assert "require_keys = true (" in ended.out
+    assert "key: set, 1 character, from OPENAI_API_KEY" in ended.out
+
+
 def signing_in(issuer: str) -> str:
     return f'[sign_in]\nissuer = "{issuer}"\nclient_id = "daehwa"\nadmin_emails = ["mina@example.com"]\n'
 

@@ -77,6 +77,8 @@ async def test_the_page_is_served_with_a_policy_for_what_stands_in_it(site: Site
     assert "script-src 'self' https://cdnjs.cloudflare.com 'sha256-" in policy
     assert policy.count("sha256-") == 1
     assert "script-src 'self' 'unsafe" not in policy
+    async with site.client.get("/classic", allow_redirects=False) as answer:
+        assert (answer.status, answer.headers["location"]) == (308, "/classic/")
     async with site.client.get("/classic/sub/chat.js") as answer:
         assert (answer.status, answer.headers["content-type"]) == (200, "text/javascript; charset=utf-8")
         assert answer.headers["x-content-type-options"] == "nosniff"

@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib.metadata
+import json
 import os
 import platform
 import shutil
@@ -29,6 +30,7 @@ from daehwa.services.local import (
     build_providers,
     database_fault,
     unserved_default,
+    unserved_targets,
 )
 from daehwa.services.money_report import MoneyReport, money_report
 from daehwa.settings import (
@@ -53,6 +55,7 @@ class ProviderReport(msgspec.Struct, frozen=True, kw_only=True):
     address: str | None
     key: str
     configured_by: str
+    is_asked: bool = True
     is_reachable: bool
     models: tuple[str, ...] = ()
     lists_models: bool = True
@@ -107,6 +110,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     money: MoneyReport
     default_model: str | None
     default_fault: str | None
+    route_faults: tuple[str, ...]
     embedded_missing: tuple[str, ...]
     is_page_built: bool
     faults: tuple[str, ...]
@@ -114,7 +118,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 def examine(flags: Mapping[str, object], config: Path | None, *, as_json: bool) -> int:
     """Look at everything, print the report, and return 1 where something keeps the program from its work."""
-    report = asyncio.run(_examined(load_settings(flags, config=config)))
+    report = asyncio.run(_examined(load_settings(flags, config=config, needs_keys=False)))
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
     else:
@@ -130,6 +134,7 @@ async def _examined(loaded: LoadedSettings) -> Report:
         reports = await asyncio.gather(*(_asked(configured, provider) for configured, provider in pairs))
         default = await catalogue.default_model()
         default_fault = await unserved_default(catalogue, loaded.values.default_model)
+        route_faults = await unserved_targets(catalogue)
     finally:
         await catalogue.aclose()
     report = Report(
@@ -147,6 +152,7 @@ async def _examined(loaded: LoadedSettings) -> Report:
         money=await money_report(loaded, DataFolder(loaded.values.data_dir), load_telemetry()),
         default_model=default,
         default_fault=default_fault,
+        route_faults=route_faults,
         embedded_missing=tuple(embedded_install.missing()),
         is_page_built=(PAGE_FOLDER / "index.html").is_file(),
         faults=(),
@@ -159,12 +165,12 @@ async def _asked(configured: ConfiguredProvider, provider: BuiltProvider) -> Pro
         name=configured.name,
         kind=configured.settings.kind,
         address=configured.base_url or str(configured.settings.gguf or "the small model of the package"),
-        key="none"
-        if configured.key is None
-        else f"set, {len(configured.key)} characters, from {configured.key_source}",
+        key=_key(configured),
         configured_by=configured.source,
         is_reachable=False,
     )
+    if configured.fault is not None:
+        return msgspec.structs.replace(report, is_asked=False, fault=configured.fault)
     begun = time.perf_counter()
     lists_models = True
     try:
@@ -187,9 +193,16 @@ async def _asked(configured: ConfiguredProvider, provider: BuiltProvider) -> Pro
     )
 
 
+def _key(configured: ConfiguredProvider) -> str:
+    if configured.key is None:
+        return "none" if configured.key_source is None else "NOT SET"
+    count = len(configured.key)
+    return f"set, {count} {'character' if count == 1 else 'characters'}, from {configured.key_source}"
+
+
 async def _sign_in(configured: ConfiguredSignIn) -> SignInReport:
     begun = time.perf_counter()
-    fault = await ask_identity_provider(configured)
+    fault = configured.fault or await ask_identity_provider(configured)
     return SignInReport(
         issuer=configured.issuer,
         client_id=configured.client_id,
@@ -263,9 +276,8 @@ def _faults(report: Report) -> tuple[str, ...]:
         faults.append(f"sign-in: {report.sign_in.fault}")
     if not report.data.is_writable:
         faults.append(f"The data folder {report.data.folder} cannot be written. Give another one with --data-dir.")
-    faults += [
-        fault for fault in (report.data.database_fault, report.money.telemetry_fault, report.default_fault) if fault
-    ]
+    found = (report.data.database_fault, report.money.telemetry_fault, report.default_fault, *report.route_faults)
+    faults += [fault for fault in found if fault]
     if not report.has_full_text_search:
         faults.append("This Python's SQLite has no full-text search (FTS5). Use another Python: uv python install.")
     if not report.is_page_built:
@@ -290,7 +302,7 @@ def _lines(report: Report) -> list[str]:
         f"  settings    {report.settings_file or 'no file'}",
     ]
     lines += [
-        f"              {name} = {setting.value} ({setting.source})"
+        f"              {name} = {json.dumps(setting.value, ensure_ascii=False)} ({setting.source})"
         for name, setting in report.settings.items()
         if setting.source != "default"
     ]
@@ -321,7 +333,9 @@ def _sign_in_lines(sign_in: SignInReport | None) -> list[str]:
 
 
 def _provider_lines(provider: ProviderReport) -> list[str]:
-    if provider.kind == "embedded":
+    if not provider.is_asked:
+        answer = "not asked"
+    elif provider.kind == "embedded":
         answer = "runs" if provider.is_reachable else "CANNOT ANSWER"
     else:
         answer = "reachable" if provider.is_reachable else "NOT REACHABLE"

@@ -45,7 +45,8 @@ def told_of_aws(command: str, place: Place, work: Callable[[], int]) -> int:
 
 def folder_of(place: Place) -> DataFolder:
     """Return the data folder that is meant."""
-    return DataFolder(load_settings({"data_dir": place.data_dir}, config=place.config).values.data_dir)
+    loaded = load_settings({"data_dir": place.data_dir}, config=place.config, needs_keys=False)
+    return DataFolder(loaded.values.data_dir)
 
 
 def prepared_folder(place: Place) -> DataFolder:

@@ -20,6 +20,7 @@ from daehwa.settings import (
     has_display,
     load_settings,
 )
+from daehwa.settings.classic import unused_classic
 from daehwa.settings.surroundings import is_loopback
 
 
@@ -43,6 +44,8 @@ def run_server(flags: Mapping[str, object], config: Path | None) -> None:
                 say('  EVERYBODY      who has an account there may come in: allowed_emails is "*"')
         elif not is_loopback(settings.host):
             say(f"  NO SIGN-IN     whoever reaches {settings.host} reads and writes everything here")
+        if (unused := unused_classic(settings, has_sign_in=loaded.sign_in is not None)) is not None:
+            say(f"  classic        {unused}")
         is_missing = offer_model(loaded)
         for provider in loaded.providers:
             if provider.settings.kind != "embedded" or not is_missing:

@@ -120,6 +120,11 @@ class Catalogue:
         faults = {listing.provider.name: listing.fault for listing in self._listings if listing.fault is not None}
         return {**faults, **self._lost_routes}
 
+    async def unserved_targets(self) -> tuple[tuple[str, str], ...]:
+        """Return each alias and target that no provider serves; one that cannot be asked now may serve it."""
+        pairs = [(name, target.model) for name, route in self._routes.items() for target in route.targets]
+        return tuple([pair for pair in pairs if await self._find_one(pair[1]) is None])
+
     async def aclose(self) -> None:
         """Stop asking, and close the providers."""
         for listing in self._listings:

@@ -282,5 +282,6 @@ def _classic(api: "ClassicApi") -> Iterator[Operation]:
     for path, handler in chats:
         yield Operation("POST", path, handler, body=ClassicQuestion, answers=(ClassicAnswer,))
     if api.folder is not None:
+        yield Operation("GET", "/classic", api.go_to_classic_start, status=308)
         yield Operation("GET", "/classic/", api.get_classic_start, errors=(RouteNotFound,))
         yield Operation("GET", "/classic/{file}", api.get_classic_file, errors=(RouteNotFound,), has_slashes=True)

@@ -109,6 +109,10 @@ class ClassicApi:
         """Answer as `/chat` does, for a page that asks beside itself."""
         return await self.answer_classic(request)
 
+    async def go_to_classic_start(self, _request: Request) -> Response:
+        """Lead to `/classic/`, where the page finds what it names beside itself."""
+        return Response(308, b"", [(b"location", b"/classic/"), (b"cache-control", b"no-cache")])
+
     async def get_classic_start(self, _request: Request) -> Response:
         """Return the folder's own first page."""
         return await self._file("")

@@ -62,6 +62,7 @@ __all__ = [
     "database_fault",
     "serve",
     "unserved_default",
+    "unserved_targets",
 ]
 
 BuiltProvider: TypeAlias = OpenAIWireProvider | EmbeddedProvider
@@ -270,6 +271,8 @@ async def prepare_models(catalogue: Catalogue, wanted: str | None, say: Callable
         say(f"  models         {'none yet: ' if default is None else ''}{problem.message}")
     if (fault := await unserved_default(catalogue, wanted)) is not None:
         say(f"  models         {fault}")
+    for fault in await unserved_targets(catalogue):
+        say(f"  models         {fault}")
     if default is not None:
         say(f"  models         New conversations are answered by {default}.")
     elif not catalogue.problems():
@@ -286,6 +289,14 @@ async def unserved_default(catalogue: Catalogue, wanted: str | None) -> str | No
     except ModelNotFound:
         return f"default_model {wanted} is served by no provider; {default} answers instead."
     return None
+
+
+async def unserved_targets(catalogue: Catalogue) -> tuple[str, ...]:
+    """Return a sentence for each target of a route that nobody serves."""
+    return tuple(
+        f"The route {route} leads to {model}, which is served by no provider."
+        for route, model in await catalogue.unserved_targets()
+    )
 
 
 def database_fault(path: Path) -> str | None:

@@ -57,8 +57,12 @@ def load_settings(
     *,
     config: Path | None = None,
     environment: Mapping[str, str] | None = None,
+    needs_keys: bool = True,
 ) -> LoadedSettings:
-    """Read everything; a flag that is None was not given. Raise `SettingsError`."""
+    """Read everything; a flag that is None was not given. Raise `SettingsError`.
+
+    Whoever asks no provider needs no keys: what is missing of them is then a `fault` of the provider, or of signing in.
+    """
     env = os.environ if environment is None else environment
     # On AWS there is no file, and looking for one costs a start.
     file = SettingsFile() if env.get(PREFIX + "HOME") == "aws" else SettingsFile.find(config, env)
@@ -74,7 +78,7 @@ def load_settings(
     if env.get(PREFIX + "HOME") == "aws":
         values.setdefault("data_dir", Path())  # nothing is kept in a folder there, and finding one costs a start
     settings = Settings(**values)
-    sign_in = configured_sign_in(file, env)
+    sign_in = configured_sign_in(file, env, needs_keys=needs_keys)
     check_home(settings, sources, sign_in)
     url = settings.public_url
     settings = msgspec.structs.replace(
@@ -83,7 +87,13 @@ def load_settings(
         public_url=None if url is None else checked_public_url(url, sources["public_url"]),
     )
     is_local = settings.home == "local"
-    providers = configured_providers(file, env) if is_local else (function_provider(settings, sources["base_url"]),)
+    if is_local:
+        from daehwa.settings.classic import check_classic  # noqa: PLC0415 - each start on AWS pays for imports
+
+        check_classic(settings, sources["classic_folder"])
+        providers = configured_providers(file, env, needs_keys=needs_keys)
+    else:
+        providers = (function_provider(settings, sources["base_url"]),)
     return LoadedSettings(
         values=settings,
         providers=providers,

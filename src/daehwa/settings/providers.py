@@ -22,9 +22,13 @@ _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
 _LOOKS_LIKE_A_KEY = re.compile(r"(sk-|gsk_|AIza|Bearer ).{8,}|.*[A-Za-z0-9_-]{32,}")
 
 
-def configured_providers(file: SettingsFile, env: Mapping[str, str]) -> tuple[ConfiguredProvider, ...]:
+def configured_providers(
+    file: SettingsFile, env: Mapping[str, str], *, needs_keys: bool = True
+) -> tuple[ConfiguredProvider, ...]:
     """Return the file's providers in its order, before them the environment's; without any, the embedded model."""
     providers = _file_providers(file, env)
+    if needs_keys and (fault := next((provider.fault for provider in providers if provider.fault), None)):
+        raise SettingsError(fault)
     names = {provider.name for provider in providers}
     if OPENAI not in names and (env.get(KEY_VARIABLE) or env.get(URL_VARIABLE)):
         source = KEY_VARIABLE if env.get(KEY_VARIABLE) else URL_VARIABLE
@@ -96,12 +100,18 @@ def _completed(
         raise SettingsError(
             f"{file.place('gguf', number)}: a model file needs kind = \"embedded\"; '{settings.name}' is a server."
         )
-    if settings.api_key_env is not None and not env.get(settings.api_key_env):
-        raise _missing_key(settings.api_key_env, file.place("api_key_env", number), settings.name)
-    headers = tuple(_header(name, text, file.place("headers", number), env) for name, text in settings.headers.items())
     settings = msgspec.structs.replace(settings, ca_file=_found(settings.ca_file, "ca_file", file, number))
     provider = _with_address(settings, file.place("base_url", number), env)
-    return msgspec.structs.replace(provider, headers=headers, source=file.table_place(number))
+    provider = msgspec.structs.replace(provider, source=file.table_place(number))
+    try:
+        if settings.api_key_env is not None and provider.key is None:
+            raise _missing_key(settings.api_key_env, file.place("api_key_env", number), settings.name)
+        place = file.place("headers", number)
+        headers = tuple(_header(name, text, place, env) for name, text in settings.headers.items())
+    except SettingsError as error:
+        # Whoever needs no key goes on without this one.
+        return msgspec.structs.replace(provider, fault=str(error))
+    return msgspec.structs.replace(provider, headers=headers)
 
 
 def _embedded(settings: ProviderSettings, file: SettingsFile, number: int) -> ConfiguredProvider:
@@ -137,7 +147,7 @@ def _with_address(settings: ProviderSettings, source: str, env: Mapping[str, str
     return ConfiguredProvider(
         settings=settings,
         base_url=_checked_url(url, url_source),
-        key=None if key_name is None else _secret(env[key_name], key_name),
+        key=_secret(env[key_name], key_name) if key_name is not None and env.get(key_name) else None,
         key_source=key_name,
         source=source,
     )

@@ -22,7 +22,9 @@ def sign_in_variables() -> list[str]:
     return [VARIABLES + field.name.upper() for field in msgspec.structs.fields(SignInTable)]
 
 
-def configured_sign_in(file: SettingsFile, env: Mapping[str, str]) -> ConfiguredSignIn | None:
+def configured_sign_in(
+    file: SettingsFile, env: Mapping[str, str], *, needs_keys: bool = True
+) -> ConfiguredSignIn | None:
     """Return how people sign in, None where they need not. Raise `SettingsError`."""
     table, places = _table(file, env)
     if not places:
@@ -41,14 +43,21 @@ def configured_sign_in(file: SettingsFile, env: Mapping[str, str]) -> Configured
     _check_issuer(table.issuer, places["issuer"])
     for name, entries in (("allowed_emails", table.allowed_emails), ("admin_emails", table.admin_emails)):
         _check_emails(name, entries, places.get(name, where))
+    secret = _secret(table.client_secret_env, env)
+    fault = None
+    if table.client_secret_env is not None and secret is None:
+        fault = _missing_secret(table.client_secret_env, places["client_secret_env"])
+        if needs_keys:
+            raise SettingsError(fault)
     return ConfiguredSignIn(
         issuer=table.issuer,
         client_id=table.client_id,
-        secret=_secret(table.client_secret_env, places, env),
+        secret=secret,
         secret_parameter=table.secret_parameter,
         allowed_emails=table.allowed_emails,
         admin_emails=table.admin_emails,
         logout_url=table.logout_url,
+        fault=fault,
     )
 
 
@@ -107,13 +116,13 @@ def _check_emails(name: str, entries: Iterable[str], place: str) -> None:
             )
 
 
-def _secret(variable: str | None, places: Mapping[str, str], env: Mapping[str, str]) -> Secret | None:
-    if variable is None:
-        return None
-    secret = env.get(variable, "").strip()
-    if not secret:
-        raise SettingsError(
-            f"{places['client_secret_env']}: the client's secret is taken from the environment variable {variable}, "
-            f"which is not set. Set it (export {variable}=…), or take this line out."
-        )
-    return Secret(secret)
+def _secret(variable: str | None, env: Mapping[str, str]) -> Secret | None:
+    secret = "" if variable is None else env.get(variable, "").strip()
+    return Secret(secret) if secret else None
+
+
+def _missing_secret(variable: str, place: str) -> str:
+    return (
+        f"{place}: the client's secret is taken from the environment variable {variable}, which is not set. Set it "
+        f"(export {variable}=…), or take this line out."
+    )

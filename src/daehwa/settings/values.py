@@ -131,7 +131,9 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 
 class ConfiguredProvider(msgspec.Struct, frozen=True, kw_only=True):
-    """A provider with its address and its key found. `key_source` and `source` name where they come from."""
+    """A provider with its address and its key found. `key_source` and `source` name where they come from. `fault` says
+    what of the environment is missing, where settings are read without the need for keys.
+    """
 
     settings: ProviderSettings
     base_url: str = ""
@@ -139,6 +141,7 @@ class ConfiguredProvider(msgspec.Struct, frozen=True, kw_only=True):
     key_source: str | None = None
     headers: tuple[tuple[str, Secret], ...] = ()
     source: str
+    fault: str | None = None
 
     @property
     def name(self) -> str:
@@ -184,7 +187,9 @@ class SignInTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class ConfiguredSignIn(msgspec.Struct, frozen=True, kw_only=True):
-    """Signing in, with what must be there found. `secret` is the client's, or `secret_parameter` where it is kept."""
+    """Signing in, with what must be there found. `secret` is the client's, or `secret_parameter` where it is kept.
+    `fault` is as a provider's.
+    """
 
     issuer: str
     client_id: str
@@ -193,6 +198,7 @@ class ConfiguredSignIn(msgspec.Struct, frozen=True, kw_only=True):
     allowed_emails: tuple[str, ...] = ()
     admin_emails: tuple[str, ...] = ()
     logout_url: str | None = None
+    fault: str | None = None
 
 
 class ConfiguredRoute(msgspec.Struct, frozen=True, kw_only=True):
