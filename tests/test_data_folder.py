@@ -10,7 +10,7 @@ import pytest
 from cli.conftest import Program
 from stores.test_sqlite_migrations import load
 
-from daehwa.data_folder import DATABASE, DataFolder, DataFolderError
+from daehwa.data_folder import DATABASE, LOCK, DataFolder, DataFolderError
 
 _HOLDER = """
 import sys
@@ -62,6 +62,23 @@ def test_who_holds_the_folder_changes_its_file_and_holds_on(tmp_path: Path) -> N
         pass
     assert other.is_held()
     folder.release()
+
+
+def test_who_holds_the_folder_notes_where_it_can_be_asked(tmp_path: Path) -> None:
+    folder, other = a_folder(tmp_path), a_folder(tmp_path)
+    other.note_address("http://127.0.0.1:1")
+    assert other.address() is None, "it does not hold the folder"
+    folder.hold()
+    assert (other.holder(), other.address()) == (os.getpid(), None)
+    folder.note_address("http://127.0.0.1:12345")
+    assert (other.holder(), other.address()) == (os.getpid(), "http://127.0.0.1:12345")
+    assert other.is_held()
+    if sys.platform != "win32":
+        assert (tmp_path / LOCK).stat().st_mode & 0o077 == 0
+    folder.release()
+    other.hold()
+    assert other.address() is None, "the next one begins anew"
+    other.release()
 
 
 async def test_a_question_never_changes_the_file_of_a_running_server(

@@ -72,6 +72,13 @@ per_image = 0.04
     )
 
 
+def test_a_groups_name_is_of_any_script_and_the_same_in_any_case(tmp_path: Path) -> None:
+    text = 'groups = ["연구실-1 @lab.example", "Lab @b.example"]\nbudgets = ["group:연구실-1 day 1", "group:Lab day 1"]'
+    found = money(tmp_path, text)
+    assert [group.name for group in found.groups] == ["연구실-1", "lab"]
+    assert [budget.scope for budget in found.budgets] == ["group:연구실-1", "group:lab"]
+
+
 def test_an_id_is_kept_as_it_is_written(tmp_path: Path) -> None:
     (budget,) = money(tmp_path, 'budgets = ["user:Owner day 1"]').budgets
     assert budget.scope == "user:Owner"
@@ -94,8 +101,9 @@ def test_an_id_is_kept_as_it_is_written(tmp_path: Path) -> None:
             'groups = ["labs @example.com"]\nbudgets = ["group:lab month 3"]',
             "line 2: budgets has \"group:lab month 3\", and groups names no group lab. Did you mean 'labs'?",
         ),
-        ('groups = ["research"]', 'groups has "research", which cannot be read. Write its name,'),
-        ('groups = [""]', 'groups has "", which cannot be read.'),
+        ('groups = ["research"]', 'groups has "research", which names nobody. Write its name,'),
+        ('groups = [""]', "groups has an empty text. Write its name,"),
+        ('groups = ["a/b @c.example"]', "and a/b cannot be a name: it begins with a letter or a digit,"),
         ('groups = ["research mina"]', 'the group research has "mina", which is nobody.'),
         ('groups = ["a @b.example", "A @c.example"]', "there are two entries for the group a."),
         ('[[prices]]\nmodel = "a"\ninputs = 1', "line 3: a price has no setting 'inputs'. Did you mean 'input'?"),
@@ -129,7 +137,7 @@ def test_what_is_wrong_in_the_file_is_told_with_its_place(tmp_path: Path, text: 
     ("environment", "says"),
     [
         ({"DAEHWA_BUDGETS": "user month 2,50"}, 'DAEHWA_BUDGETS: budgets has "50", which cannot be read.'),
-        ({"DAEHWA_GROUPS": "research"}, 'DAEHWA_GROUPS: groups has "research", which cannot be read.'),
+        ({"DAEHWA_GROUPS": "research"}, 'DAEHWA_GROUPS: groups has "research", which names nobody.'),
         ({"DAEHWA_PRICES": "gpt-7 input"}, 'DAEHWA_PRICES: "gpt-7 input" cannot be read.'),
         ({"DAEHWA_PRICES": "gpt-7 input cheap output 1"}, 'DAEHWA_PRICES: input is "cheap", which is not allowed.'),
         ({"DAEHWA_PRICE": "gpt-7 input 1 output 1"}, "Did you mean 'DAEHWA_PRICES'?"),

@@ -42,6 +42,11 @@ targets = [{ model = "a", weight = 3 }, "b", { model = "c", weight = 0 }]
         ('[[routes]]\nname = "a"\ntargets = []', 3, "a list of models"),
         ('[[routes]]\nname = "a"\ntargets = [{ model = "x", weight = -1 }]', 3, "a list of models"),
         ('[[routes]]\nname = "a"\ntargets = ["b"]\nwieght = 1', 4, "no setting 'wieght'"),
+        (
+            '[[routes]]\nname = "a"\ntargets = [{ model = "x", wieght = 1 }]',
+            3,
+            "a target has no setting 'wieght'. Did you mean 'weight'?",
+        ),
         ('[[routes]]\nname = "a"\ntargets = ["x"]\n[[routes]]\nname = "a"\ntargets = ["y"]', 5, "two routes named 'a'"),
         ('[[routes]]\nname = "a"\ntargets = ["x"]\n[[routes]]\nname = "b"\ntargets = ["a"]', 6, "a route itself"),
     ],

@@ -54,11 +54,13 @@ class DataFolder:
                 f"The data folder {self.path} is in use by {who}. Use the page of that one, end it, or give this one a "
                 "folder of its own with --data-dir."
             )
-        lock.seek(0)
-        lock.truncate()
-        lock.write(str(os.getpid()))
-        lock.flush()
+        _write(lock, str(os.getpid()))
         self._lock = lock
+
+    def note_address(self, address: str) -> None:
+        """Write down where this process, which holds the folder, can be asked; its owner alone can read that."""
+        if self._lock is not None:
+            _write(self._lock, f"{os.getpid()}\n{address}\n")
 
     @contextlib.contextmanager
     def held_to_migrate(self) -> Iterator[None]:
@@ -86,8 +88,17 @@ class DataFolder:
     def holder(self) -> int | None:
         """Return the process that last held the folder, as it noted itself."""
         with contextlib.suppress(OSError, ValueError):
-            return int((self.path / LOCK).read_text("ascii"))
+            return int(self._noted()[0])
         return None
+
+    def address(self) -> str | None:
+        """Return where the process that last held the folder could be asked, as it noted itself."""
+        with contextlib.suppress(OSError, ValueError):
+            return next(iter(self._noted()[1:]), None)
+        return None
+
+    def _noted(self) -> list[str]:
+        return (self.path / LOCK).read_text("ascii").splitlines() or [""]
 
     def is_held(self) -> bool:
         """Whether a server holds the folder at this moment."""
@@ -100,6 +111,13 @@ class DataFolder:
         lock, self._lock = self._lock, None
         if lock is not None:
             lock.close()
+
+
+def _write(lock: IO[str], text: str) -> None:
+    lock.seek(0)
+    lock.truncate()
+    lock.write(text)
+    lock.flush()
 
 
 def _try_lock(file: IO[str]) -> bool:

@@ -3,7 +3,11 @@
 import json
 
 from cli.conftest import Program
+from cli.test_doctor import signing_in
+from sign_in.issuer import Issuer
 from upstream import FakeUpstream
+
+from daehwa.data_folder import DATABASE, DataFolder
 
 SETTINGS = """
 budgets = ["all month 50", "user day 2.50", "user:ann@example.com month 30", "group:lab total 7"]
@@ -34,7 +38,12 @@ async def test_the_doctor_says_how_it_stands_with_keys_and_money(program: Progra
 
 async def test_the_doctor_makes_no_database(program: Program) -> None:
     async with FakeUpstream() as upstream:
+        (program.folder / "daehwa.toml").write_text(SETTINGS)
+        shown = await program.run("doctor", OPENAI_BASE_URL=upstream.base_url)
         ended = await program.run("doctor", "--json", OPENAI_BASE_URL=upstream.base_url)
+    assert "budgets     all, month: $0.00 spent of $50.00" in shown.out
+    assert "user, day: each their own of $2.50" in shown.out
+    assert "user:ann@example.com, month: $0.00 spent of $30.00" in shown.out
     assert json.loads(ended.out)["money"]["live_keys"] == 0
     assert not program.data.exists()
 
@@ -42,10 +51,33 @@ async def test_the_doctor_makes_no_database(program: Program) -> None:
 async def test_the_doctor_asks_a_running_server_for_its_circuits(program: Program) -> None:
     async with (
         FakeUpstream() as upstream,
-        program.serving("--no-open", OPENAI_BASE_URL=upstream.base_url) as server,
+        program.serving("--no-open", OPENAI_BASE_URL=upstream.base_url),
     ):
-        port = server.address.rstrip("/").rpartition(":")[2]
-        environment = {"OPENAI_BASE_URL": upstream.base_url, "OTEL_TRACES_EXPORTER": "otlp", "DAEHWA_PORT": port}
+        environment = {"OPENAI_BASE_URL": upstream.base_url, "OTEL_TRACES_EXPORTER": "otlp"}
         ended = await program.run("doctor", **environment)
     assert "circuits    openai closed" in ended.out, ended.out + ended.err
     assert "OpenTelemetry: traces" in ended.out
+
+
+async def test_the_doctor_says_why_it_does_not_know_the_circuits(program: Program) -> None:
+    async with FakeUpstream() as upstream, Issuer() as issuer:
+        (program.folder / "daehwa.toml").write_text(signing_in(issuer.url))
+        environment = {"OPENAI_BASE_URL": upstream.base_url}
+        async with program.serving("--no-open", **environment):
+            signed = await program.run("doctor", **environment)
+        folder = DataFolder(program.data)
+        folder.hold()
+        folder.note_address("http://127.0.0.1:9")
+        silent = await program.run("doctor", **environment)
+        folder.release()
+    assert "circuits    not told: /metrics wants an admin's API key" in signed.out, signed.out + signed.err
+    assert "circuits    not told: the server that runs does not answer at http://127.0.0.1:9" in silent.out
+
+
+async def test_what_cannot_be_read_of_a_budget_is_said(program: Program) -> None:
+    (program.folder / "daehwa.toml").write_text(SETTINGS)
+    program.data.mkdir()
+    (program.data / DATABASE).write_bytes(b"This is no database at all. " * 100)
+    async with FakeUpstream() as upstream:
+        ended = await program.run("doctor", OPENAI_BASE_URL=upstream.base_url)
+    assert "budgets     all, month: $50.00, and what is spent cannot be read" in ended.out

@@ -2,6 +2,7 @@
 
 import json
 import re
+import unicodedata
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from cli.conftest import Program
 
 from daehwa.accounts.people import Profile
-from daehwa.cli.terminal import FAULT, MISUSE
+from daehwa.cli.terminal import MISUSE
 from daehwa.data_folder import DataFolder
 from daehwa.stores.sqlite import SqliteStore
 from daehwa.stores.sqlite_accounts import SqliteAccounts
@@ -96,13 +97,14 @@ async def test_a_span_is_counted_from_now(program: Program) -> None:
         (("create", "x", "--requests-per-minute", "0"), "requests_per_minute"),
         (("create", "x" * 101), "Such a key cannot be"),
         (("create", " "), "1 to 100 characters"),
+        (("create", ""), "1 to 100 characters"),
         (("create", "x", "--user", "nobody@example.com"), "Nobody here is known"),
         (("revoke", "nothing"), "There is no key 'nothing'"),
     ],
 )
 async def test_what_cannot_be_is_said_in_one_paragraph(program: Program, typed: tuple[str, ...], said: str) -> None:
     ran = await program.run("key", *typed)
-    assert ran.code in {FAULT, MISUSE}
+    assert ran.code == MISUSE
     assert said in ran.err
     assert "Traceback" not in ran.err
     assert not ran.out
@@ -120,6 +122,21 @@ async def test_a_key_is_revoked_by_what_is_known_of_it(program: Program, by: str
     (old,) = await _listed(program, "--all")
     assert old["revoked"] is not None
     assert "revoked" in (await program.run("key", "list", "--all")).out
+    again = await program.run("key", "revoke", {"text": text, **key}[by])
+    assert again.code == MISUSE
+    assert f"The key “laptop”, {key['prefix']}…, was revoked already, " in again.err
+
+
+async def test_names_of_two_columns_a_letter_keep_the_table_straight(program: Program) -> None:
+    names = ("연구실", unicodedata.normalize("NFD", "노트북"), "laptop")
+    for name in names:
+        assert (await program.run("key", "create", name)).code == 0
+    lines = (await program.run("key", "list")).out.splitlines()[1:]
+    assert len(lines) == len(names)
+    before = [unicodedata.normalize("NFC", line.partition("  owner")[0]) for line in lines]
+    assert {sum(2 if letter in "연구실노트북" else 1 for letter in text) for text in before} == {
+        len("dh_12345678  laptop")
+    }
 
 
 async def test_a_name_that_two_keys_have_names_none(program: Program) -> None:

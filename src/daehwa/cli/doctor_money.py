@@ -16,13 +16,21 @@ def money_lines(report: MoneyReport) -> Iterator[str]:
     if report.circuits is not None:
         states = ", ".join(f"{name} {state.replace('_', ' ')}" for name, state in report.circuits.items())
         yield f"  circuits    {states or 'none'}"
+    elif report.circuits_fault is not None:
+        yield f"  circuits    not told: {report.circuits_fault}"
     yield f"  telemetry   /metrics for Prometheus; OpenTelemetry: {' and '.join(report.sends) or 'off'}"
     yield f"  prices      {report.prices}, and the settings'"
 
 
 def _budget(budget: BudgetReport) -> str:
-    spent = "each their own" if budget.spent is None else f"{_dollars(budget.spent)} spent"
-    return f"{budget.scope}, {budget.period}: {spent} of {_dollars(budget.limit)}"
+    limit = _dollars(budget.limit)
+    if budget.is_of_each:
+        state = f"each their own of {limit}"
+    elif budget.spent is None:
+        state = f"{limit}, and what is spent cannot be read"
+    else:
+        state = f"{_dollars(budget.spent)} spent of {limit}"
+    return f"{budget.scope}, {budget.period}: {state}"
 
 
 def _dollars(micro: int) -> str:

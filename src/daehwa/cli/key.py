@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import unicodedata
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -164,6 +165,8 @@ def revoke_key(named: str, place: Place, *, user: str | None, as_json: bool) -> 
             raise Refusal(f"There is no key '{named}'. `daehwa key list` says which there are.")
         if len(found) > 1:
             raise Refusal(f"'{named}' may be {' or '.join(key.prefix for key in found)}. Name one by that.")
+        if (since := found[0].revoked) is not None:
+            raise Refusal(f"The key “{found[0].name}”, {found[0].prefix}…, was revoked already, {_day(since)} (UTC).")
         key = await ring.revoke(found[0].id)
         if as_json:
             click.echo(msgspec.json.format(msgspec.json.encode(key)).decode())
@@ -231,9 +234,19 @@ def _state(key: "Key") -> str:
 
 
 def _table(rows: list[tuple[str, ...]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        cells = (cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True))
+        yield "  ".join(cells).rstrip()
+
+
+def _width(text: str) -> int:
+    """Return how many columns a text takes at a terminal: a letter of Korean, Japanese or Chinese takes two."""
+    text = unicodedata.normalize("NFC", text)  # Korean may be written in parts that are shown as one
+    taken = {"W": 2, "F": 2}
+    return sum(
+        taken.get(unicodedata.east_asian_width(letter), 1) for letter in text if not unicodedata.combining(letter)
+    )
 
 
 def _dollars(micro: int) -> str:

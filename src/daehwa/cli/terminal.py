@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import click
 
-from daehwa.conversation.errors import DaehwaError
+from daehwa.conversation.errors import DaehwaError, InvalidRequest
 from daehwa.settings import SettingsError, is_debugging, program_name
 
 WIDTH = 88
@@ -62,7 +62,7 @@ def _told(error: Exception) -> int:
         raise error
     if isinstance(error, DaehwaError):
         tell(f"daehwa: {error.message}")
-        return FAULT
+        return MISUSE if isinstance(error, InvalidRequest) else FAULT
     tell(
         f"daehwa: this is a fault in the program itself ({type(error).__name__}: {error}). Run it again with "
         "DAEHWA_DEBUG=1 to see where, and please report that."

@@ -70,10 +70,15 @@ class KeyRing:
         return await self._shown([key for key in await self._keys.list_keys(user) if old_too or is_live(key, now)])
 
     async def found(self, named: str, user: str | None) -> tuple[Key, ...]:
-        """Return the keys that may be meant: by id or by the text's beginning, else the live ones of this name."""
+        """Return the keys that may be meant: by id or by the text's beginning, else by name.
+
+        Of those of one name, the live ones; where none of them is live, the one last made.
+        """
         keys, now = await self._keys.list_keys(user), now_ms()
         exact = [key for key in keys if named == key.id or named.startswith(key.prefix)]
-        return await self._shown(exact or [key for key in keys if key.name == named and is_live(key, now)])
+        called = [key for key in keys if key.name == named]
+        newest = sorted(called, key=lambda key: key.created)[-1:]
+        return await self._shown(exact or [key for key in called if is_live(key, now)] or newest)
 
     async def revoke(self, key: str) -> Key:
         """Revoke a key at once and for good. Raise `KeyNotFound`."""

@@ -199,6 +199,7 @@ async def serve(
         )
 
         def started() -> None:
+            folder.note_address(address_of(listener))
             listening(address_of(listener))
             works = [prepare_models(services.catalogue, settings.default_model, say), keep_house(services)]
             if loaded.sign_in is not None:

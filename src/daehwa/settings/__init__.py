@@ -66,15 +66,7 @@ def load_settings(
     env = os.environ if environment is None else environment
     # On AWS there is no file, and looking for one costs a start.
     file = SettingsFile() if env.get(PREFIX + "HOME") == "aws" else SettingsFile.find(config, env)
-    fields = {field.name: field for field in msgspec.structs.fields(Settings)}
-    _refuse_unknown(file, env, list(fields))
-    values: dict[str, Any] = {}
-    sources = dict.fromkeys(fields, "default")
-    for name, field in fields.items():
-        given = _given(name, flags or {}, env, file)
-        if given is not None:
-            value, place, is_text = given
-            values[name], sources[name] = checked(field, value, place, is_text=is_text), place
+    values, sources = _values(flags or {}, env, file)
     if env.get(PREFIX + "HOME") == "aws":
         values.setdefault("data_dir", Path())  # nothing is kept in a folder there, and finding one costs a start
     settings = Settings(**values)
@@ -103,6 +95,22 @@ def load_settings(
         file=file.path,
         sources=sources,
     )
+
+
+def _values(
+    flags: Mapping[str, object], env: Mapping[str, str], file: SettingsFile
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return what is set, checked, and where each setting comes from."""
+    fields = {field.name: field for field in msgspec.structs.fields(Settings)}
+    _refuse_unknown(file, env, list(fields))
+    values: dict[str, Any] = {}
+    sources = dict.fromkeys(fields, "default")
+    for name, field in fields.items():
+        given = _given(name, flags, env, file)
+        if given is not None:
+            value, place, is_text = given
+            values[name], sources[name] = checked(field, value, place, is_text=is_text), place
+    return values, sources
 
 
 def load_aws_surroundings(environment: Mapping[str, str] | None = None) -> AwsSurroundings:

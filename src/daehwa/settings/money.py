@@ -26,7 +26,8 @@ Period: TypeAlias = Literal["day", "month", "total"]
 _DOLLARS = "a number of dollars from 0"
 _Dollars: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=MOST_DOLLARS)]
 _AMOUNT = re.compile(r"\$?(\d{1,10}(?:\.\d{1,6})?)")
-_GROUP_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_GROUP_NAME = re.compile(r"[^\W_][\w.-]*")
+"""Letters and digits are those of any script."""
 _MEMBER = re.compile(r"[^\s@*,;]*@[^\s@*,;]+")
 _BUDGET_FORM = (
     "Write whose it is (all, user, key, user:ann@example.com or group:research), for which time (day, month or total) "
@@ -75,8 +76,15 @@ def configured_money(
 
 def _group(text: str, place: str) -> ConfiguredGroup:
     name, *members = text.lower().split() or [""]
-    if not _GROUP_NAME.fullmatch(name) or not members:
-        raise SettingsError(f'{place}: groups has "{text}", which cannot be read. {_GROUP_FORM}')
+    if not name:
+        raise SettingsError(f"{place}: groups has an empty text. {_GROUP_FORM}")
+    if not _GROUP_NAME.fullmatch(name):
+        raise SettingsError(
+            f'{place}: groups has "{text}", and {name} cannot be a name: it begins with a letter or a digit, and has '
+            f"letters and digits of any script, '-', '_' and '.' alone. {_GROUP_FORM}"
+        )
+    if not members:
+        raise SettingsError(f'{place}: groups has "{text}", which names nobody. {_GROUP_FORM}')
     for member in members:
         if not _MEMBER.fullmatch(member):
             raise SettingsError(f'{place}: the group {name} has "{member}", which is nobody. {_GROUP_FORM}')
@@ -96,8 +104,8 @@ def _budget(text: str, place: str, groups: list[str]) -> ConfiguredBudget:
     if kind == "group" and name not in groups:
         there = meant(name, groups) if groups else " There are none yet."
         raise SettingsError(f'{place}: budgets has "{text}", and groups names no group {name}.{there}')
-    # An id is written as it is; an address is the same in any case.
-    scope = scope if "@" in name or not name else f"{kind}:{words[0].partition(':')[2]}"
+    # An id is written as it is; an address, and a group's name, is the same in any case.
+    scope = scope if "@" in name or kind != "user" or not name else f"{kind}:{words[0].partition(':')[2]}"
     return ConfiguredBudget(scope=scope, period=period, limit=micro_dollars(Decimal(dollars[1])))  # type: ignore[arg-type] # looked up above
 
 

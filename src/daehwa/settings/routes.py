@@ -76,6 +76,7 @@ def _route(file: SettingsFile, number: int, table: dict[str, Any]) -> Configured
                 f"{file.table_place(number, of=ROUTES)}: this route has no {key}. Write, for example, "
                 'name = "fast" and targets = ["openai/gpt-5-mini", "work/qwen3-32b"].'
             )
+    _check_targets(table["targets"], file.place("targets", number, of=ROUTES))
     values = {key: checked(fields[key], value, file.place(key, number, of=ROUTES)) for key, value in table.items()}
     route = RouteSettings(**values)
     weighs = any(isinstance(target, TargetSettings) for target in route.targets)
@@ -84,3 +85,11 @@ def _route(file: SettingsFile, number: int, table: dict[str, Any]) -> Configured
         for target in route.targets
     )
     return ConfiguredRoute(name=route.name, targets=targets)
+
+
+def _check_targets(targets: object, place: str) -> None:
+    known = list(TargetSettings.__struct_fields__)
+    for target in targets if isinstance(targets, list) else ():
+        for key in target if isinstance(target, dict) else ():
+            if key not in known:
+                raise SettingsError(f"{place}: a target has no setting '{key}'.{meant(key, known)}")
