@@ -8,6 +8,9 @@ from cores import Core
 from gateway.bed import OWNER, Bed
 from server.serving import serving
 
+from daehwa.accounts.keys import KeyLimits
+from daehwa.accounts.minting import mint_key
+from daehwa.conversation.ids import now_ms
 from daehwa.server.app import Programs
 from daehwa.server.options import ServerOptions
 from daehwa.services.programs import AWS_LIMITS, GatewayStores, build_programs
@@ -15,8 +18,8 @@ from daehwa.settings import Settings
 from daehwa.stores.memory_rates import MemoryRates
 
 
-def programs(*, has_sign_in: bool = False, home: Any = "local", **settings: Any) -> Programs:
-    bed = Bed()
+def programs(bed: Bed | None = None, *, has_sign_in: bool = False, home: Any = "local", **settings: Any) -> Programs:
+    bed = bed or Bed()
     stores = GatewayStores(accounts=bed.accounts, keys=bed.keys, rates=MemoryRates(), answers=bed.answers)
     options = ServerOptions(version="0", user=OWNER, home=home)
     return build_programs(bed.models, bed.meter, stores, Settings(**settings), options, has_sign_in=has_sign_in)
@@ -27,7 +30,7 @@ def programs(*, has_sign_in: bool = False, home: Any = "local", **settings: Any)
     [
         (programs(), 200, True),
         (programs(host="::1"), 200, True),
-        (programs(require_keys=True), 401, True),
+        (programs(require_keys=True), 401, False),
         (programs(host="0.0.0.0", allow_unprotected=True), 401, True),  # noqa: S104 - nothing is bound
         (programs(has_sign_in=True), 401, False),
         (programs(has_sign_in=True, classic=True), 401, True),
@@ -41,6 +44,29 @@ async def test_who_may_ask_without_a_key(tmp_path: Path, made: Programs, status:
         assert (await site.call("GET", "/v1/models", headers={"Authorization": "Bearer dh_wrong"}))[0] == 401
         assert (await site.call("GET", "/v1/openapi.json"))[0] == 200
         assert (await site.call("POST", "/chat", {"text": "Hi"}))[0] == (200 if has_classic else 404)
+
+
+@pytest.mark.parametrize("path", ["/chat", "/classic/chat"])
+@pytest.mark.parametrize("has_sign_in", [False, True])
+async def test_where_keys_are_required_the_classic_dialect_needs_one_as_well(
+    tmp_path: Path, path: str, *, has_sign_in: bool
+) -> None:
+    bed = Bed()
+    made = programs(bed, require_keys=True, classic=True, has_sign_in=has_sign_in)
+    key, text = mint_key(OWNER.id, "Program", limits=KeyLimits(), expires=None, now=now_ms())
+    await bed.keys.add_key(key)
+    async with serving(Core(), tmp_path, programs=made) as site:
+        status, answer = await site.call("POST", path, {"text": "Hi"})
+        assert (status, answer["statusCode"]) == (401, 401)
+        assert "key" in answer["msg"]
+        headers = {"Authorization": "Bearer dh_wrong"}
+        assert (await site.call("POST", path, {"text": "Hi"}, headers=headers))[0] == 401
+        headers = {"Authorization": f"Bearer {text}"}
+        assert await site.call("POST", path, {"text": "Hi"}, headers=headers) == (
+            200,
+            {"statusCode": 200, "msg": "You said: Hi"},
+        )
+    assert [call.key for call in bed.meter.calls] == [key.id]
 
 
 async def test_the_folder_of_the_demo_is_served(tmp_path: Path) -> None:

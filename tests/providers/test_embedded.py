@@ -17,7 +17,7 @@ import msgspec
 import pytest
 from providers.contract import ProviderContract, Subject, all_events, fault_of, question, said
 
-from daehwa.conversation.errors import ProviderUnavailableError
+from daehwa.conversation.errors import ModelNotFound, ProviderUnavailableError
 from daehwa.conversation.events import Finished
 from daehwa.conversation.ports import GenerationRequest, PromptMessage
 from daehwa.gateway.ports import WireRequest
@@ -286,7 +286,6 @@ async def test_it_is_asked_in_openais_dialect(embedded: EmbeddedProvider) -> Non
     for endpoint, asked in (
         ("chat/completions", {**fields, "messages": messages}),
         ("completions", {**fields, "prompt": "Once upon a time"}),
-        ("responses", {"model": target.upstream_name, "max_output_tokens": 8, "input": "Say hello."}),
     ):
         request = WireRequest(endpoint=endpoint, body=json.dumps(asked).encode())  # type: ignore[arg-type]
         answer = await target.send(request)
@@ -298,10 +297,31 @@ async def test_it_is_asked_in_openais_dialect(embedded: EmbeddedProvider) -> Non
         answers.append(json.loads(b"".join(pieces)))
     assert answers[0]["choices"][0]["message"]["content"]
     assert answers[1]["choices"][0]["text"]
-    assert answers[2]["output"]
     assert {answer["model"] for answer in answers} == {MODEL_NAME}, "never the path of its file"
     (state,) = catalogue.upstreams()
     assert (state.calls, state.failures) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "model", "sentence"),
+    [
+        ("responses", None, "does not serve /v1/responses. Ask /v1/chat/completions, or name another model."),
+        ("responses", MODEL_NAME, "does not serve /v1/responses"),
+        ("embeddings", MODEL_NAME, "does not serve /v1/embeddings"),
+        ("images/generations", MODEL_NAME, "does not serve /v1/images/generations"),
+        ("audio/translations", MODEL_NAME, "does not serve /v1/audio/translations"),
+        ("embeddings", None, "known to serve /v1/embeddings. Name a model in the field “model”."),
+        ("audio/transcriptions", None, "Name a model"),
+        ("images/generations", None, "Name a model"),
+    ],
+)
+async def test_what_it_does_not_serve_is_refused_before_its_server_is_asked(
+    endpoint: Any, model: str | None, sentence: str
+) -> None:
+    provider = EmbeddedProvider()
+    with pytest.raises(ModelNotFound, match=sentence):
+        await Catalogue([provider]).targets(model, endpoint)
+    await provider.aclose()
 
 
 async def test_a_request_that_is_not_one_is_refused_by_its_server_and_starts_nothing_anew(

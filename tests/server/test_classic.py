@@ -67,6 +67,11 @@ async def test_what_is_refused_before_keeps_its_status_in_the_same_shape(site: S
     assert (await site.call("GET", "/chat"))[0] == 405
 
 
+async def test_a_path_that_is_none_is_said_without_naming_another_api(site: Site) -> None:
+    status, answer = await site.call("POST", "/chat/nothing", {"text": "x"})
+    assert (status, answer["msg"]) == (404, "Nothing is served at this path.")
+
+
 async def test_the_page_is_served_with_a_policy_for_what_stands_in_it(site: Site) -> None:
     async with site.client.get("/classic/chat.html") as answer:
         assert await answer.text() == PAGE

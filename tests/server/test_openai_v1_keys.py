@@ -264,3 +264,13 @@ async def test_a_recording_is_sent_once_whatever_its_boundary(tmp_path: Path) ->
                 statuses.append(answer.status)
         assert statuses == [200, 200, 409]
     assert len(bed.models.all[0].requests) == 1
+
+
+async def test_a_key_that_may_not_ask_the_default_model_is_told_which_one_that_is(tmp_path: Path) -> None:
+    bed = Bed()
+    text, _ = await a_key(bed, models=("other",))
+    async with serving(Core(), tmp_path, programs=bed.programs()) as site:
+        status, answer = await site.call("POST", PATH, {"messages": []}, headers=bearer(text))
+    assert status == 403
+    sentence = "This API key may not ask 'scripted/parrot', the default model. It may ask: other."
+    assert answer["error"]["message"] == sentence

@@ -97,10 +97,10 @@ def may_ask(caller: Caller, model: Model, asked: str | None) -> bool:
     return any(matches(name) for name in (model.id, model.name, model.id.partition("/")[2], asked or ""))
 
 
-def refused_model(caller: Caller, asked: str | None) -> ModelNotAllowed:
-    """Return the error for a model that the caller's key does not name."""
+def refused_model(caller: Caller, asked: str | None, default: Model) -> ModelNotAllowed:
+    """Return the error for a model that the caller's key does not name; `default` answers where none was asked."""
     allowed: Sequence[str] = () if caller.key is None else caller.key.limits.models
-    return ModelNotAllowed("the default model" if asked is None else f"'{asked}'", ", ".join(allowed))
+    return ModelNotAllowed(f"'{default.id}', the default model" if asked is None else f"'{asked}'", ", ".join(allowed))
 
 
 @lru_cache(maxsize=1024)

@@ -99,7 +99,7 @@ class Gateway:
         else:
             allowed = [target for target in found if may_ask(caller, target.model, asked.model)]
         if not allowed:
-            raise refused_model(caller, asked.model)
+            raise refused_model(caller, asked.model, found[0].model)
         return allowed if asked.is_repeatable else allowed[:1]
 
     async def _asked(self, caller: Caller, asked: Asked, target: WireTarget, taken: Taken) -> Answer:

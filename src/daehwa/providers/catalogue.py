@@ -75,13 +75,17 @@ class Catalogue:
         """Return who can answer in OpenAI's own dialect; see `WireModels`."""
         found = await (self._default_for(endpoint) if model is None else self._find(model))
         if found is None:
-            raise self._nothing() if model is None else await self._not_found(model)
+            raise await (self._no_default(endpoint) if model is None else self._not_found(model))
         if (fault := self._missing_key(found)) is not None:
             raise fault
         asked = found.provider.targets if isinstance(found.provider, RoutedProvider) else (found,)
-        targets = [one.provider.wire_target(one.model, one.upstream_name) for one in asked if speaks_wire(one.provider)]
+        targets = [
+            one.provider.wire_target(one.model, one.upstream_name)
+            for one in asked
+            if speaks_wire(one.provider) and one.provider.serves(endpoint)
+        ]
         if not targets:
-            raise ModelNotFound(f"“{found.model.id}” cannot be asked in this way. Choose another model.", param="model")
+            raise ModelNotFound(_unserved(found, endpoint), param="model")
         return targets
 
     def upstreams(self) -> tuple["UpstreamState", ...]:
@@ -204,6 +208,13 @@ class Catalogue:
         silent = next((listing for listing in self._listings if listing.models is None), None)
         return silent.unlisted(name) if silent is not None and may_guess else None
 
+    async def _no_default(self, endpoint: "Endpoint") -> DaehwaError:
+        """Return the error of a request without a model where the default cannot stand in."""
+        if await self._default_model() is None:
+            return self._nothing()
+        sentence = f"Nobody here is known to serve /v1/{endpoint}. Name a model in the field “model”."
+        return ModelNotFound(sentence, param="model")
+
     def _nothing(self) -> DaehwaError:
         """Return the error of having no model at all, with the reasons."""
         problems = self.problems().values()
@@ -231,3 +242,9 @@ class Catalogue:
         more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
         sentence = f"No provider serves “{model}”. Choose one of: {', '.join(named[:_NAMED])}{more}."
         return ModelNotFound(sentence, param="model")
+
+
+def _unserved(found: ResolvedModel, endpoint: "Endpoint") -> str:
+    if speaks_wire(found.provider) or isinstance(found.provider, RoutedProvider):
+        return f"“{found.model.id}” does not serve /v1/{endpoint}. Ask /v1/chat/completions, or name another model."
+    return f"“{found.model.id}” cannot be asked in this way. Choose another model."

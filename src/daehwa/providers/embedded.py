@@ -33,7 +33,7 @@ from daehwa.providers.pacing import Beat
 from daehwa.providers.upstream import Upstream
 
 if TYPE_CHECKING:
-    from daehwa.gateway.ports import WireAnswer, WireRequest
+    from daehwa.gateway.ports import Endpoint, WireAnswer, WireRequest
 
 PARALLEL = 2
 """Replies at a time; further ones wait in llama.cpp's queue."""
@@ -138,6 +138,10 @@ class EmbeddedProvider:
     def wire_target(self, model: Model, upstream_name: str) -> "EmbeddedTarget":
         """Return what sends requests for the model, as bytes."""
         return EmbeddedTarget(self, model, upstream_name)
+
+    def serves(self, endpoint: "Endpoint") -> bool:
+        """Take chat and completions alone. llama.cpp's events of responses are others than OpenAI's clients read."""
+        return endpoint in {"chat/completions", "completions"}
 
     async def send(self, request: "WireRequest") -> "WireAnswer":
         """Wait until the model is loaded, then send a request to its server. Raise `ProviderError`."""

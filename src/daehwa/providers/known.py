@@ -10,7 +10,7 @@ from daehwa.conversation.ports import Model, ModelKind, Provider, ResolvedModel
 from daehwa.providers.listing import PREFERRED, model_kind
 
 if TYPE_CHECKING:
-    from daehwa.gateway.ports import WireTarget
+    from daehwa.gateway.ports import Endpoint, WireTarget
     from daehwa.providers.gate import Gate
 
 OFFERED: frozenset[ModelKind] = frozenset({"chat", "completion"})
@@ -63,6 +63,10 @@ class SpeaksWire(Protocol):
 
     def wire_target(self, model: Model, upstream_name: str) -> "WireTarget":
         """Return what sends requests for a model, which the provider calls `upstream_name`."""
+        ...
+
+    def serves(self, endpoint: "Endpoint") -> bool:
+        """Whether requests of this kind may be sent at all; its server may refuse them all the same."""
         ...
 
 

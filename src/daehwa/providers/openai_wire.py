@@ -18,7 +18,7 @@ from daehwa.providers.upstream import Upstream
 from daehwa.providers.upstream_faults import Faults, UpstreamFault, said_in
 
 if TYPE_CHECKING:
-    from daehwa.gateway.ports import WireAnswer, WireRequest
+    from daehwa.gateway.ports import Endpoint, WireAnswer, WireRequest
     from daehwa.providers.upstream_client import UpstreamClient, UpstreamStream
     from daehwa.providers.wire import UpstreamTarget, WireSender
 
@@ -85,6 +85,10 @@ class OpenAIWireProvider:
     def wire_target(self, model: Model, upstream_name: str) -> "UpstreamTarget":
         """Return what sends requests for a model, as bytes."""
         return self._wire_sender().target(model, upstream_name)
+
+    def serves(self, endpoint: "Endpoint") -> bool:  # noqa: ARG002 - the protocol's
+        """Take all: what the upstream does not serve, it says itself."""
+        return True
 
     async def send(self, request: "WireRequest", model: str) -> "WireAnswer":
         """Send a request for a model by its name at the upstream; see `WireTarget`."""

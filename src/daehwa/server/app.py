@@ -280,7 +280,7 @@ def _classic(api: "ClassicApi") -> Iterator[Operation]:
 
     chats = (("/chat", api.answer_classic), ("/classic/chat", api.answer_classic_beside))
     for path, handler in chats:
-        yield Operation("POST", path, handler, body=ClassicQuestion, answers=(ClassicAnswer,))
+        yield Operation("POST", path, handler, body=ClassicQuestion, answers=(ClassicAnswer,), is_open=api.needs_keys)
     if api.folder is not None:
         yield Operation("GET", "/classic", api.go_to_classic_start, status=308)
         yield Operation("GET", "/classic/", api.get_classic_start, errors=(RouteNotFound,))

@@ -18,12 +18,14 @@ import msgspec
 from daehwa.accounts.keys import Caller
 from daehwa.conversation.errors import DaehwaError, InvalidRequest, ProviderMalformedError, ProviderRefusedError
 from daehwa.gateway.asking import JsonAsked
+from daehwa.gateway.callers import Callers
 from daehwa.gateway.calls import Gateway
 from daehwa.gateway.ports import KeptAnswer
 from daehwa.server.asgi import ASGIApp, Headers, Receive, Request, Response, Scope, Send, json_response
 from daehwa.server.body import json_body
 from daehwa.server.errors import RouteNotFound, error_headers, status_of
 from daehwa.server.leaving import EndedWhenLeft
+from daehwa.server.openai_v1.api import bearer_of
 from daehwa.server.options import ServerOptions
 
 LARGEST_FILE = 10_000_000
@@ -82,18 +84,30 @@ class _Refusal(msgspec.Struct):
 
 
 class ClassicApi:
-    """The operations of the demo. `folder` is where its page lies, if it lies here."""
+    """The operations of the demo. `folder` is where its page lies, if it lies here.
 
-    def __init__(self, gateway: Gateway, options: ServerOptions, folder: Path | None = None) -> None:
+    `callers`: who knows those who ask by their keys, where each call needs one.
+    """
+
+    def __init__(
+        self, gateway: Gateway, options: ServerOptions, folder: Path | None = None, *, callers: Callers | None = None
+    ) -> None:
         self._gateway = gateway
+        self._callers = callers
         self._options = options
         self.folder = folder
+
+    @property
+    def needs_keys(self) -> bool:
+        """Whether each call needs an API key, which says who asks."""
+        return self._callers is not None
 
     async def answer_classic(self, request: Request) -> ASGIApp:
         """Answer one text by the default model, without a memory of earlier ones.
 
         What goes wrong is said in the same shape, with the HTTP status 200: the page reads no other.
         """
+        caller = await self._caller_of(request)
         try:
             async with self._gateway.calls.one():
                 question = await json_body(request, ClassicQuestion, self._options)
@@ -103,7 +117,7 @@ class ClassicApi:
             return json_response(_said(error), headers=error_headers(error))
         message = {"role": "user", "content": question.text}
         asked = JsonAsked.of("chat/completions", {"messages": [message]})
-        return _Answering(self._gateway, Caller(user=request.user), asked)
+        return _Answering(self._gateway, caller, asked)
 
     async def answer_classic_beside(self, request: Request) -> ASGIApp:
         """Answer as `/chat` does, for a page that asks beside itself."""
@@ -120,6 +134,11 @@ class ClassicApi:
     async def get_classic_file(self, request: Request) -> Response:
         """Return a file of the folder that the setting `classic_folder` names."""
         return await self._file(request.path["file"])
+
+    async def _caller_of(self, request: Request) -> Caller:
+        if self._callers is None:
+            return Caller(user=request.user)
+        return await self._callers.caller_of(bearer_of(request))
 
     async def _file(self, name: str) -> Response:
         if self.folder is None:

@@ -40,8 +40,9 @@ class RouteNotFound(NotFound):
 
     type = "route_not_found"
 
-    def __init__(self, described: str = "/api/openapi.json") -> None:
-        super().__init__(f"Nothing is served at this path. The paths are listed at {described}.")
+    def __init__(self, described: str | None = None) -> None:
+        listed = "" if described is None else f" The paths are listed at {described}."
+        super().__init__(f"Nothing is served at this path.{listed}")
 
 
 class MethodNotAllowed(DaehwaError):  # noqa: N818 - errors state the fact

@@ -97,7 +97,7 @@ class Router:
         if path == "/v1" or path.startswith("/v1/"):
             raise RouteNotFound("/v1/openapi.json")
         if path in {"/api", "/auth"} or path.startswith(("/api/", "/auth/")):
-            raise RouteNotFound
+            raise RouteNotFound("/api/openapi.json")
         return self._otherwise
 
 

@@ -40,7 +40,8 @@ def build_programs(
 ) -> Programs:
     """Return the dialects of other programs.
 
-    No key is needed where a server is one person's and is reached from their machine alone, unless the settings say so.
+    No key is needed where a server is one person's and is reached from their machine alone, unless the settings say so:
+    the demo's dialect needs one then as well.
     """
     is_local = options.home == "local"
     local = options.user if is_local else None
@@ -48,10 +49,12 @@ def build_programs(
     owner = None if needs_keys else local
     callers = Callers(stores.keys, stores.accounts, owner=owner, local=local)
     gateway = Gateway(models, meter, Rates(stores.rates), OnceOnly(stores.answers))
-    has_classic = settings.classic if settings.classic is not None else not has_sign_in
+    has_classic = settings.classic if settings.classic is not None else not (has_sign_in or settings.require_keys)
     classic = None
     if has_classic:
         from daehwa.server.classic import ClassicApi  # noqa: PLC0415 - where people sign in it is seldom wanted
 
-        classic = ClassicApi(gateway, options, settings.classic_folder)
+        classic = ClassicApi(
+            gateway, options, settings.classic_folder, callers=callers if settings.require_keys else None
+        )
     return Programs(OpenAIV1(gateway, callers, WIRE_LIMITS if is_local else AWS_LIMITS), classic)

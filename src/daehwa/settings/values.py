@@ -323,12 +323,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         described(
             YES_NO,
             "Whether programs that ask under `/v1` always need an API key. They need one anyway where people sign in, "
-            "or where the server listens on other addresses than this machine's own.",
+            "or where the server listens on other addresses than this machine's own. Where this is true, the "
+            "classic dialect needs one, too.",
         ),
     ] = False
     classic: Annotated[
         bool | None,
-        described(YES_NO, "Whether the 2023 demo's `POST /chat` is answered. Left out: where nobody has to sign in."),
+        described(
+            YES_NO,
+            "Whether the 2023 demo's `POST /chat` is answered. Left out: where nobody has to sign in, and no key is "
+            "required.",
+        ),
     ] = None
     classic_folder: Annotated[
         Path | None,
