@@ -221,6 +221,46 @@ async def test_the_account_is_at_the_foot_of_the_sidebar(visits: Visits) -> None
         ), "and is not cut"
 
 
+async def test_an_admin_may_see_and_revoke_everybodys_keys(visits: Visits) -> None:
+    key = {
+        **dict.fromkeys(("day", "month", "total", "requests_per_minute", "tokens_per_minute", "expires")),
+        "id": "01990000-0000-7000-8000-0000000000e1",
+        "user": BOB["id"],
+        "name": "Bob’s script",
+        "models": [],
+        "prefix": "dh_AbCd1234",
+        "created": 1_795_000_000_000,
+        "last_used": None,
+        "revoked": None,
+        "spent": {"day": 0, "month": 40_000, "total": None},
+    }
+    revoked: list[str] = []
+
+    async def answer(route: Route) -> None:
+        if route.request.method == "DELETE":
+            revoked.append(route.request.url)
+            await route.fulfill(json={**key, "revoked": 1_796_000_000_000})
+        elif "everybody=true" in route.request.url:
+            await route.fulfill(json={"keys": [key], "users": {BOB["id"]: BOB["name"]}})
+        else:
+            await route.fulfill(json={"keys": [], "users": {}})
+
+    bob = await visits(BOB)
+    await bob.page.goto(f"{bob.reader.address}/chat.html#/keys")
+    await expect(bob.page.get_by_role("heading", name="API keys")).to_be_visible()
+    await expect(bob.page.get_by_role("checkbox", name="Everybody’s keys")).to_have_count(0)
+    admin = await visits(ADA)
+    await admin.page.route("**/api/keys**", answer)
+    await admin.page.goto(f"{admin.reader.address}/chat.html#/keys")
+    await admin.page.get_by_role("checkbox", name="Everybody’s keys").check()
+    entry = admin.page.get_by_role("listitem").filter(has=admin.page.get_by_role("heading", name="Bob’s script"))
+    await expect(entry).to_contain_text(f"of {BOB['name']}")
+    await entry.get_by_role("button", name="Revoke").click()
+    await admin.page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
+    await expect(admin.page.get_by_text("1 key that is no longer valid")).to_be_visible()
+    assert [url.rpartition("/")[2] for url in revoked] == [key["id"]]
+
+
 async def test_an_admin_may_look_at_what_everybody_used(visits: Visits) -> None:
     plain = await visits(BOB)
     await plain.reader.ask_to_end("Count this")

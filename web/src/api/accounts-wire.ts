@@ -27,7 +27,8 @@ export const Key = v.object({
   }),
 });
 
-export const Keys = v.object({ keys: v.array(Key) });
+/** `users`: what the keys’ owners are called, by id. */
+export const Keys = v.object({ keys: v.array(Key), users: v.optional(v.record(v.string(), v.string()), {}) });
 
 /** The only time that the key's text is told. */
 export const KeyMade = v.object({ key: Key, secret: v.string() });
@@ -62,6 +63,7 @@ export const UsageReport = v.object({
 });
 
 export type Key = v.InferOutput<typeof Key>;
+export type Keys = v.InferOutput<typeof Keys>;
 export type KeyMade = v.InferOutput<typeof KeyMade>;
 export type UsageRow = v.InferOutput<typeof UsageRow>;
 export type UsageReport = v.InferOutput<typeof UsageReport>;

@@ -21,8 +21,8 @@ export interface UsageQuery {
   readonly everybody: boolean;
 }
 
-export const listKeys = async (): Promise<readonly wire.Key[]> =>
-  (await decoded(wire.Keys, await send("/api/keys"))).keys;
+export const listKeys = async (everybody: boolean): Promise<wire.Keys> =>
+  decoded(wire.Keys, await send(everybody ? "/api/keys?everybody=true" : "/api/keys"));
 
 export const createKey = async (wish: KeyWish): Promise<wire.KeyMade> =>
   decoded(wire.KeyMade, await send("/api/keys", withBody("POST", wish)));

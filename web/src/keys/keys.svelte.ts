@@ -1,4 +1,4 @@
-/** The reader's keys: asked for when their screen is opened, and changed here as they change there. */
+/** The reader's keys, or everybody's for an admin: asked for when their screen is opened, and changed here as they change there. */
 import * as api from "../api/accounts.ts";
 import type { Key } from "../api/accounts-wire.ts";
 import { ApiFailure } from "../api/failure.ts";
@@ -6,14 +6,18 @@ import { isPast } from "./past.ts";
 
 export class KeyList {
   all = $state.raw<readonly Key[]>([]);
+  /** What the owners of everybody's keys are called, by id; empty where the keys are all the reader's. */
+  owners = $state.raw<Readonly<Record<string, string>>>({});
   state = $state<"loading" | "ready" | "failed">("loading");
   readonly active = $derived(this.all.filter((key) => !isPast(key, Date.now())));
   readonly past = $derived(this.all.filter((key) => isPast(key, Date.now())));
 
-  async load(): Promise<void> {
+  async load(everybody: boolean): Promise<void> {
     this.state = "loading";
     try {
-      this.all = (await api.listKeys()).toSorted((a, b) => b.created - a.created);
+      const { keys, users } = await api.listKeys(everybody);
+      this.all = keys.toSorted((a, b) => b.created - a.created);
+      this.owners = everybody ? users : {};
       this.state = "ready";
     } catch (error) {
       if (!(error instanceof ApiFailure)) throw error;

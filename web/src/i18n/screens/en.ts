@@ -115,6 +115,8 @@ export const keys = {
   copied: "Copied",
   done: "Done",
   active: "Keys",
+  everybody: "Everybody’s keys",
+  ownedBy: params("of {name}"),
   past: count({ one: "{count} key that is no longer valid", other: "{count} keys that are no longer valid" }),
   created: "Created",
   lastUsed: "Last used",

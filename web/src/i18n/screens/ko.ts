@@ -110,6 +110,8 @@ export const ko = {
     copied: "복사했어요",
     done: "완료",
     active: "키 목록",
+    everybody: "모든 사용자의 키",
+    ownedBy: "{name} 님의 키",
     past: { other: "더 이상 쓸 수 없는 키 {count}개" },
     created: "만든 날",
     lastUsed: "마지막 사용",
