@@ -61,8 +61,13 @@ def month_so_far(now: int) -> tuple[int, int]:
 
 def counters_of(entry: Entry) -> tuple[Counter, ...]:
     """Return every counter that an entry is counted under, where there is such a one."""
+    return tuple(Counter(scope, period) for scope in entry.scopes for period in periods_of(entry))
+
+
+def periods_of(entry: Entry) -> tuple[str, str, str]:
+    """Return the periods that an entry is counted in, in each of its scopes."""
     day = period_at("day", entry.created)
-    return tuple(Counter(scope, period) for scope in entry.scopes for period in (day, day[:7], TOTAL))
+    return day, day[:7], TOTAL
 
 
 def counters_of_key(key: ApiKey) -> tuple[Counter, ...]:

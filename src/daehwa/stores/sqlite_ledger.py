@@ -19,7 +19,7 @@ import msgspec
 from daehwa.accounts.errors import BudgetExceeded
 from daehwa.accounts.ledger import Entry, UsageQuery, UsageRow
 from daehwa.accounts.ports import Budget
-from daehwa.accounts.spending import Counter, bounds, check_limits, counters_of, limits_of
+from daehwa.accounts.spending import Counter, bounds, check_limits, limits_of, periods_of
 from daehwa.conversation.messages import Usage
 from daehwa.stores.records import storable
 from daehwa.stores.sqlite import SqliteStore
@@ -121,9 +121,11 @@ def _settled_values(entry: Entry) -> tuple[Any, ...]:
 def _count(database: sqlite3.Connection, entry: Entry, difference: int) -> None:
     """Change the counters that count this entry, those of them that there are."""
     if difference:
-        database.executemany(
-            "UPDATE counters SET counted = counted + ? WHERE scope = ? AND period = ?",
-            [(difference, counter.scope, counter.period) for counter in counters_of(entry)],
+        scopes, periods = entry.scopes, periods_of(entry)
+        database.execute(
+            f"UPDATE counters SET counted = counted + ? WHERE scope IN ({', '.join('?' * len(scopes))}) "
+            "AND period IN (?, ?, ?)",
+            (difference, *scopes, *periods),
         )
 
 
