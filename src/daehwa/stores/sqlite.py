@@ -27,10 +27,12 @@ from daehwa.stores.sqlite_connection import (
     check_sqlite,
     open_file,
     open_glance,
+    open_jotter,
     open_reader,
     prepare_to_write,
     truncate_log,
 )
+from daehwa.stores.sqlite_jotter import SqliteJotter
 from daehwa.stores.sqlite_migrations import Holding, migrate
 from daehwa.stores.sqlite_reader import SqliteGlance, SqliteReader
 from daehwa.stores.sqlite_rows import owned_message
@@ -57,6 +59,8 @@ class SqliteStore:
         """A thread that reads much, for reports: nobody who opens a conversation waits for them."""
         self.glance = SqliteGlance(partial(open_glance, path), self._reader)
         """Reads a row by its key without a thread."""
+        self.jotter = SqliteJotter(path, partial(open_jotter, path), self._writer)
+        """Writes a row or two without a thread."""
 
     @classmethod
     async def open(cls, path: Path, *, holding: Holding = nullcontext) -> Self:
@@ -176,6 +180,7 @@ class SqliteStore:
         await self._searcher.aclose()
         await self.reports.aclose()
         self.glance.close()
+        await self.jotter.aclose()
         await self._writer.aclose()
 
     async def _until_done(self, work: Callable[[sqlite3.Connection], bool]) -> None:

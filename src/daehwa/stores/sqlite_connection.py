@@ -101,6 +101,16 @@ def open_glance(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def open_jotter(path: Path) -> sqlite3.Connection:
+    """Open a connection that writes a little at a time, never waits, and leaves syncing and checkpoints to others."""
+    connection = _connect(path)
+    for pragma in ("synchronous = NORMAL", "foreign_keys = ON", "secure_delete = ON", "wal_autocheckpoint = 0"):
+        connection.execute(f"PRAGMA {pragma}")
+    connection.execute(f"PRAGMA cache_size = -{_GLANCE_CACHE_KIB}")
+    connection.execute("PRAGMA busy_timeout = 0")
+    return connection
+
+
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, cached_statements=_STATEMENTS)
     connection.execute("PRAGMA trusted_schema = OFF")

@@ -1,9 +1,10 @@
-"""The ledger in the database file of the conversations: the same writing thread, one transaction each.
+"""The ledger in the database file of the conversations: one transaction for each entry that is opened or settled.
 
-How this works and why. A counter is there once a budget asked for it: it begins with the sum of its entries, in the
-transaction that needs it, and from then on every entry that it counts changes it in the transaction that changes the
-entry. Nothing else ever writes there, so it is the sum of its entries whatever breaks off. A refusal is a result and no
-fault, so that counters which begin with it stay: the next call finds them.
+How this works and why. Both are written on the spot (`sqlite_jotter`), since calls wait for them: a process that ends
+in any way leaves its reservations behind. A counter is there once a budget asked for it: it begins with the sum of its
+entries, in the transaction that needs it, and from then on every entry that it counts changes it in the transaction
+that changes the entry. Nothing else ever writes there, so it is the sum of its entries whatever breaks off. A refusal
+is a result and no fault, so that counters which begin with it stay: the next call finds them.
 """
 # ruff: noqa: D102 - what the methods do is written once, on the protocol
 # ruff: noqa: S608 - what is put together are column names of ours
@@ -56,18 +57,18 @@ class SqliteLedger:
     """A `LedgerStore` beside the conversations of a `SqliteStore`, which opens and closes the file."""
 
     def __init__(self, store: SqliteStore) -> None:
-        self._writer = store.writer
+        self._jotter = store.jotter
         self._reader = store.reader
         self._reports = store.reports
 
     async def reserve(self, entry: Entry, budgets: Sequence[Budget]) -> None:
         opened = msgspec.structs.replace(storable(entry), usage=None)
-        refused = await self._writer.run(partial(_reserve, entry=opened, limits=limits_of(budgets)))
+        refused = await self._jotter.run(partial(_reserve, entry=opened, limits=limits_of(budgets)))
         if refused is not None:
             raise refused
 
     async def settle(self, entry: Entry) -> None:
-        await self._writer.run(partial(_settle, entry=as_settled(storable(entry))))
+        await self._jotter.run(partial(_settle, entry=as_settled(storable(entry))))
 
     async def spent(self, scope: str, period: str) -> int:
         return await self._reader.run(partial(_spent, counter=Counter(scope, period)))
