@@ -25,6 +25,10 @@ SYNC_SECONDS: Final = 0.02
 _CHANGES_BEFORE_CHECKPOINT: Final = 500
 
 
+class TooMuchToJot(Exception):  # noqa: N818 - errors state the fact
+    """The work turned out to be more than a row or two: the writing thread is to do it."""
+
+
 class SqliteJotter:
     """Does small work on a connection of its own. `connect` opens one that waits for nobody and syncs nothing."""
 
@@ -38,16 +42,20 @@ class SqliteJotter:
         self._works: set[asyncio.Task[None]] = set()
         self._is_closed = False
 
-    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Do work that writes a row or two, in a transaction; return its result. It must be fit to be done again."""
+    async def run(
+        self, work: Callable[[sqlite3.Connection], T], *, thorough: Callable[[sqlite3.Connection], T] | None = None
+    ) -> T:
+        """Do work that writes a row or two, in a transaction; return its result. Where that cannot be, or the work
+        raises `TooMuchToJot`, the writing thread does it, or what is `thorough` in its place.
+        """
         if self._is_closed:
             raise StoreError("The store is closed.")
         try:
             if self._connection is None:
                 self._connection = self._connect()
             result = _done(self._connection, work)
-        except sqlite3.Error:  # somebody else writes; or the writing thread will say what is wrong
-            return await self._writer.run(work)
+        except (sqlite3.Error, TooMuchToJot):  # somebody else writes; or the writing thread will say what is wrong
+            return await self._writer.run(thorough or work)
         if self._later is None:
             self._later = asyncio.get_running_loop().call_later(SYNC_SECONDS, self._look_after)
         return result

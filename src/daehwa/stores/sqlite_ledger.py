@@ -10,7 +10,7 @@ is a result and no fault, so that counters which begin with it stay: the next ca
 # ruff: noqa: S608 - what is put together are column names of ours
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
@@ -24,6 +24,7 @@ from daehwa.accounts.spending import Counter, bounds, check_limits, limits_of, p
 from daehwa.conversation.messages import Usage
 from daehwa.stores.records import storable
 from daehwa.stores.sqlite import SqliteStore
+from daehwa.stores.sqlite_jotter import TooMuchToJot
 from daehwa.stores.usage_rows import as_settled, usage_row
 
 _DAY_MS: Final = 24 * 60 * 60 * 1000
@@ -63,7 +64,8 @@ class SqliteLedger:
 
     async def reserve(self, entry: Entry, budgets: Sequence[Budget]) -> None:
         opened = msgspec.structs.replace(storable(entry), usage=None)
-        refused = await self._jotter.run(partial(_reserve, entry=opened, limits=limits_of(budgets)))
+        work = partial(_reserve, entry=opened, limits=limits_of(budgets))
+        refused = await self._jotter.run(partial(work, counted=_known), thorough=partial(work, counted=_begun))
         if refused is not None:
             raise refused
 
@@ -77,11 +79,16 @@ class SqliteLedger:
         return await self._reports.run(partial(_usage, query=query))
 
 
-def _reserve(database: sqlite3.Connection, entry: Entry, limits: Mapping[Counter, int]) -> BudgetExceeded | None:
+def _reserve(
+    database: sqlite3.Connection,
+    entry: Entry,
+    limits: Mapping[Counter, int],
+    counted: Callable[[sqlite3.Connection, Counter], int],
+) -> BudgetExceeded | None:
     if database.execute("SELECT 1 FROM entries WHERE id = ?", (entry.id,)).fetchone():
         return None
     try:
-        check_limits(limits, {counter: _begun(database, counter) for counter in limits}, entry.reserved)
+        check_limits(limits, {counter: counted(database, counter) for counter in limits}, entry.reserved)
     except BudgetExceeded as refused:
         return refused
     _insert(database, entry)
@@ -128,6 +135,14 @@ def _count(database: sqlite3.Connection, entry: Entry, difference: int) -> None:
             "AND period IN (?, ?, ?)",
             (difference, *scopes, *periods),
         )
+
+
+def _known(database: sqlite3.Connection, counter: Counter) -> int:
+    """Return what a counter says that is there; to let one begin may be to read the entries of years."""
+    counted = _counted(database, counter)
+    if counted is None:
+        raise TooMuchToJot
+    return counted
 
 
 def _begun(database: sqlite3.Connection, counter: Counter) -> int:

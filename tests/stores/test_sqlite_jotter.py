@@ -1,0 +1,128 @@
+"""Writing on the spot: who else writes holds nobody up, what was written is there for everybody, and stays."""
+
+import asyncio
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from daehwa.conversation.errors import StoreError
+from daehwa.stores.sqlite import SqliteStore
+from daehwa.stores.sqlite_jotter import TooMuchToJot
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+    opened = await SqliteStore.open(tmp_path / "daehwa.db")
+    await opened.writer.run(lambda database: database.execute("CREATE TABLE notes (said TEXT)").fetchall())
+    yield opened
+    await opened.aclose()
+
+
+def noting(said: str) -> Callable[[sqlite3.Connection], str]:
+    def work(database: sqlite3.Connection) -> str:
+        database.execute("INSERT INTO notes VALUES (?)", (said,))
+        return said
+
+    return work
+
+
+async def notes(store: SqliteStore) -> list[str]:
+    return [
+        row[0] for row in await store.reader.run(lambda database: database.execute("SELECT said FROM notes").fetchall())
+    ]
+
+
+async def test_what_is_written_is_there_at_once(store: SqliteStore) -> None:
+    assert await store.jotter.run(noting("a")) == "a"
+    assert await notes(store) == ["a"]
+
+
+async def test_who_else_writes_holds_nobody_up(store: SqliteStore) -> None:
+    other = sqlite3.connect(store.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    writing = asyncio.ensure_future(store.jotter.run(noting("a")))
+    begun = asyncio.get_running_loop().time()
+    await asyncio.sleep(0.05)
+    assert asyncio.get_running_loop().time() - begun < 1, "the loop goes on"
+    assert not writing.done()
+    other.execute("COMMIT")
+    other.close()
+    await asyncio.wait_for(writing, 5)
+    assert await notes(store) == ["a"]
+
+
+async def test_work_that_fails_leaves_nothing(store: SqliteStore) -> None:
+    def work(database: sqlite3.Connection) -> None:
+        database.execute("INSERT INTO notes VALUES ('a')")
+        raise ValueError
+
+    with pytest.raises(ValueError, match=r"^$"):
+        await store.jotter.run(work)
+    await store.jotter.run(noting("b"))
+    assert await notes(store) == ["b"]
+
+
+async def test_what_is_more_than_a_row_or_two_is_for_the_thread(store: SqliteStore) -> None:
+    def work(database: sqlite3.Connection) -> str:
+        database.execute("INSERT INTO notes VALUES ('a')")
+        raise TooMuchToJot
+
+    assert await store.jotter.run(work, thorough=noting("b")) == "b"
+    assert await notes(store) == ["b"]
+
+
+async def test_what_sqlite_refuses_is_told_as_by_the_thread(store: SqliteStore) -> None:
+    with pytest.raises(StoreError, match="no such table"):
+        await store.jotter.run(lambda database: database.execute("INSERT INTO nowhere VALUES (1)").fetchall())
+
+
+def _size(path: str) -> int:
+    return Path(path).stat().st_size
+
+
+async def test_the_log_is_copied_into_the_file_now_and_then(store: SqliteStore) -> None:
+    for _ in range(20):
+        for _ in range(200):
+            await store.jotter.run(noting("x" * 500))
+        await asyncio.sleep(0.03)
+    assert _size(f"{store.path}-wal") < 8_000_000
+    assert len(await notes(store)) == 4_000
+
+
+async def test_a_closed_one_writes_no_more(tmp_path: Path) -> None:
+    store = await SqliteStore.open(tmp_path / "daehwa.db")
+    await store.writer.run(lambda database: database.execute("CREATE TABLE notes (said TEXT)").fetchall())
+    await store.jotter.run(noting("a"))
+    await store.aclose()
+    await store.aclose()
+    with pytest.raises(StoreError):
+        await store.jotter.run(noting("b"))
+    with sqlite3.connect(store.path) as database:
+        assert database.execute("SELECT said FROM notes").fetchall() == [("a",)]
+
+
+_PROGRAM = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from daehwa.stores.sqlite import SqliteStore
+
+async def main():
+    store = await SqliteStore.open(Path(sys.argv[1]))
+    await store.writer.run(lambda database: database.execute("CREATE TABLE notes (said TEXT)").fetchall())
+    await store.jotter.run(lambda database: database.execute("INSERT INTO notes VALUES ('a')").fetchall())
+    os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main())
+"""
+
+
+async def test_what_a_killed_process_wrote_stays(tmp_path: Path) -> None:
+    path = tmp_path / "daehwa.db"
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", _PROGRAM, str(path), stderr=subprocess.DEVNULL)
+    assert await asyncio.wait_for(process.wait(), 30) == -9
+    with sqlite3.connect(path) as database:
+        assert database.execute("SELECT said FROM notes").fetchall() == [("a",)]
