@@ -52,9 +52,13 @@ async def test_a_budget_is_spoken_of_before_it_is_used_up_and_then(readers: Read
     reader.watch.expect("429")
     await reader.ask("Four")
     await expect(reader.answer).to_contain_text("No budget has enough left for this question.")
-    await expect(reader.answer).to_contain_text("Nothing is left of your budget for this month")
+    await expect(reader.answer).not_to_contain_text("Nothing is left of your budget for this month")
     await expect(reader.answer.get_by_role("button", name="Try again")).to_be_visible()
+    await expect(reader.page.get_by_test_id("announcer")).to_have_text("No answer came.")
     assert await faults(reader, axe) == []
+    await warning.get_by_role("button", name="Hide this note").click()
+    await expect(reader.answer).to_contain_text("Nothing is left of your budget for this month")
+    await expect(reader.answer).not_to_contain_text("No budget has enough left for this question.")
 
 
 async def test_on_a_phone_in_korean_and_in_the_dark(readers: Readers, model: Model, axe: str) -> None:

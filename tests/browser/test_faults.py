@@ -90,6 +90,7 @@ async def test_an_answer_that_breaks_off_keeps_its_text_and_goes_on(
     await reader.ask_to_end("All of it")
     await expect(reader.answer).to_contain_text("This answer was interrupted.")
     await expect(reader.answer).to_contain_text(sentence)
+    await expect(reader.page.get_by_test_id("announcer")).to_have_text("This answer was interrupted.")
     await expect(reader.answer.locator(".prose")).to_have_text("Half of the")
     await reader.press("Continue", reader.answer)
     await expect(reader.answer.locator(".prose")).to_have_text("Half of the answer.")

@@ -40,22 +40,22 @@ def written(file: Path) -> str:
 
 
 async def test_an_answer_and_its_conversation_say_what_they_cost(reader: Reader, model: Model) -> None:
-    model.says([ROLE, text("Dear."), ending(), usage(1000, 200), DONE])
+    model.says([ROLE, text("Dear."), ending(), usage(1000, 204), DONE])
     await reader.ask_to_end("What do you cost?")
     await reader.answer.hover()
-    await expect(reader.answer).to_contain_text("1,000 tokens in, 200 out")
+    await expect(reader.answer).to_contain_text("1,000 tokens in, 204 out")
     await expect(reader.answer).to_contain_text("$0.0036")
-    await reader.press("1,000 tokens in, 200 out $0.0036", reader.answer)
+    await reader.press("1,000 tokens in, 204 out $0.0036", reader.answer)
     details = reader.page.get_by_role("dialog", name="What this answer cost")
     await expect(details).to_contain_text("Cost$0.0036")
     await reader.page.keyboard.press("Escape")
     await expect(details).to_be_hidden()
     await expect(reader.row("A short title")).to_be_visible()
     whole = reader.page.locator("main header").get_by_role("button", name="What this conversation cost")
-    await expect(whole).to_contain_text("$0.0036")
+    await expect(whole).to_contain_text("$0.0037")  # with the title, which comes after the answer's end
     await whole.click()
     details = reader.page.get_by_role("dialog", name="What this conversation cost")
-    await expect(details).to_contain_text("All versions of the answers")
+    await expect(details).to_contain_text("All versions of the answers and the title’s own call")
     await reader.page.keyboard.press("Escape")
     await expect(whole).to_be_focused()
 

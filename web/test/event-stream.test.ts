@@ -51,7 +51,7 @@ test("a whole stream gives its events in order", async () => {
         frame(9, "delta", "Hello"),
         frame(9, "usage", { input: 3, output: 2 }),
         done,
-        frame(9, "title", { title: "A greeting" }),
+        frame(9, "title", { title: "A greeting", usage: { input: 9, output: 2, cached: 0, reasoning: 0, cost: 5 } }),
       ]),
   ]);
   expect(events).toEqual([
@@ -59,7 +59,11 @@ test("a whole stream gives its events in order", async () => {
     { kind: "text", position: 9, text: "Hello" },
     { kind: "usage", usage: { input: 3, output: 2, cached: 0, reasoning: 0, cost: null, estimated: false } },
     { kind: "end", end: { status: "complete", finish: "stop" } },
-    { kind: "title", title: "A greeting" },
+    {
+      kind: "title",
+      title: "A greeting",
+      usage: { input: 9, output: 2, cached: 0, reasoning: 0, cost: 5, estimated: false },
+    },
   ]);
   expect(connections).toEqual(["connecting", "open"]);
 });

@@ -11,7 +11,7 @@ export type ReplyEvent =
   | { readonly kind: "text" | "reasoning"; readonly position: number; readonly text: string }
   | { readonly kind: "tool"; readonly position: number; readonly tool: ToolDelta }
   | { readonly kind: "usage"; readonly usage: Usage }
-  | { readonly kind: "title"; readonly title: string }
+  | { readonly kind: "title"; readonly title: string; readonly usage?: Usage | null | undefined }
   | { readonly kind: "end"; readonly end: ReplyEnd };
 
 export type Connection = "connecting" | "open" | "lost";
@@ -165,7 +165,7 @@ export class EventStream {
       case "usage":
         return { kind: "usage", usage: v.parse(Usage, data) };
       case "title":
-        return { kind: "title", title: v.parse(TitleMade, data).title };
+        return { kind: "title", ...v.parse(TitleMade, data) };
       case "done":
       case "error":
         this.#ended = true;

@@ -156,7 +156,7 @@ export const ReplyEnd = v.object({
   error: v.nullish(Failure),
 });
 
-export const TitleMade = v.object({ title: v.string() });
+export const TitleMade = v.object({ title: v.string(), usage: v.nullish(Usage) });
 
 export const ToolDelta = v.object({ id: v.string(), name: v.string(), arguments: v.string() });
 

@@ -5,7 +5,7 @@
 import { followTurn, startTurn, type TurnBody } from "../api/client.ts";
 import { EventStream, type Connection, type ReplyEvent } from "../api/event-stream.ts";
 import type { ApiFailure } from "../api/failure.ts";
-import type { Failure, Message, Part, ReplyEnd } from "../api/wire.ts";
+import type { Failure, Message, Part, ReplyEnd, Usage } from "../api/wire.ts";
 import { GrowingReply } from "./reply.ts";
 
 /** `sending`: not yet acknowledged. `refused`: the server will not take it. `ended`: all is in the message. */
@@ -17,7 +17,7 @@ export interface LiveReplyHooks {
   onRefused(failure: ApiFailure): void;
   onBegun(): void;
   onEnded(reply: LiveReply, end: ReplyEnd): void;
-  onTitle(title: string): void;
+  onTitle(title: string, usage: Usage | null): void;
 }
 
 export class LiveReply {
@@ -120,7 +120,7 @@ export class LiveReply {
     }
     for (const view of this.#views) view();
     for (const event of events) {
-      if (event.kind === "title") this.#hooks.onTitle(event.title);
+      if (event.kind === "title") this.#hooks.onTitle(event.title, event.usage ?? null);
       else if (event.kind === "end") this.#end(event.end);
     }
   }

@@ -18,6 +18,15 @@ import { awaitsTitle, mergeMessages, messagesOf, newConversation } from "./turns
 const LOOK_AGAIN = 2_000;
 const LOOK_FOR_TITLE = [2_000, 6_000];
 
+/** What is said of an ended answer is what stands below it. */
+const SAID_AT_END = {
+  streaming: "interrupted",
+  complete: "answerEnds",
+  stopped: "answerStopped",
+  interrupted: "interrupted",
+  failed: "noAnswer",
+} as const;
+
 type Loading = "new" | "loading" | "ready" | "missing" | "failed";
 
 /** What a turn is about, before it gets its ids. */
@@ -193,7 +202,7 @@ export class OpenConversation {
   }
 
   #hooks(reply: string): LiveReplyHooks {
-    const say = (key: "answerBegins" | "answerEnds" | "answerStopped" | "answerFailed"): void =>
+    const say = (key: "answerBegins" | "answerEnds" | "answerStopped" | "interrupted" | "noAnswer" | "notSent"): void =>
       announcer.say(conversationMessages.get()[key]);
     return {
       onAccepted: () => {
@@ -206,7 +215,7 @@ export class OpenConversation {
         else this.#lostTrack(reply);
         models.turnFailed(failure.type);
         void budgets.load();
-        say("answerFailed");
+        say(this.live.get(reply)?.phase === "refused" ? "notSent" : "interrupted");
       },
       onBegun: () => say("answerBegins"),
       onEnded: (live, end) => {
@@ -214,9 +223,14 @@ export class OpenConversation {
         tellOtherTabs(this.id);
         models.turnFailed(end.error?.type);
         void budgets.load();
-        say(end.status === "complete" ? "answerEnds" : end.status === "stopped" ? "answerStopped" : "answerFailed");
+        say(SAID_AT_END[end.status]);
       },
-      onTitle: (title) => this.retitle(title),
+      onTitle: (title, usage) => {
+        this.retitle(title);
+        // It is made, and paid for, after the answer's end.
+        this.titleUsage ??= usage;
+        void budgets.load();
+      },
     };
   }
 

@@ -171,7 +171,6 @@ export const conversation = {
   answerBegins: "The answer begins.",
   answerEnds: "The answer is complete.",
   answerStopped: "The answer was stopped.",
-  answerFailed: "The answer failed.",
   toEnd: "Scroll to the end",
 };
 

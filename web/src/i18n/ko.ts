@@ -163,7 +163,6 @@ export const ko = {
     answerBegins: "답변이 시작됐어요.",
     answerEnds: "답변이 끝났어요.",
     answerStopped: "답변을 중지했어요.",
-    answerFailed: "답변하지 못했어요.",
     toEnd: "맨 아래로 이동",
   },
   composer: {
