@@ -222,7 +222,7 @@ async def test_the_account_is_at_the_foot_of_the_sidebar(visits: Visits) -> None
 
 
 async def test_an_admin_may_see_and_revoke_everybodys_keys(visits: Visits) -> None:
-    key = {
+    key: dict[str, Any] = {
         **dict.fromkeys(("day", "month", "total", "requests_per_minute", "tokens_per_minute", "expires")),
         "id": "01990000-0000-7000-8000-0000000000e1",
         "user": BOB["id"],
