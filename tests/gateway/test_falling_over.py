@@ -27,7 +27,7 @@ from daehwa.stores.memory_answers import MemoryAnswers
 from daehwa.stores.memory_rates import MemoryRates
 
 GOOD = Answer(stream("Hello there."))
-PATIENCE = Patience(first_byte=0.1, idle=0.1)
+PATIENCE = Patience(first_byte=0.1, idle=1.0)
 FAST = ModelRoute("fast", (RouteTarget("one/gpt-test"), RouteTarget("two/gpt-test")))
 
 

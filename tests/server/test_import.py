@@ -13,8 +13,11 @@ FORBIDDEN = {
     *("aiohttp", "anyio", "boto3", "fastapi", "httpx", "openai", "pydantic", "sqlite3", "starlette", "xllamacpp"),
     *("daehwa.cli", "daehwa.providers", "daehwa.services", "daehwa.settings", "daehwa.stores"),
 }
-CEILING_SECONDS = {"daehwa.server.app": 0.18, "daehwa.server.run": 0.22}
-"""CPU time of the best of a few starts. Seen on two busy cores: 0.09 and 0.11; Starlette alone would add 0.03."""
+FLOOR = "asyncio, msgspec"
+CEILINGS = {"daehwa.server.app": 1.75, "daehwa.server.run": 2.0}
+"""CPU time in floors, which any server here pays: the best of a few starts of each in turn, since one machine's seconds
+say nothing of another's. Seen on two busy cores: 1.5 to 1.65 and 1.65 to 1.85; Starlette alone would add a quarter.
+"""
 
 _PROGRAM = """
 import sys, time
@@ -41,9 +44,11 @@ def _imported(module: str, bytecode: Path) -> dict[str, Any]:
     return answer
 
 
-@pytest.mark.parametrize("module", CEILING_SECONDS)
+@pytest.mark.parametrize("module", CEILINGS)
 def test_importing_the_server_is_quick_and_loads_no_more_than_it_needs(module: str, tmp_path: Path) -> None:
     first = _imported(module, tmp_path)
     assert not FORBIDDEN & set(first["modules"])
-    best = min(_imported(module, tmp_path)["seconds"] for _ in range(4))
-    assert best <= CEILING_SECONDS[module], f"{best:.3f} s"
+    _imported(FLOOR, tmp_path)
+    pairs = [(_imported(module, tmp_path)["seconds"], _imported(FLOOR, tmp_path)["seconds"]) for _ in range(5)]
+    best, floor = map(min, zip(*pairs, strict=True))
+    assert best <= CEILINGS[module] * floor, f"{best:.3f} s, {best / floor:.2f} floors"
