@@ -1,6 +1,7 @@
 """Recordings go through as they come: fields first or last, never whole in memory, the model's name changed."""
 
 import asyncio
+import re
 import tracemalloc
 from collections.abc import AsyncIterator
 from email.message import Message
@@ -17,7 +18,7 @@ from daehwa.conversation.ports import Model
 from daehwa.gateway.ports import WireRequest
 from daehwa.gateway.scripted import ScriptedAnswer, ScriptedTarget, as_json
 
-FILE = bytes(range(256)) * 100 + b"\r\n--not the boundary\r\n" + "녹음".encode()
+FILE = b"ID3" + bytes(range(256)) * 100 + b"\r\n--not the boundary\r\n" + "녹음".encode()
 HEAD = 'form-data; name="file"; filename="a b.mp3"'
 
 
@@ -71,6 +72,11 @@ async def sent(site: Site, body: bytes, *, boundary: str = "xYz-1", **headers: s
         return answer.status, await answer.json()
 
 
+def announced(body: bytes) -> dict[str, str]:
+    """Headers by which the whole length is known."""
+    return {"content-length": str(len(body))}
+
+
 @pytest.mark.parametrize(
     "names",
     [
@@ -91,7 +97,7 @@ async def test_a_form_goes_through_in_any_order(site: Site, bed: Bed, names: tup
 
 async def test_the_length_is_announced_where_it_is_known(site: Site, bed: Bed) -> None:
     await sent(site, form("file", "model"))
-    await sent(site, form("model", "file"))
+    await sent(site, form("model", "file"), **announced(form("model", "file")))
     kept, passed = bed.models.all[0].requests
     assert isinstance(kept.body, bytes)
     assert kept.length == len(kept.body)
@@ -102,7 +108,8 @@ async def test_a_recording_that_is_gone_is_sent_to_nobody_else(tmp_path: Path) -
     first = ScriptedTarget(lambda _request: as_json({"error": {"message": "no"}}, 503), provider="a")
     second = ScriptedTarget(lambda _request: as_json({"text": "Hi"}), provider="b")
     async with serving(Core(), tmp_path, programs=Bed(first, second).programs()) as site:
-        assert (await sent(site, form("model", "file", model="any")))[0] == 503
+        body = form("model", "file", model="any")
+        assert (await sent(site, body, **announced(body)))[0] == 503
         assert not second.requests
         assert (await sent(site, form("file", "model", model="any")))[0] == 200, "this one was kept"
 
@@ -118,6 +125,62 @@ async def test_audio_without_usage_is_paid_by_its_size(site: Site, bed: Bed) -> 
     assert outcome.seconds == pytest.approx(len(FILE) / 8000, rel=0.05)
     assert outcome.usage is not None
     assert outcome.usage.estimated
+
+
+async def test_what_is_not_announced_is_known_before_it_is_reserved(site: Site, bed: Bed) -> None:
+    await sent(site, form("model", "file"))
+    assert bed.meter.calls[0].seconds == pytest.approx(len(FILE) / 8000, rel=0.05)
+
+
+@pytest.mark.parametrize("order", [("model", "file"), ("file", "model")])
+async def test_a_name_makes_no_recording_shorter(site: Site, bed: Bed, order: tuple[str, ...]) -> None:
+    body = form(*order).replace(b"a b.mp3", b"a b.wav").replace(b"ID3", b"OggS")
+    await sent(site, body, **announced(body))
+    assert bed.meter.calls[0].seconds == pytest.approx(len(FILE) / 4000, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "Content-Disposition: form-data; name=x; name*=utf-8''model",
+        'X-A: b\nContent-Disposition: form-data; name="model"\r\nContent-Disposition: form-data; name="x"',
+        'Content-Disposition: form-data; name="x"\r\nContent-Type: a\rContent-Disposition: form-data; name="model"',
+        'Content-Disposition: form-data; name="x\\"; name=\\"model"',
+    ],
+)
+async def test_no_other_model_hides_in_a_header(site: Site, bed: Bed, head: str) -> None:
+    hidden = f"--xYz-1\r\n{head}\r\n\r\ndear\r\n".encode()
+    status, _ = await sent(site, hidden + form("model", "file"))
+    if status == 200:
+        request = bed.models.all[0].requests[0]
+        assert isinstance(request.body, bytes)
+        lines = re.split(rb"[\r\n]+", request.body)
+        assert sum(line.startswith(b"Content-Disposition") and b'name="model"' in line for line in lines) == 1
+        assert read(request)["model"] == b"parrot"
+    else:
+        assert status == 400
+
+
+async def test_no_other_form_hides_behind_a_boundary_that_is_read_otherwise(site: Site, bed: Bed) -> None:
+    hidden = form("model", "file", model="dear", boundary="ab")
+    start = b"--a\\b\r\nContent-Disposition: form-data; "
+    body = start + b'name="model"\r\n\r\nparrot\r\n' + start + b'name="file"; filename="a"\r\n\r\n' + hidden
+    status, _ = await sent(site, body + b"\r\n--a\\b--\r\n", boundary='"a\\\\b"')
+    assert status in {200, 400}
+    for request in bed.models.all[0].requests:
+        assert request.content_type.partition("boundary=")[2].isalnum()
+        assert read(request)["model"] == b"parrot"
+
+
+async def test_a_model_is_no_file(site: Site, bed: Bed) -> None:
+    extra = b'--xYz-1\r\nContent-Disposition: form-data; name="model"; filename=""\r\n\r\ndear\r\n'
+    for body in (
+        extra + form("model", "file"),
+        form("file", "model")[: -len(b"--xYz-1--\r\n")] + extra + b"--xYz-1--\r\n",
+    ):
+        status, answer = await sent(site, body)
+        assert (status, answer["error"]["param"]) == (400, "model")
+    assert not bed.models.all[0].requests
 
 
 async def test_forms_that_are_none_are_refused(site: Site, bed: Bed) -> None:

@@ -3,12 +3,18 @@
 How this works and why. The one thing in a form that must change is the model's name. Where the fields come before the
 file, as from OpenAI's client for Python, the file is handed on while it arrives. Its client for Node sends the file
 first: then nobody can be asked yet, and the form is kept in a temporary file until the name has come. So it is too
-where the request may have to be sent twice, to another upstream or for an idempotency key. The order of fields means
-nothing in a form, so the model's is always sent first.
+where the request may have to be sent twice, to another upstream or for an idempotency key, and where nobody has said
+how long it is: what it may cost is reserved by its size. The order of fields means nothing in a form, so the model's is
+always sent first.
+
+What is sent on is written anew, under a boundary of our own and with the headers as they were understood here. Were the
+caller's passed on, an upstream that reads forms a little otherwise could find another model in them than was allowed,
+and is paid for.
 """
 
 import asyncio
 import hashlib
+import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import IO, TYPE_CHECKING, Final, Self, TypeAlias
 
@@ -28,9 +34,13 @@ MOST_SEGMENTS = 64
 TOKENS_PER_SECOND = 17
 """What the models that are paid by the token count for a second of audio, about a thousand a minute."""
 
-_BYTES_PER_SECOND: Final = {"wav": 32_000, "flac": 16_000, "mp3": 8_000, "mpga": 8_000, "mpeg": 8_000}
+_BYTES_PER_SECOND: Final = {b"RIFF": 32_000, b"fLaC": 16_000, b"ID3": 8_000, b"\xff\xfb": 8_000, b"\xff\xf3": 8_000}
+"""By what a file begins with: its name is anybody's word."""
 _OTHER_BYTES_PER_SECOND = 4_000
 """Few, so that a recording is rather taken for longer than it is: 32 kbit/s, as phones record speech."""
+_QUOTED: Final = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A", "\\": "%5C", "\0": None})
+"""What cannot stand between the quotes of a name, as browsers write it."""
+_ONE_LINE: Final = str.maketrans(dict.fromkeys("\r\n\0"))
 
 _Event: TypeAlias = "MultipartSegment | bytearray | None"
 
@@ -54,7 +64,7 @@ class UploadAsked:
         form = _Form(content_type, pieces, length)
         fields = await form.fields()
         kept = None
-        if keep or fields.model is None:
+        if keep or fields.model is None or length is None:
             kept = _Kept(form.boundary)
             try:
                 await kept.take(form, fields)
@@ -66,7 +76,7 @@ class UploadAsked:
     @property
     def weight(self) -> Weight:
         """How long the recording may be, by its size; the size is known in the end."""
-        seconds = self._form.size / _BYTES_PER_SECOND.get(self._form.format, _OTHER_BYTES_PER_SECOND)
+        seconds = self._form.size / self._form.bytes_per_second
         return Weight(input_tokens=round(seconds * TOKENS_PER_SECOND), seconds=seconds)
 
     def parts(self) -> tuple[bytes, ...]:
@@ -79,7 +89,7 @@ class UploadAsked:
 
     def request(self, name: str, added: Added) -> WireRequest:  # noqa: ARG002 - the protocol's
         """See the protocol."""
-        model = self._form.segment([("Content-Disposition", 'form-data; name="model"')]) + name.encode() + b"\r\n"
+        model = self._form.field("model") + name.encode() + b"\r\n"
         if self._kept is not None:
             body, length = self._kept.body(model), len(model) + self._kept.size
         else:
@@ -106,28 +116,40 @@ class _Fields:
 
 
 class _Form:
-    """A form being read: `size` is the body's, as announced or as far as it came, `format` the file's."""
+    """A form being read: `size` is the body's, as announced or as far as it came; `bytes_per_second` the file's."""
 
     def __init__(self, content_type: str, pieces: AsyncIterator[bytes], length: int | None) -> None:
         from multipart import PushMultipartParser, parse_options_header  # noqa: PLC0415 - only who uploads needs it
 
         kind, options = parse_options_header(content_type)
         boundary = options.get("boundary", "")
-        if kind != "multipart/form-data" or not boundary or not boundary.isascii() or '"' in boundary:
+        if kind != "multipart/form-data" or not boundary or not boundary.isascii():
             raise InvalidRequest("Send the recording as a form: 'Content-Type: multipart/form-data' with a boundary.")
-        self.content_type = f'multipart/form-data; boundary="{boundary}"'
+        own = secrets.token_hex(16)
+        self.content_type = f"multipart/form-data; boundary={own}"
         self.size = length or 0
-        self.format = ""
-        self.boundary = b"--" + boundary.encode()
+        self.boundary = b"--" + own.encode()
+        self._rates: list[int] = []
         self._is_announced = length is not None
         self._parser: PushMultipartParser = PushMultipartParser(boundary, max_segment_count=MOST_SEGMENTS)
         self._events = self._read(pieces)
         self._file: MultipartSegment | None = None
+        self._begin: _Event = None
 
-    def segment(self, headers: list[tuple[str, str]]) -> bytes:
+    @property
+    def bytes_per_second(self) -> int:
+        """How many bytes of a file are a second, the fewest where there are several files."""
+        return min(self._rates, default=_OTHER_BYTES_PER_SECOND)
+
+    def field(self, name: str, filename: str | None = None, kind: str | None = None) -> bytes:
         """Return a segment's beginning."""
-        lines = "".join(f"{name}: {value}\r\n" for name, value in headers).encode()
-        return b"%b\r\n%b\r\n" % (self.boundary, lines)
+        file = "" if filename is None else f'; filename="{filename.translate(_QUOTED)}"'
+        head = f'Content-Disposition: form-data; name="{name.translate(_QUOTED)}"{file}\r\n'
+        head += "" if kind is None else f"Content-Type: {kind.translate(_ONE_LINE)}\r\n"
+        return b"%b\r\n%b\r\n" % (self.boundary, head.encode())
+
+    def _segment(self, segment: "MultipartSegment") -> bytes:
+        return self.field(segment.name, segment.filename, segment.header("Content-Type"))
 
     async def fields(self) -> _Fields:
         """Read what comes before the file, or before the end where there is none."""
@@ -136,8 +158,8 @@ class _Form:
             if event is None or isinstance(event, bytearray):
                 continue
             if event.filename is not None:
-                self._file = event
-                self._note_format(event)
+                _refuse_model_file(event)
+                self._file, self._begin = event, await anext(self._events, None)
                 break
             await self._take_field(event, fields)
         return fields
@@ -145,7 +167,8 @@ class _Form:
     async def written(self, fields: _Fields) -> AsyncGenerator[bytes, None]:
         """Yield the file and what follows it, as it is sent on; a model's name among it is taken out."""
         if self._file is not None:
-            yield self.segment(self._file.headerlist)
+            yield self._segment(self._file)
+            yield b"\r\n" if self._begin is None else bytes(self._begin)
         async for event in self._events:
             if isinstance(event, bytearray):
                 yield bytes(event)
@@ -154,8 +177,8 @@ class _Form:
             elif event.filename is None and event.name == "model":
                 fields.model = await self._text()
             else:
-                self._note_format(event)
-                yield self.segment(event.headerlist)
+                _refuse_model_file(event)
+                yield self._segment(event)
         yield self.boundary + b"--\r\n"
 
     async def _take_field(self, segment: "MultipartSegment", fields: _Fields) -> None:
@@ -163,7 +186,7 @@ class _Form:
         if segment.name == "model":
             fields.model = _decoded(value)
         else:
-            fields.head += self.segment(segment.headerlist) + value + b"\r\n"
+            fields.head += self._segment(segment) + value + b"\r\n"
 
     async def _text(self) -> str:
         return _decoded(await self._value(FIELDS_BYTES))
@@ -178,15 +201,15 @@ class _Form:
                 raise TooMuch(f"The form's fields are too long: at most {FIELDS_BYTES:,} bytes beside the file.")
         return bytes(value)
 
-    def _note_format(self, segment: "MultipartSegment") -> None:
-        if segment.filename is not None:
-            self.format = segment.filename.rpartition(".")[2].lower()
-
     async def _read(self, pieces: AsyncIterator[bytes]) -> AsyncGenerator[_Event, None]:
+        begins = False
         async for piece in pieces:
             if not self._is_announced:
                 self.size += len(piece)
             for event in self._parsed(piece):
+                if begins and isinstance(event, bytearray):
+                    self._rates.append(_bytes_per_second(event))
+                begins = not isinstance(event, bytearray | None) and event.filename is not None
                 yield event
         for event in self._parsed(b""):
             yield event
@@ -249,6 +272,15 @@ class _Kept:
     def _read(self, place: int) -> bytes:
         self._file.seek(place)
         return self._file.read(READ_BYTES)
+
+
+def _refuse_model_file(segment: "MultipartSegment") -> None:
+    if segment.name == "model":
+        raise InvalidRequest("'model' must be a text, not a file.", param="model")
+
+
+def _bytes_per_second(begin: bytearray) -> int:
+    return next((rate for mark, rate in _BYTES_PER_SECOND.items() if begin.startswith(mark)), _OTHER_BYTES_PER_SECOND)
 
 
 def _decoded(value: bytes) -> str:
