@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daehwa.conversation.errors import InvalidRequest
-from daehwa.gateway.asking import Added, JsonAsked
+from daehwa.gateway.asking import Added, Habits, JsonAsked
 from daehwa.gateway.estimates import IMAGE_TOKENS
 
 
@@ -39,6 +39,38 @@ def test_an_image_counts_as_one_wherever_it_comes_from(part: dict[str, Any]) -> 
 def test_recordings_and_files_count_by_their_size() -> None:
     audio = {"type": "input_audio", "input_audio": {"data": "A" * 100_000, "format": "wav"}}
     assert 1000 < chat([audio]).weight.input_tokens < 1100
+
+
+@pytest.mark.parametrize("kind", ["image_url", "input_image", "file", "input_file", "input_audio"])
+def test_a_text_counts_whatever_it_is_called(kind: str) -> None:
+    text = "word " * 30_000
+    assert JsonAsked.of("chat/completions", {"messages": [], "type": kind, "x": text}).weight.input_tokens > 40_000
+    assert chat([{"type": kind, "image_url": "", "file_data": "", "text": text}]).weight.input_tokens > 40_000
+
+
+def test_each_token_of_a_prompt_that_is_a_list_of_them_counts() -> None:
+    body = b'{"model":"m","input":[' + b",".join([b"1"] * 10_000) + b"]}"
+    assert JsonAsked("embeddings", body).weight.input_tokens >= 10_000
+
+
+def test_a_body_of_many_parts_is_not_looked_into() -> None:
+    parts = {"type": "image_url", "image_url": "x", "y": [0] * 200_000}
+    assert chat([parts]).weight.input_tokens >= 200_000
+
+
+def test_a_limit_of_ours_takes_the_place_of_no_limit_by_any_name() -> None:
+    asked = chat("Hi", max_tokens=10, max_completion_tokens=-1)
+    assert asked.weight.output_limit is None
+    body = asked.request("m", asked.added(Habits(), 300)).body
+    assert isinstance(body, bytes)
+    sent = msgspec.json.decode(body)
+    assert {name: limit for name, limit in sent.items() if name.startswith("max_")} == {"max_tokens": 300}
+
+
+def test_what_cannot_be_counted_is_not_asked() -> None:
+    with pytest.raises(InvalidRequest, match="background"):
+        JsonAsked.of("responses", {"input": "Hi", "background": True})
+    JsonAsked.of("responses", {"input": "Hi", "background": False})
 
 
 def test_tools_count_and_limits_are_read() -> None:

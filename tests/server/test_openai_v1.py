@@ -84,6 +84,22 @@ async def test_an_upstream_without_stream_options_is_asked_without(site: Site, b
     assert all(usage is not None and usage.estimated and usage.output for usage in usages)
 
 
+async def test_what_a_caller_says_teaches_nothing_about_the_upstream(site: Site, bed: Bed) -> None:
+    def echoes(request: Any) -> ScriptedAnswer:
+        if b'"stream_options max_tokens"' in request.body:
+            return as_json({"error": {"message": "There is no role 'stream_options max_tokens'."}}, 400)
+        return as_events({"choices": [{"delta": {"content": "a"}}]})
+
+    bed.meter.output_limit = 300
+    only(bed).script = echoes
+    bad = {"role": "stream_options max_tokens", "content": "Hi"}
+    status, _ = await site.call("POST", "/v1/chat/completions", {**CHAT, "stream": True, "messages": [bad]})
+    assert status == 400
+    await streamed(site, {**CHAT, "stream": True})
+    body = only(bed).bodies[-1]
+    assert (body["stream_options"], body["max_tokens"]) == ({"include_usage": True}, 300)
+
+
 async def test_errors_of_the_upstream_go_through_with_their_headers(site: Site, bed: Bed) -> None:
     body = {"error": {"message": "Slow down", "type": "requests", "param": None, "code": "rate_limit_exceeded"}}
     headers = {"retry-after": "7", "x-request-id": "req_9", "openai-version": "2020-10-01", "server": "x", "x-a": "b"}

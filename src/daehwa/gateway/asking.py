@@ -67,23 +67,21 @@ class Added(msgspec.Struct, frozen=True):
     limit: int = 0
 
 
-class Habits:
+class Habits(msgspec.Struct, frozen=True):
     """What one upstream was found to refuse."""
 
-    def __init__(self) -> None:
-        self.takes_usage = True
-        self.limit_name = "max_tokens"
-        self._has_turned = False
+    takes_usage: bool = True
+    limit_name: str = "max_tokens"
 
-    def learn(self, refusal: bytes, added: Added) -> bool:
-        """Return whether the request will be another one, now that the upstream has named what it does not know."""
-        if added.usage and (b"stream_options" in refusal or b"include_usage" in refusal):
-            was, self.takes_usage = self.takes_usage, False
-            return was
-        if added.limit_name == "max_tokens" and b"max_tokens" in refusal and not self._has_turned:
-            self.limit_name, self._has_turned = "max_completion_tokens", True
-            return True
-        return False
+    def after(self, refusal: bytes, added: Added) -> "Habits | None":
+        """Return what may be its habits, now that it has named what it does not know; None where that is nothing new.
+        What a refusal names may be its caller's own words: only an answer to the next try shows that it is so.
+        """
+        if added.usage and self.takes_usage and (b"stream_options" in refusal or b"include_usage" in refusal):
+            return msgspec.structs.replace(self, takes_usage=False)
+        if added.limit_name == "max_tokens" and b"max_tokens" in refusal:
+            return msgspec.structs.replace(self, limit_name="max_completion_tokens")
+        return None
 
 
 class Asked(Protocol):
@@ -132,10 +130,14 @@ class JsonAsked:
         self._options = _optional(fields, _OPTIONS, dict)
         limits = [_whole(fields, name, least=-1, most=MOST_TOKENS) for name in _LIMITS.get(endpoint, ())]
         # Some servers take -1 for "no limit". Of two names an upstream may know one: the larger counts.
-        known = [limit for limit in limits if limit is not None and limit >= 0]
-        self._weight = Weight(
-            input_tokens=_tokens(body), output_limit=max(known, default=None), choices=self._choices()
-        )
+        known = [limit for limit in limits if limit is not None]
+        limit = None if -1 in known else max(known, default=None)
+        self._weight = Weight(input_tokens=_tokens(body), output_limit=limit, choices=self._choices())
+        if endpoint == "responses" and _optional(fields, "background", bool):
+            raise InvalidRequest(
+                "An answer in the background cannot be fetched here, nor counted. Leave 'background' out.",
+                param="background",
+            )
 
     @classmethod
     def of(cls, endpoint: Endpoint, fields: dict[str, Any]) -> Self:
@@ -171,6 +173,8 @@ class JsonAsked:
         if added.usage:
             changed[_OPTIONS] = {**(self._options or {}), "include_usage": True}
         if added.limit_name is not None:
+            for other in _LIMITS[self.endpoint]:  # a -1 by another name would be no limit
+                changed.pop(other, None)
             changed[added.limit_name] = added.limit
         return WireRequest(endpoint=self.endpoint, body=_encode(changed), headers=self._headers)
 

@@ -130,12 +130,16 @@ class Gateway:
         """Send the request; where the upstream refuses what we added to it, once more without."""
         if len(self._habits) >= MOST_HABITS:  # an upstream that lists nothing is asked for whatever callers name
             self._habits.clear()
-        habits = self._habits.setdefault(target.model.id, Habits())
+        known = tried = self._habits.get(target.model.id, Habits())
         while True:
-            added = asked.added(habits, output_limit)
+            added = asked.added(tried, output_limit)
             answer = await target.send(asked.request(target.upstream_name, added))
             if answer.status not in _REFUSALS or not (added.usage or added.limit_name):
+                if tried is not known and answer.status < _FIRST_ERROR:
+                    self._habits[target.model.id] = tried
                 return _Opened(answer, added, None)
             body = await whole_body(answer)
-            if not habits.learn(body, added):
+            changed = tried.after(body, added)
+            if changed is None:
                 return _Opened(answer, added, body)
+            tried = changed
