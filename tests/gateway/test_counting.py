@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import msgspec
 import pytest
@@ -44,6 +45,27 @@ async def test_noughts_are_no_count(*, streamed: bool) -> None:
     usage = meter.outcomes[0].usage
     assert usage is not None
     assert (usage.estimated, usage.input > 0, usage.output > 0) == (True, True, True)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"usage": {"prompt_tokens": 9, "completion_tokens": 10**30}},
+        {"usage": {"prompt_tokens": 9, "completion_tokens": 2**62}},
+        {"usage": {"prompt_tokens": 9, "completion_tokens": 9, "prompt_tokens_details": {"cached_tokens": 2**62}}},
+        {"duration": "inf"},
+        {"duration": 1e308},
+        {"duration": "nan"},
+        {"usage": {"seconds": 1e30}},
+    ],
+)
+async def test_what_no_ledger_could_hold_is_not_believed(said: dict[str, Any]) -> None:
+    meter = RememberingMeter()
+    await (await counted(meter)).end_whole(msgspec.json.encode({"text": "Good morning.", **said}))
+    (outcome,) = meter.outcomes
+    assert outcome.usage is not None
+    assert outcome.usage.estimated
+    assert (0 < outcome.usage.output < 100, outcome.seconds) == (True, 0)
 
 
 async def test_an_upstream_that_counts_an_answer_of_nothing_is_believed() -> None:

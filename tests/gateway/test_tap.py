@@ -1,6 +1,7 @@
 """The tap reads what a call is paid by, wherever the pieces of a stream are cut."""
 
 import json
+import time
 
 import pytest
 from gateway.streams import CHUNKS, USAGE, frames
@@ -147,3 +148,22 @@ def test_an_event_without_end_is_not_held_for_ever() -> None:
     tap = UsageTap(strip=True)
     passed = sum(len(tap.feed(b"x" * 1_000_000)) for _ in range(20))
     assert passed > 20_000_000 - LONGEST_EVENT - 1
+
+
+def test_an_event_of_many_tokens_is_as_many() -> None:
+    tap = UsageTap(strip=False)
+    chunk = {
+        "id": "c",
+        "object": "chat.completion.chunk",
+        "choices": [{"index": 0, "delta": {"content": "word " * 400}}],
+    }
+    for _ in range(10):
+        tap.feed(frames(chunk).removesuffix(b"data: [DONE]\n\n"))
+    assert 4_500 < tap.tokens < 5_500
+
+
+def test_a_long_event_in_small_pieces_is_searched_once() -> None:
+    tap, begun = UsageTap(strip=False), time.process_time()
+    for _ in range(20_000):
+        tap.feed(b"x" * 300)
+    assert time.process_time() - begun < 3, "copied each time it would be 60 gigabytes"

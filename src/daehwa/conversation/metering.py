@@ -11,6 +11,9 @@ from daehwa.conversation.transcript import estimated_tokens
 CallKind = Literal["turn", "title", "chat", "completion", "response", "embedding", "audio", "image"]
 BudgetKind = Literal["day", "month", "total"]
 
+MOST_COUNTED = 1_000_000_000
+"""Tokens that an upstream may say a call has used; nobody has used more."""
+
 
 class PaidCall(msgspec.Struct, frozen=True, kw_only=True):
     """A call that is about to be made. The same `id` again is the same call: it is reserved and counted once.
@@ -102,8 +105,13 @@ def estimated_usage(prompt: int, texts: Iterable[str]) -> Usage:
 
 
 def as_counted(usage: Usage | None) -> Usage | None:
-    """Return what an upstream counted; None where it counted nothing, for which some report noughts."""
-    return usage if usage is not None and (usage.input or usage.output) else None
+    """Return what an upstream counted; None where it counted nothing, for which some report noughts, or what cannot be
+    and would fit into no ledger.
+    """
+    if usage is None or not (usage.input or usage.output):
+        return None
+    counts = (usage.input, usage.output, usage.cached, usage.reasoning)
+    return usage if min(counts) >= 0 and max(counts) <= MOST_COUNTED else None
 
 
 class _FreeCharge:

@@ -3,7 +3,7 @@
 How this works and why. This runs once for each piece of every stream, so a piece is searched for a few marks, and
 nothing is decoded but an event that says its usage or an error. Only whole events are looked at: what is found, and
 what is shown, is the same wherever the pieces were cut. `"usage":null` with its quotes cannot stand inside of a JSON
-text.
+text. Where nobody counts, an event is a token; one that is too large for that is as many as its text has.
 """
 
 import re
@@ -20,6 +20,10 @@ _ERROR: Final = b'"error"'
 _IMAGE: Final = "image_generation.completed"
 _NO_USAGE: Final = b',"usage":null'  # as nearly everybody writes it
 _NULL_USAGE = re.compile(rb',\s*"usage"\s*:\s*null\b|"usage"\s*:\s*null\s*,\s*')
+_TEXT = re.compile(rb'"(?:content|reasoning(?:_content)?|text|delta|arguments|refusal)"\s*:\s*"([^"]*)"')
+_BYTES_PER_TOKEN = 4
+_LONG_TOKEN = 16
+"""Bytes of a text that may be a single token."""
 _EVENT = re.compile(rb".+?(?:\n\r?\n|\Z)", re.DOTALL)
 
 
@@ -30,7 +34,7 @@ class UsageTap:
     events, about one a token. `has_failed`: an error stood in the stream.
     """
 
-    __slots__ = ("_rest", "_strips", "has_failed", "images", "seconds", "tokens", "usage")
+    __slots__ = ("_rest", "_strips", "_usual", "has_failed", "images", "seconds", "tokens", "usage")
 
     def __init__(self, *, strip: bool) -> None:
         self.usage: Usage | None = None
@@ -39,28 +43,39 @@ class UsageTap:
         self.tokens = 0
         self.has_failed = False
         self._strips = strip
-        self._rest = b""
+        self._rest = bytearray()
+        self._usual = 0
 
     def feed(self, piece: bytes) -> bytes:
         """Take what came and return what goes on; an empty piece is the end, and returns what was held back."""
         if not self._rest and piece.endswith(b"\n\n"):  # nearly every piece: whole events, as they were sent
             shown = self._looked_at(piece)
             return shown if self._strips else piece
-        came = self._rest + piece if self._rest else piece
-        end = max(_after(came, b"\n\n"), _after(came, b"\n\r\n")) if piece else len(came)
+        came = self._rest
+        new = max(0, len(came) - 2)  # what was searched before is not searched again: an event may be megabytes long
+        came += piece
+        end = max(_after(came, b"\n\n", new), _after(came, b"\n\r\n", new)) if piece else len(came)
         if len(came) - end > LONGEST_EVENT:
             end = len(came)
-        self._rest = came[end:]
-        shown = self._looked_at(came[:end])
+        events = bytes(came[:end])
+        del came[:end]
+        shown = self._looked_at(events)
         return shown if self._strips else piece
 
     def _looked_at(self, events: bytes) -> bytes:
-        self.tokens += events.count(b"data:")
+        count = events.count(b"data:")
+        self.tokens += count if len(events) <= count * self._usual else self._tokens_in(events, count)
         shown = events.replace(_NO_USAGE, b"")
         if _USAGE not in shown and _ERROR not in shown:
             return shown
         kept = [event for event in _EVENT.findall(events) if not self._is_bare_usage(event)]
         return _NULL_USAGE.sub(b"", b"".join(kept))
+
+    def _tokens_in(self, events: bytes, count: int) -> int:
+        text = sum(map(len, _TEXT.findall(events)))
+        if count and not self._usual:
+            self._usual = (len(events) - text) // count + _LONG_TOKEN
+        return max(count, text // _BYTES_PER_TOKEN)
 
     def _is_bare_usage(self, event: bytes) -> bool:
         """Note the usage or the error of an event, and return whether it holds nothing but usage."""
@@ -78,8 +93,8 @@ class UsageTap:
         return said.usage is not None and said.choices == []
 
 
-def _after(came: bytes, ending: bytes) -> int:
-    place = came.rfind(ending)
+def _after(came: bytearray, ending: bytes, start: int) -> int:
+    place = came.rfind(ending, start)
     return 0 if place < 0 else place + len(ending)
 
 

@@ -6,6 +6,9 @@ import msgspec
 
 from daehwa.conversation.messages import Usage
 
+MOST_SECONDS = 1_000_000.0
+"""Seconds of audio that are believed: eleven days."""
+
 
 class _Details(msgspec.Struct):
     cached_tokens: int | None = None
@@ -77,12 +80,12 @@ class Said(msgspec.Struct):
     @property
     def seconds(self) -> float:
         """The seconds of audio, 0 where none are said."""
-        if self.usage is not None and self.usage.seconds is not None:
-            return max(0.0, self.usage.seconds)
+        said = self.duration if self.usage is None or self.usage.seconds is None else self.usage.seconds
         try:
-            return max(0.0, float(self.duration or 0))
+            seconds = float(said or 0)
         except ValueError:
             return 0.0
+        return seconds if 0 <= seconds <= MOST_SECONDS else 0.0
 
 
 _decode = msgspec.json.Decoder(Said).decode
