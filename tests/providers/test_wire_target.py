@@ -247,3 +247,13 @@ async def test_who_answers_in_openais_dialect(connect: Connect) -> None:
 
 
 MODELS: type[WireModels] = Catalogue
+
+
+@pytest.mark.parametrize("status", [200, 400, 500])
+async def test_a_header_in_which_our_key_stands_is_left_out(connect: Connect, status: int) -> None:
+    headers = {**JSON, "openai-organization": f"of {KEY}", "x-request-id": KEY, "openai-version": "1"}
+    async with FakeUpstream(Answer([b"{}"], status, headers)) as upstream:
+        answer = await (await target_of(connect(upstream.base_url))).send(asked())
+        answer.close()
+    assert KEY not in str(answer.headers)
+    assert answer.headers["openai-version"] == "1"

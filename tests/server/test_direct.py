@@ -15,6 +15,7 @@ from server.serving import Site, serving
 from daehwa.conversation.errors import ProviderCutError
 from daehwa.gateway.scripted import Piece, ScriptedAnswer
 from daehwa.server.asgi import ClientLeftError
+from daehwa.server.direct import DirectBody
 from daehwa.server.leaving import EndedWhenLeft
 
 SSE = {"content-type": "text/event-stream"}
@@ -114,6 +115,24 @@ async def test_a_slow_reader_holds_the_upstream_back(play: Play) -> None:
         await asyncio.sleep(0.1)
         left = sum(1 for _ in play.answer._pieces)
         assert left > 100, "twenty megabytes do not wait in memory"
+
+
+async def test_a_reader_that_reads_nothing_is_not_waited_for_for_ever() -> None:
+    class Stuck:
+        async def drain(self) -> None:
+            await asyncio.Event().wait()
+
+    class Cycle:
+        def __init__(self) -> None:
+            self.flow, self.transport, self.is_cut = Stuck(), self, False
+
+        def abort(self) -> None:
+            self.is_cut = True
+
+    cycle = Cycle()
+    body = DirectBody(cycle, patience=0.05)  # type: ignore[arg-type] # as much of one as it takes
+    await body.drained()
+    assert cycle.is_cut
 
 
 async def test_a_slow_reader_gets_all(play: Play) -> None:

@@ -125,6 +125,16 @@ async def test_a_spreadsheet_gets_no_formula(tmp_path: Path, books: Books, begin
     assert row["user"] == row["model"] == f"'{name}"
 
 
+@pytest.mark.parametrize("name", ["x;=1", "x; =1", "x;-1"])
+async def test_nor_behind_what_other_countries_take_for_the_end_of_a_cell(
+    tmp_path: Path, books: Books, name: str
+) -> None:
+    await note(books, "me", model=name)
+    async with serving(Core(), tmp_path, books=books) as site:
+        _, (row,) = await _csv(site)
+    assert row["model"] == name.replace(";", ";'")
+
+
 def test_dollars_are_exact() -> None:
     assert [dollars(micro) for micro in (0, 1, 999_999, 1_000_000, 10**18 + 1)] == [
         *("0.000000", "0.000001", "0.999999", "1.000000", "1000000000000.000001"),

@@ -123,6 +123,10 @@ class Faults:
             body = body.replace(secret.encode("utf-8", "surrogateescape"), b"[key]")
         return body
 
+    def without_keys(self, headers: Mapping[str, str]) -> Mapping[str, str]:
+        """Return headers without those in whose text one of our keys stands: some upstreams send all back."""
+        return {name: text for name, text in headers.items() if not any(secret in text for secret in self._secrets)}
+
     def _quoted(self, text: str) -> str:
         return f" It says: “{words}”" if (words := self.words(text)) else ""
 

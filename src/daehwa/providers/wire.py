@@ -1,6 +1,7 @@
 """OpenAI's own dialect, as bytes, to one upstream and back: for the gateway. Nothing is read that need not be.
 
-What goes out has this server's key; of what comes back only errors are read whole, so that no key can be in them.
+What goes out has this server's key; of what comes back only errors are read whole, so that no key can be in them. Nor
+can one be in a header.
 """
 
 from collections.abc import Callable, Mapping
@@ -34,9 +35,9 @@ _KEY_REFUSED = frozenset({401, 403})
 class UpstreamAnswer:
     """An answer on its way. Fulfils `WireAnswer`."""
 
-    def __init__(self, stream: "UpstreamStream", passage: Passage) -> None:
+    def __init__(self, stream: "UpstreamStream", headers: Mapping[str, str], passage: Passage) -> None:
         self.status = stream.status
-        self.headers: Mapping[str, str] = _as_read(stream.headers)
+        self.headers: Mapping[str, str] = _as_read(headers)
         self._stream = stream
         self._passage = passage
         self._first: bytes | None = None
@@ -138,7 +139,7 @@ class WireSender:
             passage.answered()
             if stream.status < _REDIRECTS.start:
                 is_handed_on = True
-                return UpstreamAnswer(stream, passage)
+                return UpstreamAnswer(stream, self._faults.without_keys(stream.headers), passage)
             return await self._refusal(stream, passage, model)
         except UpstreamFault as fault:
             passage.failed(fault.error)
@@ -178,7 +179,7 @@ class WireSender:
         # Our key is nobody's business but ours; nor may a client follow to where its own would go.
         if status in _KEY_REFUSED or status in _REDIRECTS:
             raise fault
-        return WholeAnswer(status, headers, self._faults.blotted(body))
+        return WholeAnswer(status, self._faults.without_keys(headers), self._faults.blotted(body))
 
 
 class UpstreamTarget:

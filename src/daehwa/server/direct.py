@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 LINE = "daehwa.line"
 """The line's name among a scope's extensions."""
+STALLED_SECONDS = 120.0
+"""How long a client may leave what fills its connection unread. It has a place at the upstream for as long."""
 
 
 class LineHolder:
@@ -105,10 +107,11 @@ class DirectBody:
     `sent` counts the bytes of the body. What it writes is chunked, so the head must not name a length.
     """
 
-    __slots__ = ("_cycle", "_flow", "_head", "_transport", "sent")
+    __slots__ = ("_cycle", "_flow", "_head", "_patience", "_transport", "sent")
 
-    def __init__(self, cycle: "RequestResponseCycle") -> None:
+    def __init__(self, cycle: "RequestResponseCycle", *, patience: float = STALLED_SECONDS) -> None:
         self.sent = 0
+        self._patience = patience
         self._cycle = cycle
         self._flow = cycle.flow
         self._transport = cycle.transport
@@ -127,8 +130,12 @@ class DirectBody:
         return not self._flow.write_paused
 
     async def drained(self) -> None:
-        """Return when the client has read on, or left."""
-        await self._flow.drain()
+        """Return when the client has read on, or left. One that reads nothing any more is taken to have left."""
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._flow.drain()
+        except TimeoutError:
+            self._transport.abort()
 
     def flush(self) -> None:
         """Let the head go, if it has not gone yet."""

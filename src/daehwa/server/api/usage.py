@@ -1,5 +1,6 @@
 """What was used and what it cost, by day, user, key, model and kind: as JSON, and as CSV for spreadsheets."""
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
@@ -18,7 +19,8 @@ MOST_DAYS = 400
 USUAL_DAYS = 30
 CSV = "text/csv; charset=utf-8"
 _FIRST_DAY, _LAST_DAY = date(1970, 1, 1), date(2099, 12, 31)
-_BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# Where the decimal point is a comma, spreadsheets take a semicolon for the end of a cell.
+_BEGINS_A_FORMULA = re.compile(r"(^|[;\t])(?=\s*[=+\-@\t\r])")
 _COLUMNS = ("day", "user", "key", "model", "kind", "calls", "input", "cached", "output", "reasoning")
 _MORE_COLUMNS = ("cost", "reserved", "estimated", "unpriced", "failed")
 
@@ -114,7 +116,7 @@ def dollars(micro: int) -> str:
 
 
 def _safe(value: str | int) -> str | int:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_BEGINS_A_FORMULA) else value
+    return _BEGINS_A_FORMULA.sub(r"\1'", value) if isinstance(value, str) else value
 
 
 def _of_rows(names: Mapping[str, str], ids: Iterable[str | None]) -> dict[str, str]:
