@@ -51,7 +51,8 @@ class Counted:
         self.output_limit = charge.output_limit
         self._correct = correct
         self._charge = charge
-        self._asked = asked
+        # Not the request itself, which may be long and would be held as long as its answer streams.
+        self._endpoint, self._weight = asked.endpoint, asked.weight
         self._model = model.id
         self._began = time.perf_counter()
         self._first_ms: float | None = None
@@ -67,7 +68,7 @@ class Counted:
 
     async def leave(self) -> None:
         """Count a call whose caller left before the answer came: the upstream has read the prompt."""
-        await self._settle(self._estimated(0), seconds=self._asked.weight.seconds)
+        await self._settle(self._estimated(0), seconds=self._weight.seconds)
 
     async def end_stream(self, tap: UsageTap, error: str | None = None) -> None:
         """Count a stream as far as it came."""
@@ -90,8 +91,8 @@ class Counted:
         if usage is None:
             # What is paid by the second says so, if it says anything.
             usage = Usage() if seconds else self._estimated(len(body) // BYTES_PER_TOKEN_OF_ANSWER)
-            seconds = seconds or self._asked.weight.seconds
-        images = len(said.data or ()) if self._asked.endpoint == "images/generations" else 0
+            seconds = seconds or self._weight.seconds
+        images = len(said.data or ()) if self._endpoint == "images/generations" else 0
         await self._settle(usage, seconds=seconds, images=images)
 
     async def _settle(self, usage: Usage, error: str | None = None, *, seconds: float = 0.0, images: int = 0) -> None:
@@ -103,5 +104,5 @@ class Counted:
         await self._correct(usage.input + usage.output)
 
     def _estimated(self, output: int) -> Usage:
-        no_output = self._asked.endpoint in {"embeddings", "images/generations"}
-        return Usage(input=self._asked.weight.input_tokens, output=0 if no_output else output, estimated=True)
+        no_output = self._endpoint in {"embeddings", "images/generations"}
+        return Usage(input=self._weight.input_tokens, output=0 if no_output else output, estimated=True)

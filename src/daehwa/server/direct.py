@@ -22,6 +22,8 @@ STALLED_SECONDS = 120.0
 class LineHolder:
     """What a protocol needs in order to tell a line's answer that the client has left."""
 
+    __slots__ = ("_listener", "is_gone")
+
     def __init__(self) -> None:
         self.is_gone = False
         self._listener: Callable[[], None] | None = None

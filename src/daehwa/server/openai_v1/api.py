@@ -129,7 +129,7 @@ class OpenAIV1:
     def _relay(self, request: Request, caller: Caller, asked: Asked, body: asyncio.Event | None = None) -> Relay:
         key = request.header(b"idempotency-key")
         make = partial(self._gateway.ask, caller, asked, idempotency_key=key)
-        return Relay(make, self._gateway.calls, body=body, close=asked.close)
+        return Relay(make, self._gateway.calls, body=body, close=None if isinstance(asked, JsonAsked) else asked.close)
 
 
 class DescribedV1:

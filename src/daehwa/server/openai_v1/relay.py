@@ -31,7 +31,7 @@ class Relay:
         body: asyncio.Event | None = None,
         close: Callable[[], None] | None = None,
     ) -> None:
-        self._make = make
+        self._make: Callable[[], Awaitable[Answer]] | None = make
         self._calls = calls
         self._body = body
         self._close = close
@@ -42,7 +42,7 @@ class Relay:
         ending: ShuttingDown | None = None
         try:
             async with self._calls.one(), EndedWhenLeft(scope, receive, after=self._body):
-                answer = await self._make()
+                answer = await self._made()
                 if isinstance(answer, StreamedAnswer):
                     await _stream(answer, scope, send)
         except ShuttingDown as error:
@@ -61,6 +61,13 @@ class Relay:
             if ending is not None:
                 await _say(ending, send)
             await send({"type": "http.response.body", "body": b""})
+
+    async def _made(self) -> Answer:
+        # What was asked may be long: it is not held while the answer streams.
+        make, self._make = self._make, None
+        if make is None:
+            raise RuntimeError("A call is made once.")
+        return await make()
 
 
 def _whole(answer: KeptAnswer) -> Response:
