@@ -142,6 +142,7 @@ async def test_a_name_makes_no_recording_shorter(site: Site, bed: Bed, order: tu
 @pytest.mark.parametrize(
     "head",
     [
+        'Content-Disposition: form-data; name="mo\0del"',
         "Content-Disposition: form-data; name=x; name*=utf-8''model",
         'X-A: b\nContent-Disposition: form-data; name="model"\r\nContent-Disposition: form-data; name="x"',
         'Content-Disposition: form-data; name="x"\r\nContent-Type: a\rContent-Disposition: form-data; name="model"',

@@ -38,7 +38,7 @@ _BYTES_PER_SECOND: Final = {b"RIFF": 32_000, b"fLaC": 16_000, b"ID3": 8_000, b"\
 """By what a file begins with: its name is anybody's word."""
 _OTHER_BYTES_PER_SECOND = 4_000
 """Few, so that a recording is rather taken for longer than it is: 32 kbit/s, as phones record speech."""
-_QUOTED: Final = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A", "\\": "%5C", "\0": None})
+_QUOTED: Final = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A", "\\": "%5C", "\0": "%00"})
 """What cannot stand between the quotes of a name, as browsers write it."""
 _ONE_LINE: Final = str.maketrans(dict.fromkeys("\r\n\0"))
 
