@@ -48,7 +48,7 @@ async def test_the_embedded_model_serves_chat_completions_and_models(tmp_path: P
         _validate(Completion, prompted)
         assert prompted.choices[0].text
         for _ in range(6):  # more than open a circuit: what it cannot do is no fault of its own
-            with pytest.raises(openai.APIStatusError, match="does not support embeddings"):
+            with pytest.raises(openai.APIStatusError, match="does not serve /v1/embeddings"):
                 await client.embeddings.create(model=model, input="one")
         assert (await client.chat.completions.create(model=model, **SHORT)).choices
 
