@@ -122,6 +122,8 @@ class TextLines(logging.Formatter):
 
 def configure_logging(*, log_json: bool, level: int = logging.INFO) -> None:
     """Send the program's log to standard error, in text or in JSON lines."""
+    # No line names them, and every record would look them up.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines() if log_json else TextLines())
     root = logging.getLogger()
