@@ -106,13 +106,14 @@ class StreamedAnswer:
 
     async def forward(self, sink: Sink) -> None:
         """Write all of it into `sink`, as `WireAnswer.forward` does. Raise `ProviderError`."""
-        tapped = _TappedSink(sink, self._passed)
+        tapped = _TappedSink(sink, self._passed if self.claim is not None else self._tap.feed, self._counted.begin)
         try:
             await self._answer.forward(tapped)
         except ProviderError as fault:
             self._fault = fault
             raise
-        tapped.write(b"")
+        if shown := self._passed(b""):
+            sink.write(shown)
 
     async def aclose(self) -> None:
         """End the upstream call, if it has not ended, and count it."""
@@ -138,18 +139,24 @@ class StreamedAnswer:
 
 
 class _TappedSink:
-    """A sink that shows each piece to the tap first. Its `write` runs once a piece: nothing else may be in it."""
+    """A sink that shows each piece to the tap first; `begin` is called with the first. Its `write` runs once a piece:
+    nothing else may be in it.
+    """
 
-    __slots__ = ("_passed", "_sink", "drained")
+    __slots__ = ("_begin", "_passed", "_write", "drained")
 
-    def __init__(self, sink: Sink, passed: Callable[[bytes], bytes]) -> None:
-        self._sink = sink
+    def __init__(self, sink: Sink, passed: Callable[[bytes], bytes], begin: Callable[[], None]) -> None:
+        self._write = sink.write
         self._passed = passed
+        self._begin: Callable[[], None] | None = begin
         self.drained = sink.drained
 
     def write(self, piece: bytes) -> bool:
+        if self._begin is not None:
+            self._begin()
+            self._begin = None
         shown = self._passed(piece)
-        return self._sink.write(shown) if shown else True
+        return self._write(shown) if shown else True
 
 
 Answer: TypeAlias = KeptAnswer | StreamedAnswer
