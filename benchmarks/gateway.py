@@ -1,6 +1,6 @@
 """What a call through /v1 costs beside the direct call, nginx, a bare relay and the usual way of writing one.
 
-    uv run --group dev --group bench python benchmarks/gateway.py [--rounds 5] [--only cpu,first,held,whole,memory]
+    uv run --group dev python benchmarks/gateway.py [--rounds 5] [--only cpu,first,held,whole,memory]
 
 Prints, from one run with all of them in turn (direct, nginx, bare relay, daehwa, direct, …): the first token added over
 the direct call, server CPU per streamed chunk, how many paced streams are held, whole answers a second, memory per open
