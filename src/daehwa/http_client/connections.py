@@ -1,8 +1,9 @@
 """The connections to one server: kept, used again, given up; and what is sent a second time, and what never."""
 
 import asyncio
+import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import msgspec
 
@@ -78,20 +79,11 @@ class Connections:
         if self.is_closed:
             raise ClientClosed
         connection = await self.open()
-        has_answered = False
-        try:
+        with self._closed_unless_answered(connection, seconds):
             connection.send(head, more=True)
             await self._send_body(connection, body, seconds)
             connection.asked_at = asyncio.get_running_loop().time()
-            async with asyncio.timeout(seconds):
-                await connection.head()
-            self._check_proxy(connection)
-            has_answered = True
-        except TimeoutError:
-            raise TimedOut(self.route.host, seconds, connecting=False) from None
-        finally:
-            if not has_answered:
-                connection.close()
+            await self._head(connection, seconds)
         return connection
 
     async def _send_body(self, connection: Connection, body: StreamedBody, seconds: float) -> None:
@@ -122,24 +114,29 @@ class Connections:
 
     async def answer(self, connection: Connection, request: bytes, seconds: float) -> Connection:
         """Send a request on this connection, and return it when the head is there. Raise `HttpError`."""
-        has_answered = False
         connection.asked_at = asyncio.get_running_loop().time()
-        try:
+        with self._closed_unless_answered(connection, seconds):
             connection.send(request)
-            async with asyncio.timeout(seconds):
-                await connection.head()
-            self._check_proxy(connection)
-            has_answered = True
-        except TimeoutError:
-            raise TimedOut(self.route.host, seconds, connecting=False) from None
-        finally:
-            if not has_answered:
-                connection.close()
+            await self._head(connection, seconds)
         return connection
 
-    def _check_proxy(self, connection: Connection) -> None:
+    async def _head(self, connection: Connection, seconds: float) -> None:
+        async with asyncio.timeout(seconds):
+            await connection.head()
         if connection.status == _PROXY_AUTHENTICATION:
             raise ConnectFailed("proxy", self.route.host, "407")
+
+    @contextlib.contextmanager
+    def _closed_unless_answered(self, connection: Connection, seconds: float) -> Iterator[None]:
+        """Close a connection within whose block no answer came, and call being late by its name."""
+        try:
+            yield
+        except TimeoutError:
+            connection.close()
+            raise TimedOut(self.route.host, seconds, connecting=False) from None
+        except BaseException:  # cancelled too
+            connection.close()
+            raise
 
     def _kept(self) -> Connection | None:
         while self.idle:
