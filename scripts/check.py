@@ -1,7 +1,8 @@
 """Everything that must hold before a change lands: `python3 scripts/check.py`, with `--quick` for all but the browser.
 
 On a fresh machine it installs what it needs: uv (into .check/), the project's environment, Chromium. It needs Python
-3.11 and no package but the standard library's to begin with, and then goes on inside the project's environment.
+3.11 and no package but the standard library's to begin with, and then goes on inside the project's environment. What
+takes long runs side by side, in two lanes, where the machine has two processors.
 """
 
 import os
@@ -9,7 +10,9 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENT = ROOT / ".venv"
 OWN_UV = ROOT / ".check" / "uv"
 SCRIPTS = "Scripts" if os.name == "nt" else "bin"
+PRINTING = threading.Lock()
 SKIPPED = re.compile(r"\b([1-9]\d*) skipped\b")
 
 
@@ -40,13 +44,18 @@ def main() -> int:
     """Prepare, run every step, sum up."""
     if Path(sys.prefix).resolve() != ENVIRONMENT.resolve():
         return enter_environment()
-    results = [run(step) for step in steps(with_browser="--quick" not in sys.argv)]
+    begun = time.monotonic()
+    asked = {"with_browser": "--quick" not in sys.argv, "adapter": has_adapter()}
+    results = [run(step) for step in preparations(**asked)]
+    with ThreadPoolExecutor() as pool:
+        for lane in pool.map(run_lane, lanes(**asked)):
+            results += lane
     print("\n== summary")
     for result in results:
         print(f"{'FAILED' if result.fault else 'ok':>8} {result.seconds:7.1f} s  {result.name}  {result.fault or ''}")
     failed = sum(result.fault is not None for result in results)
-    total = sum(result.seconds for result in results)
-    if not has_adapter():
+    total = time.monotonic() - begun
+    if not asked["adapter"]:
         print("not run: the tests behind the Lambda Web Adapter; cargo, which builds it, is not on this machine")
     print(f"steps: {len(results) - failed} passed, {failed} failed, in {total:.0f} s")
     return 1 if failed else 0
@@ -78,30 +87,38 @@ def find_uv() -> str:
     return str(own)
 
 
-def steps(*, with_browser: bool) -> list[Step]:
-    """Return everything to run, the quickest first; the page's tests read what the server's tests wrote."""
-    python = sys.executable
-    npm = [python, str(ROOT / "scripts" / "npm.py")]
-    pytest = [python, "-m", "pytest", "-q"]
+def preparations(*, with_browser: bool, adapter: bool) -> list[Step]:
+    """Return what is quick, and what the tests need: Node where there is none, the page, the adapter, Chromium."""
+    python, npm = sys.executable, str(ROOT / "scripts" / "npm.py")
     result = [
         Step("ruff check", [python, "-m", "ruff", "check"]),
         Step("ruff format", [python, "-m", "ruff", "format", "--check"]),
-        Step("mypy", [python, "-m", "mypy"]),
-        Step("npm install", [*npm, "install"]),  # brings Node where there is none: the AWS home's tests need it too
-        Step("pytest", [*pytest, "-m", "not browser and not lambda_adapter"]),
-        Step("svelte-check", [*npm, "run", "check"]),
-        Step("vitest", [*npm, "test"]),
+        Step("npm install", [python, npm, "install"]),
         Step("page", [python, str(ROOT / "hatch_build.py")]),
     ]
-    adapter = has_adapter()
     if adapter:
-        result += [Step("lambda adapter", [python, str(ROOT / "scripts" / "lambda_adapter.py")])]
-        result += [Step("tests behind the adapter", [*pytest, "-m", "lambda_adapter and not browser"])]
+        result.append(Step("lambda adapter", [python, str(ROOT / "scripts" / "lambda_adapter.py")]))
+    if with_browser:
+        result.append(Step("chromium", [python, str(ROOT / "scripts" / "chromium.py")]))
+    return result
+
+
+def lanes(*, with_browser: bool, adapter: bool) -> list[list[Step]]:
+    """Return what runs side by side. The page's tests read what the server's tests wrote, so they follow them."""
+    python = sys.executable
+    npm = [python, str(ROOT / "scripts" / "npm.py")]
+    pytest = [python, "-m", "pytest", "-q"]
+    first = [
+        Step("pytest", [*pytest, "-m", "not browser and not lambda_adapter"]),
+        Step("vitest", [*npm, "test"]),
+    ]
+    second = [Step("mypy", [python, "-m", "mypy"]), Step("svelte-check", [*npm, "run", "check"])]
+    if adapter:
+        first.append(Step("tests behind the adapter", [*pytest, "-m", "lambda_adapter and not browser"]))
     if with_browser:
         chosen = "browser" if adapter else "browser and not lambda_adapter"
-        result += [Step("chromium", [python, str(ROOT / "scripts" / "chromium.py")])]
-        result += [Step("browser tests", [*pytest, "-m", chosen])]
-    return result
+        second.append(Step("browser tests", [*pytest, "-m", chosen]))
+    return [first, second] if (os.cpu_count() or 1) > 1 else [first + second]
 
 
 def has_adapter() -> bool:
@@ -115,21 +132,37 @@ def has_adapter() -> bool:
     )
 
 
-def run(step: Step) -> Result:
+def run_lane(lane: list[Step]) -> list[Result]:
+    """Run steps one after another beside another lane's; what each printed is passed on when it ends."""
+    return [run(step, at_once=False) for step in lane]
+
+
+def run(step: Step, *, at_once: bool = True) -> Result:
     """Run one step, passing its output on; a test that was skipped counts as a fault."""
-    print(f"\n== {step.name}: {' '.join(step.command)}", flush=True)
+    title = f"\n== {step.name}: {' '.join(step.command)}\n".encode()
+    show(title if at_once else f"\n== {step.name} has begun\n".encode())
     begun = time.monotonic()
-    skipped = ""
+    skipped, kept = "", [title]
     with subprocess.Popen(
         step.command, cwd=step.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as process:
         for line in process.stdout or ():
-            sys.stdout.buffer.write(line)
-            sys.stdout.flush()
+            if at_once:
+                show(line)
+            kept.append(line)
             if found := SKIPPED.search(line.decode("utf-8", "replace")):
                 skipped = found[0]
+    if not at_once:
+        show(b"".join(kept))
     fault = f"exit code {process.returncode}" if process.returncode else skipped or None
     return Result(step.name, time.monotonic() - begun, fault)
+
+
+def show(output: bytes) -> None:
+    """Print, in one piece whatever else is printed meanwhile."""
+    with PRINTING:
+        sys.stdout.buffer.write(output)
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":
