@@ -27,7 +27,7 @@ async def body_of(client: UpstreamClient) -> bytes:
 
 
 async def settled(is_so: Callable[[], bool]) -> None:
-    """Wait until it is so, a second at most."""
-    async with asyncio.timeout(1):
+    """Wait until it is so, half a minute at most."""
+    async with asyncio.timeout(30):
         while not is_so():  # noqa: ASYNC110 - sockets and collections set no events
             await asyncio.sleep(0.001)

@@ -124,7 +124,7 @@ async def test_closing_an_answer_ends_the_call(connect: Connect) -> None:
         answer.close()
         answer.close()
         assert provider.upstream_gate.calls == 0
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(30):
             await upstream.turns[0].closed.wait()
 
 
@@ -193,7 +193,7 @@ async def test_an_answer_before_the_bodys_end_ends_the_sending(connect: Connect)
     async with WireServer(talk) as server:
         provider = connect(server.base_url)
         request = WireRequest(endpoint="audio/transcriptions", body=pieces_of(10_000, 65_536), content_type="a/b")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             answer = await provider.wire_target(WHISPER, "whisper-1").send(request)
         assert (answer.status, await whole(answer)) == (413, b"big")
 
@@ -218,7 +218,7 @@ async def test_a_source_that_breaks_ends_the_call(connect: Connect) -> None:
         request = WireRequest(endpoint="audio/transcriptions", body=broken(), length=9, content_type="a/b")
         with pytest.raises(ClientLeft):
             await provider.wire_target(WHISPER, "whisper-1").send(request)
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(30):
             await left.wait()
         assert provider.upstream_gate.calls == 0
 
