@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from browser.accessibility import axe_core
-from browser.reader import Reader, Readers, Watch
+from browser.reader import Reader, Readers, Watch, leave
 from model import Model
 from playwright.async_api import Browser, async_playwright, expect
 from program import ROOT, Program, serving
@@ -79,7 +79,7 @@ async def readers(chromium: Browser, program: Program) -> AsyncIterator[Readers]
 
     yield open_page
     for context in contexts:
-        await context.close()
+        await leave(context)
     assert watch.unexpected() == []
 
 

@@ -114,5 +114,13 @@ class Reader:
         return self.rows.filter(has=self.page.get_by_role("link", name=title, exact=True))
 
 
+async def leave(context: BrowserContext) -> None:
+    """Close a browser in whose requests a test may have a hand: an answer that it plays with now goes with the page."""
+    for page in context.pages:
+        await page.unroute_all(behavior="ignoreErrors")
+    await context.unroute_all(behavior="ignoreErrors")
+    await context.close()
+
+
 Readers: TypeAlias = Callable[..., Awaitable[Reader]]
 """Opens the page as one more person, with a browser's options of their own."""

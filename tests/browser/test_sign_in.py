@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from browser.accessibility import faults
 from browser.porter import ADA, BOB, Porter
-from browser.reader import PHONE, Reader, Watch
+from browser.reader import PHONE, Reader, Watch, leave
 from model import Model
 from playwright.async_api import Browser, Locator, Page, Route, expect
 from program import Program
@@ -91,7 +91,7 @@ async def visits(chromium: Browser, program: Program) -> AsyncIterator[Visits]:
 
     yield visit
     for context in contexts:
-        await context.close()
+        await leave(context)
     assert watch.unexpected() == []
 
 
