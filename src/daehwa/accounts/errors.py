@@ -3,7 +3,13 @@
 DaehwaError
 ├── NotSignedIn           nobody is signed in, or no longer (HTTP 401)
 ├── NotAllowed            signed in, but not allowed to do this (HTTP 403)
-│   └── EmailNotVerified      the identity provider vouches for no e-mail address of this account
+│   ├── EmailNotVerified      the identity provider vouches for no e-mail address of this account
+│   └── AccountDisabled       an admin keeps this person out
+├── UserNotFound          nobody has this id (HTTP 404)
+├── GroupNotFound         no group has this id (HTTP 404)
+├── LoginTaken            somebody else signs in by this login (HTTP 409)
+├── GroupNameTaken        another group has this name (HTTP 409)
+├── LastAdmin             nobody would be left who may run this server (HTTP 409)
 ├── SignInOff             there is nothing to sign in to here (HTTP 404)
 ├── SignInFailed          the way through the identity provider did not end well (HTTP 400, shown by the page)
 │   ├── SignInCancelled       somebody turned back at the identity provider, or it let them go no further
@@ -24,7 +30,7 @@ DaehwaError
 
 from typing import Literal
 
-from daehwa.conversation.errors import DaehwaError, NotFound
+from daehwa.conversation.errors import Conflict, DaehwaError, NotFound
 
 
 class NotSignedIn(DaehwaError):  # noqa: N818 - errors state the fact
@@ -51,6 +57,62 @@ class EmailNotVerified(NotAllowed):
         super().__init__(
             "The identity provider gives no verified e-mail address of this account. Verify it there, then sign in "
             "again."
+        )
+
+
+class AccountDisabled(NotAllowed):
+    """An admin keeps this person out."""
+
+    type = "account_disabled"
+
+    def __init__(self) -> None:
+        super().__init__("This account is disabled. Whoever runs this server can enable it again.")
+
+
+class UserNotFound(NotFound):
+    """Nobody has this id."""
+
+    type = "user_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such person.", param="person")
+
+
+class GroupNotFound(NotFound):
+    """No group has this id."""
+
+    type = "group_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such group.", param="group")
+
+
+class LoginTaken(Conflict):
+    """Somebody else signs in by this login."""
+
+    type = "login_taken"
+
+    def __init__(self) -> None:
+        super().__init__("Somebody else signs in by this name already. Choose another one.", param="login")
+
+
+class GroupNameTaken(Conflict):
+    """Another group has this name."""
+
+    type = "group_name_taken"
+
+    def __init__(self) -> None:
+        super().__init__("There is a group of this name already. Choose another one.", param="name")
+
+
+class LastAdmin(Conflict):
+    """Nobody would be left who may run this server."""
+
+    type = "last_admin"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This is the last admin who can sign in. Make somebody else an admin first, then try again.", param="person"
         )
 
 

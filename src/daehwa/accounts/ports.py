@@ -1,17 +1,18 @@
 """What accounts need of the world, as protocols that they own. The docstrings here are the contract.
 
 One contract suite holds every implementation to them: `tests/stores/test_contract_accounts.py` and
-`tests/stores/test_contract_ledger.py`, `test_contract_keys.py` and `test_contract_rates.py`.
+`tests/stores/test_contract_ledger.py`, `test_contract_keys.py` and `test_contract_rates.py`. What else is kept of
+people (credentials, links, groups, the audit log, the installation) is in `people_ports`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 import msgspec
 
 from daehwa.accounts.keys import ApiKey
 from daehwa.accounts.ledger import Entry, UsageQuery, UsageRow
-from daehwa.accounts.people import Profile, Role, Session, SignInAttempt, User
+from daehwa.accounts.people import NewUser, Profile, Role, Session, SignInAttempt, User, UserChanges
 
 
 class AccountStore(Protocol):
@@ -20,20 +21,49 @@ class AccountStore(Protocol):
     What has expired by `now` (ms) behaves as if it were not there, whether or not it has been removed.
     """
 
-    async def sign_in(self, profile: Profile, *, role: Role | None, now: int) -> User:
+    async def sign_in(
+        self,
+        profile: Profile,
+        *,
+        role: Role | None,
+        now: int,
+        joins: Collection[str] = (),
+        leaves: Collection[str] = (),
+    ) -> User:
         """Return the user of this issuer and subject, made if new; e-mail, name and `last_seen` are brought up to date.
 
-        `role` is given to a new user ("member" where None); for a known one None leaves the role as it is. Safe
-        when the same person signs in twice at once: one user.
+        `role` is given to a new user ("member" where None); for a known one None leaves the role as it is. They are put
+        into the groups (ids) that they join, and taken out of those that they leave. Safe when the same person signs in
+        twice at once: one user. Raise `AccountDisabled`; nothing is then changed.
+        """
+        ...
+
+    async def add_user(self, new: NewUser, *, now: int) -> User:
+        """Make a local account: its login is folded, and unique. Raise `LoginTaken`, also for all but one at once."""
+        ...
+
+    async def find_user(self, login: str) -> User | None:
+        """Return the local account of this login, folded or not; where there is none, the one local account that has
+        this e-mail address. A disabled one too.
         """
         ...
 
     async def get_user(self, user: str) -> User | None:
-        """Return a user by id."""
+        """Return a user by id, a disabled one too."""
         ...
 
     async def list_users(self) -> tuple[User, ...]:
         """Return all users, by creation and then id."""
+        ...
+
+    async def change_user(self, user: str, changes: UserChanges) -> User:
+        """Apply changes and return the result; who is disabled is signed out everywhere. Raise `UserNotFound`, and
+        `LastAdmin` where no enabled admin would be left: that holds when several are changed at once.
+        """
+        ...
+
+    async def note_seen(self, user: str, *, now: int) -> None:
+        """Remember when somebody signed in last. Missing: no-op."""
         ...
 
     async def save_session(self, session: Session) -> None:
@@ -41,11 +71,25 @@ class AccountStore(Protocol):
         ...
 
     async def get_session(self, session: str, *, now: int) -> tuple[Session, User] | None:
-        """Return a session that has not expired, and its user."""
+        """Return a session that has not expired, and its user; None where they are disabled."""
+        ...
+
+    async def list_sessions(self, user: str, *, now: int) -> tuple[Session, ...]:
+        """Return a user's sessions that have not expired, the one begun last first."""
+        ...
+
+    async def touch_session(self, session: Session, *, now: int, address: str | None) -> None:
+        """Remember that a session, as `get_session` gave it, is used, and from where. Written at most every
+        `people.SEEN_EVERY_MS`; ended meanwhile: it stays ended.
+        """
         ...
 
     async def delete_session(self, session: str) -> None:
         """End a session at once. Missing: no-op."""
+        ...
+
+    async def delete_sessions(self, user: str, *, but: str | None = None) -> int:
+        """End all sessions of a user at once, but this one, and return how many."""
         ...
 
     async def save_attempt(self, attempt: SignInAttempt) -> None:
@@ -58,6 +102,10 @@ class AccountStore(Protocol):
 
     async def purge_expired(self, *, now: int) -> int:
         """Remove what has expired and return how many; 0 where the store does so by itself."""
+        ...
+
+    async def forget(self, user: str) -> None:
+        """Remove the user, their sessions and their credentials for good, without a trace. Missing: no-op."""
         ...
 
 

@@ -7,6 +7,7 @@ may take them away; it does so days late, so whoever reads them looks at the tim
 # ruff: noqa: D102 - what the methods do is written once, on the protocol
 
 import hashlib
+from collections.abc import Collection
 from typing import Any, Final
 
 import msgspec
@@ -21,6 +22,7 @@ from daehwa.conversation.ids import new_id
 from daehwa.stores import dynamodb_table as names
 from daehwa.stores.dynamodb_client import DynamoTable, changes
 from daehwa.stores.records import storable
+from daehwa.stores.unbuilt import LocalAccountsUnbuilt
 
 _ATTEMPTS: Final = 5
 _encoder = msgspec.json.Encoder()
@@ -28,13 +30,21 @@ _session_decoder = msgspec.json.Decoder(Session)
 _attempt_decoder = msgspec.json.Decoder(SignInAttempt)
 
 
-class DynamoAccounts:
+class DynamoAccounts(LocalAccountsUnbuilt):
     """An `AccountStore` in the table of the AWS home."""
 
     def __init__(self, table: DynamoTable) -> None:
         self._table = table
 
-    async def sign_in(self, profile: Profile, *, role: Role | None, now: int) -> User:
+    async def sign_in(
+        self,
+        profile: Profile,
+        *,
+        role: Role | None,
+        now: int,
+        joins: Collection[str] = (),  # noqa: ARG002
+        leaves: Collection[str] = (),  # noqa: ARG002
+    ) -> User:
         profile = storable(profile)
         subject = names.subject_partition(_digest(profile))
         for _ in range(_ATTEMPTS):

@@ -3,7 +3,7 @@
 # ruff: noqa: S608 - what is put together are column names of ours
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,13 +11,14 @@ from daehwa.accounts.people import Profile, Role, Session, SignInAttempt, User
 from daehwa.conversation.ids import new_id
 from daehwa.stores.records import storable
 from daehwa.stores.sqlite import SqliteStore
+from daehwa.stores.unbuilt import LocalAccountsUnbuilt
 
 _USER = "u.id, u.issuer, u.subject, u.email, u.name, u.role, u.created, u.last_seen"
 _SESSION = "s.id, s.user, s.created, s.expires, s.id_token"
 _EXPIRING = ("sessions", "sign_in_attempts")
 
 
-class SqliteAccounts:
+class SqliteAccounts(LocalAccountsUnbuilt):
     """An `AccountStore` beside the conversations of a `SqliteStore`, which opens and closes the file.
 
     `first_admin` is the id of the first admin who signs in, where it is given: who owned everything before there was
@@ -29,7 +30,15 @@ class SqliteAccounts:
         self._reader = store.reader
         self._first_admin = first_admin
 
-    async def sign_in(self, profile: Profile, *, role: Role | None, now: int) -> User:
+    async def sign_in(
+        self,
+        profile: Profile,
+        *,
+        role: Role | None,
+        now: int,
+        joins: Collection[str] = (),  # noqa: ARG002
+        leaves: Collection[str] = (),  # noqa: ARG002
+    ) -> User:
         first = self._first_admin if role == "admin" else None
         return await self._writer.run(partial(_sign_in, profile=storable(profile), role=role, now=now, first=first))
 
@@ -96,7 +105,8 @@ def _list_users(database: sqlite3.Connection) -> tuple[User, ...]:
 
 def _save(database: sqlite3.Connection, table: str, value: Session | SignInAttempt) -> None:
     """Keep a value whose fields are the table's columns."""
-    names = value.__struct_fields__
+    columns = {row[1] for row in database.execute(f"PRAGMA table_info({table})")}
+    names = [name for name in value.__struct_fields__ if name in columns]
     marks = ", ".join("?" * len(names))
     database.execute(
         f"INSERT OR REPLACE INTO {table} ({', '.join(names)}) VALUES ({marks})",
