@@ -46,6 +46,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "budgets": ["all month 50", "group:lab day 2.50"],
         "groups": ["lab ann@example.com @lab.example.com"],
         "prices": ["one input 1 output 2", "two input 0 output 0"],
+        "routes": ["fast one two"],
         "turn_seconds": 30,
         "memory": 3008,
         "log_days": 365,

@@ -9,6 +9,10 @@ from daehwa.settings import SettingsError, load_settings
 from daehwa.settings.values import ConfiguredRoute
 
 
+def written(text: str) -> tuple[ConfiguredRoute, ...]:
+    return load_settings({}, environment={"DAEHWA_ROUTES": text}).routes
+
+
 def routes(folder: Path, text: str) -> tuple[ConfiguredRoute, ...]:
     file = folder / "daehwa.toml"
     file.write_text(text, "utf-8")
@@ -62,3 +66,30 @@ def test_what_is_wrong_is_said_with_its_line(tmp_path: Path, text: str, line: in
 def test_an_embedded_model_has_no_settings_of_servers(tmp_path: Path, setting: str) -> None:
     with pytest.raises(SettingsError, match="an embedded provider has no"):
         routes(tmp_path, f'[[providers]]\nname = "here"\nkind = "embedded"\n{setting}')
+
+
+def test_routes_in_one_line_come_before_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "daehwa.toml"
+    file.write_text('[[routes]]\nname = "fast"\ntargets = ["x"]', "utf-8")
+    text = "fast openai/a work/b, Shared-1.5 a=3 b c=0,"
+    assert load_settings({}, config=file, environment={"DAEHWA_ROUTES": text}).routes == (
+        ConfiguredRoute(name="fast", targets=(("openai/a", None), ("work/b", None))),
+        ConfiguredRoute(name="Shared-1.5", targets=(("a", 3.0), ("b", 1.0), ("c", 0.0))),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("fast", "this route has no targets"),
+        ("a/b x", "without blanks and '/'"),
+        ("a x, a y", "two routes named 'a'"),
+        ("a x, b a", "a route itself"),
+        ("a x=9999999", "a list of models"),
+    ],
+)
+def test_what_is_wrong_in_one_line_names_the_variable(text: str, says: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        written(text)
+    assert str(caught.value).startswith("DAEHWA_ROUTES: ")
+    assert says in str(caught.value)

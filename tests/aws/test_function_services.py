@@ -7,7 +7,7 @@ import pytest
 from aws.test_start import FUNCTION
 from wire_server import Line, WireServer
 
-from daehwa.conversation.errors import ConversationNotFound, StoreError
+from daehwa.conversation.errors import ConversationNotFound, KeyNotSet, StoreError
 from daehwa.conversation.ids import new_id
 from daehwa.services.aws import FunctionServices
 from daehwa.settings import load_aws_surroundings, load_settings
@@ -46,10 +46,9 @@ async def aws() -> AsyncIterator[tuple[Aws, str]]:
 
 def services(**told: str) -> FunctionServices:
     known = {name: text for name, text in FUNCTION.items() if not name.endswith("KEY_ID") and "SECRET" not in name}
-    return FunctionServices(
-        load_settings(environment={name: text for name, text in known.items() if not name.startswith("AWS_")}),
-        load_aws_surroundings({**known, **told}),
-    )
+    given = {**known, **told}
+    ours = {name: text for name, text in given.items() if name.startswith("DAEHWA_")}
+    return FunctionServices(load_settings(environment=ours), load_aws_surroundings(given))
 
 
 async def test_after_a_snapshot_every_service_is_asked_by_what_one_address_lends(aws: tuple[Aws, str]) -> None:
@@ -73,4 +72,15 @@ async def test_credentials_that_are_not_lent_are_told_at_once(aws: tuple[Aws, st
     with pytest.raises(StoreError, match=r"credentials cannot be read \(403\)"):
         await function.store.get_conversation("me", new_id())
     assert len(asked.heads) == 1, "and nobody else is asked for some"
+    await function.aclose()
+
+
+async def test_a_route_is_known_here_too_and_offered_once_there_is_a_key(aws: tuple[Aws, str]) -> None:
+    _, address = aws
+    lent = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{address}/lent", "AWS_CONTAINER_AUTHORIZATION_TOKEN": "let me"}
+    told = {"DAEHWA_MODELS": "one,two", "DAEHWA_ROUTES": "fast two one"}
+    function = services(AWS_ENDPOINT_URL=address, **lent, **told)
+    assert await function.catalogue.models() == []
+    with pytest.raises(KeyNotSet):
+        await function.catalogue.resolve("fast")
     await function.aclose()

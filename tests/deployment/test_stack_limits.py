@@ -43,6 +43,7 @@ def code(tmp_path: Path) -> Path:
         ({"budgets": ["group:lab day 2"]}, "groups names no group lab"),
         ({"groups": ["lab"]}, "--groups: groups has"),
         ({"prices": ["one input"]}, "--prices: .one input. cannot be read"),
+        ({"routes": ["fast"]}, "--routes: this route has no targets"),
     ],
 )
 def test_what_cannot_stand_is_refused_by_a_sentence(code: Path, settings: dict[str, object], sentence: str) -> None:
@@ -59,6 +60,7 @@ def test_what_can_stand_is_let_through(code: Path) -> None:
             region="us-east-1", budgets=("group:lab day 2", "key month 10"), groups=("lab @example.com",)
         ),
         DeploymentSettings(region="us-east-1", prices=("gpt-7* input 2.50 output 10",)),
+        DeploymentSettings(region="us-east-1", routes=("fast one two", "best two=1")),
         DeploymentSettings(region="us-east-1", monthly_budget=5, admin_email="a@example.com"),
         DeploymentSettings(region="us-east-1", name="my-aws-chat", issuer="https://id.example.com", client_id="x"),
     ):

@@ -86,6 +86,7 @@ def test_the_functions_environment_with_everything_chosen() -> None:
     assert variables["DAEHWA_BUDGETS"] == "all month 50, group:lab day 2.50"
     assert variables["DAEHWA_GROUPS"] == "lab ann@example.com @lab.example.com"
     assert variables["DAEHWA_PRICES"] == "one input 1 output 2, two input 0 output 0"
+    assert variables["DAEHWA_ROUTES"] == "fast one two"
     money = load_settings(environment={name: joined(value) for name, value in variables.items()}).money
     assert [(budget.scope, budget.limit) for budget in money.budgets] == [("all", 50_000_000), ("group:lab", 2_500_000)]
     assert [price.model for price in money.prices] == ["one", "two"]

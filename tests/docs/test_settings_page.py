@@ -68,5 +68,5 @@ def test_the_example_of_routes_is_right(tmp_path: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_what_pages_put_into_the_environment_is_no_wrong_setting(page: Path) -> None:
     exported = re.findall(r"^export (DAEHWA_[A-Z_]+)=", page.read_text("utf-8"), re.MULTILINE)
-    known = {*VARIABLE.findall(PAGE.read_text("utf-8")), "DAEHWA_PRICES"}
+    known = {*VARIABLE.findall(PAGE.read_text("utf-8")), "DAEHWA_PRICES", "DAEHWA_ROUTES"}
     assert set(exported) <= known

@@ -128,6 +128,13 @@ class DeploymentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
             "What models cost whose prices the package does not know: dollars per million tokens.",
         ),
     ] = ()
+    routes: Annotated[
+        tuple[str, ...],
+        described(
+            "routes such as fast gpt-5-mini gpt-5-nano, separated by commas",
+            "Aliases: a name, then the models that answer for it, in order; model=3 gives one a weight.",
+        ),
+    ] = ()
     issuer: Annotated[
         str | None,
         described(

@@ -68,7 +68,8 @@ class Catalogue:
     async def listed(self) -> Sequence[Model]:
         """Return every model of every kind, aliases first."""
         lists = await asyncio.gather(*(listing.current() for listing in self._listings))
-        aliases = [found.model for name in self._routes if (found := await self._find(name)) is not None]
+        found = [route for name in self._routes if (route := await self._find(name)) is not None]
+        aliases = [route.model for route in found if self._missing_key(route) is None]
         return [*aliases, *(model for models in lists for model in models or ())]
 
     async def targets(self, model: str | None, endpoint: "Endpoint") -> "Sequence[WireTarget]":

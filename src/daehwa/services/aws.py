@@ -30,7 +30,7 @@ from daehwa.server.run import bind
 from daehwa.server.run import serve as serve_app
 from daehwa.services.metering import build_meter
 from daehwa.services.programs import GatewayStores, build_programs
-from daehwa.services.upstreams import build_sign_in, build_upstream
+from daehwa.services.upstreams import build_routes, build_sign_in, build_upstream
 from daehwa.settings import AwsSurroundings, LoadedSettings, SettingsError, load_aws_surroundings, load_settings
 from daehwa.sign_in.flow import SignIn
 from daehwa.stores.dynamodb import DynamoStore
@@ -78,6 +78,7 @@ class FunctionServices:
             ],
             default=settings.default_model,
             in_background=False,
+            routes=build_routes(loaded),
         )
         accounts = DynamoAccounts(self.store.table)
         table = self.store.table

@@ -15,7 +15,7 @@ import msgspec
 from daehwa.settings.function import AwsSurroundings, aws_surroundings, check_home, checked_public_url
 from daehwa.settings.money import PRICES, PRICES_VARIABLE, configured_money
 from daehwa.settings.providers import OPENAI_URL, configured_providers, function_provider
-from daehwa.settings.routes import ROUTES, configured_routes
+from daehwa.settings.routes import ROUTES, ROUTES_VARIABLE, configured_routes
 from daehwa.settings.sign_in import SECTION, configured_sign_in, sign_in_variables
 from daehwa.settings.source import SettingsFile, checked, meant
 from daehwa.settings.telemetry import TelemetrySettings, load_telemetry
@@ -91,7 +91,7 @@ def load_settings(
         providers=providers,
         sign_in=sign_in,
         money=configured_money(settings, sources, file, env),
-        routes=configured_routes(file),
+        routes=configured_routes(file, env),
         file=file.path,
         sources=sources,
     )
@@ -157,7 +157,8 @@ def _refuse_unknown(file: SettingsFile, env: Mapping[str, str], known: list[str]
     for key in file.values:
         if key not in keys:
             raise SettingsError(f"{file.place(key)}: there is no setting '{key}'.{meant(key, keys)}")
-    variables = [*(PREFIX + name.upper() for name in known), PRICES_VARIABLE, *sign_in_variables(), *_NOT_SETTINGS]
+    tables = (PRICES_VARIABLE, ROUTES_VARIABLE)
+    variables = [*(PREFIX + name.upper() for name in known), *tables, *sign_in_variables(), *_NOT_SETTINGS]
     for variable in env:
         if variable.startswith(PREFIX) and variable not in variables:
             raise SettingsError(

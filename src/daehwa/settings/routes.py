@@ -1,5 +1,8 @@
-"""Aliases, as they are configured: `[[routes]]` tables that lead from one name to models at one or more upstreams."""
+"""Aliases, as they are configured, in tables or texts: from one name to models at one or more upstreams."""
 
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Annotated, Any, TypeAlias
 
 import msgspec
@@ -8,6 +11,9 @@ from daehwa.settings.source import SettingsFile, checked, meant
 from daehwa.settings.values import ConfiguredRoute, SettingsError, described
 
 ROUTES = "routes"
+ROUTES_VARIABLE = "DAEHWA_ROUTES"
+_Place: TypeAlias = Callable[[str], str]
+_WEIGHED = re.compile(r"(.+)=(\d{1,7}(?:\.\d{1,6})?)")
 
 
 class TargetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,44 +46,65 @@ class RouteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     ]
 
 
-def configured_routes(file: SettingsFile) -> tuple[ConfiguredRoute, ...]:
+def configured_routes(file: SettingsFile, env: Mapping[str, str]) -> tuple[ConfiguredRoute, ...]:
     """Return the aliases. Raise `SettingsError`."""
-    tables = file.values.get(ROUTES, [])
-    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise SettingsError(f"{file.place(ROUTES)}: write each route as a table that begins with [[routes]].")
+    found = list(_texts(env) if env.get(ROUTES_VARIABLE) else _tables(file))
     routes: list[ConfiguredRoute] = []
-    for number, table in enumerate(tables):
-        route = _route(file, number, table)
+    for place, table in found:
+        route = _route(place, table)
         if route.name in {other.name for other in routes}:
-            raise SettingsError(
-                f"{file.place('name', number, of=ROUTES)}: there are two routes named '{route.name}'. Rename one."
-            )
+            raise SettingsError(f"{place('name')}: there are two routes named '{route.name}'. Rename one.")
         routes.append(route)
     names = {route.name for route in routes}
-    for number, route in enumerate(routes):
+    for (place, _), route in zip(found, routes, strict=True):
         if to_route := next((model for model, _ in route.targets if model in names), None):
             raise SettingsError(
-                f"{file.place('targets', number, of=ROUTES)}: the route {route.name} leads to '{to_route}', which is a "
+                f"{place('targets')}: the route {route.name} leads to '{to_route}', which is a "
                 "route itself. Write the id of a model, such as openai/gpt-5-mini."
             )
     return tuple(routes)
 
 
-def _route(file: SettingsFile, number: int, table: dict[str, Any]) -> ConfiguredRoute:
+def _tables(file: SettingsFile) -> Iterator[tuple[_Place, dict[str, Any]]]:
+    tables = file.values.get(ROUTES, [])
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise SettingsError(f"{file.place(ROUTES)}: write each route as a table that begins with [[routes]].")
+    for number, table in enumerate(tables):
+        yield partial(_place_in, file, number), table
+
+
+def _place_in(file: SettingsFile, number: int, key: str) -> str:
+    return file.place(key, number, of=ROUTES) if key else file.table_place(number, of=ROUTES)
+
+
+def _texts(env: Mapping[str, str]) -> Iterator[tuple[_Place, dict[str, Any]]]:
+    """Read routes that are written in one line: the name, then models, each with `=weight` or without."""
+    for text in env[ROUTES_VARIABLE].split(","):
+        if text.strip():
+            name, *targets = text.split()
+            table = {"name": name, "targets": [_target(target) for target in targets]}
+            yield lambda _: ROUTES_VARIABLE, table if targets else {"name": name}
+
+
+def _target(text: str) -> str | dict[str, str | float]:
+    found = _WEIGHED.fullmatch(text)
+    return text if found is None else {"model": found[1], "weight": float(found[2])}
+
+
+def _route(place: _Place, table: dict[str, Any]) -> ConfiguredRoute:
     fields = {field.name: field for field in msgspec.structs.fields(RouteSettings)}
     for key in table:
         if key not in fields:
-            raise SettingsError(
-                f"{file.place(key, number, of=ROUTES)}: a route has no setting '{key}'.{meant(key, list(fields))}"
-            )
+            raise SettingsError(f"{place(key)}: a route has no setting '{key}'.{meant(key, list(fields))}")
     for key in fields:
         if key not in table:
             raise SettingsError(
-                f"{file.table_place(number, of=ROUTES)}: this route has no {key}. Write, for example, "
-                'name = "fast" and targets = ["openai/gpt-5-mini", "work/qwen3-32b"].'
+                f"{place('')}: this route has no {key}. Write, for example, "
+                'name = "fast" and targets = ["openai/gpt-5-mini", "work/qwen3-32b"]; in one line: '
+                "fast openai/gpt-5-mini work/qwen3-32b."
             )
-    _check_targets(table["targets"], file.place("targets", number, of=ROUTES))
-    values = {key: checked(fields[key], value, file.place(key, number, of=ROUTES)) for key, value in table.items()}
+    _check_targets(table["targets"], place("targets"))
+    values = {key: checked(fields[key], value, place(key)) for key, value in table.items()}
     route = RouteSettings(**values)
     weighs = any(isinstance(target, TargetSettings) for target in route.targets)
     targets = tuple(

@@ -96,6 +96,7 @@ class Home(Stack):
             "DAEHWA_BUDGETS": ", ".join(settings.budgets),
             "DAEHWA_GROUPS": ", ".join(settings.groups),
             "DAEHWA_PRICES": ", ".join(settings.prices),
+            "DAEHWA_ROUTES": ", ".join(settings.routes),
         }
         return {name: value for name, value in variables.items() if value}
 

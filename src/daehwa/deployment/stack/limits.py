@@ -11,6 +11,7 @@ from daehwa.deployment.costs import PRICES
 from daehwa.deployment.errors import DeploymentError
 from daehwa.settings import Settings, SettingsError
 from daehwa.settings.money import PRICES_VARIABLE, configured_money
+from daehwa.settings.routes import ROUTES_VARIABLE, configured_routes
 from daehwa.settings.source import SettingsFile
 
 ORIGIN_READ_SECONDS = 120
@@ -106,17 +107,19 @@ def check_settings(settings: DeploymentSettings) -> None:
     for sentence, is_so in faults.items():
         if is_so:
             raise NotDeployable(sentence)
-    _check_money(settings)
+    _check_texts(settings)
 
 
-def _check_money(settings: DeploymentSettings) -> None:
-    """Raise `NotDeployable` for budgets, groups and prices that the function could not read."""
+def _check_texts(settings: DeploymentSettings) -> None:
+    """Raise `NotDeployable` for budgets, groups, prices and routes that the function could not read."""
     texts = Settings(budgets=settings.budgets, groups=settings.groups, data_dir=Path())
     flags = {"budgets": "--budgets", "groups": "--groups"}
     try:
         configured_money(texts, flags, SettingsFile(), {PRICES_VARIABLE: ",".join(settings.prices)})
+        configured_routes(SettingsFile(), {ROUTES_VARIABLE: ",".join(settings.routes)})
     except SettingsError as error:
-        raise NotDeployable(str(error).replace(PRICES_VARIABLE, "--prices")) from None
+        said = str(error).replace(PRICES_VARIABLE, "--prices").replace(ROUTES_VARIABLE, "--routes")
+        raise NotDeployable(said) from None
 
 
 def mail_for_budget(settings: DeploymentSettings) -> str | None:
