@@ -7,14 +7,15 @@ the gaps between frames and the ratio. Server, model and client share all proces
 """
 
 import argparse
-import asyncio
 import os
 import statistics
 import tempfile
+import time
 from pathlib import Path
 
+import load
 import programs
-from load import StreamResult, Target, stream_once
+from load import Target, Work
 
 _CONFIG = """
 [[providers]]
@@ -27,29 +28,15 @@ kind = "embedded"
 """
 
 
-def p99(result: StreamResult) -> float:
-    """Return the 99th percentile of a stream's gaps, in ms."""
-    gaps = sorted(result.gaps)
-    return gaps[min(len(gaps) - 1, int(len(gaps) * 0.99))]
-
-
-async def pair(port: int, tokens: int) -> tuple[float, float]:
+def pair(port: int, tokens: int) -> tuple[float, float]:
     """Return the p99 gap alone, and beside the embedded model at work."""
     relay = Target("relay", port, page=True, model="mock/mock")
     embedded = Target("embedded", port, page=True, model="embedded/SmolLM2-135M-Instruct")
-    alone = await stream_once(relay, tokens)
-    working = True
-
-    async def keep_working() -> None:
-        while working:
-            await stream_once(embedded, 200)
-
-    worker = asyncio.create_task(keep_working())
-    await asyncio.sleep(2)
-    beside = await stream_once(relay, tokens)
-    working = False
-    await worker
-    return p99(alone), p99(beside)
+    alone = load.run(relay, Work(tokens=tokens))
+    with load.running(embedded, Work(repeat=0, any_text=True)):
+        time.sleep(2)
+        beside = load.run(relay, Work(tokens=tokens))
+    return alone.gap.p99, beside.gap.p99
 
 
 def main() -> None:
@@ -63,7 +50,7 @@ def main() -> None:
         config.write_text(_CONFIG.format(port=upstream))
         with programs.daehwa(None, env={"DAEHWA_CONFIG": str(config)}) as (port, process):
             os.sched_setaffinity(process.pid, range(os.cpu_count() or 1))
-            rounds = [asyncio.run(pair(port, options.tokens)) for _ in range(options.rounds)]
+            rounds = [pair(port, options.tokens) for _ in range(options.rounds)]
     alone, beside = (statistics.median(column) for column in zip(*rounds, strict=True))
     print(f"{options.rounds} rounds; p99 gap between frames: alone {alone:.1f} ms, beside the model {beside:.1f} ms")
     print(f"ratio, median of the rounds: {statistics.median(b / a for a, b in rounds):.2f}")

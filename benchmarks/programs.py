@@ -12,6 +12,8 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import native
+
 ROOT = Path(__file__).resolve().parent.parent
 SERVER_CORE, CLIENT_CORE = 0, 1
 _TICK = 1 / os.sysconf("SC_CLK_TCK")
@@ -102,8 +104,8 @@ def program(
 def mock_upstream(*, tokens: int, pace_ms: float) -> Iterator[int]:
     """Run the mock upstream; yield its port."""
     port = free_port()
-    script = str(ROOT / "benchmarks" / "mock_upstream.py")
-    command = [sys.executable, script, "--port", str(port), "--tokens", str(tokens), "--pace-ms", str(pace_ms)]
+    command = [native.built("mock_upstream"), "--port", str(port), "--tokens", str(tokens)]
+    command += ["--pace-us", str(int(pace_ms * 1000))]
     with program(command, core=CLIENT_CORE):
         wait_until_up(port, "/v1/models")
         yield port

@@ -4,21 +4,21 @@
 
 Prints, from one run with the three in turn (direct, nginx, daehwa, direct, …): the first token added over the direct
 call with one stream at a time (20 ms apart, so that daehwa has named the conversation before), server CPU per streamed
-token at 100 tokens/s, and the page frames that carry them. daehwa stores every turn with `synchronous=FULL`; nginx does
-nothing but pass bytes on. Server on one processor, upstream and client on the other. CPU is read in steps of 10 ms, so
-a row with few tokens is coarse.
+token at 100 tokens/s, and the reads in which they reach the client. daehwa stores every turn with `synchronous=FULL`;
+nginx does nothing but pass bytes on. Server on one processor, upstream and client on the other. CPU is read in steps of
+10 ms, so a row with few tokens is coarse.
 """
 
 import argparse
-import asyncio
 import os
 import statistics
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import load
 import programs
-from load import StreamResult, Target, streams_at_once, streams_in_turn
+from load import Target, Work
 
 _TOKENS_FIRST = 5
 _PAUSE = 0.02
@@ -33,26 +33,25 @@ class Row:
     first_ms: list[float]
     p99_ms: list[float]
     cpu_us: list[float]
-    frames: list[float]
+    reads: list[float]
     failed: int = 0
 
 
-def measured(row: Row, results: Sequence[StreamResult]) -> None:
+def first_round(row: Row, target: Target, firsts: int) -> None:
     """Add the first-token times of one round."""
-    good = sorted(result.first for result in results if not result.failed)
-    row.failed += len(results) - len(good)
-    row.first_ms.append(statistics.median(good))
-    row.p99_ms.append(good[min(len(good) - 1, int(len(good) * 0.99))])
+    seen = load.run(target, Work(tokens=_TOKENS_FIRST, repeat=firsts, pause=_PAUSE, reuse=True))
+    row.failed += seen.failed
+    row.first_ms.append(seen.first.p50)
+    row.p99_ms.append(seen.first.p99)
 
 
 def cpu_round(row: Row, target: Target, pids: Callable[[], list[int]], streams: int, tokens: int) -> None:
     """Add the CPU per token of one round."""
     before = programs.cpu_seconds(pids())
-    results = asyncio.run(streams_at_once(target, streams, tokens))
-    spent = programs.cpu_seconds(pids()) - before
-    row.failed += sum(result.failed for result in results)
-    row.cpu_us.append(spent / (streams * tokens) * _MICRO)
-    row.frames.append(statistics.mean(result.frames for result in results) / tokens)
+    seen = load.run(target, Work(streams=streams, tokens=tokens))
+    row.failed += seen.failed
+    row.cpu_us.append((programs.cpu_seconds(pids()) - before) / max(1, seen.tokens) * _MICRO)
+    row.reads.append(seen.reads / max(1, seen.tokens))
 
 
 def run(options: argparse.Namespace) -> list[Row]:
@@ -66,11 +65,11 @@ def run(options: argparse.Namespace) -> list[Row]:
         with programs.nginx(quick) as (near, _), programs.daehwa(quick) as (page, _):
             targets = [Target("direct", quick), Target("nginx", near), Target("daehwa", page, page=True)]
             for target in targets:
-                asyncio.run(streams_in_turn(target, 20, _TOKENS_FIRST))
+                load.run(target, Work(tokens=_TOKENS_FIRST, repeat=20, reuse=True))
             for number in range(options.rounds):
                 print(f"first token, round {number + 1} of {options.rounds}", file=sys.stderr)
                 for row, target in zip(rows, targets, strict=True):
-                    measured(row, asyncio.run(streams_in_turn(target, options.firsts, _TOKENS_FIRST, pause=_PAUSE)))
+                    first_round(row, target, options.firsts)
         with programs.nginx(paced) as (near, nginx), programs.daehwa(paced) as (page, daehwa):
             paced_targets = [
                 (Target("direct", paced), no_pids),
@@ -97,7 +96,7 @@ def main() -> None:
     rows = run(options)
     direct, near, _ = rows
     print(f"\n{options.rounds} rounds; {options.streams} streams of {options.tokens} tokens at 100 tokens/s")
-    print("| | first token p50, ms | added | p99, ms | CPU per token, µs | × nginx | frames per token | failed |")
+    print("| | first token p50, ms | added | p99, ms | CPU per token, µs | × nginx | reads per token | failed |")
     print("|---|--:|--:|--:|--:|--:|--:|--:|")
     for row in rows:
         first, cpu = statistics.median(row.first_ms), statistics.median(row.cpu_us)
@@ -106,7 +105,7 @@ def main() -> None:
         print(
             f"| {row.name} | {first:.2f} | {first - statistics.median(direct.first_ms):+.2f} "
             f"| {statistics.median(row.p99_ms):.2f} | {cpu:.1f} ({spread}) | {statistics.median(ratios):.2f} "
-            f"| {statistics.mean(row.frames):.2f} | {row.failed} |"
+            f"| {statistics.mean(row.reads):.2f} | {row.failed} |"
         )
 
 

@@ -9,7 +9,6 @@ token of an answer by the embedded model, where it is installed.
 """
 
 import argparse
-import asyncio
 import importlib.util
 import os
 import statistics
@@ -19,8 +18,9 @@ import tempfile
 import time
 from pathlib import Path
 
+import load
 import programs
-from load import Target, stream_once, streams_in_turn
+from load import Target, Work
 
 
 def start_ms(upstream: int) -> tuple[float, float]:
@@ -38,7 +38,7 @@ def memory(upstream: int) -> tuple[float, float]:
         programs.wait_until_up(port, "/")
         time.sleep(5)
         idle = programs.memory_mb([process.pid])
-        asyncio.run(streams_in_turn(Target("daehwa", port, page=True), 20, 5))
+        load.run(Target("daehwa", port, page=True), Work(tokens=5, repeat=20))
         time.sleep(1)
         return idle, programs.memory_mb([process.pid])
 
@@ -52,8 +52,8 @@ def embedded_first_token_ms() -> float | None:
         os.sched_setaffinity(process.pid, {programs.SERVER_CORE, programs.CLIENT_CORE})
         up = time.perf_counter()
         target = Target("daehwa", port, page=True, model="embedded/SmolLM2-135M-Instruct")
-        result = asyncio.run(stream_once(target, 50))
-        return (up - began) * 1000 + result.first if not result.failed else float("nan")
+        seen = load.run(target, Work(any_text=True))
+        return (up - began) * 1000 + seen.first.p50 if seen.is_whole else float("nan")
 
 
 def installed_mb() -> float:

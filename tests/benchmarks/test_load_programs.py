@@ -1,0 +1,139 @@
+"""The two C programs that the benchmarks measure with: that they compile, and that what they count is right."""
+
+import json
+import os
+import socket
+import socketserver
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+NATIVE = Path(__file__).parents[2] / "benchmarks" / "native.py"
+LIMIT_S = 60
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Compile both; warnings are errors."""
+    folder = tmp_path_factory.mktemp("native")
+    subprocess.run([sys.executable, NATIVE, folder], check=True, timeout=LIMIT_S)  # noqa: S603 - ours
+    return folder
+
+
+@contextmanager
+def mock(built: Path, pace_us: int) -> Iterator[int]:
+    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
+        port = probe.getsockname()[1]
+    command = [str(built / "mock_upstream"), "--port", str(port), "--pace-us", str(pace_us)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:  # noqa: S603 - ours
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith(b"mock upstream on")
+        try:
+            yield port
+        finally:
+            process.terminate()
+
+
+def load(built: Path, port: int, **options: object) -> Any:
+    given = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    command = [str(built / "load_client"), "--port", str(port), "--seconds", "50", *given]
+    ended = subprocess.run(command, check=True, capture_output=True, timeout=LIMIT_S)  # noqa: S603 - ours
+    return json.loads(ended.stdout)
+
+
+def test_every_token_is_counted_and_the_pace_is_seen(built: Path) -> None:
+    with mock(built, 5000) as port:
+        seen = load(built, port, streams=20, tokens=23, ramp_ms=100)
+    assert (seen["whole"], seen["failed"], seen["unfinished"], seen["tokens"]) == (20, 0, 0, 20 * 23)
+    assert seen["first"]["count"] == 20
+    assert seen["gap"]["count"] <= 20 * 22
+    assert seen["total"]["p50"] >= 22 * 5 - 1  # the clocks' steps
+
+
+def test_a_stream_at_full_speed_is_whole_though_the_client_reads_it_in_pieces(built: Path) -> None:
+    with mock(built, 0) as port:
+        seen = load(built, port, streams=3, tokens=20_000, ramp_ms=0)
+    assert (seen["whole"], seen["tokens"]) == (3, 60_000)
+    assert seen["bytes"] > 60_000 * 290
+
+
+def test_a_connection_is_kept_only_where_that_is_asked(built: Path) -> None:
+    with mock(built, 0) as port:
+        kept = load(built, port, repeat=7, tokens=3, reuse=1)
+        new = load(built, port, repeat=7, tokens=3)
+        answers = load(built, port, repeat=7, kind="whole", reuse=1)
+    assert [(seen["whole"], seen["connections"]) for seen in (kept, new, answers)] == [(7, 1), (7, 7), (7, 1)]
+
+
+def test_streams_that_stay_open_are_counted_when_the_client_is_told_to_end(built: Path) -> None:
+    with mock(built, 1_000_000) as port:
+        command = [str(built / "load_client"), "--port", str(port), "--streams", "50", "--ramp-ms", "10"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as client:  # noqa: S603 - ours
+            deadline = time.monotonic() + LIMIT_S
+            while len(os.listdir(f"/proc/{client.pid}/fd")) < 50 and time.monotonic() < deadline:  # noqa: PTH208 - one count
+                time.sleep(0.05)
+            time.sleep(0.5)
+            client.terminate()
+            seen = json.loads(client.communicate(timeout=LIMIT_S)[0])
+    assert (seen["open"], seen["unfinished"], seen["failed"]) == (50, 50, 0)
+
+
+class Answers(socketserver.BaseRequestHandler):
+    """Answers every request with the server's `said`, in pieces of a few bytes, and hangs up."""
+
+    def handle(self) -> None:
+        self.request.recv(65536)
+        said: bytes = getattr(self.server, "said")  # noqa: B009 - a test's own attribute
+        for at in range(0, len(said), 7):
+            self.request.sendall(said[at : at + 7])
+
+
+@contextmanager
+def saying(said: bytes) -> Iterator[int]:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Answers) as server:
+        setattr(server, "said", said)  # noqa: B010 - a test's own attribute
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+def streamed(*words: str, end: str = "data: [DONE]\n\n") -> bytes:
+    events = "".join(f'data: {{"choices":[{{"delta":{{"content":"{word}"}}}}]}}\n\n' for word in words) + end
+    half = len(events) // 2 + 1
+    chunks = "".join(f"{len(part):x}\r\n{part}\r\n" for part in (events[:half], events[half:]))
+    return f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}0\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "whole"),
+    [
+        (streamed("the ", "quick ", "brown "), "openai", 1),
+        (streamed("the quick ", "brown "), "openai", 1),  # merged on the way: nothing is lost
+        (streamed("the ", "brown "), "openai", 0),
+        (streamed("the ", "the ", "quick ", "brown "), "openai", 0),
+        (streamed("the ", "quick "), "openai", 0),
+        (streamed("the ", "quick ", "brown ", end=""), "openai", 0),
+        (streamed("the ", "quick ", "brown ")[:-9], "openai", 0),
+        (b"HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy", "openai", 0),
+        (
+            b'HTTP/1.1 200 OK\r\n\r\nevent: delta\nid: 3\ndata: "the quick brown "\n\nevent: done\ndata: {}\n\n',
+            "page",
+            1,
+        ),
+        (b'HTTP/1.1 200 OK\r\n\r\nevent: delta\ndata: "the quick brown "\n\nevent: error\ndata: {}\n\n', "page", 0),
+    ],
+)
+def test_a_stream_is_whole_only_with_every_word_in_its_place_and_its_end(
+    built: Path, said: bytes, kind: str, whole: int
+) -> None:
+    with saying(said) as port:
+        seen = load(built, port, tokens=3, kind=kind)
+    assert (seen["whole"], seen["failed"]) == (whole, 1 - whole)
+    assert seen["refused"] == (b"503" in said)
