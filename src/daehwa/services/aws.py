@@ -22,6 +22,7 @@ from daehwa.http_client.client import HttpClient
 from daehwa.http_client.tls import trusted_authorities
 from daehwa.providers.catalogue import Catalogue
 from daehwa.providers.pacing import Beat
+from daehwa.providers.upstream import LateKey
 from daehwa.server.access_log import configure_logging
 from daehwa.server.app import create_app
 from daehwa.server.books import Books
@@ -70,16 +71,7 @@ class FunctionServices:
             credentials=GivenCredentials(_keys(credentials)),
         )
         key = UpstreamKey(KeptParameter(self._parameters, settings.key_parameter or ""))
-        beat = Beat()
-        self.catalogue = Catalogue(
-            [
-                build_upstream(configured, beat, settings, late_key=key, use_proxy=surroundings.has_proxy)
-                for configured in loaded.providers
-            ],
-            default=settings.default_model,
-            in_background=False,
-            routes=build_routes(loaded),
-        )
+        self.catalogue = _catalogue(loaded, key, use_proxy=surroundings.has_proxy)
         accounts = DynamoAccounts(self.store.table)
         table = self.store.table
         keys, ledger = DynamoKeys(table), DynamoLedger(table)
@@ -120,6 +112,19 @@ class FunctionServices:
         await self.catalogue.aclose()
         await self.store.aclose()
         await self._http.aclose()
+
+
+def _catalogue(loaded: LoadedSettings, key: LateKey, *, use_proxy: bool) -> Catalogue:
+    beat = Beat()
+    return Catalogue(
+        [
+            build_upstream(configured, beat, loaded.values, late_key=key, use_proxy=use_proxy)
+            for configured in loaded.providers
+        ],
+        default=loaded.values.default_model,
+        in_background=False,
+        routes=build_routes(loaded),
+    )
 
 
 def _credentials(surroundings: AwsSurroundings, http: HttpClient) -> ReadCredentials:
