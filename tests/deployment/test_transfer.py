@@ -1,7 +1,10 @@
-"""Conversations go from a laptop to AWS and back, by the commands a person types; moto's server plays AWS."""
+"""What a person types on a laptop reaches the table on AWS: conversations, keys; moto's server plays AWS."""
 
 import asyncio
+import hashlib
+import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -9,6 +12,7 @@ import msgspec
 from deployment.conftest import LIMIT_SECONDS, PROGRAM, REGION, Account, Ended
 from stores.asking import ask
 
+from daehwa.accounts.keys import ApiKey
 from daehwa.accounts.people import Profile, User
 from daehwa.conversation.ids import now_ms
 from daehwa.conversation.ports import ConversationRecord
@@ -18,6 +22,7 @@ from daehwa.services.local import OWNER
 from daehwa.stores.dynamodb_accounts import DynamoAccounts
 from daehwa.stores.dynamodb_client import DynamoTable
 from daehwa.stores.dynamodb_credentials import GivenCredentials
+from daehwa.stores.dynamodb_keys import DynamoKeys
 from daehwa.stores.dynamodb_table import LIST, LISTED, LISTS, ORDER, PARTITION_KEY, SORT_KEY
 
 TABLE = "daehwa-kept-table"
@@ -77,6 +82,19 @@ async def person(account: Account, email: str) -> User:
         await table.aclose()
 
 
+async def key_of(account: Account, text: str) -> ApiKey | None:
+    table = DynamoTable.connect(
+        table=TABLE,
+        region=REGION,
+        endpoint=account.address,
+        credentials=GivenCredentials(testing_key),
+    )
+    try:
+        return await DynamoKeys(table).find_key(hashlib.sha256(text.encode()).hexdigest())
+    finally:
+        await table.aclose()
+
+
 async def fill(folder: DataFolder) -> list[ConversationRecord]:
     folder.prepare()
     opened = await OpenArchive.local(folder)
@@ -115,6 +133,27 @@ def test_all_conversations_go_to_aws_and_come_back_the_same(account: Account, tm
     assert "12 added" in came.said
     after = asyncio.run(records(asyncio.run(OpenArchive.local(other))))
     assert [msgspec.json.encode(record) for record in after] == [msgspec.json.encode(record) for record in before]
+
+
+def test_keys_of_people_on_aws_are_made_listed_and_revoked_from_here(account: Account) -> None:
+    make_table(account)
+    nobody = run(account, "key", "create", "script", "--table", TABLE, "--user", "kim@example.org")
+    assert (nobody.code, "kim@example.org" in nobody.said, "Traceback" in nobody.said) == (2, True, False)
+    kim = asyncio.run(person(account, "kim@example.org"))
+    made = run(account, "key", "create", "script", "--month", "2.50", "--table", TABLE, "--user", "kim@example.org")
+    assert made.code == 0, made.said
+    text = made.out.strip()
+    assert re.fullmatch(r"dh_\w{8}_\w{32,}", text)
+    kept = asyncio.run(key_of(account, text))
+    assert kept is not None
+    assert (kept.user, kept.name, kept.limits.month, kept.revoked) == (kim.id, "script", 2_500_000, None)
+    (listed,) = json.loads(run(account, "key", "list", "--json", "--table", TABLE).out)["keys"]
+    assert (listed["prefix"], listed["spent"]["month"]) == (text[:11], 0)
+    assert run(account, "key", "revoke", text[:11], "--table", TABLE).code == 0
+    kept = asyncio.run(key_of(account, text))
+    assert kept is not None
+    assert kept.revoked is not None
+    assert json.loads(run(account, "key", "list", "--json", "--table", TABLE).out)["keys"] == []
 
 
 def test_a_home_that_is_not_there_is_named(account: Account, tmp_path: Path) -> None:
