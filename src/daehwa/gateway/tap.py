@@ -1,9 +1,10 @@
 """Watches an answer's bytes on their way and takes from them what the call is paid by.
 
 How this works and why. This runs once for each piece of every stream, so a piece is searched for a few marks, and
-nothing is decoded but an event that says its usage or an error. Only whole events are looked at: what is found, and
-what is shown, is the same wherever the pieces were cut. `"usage":null` with its quotes cannot stand inside of a JSON
-text. Where nobody counts, an event is a token; one that is too large for that is as many as its text has.
+nothing is decoded but an event that says its usage or an error. Only whole events are looked at, and only whole ones go
+on: what is found and shown is the same wherever the pieces were cut, and an error that has to be said after a stream
+broke off never stands in the middle of an event. `"usage":null` with its quotes cannot stand inside of a JSON text.
+Where nobody counts, an event is a token; one that is too large for that is as many as its text has.
 """
 
 import re
@@ -24,6 +25,7 @@ _TEXT = re.compile(rb'"(?:content|reasoning(?:_content)?|text|delta|arguments|re
 _BYTES_PER_TOKEN = 4
 _LONG_TOKEN = 16
 """Bytes of a text that may be a single token."""
+_ENDINGS: Final = (b"\n\n", b"\n\r\n", b"\r\r")
 _EVENT = re.compile(rb".+?(?:\n\r?\n|\Z)", re.DOTALL)
 
 
@@ -54,13 +56,13 @@ class UsageTap:
         came = self._rest
         new = max(0, len(came) - 2)  # what was searched before is not searched again: an event may be megabytes long
         came += piece
-        end = max(_after(came, b"\n\n", new), _after(came, b"\n\r\n", new)) if piece else len(came)
+        end = max(_after(came, ending, new) for ending in _ENDINGS) if piece else len(came)
         if len(came) - end > LONGEST_EVENT:
             end = len(came)
         events = bytes(came[:end])
         del came[:end]
         shown = self._looked_at(events)
-        return shown if self._strips else piece
+        return shown if self._strips else events
 
     def _looked_at(self, events: bytes) -> bytes:
         count = events.count(b"data:")
