@@ -13,6 +13,7 @@ from sign_in.issuer import CLIENT, SECRET, Issuer
 
 from daehwa.accounts.ports import AccountStore
 from daehwa.http_client.client import HttpClient
+from daehwa.server.app import Programs
 from daehwa.server.books import Books
 from daehwa.sign_in.flow import SignIn
 from daehwa.sign_in.settings import SignInSettings
@@ -68,6 +69,7 @@ async def an_entrance(
     page: Path,
     public_url: str = PUBLIC,
     books_of: Callable[[AccountStore], Books] = lambda accounts: some_books(accounts=accounts),
+    programs: Programs | None = None,
     **changes: Any,
 ) -> AsyncIterator[Entrance]:
     http = HttpClient()
@@ -77,6 +79,6 @@ async def an_entrance(
         accounts = MemoryAccounts()
         sign_in = SignIn(SignInSettings(public_url=public_url, **settings), accounts, http)
         books = books_of(accounts)
-        async with serving(Core(), page, sign_in=sign_in, books=books) as site:
+        async with serving(Core(), page, sign_in=sign_in, books=books, programs=programs) as site:
             yield Entrance(site, issuer, books)
         await http.aclose()

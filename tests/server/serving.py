@@ -17,6 +17,7 @@ from daehwa.accounts.people import User
 from daehwa.conversation.ids import new_id
 from daehwa.conversation.purging import PurgeInPassing
 from daehwa.server.app import App, Programs, create_app
+from daehwa.server.asgi import ASGIApp
 from daehwa.server.books import Books
 from daehwa.server.options import ServerOptions
 from daehwa.server.run import BoundedHttpProtocol, Server
@@ -118,7 +119,7 @@ class Site:
 
 
 @contextlib.asynccontextmanager
-async def listening(app: App) -> AsyncIterator[int]:
+async def listening(app: ASGIApp) -> AsyncIterator[int]:
     """Serve an application as `Server` does, without its signals and its pauses; yield the port."""
     loop = asyncio.get_running_loop()
     config, state = Server(app).config, ServerState()

@@ -1,12 +1,16 @@
 """Other sites are kept out, whatever they send; every answer carries its headers."""
 
+import sqlite3
 from pathlib import Path
 
 import pytest
 from cores import Core
 from server.serving import Site, asked, serving
 
+from daehwa.conversation.ports import ConversationPage
 from daehwa.server.safety import CONTENT_SECURITY_POLICY
+from daehwa.stores.memory import MemoryStore
+from daehwa.stores.sqlite_connection import store_error
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8000", "127.0.0.1", "127.0.0.1:99", "[::1]", "[::1]:8000"])
@@ -28,6 +32,17 @@ async def test_any_other_name_is_refused_before_anything_is_told(site: Site, hos
 async def test_no_host_or_two_of_them_are_refused(site: Site) -> None:
     for hosts in (b"", b"Host: localhost\r\nHost: evil.example\r\n"):
         assert (await site.raw(b"GET / HTTP/1.0\r\n" + hosts + b"\r\n")).startswith(b"HTTP/1.1 421 ")
+
+
+@pytest.mark.parametrize(
+    "target", ["http://localhost/healthz", "http://127.0.0.1:8000/healthz?a=b", "HTTP://LOCALHOST/healthz"]
+)
+async def test_of_a_target_with_a_name_that_name_counts(site: Site, target: str) -> None:
+    answer = await site.raw(f"GET {target} HTTP/1.1\r\nHost: proxy.example\r\nconnection: close\r\n\r\n".encode())
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    foreign = target.lower().replace("localhost", "evil.example").replace("127.0.0.1", "evil.example")
+    answer = await site.raw(f"GET {foreign} HTTP/1.1\r\nHost: localhost\r\nconnection: close\r\n\r\n".encode())
+    assert answer.startswith(b"HTTP/1.1 421 ")
 
 
 async def test_a_configured_host_is_ours(tmp_path: Path) -> None:
@@ -94,3 +109,22 @@ async def test_every_answer_carries_the_safety_headers(site: Site, path: str) ->
 def test_the_policy_allows_nothing_inline() -> None:
     assert CONTENT_SECURITY_POLICY.startswith("default-src 'none';")
     assert "unsafe" not in CONTENT_SECURITY_POLICY
+    assert "require-trusted-types-for 'script'" in CONTENT_SECURITY_POLICY
+
+
+class _FullDisk(MemoryStore):
+    async def list_conversations(self, *_args: object, **_named: object) -> ConversationPage:
+        full = sqlite3.OperationalError()
+        full.sqlite_errorcode = sqlite3.SQLITE_FULL
+        raise store_error(Path("/home/mina/daehwa.sqlite3"), full)
+
+
+async def test_a_fault_of_the_store_is_told_without_the_place(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    core = Core()
+    core.store = _FullDisk()
+    async with serving(core, tmp_path) as site:
+        status, answer = await site.call("GET", "/api/conversations")
+    assert (status, answer["error"]["type"]) == (503, "store_unavailable")
+    assert answer["error"]["message"].startswith("Conversations cannot be reached. The disk is full")
+    assert "/home" not in str(answer)
+    assert "/home/mina/daehwa.sqlite3" in caplog.text

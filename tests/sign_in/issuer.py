@@ -87,6 +87,8 @@ class Issuer:
         self.answer: dict[str, str] = {}
         """What the authorization answer says beside code and state, or instead."""
         self.status: dict[str, int] = {}
+        self.redirects: dict[str, tuple[int, str]] = {}
+        """Where it sends whoever asks, and with which status."""
         self.pause: dict[str, float] = {}
         self.secret: str | None = SECRET
         self.requests: list[str] = []
@@ -124,6 +126,9 @@ class Issuer:
         name = request.path.rpartition("/")[2]
         self.requests.append(name)
         await asyncio.sleep(self.pause.get(name, 0))
+        if name in self.redirects:
+            status, there = self.redirects[name]
+            return web.Response(status=status, headers={"location": there})
         if name in self.status:
             return web.Response(status=self.status[name], text="{}", content_type="application/json")
         answer: web.StreamResponse = await handler(request)

@@ -38,14 +38,19 @@ from typing import ClassVar
 
 
 class DaehwaError(Exception):
-    """Any error with a sentence for the person who meets it."""
+    """Any error with a sentence for the person who meets it.
+
+    `message` is for who runs this, in a terminal or a log. `told` is what goes over the wire: the same, unless that
+    would name a place on this machine.
+    """
 
     type: ClassVar[str] = "internal_error"
 
-    def __init__(self, message: str, *, param: str | None = None) -> None:
+    def __init__(self, message: str, *, param: str | None = None, told: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.param = param
+        self.told = message if told is None else told
 
 
 class InvalidRequest(DaehwaError):  # noqa: N818 - errors state the fact

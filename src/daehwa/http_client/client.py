@@ -9,6 +9,7 @@ import msgspec
 from daehwa.http_client.connection import Connection
 from daehwa.http_client.connections import Connections
 from daehwa.http_client.errors import ClientClosed, TimedOut, TooLong
+from daehwa.http_client.inward import NoFurtherIn
 from daehwa.http_client.route import Route, origin_of
 
 BODY_LIMIT = 8 * 1024 * 1024
@@ -30,6 +31,8 @@ class HttpClient:
     A request is sent a second time only when a kept connection turns out to have been closed while it was idle. On
     Lambda that is the usual thing: the process stands still between requests, and what the server did meanwhile shows
     when it goes on.
+
+    `guard`: for addresses that others name.
     """
 
     def __init__(
@@ -39,7 +42,9 @@ class HttpClient:
         ca_file: str | None = None,
         body_limit: int = BODY_LIMIT,
         use_proxy: bool = True,
+        guard: NoFurtherIn | None = None,
     ) -> None:
+        self._guard = guard
         self._connect_seconds = connect_seconds
         self._ca_file = ca_file
         self._use_proxy = use_proxy
@@ -90,7 +95,11 @@ class HttpClient:
         found = self._origins.get(origin)
         if found is None:
             route = Route(
-                origin, connect_seconds=self._connect_seconds, ca_file=self._ca_file, use_proxy=self._use_proxy
+                origin,
+                connect_seconds=self._connect_seconds,
+                ca_file=self._ca_file,
+                use_proxy=self._use_proxy,
+                guard=self._guard,
             )
             found = self._origins[origin] = Connections(route, most_kept=_KEPT_CONNECTIONS)
         return found

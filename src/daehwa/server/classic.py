@@ -184,7 +184,7 @@ class _Answering:
 
 
 def _said(error: DaehwaError) -> ClassicAnswer:
-    return ClassicAnswer(status_of(type(error)), error.message)
+    return ClassicAnswer(status_of(type(error)), error.told)
 
 
 def error_response(error: DaehwaError) -> Response:

@@ -154,7 +154,7 @@ def error_headers(error: DaehwaError) -> Headers:
 
 def error_response(error: DaehwaError) -> Response:
     """Return an error as an answer in this server's own dialect."""
-    body = ErrorAnswer(Error(error.type, error.message, error.param))
+    body = ErrorAnswer(Error(error.type, error.told, error.param))
     return json_response(body, status_of(type(error)), error_headers(error))
 
 

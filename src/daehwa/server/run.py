@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 import errno
 import logging
+import re
 import signal
 import socket
 import threading
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Collection, Generator
 from typing import Any, ClassVar
 
 from uvicorn.config import Config
@@ -25,7 +26,14 @@ GRACEFUL_SECONDS = 3
 STALLED_SECONDS = 2
 """After so long it lets go of who does not read what it is sent."""
 HEAD_BYTES = 64 * 1024
+HEAD_SECONDS = 20
+"""After so long a head that has begun must be whole."""
 MOST_CONNECTIONS = 4000
+WAITED_FOR_SHARE = 2
+"""One connection in so many may be waited for: those that say nothing, or have said half of what they have to say."""
+
+
+_AUTHORITY_ENDS = re.compile(rb"[/?#]")
 
 
 class CannotListen(DaehwaError):  # noqa: N818 - errors state the fact
@@ -115,12 +123,12 @@ class LeanPipeline(list[Any]):
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, with an end to how long a head may be or take, and to how long a silent connection stays; and
-    with a line beside ASGI for bodies that are streamed.
+    """uvicorn's protocol, with an end to how long a head may be or take, to how long a silent connection stays and to
+    how many of those there are; and with a line beside ASGI for bodies that are streamed.
     """
 
     # Not in the instance's dictionary, which with them would grow beyond what instances share, by 1.5 KB a connection.
-    __slots__ = ("_head_bytes", "_head_timeout", "_heads", "_holder", "_in_head")
+    __slots__ = ("_head_bytes", "_head_timeout", "_heads", "_holder", "_in_head", "_since")
     _TOO_LARGE: ClassVar[bytes] = (
         b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
     )
@@ -130,10 +138,24 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._holder = LineHolder()
         self._in_head, self._head_bytes, self._heads = True, 0, 0
         self._head_timeout: asyncio.TimerHandle | None = None
+        self._since = self.loop.time()
         super().connection_made(transport)
         self.flow = LeanFlow(transport)
         self.pipeline = LeanPipeline()  # type: ignore[assignment] # see there
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+        if self.limit_concurrency is not None:
+            _let_go_of_slowest(self.connections, self.limit_concurrency // WAITED_FOR_SHARE)
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether the next word is the client's: it is silent, or its head or its body is not whole."""
+        cycle: Any = self.cycle  # None before the first head
+        return cycle is None or cycle.response_complete or (cycle.more_body and not cycle.response_started)
+
+    @property
+    def since(self) -> float:
+        """When its last head was whole, or it was made."""
+        return self._since
 
     def data_received(self, data: bytes) -> None:
         """Read on, or refuse a head without end."""
@@ -142,7 +164,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if was_in_head and self._in_head and heads == self._heads and not self.transport.is_closing():
             if self._head_timeout is None:
                 # uvicorn's own timer ends with the first byte; this one ends with the head.
-                self._head_timeout = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+                seconds = min(HEAD_SECONDS, self.timeout_keep_alive)
+                self._head_timeout = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES:
                 self.transport.write(self._TOO_LARGE)
@@ -159,6 +182,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._in_head, self._head_bytes = False, 0
         self._end_head_timeout()
         self._heads += 1
+        self._since = self.loop.time()
+        if self.url[:1] != b"/":
+            self._take_host_of_target()
         super().on_headers_complete()
         if self.cycle is not None:
             extensions: dict[str, Any] = {LINE: Line(self._holder, self.cycle)}
@@ -169,10 +195,31 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._in_head = True
         super().on_message_complete()
 
+    def _take_host_of_target(self) -> None:
+        """Of a target such as http://this.example/, as proxies are sent, the name counts, not that of the header (RFC
+        9112, section 3.2.2): whoever stands before us may have looked at either.
+        """
+        self.headers[:] = [header for header in self.headers if header[0] != b"host"]
+        self.headers.append((b"host", _AUTHORITY_ENDS.split(self.url.partition(b"://")[2], maxsplit=1)[0]))
+
     def _end_head_timeout(self) -> None:
         if self._head_timeout is not None:
             self._head_timeout.cancel()
             self._head_timeout = None
+
+
+def _let_go_of_slowest(connections: Collection[Any], most: int) -> None:
+    """Close connections that are waited for, the longest first, where there are more than `most`: whoever opens many
+    and says little, a byte a second, never keeps others out.
+    """
+    if len(connections) <= most:
+        return
+    waited_for = [each for each in connections if isinstance(each, BoundedHttpProtocol) and each.is_waited_for]
+    if len(waited_for) > most:
+        waited_for.sort(key=lambda each: each.since)
+        # Some more, so that not every further connection has to look through all.
+        for each in waited_for[: len(waited_for) - most * 3 // 4]:
+            each.transport.abort()
 
 
 class Server(UvicornServer):

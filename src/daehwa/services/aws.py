@@ -31,7 +31,7 @@ from daehwa.server.run import bind
 from daehwa.server.run import serve as serve_app
 from daehwa.services.metering import build_meter
 from daehwa.services.programs import GatewayStores, build_programs
-from daehwa.services.upstreams import build_routes, build_sign_in, build_upstream
+from daehwa.services.upstreams import build_routes, build_sign_in, build_upstream, guarded_client
 from daehwa.settings import AwsSurroundings, LoadedSettings, SettingsError, load_aws_surroundings, load_settings
 from daehwa.sign_in.flow import SignIn
 from daehwa.stores.dynamodb import DynamoStore
@@ -91,19 +91,21 @@ class FunctionServices:
             self,
             options=options,
             books=Books(keys=keys, ledger=ledger, accounts=accounts, meter=self.meter),
-            sign_in=self._sign_in(loaded, accounts),
+            sign_in=self._sign_in(loaded, accounts, use_proxy=surroundings.has_proxy),
             purge=PurgeInPassing(self.store),
             programs=build_programs(self.catalogue, self.meter, stores, settings, options, has_sign_in=True),
         )
 
-    def _sign_in(self, loaded: LoadedSettings, accounts: AccountStore) -> SignIn:
+    def _sign_in(self, loaded: LoadedSettings, accounts: AccountStore, *, use_proxy: bool) -> SignIn:
         configured, public_url = loaded.sign_in, loaded.values.public_url
         if configured is None or public_url is None:  # the settings of this home are refused without them
             raise SettingsError("On AWS everybody has to sign in. Deploy again.")
         name = configured.secret_parameter
         # There may be no such parameter: its name is known before anybody knows whether the provider gives a secret.
         secret = None if name is None else KeptParameter(self._parameters, name).read
-        return build_sign_in(configured, public_url, accounts, self._http, secret)
+        # Not the client for AWS's own services: on Lambda those lie further inside than any identity provider.
+        self._sign_in_http = guarded_client(configured.issuer, use_proxy=use_proxy)
+        return build_sign_in(configured, public_url, accounts, self._sign_in_http, secret)
 
     async def aclose(self) -> None:
         """Interrupt what runs, then close everything."""
@@ -111,6 +113,7 @@ class FunctionServices:
         await self.meter.aclose()
         await self.catalogue.aclose()
         await self.store.aclose()
+        await self._sign_in_http.aclose()
         await self._http.aclose()
 
 

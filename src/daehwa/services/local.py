@@ -24,7 +24,7 @@ from daehwa.providers.openai_wire import OpenAIWireProvider
 from daehwa.providers.pacing import Beat
 from daehwa.server.options import PAGE_FOLDER, ServerOptions
 from daehwa.services.metering import build_meter
-from daehwa.services.upstreams import build_routes, build_sign_in, build_upstream, sign_in_fault
+from daehwa.services.upstreams import build_routes, build_sign_in, build_upstream, guarded_client, sign_in_fault
 from daehwa.settings import (
     ConfiguredProvider,
     ConfiguredSignIn,
@@ -103,9 +103,7 @@ class Services:
         """Return signing in, where it is configured. Raise `SignInMisconfigured`."""
         if configured is None:
             return None
-        from daehwa.http_client.client import HttpClient  # noqa: PLC0415 - needed here alone, and slow to import
-
-        self._http = HttpClient()
+        self._http = guarded_client(configured.issuer)
         secret = configured.secret
 
         async def read_secret() -> str:
@@ -224,9 +222,7 @@ async def _say_sign_in_fault(configured: ConfiguredSignIn, say: Callable[[str], 
 
 async def ask_identity_provider(configured: ConfiguredSignIn) -> str | None:
     """Ask the identity provider whether people could sign in now; return what is wrong, None where nothing is."""
-    from daehwa.http_client.client import HttpClient  # noqa: PLC0415 - needed with sign-in alone, and slow to import
-
-    http = HttpClient()
+    http = guarded_client(configured.issuer)
     try:
         return await sign_in_fault(configured, http)
     finally:

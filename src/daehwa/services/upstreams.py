@@ -1,6 +1,7 @@
 """What both homes build of settings: upstreams, and signing in."""
 
 import importlib.util
+from typing import TYPE_CHECKING
 
 from daehwa.accounts.errors import SignInFailed, SignInMisconfigured
 from daehwa.accounts.ports import AccountStore
@@ -13,6 +14,9 @@ from daehwa.settings import ConfiguredProvider, ConfiguredSignIn, LoadedSettings
 from daehwa.sign_in.flow import ANSWER_SECONDS, SignIn
 from daehwa.sign_in.identity_provider import Http, IdentityProvider
 from daehwa.sign_in.settings import ReadSecret, SignInSettings
+
+if TYPE_CHECKING:
+    from daehwa.http_client.client import HttpClient
 
 
 def build_upstream(
@@ -60,6 +64,15 @@ def build_sign_in(
     """Return signing in, asking nobody yet. Raise `SignInMisconfigured`."""
     _refuse_without_extra()
     return SignIn(_sign_in_settings(configured, public_url, client_secret), accounts, http)
+
+
+def guarded_client(issuer: str, *, use_proxy: bool = True) -> "HttpClient":
+    """Return a client for an issuer and the addresses that it names: they may lie no further inside than itself."""
+    from daehwa.http_client.client import HttpClient  # noqa: PLC0415 - needed with sign-in alone, and slow to import
+    from daehwa.http_client.inward import NoFurtherIn  # noqa: PLC0415 - as above
+    from daehwa.http_client.route import origin_of  # noqa: PLC0415 - as above
+
+    return HttpClient(use_proxy=use_proxy, guard=NoFurtherIn(origin_of(issuer)))
 
 
 async def sign_in_fault(configured: ConfiguredSignIn, http: Http) -> str | None:

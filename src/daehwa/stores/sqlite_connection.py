@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import sys
 from pathlib import Path
 
 from daehwa.conversation.errors import StoreError
@@ -47,7 +48,8 @@ def store_error(path: Path, error: sqlite3.Error | OSError) -> StoreError:
     else:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         sentence = _SENTENCES.get(code, f"SQLite says: {error}.")
-    return StoreError(f"Conversations are kept in '{path}'. {sentence}")
+    told = f"Conversations cannot be reached. {sentence}"
+    return StoreError(f"Conversations are kept in '{path}'. {sentence}", told=told)
 
 
 def check_sqlite() -> None:
@@ -114,6 +116,8 @@ def open_jotter(path: Path) -> sqlite3.Connection:
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, cached_statements=_STATEMENTS)
     connection.execute("PRAGMA trusted_schema = OFF")
+    if sys.version_info >= (3, 12):  # a file that was tampered with cannot have its inner tables written by statements
+        connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
     connection.execute("PRAGMA cell_size_check = ON")
     return connection
 

@@ -17,7 +17,7 @@ class ModelsApi:
         """Return the models that can be chosen now, what they cost, the default, and why others are not there."""
         models = await self._catalogue.models()
         default = await self._catalogue.default_model()
-        problems = (Problem(name, fault.type, fault.message) for name, fault in self._catalogue.problems().items())
+        problems = (Problem(name, fault.type, fault.told) for name, fault in self._catalogue.problems().items())
         prices = {model.id: price for model in models if (price := self._price_of(model.id)) is not None}
         return json_response(Models(tuple(models), default, tuple(problems), prices))
 

@@ -39,7 +39,7 @@ def error_body(error: DaehwaError) -> OpenAIErrorAnswer:
     if kind is None:
         is_ours = status_of(type(error)) >= HTTPStatus.INTERNAL_SERVER_ERROR
         kind = "server_error" if is_ours else "invalid_request_error"
-    return OpenAIErrorAnswer(OpenAIError(error.message, kind, error.param, error.type))
+    return OpenAIErrorAnswer(OpenAIError(error.told, kind, error.param, error.type))
 
 
 def error_event(error: DaehwaError) -> bytes:
