@@ -94,7 +94,7 @@ class World:
 async def a_world(**options: Any) -> AsyncIterator[World]:
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as browser:
         world = World("http://127.0.0.1", browser)
-        async with listening(world) as port, world.provider:  # type: ignore[arg-type] # served as any application is
+        async with listening(world) as port, world.provider:
             world.address = URL(f"http://127.0.0.1:{port}/")
             world.open(await world.start_provider(**options), options)
             yield world
