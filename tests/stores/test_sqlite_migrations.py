@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from stores.asking import ask, found, titles
 
+from daehwa.accounts.audit import AuditCheck
 from daehwa.accounts.keys import KeyLimits
 from daehwa.accounts.ledger import UsageQuery
 from daehwa.conversation.errors import StoreError
@@ -21,6 +22,7 @@ from daehwa.stores.sqlite_connection import open_file, prepare_to_write
 from daehwa.stores.sqlite_keys import SqliteKeys
 from daehwa.stores.sqlite_ledger import SqliteLedger
 from daehwa.stores.sqlite_migrations import MIGRATIONS, migrate
+from daehwa.stores.sqlite_people import sqlite_people
 
 SCHEMAS = Path(__file__).parent / "schema"
 OWNER = "local"
@@ -110,6 +112,29 @@ async def test_the_ledger_of_a_file_of_schema_3_opens(tmp_path: Path) -> None:
     answers = SqliteAnswers(store)
     mina = "01930000-0000-7000-8000-0000000000a1"
     assert await answers.claim(mina, "once", "f1", now=1_730_000_000_000) == "running"
+    await store.aclose()
+
+
+async def test_people_of_a_file_of_schema_4_open(tmp_path: Path) -> None:
+    store = await SqliteStore.open(load(tmp_path / "daehwa.db", 4))
+    people = sqlite_people(store)
+    jun = await people.accounts.find_user("jun")
+    assert jun is not None
+    credentials = await people.credentials.get_credentials(jun.id)
+    assert (credentials.asks_for_code, credentials.recovery_codes, credentials.passkeys[0].transports) == (
+        True,
+        1,
+        ("usb",),
+    )
+    found = await people.accounts.get_session("session-of-jun", now=1_730_000_007_000)
+    assert found is not None
+    assert (found[0].agent, found[1]) == ("Firefox", jun)
+    group = await people.groups.get_group(jun.groups[0])
+    assert group is not None
+    assert (group.name, group.models, group.day) == ("Visitors", ("test/*",), 1_000_000)
+    assert [link.kind for link in await people.links.list_links(now=1_730_000_007_000)] == ["invite"]
+    assert (await people.installation.get_installation()).retention_days == 90
+    assert await people.audit.check() == AuditCheck(ok=True, events=1)
     await store.aclose()
 
 

@@ -151,6 +151,12 @@ class LedgerStore(Protocol):
         """Return sums by day, user, key, model and kind, in that order."""
         ...
 
+    async def forget(self, user: str) -> None:
+        """Keep what a user's calls cost, so that every sum stays right, without anything that says whose they were: at
+        most a random number that is nobody's any more.
+        """
+        ...
+
 
 class KeyStore(Protocol):
     """Where keys are kept. Any method raises `StoreError` when the store cannot do its work."""
@@ -176,6 +182,10 @@ class KeyStore(Protocol):
 
     async def note_key_used(self, key: str, *, now: int) -> None:
         """Remember when the key was last used. Missing: no-op."""
+        ...
+
+    async def forget(self, user: str) -> None:
+        """Remove a user's keys for good, revoked ones too: from now on they open nothing."""
         ...
 
 

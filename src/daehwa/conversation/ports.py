@@ -303,6 +303,18 @@ class ConversationStore(Protocol):
         """
         ...
 
+    async def purge_untouched(self, *, before: int, limit: int | None = None) -> int:
+        """Remove for good the conversations whose `updated` is before this time (ms), whether deleted, archived or
+        pinned; at most `limit` of them, those longest untouched first. Return how many. Otherwise as `purge_deleted`.
+        """
+        ...
+
+    async def forget(self, user: str) -> None:
+        """Remove for good all that this owner has, deleted or not, search index included. A reply that is being made
+        is stored no further. Otherwise as `purge_deleted`.
+        """
+        ...
+
     async def aclose(self) -> None:
         """Finish what was begun and give the file back. More than once is fine."""
         ...

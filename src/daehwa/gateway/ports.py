@@ -136,3 +136,9 @@ class AnswerStore(Protocol):
     async def release(self, caller: str, key: str) -> None:
         """Give a claim back without an answer: the next request is made anew. Missing: no-op."""
         ...
+
+    async def forget(self, user: str) -> None:
+        """Remove what was kept for a user, by whatever key they asked. A claim whose answer is still being made is gone
+        too.
+        """
+        ...

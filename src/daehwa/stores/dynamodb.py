@@ -1,9 +1,10 @@
 """Conversations in one DynamoDB table: the store of the AWS home."""
 # ruff: noqa: D102 - what the methods do is written once, on the protocol
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from aiodynamo.credentials import Credentials
 from aiodynamo.http.types import HttpImplementation
@@ -20,7 +21,7 @@ from daehwa.conversation.ports import (
     SearchHit,
 )
 from daehwa.stores.dynamodb_archive import DynamoArchive
-from daehwa.stores.dynamodb_client import DynamoTable, gathered
+from daehwa.stores.dynamodb_client import DynamoTable, Item, gathered
 from daehwa.stores.dynamodb_conversation import ConversationLocks, owned_message, streaming_replies
 from daehwa.stores.dynamodb_conversations import DynamoConversations
 from daehwa.stores.dynamodb_items import conversation_id, message_id
@@ -29,6 +30,11 @@ from daehwa.stores.dynamodb_signatures import DynamoSignatures
 from daehwa.stores.dynamodb_table import OWNER
 from daehwa.stores.dynamodb_turns import DynamoTurns
 from daehwa.stores.ordering import decode_cursor
+
+_ROUNDS: Final = 5
+"""How often it is looked whether somebody has conversations still: the index follows the table by a moment."""
+_LAST_WORDS_SECONDS: Final = 3.0
+"""How long whoever makes a reply may take to see that they are to stop."""
 
 _log = logging.getLogger("daehwa.store")
 
@@ -122,8 +128,29 @@ class DynamoStore:
 
     async def purge_deleted(self, *, before: int, limit: int | None = None) -> int:
         """One after the other; what this does not come to the end of, the next purge goes on with."""
+        return await self._purge(await self._conversations.deleted_before(before, limit))
+
+    async def purge_untouched(self, *, before: int, limit: int | None = None) -> int:
+        """Read the whole index, which says of each conversation when it was used last; then one after the other."""
+        return await self._purge(await self._conversations.untouched_since(before, limit))
+
+    async def forget(self, user: str) -> None:
+        """One after the other. Whoever makes a reply is asked to stop, and what they wrote meanwhile is removed too."""
+        for _ in range(_ROUNDS):
+            listed = await self._conversations.all_of(user)
+            if not listed:
+                return
+            growing = await gathered(streaming_replies(self.table, conversation_id(item)) for item in listed)
+            replies = [reply for replies in growing for reply in replies]
+            await gathered(self._turns.ask_to_stop(conversation_id(reply), message_id(reply)) for reply in replies)
+            await self._purge(listed)
+            if replies:
+                await asyncio.sleep(_LAST_WORDS_SECONDS)
+                await gathered(map(self._conversations.purge, {conversation_id(reply) for reply in replies}))
+
+    async def _purge(self, chosen: Sequence[Item]) -> int:
         count = 0
-        for listed in await self._conversations.deleted_before(before, limit):
+        for listed in chosen:
             if not await self._conversations.begin_purge(listed):
                 continue
             conversation = conversation_id(listed)

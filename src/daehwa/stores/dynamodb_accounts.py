@@ -1,36 +1,59 @@
 """People and their sign-ins in the table of the AWS home.
 
 How this works and why. Who an issuer's subject is stands in an item of its own, made in one transaction with the user:
-so the same person who signs in twice at once becomes one user. Sessions and attempts carry the time at which DynamoDB
-may take them away; it does so days late, so whoever reads them looks at the time too.
+so the same person who signs in twice at once becomes one user. Whoever takes away an admin names, in the same
+transaction, another one who stays: so of several who do that at once, one fails. Sessions and attempts carry the time
+at which DynamoDB may take them away; it does so days late, so whoever reads them looks at the time too. Which sessions
+somebody has stands in their own partition, so that ending all of them finds the newest too.
 """
 # ruff: noqa: D102 - what the methods do is written once, on the protocol
 
-import hashlib
 from collections.abc import Collection
-from typing import Any, Final
+from contextlib import suppress
+from typing import Final
 
 import msgspec
 from aiodynamo.errors import ConditionalCheckFailed
-from aiodynamo.expressions import F, HashKey
-from aiodynamo.models import ReturnValues
-from aiodynamo.operations import Put
+from aiodynamo.expressions import F, HashKey, RangeKey
+from aiodynamo.operations import ConditionCheck, Put, Update
 
-from daehwa.accounts.people import Profile, Role, Session, SignInAttempt, User
+from daehwa.accounts.errors import AccountDisabled, LastAdmin, LoginTaken, UserNotFound
+from daehwa.accounts.people import (
+    LOCAL_ISSUER,
+    SEEN_EVERY_MS,
+    NewUser,
+    Profile,
+    Role,
+    Session,
+    SignInAttempt,
+    User,
+    UserChanges,
+    folded_login,
+)
+from daehwa.accounts.people_changes import loses_admin, moved
 from daehwa.conversation.errors import StoreError
 from daehwa.conversation.ids import new_id
 from daehwa.stores import dynamodb_table as names
-from daehwa.stores.dynamodb_client import DynamoTable, changes
+from daehwa.stores.dynamodb_client import DynamoTable, Operation, changes, gathered
+from daehwa.stores.dynamodb_people_items import (
+    expiring_item,
+    is_as_before,
+    listed_session,
+    may_run_the_server,
+    session_place,
+    subject_place,
+    user_attributes,
+    user_item,
+    user_of,
+)
 from daehwa.stores.records import storable
-from daehwa.stores.unbuilt import LocalAccountsUnbuilt
 
-_ATTEMPTS: Final = 5
-_encoder = msgspec.json.Encoder()
+_ATTEMPTS: Final = 20
 _session_decoder = msgspec.json.Decoder(Session)
 _attempt_decoder = msgspec.json.Decoder(SignInAttempt)
 
 
-class DynamoAccounts(LocalAccountsUnbuilt):
+class DynamoAccounts:
     """An `AccountStore` in the table of the AWS home."""
 
     def __init__(self, table: DynamoTable) -> None:
@@ -42,77 +65,165 @@ class DynamoAccounts(LocalAccountsUnbuilt):
         *,
         role: Role | None,
         now: int,
-        joins: Collection[str] = (),  # noqa: ARG002
-        leaves: Collection[str] = (),  # noqa: ARG002
+        joins: Collection[str] = (),
+        leaves: Collection[str] = (),
     ) -> User:
         profile = storable(profile)
-        subject = names.subject_partition(_digest(profile))
         for _ in range(_ATTEMPTS):
-            known = await self._table.get(subject, names.ISSUER_SORT)
-            if known is not None:
-                return await self._bring_up_to_date(known[names.USER], profile, role, now)
-            user = User(
-                id=new_id(),
+            place = await self._table.get(*subject_place(profile.issuer, profile.subject))
+            known = User(id=new_id(), created=now) if place is None else await self._known(place[names.USER])
+            arrived = msgspec.structs.replace(
+                known,
                 issuer=profile.issuer,
                 subject=profile.subject,
                 email=profile.email,
                 name=profile.name,
-                role=role or "member",
-                created=now,
+                role=role or known.role,
+                groups=moved(known.groups, joins, leaves),
                 last_seen=now,
             )
-            place = {
-                names.PARTITION_KEY: subject,
-                names.SORT_KEY: names.ISSUER_SORT,
-                names.USER: user.id,
-            }
-            is_new = F(names.PARTITION_KEY).does_not_exist()
-            puts = [Put(self._table.name, item, is_new) for item in (place, _user_item(user))]
-            if not await self._table.transact(puts):
-                return user
-        raise StoreError("Too many are signing in with this account at once. Try again in a moment.")
+            if await (self._add(arrived) if place is None else self._replace(known, arrived)):
+                return arrived
+        raise _too_many()
 
-    async def _bring_up_to_date(self, user: str, profile: Profile, role: Role | None, now: int) -> User:
-        given = {names.EMAIL: profile.email, names.NAME: profile.name or None, names.LAST_SEEN: now}
-        if role is not None:
-            given[names.ROLE] = role
-        try:
-            item = await self._table.update(
-                names.owner_partition(user),
-                names.USER_SORT,
-                changes(given),
-                condition=F(names.PARTITION_KEY).exists(),
-                returns=ReturnValues.all_new,
-            )
-        except ConditionalCheckFailed as error:
-            raise StoreError("This account is only half there. Ask whoever runs this server.") from error
-        return _user_of(item)
+    async def _known(self, user: str) -> User:
+        """Return somebody who signs in again."""
+        known = await self.get_user(user)
+        if known is None:
+            raise StoreError("This account is only half there. Ask whoever runs this server.")
+        if known.disabled is not None:
+            raise AccountDisabled
+        return known
+
+    async def add_user(self, new: NewUser, *, now: int) -> User:
+        new = storable(new)
+        user = User(
+            id=new_id(),
+            issuer=LOCAL_ISSUER,
+            subject=folded_login(new.login),
+            email=new.email,
+            name=new.name,
+            role=new.role,
+            groups=new.groups,
+            created=now,
+        )
+        if not await self._add(user):
+            raise LoginTaken
+        return user
+
+    async def find_user(self, login: str) -> User | None:
+        login = folded_login(storable(login))
+        place = await self._table.get(*subject_place(LOCAL_ISSUER, login))
+        if place is not None:
+            return await self.get_user(place[names.USER])
+        local = [user for user in await self.list_users() if user.login is not None]
+        found = [user for user in local if folded_login(user.email or "") == login]
+        return found[0] if len(found) == 1 else None
 
     async def get_user(self, user: str) -> User | None:
-        item = await self._table.get(names.owner_partition(user), names.USER_SORT)
-        return None if item is None else _user_of(item)
+        item = await self._table.get(*_place(user))
+        return None if item is None else user_of(item)
 
     async def list_users(self) -> tuple[User, ...]:
         listed = await self._table.query_list(HashKey(names.LIST, names.USER_LIST))
         items = await self._table.get_many((item[names.PARTITION_KEY], item[names.SORT_KEY]) for item in listed)
-        return tuple(sorted(map(_user_of, items), key=lambda user: (user.created, user.id)))
+        return tuple(sorted(map(user_of, items), key=lambda user: (user.created, user.id)))
+
+    async def change_user(self, user: str, changes: UserChanges) -> User:
+        for _ in range(_ATTEMPTS):
+            known = await self.get_user(user)
+            if known is None:
+                raise UserNotFound
+            changed = storable(changes.of(known))
+            if await self._replace(known, changed, guarded=True):
+                if changed.disabled is not None:
+                    await self.delete_sessions(user)
+                return changed
+        raise _too_many()
+
+    async def note_seen(self, user: str, *, now: int) -> None:
+        with suppress(ConditionalCheckFailed):
+            is_there = F(names.PARTITION_KEY).exists()
+            await self._table.update(*_place(user), F(names.LAST_SEEN).set(now), condition=is_there)
+
+    async def take_out(self, group: str) -> None:
+        """Take everybody out of a group."""
+        for user in await self.list_users():
+            known: User | None = user
+            while known is not None and group in known.groups:
+                groups = moved(known.groups, (), (group,))
+                await self._replace(known, msgspec.structs.replace(known, groups=groups))
+                known = await self.get_user(user.id)
+
+    async def forget(self, user: str) -> None:
+        known = await self.get_user(user)
+        await self.delete_sessions(user)
+        partition = names.owner_partition(user)
+        items = await self._table.query(HashKey(names.PARTITION_KEY, partition), fields=(names.SORT_KEY, names.DIGEST))
+        sorts = [item[names.SORT_KEY] for item in items if item[names.SORT_KEY] != names.USER_SORT]
+        places = [
+            (names.passkey_partition(item[names.DIGEST]), names.PASSKEY_SORT) for item in items if names.DIGEST in item
+        ]
+        await self._table.write_many(deletes=[*((partition, sort) for sort in sorts), *places])
+        if known is not None:
+            await self._table.delete(*subject_place(known.issuer, known.subject))
+        await self._table.delete(*_place(user))
+
+    # ------------------------------------------------------------ sessions and begun sign-ins
 
     async def save_session(self, session: Session) -> None:
-        await self._table.put(_expiring_item(names.session_partition(session.id), names.SESSION_SORT, session))
+        session = storable(session)
+        await self._table.put(listed_session(session))  # first, so that there is none that is not found
+        await self._table.put(expiring_item(session_place(session.id), session))
 
     async def get_session(self, session: str, *, now: int) -> tuple[Session, User] | None:
-        item = await self._table.get(names.session_partition(session), names.SESSION_SORT)
+        item = await self._table.get(*session_place(session))
         if item is None:
             return None
         found = _session_decoder.decode(item[names.VALUE])
         user = await self.get_user(found.user) if found.expires > now else None
-        return None if user is None else (found, user)
+        return None if user is None or user.disabled is not None else (found, user)
+
+    async def list_sessions(self, user: str, *, now: int) -> tuple[Session, ...]:
+        items = await self._table.get_many(session_place(session) for session in await self._session_ids(user))
+        found = [_session_decoder.decode(item[names.VALUE]) for item in items]
+        live = (session for session in found if session.expires > now)
+        return tuple(sorted(live, key=lambda session: (session.created, session.id), reverse=True))
+
+    async def touch_session(self, session: Session, *, now: int, address: str | None) -> None:
+        if now - session.last_seen < SEEN_EVERY_MS:
+            return
+        touched = storable(msgspec.structs.replace(session, last_seen=now, address=address))
+        await self._table.put(listed_session(touched))  # one from before there was this is found from now on
+        with suppress(ConditionalCheckFailed):
+            is_there = F(names.PARTITION_KEY).exists()
+            await self._table.put(expiring_item(session_place(session.id), touched), condition=is_there)
+            return
+        await self._table.delete(names.owner_partition(session.user), names.listed_session_sort(session.id))
 
     async def delete_session(self, session: str) -> None:
-        await self._table.delete(names.session_partition(session), names.SESSION_SORT)
+        item = await self._table.delete(*session_place(session))
+        if item is not None:
+            user = _session_decoder.decode(item[names.VALUE]).user
+            await self._table.delete(names.owner_partition(user), names.listed_session_sort(session))
+
+    async def delete_sessions(self, user: str, *, but: str | None = None) -> int:
+        ending = [session for session in await self._session_ids(user) if session != but]
+        ended = await gathered(self._table.delete(*session_place(session)) for session in ending)
+        partition = names.owner_partition(user)
+        await self._table.write_many(deletes=[(partition, names.listed_session_sort(session)) for session in ending])
+        return sum(session is not None for session in ended)
+
+    async def _session_ids(self, user: str) -> list[str]:
+        beginning = names.listed_session_sort("")
+        mine = HashKey(names.PARTITION_KEY, names.owner_partition(user))
+        items = await self._table.query(
+            mine & RangeKey(names.SORT_KEY).begins_with(beginning), fields=(names.SORT_KEY,)
+        )
+        return [item[names.SORT_KEY].removeprefix(beginning) for item in items]
 
     async def save_attempt(self, attempt: SignInAttempt) -> None:
-        await self._table.put(_expiring_item(names.attempt_partition(attempt.id), names.ATTEMPT_SORT, attempt))
+        await self._table.put(expiring_item((names.attempt_partition(attempt.id), names.ATTEMPT_SORT), attempt))
 
     async def take_attempt(self, attempt: str, *, now: int) -> SignInAttempt | None:
         item = await self._table.delete(names.attempt_partition(attempt), names.ATTEMPT_SORT)
@@ -124,46 +235,45 @@ class DynamoAccounts(LocalAccountsUnbuilt):
     async def purge_expired(self, *, now: int) -> int:  # noqa: ARG002 - DynamoDB looks at its own clock
         return 0
 
+    # ------------------------------------------------------------ writing people
 
-def _digest(profile: Profile) -> str:
-    return hashlib.sha256(_encoder.encode((profile.issuer, profile.subject))).hexdigest()
+    async def _add(self, user: User) -> bool:
+        """Keep a new person; False where their issuer's subject is somebody already."""
+        partition, sort = subject_place(user.issuer, user.subject)
+        place = {names.PARTITION_KEY: partition, names.SORT_KEY: sort, names.USER: user.id}
+        is_new = F(names.PARTITION_KEY).does_not_exist()
+        return not await self._table.transact(
+            [Put(self._table.name, item, is_new) for item in (place, user_item(user))]
+        )
+
+    async def _replace(self, known: User, changed: User, *, guarded: bool = False) -> bool:
+        """Keep a changed person; False where somebody else changed them meanwhile. `guarded`: raise `LastAdmin`."""
+        before, after = user_attributes(known), user_attributes(changed)
+        given = {name: value for name, value in after.items() if value != before[name]}
+        if not given:
+            return True
+        if guarded and loses_admin(known, changed):
+            key = {names.PARTITION_KEY: names.owner_partition(known.id), names.SORT_KEY: names.USER_SORT}
+            update = Update(self._table.name, key, changes(given), is_as_before(known))
+            return not await self._table.transact([update, await self._other_admin(known.id)])
+        with suppress(ConditionalCheckFailed):
+            await self._table.update(*_place(known.id), changes(given), condition=is_as_before(known))
+            return True
+        return False
+
+    async def _other_admin(self, user: str) -> Operation:
+        """Return the check that another admin is one still. Raise `LastAdmin`."""
+        others = (other for other in await self.list_users() if other.id != user and other.is_enabled_admin)
+        other = next(others, None)
+        if other is None:
+            raise LastAdmin
+        key = {names.PARTITION_KEY: names.owner_partition(other.id), names.SORT_KEY: names.USER_SORT}
+        return ConditionCheck(self._table.name, key, may_run_the_server())
 
 
-def _user_item(user: User) -> dict[str, Any]:
-    item = {
-        names.PARTITION_KEY: names.owner_partition(user.id),
-        names.SORT_KEY: names.USER_SORT,
-        names.ISSUER: user.issuer,
-        names.SUBJECT: user.subject,
-        names.EMAIL: user.email,
-        names.NAME: user.name or None,
-        names.ROLE: user.role,
-        names.CREATED: user.created,
-        names.LAST_SEEN: user.last_seen,
-        names.LIST: names.USER_LIST,
-        names.ORDER: f"{names.moment_order(user.created)}#{user.id}",
-    }
-    return {name: value for name, value in item.items() if value is not None}
+def _place(user: str) -> tuple[str, str]:
+    return names.owner_partition(user), names.USER_SORT
 
 
-def _user_of(item: dict[str, Any]) -> User:
-    partition: str = item[names.PARTITION_KEY]
-    return User(
-        id=partition.removeprefix(names.owner_partition("")),
-        issuer=item[names.ISSUER],
-        subject=item[names.SUBJECT],
-        email=item.get(names.EMAIL),
-        name=item.get(names.NAME, ""),
-        role=item[names.ROLE],
-        created=item[names.CREATED],
-        last_seen=item[names.LAST_SEEN],
-    )
-
-
-def _expiring_item(partition: str, sort: str, value: Session | SignInAttempt) -> dict[str, Any]:
-    return {
-        names.PARTITION_KEY: partition,
-        names.SORT_KEY: sort,
-        names.VALUE: _encoder.encode(value),
-        names.EXPIRES: -(-value.expires // 1000),
-    }
+def _too_many() -> StoreError:
+    return StoreError("Too many are changing this account at once. Try again in a moment.")

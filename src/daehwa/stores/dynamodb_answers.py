@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 import msgspec
 from aiodynamo.errors import ConditionalCheckFailed
-from aiodynamo.expressions import Condition, F
+from aiodynamo.expressions import Condition, F, HashKey
 
 from daehwa.conversation.errors import StoreError
 from daehwa.gateway.ports import KeptAnswer
@@ -62,6 +62,11 @@ class DynamoAnswers:
         with suppress(ConditionalCheckFailed):
             await self._table.update(*_place(caller, key), changes(over), condition=_is_claim())
 
+    async def forget(self, user: str) -> None:
+        partition = names.answer_partition(user)
+        items = await self._table.query(HashKey(names.PARTITION_KEY, partition), fields=(names.SORT_KEY,))
+        await self._table.write_many(deletes=[(partition, item[names.SORT_KEY]) for item in items])
+
 
 def _is_claim() -> Condition:
     return F(names.FINGERPRINT).exists() & F(names.ANSWER).does_not_exist()
@@ -73,4 +78,4 @@ def _until(moment: int) -> Item:
 
 def _place(caller: str, key: str) -> tuple[str, str]:
     digest = hashlib.sha256(msgspec.json.encode((caller, storable(key)))).hexdigest()
-    return names.answer_partition(digest), names.ANSWER_SORT
+    return names.answer_partition(caller.partition("/")[0]), digest

@@ -62,8 +62,7 @@ _REQUEST_SECONDS: Final = 5.0
 _REQUESTS_AT_ONCE: Final = 32
 _WRITES_AT_ONCE: Final = 25
 _READS_AT_ONCE: Final = 100
-_BATCHES_AT_ONCE: Final = 4
-"""A partition takes a thousand units a second, and often all of a batch goes into one."""
+_BATCHES_AT_ONCE: Final = 4  # a partition takes a thousand units a second, and often all of a batch goes into one
 _FIRST_PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 1.0
 _OK: Final = 200
@@ -217,6 +216,11 @@ class DynamoTable:
             consistent_read=as_of_now,
         )
         return await self._all_pages(ask, None)
+
+    async def query_last(self, condition: KeyCondition, *, limit: int) -> list[Item]:
+        """Return the last items of a partition as they are now, the last one first."""
+        ask = partial(self._client.query_single_page, self.name, condition, scan_forward=False, consistent_read=True)
+        return await self._all_pages(ask, limit)
 
     async def query_list(
         self, condition: KeyCondition, *, newest_first: bool = False, limit: int | None = None

@@ -16,7 +16,7 @@ from daehwa.conversation.ids import now_ms
 from daehwa.conversation.messages import Conversation, Message, TitleSource, Usage
 from daehwa.conversation.ports import ConversationChanges, ConversationPage
 from daehwa.stores import dynamodb_table as names
-from daehwa.stores.dynamodb_client import DynamoTable, changes
+from daehwa.stores.dynamodb_client import DynamoTable, changes, gathered
 from daehwa.stores.dynamodb_conversation import (
     BEING_PURGED,
     conversation_item_of,
@@ -154,11 +154,28 @@ class DynamoConversations:
         condition = HashKey(names.LIST, names.DELETED_LIST) & RangeKey(names.ORDER).lt(names.moment_order(before))
         return await self._table.query_list(condition, limit=limit)
 
+    async def untouched_since(self, before: int, limit: int | None) -> list[Item]:
+        """Return the conversations of all in which nothing was asked since a time, those longest untouched first."""
+        items = [item for item in await self._table.scan_lists() if item.get(names.UPDATED, before) < before]
+        return sorted(items, key=lambda item: (item[names.UPDATED], item[names.PARTITION_KEY]))[:limit]
+
+    async def all_of(self, owner: str) -> list[Item]:
+        """Return all conversations of an owner, deleted ones too."""
+        lists = [names.conversation_list(owner, archived=archived) for archived in (False, True)]
+        found = await gathered(
+            self._table.query_list(HashKey(names.LIST, name)) for name in (*lists, names.DELETED_LIST)
+        )
+        return [item for items in found for item in items if item[names.OWNER] == owner]
+
     async def begin_purge(self, listed: Item) -> bool:
         """Make sure that a conversation cannot be restored any more; return whether it is still to be purged."""
         conversation = conversation_id(listed)
-        given = {names.DELETED: BEING_PURGED, names.ORDER: f"{names.moment_order(BEING_PURGED)}#{conversation}"}
-        stands = F(names.LIST).equals(names.DELETED_LIST) & F(names.ORDER).equals(listed[names.ORDER])
+        given = {
+            names.DELETED: BEING_PURGED,
+            names.LIST: names.DELETED_LIST,
+            names.ORDER: f"{names.moment_order(BEING_PURGED)}#{conversation}",
+        }
+        stands = F(names.LIST).equals(listed[names.LIST]) & F(names.ORDER).equals(listed[names.ORDER])
         return (
             await self._changed({**listed, names.SORT_KEY: names.CONVERSATION_SORT}, changes(given), stands) is not None
         )

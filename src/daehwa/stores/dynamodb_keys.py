@@ -73,6 +73,11 @@ class DynamoKeys:
                 is_there = F(names.PARTITION_KEY).exists()
                 await self._table.update(*place, changes({names.LAST_SEEN: now}), condition=is_there)
 
+    async def forget(self, user: str) -> None:
+        for key in await self.list_keys(user):
+            await self._table.delete(names.key_partition(key.digest), names.KEY_SORT)
+            await self._table.delete(names.key_place_partition(key.id), names.KEY_PLACE_SORT)
+
     async def _place(self, key: str) -> tuple[str, str] | None:
         item = await self._table.get(names.key_place_partition(key), names.KEY_PLACE_SORT)
         return None if item is None else (names.key_partition(item[names.DIGEST]), names.KEY_SORT)

@@ -95,6 +95,9 @@ class DynamoLedger:
         entries = await self._entries(_days(query.since, query.until), user=user, as_of_now=False)
         return summed(entry for entry in entries if is_asked_for(entry, query))
 
+    async def forget(self, user: str) -> None:
+        """Nothing says whose they were but the user's id, a random number: it is nobody's once the person is gone."""
+
     # ------------------------------------------------------------ entries
 
     async def _settle(self, entry: Entry, kept: Item | None, gone: set[Counter]) -> bool:

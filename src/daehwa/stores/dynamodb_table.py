@@ -13,12 +13,19 @@ One table, one index. Every item has `pk` and `sk`:
 | user | `U#<user>` | `U` |
 | the user of an issuer's subject | `I#<hash of issuer and subject>` | `I` |
 | session, expires | `S#<session>` | `S` |
+| that a user has a session, expires | `U#<user>` | `N#<session>` |
+| password, authenticator app, recovery code, passkey | `U#<user>` | `X#P`, `X#T`, `X#R#<hash>`, `X#K#<hash of id>` |
+| whose a passkey is | `W#<hash of id>` | `W` |
+| link, expires | `T` | `<link>` |
+| group | `G` | `<group>` |
+| event of the audit log | `J` | `<number>` |
+| what admins decided | `O` | `O` |
 | sign-in attempt, expires | `A#<attempt>` | `A` |
 | budget counter, a period's one expires | `B#<scope>` | `<period>` |
 | a call's entry in the ledger, expires | `E#<day>` | `<user>#<entry>` |
 | API key | `K#<digest>` | `K` |
 | the digest of a key's id | `P#<key>` | `P` |
-| an answer kept for an idempotency key, or a claim to make it, expires | `Q#<hash of caller and key>` | `Q` |
+| an answer kept for an idempotency key, or a claim to make it, expires | `Q#<user>` | `<hash of caller and key>` |
 | what happens in a minute, expires | `N#<scope>` | `<minute>` |
 
 The index holds what is listed, and nothing else: an item is in it as long as it has both of the index's keys.
@@ -97,9 +104,17 @@ SUBJECT: Final = "su"
 EMAIL: Final = "em"
 NAME: Final = "na"
 LAST_SEEN: Final = "ls"
+GROUPS: Final = "gr"
+DISABLED: Final = "di"
+LEAVING: Final = "lv"
 USER: Final = "u"
 VALUE: Final = "v"
-"""A session, an attempt, an API key or an entry of the ledger, as JSON."""
+"""A session, an attempt, an API key, an entry of the ledger, or what else is kept whole, as JSON."""
+
+# Attributes of credentials: what changes in them by itself.
+LAST_STEP: Final = "st"
+CONFIRMED: Final = "cf"
+SIGN_COUNT: Final = "sc"
 
 # Attributes of the ledger (an entry stands in `VALUE`, as JSON) and of rates.
 SPENT: Final = "sp"
@@ -134,7 +149,17 @@ ATTEMPT_SORT: Final = "A"
 KEY_LIST: Final = "K"
 KEY_SORT: Final = "K"
 KEY_PLACE_SORT: Final = "P"
-ANSWER_SORT: Final = "Q"
+CREDENTIAL_SORT: Final = "X#"
+"""What the sort keys of all that somebody proves themselves with begin with."""
+PASSWORD_SORT: Final = "X#P"  # noqa: S105 - it is a key of an item
+TOTP_SORT: Final = "X#T"
+CODES_SORT: Final = "X#R#"
+PASSKEYS_SORT: Final = "X#K#"
+PASSKEY_SORT: Final = "W"
+LINKS: Final = "T"
+GROUP_LIST: Final = "G"
+AUDIT: Final = "J"
+INSTALLATION: Final = "O"
 
 
 def conversation_partition(conversation: str) -> str:
@@ -174,6 +199,16 @@ def session_partition(session: str) -> str:
     return f"S#{session}"
 
 
+def listed_session_sort(session: str) -> str:
+    """Return the sort key by which a session stands in its user's partition, or what all of them begin with."""
+    return f"N#{session}"
+
+
+def passkey_partition(digest: str) -> str:
+    """Return the partition that says whose a passkey is, by the hash of its id."""
+    return f"W#{digest}"
+
+
 def attempt_partition(attempt: str) -> str:
     """Return the partition of a sign-in attempt."""
     return f"A#{attempt}"
@@ -209,9 +244,9 @@ def key_order(user: str, created: int | None = None, key: str = "") -> str:
     return f"{user}#" if created is None else f"{user}#{moment_order(created)}#{key}"
 
 
-def answer_partition(digest: str) -> str:
-    """Return the partition of a kept answer, by the hash of caller and key."""
-    return f"Q#{digest}"
+def answer_partition(user: str) -> str:
+    """Return the partition of the answers that are kept for a user, whose sort keys are hashes of caller and key."""
+    return f"Q#{user}"
 
 
 def rate_partition(scope: str) -> str:

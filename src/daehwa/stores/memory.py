@@ -224,7 +224,16 @@ class MemoryStore:
 
     async def purge_deleted(self, *, before: int, limit: int | None = None) -> int:
         deleted = [(kept.deleted, name) for name, kept in self._conversations.items() if kept.deleted is not None]
-        gone = {name for at, name in sorted(deleted)[:limit] if at < before}
+        return self._remove({name for at, name in sorted(deleted)[:limit] if at < before})
+
+    async def purge_untouched(self, *, before: int, limit: int | None = None) -> int:
+        touched = sorted((kept.value.updated, name) for name, kept in self._conversations.items())
+        return self._remove({name for at, name in touched[:limit] if at < before})
+
+    async def forget(self, user: str) -> None:
+        self._remove({name for name, kept in self._conversations.items() if kept.value.owner == user})
+
+    def _remove(self, gone: set[str]) -> int:
         self._conversations = {name: kept for name, kept in self._conversations.items() if name not in gone}
         self._messages = {name: kept for name, kept in self._messages.items() if kept.value.conversation not in gone}
         return len(gone)

@@ -43,3 +43,8 @@ class MemoryAnswers:
         claim = self._claims.get((caller, key))
         if claim is not None and claim.answer is None:
             del self._claims[caller, key]
+
+    async def forget(self, user: str) -> None:
+        for caller, key in list(self._claims):
+            if caller.partition("/")[0] == user:
+                del self._claims[caller, key]

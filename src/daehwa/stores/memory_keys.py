@@ -40,3 +40,7 @@ class MemoryKeys:
     async def note_key_used(self, key: str, *, now: int) -> None:
         if key in self._keys:
             self._keys[key] = msgspec.structs.replace(self._keys[key], last_used=now)
+
+    async def forget(self, user: str) -> None:
+        for key in [key for key in self._keys.values() if key.user == user]:
+            del self._keys[key.id], self._by_digest[key.digest]

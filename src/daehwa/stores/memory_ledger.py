@@ -8,6 +8,7 @@ import msgspec
 from daehwa.accounts.ledger import Entry, UsageQuery, UsageRow
 from daehwa.accounts.ports import Budget
 from daehwa.accounts.spending import Counter, check_limits, is_counted_under, limits_of
+from daehwa.conversation.ids import new_id
 from daehwa.stores.usage_rows import as_settled, is_asked_for, summed
 
 
@@ -41,6 +42,11 @@ class MemoryLedger:
 
     async def usage(self, query: UsageQuery) -> tuple[UsageRow, ...]:
         return summed(entry for entry in self._entries.values() if is_asked_for(entry, query))
+
+    async def forget(self, user: str) -> None:
+        nobody = new_id()
+        for entry in [entry for entry in self._entries.values() if entry.user == user]:
+            self._entries[entry.id] = msgspec.structs.replace(entry, user=nobody, conversation=None)
 
     def _counted(self, counter: Counter) -> int:
         return sum(entry.counted for entry in self._entries.values() if is_counted_under(entry, counter))

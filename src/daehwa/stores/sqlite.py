@@ -156,15 +156,17 @@ class SqliteStore:
 
     async def purge_deleted(self, *, before: int, limit: int | None = None) -> int:
         """In small pieces, between which others write; at its end no copy of the text is left in the files."""
-        chosen = await self._writer.run(partial(conversations.begin_purge, before=before, limit=limit))
-        if not chosen:
-            return 0
-        for conversation in chosen:
-            await self._until_done(partial(conversations.purge_some, conversation=conversation))
-        await self._writer.run(sqlite_search.begin_forgetting)
-        await self._until_done(sqlite_search.forget_some)
-        await self._truncate_log()
-        return len(chosen)
+        return await self._purge(await self._writer.run(partial(conversations.begin_purge, before=before, limit=limit)))
+
+    async def purge_untouched(self, *, before: int, limit: int | None = None) -> int:
+        """In small pieces, likewise."""
+        return await self._purge(
+            await self._writer.run(partial(conversations.begin_purge_untouched, before=before, limit=limit))
+        )
+
+    async def forget(self, user: str) -> None:
+        """In small pieces, likewise."""
+        await self._purge(await self._writer.run(partial(conversations.begin_purge_of_owner, owner=user)))
 
     async def export_conversations(self, owner: str | None = None) -> AsyncIterator[ConversationRecord]:
         for number in await self._reader.run(partial(sqlite_archive.list_numbers, owner=owner)):
@@ -183,13 +185,23 @@ class SqliteStore:
         await self.jotter.aclose()
         await self._writer.aclose()
 
-    async def _until_done(self, work: Callable[[sqlite3.Connection], bool]) -> None:
-        while not await self._writer.run(work):
-            pass
-
-    async def _truncate_log(self) -> None:
-        """Empty the write-ahead log; while somebody reads from it, try again."""
+    async def leave_no_copy(self) -> None:
+        """Empty the write-ahead log, so that nothing removed is in a file; while somebody reads, try again."""
         for _ in range(_TRUNCATIONS_TRIED):
             if await self._writer.run(truncate_log, in_transaction=False):
                 return
             await asyncio.sleep(_TRUNCATION_PAUSE_S)
+
+    async def _purge(self, chosen: Sequence[int]) -> int:
+        if not chosen:
+            return 0
+        for conversation in chosen:
+            await self._until_done(partial(conversations.purge_some, conversation=conversation))
+        await self._writer.run(sqlite_search.begin_forgetting)
+        await self._until_done(sqlite_search.forget_some)
+        await self.leave_no_copy()
+        return len(chosen)
+
+    async def _until_done(self, work: Callable[[sqlite3.Connection], bool]) -> None:
+        while not await self._writer.run(work):
+            pass

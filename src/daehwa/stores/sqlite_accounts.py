@@ -3,29 +3,45 @@
 # ruff: noqa: S608 - what is put together are column names of ours
 
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from functools import partial
-from typing import Any
+from typing import Final
 
-from daehwa.accounts.people import Profile, Role, Session, SignInAttempt, User
+import msgspec
+
+from daehwa.accounts.errors import AccountDisabled, LastAdmin, LoginTaken, UserNotFound
+from daehwa.accounts.people import (
+    LOCAL_ISSUER,
+    NewUser,
+    Profile,
+    Role,
+    Session,
+    SignInAttempt,
+    User,
+    UserChanges,
+    folded_login,
+)
+from daehwa.accounts.people_changes import loses_admin, moved
 from daehwa.conversation.ids import new_id
+from daehwa.stores import sqlite_sign_ins as sign_ins
 from daehwa.stores.records import storable
 from daehwa.stores.sqlite import SqliteStore
-from daehwa.stores.unbuilt import LocalAccountsUnbuilt
+from daehwa.stores.sqlite_values import columns, put, rewrite, value_of
 
-_USER = "u.id, u.issuer, u.subject, u.email, u.name, u.role, u.created, u.last_seen"
-_SESSION = "s.id, s.user, s.created, s.expires, s.id_token"
-_EXPIRING = ("sessions", "sign_in_attempts")
+_USERS: Final = f"SELECT {columns(User)} FROM users"
+_ENABLED_ADMINS: Final = "SELECT 1 FROM users WHERE id <> ? AND role = 'admin' AND disabled IS NULL"
+_HOLDING_CREDENTIALS: Final = ("passkeys", "recovery_codes", "totps", "passwords", "sessions")
 
 
-class SqliteAccounts(LocalAccountsUnbuilt):
+class SqliteAccounts:
     """An `AccountStore` beside the conversations of a `SqliteStore`, which opens and closes the file.
 
-    `first_admin` is the id of the first admin who signs in, where it is given: who owned everything before there was
-    anybody to sign in then goes on owning it.
+    `first_admin` is the id of the first admin, where it is given: who owned everything before there was anybody to sign
+    in then goes on owning it.
     """
 
     def __init__(self, store: SqliteStore, *, first_admin: str | None = None) -> None:
+        self._store = store
         self._writer = store.writer
         self._reader = store.reader
         self._first_admin = first_admin
@@ -36,11 +52,37 @@ class SqliteAccounts(LocalAccountsUnbuilt):
         *,
         role: Role | None,
         now: int,
-        joins: Collection[str] = (),  # noqa: ARG002
-        leaves: Collection[str] = (),  # noqa: ARG002
+        joins: Collection[str] = (),
+        leaves: Collection[str] = (),
     ) -> User:
-        first = self._first_admin if role == "admin" else None
-        return await self._writer.run(partial(_sign_in, profile=storable(profile), role=role, now=now, first=first))
+        arrived = User(
+            id=self._wanted_id(role) or "",
+            issuer=profile.issuer,
+            subject=profile.subject,
+            email=profile.email,
+            name=profile.name,
+            role=role or "member",
+            created=now,
+            last_seen=now,
+        )
+        work = partial(_sign_in, arrived=storable(arrived), role=role, joins=tuple(joins), leaves=tuple(leaves))
+        return await self._writer.run(work)
+
+    async def add_user(self, new: NewUser, *, now: int) -> User:
+        user = User(
+            id=self._wanted_id(new.role) or "",
+            issuer=LOCAL_ISSUER,
+            subject=folded_login(storable(new.login)),
+            email=new.email,
+            name=new.name,
+            role=new.role,
+            groups=new.groups,
+            created=now,
+        )
+        return await self._writer.run(partial(_add_user, user=storable(user)))
+
+    async def find_user(self, login: str) -> User | None:
+        return await self._reader.run(partial(_find_user, login=folded_login(storable(login))))
 
     async def get_user(self, user: str) -> User | None:
         return await self._reader.run(partial(_get_user, user=user))
@@ -48,98 +90,129 @@ class SqliteAccounts(LocalAccountsUnbuilt):
     async def list_users(self) -> tuple[User, ...]:
         return await self._reader.run(_list_users)
 
+    async def change_user(self, user: str, changes: UserChanges) -> User:
+        return await self._writer.run(partial(_change_user, user=user, changes=changes))
+
+    async def note_seen(self, user: str, *, now: int) -> None:
+        await self._writer.run(partial(_note_seen, user=user, now=now))
+
     async def save_session(self, session: Session) -> None:
-        await self._writer.run(partial(_save, table="sessions", value=session))
+        await self._writer.run(partial(put, table="sessions", value=storable(session)))
 
     async def get_session(self, session: str, *, now: int) -> tuple[Session, User] | None:
-        return await self._reader.run(partial(_get_session, session=session, now=now))
+        return await self._reader.run(partial(sign_ins.get_session, session=session, now=now))
+
+    async def list_sessions(self, user: str, *, now: int) -> tuple[Session, ...]:
+        return await self._reader.run(partial(sign_ins.list_sessions, user=user, now=now))
+
+    async def touch_session(self, session: Session, *, now: int, address: str | None) -> None:
+        if sign_ins.is_to_be_touched(session, now):
+            await self._writer.run(
+                partial(sign_ins.touch_session, session=session.id, now=now, address=storable(address))
+            )
 
     async def delete_session(self, session: str) -> None:
-        await self._writer.run(partial(_delete_session, session=session))
+        await self._writer.run(partial(sign_ins.delete_session, session=session))
+
+    async def delete_sessions(self, user: str, *, but: str | None = None) -> int:
+        return await self._writer.run(partial(sign_ins.delete_sessions, user=user, but=but))
 
     async def save_attempt(self, attempt: SignInAttempt) -> None:
-        await self._writer.run(partial(_save, table="sign_in_attempts", value=attempt))
+        await self._writer.run(partial(put, table="sign_in_attempts", value=attempt))
 
     async def take_attempt(self, attempt: str, *, now: int) -> SignInAttempt | None:
-        return await self._writer.run(partial(_take_attempt, attempt=attempt, now=now))
+        return await self._writer.run(partial(sign_ins.take_attempt, attempt=attempt, now=now))
 
     async def purge_expired(self, *, now: int) -> int:
-        return await self._writer.run(partial(_purge_expired, now=now))
+        return await self._writer.run(partial(sign_ins.purge_expired, now=now))
+
+    async def forget(self, user: str) -> None:
+        await self._writer.run(partial(_forget, user=user))
+        await self._store.leave_no_copy()
+
+    def _wanted_id(self, role: Role | None) -> str | None:
+        """Return the id that an admin is given where nobody has it."""
+        return self._first_admin if role == "admin" else None
 
 
-def _user_of(row: Sequence[Any]) -> User:
-    return User(
-        id=row[0],
-        issuer=row[1],
-        subject=row[2],
-        email=row[3],
-        name=row[4],
-        role=row[5],
-        created=row[6],
-        last_seen=row[7],
+def _id(database: sqlite3.Connection, wanted: str | None) -> str:
+    return new_id() if wanted is None or _get_user(database, wanted) is not None else wanted
+
+
+def _sign_in(
+    database: sqlite3.Connection,
+    arrived: User,
+    role: Role | None,
+    joins: Collection[str],
+    leaves: Collection[str],
+) -> User:
+    known = _of_issuer(database, arrived.issuer, arrived.subject)
+    if known is None:
+        user = msgspec.structs.replace(arrived, id=_id(database, arrived.id or None), groups=moved((), joins, leaves))
+        put(database, "users", user)
+        return user
+    if known.disabled is not None:
+        raise AccountDisabled
+    user = msgspec.structs.replace(
+        known,
+        email=arrived.email,
+        name=arrived.name,
+        role=role or known.role,
+        groups=moved(known.groups, joins, leaves),
+        last_seen=arrived.last_seen,
     )
+    rewrite(database, "users", user)
+    return user
 
 
-def _sign_in(database: sqlite3.Connection, profile: Profile, role: Role | None, now: int, first: str | None) -> User:
-    person = (profile.issuer, profile.subject)
-    new = new_id() if first is None or _get_user(database, first) is not None else first
-    database.execute(
-        "INSERT INTO users (id, issuer, subject, email, name, role, created, last_seen) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (issuer, subject) DO UPDATE SET "
-        "email = excluded.email, name = excluded.name, role = coalesce(?, role), last_seen = excluded.last_seen",
-        (new, *person, profile.email, profile.name, role or "member", now, now, role),
-    )
-    row = database.execute(f"SELECT {_USER} FROM users u WHERE issuer = ? AND subject = ?", person).fetchone()
-    return _user_of(row)
+def _add_user(database: sqlite3.Connection, user: User) -> User:
+    if _of_issuer(database, user.issuer, user.subject) is not None:
+        raise LoginTaken
+    user = msgspec.structs.replace(user, id=_id(database, user.id or None))
+    put(database, "users", user)
+    return user
+
+
+def _of_issuer(database: sqlite3.Connection, issuer: str, subject: str) -> User | None:
+    row = database.execute(f"{_USERS} WHERE issuer = ? AND subject = ?", (issuer, subject)).fetchone()
+    return None if row is None else value_of(User, row)
+
+
+def _find_user(database: sqlite3.Connection, login: str) -> User | None:
+    if (user := _of_issuer(database, LOCAL_ISSUER, login)) is not None:
+        return user
+    rows = database.execute(f"{_USERS} WHERE issuer = ? AND email IS NOT NULL", (LOCAL_ISSUER,))
+    found = [user for row in rows if folded_login((user := value_of(User, row)).email or "") == login]
+    return found[0] if len(found) == 1 else None
 
 
 def _get_user(database: sqlite3.Connection, user: str) -> User | None:
-    row = database.execute(f"SELECT {_USER} FROM users u WHERE u.id = ?", (user,)).fetchone()
-    return None if row is None else _user_of(row)
+    row = database.execute(f"{_USERS} WHERE id = ?", (user,)).fetchone()
+    return None if row is None else value_of(User, row)
 
 
 def _list_users(database: sqlite3.Connection) -> tuple[User, ...]:
-    rows = database.execute(f"SELECT {_USER} FROM users u ORDER BY u.created, u.id")
-    return tuple(map(_user_of, rows))
+    return tuple(value_of(User, row) for row in database.execute(f"{_USERS} ORDER BY created, id"))
 
 
-def _save(database: sqlite3.Connection, table: str, value: Session | SignInAttempt) -> None:
-    """Keep a value whose fields are the table's columns."""
-    columns = {row[1] for row in database.execute(f"PRAGMA table_info({table})")}
-    names = [name for name in value.__struct_fields__ if name in columns]
-    marks = ", ".join("?" * len(names))
-    database.execute(
-        f"INSERT OR REPLACE INTO {table} ({', '.join(names)}) VALUES ({marks})",
-        [getattr(value, name) for name in names],
-    )
+def _change_user(database: sqlite3.Connection, user: str, changes: UserChanges) -> User:
+    known = _get_user(database, user)
+    if known is None:
+        raise UserNotFound
+    changed = storable(changes.of(known))
+    if loses_admin(known, changed) and database.execute(_ENABLED_ADMINS, (user,)).fetchone() is None:
+        raise LastAdmin
+    rewrite(database, "users", changed)
+    if changed.disabled is not None:
+        sign_ins.delete_sessions(database, user, None)
+    return changed
 
 
-def _get_session(database: sqlite3.Connection, session: str, now: int) -> tuple[Session, User] | None:
-    row = database.execute(
-        f"SELECT {_SESSION}, {_USER} FROM sessions s JOIN users u ON u.id = s.user WHERE s.id = ? AND s.expires > ?",
-        (session, now),
-    ).fetchone()
-    if row is None:
-        return None
-    found = Session(id=row[0], user=row[1], created=row[2], expires=row[3], id_token=row[4])
-    return found, _user_of(row[5:])
+def _note_seen(database: sqlite3.Connection, user: str, now: int) -> None:
+    database.execute("UPDATE users SET last_seen = ? WHERE id = ?", (now, user))
 
 
-def _delete_session(database: sqlite3.Connection, session: str) -> None:
-    database.execute("DELETE FROM sessions WHERE id = ?", (session,))
-
-
-def _take_attempt(database: sqlite3.Connection, attempt: str, now: int) -> SignInAttempt | None:
-    row = database.execute(
-        "SELECT id, browser, nonce, verifier, return_to, expires FROM sign_in_attempts WHERE id = ?", (attempt,)
-    ).fetchone()
-    if row is None:
-        return None
-    database.execute("DELETE FROM sign_in_attempts WHERE id = ?", (attempt,))
-    taken = SignInAttempt(id=row[0], browser=row[1], nonce=row[2], verifier=row[3], return_to=row[4], expires=row[5])
-    return taken if taken.expires > now else None
-
-
-def _purge_expired(database: sqlite3.Connection, now: int) -> int:
-    gone = (database.execute(f"DELETE FROM {table} WHERE expires <= ?", (now,)) for table in _EXPIRING)
-    return sum(cursor.rowcount for cursor in gone)
+def _forget(database: sqlite3.Connection, user: str) -> None:
+    for table in _HOLDING_CREDENTIALS:
+        database.execute(f"DELETE FROM {table} WHERE user = ?", (user,))
+    database.execute("DELETE FROM users WHERE id = ?", (user,))

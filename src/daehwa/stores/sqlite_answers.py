@@ -35,6 +35,9 @@ class SqliteAnswers:
     async def release(self, caller: str, key: str) -> None:
         await self._writer.run(partial(_release, caller=caller, key=storable(key)))
 
+    async def forget(self, user: str) -> None:
+        await self._writer.run(partial(_forget, user=user))
+
 
 def _claim(
     database: sqlite3.Connection, caller: str, key: str, fingerprint: str, now: int
@@ -61,3 +64,11 @@ def _keep(database: sqlite3.Connection, caller: str, key: str, answer: bytes, ex
 
 def _release(database: sqlite3.Connection, caller: str, key: str) -> None:
     database.execute("DELETE FROM kept_answers WHERE caller = ? AND key = ? AND answer IS NULL", (caller, key))
+
+
+def _forget(database: sqlite3.Connection, user: str) -> None:
+    """Remove what callers were given who are this user, by whatever key."""
+    by_key = f"{user}/"
+    database.execute(
+        "DELETE FROM kept_answers WHERE caller = ? OR substr(caller, 1, ?) = ?", (user, len(by_key), by_key)
+    )

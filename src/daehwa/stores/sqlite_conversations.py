@@ -121,6 +121,24 @@ def begin_purge(database: sqlite3.Connection, before: int, limit: int | None) ->
         "SELECT seq FROM conversations WHERE deleted < ? ORDER BY deleted LIMIT ?",
         (before, -1 if limit is None else limit),  # SQLite's word for all of them
     ).fetchall()
+    return _chosen(database, rows)
+
+
+def begin_purge_untouched(database: sqlite3.Connection, before: int, limit: int | None) -> list[int]:
+    """Choose conversations in which nothing was asked since this time."""
+    rows = database.execute(
+        "SELECT seq FROM conversations WHERE updated < ? ORDER BY updated LIMIT ?",
+        (before, -1 if limit is None else limit),
+    ).fetchall()
+    return _chosen(database, rows)
+
+
+def begin_purge_of_owner(database: sqlite3.Connection, owner: str) -> list[int]:
+    """Choose all conversations of an owner, deleted ones too."""
+    return _chosen(database, database.execute("SELECT seq FROM conversations WHERE owner = ?", (owner,)).fetchall())
+
+
+def _chosen(database: sqlite3.Connection, rows: list[tuple[int]]) -> list[int]:
     database.executemany("UPDATE conversations SET deleted = ? WHERE seq = ?", [(BEING_PURGED, row[0]) for row in rows])
     return [row[0] for row in rows]
 

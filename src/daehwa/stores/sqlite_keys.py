@@ -51,6 +51,9 @@ class SqliteKeys:
     async def note_key_used(self, key: str, *, now: int) -> None:
         await self._writer.run(partial(_note_used, key=key, now=now))
 
+    async def forget(self, user: str) -> None:
+        await self._writer.run(partial(_forget, user=user))
+
 
 def _key_of(row: Sequence[Any]) -> ApiKey:
     values = dict(zip(_NAMES, row, strict=True))
@@ -94,3 +97,7 @@ def _revoke(database: sqlite3.Connection, key: str, user: str | None, now: int) 
 
 def _note_used(database: sqlite3.Connection, key: str, now: int) -> None:
     database.execute("UPDATE keys SET last_used = ? WHERE id = ?", (now, key))
+
+
+def _forget(database: sqlite3.Connection, user: str) -> None:
+    database.execute("DELETE FROM keys WHERE user = ?", (user,))

@@ -21,6 +21,7 @@ from daehwa.accounts.errors import BudgetExceeded
 from daehwa.accounts.ledger import Entry, UsageQuery, UsageRow
 from daehwa.accounts.ports import Budget
 from daehwa.accounts.spending import Counter, bounds, check_limits, limits_of, periods_of
+from daehwa.conversation.ids import new_id
 from daehwa.conversation.messages import Usage
 from daehwa.stores.records import storable
 from daehwa.stores.sqlite import SqliteStore
@@ -59,6 +60,7 @@ class SqliteLedger:
 
     def __init__(self, store: SqliteStore) -> None:
         self._jotter = store.jotter
+        self._writer = store.writer
         self._reader = store.reader
         self._reports = store.reports
 
@@ -77,6 +79,15 @@ class SqliteLedger:
 
     async def usage(self, query: UsageQuery) -> tuple[UsageRow, ...]:
         return await self._reports.run(partial(_usage, query=query))
+
+    async def forget(self, user: str) -> None:
+        await self._writer.run(partial(_forget, user=user, nobody=new_id()))
+
+
+def _forget(database: sqlite3.Connection, user: str, nobody: str) -> None:
+    """Give a user's entries and counters to nobody. The id of a local owner may be somebody else's after them."""
+    database.execute("UPDATE entries SET user = ?, conversation = NULL WHERE user = ?", (nobody, user))
+    database.execute("UPDATE counters SET scope = ? WHERE scope = ?", (f"user:{nobody}", f"user:{user}"))
 
 
 def _reserve(

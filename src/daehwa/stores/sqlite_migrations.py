@@ -199,7 +199,74 @@ _M0003 = (
     "CREATE INDEX kept_answers_expire ON kept_answers (expires)",
 )
 
-MIGRATIONS: tuple[Migration, ...] = (m0001_conversations, m0002_accounts, m0003_ledger)
+
+def m0004_people(database: sqlite3.Connection) -> None:
+    """Add local accounts: what people prove themselves with, links, groups, the audit log and what admins decide.
+
+    `users.groups` and `links.groups` are JSON. Secrets are hashes, but for the seeds of authenticator apps, which the
+    codes are calculated from. `people_groups.value`, `audit.value` and `installation.value` are JSON; nothing but
+    `AuditStore.forget` ever changes an event.
+    """
+    for statement in _M0004:
+        database.execute(statement)
+
+
+_M0004 = (
+    "ALTER TABLE users ADD COLUMN groups TEXT NOT NULL DEFAULT '[]'",
+    "ALTER TABLE users ADD COLUMN disabled INTEGER",
+    "ALTER TABLE users ADD COLUMN leaving INTEGER",
+    "ALTER TABLE sessions ADD COLUMN last_seen INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE sessions ADD COLUMN address TEXT",
+    "ALTER TABLE sessions ADD COLUMN agent TEXT",
+    "CREATE INDEX sessions_of_user ON sessions (user)",
+    """CREATE TABLE passwords (
+    user TEXT PRIMARY KEY REFERENCES users (id),
+    hash TEXT NOT NULL,
+    changed INTEGER NOT NULL
+) WITHOUT ROWID""",
+    """CREATE TABLE totps (
+    user TEXT PRIMARY KEY REFERENCES users (id),
+    secret BLOB NOT NULL,
+    confirmed INTEGER,
+    last_step INTEGER NOT NULL
+) WITHOUT ROWID""",
+    """CREATE TABLE recovery_codes (
+    user TEXT NOT NULL REFERENCES users (id),
+    code TEXT NOT NULL,
+    PRIMARY KEY (user, code)
+) WITHOUT ROWID""",
+    """CREATE TABLE passkeys (
+    id TEXT PRIMARY KEY,
+    user TEXT NOT NULL REFERENCES users (id),
+    public_key BLOB NOT NULL,
+    sign_count INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    transports TEXT NOT NULL,
+    created INTEGER NOT NULL,
+    last_used INTEGER
+) WITHOUT ROWID""",
+    "CREATE INDEX passkeys_of_user ON passkeys (user)",
+    """CREATE TABLE links (
+    id TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    user TEXT,
+    email TEXT,
+    role TEXT NOT NULL,
+    groups TEXT NOT NULL,
+    made_by TEXT,
+    created INTEGER NOT NULL,
+    expires INTEGER NOT NULL
+) WITHOUT ROWID""",
+    """CREATE TABLE people_groups (
+    id TEXT PRIMARY KEY,
+    name_folded TEXT NOT NULL UNIQUE,
+    value TEXT NOT NULL
+) WITHOUT ROWID""",
+    "CREATE TABLE audit (seq INTEGER PRIMARY KEY, value TEXT NOT NULL)",
+    "CREATE TABLE installation (only INTEGER PRIMARY KEY CHECK (only = 1), value TEXT NOT NULL)",
+)
+
+MIGRATIONS: tuple[Migration, ...] = (m0001_conversations, m0002_accounts, m0003_ledger, m0004_people)
 
 
 def migrate(

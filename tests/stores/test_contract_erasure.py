@@ -1,0 +1,298 @@
+"""Whoever is deleted is in no store, no file and no table any more, and nobody else misses anything."""
+
+import contextlib
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+import msgspec
+import pytest
+from dynamodb_local import shared_server
+from stores.asking import ask, ended, found, grown, make_turn, titles
+
+from daehwa.accounts.audit import NewEvent
+from daehwa.accounts.credentials import Credentials, Passkey, Password, Totp
+from daehwa.accounts.erasure import Erasure
+from daehwa.accounts.errors import AccountDisabled, LastAdmin
+from daehwa.accounts.ledger import Entry, UsageQuery
+from daehwa.accounts.links import Link
+from daehwa.accounts.minting import mint_key
+from daehwa.accounts.people import NewUser, Profile, Session, User, UserChanges
+from daehwa.accounts.people_ports import PeopleStores
+from daehwa.accounts.ports import Budget, KeyStore, LedgerStore
+from daehwa.conversation.errors import ConversationNotFound
+from daehwa.conversation.ids import new_id
+from daehwa.conversation.messages import Usage
+from daehwa.conversation.ports import ConversationChanges, ConversationStore
+from daehwa.gateway.ports import AnswerStore, KeptAnswer
+from daehwa.stores import dynamodb_table as names
+from daehwa.stores.dynamodb import DynamoStore
+from daehwa.stores.dynamodb_answers import DynamoAnswers
+from daehwa.stores.dynamodb_keys import DynamoKeys
+from daehwa.stores.dynamodb_ledger import DynamoLedger
+from daehwa.stores.dynamodb_people import dynamo_people
+from daehwa.stores.memory import MemoryStore
+from daehwa.stores.memory_answers import MemoryAnswers
+from daehwa.stores.memory_keys import MemoryKeys
+from daehwa.stores.memory_ledger import MemoryLedger
+from daehwa.stores.memory_people import memory_people
+from daehwa.stores.sqlite import SqliteStore
+from daehwa.stores.sqlite_answers import SqliteAnswers
+from daehwa.stores.sqlite_keys import SqliteKeys
+from daehwa.stores.sqlite_ledger import SqliteLedger
+from daehwa.stores.sqlite_people import sqlite_people
+
+NOW = 1_795_305_600_000
+DAY = "2026-11-22"
+CANARY = "zanzibarcanary"
+KOREAN = "카나리아새소리"
+SAID = f"{CANARY} {KOREAN} "
+DAY_MS = 24 * 60 * 60 * 1000
+EVERYTHING = UsageQuery(since=NOW - DAY_MS, until=NOW + DAY_MS)
+
+
+class House(NamedTuple):
+    """All stores of one home, and what looks for bytes wherever it keeps them."""
+
+    people: PeopleStores
+    store: ConversationStore
+    keys: KeyStore
+    answers: AnswerStore
+    ledger: LedgerStore
+    holds: Callable[[str], Awaitable[bool]]
+    leftovers: Callable[[str], Awaitable[list[str]]]
+
+    @property
+    def erasure(self) -> Erasure:
+        return Erasure(self.people, [self.store, self.keys, self.answers, self.ledger])
+
+
+Opener: TypeAlias = Callable[[Path], AbstractAsyncContextManager[House]]
+
+
+async def nowhere(_text: str) -> bool:
+    return False
+
+
+async def nothing(_user: str) -> list[str]:
+    return []
+
+
+@contextlib.asynccontextmanager
+async def open_memory(_folder: Path) -> AsyncIterator[House]:
+    yield House(memory_people(), MemoryStore(), MemoryKeys(), MemoryAnswers(), MemoryLedger(), nowhere, nothing)
+
+
+@contextlib.asynccontextmanager
+async def open_sqlite(folder: Path) -> AsyncIterator[House]:
+    store = await SqliteStore.open(folder / "daehwa.db")
+
+    async def holds(text: str) -> bool:
+        return any(text.encode() in path.read_bytes() for path in folder.iterdir())  # noqa: ASYNC240 - small files
+
+    async def leftovers(user: str) -> list[str]:
+        with contextlib.closing(sqlite3.connect(store.path)) as database:
+            tables = [row[0] for row in database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+            tables.remove("message_index")
+            rows = {table: database.execute(f"SELECT * FROM {table}").fetchall() for table in tables}  # noqa: S608 - ours
+        return [table for table, found in rows.items() if user in repr(found)]
+
+    stores = SqliteKeys(store), SqliteAnswers(store), SqliteLedger(store)
+    yield House(sqlite_people(store, first_admin="owner"), store, *stores, holds, leftovers)
+    await store.aclose()
+
+
+def bytes_in(value: Any) -> Iterator[bytes]:
+    """Yield all texts and bytes of a value, however deep."""
+    if isinstance(value, str | bytes):
+        yield value.encode() if isinstance(value, str) else value
+    elif isinstance(value, dict):
+        yield from bytes_in(list(value.items()))
+    elif isinstance(value, list | tuple | set):
+        yield from (text for inner in value for text in bytes_in(inner))
+
+
+@contextlib.asynccontextmanager
+async def open_dynamodb(_folder: Path) -> AsyncIterator[House]:
+    server = shared_server()
+    table = server.connect(await server.new_table())
+    store = DynamoStore(table)
+
+    async def items() -> list[dict[str, Any]]:
+        return [item async for item in table._client.scan(table.name, consistent_read=True)]
+
+    async def holds(text: str) -> bool:
+        return text.encode() in b" ".join(bytes_in(await items()))
+
+    async def leftovers(user: str) -> list[str]:
+        wanted = user.encode()
+        return [item[names.PARTITION_KEY][0] for item in await items() if wanted in b" ".join(bytes_in(item))]
+
+    yield House(
+        dynamo_people(table), store, DynamoKeys(table), DynamoAnswers(table), DynamoLedger(table), holds, leftovers
+    )
+    await store.aclose()
+
+
+HOUSES: dict[str, Opener] = {"memory": open_memory, "sqlite": open_sqlite, "dynamodb": open_dynamodb}
+
+
+@pytest.fixture(params=list(HOUSES))
+async def house(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[House]:
+    async with HOUSES[request.param](tmp_path) as opened:
+        yield opened
+
+
+async def lives(house: House, user: User, said: str) -> list[str]:
+    """Do everything that leaves something of a person behind; return their conversations."""
+    people, me = house.people, user.id
+    listed = (await ask(house.store, f"listed {said}", f"answer {said}" * 300, owner=me)).conversation.id
+    archived = (await ask(house.store, f"archived {said}", owner=me)).conversation.id
+    await house.store.change_conversation(me, archived, ConversationChanges(archived=True, title=said))
+    deleted = (await ask(house.store, f"deleted {said}", owner=me)).conversation.id
+    await house.store.delete_conversation(me, deleted)
+    await people.accounts.save_session(
+        Session(id=f"s{me}", user=me, created=NOW, expires=2 * NOW, agent=said, id_token=said, address=said)
+    )
+    await people.credentials.set_password(Password(user=me, hash=said, changed=NOW))
+    await people.credentials.save_totp(Totp(user=me, secret=said.encode()))
+    await people.credentials.set_recovery_codes(me, [said])
+    await people.credentials.add_passkey(
+        Passkey(id=f"p{me}", user=me, public_key=said.encode(), sign_count=0, name=said, created=NOW)
+    )
+    link = Link(id=f"reset {user.name}", kind="reset", user=me, email=said, created=NOW, expires=2 * NOW)
+    await people.links.add_link(link)
+    await people.links.add_link(
+        msgspec.structs.replace(
+            link, id=f"invite by {user.role} {len(user.name)}", kind="invite", user=None, made_by=me, email=None
+        )
+    )
+    given = {"login": user.login or "", "email": user.email}
+    await people.audit.append(NewEvent(at=NOW, action="person.made", subject=me, address=said, details={**given}))
+    await people.audit.append(NewEvent(at=NOW, action="key.made", actor=me, actor_name=said, address=said))
+    key, _ = mint_key(me, said, now=NOW)
+    await house.keys.add_key(key)
+    await house.keys.revoke_key(key.id, user=me, now=NOW)
+    for caller in (me, f"{me}/{key.id}"):
+        await house.answers.claim(caller, said, said, now=NOW)
+        await house.answers.keep(caller, said, KeptAnswer(status=200, headers=(), body=said.encode()), now=NOW)
+    entry = Entry(id=new_id(), created=NOW, user=me, kind="chat", model="test/parrot", key=key.id, reserved=9)
+    await house.ledger.reserve(entry, [Budget(scope=f"user:{me}", period=DAY, limit=100)])
+    await house.ledger.settle(msgspec.structs.replace(entry, usage=Usage(input=3, cost=7)))
+    return [listed, archived, deleted]
+
+
+async def a_person(house: House, login: str, said: str) -> User:
+    new = NewUser(login=f"{login}{said}", name=said, email=f"{login}{said}@example.com", role="admin")
+    return await house.people.accounts.add_user(new, now=NOW)
+
+
+async def test_whoever_is_deleted_is_nowhere_any_more(house: House) -> None:
+    root = await a_person(house, "root", "innocent")
+    mina = await a_person(house, "mina", CANARY)
+    await lives(house, root, "innocent words")
+    conversations = await lives(house, mina, SAID)
+    rows = await house.ledger.usage(EVERYTHING)
+    before = sum(row.cost for row in rows), await house.ledger.spent("all", DAY)
+    for word in (CANARY, KOREAN):
+        assert await house.holds(word) or house.holds is nowhere, "what is looked for can be found"
+
+    await house.erasure.erase(mina.id, now=NOW)
+
+    for word in (CANARY, KOREAN, "zanzibar", "나리"):
+        assert not await house.holds(word)
+    left = set(await house.leftovers(mina.id))
+    assert left <= {"audit", "J", "E", "B"}, "a number that is nobody's, in the audit log and in sums"
+    assert [await house.leftovers(conversation) for conversation in conversations] == [[], [], []]
+    assert await house.people.accounts.get_user(mina.id) is None
+    assert await house.people.accounts.get_session(f"s{mina.id}", now=NOW) is None
+    assert await house.people.credentials.get_credentials(mina.id) == Credentials()
+    assert await house.keys.list_keys(mina.id) == ()
+    assert await titles(house.store, mina.id) == [] == await found(house.store, CANARY, mina.id)
+    assert await house.answers.claim(mina.id, SAID, SAID, now=NOW) == "new"
+    assert (await house.people.audit.check()).ok
+    rows = await house.ledger.usage(EVERYTHING)
+    assert (sum(row.cost for row in rows), await house.ledger.spent("all", DAY)) == before == (14, 14)
+
+    assert len(await titles(house.store, root.id)) == 1
+    assert await found(house.store, "innocent", root.id) != []
+    assert (await house.people.credentials.get_credentials(root.id)).recovery_codes == 1
+    assert len(await house.keys.list_keys(root.id)) == 1
+    links = {link.id for link in await house.people.links.list_links(now=NOW)}
+    assert links == {"reset innocent", "invite by admin 8", "invite by admin 14"}
+    await house.erasure.erase(mina.id, now=NOW)
+    again = await a_person(house, "mina", CANARY)
+    assert again.id != mina.id
+    assert await house.people.credentials.get_credentials(again.id) == Credentials()
+
+
+async def test_the_last_admin_is_not_deleted(house: House) -> None:
+    root = await a_person(house, "root", "")
+    await lives(house, root, SAID)
+    with pytest.raises(LastAdmin):
+        await house.erasure.erase(root.id, now=NOW)
+    assert await house.people.accounts.get_user(root.id) == root
+    assert len(await titles(house.store, root.id)) == 1
+
+
+async def test_the_owner_of_a_server_without_sign_in_loses_all_and_stays(house: House) -> None:
+    await ask(house.store, SAID, SAID, owner="owner")
+    await house.erasure.erase("owner", now=NOW)
+    assert await titles(house.store, "owner") == []
+    assert not await house.holds(CANARY)
+    await ask(house.store, "begun anew", owner="owner")
+    assert await titles(house.store, "owner") == ["begun anew"]
+
+
+async def test_a_deletion_that_was_broken_off_is_gone_on_with(house: House) -> None:
+    await a_person(house, "root", "")
+    profile = Profile(issuer="https://id.example", subject="mina", email=f"{CANARY}@example.com", name=CANARY)
+    mina = await house.people.accounts.sign_in(profile, role="member", now=NOW)
+    await lives(house, mina, SAID)
+    await house.people.accounts.change_user(mina.id, UserChanges(disabled=NOW, leaving=NOW))
+    with pytest.raises(AccountDisabled):
+        await house.people.accounts.sign_in(profile, role=None, now=NOW)
+    assert await house.erasure.resume() == 1
+    assert not await house.holds(CANARY)
+    assert await house.erasure.resume() == 0
+    assert (await house.people.accounts.sign_in(profile, role=None, now=NOW)).id != mina.id
+
+
+async def test_a_reply_that_is_being_made_is_stored_no_further(house: House) -> None:
+    begun = await house.store.begin_turn(make_turn(SAID, owner="mina"))
+    await house.store.save_checkpoints([grown(begun.reply, SAID * 100)])
+    await house.store.forget("mina")
+    await house.store.save_checkpoints([grown(begun.reply, SAID * 200)])
+    await house.store.finish_reply(ended(begun.reply, SAID * 300))
+    with pytest.raises(ConversationNotFound):
+        await house.store.get_conversation("mina", begun.conversation.id)
+    await house.store.forget("mina")
+    assert await titles(house.store, "mina") == []
+
+
+async def test_what_nobody_touched_for_long_is_removed(house: House) -> None:
+    old = [(await ask(house.store, f"old {at}", owner="mina", at=NOW + at)).conversation.id for at in range(3)]
+    await house.store.change_conversation("mina", old[0], ConversationChanges(pinned=True))
+    await house.store.change_conversation("mina", old[1], ConversationChanges(archived=True))
+    await house.store.delete_conversation("mina", old[2])
+    await ask(house.store, "young", owner="jun", at=NOW + 3)
+    assert await house.store.purge_untouched(before=NOW) == 0
+    assert await house.store.purge_untouched(before=NOW + 3, limit=1) == 1
+    assert await house.store.purge_untouched(before=NOW + 3) == 2
+    for conversation in old:
+        with pytest.raises(ConversationNotFound):
+            await house.store.restore_conversation("mina", conversation)
+    assert await titles(house.store, "jun") == ["young"]
+    assert await house.store.purge_untouched(before=NOW + 3) == 0
+
+
+async def test_counters_of_who_is_forgotten_count_on_for_nobody(house: House) -> None:
+    entry = Entry(id=new_id(), created=NOW, user="mina", kind="chat", model="m", groups=("g",), reserved=9)
+    await house.ledger.reserve(entry, [Budget(scope=scope, period=DAY, limit=100) for scope in ("all", "group:g")])
+    await house.ledger.forget("mina")
+    await house.ledger.settle(msgspec.structs.replace(entry, usage=Usage(cost=5)))
+    assert [await house.ledger.spent(scope, DAY) for scope in ("all", "group:g")] == [5, 5]
+    rows = await house.ledger.usage(EVERYTHING)
+    assert [(row.cost, row.calls) for row in rows] == [(5, 1)]
