@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-from faults import crowds, cuts, disks, dynamo, kills, soak, wires
+from faults import crowds, cuts, disks, dynamo, fuzz, kills, soak, wires
 from faults.findings import LONG, SHORT, Findings, Note, Size, table, write
 
 Part: TypeAlias = Callable[[Size, Path, Note], Awaitable[Findings]]
@@ -18,6 +18,7 @@ PARTS: dict[str, Part] = {
     "cuts": cuts.run,
     "kills": kills.run,
     "clients": crowds.run,
+    "fuzz": fuzz.run,
     "store": disks.run,
     "dynamodb": dynamo.run,
     "soak": soak.run,

@@ -158,10 +158,20 @@ def _query_parameters(operation: Operation, components: dict[str, Json]) -> Iter
         yield {"name": name, "in": "query", "description": schema.get("description", ""), "schema": described}
 
 
+def _event_schema(names: list[str]) -> Json:
+    """Return the schema of each event in a stream, by which tools read a stream's description."""
+    text = {"type": "string"}
+    return {
+        "type": "object",
+        "required": ["id", "event", "data"],
+        "properties": {"id": text, "event": {"enum": names}, "data": {"type": "string", "description": "JSON."}},
+    }
+
+
 def _answer(operation: Operation, schema_of: dict[int, Json]) -> Json:
     if operation.streams:
         events = {name: {"description": text, "schema": schema_of[id(data)]} for name, data, text in EVENTS}
-        content = {"text/event-stream": {"schema": {"type": "string"}, "x-events": events}}
+        content = {"text/event-stream": {"schema": _event_schema(list(events)), "x-events": events}}
         return {"description": STREAM, "content": content}
     described = HTTPStatus(operation.status).phrase
     if operation.text:

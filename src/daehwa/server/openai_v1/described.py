@@ -54,13 +54,18 @@ def _json(schema: Json) -> Json:
     return {"application/json": {"schema": schema}}
 
 
+def _event(described: str) -> Json:
+    """Return the schema of each event in a stream, by which tools read a stream's description."""
+    return {"type": "object", "required": ["data"], "properties": {"data": _TEXT}, "description": described}
+
+
 def _call(name: str, summary: str, required: list[str], *, streams: bool = True, **fields: Json) -> Json:
     properties = {"model": _MODEL, **fields}
     answers = _json({"type": "object"})
     if streams:
         properties["stream"] = _YES_NO
         described = "Events, of which the last is `data: [DONE]` for chat and completions."
-        answers["text/event-stream"] = {"schema": {"type": "string", "description": described}}
+        answers["text/event-stream"] = {"schema": _event(described)}
     schema = {"type": "object", "required": required, "properties": properties}
     body = {"required": True, "content": _json(schema)}
     return {"post": _operation(name, summary, answers=answers, requestBody=body, parameters=[_KEY])}
