@@ -70,13 +70,14 @@ async def an_entrance(
     public_url: str = PUBLIC,
     books_of: Callable[[AccountStore], Books] = lambda accounts: some_books(accounts=accounts),
     programs: Programs | None = None,
+    accounts: MemoryAccounts | None = None,
     **changes: Any,
 ) -> AsyncIterator[Entrance]:
     http = HttpClient()
     async with Issuer() as issuer:
         settings: Any = {"allowed_emails": ("@example.com",), "admin_emails": ("boss@example.com",), **changes}
         settings |= {"issuer": issuer.url, "client_id": CLIENT, "client_secret": read_secret}
-        accounts = MemoryAccounts()
+        accounts = accounts or MemoryAccounts()
         sign_in = SignIn(SignInSettings(public_url=public_url, **settings), accounts, http)
         books = books_of(accounts)
         async with serving(Core(), page, sign_in=sign_in, books=books, programs=programs) as site:
