@@ -95,6 +95,7 @@ def preparations(*, with_browser: bool, adapter: bool) -> list[Step]:
         Step("ruff format", [python, "-m", "ruff", "format", "--check"]),
         Step("npm install", [python, npm, "install"]),
         Step("page", [python, str(ROOT / "hatch_build.py")]),
+        Step("audit", [python, str(ROOT / "scripts" / "audit.py"), "--report"]),  # says so where it cannot ask
     ]
     if adapter:
         result.append(Step("lambda adapter", [python, str(ROOT / "scripts" / "lambda_adapter.py")]))

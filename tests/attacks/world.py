@@ -81,13 +81,17 @@ class World:
         headers = {"host": "chat.example", **things.headers[caller]}
         body: Json | None = None
         if method not in {"GET", "DELETE"}:
-            body = BODIES.get(row, lambda _: {})(things)
+            body = BODIES.get(row, _nothing)(things)
             headers["content-type"] = "application/json"
         content = None if body is None else json.dumps(body)
         async with self.site.client.request(
             method, path, data=content, headers=headers, allow_redirects=False
         ) as answer:
             return answer.status, await answer.read()
+
+
+def _nothing(_things: Things) -> Json:
+    return {}
 
 
 def _next(things: Things) -> Json:
