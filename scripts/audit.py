@@ -6,14 +6,13 @@ With `--report` a finding is none either; without, it ends with 1. `--sbom=FILE`
 """
 
 import json
+import subprocess
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
-
-from sbom import sbom
 
 DATABASE = "https://api.osv.dev/v1/querybatch"
 SECONDS = 10
@@ -37,7 +36,7 @@ class Finding(NamedTuple):
 def main() -> int:
     """Ask, and say what came of it."""
     options = dict(each.partition("=")[::2] for each in sys.argv[1:])
-    listed = Path(options["--sbom"]).read_text("utf-8") if "--sbom" in options else sbom()
+    listed = Path(options["--sbom"]).read_text("utf-8") if "--sbom" in options else written()
     parts = {part["purl"]: part["scope"] for part in json.loads(listed)["components"]}
     try:
         found = list(findings(parts, options.get("--database", DATABASE)))
@@ -50,6 +49,12 @@ def main() -> int:
     print(f"{len(parts)} parts were looked up; {len(found)} advisories concern them.")
     left = [each for each in found if each.advisory not in ACCEPTED]
     return 1 if left and "--report" not in options else 0
+
+
+def written() -> str:
+    """Return the list of what is installed."""
+    command = [sys.executable, str(Path(__file__).with_name("sbom.py"))]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
 def findings(parts: Mapping[str, str], database: str) -> Iterator[Finding]:

@@ -40,7 +40,7 @@ def main() -> int:
 def sbom(node_packages: Path = NODE_PACKAGES) -> str:
     """Return the document."""
     bom = Bom()
-    installed = {canonicalize_name(found.metadata["Name"]): found for found in distributions()}
+    installed = {str(canonicalize_name(found.metadata["Name"])): found for found in distributions()}
     bom.metadata.component = root = Component(
         name=OURS, version=project()["version"], type=ComponentType.APPLICATION, bom_ref=OURS
     )
