@@ -40,6 +40,8 @@ class FaultyLedger(MemoryLedger):
         super().__init__()
         self.failures = 0
         self.gate: asyncio.Event | None = None
+        self.word: asyncio.Event | None = None
+        """Where there is one, a reservation is made at once, and its caller is told only once this is set."""
         self.settled: list[Entry] = []
 
     async def _pass(self) -> None:
@@ -52,6 +54,8 @@ class FaultyLedger(MemoryLedger):
     async def reserve(self, entry: Entry, budgets: Sequence[Budget]) -> None:
         await self._pass()
         await super().reserve(entry, budgets)
+        if self.word is not None:
+            await self.word.wait()
 
     async def settle(self, entry: Entry) -> None:
         await self._pass()

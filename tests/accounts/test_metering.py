@@ -168,13 +168,13 @@ async def test_a_store_that_stays_down_is_given_up_with_a_word_in_the_log(
 
 async def test_a_caller_who_leaves_while_it_is_reserved_leaves_nothing_reserved() -> None:
     till = Till(a_rule("user", 10**9))
-    till.faulty.gate = asyncio.Event()
+    till.faulty.word = asyncio.Event()
     opening = asyncio.create_task(till.meter.open(a_call()))
     await asyncio.sleep(0)
+    assert await till.spent() == ONE_CALL
     opening.cancel()
     with pytest.raises(asyncio.CancelledError):
         await opening
-    till.faulty.gate.set()
     await till.meter.aclose()
     assert await till.spent() == 0
 

@@ -215,7 +215,7 @@ async def test_under_another_server_leaving_is_seen_too() -> None:
     begun = asyncio.Event()
 
     async def app() -> None:
-        async with EndedWhenLeft({"type": "http"}, other.receive):
+        with EndedWhenLeft({"type": "http"}, other.receive):
             begun.set()
             await asyncio.Event().wait()
 
@@ -231,7 +231,7 @@ async def test_a_cancellation_that_is_not_the_client_s_goes_on_its_way() -> None
     begun = asyncio.Event()
 
     async def app() -> None:
-        async with EndedWhenLeft({"type": "http"}, other.receive):
+        with EndedWhenLeft({"type": "http"}, other.receive):
             begun.set()
             await asyncio.Event().wait()
 

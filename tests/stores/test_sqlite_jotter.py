@@ -88,7 +88,10 @@ async def test_the_log_is_copied_into_the_file_now_and_then(store: SqliteStore) 
     for _ in range(20):
         for _ in range(200):
             await store.jotter.run(noting("x" * 500))
-        await asyncio.sleep(0.03)
+        await asyncio.sleep(0)
+        await store.writer.run(
+            lambda _: None, in_transaction=False
+        )  # the writing thread has done what it was asked before
     assert _size(f"{store.path}-wal") < 8_000_000
     assert len(await notes(store)) == 4_000
 

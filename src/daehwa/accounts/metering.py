@@ -3,7 +3,8 @@
 How this works and why. Where no budget applies, nothing is written before the call: counting it once, at its end, is
 enough. Where one does, the dearest that the call can cost is reserved first, in one step of the store, so that calls
 side by side never pass a limit; a call that is never settled (a crash) stays reserved, which fails on the safe side.
-What is settled is written by a task of the meter's own: whoever waits for it may be cancelled, the counting is not.
+What is settled is written on the spot where the ledger can do that, else by a task of the meter's own: whoever waits
+for it may be cancelled, the counting is not.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from daehwa.accounts.budgets import BudgetRules, BudgetState, of_person
 from daehwa.accounts.errors import BudgetExceeded, PriceUnknown
 from daehwa.accounts.ledger import Entry
 from daehwa.accounts.people import User
-from daehwa.accounts.ports import AccountStore, Budget, LedgerStore
+from daehwa.accounts.ports import AccountStore, Budget, LedgerStore, SettlesNow
 from daehwa.accounts.price_list import PriceList
 from daehwa.accounts.prices import Price, cost, dearest
 from daehwa.accounts.spending import kind_of, limits_of, renewal
@@ -61,6 +62,7 @@ class LedgerMeter:
     ) -> None:
         self.prices = prices
         self._ledger = ledger
+        self._settle_now = ledger.settle_now if isinstance(ledger, SettlesNow) else None
         self._rules = rules or BudgetRules()
         self._accounts = accounts
         self._clock = clock
@@ -201,6 +203,10 @@ class LedgerMeter:
         for observer in self._observers:
             loop.call_soon(observer, ended)  # a fault of theirs is the loop's to log, and nobody's call fails by it
 
+    def write_now(self, entry: Entry) -> bool:
+        """Keep a settled entry at once, if that can be done without waiting."""
+        return self._settle_now is not None and self._settle_now(entry)
+
     def write(self, entry: Entry) -> asyncio.Task[None]:
         """Begin to keep a settled entry; the task is held until it is done."""
         task = asyncio.create_task(self._write(entry), name=f"count {entry.id}")
@@ -266,7 +272,8 @@ class LedgerCharge:
             images=outcome.images,
             failed=outcome.error,
         )
-        await asyncio.wait([self._meter.write(entry)], timeout=SETTLE_SECONDS)
+        if not self._meter.write_now(entry):
+            await asyncio.wait([self._meter.write(entry)], timeout=SETTLE_SECONDS)
         return usage
 
 

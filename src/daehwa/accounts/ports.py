@@ -6,7 +6,7 @@ people (credentials, links, groups, the audit log, the installation) is in `peop
 """
 
 from collections.abc import Collection, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -154,6 +154,17 @@ class LedgerStore(Protocol):
     async def forget(self, user: str) -> None:
         """Keep what a user's calls cost, so that every sum stays right, without anything that says whose they were: at
         most a random number that is nobody's any more.
+        """
+        ...
+
+
+@runtime_checkable
+class SettlesNow(Protocol):
+    """A ledger that can settle without waiting, so that nobody who leaves can come between."""
+
+    def settle_now(self, entry: Entry) -> bool:
+        """Settle as `settle` does and return True; return False, with nothing done, where that has to wait. Raise
+        nothing.
         """
         ...
 

@@ -35,10 +35,18 @@ class PriceList:
     def __init__(self, upstreams: Mapping[str, PricedUpstream], named: Sequence[NamedPrice] = ()) -> None:
         self._upstreams = upstreams
         self._named = named
-        self._found: dict[str, PricedModel | None] = {}
+        self._found: dict[str, Price | PricedModel | None] = {}
 
     def price_of(self, model: str, *, now: int) -> Price | None:
         """Return what `provider/name-at-the-upstream` costs now, None where nobody knows."""
+        if model not in self._found:
+            if len(self._found) >= MODELS:
+                self._found.clear()
+            self._found[model] = self._looked_up(model)
+        found = self._found[model]
+        return found if found is None or isinstance(found, Price) else found.price_at(now)
+
+    def _looked_up(self, model: str) -> "Price | PricedModel | None":
         provider, _, name = model.partition("/")
         for named in self._named:
             if fnmatchcase(model, named.model) or fnmatchcase(name, named.model):
@@ -46,12 +54,7 @@ class PriceList:
         upstream = self._upstreams.get(provider)
         if upstream is None or upstream.is_here:
             return None if upstream is None else FREE
-        if model not in self._found:
-            if len(self._found) >= MODELS:
-                self._found.clear()
-            self._found[model] = self._in_table(provider, name, upstream.base_url)
-        found = self._found[model]
-        return None if found is None else found.price_at(now)
+        return self._in_table(provider, name, upstream.base_url)
 
     def _in_table(self, provider: str, name: str, base_url: str) -> "PricedModel | None":
         from daehwa.accounts.price_table import read_table  # noqa: PLC0415 - neither it nor its file is for the start

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 import msgspec
 
@@ -12,6 +13,7 @@ from daehwa.accounts.ports import Budget
 from daehwa.conversation.metering import BudgetKind
 
 TOTAL = "total"
+_DAY_MS = 24 * 60 * 60 * 1000
 
 
 class Counter(msgspec.Struct, frozen=True, array_like=True):
@@ -25,8 +27,13 @@ def period_at(kind: BudgetKind, now: int) -> str:
     """Return the period of this kind that `now` (ms since 1970) is in, in UTC."""
     if kind == TOTAL:
         return TOTAL
-    today = datetime.fromtimestamp(now / 1000, UTC).date().isoformat()
+    today = _day(now // _DAY_MS)
     return today if kind == "day" else today[:7]
+
+
+@lru_cache(maxsize=8)  # it is the same one for each call of a day
+def _day(days: int) -> str:
+    return datetime.fromtimestamp(days * _DAY_MS / 1000, UTC).date().isoformat()
 
 
 def kind_of(period: str) -> BudgetKind:

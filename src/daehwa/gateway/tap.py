@@ -68,10 +68,10 @@ class UsageTap:
         count = events.count(b"data:")
         self.tokens += count if len(events) <= count * self._usual else self._tokens_in(events, count)
         shown = events.replace(_NO_USAGE, b"")
-        if _USAGE not in shown and _ERROR not in shown:
+        if shown.find(_USAGE) < 0 and shown.find(_ERROR) < 0:  # `in` would first try its bytes as a number
             return shown
-        kept = [event for event in _EVENT.findall(events) if not self._is_bare_usage(event)]
-        return _NULL_USAGE.sub(b"", b"".join(kept))
+        shown = b"".join([event for event in _events_of(shown) if not self._is_bare_usage(event)])
+        return shown if shown.find(_USAGE) < 0 else _NULL_USAGE.sub(b"", shown)
 
     def _tokens_in(self, events: bytes, count: int) -> int:
         text = sum(map(len, _TEXT.findall(events)))
@@ -81,7 +81,7 @@ class UsageTap:
 
     def _is_bare_usage(self, event: bytes) -> bool:
         """Note the usage or the error of an event, and return whether it holds nothing but usage."""
-        if _USAGE not in event and _ERROR not in event:
+        if event.find(_USAGE) < 0 and event.find(_ERROR) < 0:
             return False
         data = b"\n".join(line[5:].strip() for line in event.splitlines() if line.startswith(b"data:"))
         if not data.startswith(b"{"):
@@ -93,6 +93,14 @@ class UsageTap:
         self.images += said.type == _IMAGE
         self.has_failed = self.has_failed or said.is_error
         return said.usage is not None and said.choices == []
+
+
+def _events_of(events: bytes) -> list[bytes]:
+    """Return each event with what ends it."""
+    if events.find(b"\r") >= 0:
+        return _EVENT.findall(events)
+    *whole, last = events.split(b"\n\n")
+    return [*(event + b"\n\n" for event in whole), last]
 
 
 def _after(came: bytearray, ending: bytes, start: int) -> int:

@@ -34,14 +34,14 @@ class _UnderWay:
         self._ending = ending
         self._task: asyncio.Task[object] | None = None
 
-    async def __aenter__(self) -> None:
+    def __enter__(self) -> None:
         task = asyncio.current_task()
         if self._ending.is_set() or task is None:
             raise ShuttingDown
         self._task = task
         self._tasks.add(task)
 
-    async def __aexit__(
+    def __exit__(
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._task is None:

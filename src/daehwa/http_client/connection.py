@@ -1,9 +1,9 @@
 """One HTTP/1.1 connection to a server: asyncio moves bytes, httptools parses, this holds the answer.
 
-How this works and why. `data_received` only parses and appends; whoever reads awaits one future. Once a stream is
+How this works and why. `buffer_updated` only parses and appends; whoever reads awaits one future. Once a stream is
 *held*, the socket is paused and the kernel collects; `take` then reads the socket itself, which spares
 two epoll calls and a turn of the event loop each time. A stream that is *forwarded* goes on to its sink from within
-`data_received`; whoever forwards is woken at its end only. Nothing here runs a task or a timer.
+`buffer_updated`; whoever forwards is woken at its end only. Nothing here runs a task or a timer.
 """
 
 import asyncio
@@ -90,21 +90,16 @@ class Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take what was read."""
-        self.data_received(self._buffer[:nbytes])
-
-    def data_received(self, data: bytes | memoryview) -> None:
-        """Decrypt what came, and parse it."""
-        tls = self._tls
-        if tls is None:
-            self._parse(data)
-            return
-        tls.feed(data)
-        if tls.is_open:
-            self._read_tls(tls)
+        if self._tls is None:
+            self._parse(self._buffer[:nbytes])
         else:
-            self._wake()
+            self._decrypt(self._tls, self._buffer[:nbytes])
 
-    def _read_tls(self, tls: Tls) -> None:
+    def _decrypt(self, tls: Tls, data: bytes | memoryview) -> None:
+        tls.feed(data)
+        if not tls.is_open:
+            self._wake()
+            return
         data = tls.read()
         self._send_tls(tls)  # keys may be renewed at any time
         if data:
@@ -134,21 +129,19 @@ class Connection(asyncio.BufferedProtocol):
         if self._sink is None:
             self._wake()
         else:
-            self._pass_on(self._sink)
+            self._pour(self._sink)
 
-    def _pass_on(self, sink: Sink) -> None:
-        self._pour(sink)
+    def _pour(self, sink: Sink) -> None:
+        pieces = self._pieces
+        if pieces and not self._is_sink_full:
+            self.heard_at, self._pieces, self._size = self._now(), [], 0
+            if not sink.write(pieces[0] if len(pieces) == 1 else b"".join(pieces)):
+                self._is_sink_full = True
+                self.pause()
         if self._is_sink_full or self.is_complete or self._fault is not None:
             self._wake()
         elif self._is_paused:  # much came out of a little that was compressed
             self.resume()
-
-    def _pour(self, sink: Sink) -> None:
-        if self._pieces and not self._is_sink_full:
-            self.heard_at = self._now()
-            if not sink.write(self._take_pieces()):
-                self._is_sink_full = True
-                self.pause()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the answer: well where its end is the connection's, else cut."""
@@ -289,7 +282,6 @@ class Connection(asyncio.BufferedProtocol):
                 elif self.is_complete:
                     return
                 else:
-                    self.resume()
                     await self._more()
         finally:
             self._sink, self._is_sink_full = None, False
@@ -306,7 +298,10 @@ class Connection(asyncio.BufferedProtocol):
                 raw = b""
                 self._fail(ConnectionLost())
             if raw:  # an end is left to asyncio
-                self.data_received(raw)
+                if self._tls is None:
+                    self._parse(raw)
+                else:
+                    self._decrypt(self._tls, raw)
         return self._take_pieces()
 
     def pause(self) -> None:
@@ -340,6 +335,11 @@ class Connection(asyncio.BufferedProtocol):
                 await self._more()
         finally:
             self._send_tls(tls)  # the other side is told why, too
+
+    @property
+    def has_more(self) -> bool:
+        """Whether whoever reads now need not wait: some of the body is here, or its end."""
+        return bool(self._pieces) or self.is_complete
 
     @property
     def has_answered(self) -> bool:

@@ -9,6 +9,7 @@ import msgspec
 
 from daehwa.http_client.connection import Connection
 from daehwa.http_client.errors import ClientClosed, ConnectFailed, ConnectionLost, TimedOut
+from daehwa.http_client.reading import FellSilent
 from daehwa.http_client.route import Route
 
 KEEP_ALIVE_SECONDS = 60.0
@@ -83,7 +84,9 @@ class Connections:
             connection.send(head, more=True)
             await self._send_body(connection, body, seconds)
             connection.asked_at = asyncio.get_running_loop().time()
-            await self._head(connection, seconds)
+            async with asyncio.timeout(seconds):
+                await connection.head()
+            self._check(connection)
         return connection
 
     async def _send_body(self, connection: Connection, body: StreamedBody, seconds: float) -> None:
@@ -114,15 +117,23 @@ class Connections:
 
     async def answer(self, connection: Connection, request: bytes, seconds: float) -> Connection:
         """Send a request on this connection, and return it when the head is there. Raise `HttpError`."""
-        connection.asked_at = asyncio.get_running_loop().time()
-        with self._closed_unless_answered(connection, seconds):
+        loop = asyncio.get_running_loop()
+        connection.asked_at = loop.time()
+        is_answered, late = False, loop.call_later(seconds, connection.fell_silent)
+        try:
             connection.send(request)
-            await self._head(connection, seconds)
+            await connection.head()
+            self._check(connection)
+            is_answered = True
+        except FellSilent:
+            raise TimedOut(self.route.host, seconds, connecting=False) from None
+        finally:
+            late.cancel()
+            if not is_answered:  # cancelled too
+                connection.close()
         return connection
 
-    async def _head(self, connection: Connection, seconds: float) -> None:
-        async with asyncio.timeout(seconds):
-            await connection.head()
+    def _check(self, connection: Connection) -> None:
         if connection.status == _PROXY_AUTHENTICATION:
             raise ConnectFailed("proxy", self.route.host, "407")
 

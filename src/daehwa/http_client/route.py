@@ -51,6 +51,14 @@ class Route:
         self._is_proxy_unknown = bool(proxy) and self._proxy is None
         self._host_header = "" if self._address is None else _host_header(self._address)
         self._target = lru_cache(_KNOWN_TARGETS)(self._target_of)
+        self._repeated = lru_cache(_KNOWN_TARGETS)(self._beginning)
+
+    def post(self, url: str, headers: dict[str, str], body: bytes) -> bytes:
+        """Return the bytes of a POST whose headers are those of many others; the body's length is added to them."""
+        return b"%bcontent-length: %d\r\n\r\n%b" % (self._repeated(url, tuple(headers.items())), len(body), body)
+
+    def _beginning(self, url: str, headers: tuple[tuple[str, str], ...]) -> bytes:
+        return self.request("POST", url, dict(headers), b"").removesuffix(b"\r\n")
 
     def request(self, method: str, url: str, headers: dict[str, str], body: bytes) -> bytes:
         """Return the bytes of a request for `url`, an address at this server."""

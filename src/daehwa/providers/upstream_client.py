@@ -7,8 +7,8 @@ and then whether it has fallen silent. Redirects are not followed: the key would
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from typing import TypeAlias
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from typing import Any, TypeAlias
 
 from daehwa.conversation.errors import ProviderError
 from daehwa.http_client.connection import Connection
@@ -48,11 +48,13 @@ class UpstreamStream:
         self._is_finished = False
         self._limit = max(0.001, client.upstream.patience.first_byte - waited)
         self._reading_since: float | None = None
-        self._watch: asyncio.TimerHandle | None = self._loop.call_later(self._limit, self._look)
+        self._watch: asyncio.TimerHandle | None = None
 
     async def read(self) -> bytes:
         """Return what has arrived, at least one byte; empty at the end. Raise `UpstreamFault`."""
         self._reading_since = self._loop.time()
+        if self._watch is None and not self._connection.has_more:
+            self._look_in(self._limit)
         try:
             piece = await self._connection.read()
         except FellSilent:
@@ -64,7 +66,8 @@ class UpstreamStream:
         if not self._has_begun:
             self._has_begun = True
             self._limit = self._client.upstream.patience.idle
-            self._look_in(self._limit)
+            if self._watch is not None:
+                self._look_in(self._limit)
         return piece
 
     async def forward(self, sink: Sink) -> None:
@@ -157,6 +160,9 @@ class UpstreamStream:
             self._look_in(self._limit)
 
 
+Asking: TypeAlias = Coroutine[Any, Any, UpstreamStream]
+
+
 class UpstreamClient:
     """The connections to one upstream. Make it inside a running event loop."""
 
@@ -175,13 +181,13 @@ class UpstreamClient:
         self._headers = _headers(upstream)
         self._drains: set[asyncio.Task[None]] = set()
 
-    async def post(self, path: str, body: bytes) -> UpstreamStream:
+    def post(self, path: str, body: bytes) -> Asking:
         """Send `body`; return the answer when its head is there. Raise `UpstreamFault`."""
-        return await self._request("POST", path, {**self._headers, "content-length": str(len(body))}, body)
+        return self._request("POST", path, self._headers, body)
 
-    async def send(self, path: str, body: bytes, headers: Mapping[str, str]) -> UpstreamStream:
+    def send(self, path: str, body: bytes, headers: Mapping[str, str]) -> Asking:
         """Send `body` with its own content type among `headers`, which otherwise give way to ours; else as `post`."""
-        return await self._request("POST", path, {**self._merged(headers), "content-length": str(len(body))}, body)
+        return self._request("POST", path, self._merged(headers), body)
 
     async def upload(
         self, path: str, pieces: AsyncIterator[bytes], length: int | None, headers: Mapping[str, str]
@@ -194,9 +200,9 @@ class UpstreamClient:
     def _merged(self, headers: Mapping[str, str]) -> dict[str, str]:
         return {**headers, **self._headers, "content-type": headers["content-type"]}
 
-    async def get(self, path: str) -> UpstreamStream:
+    def get(self, path: str) -> Asking:
         """Ask for `path`; return the answer when its head is there. Raise `UpstreamFault`."""
-        return await self._request("GET", path, self._headers, b"")
+        return self._request("GET", path, self._headers, b"")
 
     async def _request(self, method: str, path: str, headers: dict[str, str], body: Body) -> UpstreamStream:
         late_key = self.upstream.late_key
@@ -238,9 +244,11 @@ class UpstreamClient:
 
     async def _exchanged(self, method: str, url: str, headers: dict[str, str], body: Body) -> Connection:
         connections, seconds = self.connections, self.upstream.patience.first_byte
+        route = connections.route
         if isinstance(body, StreamedBody):
-            return await connections.upload(connections.route.request(method, url, headers, b""), body, seconds)
-        return await connections.ask(connections.route.request(method, url, headers, body), seconds)
+            return await connections.upload(route.request(method, url, headers, b""), body, seconds)
+        request = route.request(method, url, headers, b"") if method == "GET" else route.post(url, headers, body)
+        return await connections.ask(request, seconds)
 
     def drain(self, connection: Connection) -> None:
         """Read the end of an answer that has said all, then keep its connection."""

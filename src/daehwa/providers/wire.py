@@ -4,8 +4,8 @@ What goes out has this server's key; of what comes back only errors are read who
 can one be in a header.
 """
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -148,14 +148,14 @@ class WireSender:
             if not is_handed_on:
                 passage.leave()
 
-    async def _asked(self, request: WireRequest) -> "UpstreamStream":
+    def _asked(self, request: WireRequest) -> "Coroutine[Any, Any, UpstreamStream]":
         headers = {name.lower(): value for name, value in request.headers}
         headers = {name: text for name, text in headers.items() if name not in _KEPT_BACK}
         headers["content-type"] = request.content_type
         client = self._connected()
         if isinstance(request.body, bytes):
-            return await client.send(request.endpoint, self._completed(request.endpoint, request.body), headers)
-        return await client.upload(request.endpoint, request.body, request.length, headers)
+            return client.send(request.endpoint, self._completed(request.endpoint, request.body), headers)
+        return client.upload(request.endpoint, request.body, request.length, headers)
 
     def _completed(self, endpoint: str, body: bytes) -> bytes:
         """Add the fields of the settings that the request does not set itself."""
@@ -190,9 +190,9 @@ class UpstreamTarget:
         self.upstream_name = upstream_name
         self._sender = sender
 
-    async def send(self, request: WireRequest) -> WireAnswer:
+    def send(self, request: WireRequest) -> Coroutine[Any, Any, WireAnswer]:
         """Send a request; see the protocol."""
-        return await self._sender.send(request, self.upstream_name)
+        return self._sender.send(request, self.upstream_name)
 
 
 def _as_read(headers: Mapping[str, str]) -> Mapping[str, str]:

@@ -3,6 +3,7 @@
 import logging
 import random
 import time
+from collections.abc import Awaitable
 from typing import Any
 
 import msgspec
@@ -58,13 +59,13 @@ class AccessLog:
         if (parent := header_of(scope, b"traceparent")) is not None:
             TRACE_PARENT.set(parent)
 
-        async def counted(message: Any) -> None:
+        def counted(message: Any) -> Awaitable[None]:
             if message["type"] == "http.response.body":
                 exchange.sent += len(message.get("body", b""))
             else:
                 exchange.status = message["status"]
                 message["headers"] = [*message["headers"], (b"x-request-id", exchange.id.encode())]
-            await send(message)
+            return send(message)
 
         try:
             await self._app(scope, receive, counted)
@@ -113,6 +114,14 @@ class TextLines(logging.Formatter):
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s  %(message)s", "%H:%M:%S")
+        self._second = 0
+        self._time = ""
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - logging's own name
+        """Return the time; that of a second is written once."""
+        if int(record.created) != self._second:
+            self._second, self._time = int(record.created), super().formatTime(record, datefmt)
+        return self._time
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
         """Return the line without a traceback."""
@@ -124,6 +133,7 @@ def configure_logging(*, log_json: bool, level: int = logging.INFO) -> None:
     """Send the program's log to standard error, in text or in JSON lines."""
     # No line names them, and every record would look them up.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None  # noqa: SLF001 - the documented way not to look for the caller
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines() if log_json else TextLines())
     root = logging.getLogger()

@@ -9,6 +9,7 @@ import msgspec
 
 from daehwa.conversation.errors import InvalidRequest, TooMuch
 from daehwa.server.asgi import ClientLeftError, Request
+from daehwa.server.direct import line_of
 from daehwa.server.errors import BodyTooSlow, UnsupportedMediaType
 from daehwa.server.options import ServerOptions
 
@@ -36,6 +37,8 @@ def checked_json_type(request: Request) -> None:
 
 async def read_body(request: Request, limit: int, seconds: float) -> bytes:
     """Return the body as it is. Raise `TooMuch`, `BodyTooSlow`."""
+    if (line := line_of(request.scope)) is not None and line.has_whole_body:
+        return await _read(request, limit)
     try:
         async with asyncio.timeout(seconds):
             return await _read(request, limit)

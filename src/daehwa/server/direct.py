@@ -49,6 +49,12 @@ class Line:
         self.holder = holder
         self._cycle = weakref.ref(cycle)  # the cycle has the scope, and the scope has this
 
+    @property
+    def has_whole_body(self) -> bool:
+        """Whether all of the request's body has come, so that whoever reads it waits for nothing."""
+        cycle = self._cycle()
+        return cycle is not None and not cycle.more_body
+
     def body(self) -> "DirectBody | None":
         """Return the sink for a streamed body, before the head is sent; None where the body has to go ASGI's way."""
         cycle = self._cycle()

@@ -25,7 +25,7 @@ class EndedWhenLeft:
         self._asking: asyncio.Task[None] | None = None
         self._has_left = False
 
-    async def __aenter__(self) -> None:
+    def __enter__(self) -> None:
         self._asking = asyncio.current_task()
         if self._line is None:
             self._watch = asyncio.create_task(self._until_left(), name="wait for the client to leave")
@@ -34,7 +34,7 @@ class EndedWhenLeft:
         else:
             self._line.holder.listen(self._end)
 
-    async def __aexit__(
+    def __exit__(
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._watch is not None:

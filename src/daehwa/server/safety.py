@@ -1,5 +1,6 @@
 """What keeps other sites out: checks of Host and Origin before anything is done, and headers on every answer."""
 
+from collections.abc import Awaitable
 from typing import Any
 
 from daehwa.server.asgi import ASGIApp, Receive, Scope, Send, header_of
@@ -36,7 +37,7 @@ class SafetyHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
 
-        async def guarded(message: Any) -> None:
+        def guarded(message: Any) -> Awaitable[None]:
             if message["type"] == "http.response.start":
                 headers = [*message["headers"], *SAFETY_HEADERS]
                 if scope["path"].startswith(_CLASSIC):
@@ -45,7 +46,7 @@ class SafetyHeaders:
                 if scope["path"].startswith(_PRIVATE) and not any(name == b"cache-control" for name, _ in headers):
                     headers.append((b"cache-control", b"no-store"))
                 message["headers"] = headers
-            await send(message)
+            return send(message)
 
         await self._app(scope, receive, guarded)
 

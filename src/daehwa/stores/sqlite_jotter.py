@@ -25,8 +25,12 @@ SYNC_SECONDS: Final = 0.1
 _CHANGES_BEFORE_CHECKPOINT: Final = 500
 
 
-class TooMuchToJot(Exception):  # noqa: N818 - errors state the fact
-    """The work turned out to be more than a row or two: the writing thread is to do it."""
+class NotNow(Exception):  # noqa: N818 - errors state the fact
+    """The work cannot be done on the spot: the writing thread is to do it."""
+
+
+class TooMuchToJot(NotNow):
+    """The work turned out to be more than a row or two."""
 
 
 class SqliteJotter:
@@ -48,14 +52,23 @@ class SqliteJotter:
         """Do work that writes a row or two, in a transaction; return its result. Where that cannot be, or the work
         raises `TooMuchToJot`, the writing thread does it, or what is `thorough` in its place.
         """
+        try:
+            return self.run_now(work)
+        except NotNow:
+            return await self._writer.run(thorough or work)
+
+    def run_now(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do work as `run` does, but without waiting for anything. Raise `NotNow`, with nothing done, where that cannot
+        be.
+        """
         if self._is_closed:
             raise StoreError("The store is closed.")
         try:
             if self._connection is None:
                 self._connection = self._connect()
             result = _done(self._connection, work)
-        except (sqlite3.Error, TooMuchToJot):  # somebody else writes; or the writing thread will say what is wrong
-            return await self._writer.run(thorough or work)
+        except sqlite3.Error as error:  # somebody else writes; or the writing thread will say what is wrong
+            raise NotNow from error
         if self._later is None:
             self._later = asyncio.get_running_loop().call_later(SYNC_SECONDS, self._begin_sync)
         changes = self._connection.total_changes
@@ -63,6 +76,20 @@ class SqliteJotter:
             self._changes_at_checkpoint = changes
             self._begin(self._checkpoint())
         return result
+
+    def version(self) -> int | None:
+        """Return a number that is another one once anybody else has written to the file, this process's writing thread
+        or another process; None where SQLite does not say at once. What is written here does not change it.
+        """
+        if self._is_closed:
+            return None
+        try:
+            if self._connection is None:
+                self._connection = self._connect()
+            found: int = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        except sqlite3.Error:
+            return None
+        return found
 
     def _begin_sync(self) -> None:
         self._later = None

@@ -10,7 +10,7 @@ is a result and no fault, so that counters which begin with it stay: the next ca
 # ruff: noqa: S608 - what is put together are column names of ours
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
@@ -20,12 +20,13 @@ import msgspec
 from daehwa.accounts.errors import BudgetExceeded
 from daehwa.accounts.ledger import Entry, UsageQuery, UsageRow
 from daehwa.accounts.ports import Budget
-from daehwa.accounts.spending import Counter, bounds, check_limits, limits_of, periods_of
+from daehwa.accounts.spending import Counter, bounds, check_limits, counters_of, limits_of
+from daehwa.conversation.errors import StoreError
 from daehwa.conversation.ids import new_id
 from daehwa.conversation.messages import Usage
 from daehwa.stores.records import storable
 from daehwa.stores.sqlite import SqliteStore
-from daehwa.stores.sqlite_jotter import TooMuchToJot
+from daehwa.stores.sqlite_jotter import NotNow, TooMuchToJot
 from daehwa.stores.usage_rows import as_settled, usage_row
 
 _DAY_MS: Final = 24 * 60 * 60 * 1000
@@ -38,6 +39,9 @@ _INSERT: Final = (
     f"INSERT INTO entries ({', '.join((*_OPENED, *_SETTLED))}) VALUES ({', '.join('?' * len(_OPENED + _SETTLED))})"
 )
 _UPDATE: Final = f"UPDATE entries SET ({', '.join(_SETTLED)}) = ({', '.join('?' * len(_SETTLED))}) WHERE id = ?"
+# One counter at a time: for a list of them SQLite makes a table of its own, which takes longer than all of these.
+_COUNT: Final = "UPDATE counters SET counted = counted + ? WHERE scope = ? AND period = ?"
+_COUNT_WITHIN: Final = f"{_COUNT} AND counted <= ?"
 _COUNTED: Final = "CASE WHEN settled THEN coalesce(cost, 0) ELSE reserved END"
 _USAGE: Final = f"""SELECT created / {_DAY_MS} AS day, user, key, model, kind, count(*), sum(input), sum(cached),
     sum(output), sum(reasoning), sum({_COUNTED}), sum(CASE WHEN settled THEN 0 ELSE reserved END), sum(estimated),
@@ -66,13 +70,21 @@ class SqliteLedger:
 
     async def reserve(self, entry: Entry, budgets: Sequence[Budget]) -> None:
         opened = msgspec.structs.replace(storable(entry), usage=None)
-        work = partial(_reserve, entry=opened, limits=limits_of(budgets))
-        refused = await self._jotter.run(partial(work, counted=_known), thorough=partial(work, counted=_begun))
+        limits = limits_of(budgets)
+        thorough = partial(_reserve, entry=opened, limits=limits)
+        refused = await self._jotter.run(partial(_reserve_known, entry=opened, limits=limits), thorough=thorough)
         if refused is not None:
             raise refused
 
     async def settle(self, entry: Entry) -> None:
         await self._jotter.run(partial(_settle, entry=as_settled(storable(entry))))
+
+    def settle_now(self, entry: Entry) -> bool:
+        try:
+            self._jotter.run_now(partial(_settle, entry=as_settled(storable(entry))))
+        except (NotNow, StoreError):
+            return False
+        return True
 
     async def spent(self, scope: str, period: str) -> int:
         return await self._reader.run(partial(_spent, counter=Counter(scope, period)))
@@ -90,16 +102,24 @@ def _forget(database: sqlite3.Connection, user: str, nobody: str) -> None:
     database.execute("UPDATE counters SET scope = ? WHERE scope = ?", (f"user:{nobody}", f"user:{user}"))
 
 
-def _reserve(
-    database: sqlite3.Connection,
-    entry: Entry,
-    limits: Mapping[Counter, int],
-    counted: Callable[[sqlite3.Connection, Counter], int],
-) -> BudgetExceeded | None:
+def _reserve_known(database: sqlite3.Connection, *, entry: Entry, limits: Mapping[Counter, int]) -> None:
+    """Reserve what there is room for. What is refused, was reserved before, or has a counter still to begin (which may
+    be to read the entries of years), is taken back and left to `_reserve`.
+    """
+    amount = entry.reserved
+    for counter, limit in limits.items():
+        within = (amount, counter.scope, counter.period, limit - amount)
+        if database.execute(_COUNT_WITHIN, within).rowcount != 1:
+            raise TooMuchToJot
+    _insert(database, entry)
+    _count(database, entry, amount, but=limits)
+
+
+def _reserve(database: sqlite3.Connection, *, entry: Entry, limits: Mapping[Counter, int]) -> BudgetExceeded | None:
     if database.execute("SELECT 1 FROM entries WHERE id = ?", (entry.id,)).fetchone():
         return None
     try:
-        check_limits(limits, {counter: counted(database, counter) for counter in limits}, entry.reserved)
+        check_limits(limits, {counter: _begun(database, counter) for counter in limits}, entry.reserved)
     except BudgetExceeded as refused:
         return refused
     _insert(database, entry)
@@ -137,23 +157,11 @@ def _settled_values(entry: Entry) -> tuple[Any, ...]:
     )
 
 
-def _count(database: sqlite3.Connection, entry: Entry, difference: int) -> None:
+def _count(database: sqlite3.Connection, entry: Entry, difference: int, *, but: Container[Counter] = ()) -> None:
     """Change the counters that count this entry, those of them that there are."""
     if difference:
-        scopes, periods = entry.scopes, periods_of(entry)
-        database.execute(
-            f"UPDATE counters SET counted = counted + ? WHERE scope IN ({', '.join('?' * len(scopes))}) "
-            "AND period IN (?, ?, ?)",
-            (difference, *scopes, *periods),
-        )
-
-
-def _known(database: sqlite3.Connection, counter: Counter) -> int:
-    """Return what a counter says that is there; to let one begin may be to read the entries of years."""
-    counted = _counted(database, counter)
-    if counted is None:
-        raise TooMuchToJot
-    return counted
+        changed = [counter for counter in counters_of(entry) if counter not in but]
+        database.executemany(_COUNT, [(difference, counter.scope, counter.period) for counter in changed])
 
 
 def _begun(database: sqlite3.Connection, counter: Counter) -> int:

@@ -1,7 +1,9 @@
 """OpenAI's endpoints. Each handler checks who calls, reads what is asked, and leaves the rest to the gateway."""
 
 import asyncio
+from collections.abc import Awaitable, Coroutine
 from functools import partial
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -15,6 +17,8 @@ from daehwa.gateway.ports import Endpoint
 from daehwa.server.asgi import Request, Response, json_response
 from daehwa.server.body import BodyPieces, checked_json_type, read_body
 from daehwa.server.openai_v1.relay import Relay
+
+Answering: TypeAlias = Coroutine[Any, Any, Relay]
 
 _PASSED_ON = (b"openai-beta", b"x-client-request-id")
 """Headers of the client that are its word to the upstream. All others are between it and this server."""
@@ -59,25 +63,25 @@ class OpenAIV1:
         self._callers = callers
         self._limits = limits
 
-    async def create_chat_completion(self, request: Request) -> Relay:
+    def create_chat_completion(self, request: Request) -> Answering:
         """Answer a chat, whole or as a stream of chunks."""
-        return await self._relayed(request, "chat/completions")
+        return self._relayed(request, "chat/completions")
 
-    async def create_completion(self, request: Request) -> Relay:
+    def create_completion(self, request: Request) -> Answering:
         """Go on with a prompt, whole or as a stream of chunks."""
-        return await self._relayed(request, "completions")
+        return self._relayed(request, "completions")
 
-    async def create_response(self, request: Request) -> Relay:
+    def create_response(self, request: Request) -> Answering:
         """Answer by the Responses API, whole or as a stream of events."""
-        return await self._relayed(request, "responses")
+        return self._relayed(request, "responses")
 
-    async def create_embedding(self, request: Request) -> Relay:
+    def create_embedding(self, request: Request) -> Answering:
         """Turn texts into vectors."""
-        return await self._relayed(request, "embeddings")
+        return self._relayed(request, "embeddings")
 
-    async def create_image(self, request: Request) -> Relay:
+    def create_image(self, request: Request) -> Answering:
         """Make images from a text."""
-        return await self._relayed(request, "images/generations")
+        return self._relayed(request, "images/generations")
 
     async def create_transcription(self, request: Request) -> Relay:
         """Write down what a recording says; the file is handed on while it arrives."""
@@ -89,27 +93,27 @@ class OpenAIV1:
 
     async def list_models(self, request: Request) -> Response:
         """Return the models that the caller may ask, aliases first."""
-        async with self._gateway.calls.one():
+        with self._gateway.calls.one():
             models = await self._gateway.models(await self.caller_of(request))
         return json_response(ModelList(data=tuple(_listed(model, model.id) for model in models)))
 
     async def retrieve_model(self, request: Request) -> Response:
         """Return one model by its id, its bare name or an alias."""
         name = request.path["model"]
-        async with self._gateway.calls.one():
+        with self._gateway.calls.one():
             model = await self._gateway.model(await self.caller_of(request), name)
         return json_response(_listed(model, name))
 
-    async def caller_of(self, request: Request) -> Caller:
+    def caller_of(self, request: Request) -> Awaitable[Caller]:
         """Return who calls, by the headers that OpenAI's clients, and Azure's and Anthropic's, send a key in."""
-        return await self._callers.caller_of(bearer_of(request))
+        return self._callers.caller_of(bearer_of(request))
 
     def end_calls(self) -> None:
         """End the calls under way, those of other dialects too, and refuse new ones: the server ends."""
         self._gateway.calls.end()
 
     async def _relayed(self, request: Request, endpoint: Endpoint) -> Relay:
-        async with self._gateway.calls.one():
+        with self._gateway.calls.one():
             caller = await self.caller_of(request)
             checked_json_type(request)
             body = await read_body(request, self._limits.json_bytes, self._limits.body_seconds)
@@ -120,7 +124,7 @@ class OpenAIV1:
 
         limits, key = self._limits, request.header(b"idempotency-key")
         kind = request.header(b"content-type") or ""
-        async with self._gateway.calls.one():
+        with self._gateway.calls.one():
             caller = await self.caller_of(request)
             body = BodyPieces(request, limits.upload_bytes, limits.upload_seconds)
             asked = await UploadAsked.read(endpoint, kind, body.pieces(), keep=key is not None, length=body.length)

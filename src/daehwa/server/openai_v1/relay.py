@@ -41,7 +41,7 @@ class Relay:
         answer: Answer | None = None
         ending: ShuttingDown | None = None
         try:
-            async with self._calls.one(), EndedWhenLeft(scope, receive, after=self._body):
+            with self._calls.one(), EndedWhenLeft(scope, receive, after=self._body):
                 answer = await self._made()
                 if isinstance(answer, StreamedAnswer):
                     await _stream(answer, scope, send)
