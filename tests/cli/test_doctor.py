@@ -1,12 +1,17 @@
 import asyncio
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 from cli.conftest import LIMIT_SECONDS, Program
 from sign_in.issuer import Issuer
 from upstream import Answer, FakeUpstream
 
+from daehwa.accounts.audit import NewEvent
 from daehwa.data_folder import DATABASE
+from daehwa.stores.sqlite import SqliteStore
+from daehwa.stores.sqlite_audit import SqliteAudit
 from daehwa.stores.sqlite_connection import open_file
 from daehwa.stores.sqlite_migrations import MIGRATIONS, migrate
 
@@ -59,6 +64,22 @@ async def test_the_doctor_sees_the_copies_that_migrations_left(program: Program)
     assert backup is not None
     ended = await program.run("doctor", "--json", OPENAI_BASE_URL="http://127.0.0.1:9/v1")
     assert json.loads(ended.out)["data"]["backups"] == [backup.name]
+
+
+async def test_the_doctor_sees_whether_the_audit_log_was_changed(program: Program) -> None:
+    program.data.mkdir()
+    store = await SqliteStore.open(program.data / DATABASE)
+    audit = SqliteAudit(store)
+    for name in ("one", "two"):
+        await audit.append(NewEvent(at=1, action="group.made", details={"name": name}))
+    await store.aclose()
+    whole = await program.run("doctor", OPENAI_BASE_URL="http://127.0.0.1:9/v1")
+    assert "audit log: 2 events, the chain holds" in whole.out
+    with closing(sqlite3.connect(program.data / DATABASE, isolation_level=None)) as database:
+        database.execute("UPDATE audit SET value = replace(value, 'two', 'six')")
+    changed = await program.run("doctor", OPENAI_BASE_URL="http://127.0.0.1:9/v1")
+    assert "The audit log was changed by hand: its chain breaks at event 2." in changed.out
+    assert changed.code == 1
 
 
 def named(base_url: str, name: str = "acme") -> str:

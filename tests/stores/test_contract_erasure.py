@@ -273,18 +273,19 @@ async def test_a_reply_that_is_being_made_is_stored_no_further(house: House) -> 
 
 
 async def test_what_nobody_touched_for_long_is_removed(house: House) -> None:
-    old = [(await ask(house.store, f"old {at}", owner="mina", at=NOW + at)).conversation.id for at in range(3)]
-    await house.store.change_conversation("mina", old[0], ConversationChanges(pinned=True))
-    await house.store.change_conversation("mina", old[1], ConversationChanges(archived=True))
-    await house.store.delete_conversation("mina", old[2])
-    await ask(house.store, "young", owner="jun", at=NOW + 3)
+    mina, jun = (await a_person(house, "mina", "")).id, (await a_person(house, "jun", "")).id
+    old = [(await ask(house.store, f"old {at}", owner=mina, at=NOW + at)).conversation.id for at in range(3)]
+    await house.store.change_conversation(mina, old[0], ConversationChanges(pinned=True))
+    await house.store.change_conversation(mina, old[1], ConversationChanges(archived=True))
+    await house.store.delete_conversation(mina, old[2])
+    await ask(house.store, "young", owner=jun, at=NOW + 3)
     assert await house.store.purge_untouched(before=NOW) == 0
     assert await house.store.purge_untouched(before=NOW + 3, limit=1) == 1
     assert await house.store.purge_untouched(before=NOW + 3) == 2
     for conversation in old:
         with pytest.raises(ConversationNotFound):
-            await house.store.restore_conversation("mina", conversation)
-    assert await titles(house.store, "jun") == ["young"]
+            await house.store.restore_conversation(mina, conversation)
+    assert await titles(house.store, jun) == ["young"]
     assert await house.store.purge_untouched(before=NOW + 3) == 0
 
 

@@ -21,6 +21,7 @@ from daehwa.cli.terminal import FAULT, as_typed
 from daehwa.conversation.errors import DaehwaError, ProviderError, ProviderModelError
 from daehwa.data_folder import DataFolder
 from daehwa.providers import embedded_install
+from daehwa.services.audit_report import AuditReport, audit_report
 from daehwa.services.local import (
     PAGE_FOLDER,
     BuiltProvider,
@@ -81,6 +82,7 @@ class DataReport(msgspec.Struct, frozen=True, kw_only=True):
     is_writable: bool
     database_bytes: int | None
     database_fault: str | None
+    audit: AuditReport | None
     backups: tuple[str, ...]
     free_bytes: int | None
     held_by_process: int | None
@@ -262,6 +264,7 @@ def _data(folder: DataFolder) -> DataReport:
         is_writable=os.access(nearest, os.W_OK | os.X_OK),
         database_bytes=database.stat().st_size if database.is_file() else None,
         database_fault=database_fault(database),
+        audit=audit_report(database),
         backups=tuple(sorted(path.name for path in folder.path.glob(f"{database.stem}.*.backup{database.suffix}")))
         if exists
         else (),
@@ -276,7 +279,14 @@ def _faults(report: Report) -> tuple[str, ...]:
         faults.append(f"sign-in: {report.sign_in.fault}")
     if not report.data.is_writable:
         faults.append(f"The data folder {report.data.folder} cannot be written. Give another one with --data-dir.")
-    found = (report.data.database_fault, report.money.telemetry_fault, report.default_fault, *report.route_faults)
+    audit_fault = None if report.data.audit is None else report.data.audit.fault
+    found = (
+        report.data.database_fault,
+        audit_fault,
+        report.money.telemetry_fault,
+        report.default_fault,
+        *report.route_faults,
+    )
     faults += [fault for fault in found if fault]
     if not report.has_full_text_search:
         faults.append("This Python's SQLite has no full-text search (FTS5). Use another Python: uv python install.")
@@ -309,6 +319,7 @@ def _lines(report: Report) -> list[str]:
     lines += [
         f"  data        {data.folder}{'' if data.is_writable else ' (NOT WRITABLE)'}{held}{free}",
         f"              database {size}; backups: {', '.join(data.backups) or 'none'}",
+        *([] if data.audit is None else [f"              audit log: {_audit(data.audit)}"]),
         "  embedded    "
         + (f"missing: {', '.join(report.embedded_missing)}" if report.embedded_missing else "installed"),
     ]
@@ -320,6 +331,10 @@ def _lines(report: Report) -> list[str]:
         ["", "To put right:", *(f"  - {fault}" for fault in report.faults)] if report.faults else ["", "All is well."]
     )
     return lines
+
+
+def _audit(audit: AuditReport) -> str:
+    return f"{audit.events:,} events, {'the chain holds' if audit.fault is None else 'THE CHAIN IS BROKEN'}"
 
 
 def _sign_in_lines(sign_in: SignInReport | None) -> list[str]:

@@ -131,7 +131,7 @@ class DynamoStore:
         return await self._purge(await self._conversations.deleted_before(before, limit))
 
     async def purge_untouched(self, *, before: int, limit: int | None = None) -> int:
-        """Read the whole index, which says of each conversation when it was used last; then one after the other."""
+        """Look at what people who are known here have; then one after the other."""
         return await self._purge(await self._conversations.untouched_since(before, limit))
 
     async def forget(self, user: str) -> None:

@@ -155,8 +155,22 @@ class DynamoConversations:
         return await self._table.query_list(condition, limit=limit)
 
     async def untouched_since(self, before: int, limit: int | None) -> list[Item]:
-        """Return the conversations of all in which nothing was asked since a time, those longest untouched first."""
-        items = [item for item in await self._table.scan_lists() if item.get(names.UPDATED, before) < before]
+        """Return the conversations of all people in which nothing was asked since a time, those longest untouched
+        first. It takes four questions a person: the lists are sorted by it, and a function may not read whole tables.
+        """
+        people = await self._table.query_list(HashKey(names.LIST, names.USER_LIST))
+        owners = [item[names.PARTITION_KEY].removeprefix(names.owner_partition("")) for item in people]
+        lists = [names.conversation_list(owner, archived=archived) for owner in owners for archived in (False, True)]
+        until = names.moment_order(before)
+        found = await gathered(
+            self._table.query_list(
+                HashKey(names.LIST, name) & RangeKey(names.ORDER).between(pinned, f"{pinned}{until}"), limit=limit
+            )
+            for name in lists
+            for pinned in ("0", "1")
+        )
+        deleted = await self._table.query_list(HashKey(names.LIST, names.DELETED_LIST))
+        items = [item for items in (*found, deleted) for item in items if item[names.UPDATED] < before]
         return sorted(items, key=lambda item: (item[names.UPDATED], item[names.PARTITION_KEY]))[:limit]
 
     async def all_of(self, owner: str) -> list[Item]:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack, nullcontext
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Literal, Self, TypeVar
 
 from daehwa.conversation.messages import Conversation, Message, TitleSource, Usage
@@ -31,6 +32,7 @@ from daehwa.stores.sqlite_connection import (
     open_reader,
     prepare_to_write,
     truncate_log,
+    write_anew,
 )
 from daehwa.stores.sqlite_jotter import SqliteJotter
 from daehwa.stores.sqlite_migrations import Holding, migrate
@@ -42,6 +44,9 @@ T = TypeVar("T")
 
 _TRUNCATIONS_TRIED = 50
 _TRUNCATION_PAUSE_S = 0.02
+_QUICKLY_WRITTEN_BYTES = 32_000_000
+"""A file up to this size is written anew after every purge, a larger one once a day."""
+_DAY_SECONDS = 24 * 60 * 60
 
 
 class SqliteStore:
@@ -50,6 +55,7 @@ class SqliteStore:
     def __init__(self, path: Path, holding: Holding = nullcontext) -> None:
         self.path = path
         self._holding = holding
+        self._written_anew = monotonic()
         self.backup: Path | None = None
         """The copy that was made because this opening migrated the file."""
         self._writer = SqliteWriter(path, self._open_and_migrate)
@@ -155,7 +161,9 @@ class SqliteStore:
         )
 
     async def purge_deleted(self, *, before: int, limit: int | None = None) -> int:
-        """In small pieces, between which others write; at its end no copy of the text is left in the files."""
+        """In small pieces, between which others write; at its end no copy of the text is left in the files. Only in one
+        that is large (32 MB), single words may be left in unused corners of it for up to a day: see `write_anew`.
+        """
         return await self._purge(await self._writer.run(partial(conversations.begin_purge, before=before, limit=limit)))
 
     async def purge_untouched(self, *, before: int, limit: int | None = None) -> int:
@@ -185,6 +193,14 @@ class SqliteStore:
         await self.jotter.aclose()
         await self._writer.aclose()
 
+    async def write_anew(self) -> None:
+        """Write the file anew, so that nothing is left of what was removed. Others wait for it: some seconds where
+        the file has hundreds of megabytes.
+        """
+        self._written_anew = monotonic()
+        await self._writer.run(write_anew, in_transaction=False)
+        await self.leave_no_copy()
+
     async def leave_no_copy(self) -> None:
         """Empty the write-ahead log, so that nothing removed is in a file; while somebody reads, try again."""
         for _ in range(_TRUNCATIONS_TRIED):
@@ -199,7 +215,11 @@ class SqliteStore:
             await self._until_done(partial(conversations.purge_some, conversation=conversation))
         await self._writer.run(sqlite_search.begin_forgetting)
         await self._until_done(sqlite_search.forget_some)
-        await self.leave_no_copy()
+        is_quick = self.path.stat().st_size <= _QUICKLY_WRITTEN_BYTES
+        if is_quick or monotonic() - self._written_anew >= _DAY_SECONDS:
+            await self.write_anew()
+        else:
+            await self.leave_no_copy()
         return len(chosen)
 
     async def _until_done(self, work: Callable[[sqlite3.Connection], bool]) -> None:

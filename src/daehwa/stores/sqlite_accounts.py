@@ -127,8 +127,12 @@ class SqliteAccounts:
         return await self._writer.run(partial(sign_ins.purge_expired, now=now))
 
     async def forget(self, user: str) -> None:
-        await self._writer.run(partial(_forget, user=user))
-        await self._store.leave_no_copy()
+        """Write the file anew before the person's row goes, which by then says nothing of them: what broke off is begun
+        again.
+        """
+        await self._writer.run(partial(_empty, user=user))
+        await self._store.write_anew()
+        await self._writer.run(partial(_remove, user=user))
 
     def _wanted_id(self, role: Role | None) -> str | None:
         """Return the id that an admin is given where nobody has it."""
@@ -212,7 +216,13 @@ def _note_seen(database: sqlite3.Connection, user: str, now: int) -> None:
     database.execute("UPDATE users SET last_seen = ? WHERE id = ?", (now, user))
 
 
-def _forget(database: sqlite3.Connection, user: str) -> None:
+def _empty(database: sqlite3.Connection, user: str) -> None:
     for table in _HOLDING_CREDENTIALS:
         database.execute(f"DELETE FROM {table} WHERE user = ?", (user,))
+    database.execute(
+        "UPDATE users SET issuer = '', subject = id, email = NULL, name = '', groups = '[]' WHERE id = ?", (user,)
+    )
+
+
+def _remove(database: sqlite3.Connection, user: str) -> None:
     database.execute("DELETE FROM users WHERE id = ?", (user,))

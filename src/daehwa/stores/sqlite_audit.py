@@ -2,7 +2,7 @@
 # ruff: noqa: D102 - what the methods do is written once, on the protocol
 
 import sqlite3
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Iterator
 from functools import partial
 from typing import Final
 
@@ -51,6 +51,11 @@ class SqliteAudit:
             if changed:
                 await self._writer.run(partial(_rewrite, events=changed))
             seen = events[-1].seq
+
+
+def all_events(database: sqlite3.Connection) -> Iterator[AuditEvent]:
+    """Yield all events of a file, the oldest first."""
+    return (_decoder.decode(row[0]) for row in database.execute("SELECT value FROM audit ORDER BY seq"))
 
 
 def _append(database: sqlite3.Connection, new: NewEvent) -> AuditEvent:

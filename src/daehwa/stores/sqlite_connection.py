@@ -130,3 +130,14 @@ def truncate_log(connection: sqlite3.Connection) -> bool:
     finally:
         connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
     return not is_busy
+
+
+def write_anew(connection: sqlite3.Connection) -> None:
+    """Write the whole file anew, from what is in it. Where a page was once full, SQLite moves rows to others and leaves
+    bytes of them where nothing is looked for; `secure_delete` knows of rows that are removed, not of these.
+    """
+    connection.execute("PRAGMA temp_store = FILE")  # the copy is as large as the file
+    try:
+        connection.execute("VACUUM")
+    finally:
+        connection.execute("PRAGMA temp_store = MEMORY")
