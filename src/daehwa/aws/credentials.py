@@ -25,6 +25,10 @@ class _Lent(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
     token: str | None = None
     expiration: datetime
 
+    def __repr__(self) -> str:
+        """Show nothing of them."""
+        return "_Lent(…)"
+
 
 def known_credentials(credentials: AwsCredentials) -> ReadCredentials:
     """Return a reader of credentials that stay as they are, as Lambda puts them into the environment."""

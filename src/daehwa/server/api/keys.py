@@ -13,6 +13,7 @@ from daehwa.accounts.keys import ApiKey
 from daehwa.accounts.ledger import UsageQuery
 from daehwa.accounts.ports import LedgerStore
 from daehwa.accounts.spending import TOTAL, month_so_far, period_at
+from daehwa.accounts.unshown import Unshown
 from daehwa.conversation.ids import checked_id
 from daehwa.server.asgi import Request, Response, json_response
 from daehwa.server.body import json_body, query_values
@@ -65,7 +66,7 @@ class KeyList(msgspec.Struct, frozen=True, kw_only=True):
     users: dict[str, str]
 
 
-class MadeKey(msgspec.Struct, frozen=True, kw_only=True):
+class MadeKey(Unshown, frozen=True, kw_only=True):
     """A new key and its text, which is told this one time and stored nowhere."""
 
     key: Key
