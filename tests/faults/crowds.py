@@ -104,12 +104,12 @@ async def never_reading(crowd: Crowd) -> None:
     streams, dead = size.of(45, 900), size.of(5, 100)
     async with _reading(crowd, streams):
         without, with_them, grown = [], [], []
-        for _ in range(size.of(1, 3)):
-            without += await _first_words(crowd, size.of(20, 400))
+        for _ in range(size.of(1, 2)):
+            without += await _first_words(crowd, size.of(20, 200))
             before = crowd.memory
             lines = [await crowd.connected(crowd.request("flood", page=n % 2 == 0)) for n in range(dead)]
             await asyncio.sleep(size.of(1, 5))
-            with_them += await _first_words(crowd, size.of(20, 400))
+            with_them += await _first_words(crowd, size.of(20, 200))
             grown.append(crowd.memory - before)
             for line in lines:
                 line.close()

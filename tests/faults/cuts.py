@@ -24,9 +24,14 @@ _THINKS: list[Step] = [
     *(ROLE, chunk({"reasoning_content": "Hm, "}), chunk({"reasoning_content": "여우?"})),
     *(text("A 여우"), text(" it is."), ending(), usage(), DONE),
 ]
+WHOLE = {
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": SAID}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12},
+}
 KINDS = {
     "plain": Answer(stream(SAID)),
     "closed": Answer(stream(SAID), framing="close"),
+    "whole": Answer([json.dumps(WHOLE).encode()], headers={"content-type": "application/json"}),
     "thinks": Answer([b"".join(step.replace(b"\n", b"\r\n") for step in _THINKS if isinstance(step, bytes))]),
 }
 
@@ -139,6 +144,18 @@ def _judged(question: str, came: bytes, body: tuple[bytes, bool], *, counts: boo
     return None if told or is_broken or b"[DONE]" in events else f"it ends as if all was well: {came[-200:]!r}"
 
 
+async def whole(client: aiohttp.ClientSession, proxy: FaultProxy, question: str, provider: str) -> str | None:
+    """Ask by `/v1` for an answer in one piece: all of it comes, or an error."""
+    asks = {"model": f"{provider}/{MODEL}", "messages": [{"role": "user", "content": question}]}
+    async with client.post("/v1/chat/completions", json=asks) as response:
+        said = await response.json()
+    body = body_of(proxy.passed.get(question, b""))
+    if response.status == 200:
+        return None if said == WHOLE and body is not None and body[1] else f"{said} of {body}"
+    is_told = "error" in said and response.status >= 500
+    return None if is_told and not (body and body[1]) else f"{response.status} and {said}"
+
+
 WAYS: dict[str, tuple[Way, str, Callable[[int], Fault]]] = {
     "page, plain, cut": (page, "plain", cut),
     "page, plain, reset": (page, "plain", reset),
@@ -147,6 +164,7 @@ WAYS: dict[str, tuple[Way, str, Callable[[int], Fault]]] = {
     "/v1 as it comes, cut": (_program(counts=True), "plain", cut),
     "/v1 with usage taken out, cut": (_program(counts=False), "plain", cut),
     "/v1 with CRLF, cut": (_program(counts=False), "thinks", cut),
+    "/v1 in one piece, cut": (whole, "whole", cut),
     "/v1 as it comes, reset": (_program(counts=True), "plain", reset),
 }
 
@@ -158,8 +176,8 @@ async def run(size: Size, folder: Path, note: Note) -> Findings:
         place = Place(folder, proxy.base_url, providers=PROVIDERS)
         async with place.served() as (_, client):
             for name, (way, kind, spoil) in WAYS.items():
-                whole = len(await proxy.record(kind))
-                offsets = list(range(whole)) if size.is_long else list(range(0, whole, 97))
+                length = len(await proxy.record(kind))
+                offsets = list(range(length)) if size.is_long else list(range(0, length, 97))
                 await _all(client, proxy, (name, way, kind, spoil), offsets, found, tally)
                 note(f"{name}: {len(offsets)} places, wrong so far: {dict(tally.wrong)}")
             await nothing_reserved(place)

@@ -75,7 +75,7 @@ async def run(size: Size, folder: Path, note: Note) -> Findings:
             [*(await _open_runs(home)), *_closed_runs(str(client._base_url).rstrip("/"), cookie, home.address)]
         ):
             before = cases.made
-            await _made(one, size.of(1, 260), folder / str(number), found, cases)
+            await _made(one, size.of(1, 190), folder / str(number), found, cases)
             note(
                 f"{one.who}: {cases.made - before:,} requests; {cases.faults} faults, {cases.breaches} breaches so far"
             )
