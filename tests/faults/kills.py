@@ -135,6 +135,8 @@ async def _killed(
         askings.append(Asking(asked(question), words(question)))
     tasks = [asyncio.create_task(_ask(client, asking, moments.uniform(0, 0.3))) for asking in askings]
     tasks += [asyncio.create_task(_call(client, tally, number * CALLS + n)) for n in range(CALLS)]
+    if number % 3:  # in the midst of answers; else perhaps before any has begun
+        await _begun(askings)
     await asyncio.sleep(moments.uniform(0.05, 2.5))
     killed = time.monotonic()
     await program.kill()
@@ -144,6 +146,13 @@ async def _killed(
     tally.acknowledged += sum(asking.acknowledged for asking in askings)
     tally.told_ended += sum(bool(asking.ended) for asking in askings)
     return askings, killed
+
+
+async def _begun(askings: list[Asking]) -> None:
+    """Wait until some answers have begun, for a while."""
+    until = time.monotonic() + 10
+    while sum(bool(asking.said) for asking in askings) < len(askings) // 4 and time.monotonic() < until:  # noqa: ASYNC110
+        await asyncio.sleep(0.05)
 
 
 async def _ask(client: aiohttp.ClientSession, asking: Asking, after: float) -> None:
