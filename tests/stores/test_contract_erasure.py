@@ -264,7 +264,7 @@ async def test_a_reply_that_is_being_made_is_stored_no_further(house: House) -> 
     begun = await house.store.begin_turn(make_turn(SAID, owner="mina"))
     await house.store.save_checkpoints([grown(begun.reply, SAID * 100)])
     await house.store.forget("mina")
-    await house.store.save_checkpoints([grown(begun.reply, SAID * 200)])
+    assert await house.store.save_checkpoints([grown(begun.reply, SAID * 200)]) == {begun.reply.id}, "it costs"
     await house.store.finish_reply(ended(begun.reply, SAID * 300))
     with pytest.raises(ConversationNotFound):
         await house.store.get_conversation("mina", begun.conversation.id)

@@ -164,11 +164,11 @@ async def test_checkpoints_grow_replies_and_never_shrink_them(store: Conversatio
     assert (beaten.text, beaten.position, beaten.heartbeat) == ("Es war", 7, at)
 
 
-async def test_checkpoints_of_missing_and_ended_replies_change_nothing(store: ConversationStore) -> None:
+async def test_checkpoints_of_ended_replies_change_nothing_and_missing_ones_stop(store: ConversationStore) -> None:
     reply = (await store.begin_turn(make_turn())).reply
     await store.finish_reply(ended(reply, "The end."))
     missing = msgspec.structs.replace(reply, id=new_id())
-    assert await store.save_checkpoints([grown(missing, "x"), grown(reply, "The end. And more")]) == frozenset()
+    assert await store.save_checkpoints([grown(missing, "x"), grown(reply, "The end. And more")]) == {missing.id}
     assert await store.save_checkpoints([]) == frozenset()
     assert (await store.get_message(ME, reply.id)).text == "The end."
 

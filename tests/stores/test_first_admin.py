@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from daehwa.accounts.people import Profile, User
+from daehwa.accounts.people import NewUser, Profile, User
 from daehwa.conversation.ids import checked_id
 from daehwa.stores.sqlite import SqliteStore
 from daehwa.stores.sqlite_accounts import SqliteAccounts
@@ -45,3 +45,11 @@ async def test_a_known_person_who_becomes_an_admin_stays_who_they_are(accounts: 
     after = await accounts.sign_in(JUN, role="admin", now=NOW)
     assert (after.id, after.role) == (before.id, "admin")
     assert (await accounts.sign_in(MINA, role="admin", now=NOW)).id == "owner"
+
+
+async def test_the_first_admin_may_have_a_local_account(accounts: SqliteAccounts) -> None:
+    member = await accounts.add_user(NewUser(login="jun"), now=NOW)
+    first = await accounts.add_user(NewUser(login="mina", role="admin"), now=NOW)
+    further = await accounts.add_user(NewUser(login="later", role="admin"), now=NOW)
+    assert first.id == "owner" not in {member.id, further.id}
+    assert await accounts.find_user("mina") == first

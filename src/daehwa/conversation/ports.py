@@ -216,7 +216,7 @@ class ConversationStore(Protocol):
         """Store growing replies, all in one transaction, and return the ids of those that were asked to stop.
 
         `parts` None means only a heartbeat. A checkpoint of a reply that is no longer streaming, or whose position
-        is below the stored one, changes nothing. Missing replies are passed over.
+        is below the stored one, changes nothing. A reply that is there no more counts as asked to stop.
         """
         ...
 

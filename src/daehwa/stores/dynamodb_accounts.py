@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 from aiodynamo.errors import ConditionalCheckFailed
 from aiodynamo.expressions import F, HashKey, RangeKey
-from aiodynamo.operations import ConditionCheck, Put, Update
+from aiodynamo.operations import ConditionCheck, Delete, Put, Update
 
 from daehwa.accounts.errors import AccountDisabled, LastAdmin, LoginTaken, UserNotFound
 from daehwa.accounts.people import (
@@ -166,7 +166,10 @@ class DynamoAccounts:
         ]
         await self._table.write_many(deletes=[*((partition, sort) for sort in sorts), *places])
         if known is not None:
-            await self._table.delete(*subject_place(known.issuer, known.subject))
+            partition, sort = subject_place(known.issuer, known.subject)
+            place = {names.PARTITION_KEY: partition, names.SORT_KEY: sort}
+            # It is somebody else's where an earlier deletion broke off here, and they have come anew meanwhile.
+            await self._table.transact([Delete(self._table.name, place, F(names.USER).equals(user))])
         await self._table.delete(*_place(user))
 
     # ------------------------------------------------------------ sessions and begun sign-ins

@@ -139,7 +139,7 @@ class DynamoTurns:
     # ------------------------------------------------------------ grow
 
     async def save_checkpoints(self, checkpoints: Sequence[Checkpoint]) -> frozenset[str]:
-        """Store growing replies, each by itself, and return which were asked to stop."""
+        """Store growing replies, each by itself, and return which were asked to stop, or are there no more."""
         asked = await gathered(map(self._save_checkpoint, checkpoints))
         return frozenset(at.reply for at, is_asked in zip(checkpoints, asked, strict=True) if is_asked)
 
@@ -156,7 +156,10 @@ class DynamoTurns:
             there = await self._table.update(*key, changes(given), condition=is_next, returns=ReturnValues.all_new)
         except ConditionalCheckFailed:
             self._growing.pop(checkpoint.reply, None)
-            there = await self._table.get(*key, fields=(names.STOP,)) or {}
+            found = await self._table.get(*key, fields=(names.STATUS, names.STOP))
+            if found is None:
+                return True
+            there = found
         return bool(there.get(names.STOP))
 
     async def _with_pieces_stored(

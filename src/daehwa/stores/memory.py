@@ -83,6 +83,7 @@ class MemoryStore:
         for checkpoint in checkpoints:
             kept = self._messages.get(checkpoint.reply)
             if kept is None:
+                stopping.add(checkpoint.reply)
                 continue
             if kept.stop_requested:
                 stopping.add(checkpoint.reply)

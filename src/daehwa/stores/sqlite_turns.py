@@ -137,7 +137,7 @@ def insert_message(database: sqlite3.Connection, message: Message, conversation:
 
 
 def save_checkpoints(database: sqlite3.Connection, checkpoints: Sequence[Checkpoint]) -> frozenset[str]:
-    """Store growing replies, and return which were asked to stop."""
+    """Store growing replies, and return which were asked to stop, or are there no more."""
     grown = [
         (encode_parts(at.parts), at.position, at.heartbeat, at.reply, at.position)
         for at in checkpoints
@@ -151,8 +151,8 @@ def save_checkpoints(database: sqlite3.Connection, checkpoints: Sequence[Checkpo
     for start in range(0, len(checkpoints), _IDS_AT_ONCE):
         ids = [at.reply for at in checkpoints[start : start + _IDS_AT_ONCE]]
         marks = ", ".join("?" * len(ids))
-        found = database.execute(f"SELECT id FROM messages WHERE id IN ({marks}) AND stop_requested", ids)
-        stopping.update(row[0] for row in found)
+        going = database.execute(f"SELECT id FROM messages WHERE id IN ({marks}) AND NOT stop_requested", ids)
+        stopping.update(set(ids).difference(row[0] for row in going))
     return frozenset(stopping)
 
 
