@@ -243,3 +243,18 @@ def test_a_classic_folder_is_a_folder(tmp_path: Path) -> None:
     assert "people sign in; classic = true turns it on" in (unused_classic(values, has_sign_in=True) or "")
     values = msgspec.structs.replace(values, classic=False)
     assert unused_classic(values, has_sign_in=False) == "classic_folder does nothing here, since classic is false."
+
+
+def test_sites_whose_pages_may_ask_are_named_by_their_origin(tmp_path: Path) -> None:
+    loaded = load(tmp_path, 'cors_origins = ["https://tools.example.com", "http://localhost:5173"]')
+    assert loaded.values.cors_origins == ("https://tools.example.com", "http://localhost:5173")
+    for wrong in (
+        "*",
+        "null",
+        "https://",
+        "https://tools.example.com/",
+        "https://Tools.example.com",
+        "tools.example.com",
+    ):
+        with pytest.raises(SettingsError, match=r"cors_origins is .* such as https://tools\.example\.com"):
+            load(tmp_path, f'cors_origins = ["{wrong}"]')

@@ -59,6 +59,7 @@ from daehwa.server.options import ServerOptions
 from daehwa.server.page import Page
 from daehwa.server.routing import Handler, Operation, Router
 from daehwa.server.safety import SafetyChecks, SafetyHeaders
+from daehwa.server.sharing import SharedWith
 from daehwa.sign_in.flow import ProviderAnswer, SignIn
 
 if TYPE_CHECKING:
@@ -94,6 +95,8 @@ class App:
         # become answers.
         app: ASGIApp = ErrorAnswers(checks, dialects)
         app = SafetyHeaders(app)
+        if checks.cors_origins:
+            app = SharedWith(app, checks.cors_origins)
         self._app = AccessLog(app, traffic)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

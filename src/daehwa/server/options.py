@@ -24,7 +24,8 @@ class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     `user` is who everybody is where nobody signs in. `allowed_hosts` are names, without port, under which it may be
     reached beside the loopback names; `public_url` is the address that browsers know it by where a proxy is in between
-    (where people sign in, sign-in says it). `body_seconds` is how long a request's body may take to arrive.
+    (where people sign in, sign-in says it). `cors_origins`, in lower case, are other sites whose pages may ask for
+    `/v1`. `body_seconds` is how long a request's body may take to arrive.
     """
 
     version: str
@@ -32,6 +33,7 @@ class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
     home: Literal["local", "aws"] = "local"
     allowed_hosts: tuple[str, ...] = ()
     public_url: str | None = None
+    cors_origins: tuple[str, ...] = ()
     limits: Limits = Limits()
     page: Annotated[Path, msgspec.Meta(description="the folder that Vite built")] = PAGE_FOLDER
     body_seconds: float = 120.0

@@ -7,6 +7,7 @@ from daehwa.server.asgi import ASGIApp, Receive, Scope, Send, header_of
 from daehwa.server.errors import CrossSiteRequest, HostNotAllowed
 from daehwa.server.identity import Identity
 from daehwa.server.options import ServerOptions
+from daehwa.server.sharing import SHARED
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -61,6 +62,7 @@ class SafetyChecks:
     def __init__(self, app: ASGIApp, options: ServerOptions, identity: Identity, public_url: str | None) -> None:
         self._app = app
         self._identity = identity
+        self.cors_origins = options.cors_origins
         self._public_url = None if public_url is None else public_url.lower()
         own = () if self._public_url is None else (_without_port(self._public_url.partition("://")[2]),)
         self._hosts = _LOOPBACK | {host.lower() for host in options.allowed_hosts} | set(own)
@@ -70,7 +72,8 @@ class SafetyChecks:
         hosts = [value for name, value in scope["headers"] if name == b"host"]
         if len(hosts) != 1 or not self._is_ours(hosts[0].decode("latin-1").lower(), scope):
             raise HostNotAllowed
-        if scope["method"] not in _SAFE_METHODS and self._is_cross_site(scope, hosts[0].decode("latin-1")):
+        is_change = scope["method"] not in _SAFE_METHODS
+        if is_change and self._is_cross_site(scope, hosts[0].decode("latin-1")) and SHARED not in scope:
             raise CrossSiteRequest
         await self._app(scope, receive, send)
 

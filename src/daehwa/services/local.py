@@ -184,6 +184,7 @@ async def serve(
         user=User(id=OWNER, role="admin"),
         allowed_hosts=settings.allowed_hosts,
         public_url=settings.public_url,
+        cors_origins=settings.cors_origins,
     )
     try:
         sign_in = services.sign_in(loaded.sign_in, settings.public_url or address_of(listener))

@@ -292,6 +292,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "out: the address it listens on.",
         ),
     ] = None
+    cors_origins: Annotated[
+        tuple[Annotated[str, msgspec.Meta(pattern=r"^https?://[a-z0-9.:\[\]-]+$")], ...],
+        described(
+            "a list of addresses such as https://tools.example.com, in lower case and without a path",
+            "Other sites whose pages may ask for `/v1` from a browser (CORS); where no key is needed, without one.",
+        ),
+    ] = ()
     default_model: Annotated[
         str | None, described("a model's id or name", "The model chosen for a new conversation, if it is served.")
     ] = None
