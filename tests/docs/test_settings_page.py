@@ -30,7 +30,7 @@ def test_the_example_of_a_settings_file_is_right(tmp_path: Path) -> None:
 
 
 def test_the_example_of_signing_in_is_right(tmp_path: Path) -> None:
-    example = example_with("[sign_in]")
+    example = example_with("accounts.google.com")
     file = tmp_path / "daehwa.toml"
     file.write_text(example, "utf-8")
     loaded = load_settings(config=file, environment={"GOOGLE_CLIENT_SECRET": "made-up"})
@@ -39,6 +39,18 @@ def test_the_example_of_signing_in_is_right(tmp_path: Path) -> None:
     assert loaded.sign_in.secret is not None
     assert loaded.sign_in.secret.reveal() == "made-up"
     assert loaded.sign_in.allowed_emails == ("@example.com",)
+
+
+def test_the_examples_of_groups_at_the_provider_and_of_mail_are_right(tmp_path: Path) -> None:
+    file = tmp_path / "daehwa.toml"
+    file.write_text(example_with("group_claim") + example_with("[smtp]"), "utf-8")
+    loaded = load_settings(config=file, environment={"MAIL_PASSWORD": "made-up"})
+    assert loaded.sign_in is not None
+    assert loaded.sign_in.group_roles == (("chat-admins", "admin"), ("visitors", "guest"))
+    assert loaded.mail is not None
+    assert (loaded.mail.host, loaded.mail.port, loaded.mail.user) == ("mail.example.com", 587, "daehwa")
+    assert loaded.mail.password is not None
+    assert loaded.mail.password.reveal() == "made-up"
 
 
 def test_the_example_of_money_is_right_as_a_file_and_as_variables(tmp_path: Path) -> None:

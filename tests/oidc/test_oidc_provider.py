@@ -14,7 +14,7 @@ from yarl import URL
 
 from daehwa.conversation.ids import now_ms
 from daehwa.http_client.client import HttpClient
-from daehwa.server.app import create_app
+from daehwa.server.app import Entrances, create_app
 from daehwa.server.options import ServerOptions
 from daehwa.sign_in.flow import SignIn
 from daehwa.sign_in.settings import SignInSettings
@@ -55,7 +55,9 @@ class World:
             admin_emails=("boss@example.com",),
         )
         sign_in = SignIn(settings, MemoryAccounts(), self.http, clock=lambda: now_ms() + self.later_ms, seconds=30)
-        self.app = create_app(Core(), books=some_books(), options=ServerOptions(version="0"), sign_in=sign_in)
+        self.app = create_app(
+            Core(), books=some_books(), options=ServerOptions(version="0"), entrances=Entrances(sign_in)
+        )
 
     async def start_provider(self, **options: Any) -> str:
         """Run the provider; return its issuer."""

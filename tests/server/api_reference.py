@@ -14,11 +14,13 @@ from cores import Core
 from gateway.bed import Bed
 
 from daehwa.conversation.errors import DaehwaError
-from daehwa.server.app import create_app
+from daehwa.server.app import Entrances, create_app
 from daehwa.server.errors import status_of
 from daehwa.server.openapi import EVENTS, document, errors_of
 from daehwa.server.options import ServerOptions
 from daehwa.server.routing import Operation
+from daehwa.sign_in.local_accounts import LocalAccounts
+from daehwa.stores.memory_people import memory_people
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "api.md"
 BEGIN, END = "<!-- generated from the route table: begin -->", "<!-- generated from the route table: end -->"
@@ -29,7 +31,9 @@ def operations() -> tuple[Operation, ...]:
     core = Core()
     options = ServerOptions(version="0")
     programs = Bed().programs(folder=Path())
-    app = create_app(core, books=some_books(), options=options, programs=programs)
+    people = memory_people()
+    entrances = Entrances(None, LocalAccounts(people, "https://chat.example"), people)
+    app = create_app(core, books=some_books(), options=options, entrances=entrances, programs=programs)
     return app.operations
 
 

@@ -16,7 +16,7 @@ from uvicorn.server import ServerState
 from daehwa.accounts.people import User
 from daehwa.conversation.ids import new_id
 from daehwa.conversation.purging import PurgeInPassing
-from daehwa.server.app import App, Programs, create_app
+from daehwa.server.app import App, Entrances, Programs, create_app
 from daehwa.server.asgi import ASGIApp
 from daehwa.server.books import Books
 from daehwa.server.options import ServerOptions
@@ -148,13 +148,14 @@ async def serving(
     books: Books | None = None,
     **options: Any,
 ) -> AsyncIterator[Site]:
-    """Serve a core; yield the site. The core is closed with it."""
+    """Serve a core; yield the site. The core is closed with it. `entrances` instead of `sign_in`, for more doors."""
+    entrances = options.pop("entrances", None)
     known: Any = {"version": "0.0-test", "user": User(id="me", name="Tester"), "page": page, **options}
     app = create_app(
         core,
         options=ServerOptions(**known),
         books=books or some_books(),
-        sign_in=sign_in,
+        entrances=entrances or Entrances(sign_in),
         purge=purge,
         programs=programs,
     )

@@ -66,7 +66,7 @@ async def test_without_a_session_nothing_is_told(entrance: Entrance, method: str
 async def test_only_health_the_page_and_signing_in_are_open(entrance: Entrance) -> None:
     assert (await entrance.site.call("GET", "/healthz"))[0] == 200
     assert {operation.path for operation in entrance.site.app.operations if operation.is_open} == {
-        *("/healthz", "/metrics", "/auth/sign-in", "/auth/callback", "/auth/sign-out")
+        *("/healthz", "/metrics", "/auth/sign-in", "/auth/callback", "/auth/sign-out", "/auth/doors")
     }
     assert await entrance.site.refused("GET", "/auth/nothing") == (404, "route_not_found", None)
 

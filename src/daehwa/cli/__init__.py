@@ -51,6 +51,12 @@ def cli() -> None:
 @config_option
 @click.option("--log-json", is_flag=True, default=None, help="Log one JSON object a line.")
 @click.option(
+    "--accounts",
+    is_flag=True,
+    default=None,
+    help="People sign in by accounts of this server's own; the first start prints a link for the first admin.",
+)
+@click.option(
     "--allow-unprotected",
     is_flag=True,
     default=None,
@@ -148,6 +154,16 @@ def key(arguments: tuple[str, ...]) -> int:
     from daehwa.cli.key import key as commands  # noqa: PLC0415 - as above
 
     code: int | None = commands.main(list(arguments), prog_name="daehwa key", standalone_mode=False)
+    return code or 0
+
+
+@cli.command(add_help_option=False, context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def user(arguments: tuple[str, ...]) -> int:
+    """List and invite people, reset passwords, let people in or not."""
+    from daehwa.cli.user import user as commands  # noqa: PLC0415 - as above
+
+    code: int | None = commands.main(list(arguments), prog_name="daehwa user", standalone_mode=False)
     return code or 0
 
 

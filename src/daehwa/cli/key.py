@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import unicodedata
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -13,6 +12,7 @@ import msgspec
 
 from daehwa.cli.options import place_options
 from daehwa.cli.place import Place, aws_table, choices, person_of, prepared_folder, told_of_aws
+from daehwa.cli.tables import day, table
 from daehwa.cli.terminal import Refusal, tell
 from daehwa.services.local import OWNER
 
@@ -146,7 +146,7 @@ def list_keys(place: Place, *, user: str | None, old_too: bool, as_json: bool) -
         if as_json:
             click.echo(msgspec.json.format(msgspec.json.encode({"keys": keys})).decode())
         elif keys:
-            click.echo("\n".join(_table([_HEAD, *(_row(key, people) for key in keys)])))
+            click.echo("\n".join(table([_HEAD, *(_row(key, people) for key in keys)])))
         else:
             tell("There are no keys. `daehwa key create NAME` makes one.")
         return 0
@@ -166,7 +166,7 @@ def revoke_key(named: str, place: Place, *, user: str | None, as_json: bool) -> 
         if len(found) > 1:
             raise Refusal(f"'{named}' may be {' or '.join(key.prefix for key in found)}. Name one by that.")
         if (since := found[0].revoked) is not None:
-            raise Refusal(f"The key “{found[0].name}”, {found[0].prefix}…, was revoked already, {_day(since)} (UTC).")
+            raise Refusal(f"The key “{found[0].name}”, {found[0].prefix}…, was revoked already, {day(since)} (UTC).")
         key = await ring.revoke(found[0].id)
         if as_json:
             click.echo(msgspec.json.format(msgspec.json.encode(key)).decode())
@@ -209,7 +209,7 @@ def _row(key: "Key", people: dict[str, str]) -> tuple[str, ...]:
         ", ".join(key.models) or "every",
         ", ".join(_limits(key)) or "none",
         _dollars(key.spent.month),
-        "never" if key.last_used is None else _day(key.last_used),
+        "never" if key.last_used is None else day(key.last_used),
         _state(key),
     )
 
@@ -226,36 +226,16 @@ def _limits(key: "Key") -> Iterator[str]:
 
 def _state(key: "Key") -> str:
     if key.revoked is not None:
-        return f"revoked {_day(key.revoked)}"
+        return f"revoked {day(key.revoked)}"
     if key.expires is None:
         return "live"
     is_over = key.expires <= datetime.now(UTC).timestamp() * 1000
-    return f"{'expired' if is_over else 'live until'} {_day(key.expires)}"
-
-
-def _table(rows: list[tuple[str, ...]]) -> Iterator[str]:
-    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True))
-        yield "  ".join(cells).rstrip()
-
-
-def _width(text: str) -> int:
-    """Return how many columns a text takes at a terminal: a letter of Korean, Japanese or Chinese takes two."""
-    text = unicodedata.normalize("NFC", text)  # Korean may be written in parts that are shown as one
-    taken = {"W": 2, "F": 2}
-    return sum(
-        taken.get(unicodedata.east_asian_width(letter), 1) for letter in text if not unicodedata.combining(letter)
-    )
+    return f"{'expired' if is_over else 'live until'} {day(key.expires)}"
 
 
 def _dollars(micro: int) -> str:
     digits = f"{micro % 1_000_000:06d}".rstrip("0").ljust(2, "0")
     return f"${micro // 1_000_000:,}.{digits}"
-
-
-def _day(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def _ms(moment: datetime) -> int:

@@ -28,7 +28,7 @@ def run_server(flags: Mapping[str, object], config: Path | None) -> None:
     """Serve until SIGINT or SIGTERM."""
     loaded = load_settings(flags, config=config)
     settings = loaded.values
-    refuse_unprotected(settings, has_sign_in=loaded.sign_in is not None)
+    refuse_unprotected(settings, has_sign_in=loaded.sign_in is not None or settings.accounts)
     say(f"daehwa {__version__}")
     os.umask(0o077)  # what is written from here on is the owner's alone
     folder = DataFolder(settings.data_dir)
@@ -42,9 +42,13 @@ def run_server(flags: Mapping[str, object], config: Path | None) -> None:
             say(f"  sign-in        {loaded.sign_in.issuer}")
             if is_open_to_all(loaded.sign_in):
                 say('  EVERYBODY      who has an account there may come in: allowed_emails is "*"')
-        elif not is_loopback(settings.host):
+        if settings.accounts:
+            say("  accounts       people sign in by accounts of this server's own")
+        if loaded.sign_in is None and not settings.accounts and not is_loopback(settings.host):
             say(f"  NO SIGN-IN     whoever reaches {settings.host} reads and writes everything here")
-        if (unused := unused_classic(settings, has_sign_in=loaded.sign_in is not None)) is not None:
+        if (
+            unused := unused_classic(settings, has_sign_in=loaded.sign_in is not None or settings.accounts)
+        ) is not None:
             say(f"  classic        {unused}")
         is_missing = offer_model(loaded)
         for provider in loaded.providers:
@@ -82,9 +86,10 @@ def refuse_unprotected(settings: Settings, *, has_sign_in: bool) -> None:
     raise Refusal(
         f"Nobody is asked to sign in, and on {settings.host} others could reach it: they would read every conversation "
         "and spend your keys. Leave --host out to listen on this machine alone; from another machine, an SSH tunnel "
-        f"reaches it (ssh -L {settings.port}:127.0.0.1:{settings.port} this-machine). Or let people sign in: [sign_in] "
-        "in daehwa.toml. Where the network is yours alone, or a proxy in front asks who comes, add "
-        "--allow-unprotected, and name the host under which the page is asked for in the setting allowed_hosts."
+        f"reaches it (ssh -L {settings.port}:127.0.0.1:{settings.port} this-machine). Or let people sign in: add "
+        "--accounts, or [sign_in] in daehwa.toml for an identity provider. Where the network is yours alone, or a "
+        "proxy in front asks who comes, add --allow-unprotected, and name the host under which the page is asked for "
+        "in the setting allowed_hosts."
     )
 
 

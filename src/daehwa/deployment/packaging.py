@@ -33,8 +33,12 @@ _DATA = {"accounts/prices.json"}
 _OURS_LEFT_OUT = {"cli", "deployment", "server/page", START_SCRIPT.as_posix()}
 # cffi's modules and pycparser build bindings; cryptography's are built, and need cffi's compiled part alone. click is
 # for uvicorn's command and ours, platformdirs for folders of a person, prometheus_client for `/metrics`, which one of
-# many functions would answer for itself alone: nothing on AWS imports them.
-_PACKAGES_LEFT_OUT = {"bin", "cffi", "pycparser", ".lock", "click", "platformdirs", "prometheus_client"}
+# many functions would answer for itself alone, argon2 for passwords that
+# nobody has there: nothing on AWS imports them.
+_PACKAGES_LEFT_OUT = {
+    *("bin", "cffi", "pycparser", ".lock", "click", "platformdirs", "prometheus_client"),
+    *("argon2", "_argon2_cffi_bindings"),
+}
 _FOLDERS_LEFT_OUT = {"__pycache__", "test", "tests"}
 _SUFFIXES_LEFT_OUT = {".pyi", ".pyx", ".pxd", ".c", ".h", ".typed"}
 _NAMES_LEFT_OUT = re.compile(r"_testcapi\..*\.(so|pyd)")

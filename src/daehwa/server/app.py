@@ -47,7 +47,7 @@ from daehwa.server.api.models import ModelsApi
 from daehwa.server.api.turns import TurnsApi
 from daehwa.server.api.usage import UsageApi
 from daehwa.server.asgi import ASGIApp, Receive, Scope, Send
-from daehwa.server.auth import AuthApi, SignedOut, SignInQuery
+from daehwa.server.auth import AuthApi, Doors, SignedOut, SignInQuery
 from daehwa.server.books import Books
 from daehwa.server.errors import BodyTooSlow, Dialect, ErrorAnswers, RouteNotFound, UnsupportedMediaType
 from daehwa.server.identity import Identity
@@ -60,10 +60,13 @@ from daehwa.server.page import Page
 from daehwa.server.routing import Handler, Operation, Router
 from daehwa.server.safety import SafetyChecks, SafetyHeaders
 from daehwa.server.sharing import SharedWith
+from daehwa.sign_in.errors import ProviderOff
 from daehwa.sign_in.flow import ProviderAnswer, SignIn
 
 if TYPE_CHECKING:
+    from daehwa.accounts.people_ports import PeopleStores
     from daehwa.server.classic import ClassicApi
+    from daehwa.sign_in.local_accounts import LocalAccounts
 
 _BODY = (TooMuch, UnsupportedMediaType, BodyTooSlow)
 _ONE = (ConversationNotFound, StoreError)
@@ -152,37 +155,56 @@ class Programs(NamedTuple):
         return (openai, Dialect("/chat", error_response), Dialect("/classic", error_response))
 
 
+class Entrances(NamedTuple):
+    """By which doors people come in: an identity provider, accounts of this server's own, or both. With `people`, they
+    see their own account.
+    """
+
+    sign_in: SignIn | None = None
+    local: "LocalAccounts | None" = None
+    people: "PeopleStores | None" = None
+
+    @property
+    def is_any(self) -> bool:
+        """Whether people sign in."""
+        return self.sign_in is not None or self.local is not None
+
+
+NO_ENTRANCES = Entrances()
+
+
 def create_app(
     core: Core,
     *,
     options: ServerOptions,
     books: Books,
-    sign_in: SignIn | None = None,
+    entrances: Entrances = NO_ENTRANCES,
     purge: PurgeInPassing | None = None,
     programs: Programs | None = None,
 ) -> App:
-    """Return the application. Without `sign_in`, whoever reaches it is its owner. `purge` is for a home that has no
+    """Return the application. Without an entrance, whoever reaches it is its owner. `purge` is for a home that has no
     other time to remove what was deleted. `programs`: the dialects that other programs speak, where they may.
     """
     store, running, catalogue = core.store, core.running, core.catalogue
     openapi, traffic = OpenApi(options.version), Traffic()
-    identity = Identity(sign_in, options)
+    sign_in, local, _ = entrances
+    identity, has_sign_in = Identity(sign_in, options, local), entrances.is_any
     operations = (
-        *_home(MeApi(catalogue, books, options, has_sign_in=sign_in is not None), ModelsApi(catalogue, books)),
-        *_auth(AuthApi(sign_in, identity)),
+        *_home(MeApi(catalogue, books, options, has_sign_in=has_sign_in), ModelsApi(catalogue, books)),
+        *_auth(AuthApi(sign_in, identity, options, local)),
+        *_accounts(entrances, identity, options),
         *_conversations(ConversationsApi(store, running, options, purge)),
         *_turns(TurnsApi(store, running, options)),
         *_keys(KeysApi(books, options)),
         *_money(UsageApi(books), BudgetsApi(books)),
-        *_watching(MetricsApi(traffic, books, has_sign_in=sign_in is not None)),
+        *_watching(MetricsApi(traffic, books, has_sign_in=has_sign_in)),
         Operation("GET", "/api/openapi.json", openapi.get_openapi, answers=(dict,)),
     )
     openapi.operations = operations
     if programs is not None:
         operations = (*operations, *programs.operations)
     router = Router(operations, identify=identity.user_of, otherwise=Page(options.page).get_page)
-    public_url = options.public_url if sign_in is None else sign_in.public_url
-    checks = SafetyChecks(router, options, identity, public_url)
+    checks = SafetyChecks(router, options, identity, identity.public_url)
     return App(router, checks, traffic, running, programs)
 
 
@@ -193,11 +215,20 @@ def _home(me: MeApi, models: ModelsApi) -> Iterator[Operation]:
 
 
 def _auth(api: AuthApi) -> Iterator[Operation]:
-    go, back, off = "/auth/sign-in", "/auth/callback", (SignInOff,)
+    go, back, off = "/auth/sign-in", "/auth/callback", (SignInOff, ProviderOff)
     yield Operation("GET", go, api.begin_sign_in, query=SignInQuery, status=302, errors=off, is_open=True)
     yield Operation("GET", back, api.finish_sign_in, query=ProviderAnswer, status=302, errors=off, is_open=True)
-    answers, errors = (SignedOut,), (*off, StoreError)
+    answers, errors = (SignedOut,), (SignInOff, StoreError)
     yield Operation("POST", "/auth/sign-out", api.sign_out, answers=answers, errors=errors, is_open=True)
+    yield Operation("GET", "/auth/doors", api.get_doors, answers=(Doors,), is_open=True)
+
+
+def _accounts(entrances: Entrances, identity: Identity, options: ServerOptions) -> Iterator[Operation]:
+    """Yield local accounts' rows, where people sign in: any other start is spared their import."""
+    if entrances.is_any and entrances.people is not None:
+        from daehwa.server.account_operations import account_operations  # noqa: PLC0415 - see above
+
+        yield from account_operations(entrances.people, entrances.local, identity, options)
 
 
 def _conversations(api: ConversationsApi) -> Iterator[Operation]:

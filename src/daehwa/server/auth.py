@@ -1,18 +1,25 @@
 """The way in and out: to the identity provider, back from it, and signing out. Browsers come here, not programs."""
 
 import logging
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
 from daehwa.accounts.errors import SignInOff
+from daehwa.accounts.unshown import Unshown
 from daehwa.conversation.errors import DaehwaError
 from daehwa.server.asgi import Headers, Request, Response, json_response
 from daehwa.server.body import query_values
 from daehwa.server.cookies import Cookie
 from daehwa.server.identity import Identity
+from daehwa.server.options import ServerOptions
+from daehwa.server.visiting import visitor_of
 from daehwa.sign_in.addresses import HOME_PATH, checked_return_path
+from daehwa.sign_in.errors import ProviderOff
 from daehwa.sign_in.flow import ATTEMPT_SECONDS, ProviderAnswer, SignIn
+
+if TYPE_CHECKING:
+    from daehwa.sign_in.local_accounts import LocalAccounts
 
 _log = logging.getLogger("daehwa.server")
 # An answer without a body never ends behind some streaming proxies.
@@ -28,6 +35,16 @@ class SignInQuery(msgspec.Struct, frozen=True, kw_only=True):
     ] = False
 
 
+class Doors(Unshown, frozen=True, kw_only=True):
+    """By which doors people come in here; by none, where nobody signs in. `mail`: a new password can be asked for."""
+
+    password: bool
+    passkey: bool
+    oidc: bool
+    oidc_name: Annotated[str | None, msgspec.Meta(description="What the identity provider is called.")]
+    mail: bool
+
+
 class SignedOut(msgspec.Struct, frozen=True):
     """Signed out here; `location` is where the identity provider ends its own session, where it has such a page."""
 
@@ -37,11 +54,27 @@ class SignedOut(msgspec.Struct, frozen=True):
 class AuthApi:
     """The operations of signing in and out. What goes wrong on the way, the page tells, by the type in its address."""
 
-    def __init__(self, sign_in: SignIn | None, identity: Identity) -> None:
+    def __init__(
+        self, sign_in: SignIn | None, identity: Identity, options: ServerOptions, local: "LocalAccounts | None" = None
+    ) -> None:
         self._sign_in = sign_in
+        self._local = local
+        self._identity = identity
+        self._options = options
         self._session = identity.cookie
-        is_secure = sign_in is not None and sign_in.public_url.startswith("https://")
-        self._attempt = Cookie("daehwa-sign-in", seconds=ATTEMPT_SECONDS, is_secure=is_secure)
+        self._attempt = Cookie("daehwa-sign-in", seconds=ATTEMPT_SECONDS, is_secure=identity.is_secure)
+
+    async def get_doors(self, _request: Request) -> Response:
+        """Say by which doors people come in here."""
+        local, sign_in = self._local, self._sign_in
+        doors = Doors(
+            password=local is not None,
+            passkey=local is not None and local.parts.site.has_passkeys,
+            oidc=sign_in is not None,
+            oidc_name=None if sign_in is None else sign_in.name,
+            mail=local is not None and local.has_mail,
+        )
+        return json_response(doors)
 
     async def begin_sign_in(self, request: Request) -> Response:
         """Send the browser to the identity provider; it comes back to `return_to`, a path of this site."""
@@ -64,19 +97,26 @@ class AuthApi:
         answer = query_values(request, ProviderAnswer)
         browser, replaced = self._attempt.read(request.scope), self._session.read(request.scope)
         try:
-            finished = await sign_in.finish(answer, browser, replaced)
+            visitor = visitor_of(request.scope, self._options.trusted_proxies)
+            finished = await sign_in.finish(answer, browser, replaced, visitor)
         except DaehwaError as error:
             return _failed(error)
         return _redirect(finished.return_to, [self._session.set(finished.session), self._attempt.remove()])
 
     async def sign_out(self, request: Request) -> Response:
         """End this browser's session. Signed out already is fine."""
-        location = await self._on().end(self._session.read(request.scope))
+        if not self._identity.has_doors:
+            raise SignInOff
+        ended, location = await self._identity.end(request), None
+        if ended is not None:
+            visitor = visitor_of(request.scope, self._options.trusted_proxies)
+            await self._identity.acts.note("session.ended", visitor, actor=ended[1])
+            location = None if self._sign_in is None else await self._sign_in.logout_location(*ended)
         return json_response(SignedOut(location), headers=[self._session.remove()])
 
     def _on(self) -> SignIn:
         if self._sign_in is None:
-            raise SignInOff
+            raise ProviderOff if self._identity.has_doors else SignInOff
         return self._sign_in
 
 

@@ -28,6 +28,7 @@ from daehwa.conversation.errors import (
 from daehwa.gateway.errors import ShuttingDown
 from daehwa.server.access_log import exchange_of
 from daehwa.server.asgi import ASGIApp, ClientLeftError, Headers, Receive, Response, Scope, Send, json_response
+from daehwa.sign_in.errors import CredentialsRefused, TooManyAttempts
 
 RETRY_SECONDS = 5
 """After so long whoever was refused by a server that ends may ask the next one."""
@@ -98,6 +99,7 @@ STATUS: dict[type[DaehwaError], int] = {
     InvalidRequest: 400,
     SignInFailed: 400,
     NotSignedIn: 401,
+    CredentialsRefused: 401,
     KeyRefused: 401,
     CrossSiteRequest: 403,
     NotAllowed: 403,
@@ -111,6 +113,7 @@ STATUS: dict[type[DaehwaError], int] = {
     HostNotAllowed: 421,
     BudgetExceeded: 429,
     RateExceeded: 429,
+    TooManyAttempts: 429,
     DaehwaError: 500,
     ProviderError: 502,
     KeyNotSet: 503,
@@ -149,6 +152,8 @@ def error_headers(error: DaehwaError) -> Headers:
         headers.append((b"connection", b"close"))
     if isinstance(error, ShuttingDown):
         headers.append((b"retry-after", b"%d" % RETRY_SECONDS))
+    if isinstance(error, TooManyAttempts):
+        headers.append((b"retry-after", b"%d" % error.retry_after))
     return headers
 
 

@@ -1,31 +1,68 @@
 """Who asks: the person whose session the request's cookie is, or, where nobody signs in, always the owner."""
 
+import contextlib
+from typing import TYPE_CHECKING
+
 from daehwa.accounts.errors import NotSignedIn
-from daehwa.accounts.people import User
+from daehwa.accounts.people import LOCAL_ISSUER, Session, User
+from daehwa.conversation.errors import StoreError
 from daehwa.server.asgi import Request, Scope
 from daehwa.server.cookies import Cookie
 from daehwa.server.options import ServerOptions
-from daehwa.sign_in.flow import SESSION_SECONDS, SignIn
+from daehwa.server.visiting import address_of
+from daehwa.sign_in.acts import Acts
+from daehwa.sign_in.flow import SignIn
+from daehwa.sign_in.sessions import SESSION_SECONDS, Sessions
+
+if TYPE_CHECKING:
+    from daehwa.sign_in.local_accounts import LocalAccounts
 
 
 class Identity:
-    """Knows people by their requests."""
+    """Knows people by their requests, through whichever door they came."""
 
-    def __init__(self, sign_in: SignIn | None, options: ServerOptions) -> None:
+    def __init__(self, sign_in: SignIn | None, options: ServerOptions, local: "LocalAccounts | None" = None) -> None:
         self._sign_in = sign_in
+        self._local = local
         self._owner = options.user
-        is_secure = sign_in is not None and sign_in.public_url.startswith("https://")
-        self.cookie = Cookie("daehwa", seconds=SESSION_SECONDS, is_secure=is_secure)
+        self._trusted = options.trusted_proxies
+        self._sessions: Sessions | None = None
+        self.acts = Acts(None)
+        self.public_url = options.public_url
+        if local is not None:
+            self._sessions, self.acts, self.public_url = local.parts.sessions, local.parts.acts, local.public_url
+        elif sign_in is not None:
+            self._sessions, self.acts, self.public_url = sign_in.sessions, sign_in.acts, sign_in.public_url
+        self.is_secure = self._sessions is not None and (self.public_url or "").startswith("https://")
+        self.cookie = Cookie("daehwa", seconds=SESSION_SECONDS, is_secure=self.is_secure)
+
+    @property
+    def has_doors(self) -> bool:
+        """Whether people sign in here."""
+        return self._sessions is not None
 
     async def user_of(self, request: Request) -> User:
         """Return who asks. Raise `NotSignedIn`."""
-        if self._sign_in is None:
+        if self._sessions is None:
             return self._owner
-        user = await self._sign_in.user_of(self.cookie.read(request.scope))
-        if user is None:
+        found = await self._sessions.found(self.cookie.read(request.scope))
+        user = None if found is None else self._as_now(found[1])
+        if found is None or user is None:
             raise NotSignedIn
+        with contextlib.suppress(StoreError):  # it is told when a session was last used, and nothing hangs on it
+            await self._sessions.touch(found[0], address_of(request.scope, self._trusted))
         return user
+
+    async def end(self, request: Request) -> tuple[Session, User] | None:
+        """End this browser's session, and return which it was."""
+        return None if self._sessions is None else await self._sessions.end(self.cookie.read(request.scope))
 
     def has_cookie(self, scope: Scope) -> bool:
         """Whether a browser brings what may be a session, so that another site could make it ask."""
-        return self._sign_in is not None and self.cookie.read(scope) is not None
+        return self._sessions is not None and self.cookie.read(scope) is not None
+
+    def _as_now(self, user: User) -> User | None:
+        """Return somebody as what they may be now; None where the door they came by is closed."""
+        if user.issuer == LOCAL_ISSUER:
+            return None if self._local is None else user
+        return None if self._sign_in is None else self._sign_in.as_now(user)

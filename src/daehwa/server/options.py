@@ -23,9 +23,10 @@ class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How the server presents and protects itself.
 
     `user` is who everybody is where nobody signs in. `allowed_hosts` are names, without port, under which it may be
-    reached beside the loopback names; `public_url` is the address that browsers know it by where a proxy is in between
-    (where people sign in, sign-in says it). `cors_origins`, in lower case, are other sites whose pages may ask for
-    `/v1`. `body_seconds` is how long a request's body may take to arrive.
+    reached beside the loopback names; `public_url` is the address that browsers know it by, with a proxy in between
+    (where people sign in, sign-in says it). `trusted_proxies` are addresses and networks of proxies whose word about
+    who asks is believed. `cors_origins`, in lower case, are other sites whose pages may ask for `/v1`. `body_seconds`
+    is how long a request's body may take to arrive.
     """
 
     version: str
@@ -34,6 +35,7 @@ class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
     allowed_hosts: tuple[str, ...] = ()
     public_url: str | None = None
     cors_origins: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
     limits: Limits = Limits()
     page: Annotated[Path, msgspec.Meta(description="the folder that Vite built")] = PAGE_FOLDER
     body_seconds: float = 120.0

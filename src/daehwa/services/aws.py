@@ -10,7 +10,7 @@ import sys
 from collections.abc import Awaitable, Callable
 
 from daehwa import __version__
-from daehwa.accounts.ports import AccountStore
+from daehwa.accounts.people_ports import PeopleStores
 from daehwa.aws.credentials import LentCredentials, ReadCredentials, known_credentials
 from daehwa.aws.parameter_store import KeptParameter, ParameterStore, UpstreamKey
 from daehwa.aws.signature import AwsCredentials
@@ -24,7 +24,7 @@ from daehwa.providers.catalogue import Catalogue
 from daehwa.providers.pacing import Beat
 from daehwa.providers.upstream import LateKey
 from daehwa.server.access_log import configure_logging
-from daehwa.server.app import create_app
+from daehwa.server.app import Entrances, create_app
 from daehwa.server.books import Books
 from daehwa.server.options import Limits, ServerOptions
 from daehwa.server.run import bind
@@ -35,12 +35,12 @@ from daehwa.services.upstreams import build_routes, build_sign_in, build_upstrea
 from daehwa.settings import AwsSurroundings, LoadedSettings, SettingsError, load_aws_surroundings, load_settings
 from daehwa.sign_in.flow import SignIn
 from daehwa.stores.dynamodb import DynamoStore
-from daehwa.stores.dynamodb_accounts import DynamoAccounts
 from daehwa.stores.dynamodb_answers import DynamoAnswers
 from daehwa.stores.dynamodb_client import Transport
 from daehwa.stores.dynamodb_credentials import AwsKey, GivenCredentials
 from daehwa.stores.dynamodb_keys import DynamoKeys
 from daehwa.stores.dynamodb_ledger import DynamoLedger
+from daehwa.stores.dynamodb_people import dynamo_people
 from daehwa.stores.dynamodb_rates import DynamoRates
 
 OPTIONS = RunningOptions(checkpoint=2.0, follower_heartbeat=8.0, stored_heartbeat=8.0, store_poll=1.0)
@@ -72,7 +72,8 @@ class FunctionServices:
         )
         key = UpstreamKey(KeptParameter(self._parameters, settings.key_parameter or ""))
         self.catalogue = _catalogue(loaded, key, use_proxy=surroundings.has_proxy)
-        accounts = DynamoAccounts(self.store.table)
+        people = dynamo_people(self.store.table)
+        accounts = people.accounts
         table = self.store.table
         keys, ledger = DynamoKeys(table), DynamoLedger(table)
         self.meter = build_meter(loaded, ledger, accounts)
@@ -91,12 +92,12 @@ class FunctionServices:
             self,
             options=options,
             books=Books(keys=keys, ledger=ledger, accounts=accounts, meter=self.meter),
-            sign_in=self._sign_in(loaded, accounts, use_proxy=surroundings.has_proxy),
+            entrances=Entrances(self._sign_in(loaded, people, use_proxy=surroundings.has_proxy), None, people),
             purge=PurgeInPassing(self.store),
             programs=build_programs(self.catalogue, self.meter, stores, settings, options, has_sign_in=True),
         )
 
-    def _sign_in(self, loaded: LoadedSettings, accounts: AccountStore, *, use_proxy: bool) -> SignIn:
+    def _sign_in(self, loaded: LoadedSettings, people: PeopleStores, *, use_proxy: bool) -> SignIn:
         configured, public_url = loaded.sign_in, loaded.values.public_url
         if configured is None or public_url is None:  # the settings of this home are refused without them
             raise SettingsError("On AWS everybody has to sign in. Deploy again.")
@@ -105,7 +106,7 @@ class FunctionServices:
         secret = None if name is None else KeptParameter(self._parameters, name).read
         # Not the client for AWS's own services: on Lambda those lie further inside than any identity provider.
         self._sign_in_http = guarded_client(configured.issuer, use_proxy=use_proxy)
-        return build_sign_in(configured, public_url, accounts, self._sign_in_http, secret)
+        return build_sign_in(configured, public_url, people, self._sign_in_http, secret)
 
     async def aclose(self) -> None:
         """Interrupt what runs, then close everything."""

@@ -3,10 +3,10 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from daehwa import __version__
 from daehwa.accounts.people import User
@@ -36,17 +36,18 @@ from daehwa.settings import (
 from daehwa.sign_in.flow import SignIn
 from daehwa.stores.memory_rates import MemoryRates
 from daehwa.stores.sqlite import SqliteStore
-from daehwa.stores.sqlite_accounts import SqliteAccounts
 from daehwa.stores.sqlite_answers import SqliteAnswers
 from daehwa.stores.sqlite_connection import store_error
 from daehwa.stores.sqlite_keys import SqliteKeys
 from daehwa.stores.sqlite_ledger import SqliteLedger
 from daehwa.stores.sqlite_migrations import MIGRATIONS
+from daehwa.stores.sqlite_people import sqlite_people
 
 if TYPE_CHECKING:
     from daehwa.http_client.client import HttpClient
-    from daehwa.server.app import Programs
+    from daehwa.server.app import Entrances, Programs
     from daehwa.server.books import Books
+    from daehwa.sign_in.local_accounts import LocalAccounts
     from daehwa.telemetry.otel import OpenTelemetry
 
 __all__ = [
@@ -83,7 +84,8 @@ class Services:
 
     def __init__(self, store: SqliteStore, loaded: LoadedSettings, runner: str) -> None:
         self.store: ConversationStore = store
-        self.accounts: AccountStore = SqliteAccounts(store, first_admin=OWNER)
+        self.people = sqlite_people(store, first_admin=OWNER)
+        self.accounts: AccountStore = self.people.accounts
         self.keys: KeyStore = SqliteKeys(store)
         self.ledger: LedgerStore = SqliteLedger(store)
         self.answers: AnswerStore = SqliteAnswers(store)
@@ -91,6 +93,7 @@ class Services:
         self.catalogue = build_catalogue(loaded, build_providers(loaded))
         self.running = RunningTurns(store, self.catalogue, runner=runner, meter=self.meter)
         self._http: HttpClient | None = None
+        self._local: LocalAccounts | None = None
         self._telemetry: OpenTelemetry | None = None
 
     @classmethod
@@ -109,7 +112,23 @@ class Services:
         async def read_secret() -> str:
             return "" if secret is None else secret.reveal()
 
-        return build_sign_in(configured, public_url, self.accounts, self._http, None if secret is None else read_secret)
+        reader = None if secret is None else read_secret
+        return build_sign_in(configured, public_url, self.people, self._http, reader)
+
+    def entrances(self, loaded: LoadedSettings, address: str) -> "Entrances":
+        """Return by which doors people come in; the server listens at this address. Raise `SignInMisconfigured`."""
+        from daehwa.server.app import Entrances  # noqa: PLC0415 - `daehwa ask` needs no server
+
+        if not loaded.values.accounts:
+            sign_in = self.sign_in(loaded.sign_in, loaded.values.public_url or address)
+            return Entrances(sign_in, None, self.people)
+        from daehwa.services.entrances import accounts_address, build_local_accounts  # noqa: PLC0415 - with accounts alone
+
+        public_url = accounts_address(loaded, address)
+        sign_in = self.sign_in(loaded.sign_in, public_url)
+        issuer = None if sign_in is None else sign_in.issuer
+        self._local = build_local_accounts(loaded, self.people, public_url, issuer=issuer)
+        return Entrances(sign_in, self._local, self.people)
 
     def programs(self, settings: Settings, options: ServerOptions, *, has_sign_in: bool) -> "Programs":
         """Return what other programs speak with here."""
@@ -131,6 +150,8 @@ class Services:
     async def aclose(self) -> None:
         """Interrupt what runs, then close everything, the store last."""
         await self.running.aclose()
+        if self._local is not None:
+            await self._local.aclose()
         await self.meter.aclose()
         await self.catalogue.aclose()
         await self.store.aclose()
@@ -174,36 +195,26 @@ async def serve(
     from daehwa.server.run import address_of, bind  # noqa: PLC0415 - as above
     from daehwa.server.run import serve as serve_app  # noqa: PLC0415 - as above
 
-    settings = loaded.values
+    settings, options = loaded.values, _options(loaded.values)
     configure_logging(log_json=settings.log_json)
     listener = bind(settings.host, settings.port)
     services = await Services.open(loaded, folder, runner=SERVER_RUNNER)
     background: set[asyncio.Task[None]] = set()
-    options = ServerOptions(
-        version=__version__,
-        user=User(id=OWNER, role="admin"),
-        allowed_hosts=settings.allowed_hosts,
-        public_url=settings.public_url,
-        cors_origins=settings.cors_origins,
-    )
     try:
-        sign_in = services.sign_in(loaded.sign_in, settings.public_url or address_of(listener))
+        entrances = services.entrances(loaded, address_of(listener))
         await interrupt_leftovers(services.running, say)
         app = create_app(
             services,
             options=options,
             books=services.books(load_telemetry(), say),
-            sign_in=sign_in,
-            programs=services.programs(settings, options, has_sign_in=sign_in is not None),
+            entrances=entrances,
+            programs=services.programs(settings, options, has_sign_in=entrances.is_any),
         )
 
         def started() -> None:
             folder.note_address(address_of(listener))
-            listening(address_of(listener))
-            works = [prepare_models(services.catalogue, settings.default_model, say), keep_house(services)]
-            if loaded.sign_in is not None:
-                works.append(_say_sign_in_fault(loaded.sign_in, say))
-            for work in works:
+            listening(address_of(listener) if entrances.local is None else entrances.local.public_url)
+            for work in _works(services, loaded, entrances.local, say):
                 task = asyncio.create_task(work)
                 task.add_done_callback(_report_fault)
                 background.add(task)
@@ -214,6 +225,37 @@ async def serve(
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
         await services.aclose()
+
+
+def _options(settings: Settings) -> ServerOptions:
+    return ServerOptions(
+        version=__version__,
+        user=User(id=OWNER, role="admin"),
+        allowed_hosts=settings.allowed_hosts,
+        public_url=settings.public_url,
+        cors_origins=settings.cors_origins,
+        trusted_proxies=settings.trusted_proxies,
+    )
+
+
+def _works(
+    services: Services, loaded: LoadedSettings, local: "LocalAccounts | None", say: Callable[[str], None]
+) -> Iterator[Coroutine[Any, Any, None]]:
+    """Yield what is done once the page can be had."""
+    yield prepare_models(services.catalogue, loaded.values.default_model, say)
+    yield keep_house(services)
+    if local is not None:
+        yield _say_first_admin(local, say)
+    if loaded.sign_in is not None:
+        yield _say_sign_in_fault(loaded.sign_in, say)
+
+
+async def _say_first_admin(local: "LocalAccounts", say: Callable[[str], None]) -> None:
+    """Tell whoever reads the terminal, and nobody else, how to become the first admin."""
+    made = await local.first_admin_link()
+    if made is not None:
+        say("  first admin    There is none yet. Open this link to make the first account; it works once, for a day,")
+        say(f"                 and the next start makes it void:\n\n  {made.url}\n")
 
 
 async def _say_sign_in_fault(configured: ConfiguredSignIn, say: Callable[[str], None]) -> None:

@@ -4,7 +4,7 @@ import importlib.util
 from typing import TYPE_CHECKING
 
 from daehwa.accounts.errors import SignInFailed, SignInMisconfigured
-from daehwa.accounts.ports import AccountStore
+from daehwa.accounts.people_ports import PeopleStores
 from daehwa.conversation.ids import now_ms
 from daehwa.providers.openai_wire import OpenAIWireProvider
 from daehwa.providers.pacing import Beat
@@ -59,11 +59,12 @@ def build_routes(loaded: LoadedSettings) -> tuple[ModelRoute, ...]:
 
 
 def build_sign_in(
-    configured: ConfiguredSignIn, public_url: str, accounts: AccountStore, http: Http, client_secret: ReadSecret | None
+    configured: ConfiguredSignIn, public_url: str, people: PeopleStores, http: Http, client_secret: ReadSecret | None
 ) -> SignIn:
     """Return signing in, asking nobody yet. Raise `SignInMisconfigured`."""
     _refuse_without_extra()
-    return SignIn(_sign_in_settings(configured, public_url, client_secret), accounts, http)
+    settings = _sign_in_settings(configured, public_url, client_secret)
+    return SignIn(settings, people.accounts, http, people=people)
 
 
 def guarded_client(issuer: str, *, use_proxy: bool = True) -> "HttpClient":
@@ -105,4 +106,7 @@ def _sign_in_settings(
         allowed_emails=configured.allowed_emails,
         admin_emails=configured.admin_emails,
         logout_url=configured.logout_url,
+        name=configured.name,
+        group_claim=configured.group_claim,
+        group_roles=dict(configured.group_roles),
     )

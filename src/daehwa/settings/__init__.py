@@ -12,7 +12,9 @@ from typing import Any
 
 import msgspec
 
+from daehwa.settings.entrances import ConfiguredMail, check_accounts, check_proxies
 from daehwa.settings.function import AwsSurroundings, aws_surroundings, check_home, checked_public_url
+from daehwa.settings.mail import MAIL_SECTION, configured_mail, mail_variables
 from daehwa.settings.money import PRICES, PRICES_VARIABLE, configured_money
 from daehwa.settings.providers import OPENAI_URL, configured_providers, function_provider
 from daehwa.settings.routes import ROUTES, ROUTES_VARIABLE, configured_routes
@@ -32,6 +34,7 @@ from daehwa.settings.values import (
 __all__ = [
     "OPENAI_URL",
     "AwsSurroundings",
+    "ConfiguredMail",
     "ConfiguredProvider",
     "ConfiguredSignIn",
     "LoadedSettings",
@@ -72,6 +75,8 @@ def load_settings(
     settings = Settings(**values)
     sign_in = configured_sign_in(file, env, needs_keys=needs_keys)
     check_home(settings, sources, sign_in)
+    check_accounts(accounts=settings.accounts, home=settings.home)
+    check_proxies(settings.trusted_proxies, sources["trusted_proxies"])
     url = settings.public_url
     settings = msgspec.structs.replace(
         settings,
@@ -90,6 +95,7 @@ def load_settings(
         values=settings,
         providers=providers,
         sign_in=sign_in,
+        mail=configured_mail(file, env, needs_keys=needs_keys),
         money=configured_money(settings, sources, file, env),
         routes=configured_routes(file, env),
         file=file.path,
@@ -153,12 +159,13 @@ def _given(
 
 
 def _refuse_unknown(file: SettingsFile, env: Mapping[str, str], known: list[str]) -> None:
-    keys = [*known, "providers", PRICES, ROUTES, SECTION]
+    keys = [*known, "providers", PRICES, ROUTES, SECTION, MAIL_SECTION]
     for key in file.values:
         if key not in keys:
             raise SettingsError(f"{file.place(key)}: there is no setting '{key}'.{meant(key, keys)}")
     tables = (PRICES_VARIABLE, ROUTES_VARIABLE)
-    variables = [*(PREFIX + name.upper() for name in known), *tables, *sign_in_variables(), *_NOT_SETTINGS]
+    own = (PREFIX + name.upper() for name in known)
+    variables = [*own, *tables, *sign_in_variables(), *mail_variables(), *_NOT_SETTINGS]
     for variable in env:
         if variable.startswith(PREFIX) and variable not in variables:
             raise SettingsError(

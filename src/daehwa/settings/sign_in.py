@@ -2,16 +2,19 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 import msgspec
 
+from daehwa.settings.described import Secret, SettingsError
+from daehwa.settings.entrances import ConfiguredSignIn, SignInTable
 from daehwa.settings.source import SettingsFile, checked, meant
-from daehwa.settings.values import ConfiguredSignIn, Secret, SettingsError, SignInTable
 
 SECTION = "sign_in"
 VARIABLES = "DAEHWA_SIGN_IN_"
+GroupRole: TypeAlias = Literal["admin", "member", "guest"]
+_ROLES: tuple[GroupRole, ...] = ("admin", "member", "guest")
 _EVERYBODY = "*"
 _PERSON_OR_DOMAIN = re.compile(r"""[^\s@*,;:<>()\[\]"\\]*@[^\s@*,;:<>()\[\]"\\]+""")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -57,6 +60,9 @@ def configured_sign_in(
         allowed_emails=table.allowed_emails,
         admin_emails=table.admin_emails,
         logout_url=table.logout_url,
+        name=table.name,
+        group_claim=table.group_claim,
+        group_roles=_group_roles(table, places),
         fault=fault,
     )
 
@@ -88,6 +94,25 @@ def _table(file: SettingsFile, env: Mapping[str, str]) -> tuple[SignInTable, dic
             places[name] = file.place(name, SECTION)
             values[name] = checked(field, section[name], places[name])
     return SignInTable(**values), places
+
+
+def _group_roles(table: SignInTable, places: Mapping[str, str]) -> tuple[tuple[str, GroupRole], ...]:
+    """Return which values of the claim give which role; a value may have spaces, the role is the last word."""
+    found: list[tuple[str, GroupRole]] = []
+    for entry in table.group_roles:
+        value, _, role = entry.strip().rpartition(" ")
+        role_given = next((each for each in _ROLES if each == role), None)
+        if not value.strip() or role_given is None:
+            raise SettingsError(
+                f'{places["group_roles"]}: group_roles has "{entry}", which is not allowed. Write a value of the '
+                'claim and then admin, member or guest, such as "chat-admins admin".'
+            )
+        found.append((value.strip(), role_given))
+    if found and table.group_claim is None:
+        raise SettingsError(
+            f"{places['group_roles']}: group_roles also needs group_claim, the name of the claim that lists the groups."
+        )
+    return tuple(found)
 
 
 def _check_issuer(issuer: str, place: str) -> None:

@@ -5,36 +5,29 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from daehwa.settings.described import YES_NO, Secret, SettingsError, described
+from daehwa.settings.entrances import ConfiguredMail, ConfiguredSignIn
 
-class SettingsError(Exception):
-    """A setting is wrong; the text is a paragraph for the person who set it."""
-
-
-class Secret:
-    """A key that never shows itself: `reveal()` is the one way to its text."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        """Return the key itself."""
-        return self._text
-
-    def __repr__(self) -> str:
-        return f"Secret({len(self._text)} characters)"
-
-    def __len__(self) -> int:
-        return len(self._text)
-
-
-def described(allowed: str, description: str, **limits: Any) -> msgspec.Meta:
-    """Return the annotation of a setting: what it may be in words, what it is for, and limits as msgspec knows them."""
-    return msgspec.Meta(description=description, extra={"allowed": allowed}, **limits)
+__all__ = [
+    "YES_NO",
+    "ConfiguredBudget",
+    "ConfiguredGroup",
+    "ConfiguredMoney",
+    "ConfiguredPrice",
+    "ConfiguredProvider",
+    "ConfiguredRoute",
+    "ConfiguredSignIn",
+    "LoadedSettings",
+    "ProviderSettings",
+    "Secret",
+    "Settings",
+    "SettingsError",
+    "allowed_values",
+    "described",
+    "meta_of",
+]
 
 
-YES_NO = "true or false"
 _SECONDS = "a number of seconds above 0"
 
 
@@ -149,58 +142,6 @@ class ConfiguredProvider(msgspec.Struct, frozen=True, kw_only=True):
         return self.settings.name
 
 
-class SignInTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The `[sign_in]` table: an OpenID Connect provider. Each field is a variable DAEHWA_SIGN_IN_<FIELD> too."""
-
-    issuer: Annotated[
-        str | None,
-        described(
-            "an https:// address",
-            "The provider's address, exactly as its discovery document says it. With it, everybody has to sign in.",
-        ),
-    ] = None
-    client_id: Annotated[str | None, described("a text", "This program's client id at the provider.")] = None
-    client_secret_env: Annotated[
-        str | None,
-        described(
-            "the name of an environment variable",
-            "The environment variable that holds the client's secret, where the provider gave one.",
-        ),
-    ] = None
-    secret_parameter: Annotated[
-        str | None, described("the name of an SSM parameter", "On AWS only: where the client's secret is kept.")
-    ] = None
-    allowed_emails: Annotated[
-        tuple[str, ...],
-        described(
-            "a list of e-mail addresses and @domains, or *",
-            "Who may sign in. `*`: everybody whom the provider lets in.",
-        ),
-    ] = ()
-    admin_emails: Annotated[
-        tuple[str, ...], described("a list of e-mail addresses", "Who may sign in, and is an admin.")
-    ] = ()
-    logout_url: Annotated[
-        str | None,
-        described("an https:// address", "Where the provider ends its own session, where it does not announce that."),
-    ] = None
-
-
-class ConfiguredSignIn(msgspec.Struct, frozen=True, kw_only=True):
-    """Signing in, with what must be there found. `secret` is the client's, or `secret_parameter` where it is kept.
-    `fault` is as a provider's.
-    """
-
-    issuer: str
-    client_id: str
-    secret: Secret | None = None
-    secret_parameter: str | None = None
-    allowed_emails: tuple[str, ...] = ()
-    admin_emails: tuple[str, ...] = ()
-    logout_url: str | None = None
-    fault: str | None = None
-
-
 class ConfiguredRoute(msgspec.Struct, frozen=True, kw_only=True):
     """A `[[routes]]` table: models and their weights, which are None where the order alone counts."""
 
@@ -299,6 +240,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "Other sites whose pages may ask for `/v1` from a browser (CORS); where no key is needed, without one.",
         ),
     ] = ()
+    accounts: Annotated[
+        bool,
+        described(
+            YES_NO,
+            "People sign in by accounts of this server's own, beside an identity provider where there is one. "
+            "`daehwa --accounts`. See accounts.md.",
+        ),
+    ] = False
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        described(
+            "a list of IP addresses and networks",
+            "Proxies before this server whose `X-Forwarded-For` is believed, such as `127.0.0.1` or `10.0.0.0/8`; "
+            "nobody else's is. Sign-ins are throttled, and written down, by the address found so.",
+        ),
+    ] = ()
     default_model: Annotated[
         str | None, described("a model's id or name", "The model chosen for a new conversation, if it is served.")
     ] = None
@@ -372,6 +329,7 @@ class LoadedSettings(msgspec.Struct, frozen=True, kw_only=True):
     values: Settings
     providers: tuple[ConfiguredProvider, ...]
     sign_in: ConfiguredSignIn | None = None
+    mail: ConfiguredMail | None = None
     money: ConfiguredMoney = ConfiguredMoney()
     routes: tuple[ConfiguredRoute, ...] = ()
     file: Path | None

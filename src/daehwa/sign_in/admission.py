@@ -1,12 +1,13 @@
 """Who may come in: by verified e-mail address, which only the identity provider can vouch for."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from daehwa.accounts.errors import EmailNotVerified, NotAllowed
-from daehwa.accounts.people import Role
+from daehwa.accounts.people import Role, User
 from daehwa.sign_in.settings import EVERYBODY, SignInSettings
 
 _EMAIL_CHARACTERS = 254
+_BY_RIGHTS: tuple[Role, ...] = ("admin", "member", "guest")
 _NOT_PLAIN = frozenset(',;:<>()[]"\\')
 
 
@@ -24,6 +25,26 @@ def admitted_role(email: str | None, settings: SignInSettings) -> Role:
         "This account may not use this site. Ask whoever runs it to allow your e-mail address, or sign in with another "
         "account."
     )
+
+
+def claimed_role(claimed: Collection[str], settings: SignInSettings) -> Role | None:
+    """Return the role that the provider's groups give, the most of several; None where the settings name no group."""
+    if not settings.group_roles:
+        return None
+    roles: set[Role] = {role for value, role in settings.group_roles.items() if value in claimed}
+    return next((role for role in _BY_RIGHTS if role in roles), "member")
+
+
+def role_now(user: User, settings: SignInSettings) -> Role:
+    """Return as what somebody who came through the provider may be here now. Raise `NotAllowed`.
+
+    Who is an admin is said by the settings, by name or by group, and only so long; what is less, an admin may choose
+    on the page.
+    """
+    admitted = admitted_role(user.email, settings)
+    if admitted == "admin" or user.role != "admin":
+        return admitted if admitted == "admin" else user.role
+    return "admin" if "admin" in settings.group_roles.values() else "member"
 
 
 def is_plain_email(text: str) -> bool:

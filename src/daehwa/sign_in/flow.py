@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from daehwa.accounts.errors import (
+    LastAdmin,
     NotAllowed,
     SignInCancelled,
     SignInExpired,
@@ -20,25 +21,39 @@ from daehwa.accounts.errors import (
     SignInMisconfigured,
     SignInUnavailable,
 )
-from daehwa.accounts.people import Profile, Session, SignInAttempt, User
+from daehwa.accounts.people import Profile, Role, Session, SignInAttempt, User, UserChanges
+from daehwa.accounts.people_ports import PeopleStores
 from daehwa.accounts.ports import AccountStore
 from daehwa.accounts.unshown import Unshown
 from daehwa.conversation.ids import now_ms
+from daehwa.sign_in.acts import Acts
 from daehwa.sign_in.addresses import CALLBACK_PATH, HOME_PATH, checked_issuer, checked_origin, checked_return_path
-from daehwa.sign_in.admission import admitted_role, is_plain_email
+from daehwa.sign_in.admission import admitted_role, claimed_role, is_plain_email, role_now
 from daehwa.sign_in.id_token import Expected, checked_claims
 from daehwa.sign_in.identity_provider import Http, IdentityProvider, Metadata
+from daehwa.sign_in.sessions import SESSION_SECONDS, Sessions
 from daehwa.sign_in.settings import SignInSettings
 from daehwa.sign_in.signing_keys import SigningKeys
 from daehwa.sign_in.tokens import challenge, digest, is_token, new_token
+from daehwa.sign_in.visitors import NOWHERE, Visitor
 
-SESSION_SECONDS = 30 * 24 * 3600
+__all__ = [
+    "ANSWER_SECONDS",
+    "ATTEMPT_SECONDS",
+    "SESSION_SECONDS",
+    "BegunSignIn",
+    "FinishedSignIn",
+    "ProviderAnswer",
+    "SignIn",
+]
+
 ATTEMPT_SECONDS = 10 * 60
 ANSWER_SECONDS = 8.0
 """How long the provider may take for each answer."""
 _NAME_CHARACTERS = 200
 _CODE_CHARACTERS = 4096
 _ERROR = re.compile(r"[a-z_]{1,60}")
+_MOST_CLAIMED, _CLAIMED_CHARACTERS = 1000, 200
 _PERSONAL = ("email", "email_verified", "name", "preferred_username")
 
 
@@ -78,6 +93,7 @@ class SignIn:
         accounts: AccountStore,
         http: Http,
         *,
+        people: PeopleStores | None = None,
         clock: Callable[[], int] = now_ms,
         seconds: float = ANSWER_SECONDS,
     ) -> None:
@@ -85,6 +101,9 @@ class SignIn:
         self.public_url = checked_origin(settings.public_url)
         self._settings = settings
         self._accounts = accounts
+        self._people = people
+        self.acts = Acts(None if people is None else people.audit, clock)
+        self.sessions = Sessions(accounts, clock=clock)
         self._clock = clock
         self._provider = IdentityProvider(settings, http, clock=clock, seconds=seconds)
         self._keys = SigningKeys(self._provider.keys, clock=clock)
@@ -123,7 +142,19 @@ class SignIn:
         }
         return BegunSignIn(location=_with_query(metadata.authorization_endpoint, query), browser=browser)
 
-    async def finish(self, answer: ProviderAnswer, browser: str | None, replaced: str | None) -> FinishedSignIn:
+    @property
+    def issuer(self) -> str:
+        """The identity provider's address, which is the issuer of those who come through it."""
+        return self._settings.issuer
+
+    @property
+    def name(self) -> str | None:
+        """What the provider is called on the page's button."""
+        return self._settings.name
+
+    async def finish(
+        self, answer: ProviderAnswer, browser: str | None, replaced: str | None, visitor: Visitor = NOWHERE
+    ) -> FinishedSignIn:
         """Take the provider's answer, as the browser brings it, and begin a session. `replaced` is an older one of this
         browser, which ends. Raise `SignInFailed` or `NotAllowed`.
         """
@@ -139,45 +170,34 @@ class SignIn:
             now=self._clock(),
         )
         claims = await checked_claims(tokens.id_token, expected, self._keys)
-        profile = await self._profile(claims, tokens.access_token)
-        role = admitted_role(profile.email, self._settings)
-        now = self._clock()
-        user = await self._accounts.sign_in(profile, role=role, now=now)
-        if replaced is not None:
-            await self._accounts.delete_session(digest(replaced))
-        session = new_token()
+        said = await self._said(claims, tokens.access_token)
+        user = await self._known(self._profile(claims["sub"], said), _claimed(said, self._settings.group_claim))
         is_hinted = self._settings.logout_url is None and metadata.end_session_endpoint is not None
-        await self._accounts.save_session(
-            Session(
-                id=digest(session),
-                user=user.id,
-                created=now,
-                expires=now + SESSION_SECONDS * 1000,
-                id_token=tokens.id_token if is_hinted else None,
-            )
-        )
+        id_token = tokens.id_token if is_hinted else None
+        session = await self.sessions.begin(user, visitor=visitor, replaced=replaced, id_token=id_token)
+        await self.acts.note("session.begun", visitor, actor=user, by="oidc")
         return FinishedSignIn(session=session, user=user, return_to=attempt.return_to)
 
     async def user_of(self, session: str | None) -> User | None:
         """Return whose session this is, as what the settings let them come in now: they may have changed since."""
-        if session is None or not is_token(session):
-            return None
-        found = await self._accounts.get_session(digest(session), now=self._clock())
-        if found is None or found[1].issuer != self._settings.issuer:
+        found = await self.sessions.found(session)
+        return None if found is None else self.as_now(found[1])
+
+    def as_now(self, user: User) -> User | None:
+        """Return somebody with the role that they may have now; None where they are not this provider's, or may not
+        come in any more.
+        """
+        if user.issuer != self._settings.issuer:
             return None
         try:
-            role = admitted_role(found[1].email, self._settings)
+            return msgspec.structs.replace(user, role=role_now(user, self._settings))
         except NotAllowed:
             return None
-        return msgspec.structs.replace(found[1], role=role)
 
     async def end(self, session: str | None) -> str | None:
         """End a session; return where the provider ends its own, where it has such a place."""
-        if session is None or not is_token(session):
-            return None
-        found = await self._accounts.get_session(digest(session), now=self._clock())
-        await self._accounts.delete_session(digest(session))
-        return None if found is None else await self._logout_location(found[0].id_token)
+        found = await self.sessions.end(session)
+        return None if found is None else await self.logout_location(found[0], found[1])
 
     async def _taken(self, state: str | None, browser: str | None) -> SignInAttempt:
         if state is None or not is_token(state) or browser is None or not is_token(browser):
@@ -187,24 +207,59 @@ class SignIn:
             raise SignInExpired
         return attempt
 
-    async def _profile(self, claims: dict[str, Any], access_token: str | None) -> Profile:
-        """Return who it is. What the ID token does not say of the e-mail address, the provider is asked for."""
-        said = claims
-        if ("email" not in claims or "email_verified" not in claims) and access_token is not None:
-            more = await self._provider.person(access_token)
-            if more.get("sub") == claims["sub"]:
-                said = {**claims, **{name: more[name] for name in _PERSONAL if name in more}}
-            elif more:
-                raise SignInFailed("The identity provider speaks of two different people. Sign in again.")
+    async def _known(self, profile: Profile, claimed: frozenset[str]) -> User:
+        """Return who it is, with the role and the groups that the settings and the provider give them."""
+        role: Role | None = admitted_role(profile.email, self._settings)
+        if role != "admin":
+            role = claimed_role(claimed, self._settings)
+        groups = (
+            ()
+            if self._people is None or self._settings.group_claim is None
+            else await self._people.groups.list_groups()
+        )
+        tied = [group for group in groups if group.claim is not None]
+        user = await self._accounts.sign_in(
+            profile,
+            role=role,
+            now=self._clock(),
+            joins=[group.id for group in tied if group.claim in claimed],
+            leaves=[group.id for group in tied if group.claim not in claimed],
+        )
+        now = role_now(user, self._settings)
+        if now != user.role:  # the settings made an admin of them, and do not any more
+            try:
+                user = await self._accounts.change_user(user.id, UserChanges(role=now))
+            except LastAdmin:
+                user = msgspec.structs.replace(user, role=now)
+        return user
+
+    async def _said(self, claims: dict[str, Any], access_token: str | None) -> dict[str, Any]:
+        """Return what is said of who it is. What the ID token does not say, the provider is asked for."""
+        wanted = {"email", "email_verified", *filter(None, (self._settings.group_claim,))}
+        if wanted <= set(claims) or access_token is None:
+            return claims
+        more = await self._provider.person(access_token)
+        if more.get("sub") == claims["sub"]:
+            names = (*_PERSONAL, *wanted)
+            return {**claims, **{name: more[name] for name in names if name in more}}
+        if more:
+            raise SignInFailed("The identity provider speaks of two different people. Sign in again.")
+        return claims
+
+    def _profile(self, subject: str, said: dict[str, Any]) -> Profile:
         email = said.get("email")
         verified = said.get("email_verified")
         is_verified = verified is True or verified == "true"  # Cognito sends a text
         return Profile(
             issuer=self._settings.issuer,
-            subject=claims["sub"],
+            subject=subject,
             email=email if is_verified and isinstance(email, str) and is_plain_email(email) else None,
             name=_name(said),
         )
+
+    async def logout_location(self, session: Session, user: User) -> str | None:
+        """Return where the provider ends its own session; None for whoever came by another door."""
+        return await self._logout_location(session.id_token) if user.issuer == self._settings.issuer else None
 
     async def _logout_location(self, id_token: str | None) -> str | None:
         home = self.public_url + HOME_PATH
@@ -218,6 +273,15 @@ class SignIn:
             return None
         hint = {} if id_token is None else {"id_token_hint": id_token}
         return _with_query(end, {**hint, "client_id": self._settings.client_id, "post_logout_redirect_uri": home})
+
+
+def _claimed(said: dict[str, Any], claim: str | None) -> frozenset[str]:
+    """Return the groups that the provider says somebody is in there."""
+    value = None if claim is None else said.get(claim)
+    values = value if isinstance(value, list) else [value]
+    return frozenset(
+        each for each in values[:_MOST_CLAIMED] if isinstance(each, str) and len(each) <= _CLAIMED_CHARACTERS
+    )
 
 
 def _code(answer: ProviderAnswer, metadata: Metadata) -> str:

@@ -1,0 +1,127 @@
+"""The rows of local accounts and of one's own account: there only where people sign in, so that no other start pays."""
+
+from collections.abc import Iterator
+
+from daehwa.accounts.errors import (
+    AccountDisabled,
+    LoginTaken,
+    NotAllowed,
+    SignInExpired,
+)
+from daehwa.accounts.people_ports import PeopleStores
+from daehwa.conversation.errors import InvalidRequest, StoreError, TooMuch
+from daehwa.server import local_auth
+from daehwa.server.api import account
+from daehwa.server.api.account import AccountApi
+from daehwa.server.errors import BodyTooSlow, UnsupportedMediaType
+from daehwa.server.identity import Identity
+from daehwa.server.local_auth import LocalAuthApi, Next, PasskeyOptions
+from daehwa.server.options import ServerOptions
+from daehwa.server.routing import Operation
+from daehwa.sign_in.errors import (
+    AccountsOff,
+    CodesOn,
+    CredentialsRefused,
+    LinkGone,
+    MailOff,
+    PasskeyRefused,
+    PasskeysOff,
+    PasswordRefused,
+    TooManyAttempts,
+)
+from daehwa.sign_in.local_accounts import LocalAccounts
+
+_BODY = (InvalidRequest, TooMuch, UnsupportedMediaType, BodyTooSlow, StoreError)
+_TRIED = (CredentialsRefused, AccountDisabled, TooManyAttempts, *_BODY)
+_OWN = (AccountsOff, NotAllowed, *_BODY)
+
+
+def account_operations(
+    people: PeopleStores, local: LocalAccounts | None, identity: Identity, options: ServerOptions
+) -> Iterator[Operation]:
+    """Yield the rows."""
+    if local is not None:
+        yield from _doors(LocalAuthApi(local, identity, options))
+    yield from _account(AccountApi(people, local, identity, options))
+
+
+def _doors(api: LocalAuthApi) -> Iterator[Operation]:
+    for path, handler, body, errors in (
+        ("/auth/password", api.give_password, local_auth.PasswordGiven, _TRIED),
+        ("/auth/code", api.give_code, local_auth.CodeGiven, (SignInExpired, *_TRIED)),
+        ("/auth/passkey", api.give_passkey, local_auth.CredentialGiven, (SignInExpired, PasskeyRefused, *_TRIED)),
+        (
+            "/auth/link/accept",
+            api.accept_link,
+            local_auth.LinkAccepted,
+            (LinkGone, LoginTaken, PasswordRefused, AccountDisabled, TooManyAttempts, *_BODY),
+        ),
+    ):
+        yield Operation("POST", path, handler, body=body, answers=(Next,), errors=errors, is_open=True)
+    given, off = local_auth.NothingGiven, (PasskeysOff, *_BODY)
+    options = "/auth/passkey/options"
+    yield Operation("POST", options, api.ask_passkey, body=given, answers=(PasskeyOptions,), errors=off, is_open=True)
+    yield Operation(
+        "POST",
+        "/auth/link",
+        api.look_at_link,
+        body=local_auth.LinkGiven,
+        answers=(local_auth.LinkSeen,),
+        errors=(LinkGone, TooManyAttempts, *_BODY),
+        is_open=True,
+    )
+    asked, none = local_auth.ResetAsked, (MailOff, TooManyAttempts, *_BODY)
+    yield Operation("POST", "/auth/reset", api.ask_for_reset, body=asked, status=202, errors=none, is_open=True)
+
+
+def _account(api: AccountApi) -> Iterator[Operation]:
+    own, shown = "/api/account", (account.Account,)
+    yield Operation("GET", own, api.get_account, answers=shown, errors=(StoreError,))
+    yield Operation("PATCH", own, api.change_account, body=account.AccountChanges, answers=shown, errors=_OWN)
+    yield from _credentials(api)
+    ended = (account.SessionNotFound, StoreError)
+    yield Operation("DELETE", f"{own}/sessions/{{session}}", api.end_session, status=204, errors=ended)
+    others = f"{own}/sessions/end-others"
+    yield Operation("POST", others, api.end_other_sessions, status=204, errors=(StoreError,))
+
+
+def _credentials(api: AccountApi) -> Iterator[Operation]:
+    proved = (CredentialsRefused, TooManyAttempts, *_OWN)
+    password, totp, passkeys = "/api/account/password", "/api/account/totp", "/api/account/passkeys"
+    yield Operation(
+        "POST",
+        password,
+        api.change_password,
+        body=account.PasswordChange,
+        status=204,
+        errors=(PasswordRefused, SignInExpired, *proved),
+    )
+    yield Operation("POST", totp, api.begin_totp, answers=(account.TotpBegun,), errors=(CodesOn, *_OWN))
+    yield Operation(
+        "POST",
+        f"{totp}/confirm",
+        api.confirm_totp,
+        body=account.TotpConfirmed,
+        answers=(account.RecoveryCodes,),
+        errors=(CodesOn, SignInExpired, *proved),
+    )
+    yield Operation("POST", f"{totp}/off", api.end_totp, body=account.PasswordProof, status=204, errors=proved)
+    yield Operation(
+        "POST",
+        f"{passkeys}/options",
+        api.ask_new_passkey,
+        body=local_auth.NothingGiven,
+        answers=(PasskeyOptions,),
+        errors=(PasskeysOff, *_OWN),
+    )
+    yield Operation(
+        "POST",
+        passkeys,
+        api.add_passkey,
+        body=account.NewPasskey,
+        answers=(account.ShownPasskey,),
+        status=201,
+        errors=(PasskeysOff, PasskeyRefused, SignInExpired, *_OWN),
+    )
+    one, gone = f"{passkeys}/{{passkey}}", (account.PasskeyNotFound, AccountsOff, StoreError)
+    yield Operation("DELETE", one, api.remove_passkey, status=204, errors=gone)

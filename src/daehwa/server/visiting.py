@@ -1,0 +1,56 @@
+"""Where a request comes from: the other end of the connection, or what a proxy that the settings trust says of it."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from daehwa.server.asgi import Scope, header_of
+from daehwa.sign_in.visitors import AGENT_CHARACTERS, Visitor
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv6Address
+
+
+def visitor_of(scope: Scope, trusted: Sequence[str] = ()) -> Visitor:
+    """Return who knocks. `trusted` are addresses and networks of proxies: anybody else's word about it is not heard."""
+    agent = header_of(scope, b"user-agent")
+    text = None if agent is None else "".join(filter(str.isprintable, agent))[:AGENT_CHARACTERS]
+    return Visitor(address=address_of(scope, trusted), agent=text or None)
+
+
+def address_of(scope: Scope, trusted: Sequence[str] = ()) -> str | None:
+    """Return the address. A proxy adds who asked it at the end, so the last one that no proxy of ours has is it."""
+    client = scope.get("client")
+    address = None if client is None else str(client[0])
+    if not trusted or address is None or not _is_among(address, trusted):
+        return address
+    said = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    for each in reversed(",".join(said).split(",")):
+        found = _plain(each)
+        if found is None:
+            return address  # from there on anybody may have written it
+        address = str(found)
+        if not _is_among(address, trusted):
+            break
+    return address
+
+
+def _is_among(address: str, trusted: Sequence[str]) -> bool:
+    import ipaddress  # noqa: PLC0415 - behind a proxy alone, and a start pays for imports
+
+    found = _plain(address)
+    return found is not None and any(found in ipaddress.ip_network(network, strict=False) for network in trusted)
+
+
+def _plain(text: str) -> "IPv4Address | IPv6Address | None":
+    import ipaddress  # noqa: PLC0415 - as above
+
+    text = text.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        found = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return getattr(found, "ipv4_mapped", None) or found

@@ -1,0 +1,67 @@
+"""How often may be tried what can be guessed: a bucket of tries for each address and each account, which fills again.
+
+A try is taken before it is known whether it is right, so that a hundred at once are no way around, and given back where
+it was. Buckets are this process's own: a restart fills them, and costs whoever guesses more than it gives.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from daehwa.conversation.ids import now_ms
+from daehwa.sign_in.errors import TooManyAttempts
+
+
+class Pace(msgspec.Struct, frozen=True, kw_only=True):
+    """So many tries at once, and then one more each so many seconds."""
+
+    tries: int
+    seconds: float
+
+
+ADDRESS = Pace(tries=30, seconds=10)
+"""Wrong tries from one address (IPv6: one network of /64), whatever accounts they name."""
+ACCOUNT = Pace(tries=10, seconds=60)
+"""Wrong passwords for one account name, known or not, from browsers that nobody has signed in with before."""
+BROWSER = Pace(tries=10, seconds=60)
+"""Wrong passwords from a browser in which its owner has signed in before: others cannot use these up."""
+CODE = Pace(tries=10, seconds=300)
+"""Wrong codes for one account, after the right password."""
+MAIL = Pace(tries=3, seconds=1200)
+"""Mails with a link to one account."""
+MAIL_FROM = Pace(tries=10, seconds=360)
+"""Mails asked for from one address."""
+MOST_BUCKETS = 20_000
+
+
+class Throttle:
+    """Counts tries."""
+
+    def __init__(self, clock: Callable[[], int] = now_ms, *, most: int = MOST_BUCKETS) -> None:
+        self._clock = clock
+        self._most = most
+        self._full_at: dict[str, tuple[float, Pace]] = {}
+
+    def take(self, name: str, pace: Pace) -> None:
+        """Take a try. Raise `TooManyAttempts` where none is left."""
+        now = self._clock() / 1000
+        full_at = max(self._full_at.get(name, (now, pace))[0], now) + pace.seconds
+        wait = full_at - now - pace.tries * pace.seconds
+        if wait > 0:
+            raise TooManyAttempts(wait)
+        self._full_at.pop(name, None)  # so that those used last are last
+        self._full_at[name] = (full_at, pace)
+        if len(self._full_at) > self._most:
+            self._forget(now)
+
+    def give_back(self, name: str) -> None:
+        """Give a try back: it was right."""
+        found = self._full_at.get(name)
+        if found is not None:
+            self._full_at[name] = (found[0] - found[1].seconds, found[1])
+
+    def _forget(self, now: float) -> None:
+        """Forget full buckets; where there are none, those that were not used for the longest time."""
+        full = [name for name, (full_at, _) in self._full_at.items() if full_at <= now]
+        for name in full or list(self._full_at)[: self._most // 10]:
+            del self._full_at[name]
