@@ -17,6 +17,8 @@ from daehwa.sign_in.local_accounts import LocalAccounts
 from daehwa.sign_in.passwords import HashCost
 from daehwa.stores.memory_accounts import MemoryAccounts
 from daehwa.stores.memory_people import memory_people
+from daehwa.stores.sqlite import SqliteStore
+from daehwa.stores.sqlite_people import sqlite_people
 
 PUBLIC = "https://chat.example"
 OURS = {"sec-fetch-site": "same-origin"}
@@ -123,6 +125,19 @@ class FrontDoor:
     async def acts(self) -> list[str]:
         """What the audit log holds, oldest first."""
         return [event.action async for event in self.people.audit.events()]
+
+
+@contextlib.asynccontextmanager
+async def people_in(where: str, folder: Path) -> AsyncIterator[PeopleStores]:
+    """The stores of people, in memory or in a file."""
+    if where == "memory":
+        yield memory_people(MemoryAccounts())
+        return
+    store = await SqliteStore.open(folder / "people.sqlite3", holding=contextlib.nullcontext)
+    try:
+        yield sqlite_people(store, first_admin="owner")
+    finally:
+        await store.aclose()
 
 
 @contextlib.asynccontextmanager

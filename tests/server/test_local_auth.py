@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from cores import Core
-from server.front_door import CHALLENGE, CODE, KNOWN, PASSWORD, SESSION, Browser, FrontDoor, a_front_door
+from server.front_door import CHALLENGE, CODE, KNOWN, PASSWORD, SESSION, Browser, FrontDoor, a_front_door, people_in
 from server.serving import Site, asked, serving, text_of
 from sign_in.authenticator import Authenticator
 
@@ -18,9 +18,9 @@ from daehwa.sign_in.one_time_codes import code_at, step_of
 from daehwa.sign_in.throttle import CODE as CODE_PACE
 
 
-@pytest.fixture
-async def door(tmp_path: Path) -> AsyncIterator[FrontDoor]:
-    async with a_front_door(tmp_path) as made:
+@pytest.fixture(params=["memory", "sqlite"])
+async def door(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[FrontDoor]:
+    async with people_in(request.param, tmp_path) as people, a_front_door(tmp_path, people=people) as made:
         yield made
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from server.front_door import CHALLENGE, CODE, KNOWN, PASSWORD, SESSION, FrontDoor, a_front_door
+from server.front_door import CHALLENGE, CODE, KNOWN, PASSWORD, SESSION, FrontDoor, a_front_door, people_in
 from server.test_local_auth import a_code, passkey_of, with_app
 from sign_in.authenticator import USER_PRESENT, b64
 
@@ -20,7 +20,10 @@ WRONG = "not the password at all"
 
 @pytest.fixture
 async def door(tmp_path: Path) -> AsyncIterator[FrontDoor]:
-    async with a_front_door(tmp_path, trusted_proxies=("127.0.0.1",)) as made:
+    async with (
+        people_in("sqlite", tmp_path) as people,
+        a_front_door(tmp_path, people=people, trusted_proxies=("127.0.0.1",)) as made,
+    ):
         yield made
 
 

@@ -11,6 +11,7 @@ from daehwa.http_client.client import HttpClient
 from daehwa.sign_in.flow import BegunSignIn, FinishedSignIn, ProviderAnswer, SignIn
 from daehwa.sign_in.settings import SignInSettings
 from daehwa.stores.memory_accounts import MemoryAccounts
+from daehwa.stores.memory_people import memory_people
 
 
 async def read_secret() -> str:
@@ -23,7 +24,8 @@ class Desk:
     def __init__(self, issuer: Issuer, http: HttpClient) -> None:
         self.issuer = issuer
         self.http = http
-        self.accounts: AccountStore = MemoryAccounts()
+        self.people = memory_people(MemoryAccounts())
+        self.accounts: AccountStore = self.people.accounts
         self.later_ms = 0
         self.sign_in = self.made()
 
@@ -39,7 +41,9 @@ class Desk:
             **changes,
         }
         clock = lambda: now_ms() + self.later_ms  # noqa: E731 - a clock that a test sets
-        self.sign_in = SignIn(SignInSettings(**settings), self.accounts, self.http, clock=clock, seconds=seconds)
+        self.sign_in = SignIn(
+            SignInSettings(**settings), self.accounts, self.http, people=self.people, clock=clock, seconds=seconds
+        )
         return self.sign_in
 
     async def begun(self, return_to: str = "/chat.html") -> tuple[BegunSignIn, ProviderAnswer]:

@@ -1,13 +1,10 @@
 """Where a request comes from: the other end of the connection, or what a proxy that the settings trust says of it."""
 
+import ipaddress
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from daehwa.server.asgi import Scope, header_of
 from daehwa.sign_in.visitors import AGENT_CHARACTERS, Visitor
-
-if TYPE_CHECKING:
-    from ipaddress import IPv4Address, IPv6Address
 
 
 def visitor_of(scope: Scope, trusted: Sequence[str] = ()) -> Visitor:
@@ -35,15 +32,11 @@ def address_of(scope: Scope, trusted: Sequence[str] = ()) -> str | None:
 
 
 def _is_among(address: str, trusted: Sequence[str]) -> bool:
-    import ipaddress  # noqa: PLC0415 - behind a proxy alone, and a start pays for imports
-
     found = _plain(address)
     return found is not None and any(found in ipaddress.ip_network(network, strict=False) for network in trusted)
 
 
-def _plain(text: str) -> "IPv4Address | IPv6Address | None":
-    import ipaddress  # noqa: PLC0415 - as above
-
+def _plain(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]

@@ -1,5 +1,7 @@
 """Who knocks, before it is known who that is: from where, with what browser, and what it carries."""
 
+import ipaddress
+
 import msgspec
 
 from daehwa.accounts.unshown import Unshown
@@ -18,8 +20,6 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True):
         """Whose tries are counted together: an address, or with IPv6 the network that one customer has (/64)."""
         if self.address is None:
             return "nowhere"
-        import ipaddress  # noqa: PLC0415 - where nobody signs in, nobody needs it
-
         try:
             address = ipaddress.ip_address(self.address)
         except ValueError:

@@ -1,0 +1,112 @@
+"""Groups at the identity provider: what they give here, brought up to date at each sign-in."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from sign_in.conftest import Desk
+
+from daehwa.accounts.groups import Group
+from daehwa.accounts.people import UserChanges
+
+ROLES: dict[str, Any] = {"chat-admins": "admin", "staff": "member", "visitors": "guest"}
+
+
+async def role_of(desk: Desk, groups: object) -> str:
+    """Sign Mina in with these groups; return the role that she has, at once and at the next request."""
+    desk.issuer.person["groups"] = groups
+    done = await desk.signed_in()
+    now = await desk.sign_in.user_of(done.session)
+    assert now is not None
+    assert now.role == done.user.role
+    return now.role
+
+
+@pytest.mark.parametrize(
+    ("groups", "role"),
+    [
+        (["visitors"], "guest"),
+        (["visitors", "staff"], "member"),
+        (["x", "visitors", "chat-admins"], "admin"),
+        ([], "member"),
+        (["Chat-Admins", "chat-admins ", "chat"], "member"),
+        ("chat-admins", "admin"),
+        (None, "member"),
+        ({"chat-admins": True}, "member"),
+        ([["chat-admins"], 1, None], "member"),
+        (["x"] * 1000 + ["chat-admins"], "member"),
+    ],
+)
+async def test_groups_give_a_role(desk: Desk, groups: object, role: str) -> None:
+    desk.made(group_claim="groups", group_roles=ROLES)
+    assert await role_of(desk, groups) == role
+
+
+async def test_a_role_is_as_the_last_sign_in_said(desk: Desk) -> None:
+    desk.made(group_claim="groups", group_roles=ROLES)
+    for groups, role in ((["staff"], "member"), (["chat-admins"], "admin"), (["visitors"], "guest"), ([], "member")):
+        assert await role_of(desk, groups) == role
+    assert len(await desk.accounts.list_users()) == 1
+
+
+async def test_a_claim_that_is_not_asked_for_gives_nothing(desk: Desk) -> None:
+    desk.made(group_claim="other", group_roles=ROLES)
+    assert await role_of(desk, ["chat-admins"]) == "member"
+    desk.made()
+    assert await role_of(desk, ["chat-admins"]) == "member"
+
+
+async def test_people_are_in_the_groups_that_name_the_claim(desk: Desk) -> None:
+    for group in (Group(id="lab", name="Lab", claim="staff"), Group(id="out", name="Out", claim="visitors")):
+        await desk.people.groups.add_group(group)
+    await desk.people.groups.add_group(Group(id="own", name="Made by hand"))
+    desk.made(group_claim="groups")
+    assert await role_of(desk, ["staff"]) == "member"
+    (mina,) = await desk.accounts.list_users()
+    assert set(mina.groups) == {"lab"}
+    await desk.accounts.change_user(mina.id, UserChanges(groups=("lab", "own")))
+    await role_of(desk, ["visitors"])
+    (mina,) = await desk.accounts.list_users()
+    assert set(mina.groups) == {"out", "own"}, "what an admin did by hand stays"
+    desk.made()
+    await role_of(desk, [])
+    (mina,) = await desk.accounts.list_users()
+    assert set(mina.groups) == {"out", "own"}, "without the setting nothing is taken away"
+
+
+async def test_the_provider_is_asked_for_groups_that_the_token_leaves_out(desk: Desk) -> None:
+    desk.made(group_claim="groups", group_roles=ROLES)
+    desk.issuer.claims = {"groups": None}
+    assert await role_of(desk, ["visitors"]) == "guest"
+
+
+async def test_the_page_makes_guests_and_the_settings_make_admins(desk: Desk) -> None:
+    done = await desk.signed_in()
+    await desk.accounts.change_user(done.user.id, UserChanges(role="guest"))
+    now = await desk.sign_in.user_of(done.session)
+    assert now is not None
+    assert now.role == "guest"
+    assert (await desk.signed_in()).user.role == "guest", "and it stays so"
+    await desk.accounts.change_user(done.user.id, UserChanges(role="admin"))
+    now = await desk.sign_in.user_of(done.session)
+    assert now is not None
+    assert now.role == "member"
+    desk.made(admin_emails=("mina@example.com",))
+    now = await desk.sign_in.user_of(done.session)
+    assert now is not None
+    assert now.role == "admin"
+
+
+async def test_who_is_disabled_does_not_come_in_by_the_provider_either(desk: Desk) -> None:
+    done = await desk.signed_in()
+    await desk.accounts.change_user(done.user.id, UserChanges(disabled=1))
+    assert await desk.sign_in.user_of(done.session) is None
+    with pytest.raises(Exception, match="disabled"):
+        await desk.signed_in()
+
+
+async def test_each_sign_in_is_written_down(desk: Desk) -> None:
+    done = await desk.signed_in()
+    (event,) = [event async for event in desk.people.audit.events()]
+    assert (event.action, event.actor, event.details) == ("session.begun", done.user.id, {"by": "oidc"})
+    assert done.session not in msgspec.json.encode(event).decode()
