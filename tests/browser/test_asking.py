@@ -6,7 +6,7 @@ import pytest
 from browser.reader import Reader, Readers
 from browser.samples import CODE, HOSTILE, MARKDOWN
 from model import Model
-from playwright.async_api import expect
+from playwright.async_api import Error, expect
 from upstream import DONE, ROLE, ending, text, usage
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -75,11 +75,23 @@ async def test_hostile_text_runs_nothing_and_fetches_nothing(reader: Reader, mod
     assert await reader.page.evaluate("window.harmed") is None
 
 
-async def test_the_policy_forbids_script_in_the_page_and_the_watch_sees_it(reader: Reader) -> None:
-    await reader.page.evaluate(
-        "document.body.append(Object.assign(document.createElement('script'), { textContent: 'window.harmed = 1' }))"
-    )
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "document.createElement('script').textContent = 'window.harmed = 1'",
+        "document.body.setAttribute('onclick', 'window.harmed = 1')",
+    ],
+)
+async def test_script_put_in_by_hand_is_refused(reader: Reader, attempt: str) -> None:
+    with pytest.raises(Error, match="requires 'TrustedScript' assignment"):
+        await reader.page.evaluate(attempt)
+    await reader.page.locator("body").click()
     assert await reader.page.evaluate("window.harmed") is None
+    reader.watch.expect("TrustedScript")
+
+
+async def test_style_put_in_by_hand_is_refused_and_the_watch_sees_it(reader: Reader) -> None:
+    await reader.page.evaluate("document.body.setAttribute('style', 'color: red')")
     (fault,) = reader.watch.faults
     assert "Content Security Policy" in fault
     reader.watch.expect("Content Security Policy")

@@ -176,9 +176,9 @@ async def test_purging_removes_what_was_deleted_before(store: ConversationStore)
     assert await titles(store) == ["kept nightingale"]
     assert len(await store.search_conversations(ME, "nightingale")) == 1
     assert (await store.get_conversation(ME, kept.conversation.id))[1]
-    # Late words of its runner find nobody, and its ids are free again.
+    # Late words of its runner find nobody, and it is told to stop; its ids are free again.
     await store.finish_reply(ended(gone.reply, "late"))
-    assert await store.save_checkpoints([grown(gone.reply, "late")]) == frozenset()
+    assert await store.save_checkpoints([grown(gone.reply, "late")]) == {gone.reply.id}
     again = make_turn("again", conversation=gone.conversation.id, reply=gone.reply.id)
     assert (await store.begin_turn(again)).created
 
