@@ -1,9 +1,14 @@
-"""Says at the head of every run, and at its end, which DynamoDB the tests of its stores run on; finds Node for CDK."""
+"""Says at the head of every run, and at its end, which DynamoDB the tests of its stores run on; finds Node for CDK;
+and which event loops tests run on.
+"""
 
+import asyncio
 import os
+from collections.abc import Callable, Mapping
 
 import dynamodb_local
 import pytest
+import uvloop
 
 from daehwa.deployment.programs import find_node
 
@@ -11,6 +16,14 @@ from daehwa.deployment.programs import find_node
 def pytest_configure() -> None:
     # CDK's bridge starts Node as soon as CDK is imported, which collecting its tests does.
     os.environ.setdefault("JSII_NODE", find_node().node)
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run what is marked `both_loops` on each loop that a server may run on, all else on asyncio's own."""
+    loops: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
+    if item.get_closest_marker("both_loops") is not None:
+        loops["uvloop"] = uvloop.new_event_loop
+    return loops
 
 
 def pytest_report_header() -> str:

@@ -35,7 +35,7 @@ ALLOWED = {
     },
     "services": {
         *("", "accounts", "aws", "conversation", "data_folder", "gateway", "http_client", "providers", "sign_in"),
-        *("server", "settings", "stores", "telemetry", "msgspec", "uvicorn"),
+        *("server", "settings", "stores", "telemetry", "msgspec", "uvicorn", "uvloop"),
     },
     "cli": {"", "conversation", "data_folder", "deployment", "services", "settings", "transfer", "msgspec", "click"},
 }

@@ -1,9 +1,11 @@
 import asyncio
 import json
+import os
 import signal
 import socket
 import sqlite3
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
@@ -19,14 +21,35 @@ from daehwa.settings import ConfiguredSignIn, Settings
 from daehwa.settings.surroundings import is_loopback
 from daehwa.stores.sqlite import SqliteStore
 
+PYTHONPATH = os.environ.get("PYTHONPATH", "")
+LOOPS = {
+    "uvloop": PYTHONPATH,
+    "asyncio": os.pathsep.join((str(Path(__file__).parent / "without_uvloop"), PYTHONPATH)).rstrip(os.pathsep),
+}
+"""What the program is to find first on its path, by the loop that it then runs on."""
+
 
 async def body_of(address: str) -> tuple[int, str]:
     async with aiohttp.ClientSession() as client, client.get(address) as answer:
         return answer.status, await answer.text()
 
 
-async def test_it_says_its_address_serves_and_ends_calmly(program: Program) -> None:
-    async with FakeUpstream() as upstream, program.serving(OPENAI_BASE_URL=upstream.base_url) as server:
+@pytest.mark.parametrize(("loop", "path"), LOOPS.items())
+def test_it_runs_on_uvloop_where_that_is_installed(loop: str, path: str) -> None:
+    asked = "from daehwa.services.loop import loop_factory; print(type(loop_factory()()).__module__)"
+    environment = {**os.environ, "PYTHONPATH": path}
+    told = subprocess.run(  # noqa: S603 - this very Python
+        [sys.executable, "-c", asked], env=environment, check=True, capture_output=True, text=True
+    )
+    assert told.stdout.partition(".")[0].strip() == loop
+
+
+@pytest.mark.parametrize("path", LOOPS.values(), ids=LOOPS)
+async def test_it_says_its_address_serves_and_ends_calmly(program: Program, path: str) -> None:
+    async with (
+        FakeUpstream() as upstream,
+        program.serving(OPENAI_BASE_URL=upstream.base_url, PYTHONPATH=path) as server,
+    ):
         status, text = await body_of(f"{server.address}/api/me")
         ended = await server.end()
     assert status == 200
@@ -40,8 +63,12 @@ async def test_it_says_its_address_serves_and_ends_calmly(program: Program) -> N
     assert "Warning" not in ended.err
 
 
-async def test_it_ends_calmly_when_told_to_by_the_system(program: Program) -> None:
-    async with FakeUpstream() as upstream, program.serving(OPENAI_BASE_URL=upstream.base_url) as server:
+@pytest.mark.parametrize("path", LOOPS.values(), ids=LOOPS)
+async def test_it_ends_calmly_when_told_to_by_the_system(program: Program, path: str) -> None:
+    async with (
+        FakeUpstream() as upstream,
+        program.serving(OPENAI_BASE_URL=upstream.base_url, PYTHONPATH=path) as server,
+    ):
         ended = await server.end(signal.SIGTERM)
     assert (ended.code, ended.out.splitlines()[-1]) == (0, "Stopped. Everything is saved.")
 

@@ -23,6 +23,8 @@ from daehwa.http_client.errors import (
     TooLong,
 )
 
+pytestmark = pytest.mark.both_loops
+
 OK = b"HTTP/1.1 200 OK\r\n"
 SHORT = OK + b"content-length: 2\r\n\r\nhi"
 

@@ -19,6 +19,8 @@ from daehwa.http_client import connections
 from daehwa.http_client.connection import BUFFER_BYTES, INFLATED_BYTES
 from daehwa.http_client.errors import ConnectionLost, NotHttp
 
+pytestmark = pytest.mark.both_loops
+
 OK = b"HTTP/1.1 200 OK\r\n"
 SHORT = OK + b"content-length: 2\r\n\r\nhi"
 ENDLESS = OK + b"transfer-encoding: chunked\r\n\r\n"

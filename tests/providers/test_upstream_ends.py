@@ -16,6 +16,8 @@ from daehwa.conversation.errors import ProviderCutError, ProviderTimeoutError, P
 from daehwa.providers.upstream import Patience
 from daehwa.providers.upstream_client import UpstreamClient, UpstreamStream
 
+pytestmark = pytest.mark.both_loops
+
 BEGUN = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n"
 FAR = "https://upstream.test/v1"
 

@@ -17,6 +17,8 @@ from daehwa.conversation.errors import ProviderCutError, ProviderTimeoutError
 from daehwa.providers.upstream import Patience
 from daehwa.providers.upstream_client import UpstreamClient
 
+pytestmark = pytest.mark.both_loops
+
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"transfer-encoding: chunked\r\n\r\n"
 WHOLE = CHUNKED + b"5\r\nhello\r\n6\r\n there\r\n0\r\n\r\n"

@@ -18,6 +18,8 @@ from daehwa.server.asgi import ClientLeftError
 from daehwa.server.direct import DirectBody
 from daehwa.server.leaving import EndedWhenLeft
 
+pytestmark = pytest.mark.both_loops
+
 SSE = {"content-type": "text/event-stream"}
 BODY = b'{"model":"parrot","stream":true,"messages":[]}'
 ASK = b"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"

@@ -19,6 +19,8 @@ from daehwa.server.app import App, create_app
 from daehwa.server.options import ServerOptions
 from daehwa.server.run import Server, address_of, bind
 
+pytestmark = pytest.mark.both_loops
+
 CHAT: dict[str, Any] = {"model": "parrot", "messages": [{"role": "user", "content": "Hi"}]}
 CHUNK = b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
 SSE = {"content-type": "text/event-stream"}

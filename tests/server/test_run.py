@@ -23,6 +23,8 @@ from daehwa.server.app import create_app
 from daehwa.server.options import ServerOptions
 from daehwa.server.run import MOST_CONNECTIONS, CannotListen, Server, address_of, bind
 
+pytestmark = pytest.mark.both_loops
+
 
 def _server(core: Core, page: Path, *, before_shutdown: Callable[[], Awaitable[None]] | None = None) -> Server:
     options = ServerOptions(version="0", user=User(id="me"), page=page)

@@ -43,7 +43,7 @@ from daehwa.settings import (
     load_telemetry,
 )
 
-PACKAGES = ("click", "httptools", "msgspec", "uvicorn", "xllamacpp")
+PACKAGES = ("click", "httptools", "msgspec", "uvicorn", "uvloop", "xllamacpp")
 MODELS_SHOWN = 5
 MEBIBYTE = 1024 * 1024
 

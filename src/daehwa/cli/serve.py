@@ -4,8 +4,9 @@ import asyncio
 import os
 import threading
 import webbrowser
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from daehwa import __version__
@@ -54,10 +55,17 @@ def run_server(flags: Mapping[str, object], config: Path | None) -> None:
         for provider in loaded.providers:
             if provider.settings.kind != "embedded" or not is_missing:
                 say(f"  models         {_described(provider)}")
-        asyncio.run(_serve(loaded, folder))
+        _run(_serve(loaded, folder))
     finally:
         folder.release()
     say("Stopped. Everything is saved.")
+
+
+def _run(serving: Coroutine[Any, Any, None]) -> None:
+    from daehwa.services.loop import loop_factory  # noqa: PLC0415 - as below
+
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(serving)
 
 
 async def _serve(loaded: LoadedSettings, folder: DataFolder) -> None:
