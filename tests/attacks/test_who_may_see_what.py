@@ -8,50 +8,80 @@ from pathlib import Path
 
 from attacks.world import CALLERS, SECRET, World, a_world
 
-# anonymous, owner, other, admin, key, narrow key, admin's key: see CALLERS
+# anonymous, owner, other, guest, admin, key, narrow key, admin's key: see CALLERS
 _ROWS = """
-GET /healthz                                     200 200 200 200 200 200 200
-GET /api/me                                      401 200 200 200 401 401 401
-GET /api/models                                  401 200 200 200 401 401 401
-GET /auth/sign-in                                302 302 302 302 302 302 302
-GET /auth/callback                               302 302 302 302 302 302 302
-GET /auth/doors                                  200 200 200 200 200 200 200
-POST /auth/sign-out                              200 200 200 200 200 200 200
-GET /api/conversations                           401 200 200 200 401 401 401
-GET /api/conversations?query=Ann                 401 200 200 200 401 401 401
-GET /api/conversations/{conversation}            401 200 404 404 401 401 401
-PATCH /api/conversations/{conversation}          401 200 404 404 401 401 401
-DELETE /api/conversations/{conversation}         401 204 404 404 401 401 401
-POST /api/conversations/{conversation}/restore   401 200 404 404 401 401 401
-POST /api/turns                                  401 200 404 404 401 401 401
-GET /api/turns/{reply}/events                    401 200 404 404 401 401 401
-POST /api/turns/{reply}/stop                     401 200 404 404 401 401 401
-GET /api/keys                                    401 200 200 200 401 401 401
-GET /api/keys?everybody=true                     401 403 403 200 401 401 401
-POST /api/keys                                   401 201 201 201 401 401 401
-DELETE /api/keys/{key}                           401 200 404 200 401 401 401
-GET /api/usage                                   401 200 200 200 401 401 401
-GET /api/usage?everybody=true                    401 403 403 200 401 401 401
-GET /api/usage.csv                               401 200 200 200 401 401 401
-GET /api/usage.csv?everybody=true                401 403 403 200 401 401 401
-GET /api/budgets                                 401 200 200 200 401 401 401
-GET /metrics                                     401 401 401 401 403 403 200
-GET /api/openapi.json                            401 200 200 200 401 401 401
-POST /v1/chat/completions                        401 401 401 401 200 403 200
-POST /v1/completions                             401 401 401 401 200 403 200
-POST /v1/responses                               401 401 401 401 200 403 200
-POST /v1/embeddings                              401 401 401 401 200 403 200
-POST /v1/images/generations                      401 401 401 401 200 403 200
-POST /v1/audio/transcriptions                    401 401 401 401 400 400 400
-POST /v1/audio/translations                      401 401 401 401 400 400 400
-GET /v1/models                                   401 401 401 401 200 200 200
-GET /v1/models/{model}                           401 401 401 401 200 404 200
-GET /v1/openapi.json                             200 200 200 200 200 200 200
-POST /chat                                       401 200 200 200 401 401 401
-POST /classic/chat                               401 200 200 200 401 401 401
-GET /classic                                     401 308 308 308 401 401 401
-GET /classic/                                    401 200 200 200 401 401 401
-GET /classic/{file}                              401 200 200 200 401 401 401
+GET /healthz                                     200 200 200 200 200 200 200 200
+GET /api/me                                      401 200 200 200 200 401 401 401
+GET /api/models                                  401 200 200 200 200 401 401 401
+GET /auth/sign-in                                302 302 302 302 302 302 302 302
+GET /auth/callback                               302 302 302 302 302 302 302 302
+GET /auth/doors                                  200 200 200 200 200 200 200 200
+POST /auth/sign-out                              200 200 200 200 200 200 200 200
+POST /auth/password                              401 401 401 401 401 401 401 401
+POST /auth/code                                  400 400 400 400 400 400 400 400
+POST /auth/passkey                               400 400 400 400 400 400 400 400
+POST /auth/passkey/options                       200 200 200 200 200 200 200 200
+POST /auth/link                                  404 404 404 404 404 404 404 404
+POST /auth/link/accept                           404 404 404 404 404 404 404 404
+POST /auth/reset                                 404 404 404 404 404 404 404 404
+GET /api/account                                 401 200 200 200 200 401 401 401
+PATCH /api/account                               401 200 403 403 403 401 401 401
+POST /api/account/password                       401 204 403 403 403 401 401 401
+POST /api/account/totp                           401 200 403 403 403 401 401 401
+POST /api/account/totp/confirm                   401 401 403 403 403 401 401 401
+POST /api/account/totp/off                       401 204 403 403 403 401 401 401
+POST /api/account/passkeys/options               401 200 403 403 403 401 401 401
+POST /api/account/passkeys                       401 400 403 403 403 401 401 401
+DELETE /api/account/passkeys/{passkey}           401 204 404 404 404 401 401 401
+DELETE /api/account/sessions/{session}           401 204 404 404 404 401 401 401
+POST /api/account/sessions/end-others            401 204 204 204 204 401 401 401
+GET /api/people                                  401 403 403 403 200 401 401 401
+PATCH /api/people/{person}                       401 403 403 403 200 401 401 401
+DELETE /api/people/{person}                      401 403 403 403 204 401 401 401
+POST /api/people/{person}/reset                  401 403 403 403 200 401 401 401
+POST /api/people/{person}/sign-out               401 403 403 403 204 401 401 401
+GET /api/invitations                             401 403 403 403 200 401 401 401
+POST /api/invitations                            401 403 403 403 201 401 401 401
+DELETE /api/invitations/{invitation}             401 403 403 403 204 401 401 401
+GET /api/groups                                  401 403 403 403 200 401 401 401
+POST /api/groups                                 401 403 403 403 201 401 401 401
+PATCH /api/groups/{group}                        401 403 403 403 200 401 401 401
+DELETE /api/groups/{group}                       401 403 403 403 204 401 401 401
+GET /api/conversations                           401 200 200 200 200 401 401 401
+GET /api/conversations?query=Ann                 401 200 200 200 200 401 401 401
+GET /api/conversations/{conversation}            401 200 404 404 404 401 401 401
+PATCH /api/conversations/{conversation}          401 200 404 404 404 401 401 401
+DELETE /api/conversations/{conversation}         401 204 404 404 404 401 401 401
+POST /api/conversations/{conversation}/restore   401 200 404 404 404 401 401 401
+POST /api/turns                                  401 200 404 404 404 401 401 401
+GET /api/turns/{reply}/events                    401 200 404 404 404 401 401 401
+POST /api/turns/{reply}/stop                     401 200 404 404 404 401 401 401
+GET /api/keys                                    401 200 200 200 200 401 401 401
+GET /api/keys?everybody=true                     401 403 403 403 200 401 401 401
+POST /api/keys                                   401 201 201 403 201 401 401 401
+DELETE /api/keys/{key}                           401 200 404 404 200 401 401 401
+GET /api/usage                                   401 200 200 200 200 401 401 401
+GET /api/usage?everybody=true                    401 403 403 403 200 401 401 401
+GET /api/usage.csv                               401 200 200 200 200 401 401 401
+GET /api/usage.csv?everybody=true                401 403 403 403 200 401 401 401
+GET /api/budgets                                 401 200 200 200 200 401 401 401
+GET /metrics                                     401 401 401 401 401 403 403 200
+GET /api/openapi.json                            401 200 200 200 200 401 401 401
+POST /v1/chat/completions                        401 401 401 401 401 200 403 200
+POST /v1/completions                             401 401 401 401 401 200 403 200
+POST /v1/responses                               401 401 401 401 401 200 403 200
+POST /v1/embeddings                              401 401 401 401 401 200 403 200
+POST /v1/images/generations                      401 401 401 401 401 200 403 200
+POST /v1/audio/transcriptions                    401 401 401 401 401 400 400 400
+POST /v1/audio/translations                      401 401 401 401 401 400 400 400
+GET /v1/models                                   401 401 401 401 401 200 200 200
+GET /v1/models/{model}                           401 401 401 401 401 200 404 200
+GET /v1/openapi.json                             200 200 200 200 200 200 200 200
+POST /chat                                       401 200 200 200 200 401 401 401
+POST /classic/chat                               401 200 200 200 200 401 401 401
+GET /classic                                     401 308 308 308 308 401 401 401
+GET /classic/                                    401 200 200 200 200 401 401 401
+GET /classic/{file}                              401 200 200 200 200 401 401 401
 """
 TABLE = {" ".join(row.split()[:2]): " ".join(row.split()[2:]) for row in _ROWS.strip().splitlines()}
 MAY_READ = {"owner"}

@@ -10,18 +10,25 @@ from typing import Any, NamedTuple
 from books import some_books
 from gateway.bed import Bed
 from msgspec.structs import replace
-from server.entrance import OURS, SESSION, Entrance, an_entrance
+from server.entrance import OURS, PUBLIC, SESSION, Entrance, an_entrance
 from server.serving import asked
 
+from daehwa.accounts.credentials import Passkey, Password
+from daehwa.accounts.groups import Group
 from daehwa.accounts.key_making import KeyWish, make_key
-from daehwa.accounts.people import Profile, Role, Session, User
+from daehwa.accounts.people import NewUser, Profile, Role, Session, User
+from daehwa.accounts.people_ports import PeopleStores
 from daehwa.conversation.ids import new_id, now_ms
+from daehwa.sign_in.links import LinkMaker
+from daehwa.sign_in.passwords import HashCost, Passwords
 from daehwa.sign_in.tokens import digest, new_token
+from daehwa.stores.memory_people import memory_people
 
-CALLERS = ("anonymous", "owner", "other", "admin", "key", "narrow key", "admin's key")
-"""Who asks: nobody; the member whose thing it is; another member; an admin; programs with that member's key, with a key
-for one other model alone, and with a key of the admin.
+CALLERS = ("anonymous", "owner", "other", "guest", "admin", "key", "narrow key", "admin's key")
+"""Who asks: nobody; the member whose thing it is; another member; a guest; an admin; programs with that member's key,
+with a key for one other model alone, and with a key of the admin.
 """
+PASSWORD = "a long enough sentence"
 SECRET = "What only Ann may read"
 Json = dict[str, Any]
 
@@ -39,9 +46,11 @@ class Things(NamedTuple):
 class World:
     """The server; everything in it is made for one cell and not used for another."""
 
-    def __init__(self, entrance: Entrance) -> None:
+    def __init__(self, entrance: Entrance, people: PeopleStores) -> None:
         self.entrance = entrance
+        self.people = people
         self.site = entrance.site
+        self._asked = 0
 
     async def _person(self, name: str, role: Role) -> tuple[User, dict[str, str]]:
         """Return somebody new who is signed in, and what their browser sends."""
@@ -50,10 +59,24 @@ class World:
         profile = Profile(
             issuer=self.entrance.issuer.url, subject=new_id(), email=f"{name}-{new_id()}@{domain}", name=name
         )
-        user = await accounts.sign_in(profile, role=role, now=now)
-        session = new_token()
-        await accounts.save_session(Session(id=digest(session), user=user.id, created=now, expires=now + 3_600_000))
+        return await self._signed_in(await accounts.sign_in(profile, role=role, now=now))
+
+    async def _signed_in(self, user: User) -> tuple[User, dict[str, str]]:
+        session, now = new_token(), now_ms()
+        await self.people.accounts.save_session(
+            Session(id=digest(session), user=user.id, created=now, expires=now + 3_600_000)
+        )
         return user, {"cookie": f"{SESSION}={session}", **OURS}
+
+    async def _owner(self) -> tuple[User, dict[str, str]]:
+        """Return somebody new with an account of this server's own, a password and a passkey."""
+        people, now = self.people, now_ms()
+        user = await people.accounts.add_user(NewUser(login=f"ann-{new_id()}", name="ann"), now=now)
+        hashed = await Passwords(HashCost(passes=1, memory_kib=64)).hashed(PASSWORD)
+        await people.credentials.set_password(Password(user=user.id, hash=hashed, changed=now))
+        passkey = Passkey(id=new_id(), user=user.id, public_key=b"", sign_count=0, name="Phone", created=now)
+        await people.credentials.add_passkey(passkey)
+        return await self._signed_in(user)
 
     async def _key(self, user: User, *models: str) -> tuple[str, dict[str, str]]:
         books = self.entrance.books
@@ -62,23 +85,40 @@ class World:
 
     async def things(self) -> Things:
         """Return people and things for one cell."""
-        owner, owners = await self._person("ann", "member")
+        owner, owners = await self._owner()
         _, others = await self._person("bob", "member")
+        _, guests = await self._person("gus", "guest")
         boss, admins = await self._person("boss", "admin")
         key, bearer = await self._key(owner)
         _, narrow = await self._key(owner, "another-model")
         _, admin_key = await self._key(boss)
         turn = asked(SECRET)
         await self.site.turn(turn, **owners)
-        headers = dict(zip(CALLERS, ({}, owners, others, admins, bearer, narrow, admin_key), strict=True))
+        headers = dict(zip(CALLERS, ({}, owners, others, guests, admins, bearer, narrow, admin_key), strict=True))
         names = {"conversation": turn["conversation"], "reply": turn["reply"], "key": key, "model": "parrot"}
-        return Things(headers, owner, names | {"file": "index.html", "person": owner.id}, turn)
+        names |= {"file": "index.html", "person": owner.id, **await self._of_people(owner, boss)}
+        return Things(headers, owner, names, turn)
+
+    async def _of_people(self, owner: User, boss: User) -> dict[str, str]:
+        people, now = self.people, now_ms()
+        for old in await people.groups.list_groups():  # there may be a hundred
+            await people.groups.delete_group(old.id)
+        group = Group(id=new_id(), name=f"Lab {new_id()}")
+        await people.groups.add_group(group)
+        maker = LinkMaker(people.links, PUBLIC)
+        made = await maker.invite(email=None, role="member", groups=(), made_by=boss.id, now=now)
+        other = Session(id=digest(new_token()), user=owner.id, created=now, expires=now + 3_600_000)
+        await people.accounts.save_session(other)
+        passkey = (await people.credentials.get_credentials(owner.id)).passkeys[0].id
+        return {"group": group.id, "invitation": made.link.id, "session": other.id, "passkey": passkey}
 
     async def asked(self, row: str, caller: str, things: Things) -> tuple[int, bytes]:
         """Ask what a row names as a caller; return the status and the body."""
         method, _, path = row.partition(" ")
         path = re.sub(r"\{([a-z_]+)\}", lambda name: things.names[name[1]], path)
-        headers = {"host": "chat.example", **things.headers[caller]}
+        self._asked += 1  # each from an address of its own: wrong tries from one are counted together
+        address = f"10.0.{self._asked // 256}.{self._asked % 256}"
+        headers = {"host": "chat.example", "x-forwarded-for": address, **things.headers[caller]}
         body: Json | None = None
         if method not in {"GET", "DELETE"}:
             body = BODIES.get(row, _nothing)(things)
@@ -107,6 +147,20 @@ BODIES: dict[str, Callable[[Things], Json]] = {
     "PATCH /api/conversations/{conversation}": lambda _: {"title": "Mine"},
     "POST /api/turns": _next,
     "POST /api/keys": lambda _: {"name": "new"},
+    "PATCH /api/account": lambda _: {"name": "Ann"},
+    "POST /api/account/password": lambda _: {"current": PASSWORD, "new": "quite another long sentence"},
+    "POST /api/account/totp/confirm": lambda _: {"code": "000000"},
+    "POST /api/account/totp/off": lambda _: {"password": PASSWORD},
+    "POST /api/account/passkeys": lambda _: {"name": "Phone", "credential": {}},
+    "POST /auth/password": lambda _: {"login": "ann", "password": PASSWORD},
+    "POST /auth/code": lambda _: {"code": "000000"},
+    "POST /auth/passkey": lambda _: {"credential": {}},
+    "POST /auth/link": lambda _: {"token": "none"},
+    "POST /auth/link/accept": lambda _: {"token": "none", "password": PASSWORD},
+    "POST /auth/reset": lambda _: {"login": "ann"},
+    "PATCH /api/people/{person}": lambda _: {"role": "guest"},
+    "POST /api/groups": lambda _: {"name": f"Lab {new_id()}"},
+    "PATCH /api/groups/{group}": lambda _: {"instructions": "Be brief."},
     "POST /v1/chat/completions": _question,
     "POST /v1/completions": _question,
     "POST /v1/responses": _question,
@@ -124,12 +178,15 @@ async def a_world(folder: Path) -> AsyncIterator[World]:
     classic.mkdir()
     (classic / "index.html").write_text("<p>", "utf-8")
     bed = Bed()
-    people: Any = {"allowed_emails": ("@members.example",), "admin_emails": ("@admins.example",)}
+    more: Any = {"allowed_emails": ("@members.example",), "admin_emails": ("@admins.example",)}
+    stores = memory_people(bed.accounts)
     async with an_entrance(
         folder / "page",
         books_of=lambda accounts: replace(some_books(accounts=accounts), keys=bed.keys),
         programs=bed.programs(owner=None, folder=classic),
         accounts=bed.accounts,
-        **people,
+        people=stores,
+        trusted_proxies=("127.0.0.1",),
+        **more,
     ) as entrance:
-        yield World(entrance)
+        yield World(entrance, stores)

@@ -13,6 +13,7 @@ from books import some_books
 from cores import Core
 from gateway.bed import Bed
 
+from daehwa.accounts.erasure import Erasure
 from daehwa.conversation.errors import DaehwaError
 from daehwa.server.app import Entrances, create_app
 from daehwa.server.errors import status_of
@@ -32,7 +33,7 @@ def operations() -> tuple[Operation, ...]:
     options = ServerOptions(version="0")
     programs = Bed().programs(folder=Path())
     people = memory_people()
-    entrances = Entrances(None, LocalAccounts(people, "https://chat.example"), people)
+    entrances = Entrances(None, LocalAccounts(people, "https://chat.example"), people, Erasure(people, ()))
     app = create_app(core, books=some_books(), options=options, entrances=entrances, programs=programs)
     return app.operations
 

@@ -11,11 +11,15 @@ from cores import Core
 from server.serving import Site, serving
 from sign_in.issuer import CLIENT, SECRET, Issuer
 
+from daehwa.accounts.erasure import Erasure
+from daehwa.accounts.people_ports import PeopleStores
 from daehwa.accounts.ports import AccountStore
 from daehwa.http_client.client import HttpClient
-from daehwa.server.app import Programs
+from daehwa.server.app import Entrances, Programs
 from daehwa.server.books import Books
 from daehwa.sign_in.flow import SignIn
+from daehwa.sign_in.local_accounts import LocalAccounts
+from daehwa.sign_in.passwords import HashCost
 from daehwa.sign_in.settings import SignInSettings
 from daehwa.stores.memory_accounts import MemoryAccounts
 
@@ -71,15 +75,22 @@ async def an_entrance(
     books_of: Callable[[AccountStore], Books] = lambda accounts: some_books(accounts=accounts),
     programs: Programs | None = None,
     accounts: MemoryAccounts | None = None,
+    people: PeopleStores | None = None,
     **changes: Any,
 ) -> AsyncIterator[Entrance]:
-    http = HttpClient()
+    """Serve it. With `people`, over the same accounts, there are accounts of this server's own too, and admins."""
+    http, trusted = HttpClient(), changes.pop("trusted_proxies", ())
     async with Issuer() as issuer:
         settings: Any = {"allowed_emails": ("@example.com",), "admin_emails": ("boss@example.com",), **changes}
         settings |= {"issuer": issuer.url, "client_id": CLIENT, "client_secret": read_secret}
         accounts = accounts or MemoryAccounts()
         sign_in = SignIn(SignInSettings(public_url=public_url, **settings), accounts, http)
-        books = books_of(accounts)
-        async with serving(Core(), page, sign_in=sign_in, books=books, programs=programs) as site:
+        books, core, entrances = books_of(accounts), Core(), Entrances(sign_in)
+        if people is not None:
+            local = LocalAccounts(people, public_url, issuer=issuer.url, cost=HashCost(passes=1, memory_kib=64))
+            erasure = Erasure(people, (core.store, books.keys, books.ledger))
+            entrances = Entrances(sign_in, local, people, erasure)
+        options: Any = {"entrances": entrances, "trusted_proxies": trusted}
+        async with serving(core, page, books=books, programs=programs, **options) as site:
             yield Entrance(site, issuer, books)
         await http.aclose()

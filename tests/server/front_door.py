@@ -9,9 +9,11 @@ from books import some_books
 from cores import Core
 from server.serving import Site, serving
 
+from daehwa.accounts.erasure import Erasure
 from daehwa.accounts.people_ports import PeopleStores
 from daehwa.conversation.ids import now_ms
 from daehwa.server.app import Entrances
+from daehwa.server.books import Books
 from daehwa.sign_in.flow import SignIn
 from daehwa.sign_in.local_accounts import LocalAccounts
 from daehwa.sign_in.passwords import HashCost
@@ -95,7 +97,8 @@ class Browser:
 class FrontDoor:
     """A site with accounts, and what is behind it."""
 
-    def __init__(self, site: Site, local: LocalAccounts, people: PeopleStores, clock: Clock) -> None:
+    def __init__(self, site: Site, local: LocalAccounts, people: PeopleStores, clock: Clock, books: Books) -> None:
+        self.books = books
         self.site = site
         self.local = local
         self.people = people
@@ -158,8 +161,10 @@ async def a_front_door(
     local = LocalAccounts(
         people, public_url, issuer=issuer, mail=mail, cost=HashCost(passes=passes, memory_kib=64), clock=clock
     )
-    entrances = Entrances(sign_in, local, people)
-    books = some_books(accounts=people.accounts)
-    async with serving(Core(), page, books=books, entrances=entrances, **options) as site:
-        yield FrontDoor(site, local, people, clock)
+    books, core = some_books(accounts=people.accounts), Core()
+    erasure = Erasure(people, (core.store, books.keys, books.ledger))
+    async with serving(
+        core, page, books=books, entrances=Entrances(sign_in, local, people, erasure), **options
+    ) as site:
+        yield FrontDoor(site, local, people, clock, books)
     await local.aclose()

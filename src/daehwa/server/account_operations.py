@@ -8,15 +8,14 @@ from daehwa.accounts.errors import (
     NotAllowed,
     SignInExpired,
 )
-from daehwa.accounts.people_ports import PeopleStores
 from daehwa.conversation.errors import InvalidRequest, StoreError, TooMuch
 from daehwa.server import local_auth
+from daehwa.server.admin_operations import admin_operations
+from daehwa.server.administration import Administration
 from daehwa.server.api import account
 from daehwa.server.api.account import AccountApi
 from daehwa.server.errors import BodyTooSlow, UnsupportedMediaType
-from daehwa.server.identity import Identity
 from daehwa.server.local_auth import LocalAuthApi, Next, PasskeyOptions
-from daehwa.server.options import ServerOptions
 from daehwa.server.routing import Operation
 from daehwa.sign_in.errors import (
     AccountsOff,
@@ -29,20 +28,19 @@ from daehwa.sign_in.errors import (
     PasswordRefused,
     TooManyAttempts,
 )
-from daehwa.sign_in.local_accounts import LocalAccounts
 
 _BODY = (InvalidRequest, TooMuch, UnsupportedMediaType, BodyTooSlow, StoreError)
 _TRIED = (CredentialsRefused, AccountDisabled, TooManyAttempts, *_BODY)
 _OWN = (AccountsOff, NotAllowed, *_BODY)
 
 
-def account_operations(
-    people: PeopleStores, local: LocalAccounts | None, identity: Identity, options: ServerOptions
-) -> Iterator[Operation]:
+def account_operations(office: Administration) -> Iterator[Operation]:
     """Yield the rows."""
+    local, identity, options = office.local, office.identity, office.options
     if local is not None:
         yield from _doors(LocalAuthApi(local, identity, options))
-    yield from _account(AccountApi(people, local, identity, options))
+    yield from _account(AccountApi(office.people, local, identity, options))
+    yield from admin_operations(office)
 
 
 def _doors(api: LocalAuthApi) -> Iterator[Operation]:

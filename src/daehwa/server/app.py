@@ -64,6 +64,7 @@ from daehwa.sign_in.errors import ProviderOff
 from daehwa.sign_in.flow import ProviderAnswer, SignIn
 
 if TYPE_CHECKING:
+    from daehwa.accounts.erasure import Erasure
     from daehwa.accounts.people_ports import PeopleStores
     from daehwa.server.classic import ClassicApi
     from daehwa.sign_in.local_accounts import LocalAccounts
@@ -157,12 +158,13 @@ class Programs(NamedTuple):
 
 class Entrances(NamedTuple):
     """By which doors people come in: an identity provider, accounts of this server's own, or both. With `people`, they
-    see their own account.
+    see their own account, and admins see everybody's; `erasure` deletes people and all that is theirs.
     """
 
     sign_in: SignIn | None = None
     local: "LocalAccounts | None" = None
     people: "PeopleStores | None" = None
+    erasure: "Erasure | None" = None
 
     @property
     def is_any(self) -> bool:
@@ -187,12 +189,12 @@ def create_app(
     """
     store, running, catalogue = core.store, core.running, core.catalogue
     openapi, traffic = OpenApi(options.version), Traffic()
-    sign_in, local, _ = entrances
+    sign_in, local = entrances.sign_in, entrances.local
     identity, has_sign_in = Identity(sign_in, options, local), entrances.is_any
     operations = (
         *_home(MeApi(catalogue, books, options, has_sign_in=has_sign_in), ModelsApi(catalogue, books)),
         *_auth(AuthApi(sign_in, identity, options, local)),
-        *_accounts(entrances, identity, options),
+        *_accounts(entrances, identity, options, books),
         *_conversations(ConversationsApi(store, running, options, purge)),
         *_turns(TurnsApi(store, running, options)),
         *_keys(KeysApi(books, options)),
@@ -223,12 +225,15 @@ def _auth(api: AuthApi) -> Iterator[Operation]:
     yield Operation("GET", "/auth/doors", api.get_doors, answers=(Doors,), is_open=True)
 
 
-def _accounts(entrances: Entrances, identity: Identity, options: ServerOptions) -> Iterator[Operation]:
-    """Yield local accounts' rows, where people sign in: any other start is spared their import."""
-    if entrances.is_any and entrances.people is not None:
+def _accounts(entrances: Entrances, identity: Identity, options: ServerOptions, books: Books) -> Iterator[Operation]:
+    """Yield the rows of accounts and administration, where people sign in: any other start is spared their import."""
+    people, erasure = entrances.people, entrances.erasure
+    if entrances.is_any and people is not None and erasure is not None:
         from daehwa.server.account_operations import account_operations  # noqa: PLC0415 - see above
+        from daehwa.server.administration import Administration  # noqa: PLC0415 - see above
 
-        yield from account_operations(entrances.people, entrances.local, identity, options)
+        office = Administration(people, erasure, books, entrances.local, identity, options)
+        yield from account_operations(office)
 
 
 def _conversations(api: ConversationsApi) -> Iterator[Operation]:
@@ -288,7 +293,7 @@ def _keys(api: KeysApi) -> Iterator[Operation]:
     every, one, listed = "/api/keys", "/api/keys/{key}", (keys.KeyList,)
     errors = (NotAllowed, StoreError)
     yield Operation("GET", every, api.list_keys, query=keys.KeysQuery, answers=listed, errors=errors)
-    made, wrong = (keys.MadeKey,), (InvalidRequest, StoreError, *_BODY)
+    made, wrong = (keys.MadeKey,), (InvalidRequest, NotAllowed, StoreError, *_BODY)
     yield Operation("POST", every, api.make_key, body=KeyWish, answers=made, status=201, errors=wrong)
     yield Operation("DELETE", one, api.revoke_key, answers=(keys.Key,), errors=(KeyNotFound, StoreError))
 

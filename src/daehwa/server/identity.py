@@ -46,7 +46,7 @@ class Identity:
         if self._sessions is None:
             return self._owner
         found = await self._sessions.found(self.cookie.read(request.scope))
-        user = None if found is None else self._as_now(found[1])
+        user = None if found is None else self.as_now(found[1])
         if found is None or user is None:
             raise NotSignedIn
         with contextlib.suppress(StoreError):  # it is told when a session was last used, and nothing hangs on it
@@ -61,8 +61,8 @@ class Identity:
         """Whether a browser brings what may be a session, so that another site could make it ask."""
         return self._sessions is not None and self.cookie.read(scope) is not None
 
-    def _as_now(self, user: User) -> User | None:
-        """Return somebody as what they may be now; None where the door they came by is closed."""
+    def as_now(self, user: User) -> User | None:
+        """Return somebody as what they may be now; None where the door they came by is closed to them."""
         if user.issuer == LOCAL_ISSUER:
             return None if self._local is None else user
         return None if self._sign_in is None else self._sign_in.as_now(user)

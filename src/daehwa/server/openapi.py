@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import inspect
 
-from daehwa.accounts.errors import NotSignedIn
+from daehwa.accounts.errors import NotAllowed, NotSignedIn
 from daehwa.conversation.errors import DaehwaError, InvalidId, InvalidRequest
 from daehwa.conversation.events import ReplyEnded, TitleMade, ToolCallDelta
 from daehwa.conversation.messages import Usage
@@ -36,6 +36,8 @@ STREAM = (
     "10 seconds pass without news."
 )
 
+_IDS = frozenset({"conversation", "reply", "key"})
+"""The names in paths that stand for a UUID version 7."""
 _SESSION = {
     "type": "apiKey",
     "in": "cookie",
@@ -49,12 +51,14 @@ def errors_of(operation: Operation) -> tuple[type[DaehwaError], ...]:
     errors: list[type[DaehwaError]] = [*operation.errors, HostNotAllowed]
     if operation.path_names or operation.query is not None or operation.body is not None:
         errors.insert(0, InvalidRequest)
-    if operation.path_names or operation.body is not None:
+    if operation.body is not None or not _IDS.isdisjoint(operation.path_names):
         errors.insert(1, InvalidId)
     if operation.method not in {"GET", "HEAD"}:
         errors.append(CrossSiteRequest)
     if not operation.is_open:
         errors.append(NotSignedIn)
+    if operation.for_admins:
+        errors.append(NotAllowed)
     return tuple(dict.fromkeys(errors))
 
 
@@ -146,7 +150,7 @@ def _operation(operation: Operation, schema_of: dict[int, Json], components: dic
 
 def _path_parameters(operation: Operation) -> Iterable[Json]:
     for name in operation.path_names:
-        schema = {"type": "string", "format": "uuid", "pattern": UUID7}
+        schema = {"type": "string", **({"format": "uuid", "pattern": UUID7} if name in _IDS else {})}
         yield {"name": name, "in": "path", "required": True, "schema": schema}
 
 

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from daehwa.accounts.errors import NotAllowed
 from daehwa.accounts.people import User
 from daehwa.conversation.errors import DaehwaError
 from daehwa.server.asgi import ASGIApp, Receive, Request, Scope, Send
@@ -37,6 +38,7 @@ class Operation(msgspec.Struct, frozen=True):
     status: int = HTTPStatus.OK
     errors: tuple[type[DaehwaError], ...] = ()
     is_open: bool = False
+    for_admins: bool = False
     has_slashes: bool = False
 
     @property
@@ -80,6 +82,8 @@ class Router:
             operation = _chosen(scope["method"], methods)
             if not operation.is_open:
                 request.user = await self._identify(request)
+            if operation.for_admins and request.user.role != "admin":
+                raise NotAllowed("Only an admin may do this. Ask whoever runs this server.")
             answer = await operation.handler(request)
         await answer(scope, receive, send)
 

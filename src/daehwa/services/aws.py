@@ -10,6 +10,7 @@ import sys
 from collections.abc import Awaitable, Callable
 
 from daehwa import __version__
+from daehwa.accounts.erasure import Erasure
 from daehwa.accounts.people_ports import PeopleStores
 from daehwa.aws.credentials import LentCredentials, ReadCredentials, known_credentials
 from daehwa.aws.parameter_store import KeptParameter, ParameterStore, UpstreamKey
@@ -87,12 +88,14 @@ class FunctionServices:
             public_url=settings.public_url,
             limits=LIMITS,
         )
-        stores = GatewayStores(accounts=accounts, keys=keys, rates=DynamoRates(table), answers=DynamoAnswers(table))
+        answers = DynamoAnswers(table)
+        stores = GatewayStores(accounts=accounts, keys=keys, rates=DynamoRates(table), answers=answers)
+        sign_in = self._sign_in(loaded, people, use_proxy=surroundings.has_proxy)
         self.app = create_app(
             self,
             options=options,
             books=Books(keys=keys, ledger=ledger, accounts=accounts, meter=self.meter),
-            entrances=Entrances(self._sign_in(loaded, people, use_proxy=surroundings.has_proxy), None, people),
+            entrances=Entrances(sign_in, None, people, Erasure(people, (self.store, keys, answers, ledger))),
             purge=PurgeInPassing(self.store),
             programs=build_programs(self.catalogue, self.meter, stores, settings, options, has_sign_in=True),
         )

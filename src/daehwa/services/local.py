@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from daehwa import __version__
+from daehwa.accounts.erasure import Erasure
 from daehwa.accounts.people import User
 from daehwa.accounts.ports import AccountStore, KeyStore, LedgerStore
 from daehwa.conversation.errors import DaehwaError, ModelNotFound
@@ -89,6 +90,7 @@ class Services:
         self.keys: KeyStore = SqliteKeys(store)
         self.ledger: LedgerStore = SqliteLedger(store)
         self.answers: AnswerStore = SqliteAnswers(store)
+        self.erasure = Erasure(self.people, (store, self.keys, self.answers, self.ledger))
         self.meter = build_meter(loaded, self.ledger, self.accounts)
         self.catalogue = build_catalogue(loaded, build_providers(loaded))
         self.running = RunningTurns(store, self.catalogue, runner=runner, meter=self.meter)
@@ -121,14 +123,14 @@ class Services:
 
         if not loaded.values.accounts:
             sign_in = self.sign_in(loaded.sign_in, loaded.values.public_url or address)
-            return Entrances(sign_in, None, self.people)
+            return Entrances(sign_in, None, self.people, self.erasure)
         from daehwa.services.entrances import accounts_address, build_local_accounts  # noqa: PLC0415 - with accounts alone
 
         public_url = accounts_address(loaded, address)
         sign_in = self.sign_in(loaded.sign_in, public_url)
         issuer = None if sign_in is None else sign_in.issuer
         self._local = build_local_accounts(loaded, self.people, public_url, issuer=issuer)
-        return Entrances(sign_in, self._local, self.people)
+        return Entrances(sign_in, self._local, self.people, self.erasure)
 
     def programs(self, settings: Settings, options: ServerOptions, *, has_sign_in: bool) -> "Programs":
         """Return what other programs speak with here."""

@@ -10,7 +10,7 @@ from daehwa.accounts.people_ports import PeopleStores
 from daehwa.conversation.ids import now_ms
 from daehwa.data_folder import DataFolder
 from daehwa.services.local import OWNER
-from daehwa.sign_in.links import LinkMaker, MadeLink
+from daehwa.sign_in.links import LinkMaker, MadeLink, without_second_factor
 from daehwa.stores.sqlite import SqliteStore
 from daehwa.stores.sqlite_people import sqlite_people
 
@@ -74,10 +74,7 @@ class People:
         """
         made = await LinkMaker(self._people.links, public_url).reset(user, made_by=None, now=now_ms())
         if second_factor:
-            store = self._people.credentials
-            await store.delete_totp(user.id)
-            for passkey in (await store.get_credentials(user.id)).passkeys:
-                await store.delete_passkey(user.id, passkey.id)
+            await without_second_factor(self._people.credentials, user.id)
         await self._note("link.made", user, kind="reset", second_factor=second_factor)
         return made
 

@@ -11,7 +11,7 @@ from daehwa.accounts.credentials import Password
 from daehwa.accounts.errors import AccountDisabled, LoginTaken
 from daehwa.accounts.links import Link
 from daehwa.accounts.people import LOCAL_ISSUER, NewUser, Role, User, folded_login
-from daehwa.accounts.people_ports import LinkStore, PeopleStores
+from daehwa.accounts.people_ports import CredentialStore, LinkStore, PeopleStores
 from daehwa.accounts.unshown import Unshown
 from daehwa.conversation.errors import InvalidRequest
 from daehwa.sign_in.admission import is_plain_email
@@ -68,13 +68,11 @@ class LinkMaker:
         self, *, email: str | None, role: Role, groups: tuple[str, ...], made_by: str | None, now: int
     ) -> MadeLink:
         """Make an invitation. Raise `InvalidRequest`."""
-        if email is not None and not (is_plain_email(email) and all(email.partition("@"))):
-            raise InvalidRequest(f"'{email[:100]}' is no e-mail address.", param="email")
         return await self._kept(
             Link(
                 id="",
                 kind="invite",
-                email=email,
+                email=None if email is None else checked_email(email),
                 role=role,
                 groups=groups,
                 made_by=made_by,
@@ -188,9 +186,23 @@ class Links:
         return user
 
 
+async def without_second_factor(credentials: CredentialStore, user: str) -> None:
+    """Take away the app and the passkeys of somebody who has lost them."""
+    await credentials.delete_totp(user)
+    for passkey in (await credentials.get_credentials(user)).passkeys:
+        await credentials.delete_passkey(user, passkey.id)
+
+
 def names_of(user: User | None) -> tuple[str, ...]:
     """Return what somebody is called, which no password of theirs may be."""
     return () if user is None else (user.login or "", user.name, user.email or "")
+
+
+def checked_email(text: str) -> str:
+    """Return an e-mail address that an admin has given. Raise `InvalidRequest`."""
+    if not (is_plain_email(text) and all(text.partition("@"))):
+        raise InvalidRequest(f"'{text[:100]}' is no e-mail address.", param="email")
+    return text
 
 
 def checked_name(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from daehwa.accounts.errors import NotAllowed
 from daehwa.accounts.key_making import KeyWish, is_live, make_key
 from daehwa.accounts.keys import ApiKey
 from daehwa.accounts.ledger import UsageQuery
@@ -100,7 +101,9 @@ class KeysApi:
         return json_response(KeyList(keys=await self._shown(shown), users=users))
 
     async def make_key(self, request: Request) -> Response:
-        """Make an API key. Its text is told in this answer and never again. A person may have 50 keys."""
+        """Make an API key. Its text is told in this answer and never again. A person may have 50 keys, a guest none."""
+        if request.user.role == "guest":
+            raise NotAllowed("Guests have no API keys. Ask an admin to make you a member.")
         wish = await json_body(request, KeyWish, self._options)
         key, text = await make_key(self._books.keys, request.user.id, wish, now=self._books.clock())
         return json_response(made_key(key, text), 201)
