@@ -3,7 +3,6 @@
 import contextlib
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,59 +11,76 @@ from pathlib import Path
 import programs
 from load import Target
 
-DIRECT = "direct"
+DIRECT, NGINX, BARE, NAIVE, DAEHWA = "direct", "nginx", "bare relay", "naive stack", "daehwa"
 
 
 @dataclass
 class Served:
-    """One of those that are measured, as it runs; the direct call has no process."""
+    """One of those that are measured, as it runs; the direct call has no process. `page` is its page's own dialect."""
 
     name: str
     target: Target
-    process: subprocess.Popen[bytes] | None
+    program: programs.Program | None = None
+    page: Target | None = None
 
     def cpu(self) -> float:
         """Return the CPU seconds it and all below it have taken so far."""
-        return 0.0 if self.process is None else programs.cpu_seconds(programs.process_tree(self.process.pid))
+        return 0.0 if self.program is None else programs.cpu_seconds(programs.process_tree(self.program.pid))
 
     def memory(self) -> float:
-        """Return its memory in KB."""
-        return 0.0 if self.process is None else 1024 * programs.memory_mb(programs.process_tree(self.process.pid))
+        """Return its memory in MB, with all that is below it."""
+        return 0.0 if self.program is None else programs.memory_mb(programs.process_tree(self.program.pid))
 
 
 Starter = Callable[[int], contextlib.AbstractContextManager[Served]]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Contestant:
+    """How one of them is started over an upstream, and what can be asked of it.
+
+    `streams` is how many streams of 50 tokens/s it is loaded with at most where CPU is measured, below what one
+    processor holds of it. `held` is how many it keeps open where memory is measured. `is_peer`: it is slow to start, so
+    it is measured in every second round; `speaks_openai` is false for what has a page alone.
+    """
+
+    start: Starter
+    streams: int = 200
+    held: int = 1000
+    is_peer: bool = False
+    speaks_openai: bool = True
+
+
 @contextlib.contextmanager
 def direct(upstream: int) -> Iterator[Served]:
     """Nothing between the client and the upstream."""
-    yield Served(DIRECT, Target(DIRECT, upstream), None)
+    yield Served(DIRECT, Target(DIRECT, upstream))
 
 
 @contextlib.contextmanager
 def nginx(upstream: int) -> Iterator[Served]:
     """Run the reference: it passes bytes on."""
-    with programs.nginx(upstream) as (port, process):
-        yield Served("nginx", Target("nginx", port), process)
+    with programs.nginx(upstream) as running:
+        yield Served(NGINX, Target(NGINX, running.port), running)
 
 
 @contextlib.contextmanager
 def bare(upstream: int) -> Iterator[Served]:
     """Run the least that relays in Python."""
-    with programs.asgi("bare_relay", upstream) as (port, process):
-        yield Served("bare", Target("bare", port), process)
+    with programs.asgi("bare_relay", upstream) as running:
+        yield Served(BARE, Target(BARE, running.port), running)
 
 
 @contextlib.contextmanager
 def naive(upstream: int) -> Iterator[Served]:
     """Run what is written first when such a gateway is written."""
-    with programs.asgi("naive_relay", upstream) as (port, process):
-        yield Served("naive", Target("naive", port), process)
+    with programs.asgi("naive_relay", upstream) as running:
+        yield Served(NAIVE, Target(NAIVE, running.port), running)
 
 
 @contextlib.contextmanager
 def daehwa(upstream: int) -> Iterator[Served]:
-    """Run daehwa with a key, budgets and a price, so that every call is checked, reserved and settled."""
+    """Run daehwa with a key, budgets and a price, so that every call and turn is checked, reserved and settled."""
     port = programs.free_port()
     command = programs.daehwa_command()
     env = {
@@ -79,37 +95,43 @@ def daehwa(upstream: int) -> Iterator[Served]:
         making = [command, "key", "create", "benchmark", "--month", "100000"]
         made = subprocess.run(making, env={**os.environ, **env}, cwd=folder, check=True, capture_output=True, text=True)
         key = next(word for word in made.stdout.split() if word.startswith("dh_"))
-        serving = [command, "serve", "--no-open", "--port", str(port)]
-        with programs.program(serving, core=programs.SERVER_CORE, env=env, cwd=Path(folder)) as process:
-            programs.wait_until_up(port)
-            yield Served("daehwa", Target("daehwa", port, key=key), process)
+        line = [command, "serve", "--no-open", "--port", str(port)]
+        serving = programs.Command(line=line, port=port, ready="/healthz", env=env, cwd=Path(folder))
+        with programs.server(serving) as running:
+            page = Target(DAEHWA, port, page=True)
+            yield Served(DAEHWA, Target(DAEHWA, port, key=key), running, page)
 
 
-@contextlib.contextmanager
-def daehwa_page(upstream: int) -> Iterator[Served]:
-    """Run daehwa for its page's own turns, each stored on disk as it grows."""
-    with programs.daehwa(upstream) as (port, process):
-        yield Served("daehwa page", Target("daehwa page", port, page=True), process)
+@dataclass(frozen=True)
+class Contest:
+    """Those who run over one upstream."""
+
+    contestants: Mapping[str, Contestant]
+    upstream: int
+    running: Sequence[Served]
 
 
-STARTERS: Mapping[str, Starter] = {
-    DIRECT: direct,
-    "nginx": nginx,
-    "bare": bare,
-    "naive": naive,
-    "daehwa": daehwa,
-    "daehwa page": daehwa_page,
+OURS: Mapping[str, Contestant] = {
+    DIRECT: Contestant(start=direct),
+    NGINX: Contestant(start=nginx),
+    BARE: Contestant(start=bare),
+    NAIVE: Contestant(start=naive, streams=40),
+    DAEHWA: Contestant(start=daehwa),
 }
 
 
 @contextlib.contextmanager
-def served(names: Sequence[str], upstream: int, starters: Mapping[str, Starter] = STARTERS) -> Iterator[list[Served]]:
-    """Run those of these names over one upstream; one that does not start is said so and left out."""
+def served(
+    contestants: Mapping[str, Contestant], names: Sequence[str], upstream: int, absent: dict[str, str]
+) -> Iterator[list[Served]]:
+    """Run those of these names over one upstream; one that does not start is left out, and `absent` says why."""
     with contextlib.ExitStack() as stack:
         running = []
         for name in names:
+            if name in absent:
+                continue
             try:
-                running.append(stack.enter_context(starters[name](upstream)))
+                running.append(stack.enter_context(contestants[name].start(upstream)))
             except (OSError, subprocess.SubprocessError) as problem:
-                print(f"{name} did not start: {problem}", file=sys.stderr)
+                absent[name] = f"did not start: {problem}"
         yield running

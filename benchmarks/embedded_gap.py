@@ -48,9 +48,9 @@ def main() -> None:
     with programs.mock_upstream(tokens=options.tokens, pace_ms=10) as upstream, tempfile.TemporaryDirectory() as folder:
         config = Path(folder, "daehwa.toml")
         config.write_text(_CONFIG.format(port=upstream))
-        with programs.daehwa(None, env={"DAEHWA_CONFIG": str(config)}) as (port, process):
-            os.sched_setaffinity(process.pid, range(os.cpu_count() or 1))
-            rounds = [pair(port, options.tokens) for _ in range(options.rounds)]
+        with programs.daehwa(None, env={"DAEHWA_CONFIG": str(config)}) as server:
+            os.sched_setaffinity(server.pid, range(os.cpu_count() or 1))
+            rounds = [pair(server.port, options.tokens) for _ in range(options.rounds)]
     alone, beside = (statistics.median(column) for column in zip(*rounds, strict=True))
     print(f"{options.rounds} rounds; p99 gap between frames: alone {alone:.1f} ms, beside the model {beside:.1f} ms")
     print(f"ratio, median of the rounds: {statistics.median(b / a for a, b in rounds):.2f}")

@@ -1,276 +1,181 @@
-"""What a call through /v1 costs beside the direct call, nginx, a bare relay and the usual way of writing one.
+"""Parts of `run.py`: what a call through `/v1` costs beside the direct call, nginx, two relays in Python, and peers.
 
-    uv run --group dev python benchmarks/gateway.py [--rounds 5] [--only cpu,first,held,whole,memory]
-
-Prints, from one run with all of them in turn (direct, nginx, bare relay, daehwa, direct, …): the first token added over
-the direct call, server CPU per streamed chunk and the gaps between chunks, how many paced streams are held, whole
-answers a second, memory per open stream. daehwa checks a key and a budget, counts usage and writes each call to its
-ledger on disk; the others pass bytes on. Server on one processor, upstream and client on the other. CPU is read in
-steps of 10 ms. Every word of every stream is checked by the client: `failed` counts those where one was missing.
+All of them run over one upstream and are measured in turn (direct, nginx, …, daehwa, …, direct, …). daehwa checks a key
+and budgets, counts usage and writes each call to its ledger on disk; nginx and the bare relay pass bytes on. Server on
+one processor, upstream and client on the other. Every word of every stream is checked by the client: what lost one is
+remarked. A peer is slow to measure and takes part in every second round.
 """
 
-import argparse
-import os
-import statistics
-import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import load
 import programs
-from contestants import DIRECT, STARTERS, Served, Starter, served
+from contestants import DIRECT, Contest, Contestant, Served
 from load import Load, Work
+from results import Bench, Measure
 
+SECTION = "A streamed call through /v1"
+FIRST = Measure("first", SECTION, "first token, added to the direct call, p50, ms", 2)
+FIRST_P99 = Measure("first_p99", SECTION, "… p99, ms", 2)
+FEW = Measure("cpu_few", SECTION, "CPU a chunk, 10 streams at 50/s, µs")
+MANY = Measure("cpu", SECTION, "CPU a chunk, 200 streams at 50/s, µs")
+GAP = Measure("gap_p99", SECTION, "gap between chunks, 10 streams, p99 beyond the 20 ms of the pace, ms", 2)
+GAP_MANY = Measure("gap_p99_many", SECTION, "gap, 200 streams, p99 beyond the pace, ms", 2)
+HELD = Measure("held", SECTION, "streams of 50/s held, p99 gap ≤ 30 ms, all whole", 0, more=True)
+FULL = Measure("full_speed", SECTION, "chunks a second, upstream at full speed", 0, more=True)
+WHOLE = Measure("whole", SECTION, "whole answers a second, 16 connections", 0, more=True)
+
+PACE_MS = 20.0
+LONGEST_GAP_MS = 1.5 * PACE_MS
+STEPS = (5, 10, 20, 35, 50, 75, 100, 150, 200, 350, 500, 600, 750, 900, 1000)
 _TOKENS_FIRST = 5
-_PACE_MS = 20.0
+_FEW = 10
 _MICRO = 1_000_000
-LONGEST_GAP_MS = 1.5 * _PACE_MS
-STEPS = (100, 200, 350, 500, 750, 1000)
-_RUNG = Work(tokens=200, ramp=2.0, seconds=14)
-_MEMORY_STREAMS = 1000
 
 
-@dataclass
-class Rung:
-    """One step of the ladder: so many paced streams, how the gaps were, whether all came whole."""
-
-    streams: int
-    gap_p50: float
-    gap_p99: float
-    gap_max: float
-    failed: int
-
-    @property
-    def is_held(self) -> bool:
-        """Whether the pace was kept and nothing lost."""
-        return self.gap_p99 <= LONGEST_GAP_MS and not self.failed
+def ask(bench: Bench, one: Served, what: str, work: Work) -> Load | None:
+    """Do the work; remark what did not come whole, and return None where nothing did."""
+    try:
+        seen = load.run(one.target, work)
+    except subprocess.SubprocessError as problem:
+        bench.results.remark(f"{one.name}, {what}: {problem}")
+        return None
+    if not work.whole and (seen.failed or seen.unfinished):
+        kinds = f"{seen.refused} refused, {seen.wrong} wrong, {seen.unfinished} unfinished"
+        bench.results.remark(f"{one.name}, {what}: {seen.failed + seen.unfinished} streams not whole ({kinds})")
+    return seen if seen.whole else None
 
 
-@dataclass
-class Figures:
-    """One target's figures, a value a round."""
-
-    first: list[float] = field(default_factory=list)
-    first_p99: list[float] = field(default_factory=list)
-    cpu: list[float] = field(default_factory=list)
-    gap_p50: list[float] = field(default_factory=list)
-    gap_p99: list[float] = field(default_factory=list)
-    held: list[int] = field(default_factory=list)
-    ladder: list[Rung] = field(default_factory=list)
-    whole: list[float] = field(default_factory=list)
-    memory: list[float] = field(default_factory=list)
-    failed: int = 0
+def takes_part(contestant: Contestant, number: int) -> bool:
+    """Whether it is measured in this round."""
+    return not contestant.is_peer or number % 2 == 0
 
 
-Table = dict[str, Figures]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What is measured, of whom, and how much of it."""
-
-    names: Sequence[str]
-    rounds: int = 5
-    streams: int = 200
-    tokens: int = 200
-    firsts: int = 200
-    seconds: float = 4.0
-    steps: Sequence[int] = STEPS
-    starters: Mapping[str, Starter] = field(default_factory=lambda: STARTERS)
-
-
-def in_rounds(rounds: int, title: str, running: Sequence[Served], measure: Callable[[Served], None]) -> None:
-    """Measure one after the other, and all of that several times."""
-    for number in range(rounds):
-        print(f"{title}, round {number + 1} of {rounds}", file=sys.stderr)
+def in_turn(
+    bench: Bench, title: str, contestants: Mapping[str, Contestant], running: Sequence[Served]
+) -> Iterator[Served]:
+    """Yield one after the other, and all of that several times."""
+    for number in bench.in_rounds(title):
         for one in running:
-            measure(one)
+            if takes_part(contestants[one.name], number):
+                yield one
 
 
-def first_tokens(plan: Plan, table: Table) -> None:
+def _able(bench: Bench, running: Sequence[Served]) -> list[Served]:
+    """Return those who can stream at all, warm."""
+    work = Work(tokens=_TOKENS_FIRST, repeat=20, reuse=True, seconds=20)
+    return [one for one in running if ask(bench, one, "a stream", work) is not None]
+
+
+def first_tokens(bench: Bench, contest: Contest) -> None:
     """One stream at a time, on a kept connection, 10 ms apart."""
-    with (
-        programs.mock_upstream(tokens=_TOKENS_FIRST, pace_ms=1) as upstream,
-        served(plan.names, upstream, plan.starters) as running,
-    ):
-        for one in running:
-            load.run(one.target, Work(tokens=_TOKENS_FIRST, repeat=50, reuse=True))
-
-        def measure(one: Served) -> None:
-            work = Work(tokens=_TOKENS_FIRST, repeat=plan.firsts, pause=0.01, reuse=True)
-            seen = load.run(one.target, work)
-            figures = table[one.name]
-            figures.failed += seen.failed
-            figures.first.append(seen.first.p50)
-            figures.first_p99.append(seen.first.p99)
-
-        in_rounds(plan.rounds, "first token", running, measure)
+    programs.set_pace(contest.upstream, pace_ms=1, tokens=_TOKENS_FIRST)
+    straight, straight_p99 = 0.0, 0.0
+    able = _able(bench, contest.running)
+    for one in in_turn(bench, "first token", contest.contestants, able):
+        times = (50 if bench.is_quick else 200) // (4 if contest.contestants[one.name].is_peer else 1)
+        work = Work(tokens=_TOKENS_FIRST, repeat=times, pause=0.01, reuse=True, seconds=20)
+        seen = ask(bench, one, "first token", work)
+        if seen is None:
+            continue
+        if one.name == DIRECT:
+            straight, straight_p99 = seen.first.p50, seen.first.p99
+            continue
+        bench.results.add(FIRST, one.name, seen.first.p50 - straight)
+        bench.results.add(FIRST_P99, one.name, seen.first.p99 - straight_p99)
 
 
-def cpu_per_chunk(plan: Plan, table: Table) -> None:
-    """Many paced streams at once; a chunk is a token that the client got."""
-    with (
-        programs.mock_upstream(tokens=200, pace_ms=_PACE_MS) as upstream,
-        served(plan.names, upstream, plan.starters) as running,
-    ):
-        for one in running:
-            load.run(one.target, Work(streams=20, tokens=20))
-
-        def measure(one: Served) -> None:
-            before = one.cpu()
-            seen = load.run(one.target, Work(streams=plan.streams, tokens=plan.tokens))
-            figures = table[one.name]
-            figures.failed += seen.failed
-            figures.cpu.append((one.cpu() - before) / max(1, seen.tokens) * _MICRO)
-            figures.gap_p50.append(seen.gap.p50)
-            figures.gap_p99.append(seen.gap.p99)
-
-        in_rounds(plan.rounds, "CPU per chunk", running, measure)
+def _cpu(bench: Bench, one: Served, streams: int, tokens: int) -> tuple[float, float] | None:
+    """Return microseconds a chunk and the p99 gap beyond the pace; None where nothing came."""
+    before = one.cpu()
+    seen = ask(bench, one, f"{streams} streams", Work(streams=streams, tokens=tokens, seconds=40))
+    if seen is None:
+        return None
+    return (one.cpu() - before) / max(1, seen.tokens) * _MICRO, seen.gap.p99 - PACE_MS
 
 
-def _rung(count: int, seen: Load) -> Rung:
-    rung = Rung(count, seen.gap.p50, seen.gap.p99, seen.gap.max, seen.failed + seen.unfinished)
-    print(
-        f"    {count} streams: gap p50 {rung.gap_p50:.1f}, p99 {rung.gap_p99:.1f}, longest {rung.gap_max:.0f} ms; "
-        f"{rung.failed} not whole",
-        file=sys.stderr,
-    )
-    return rung
+def few_streams(bench: Bench, contest: Contest) -> None:
+    """Ten paced streams, which every one of them holds; a chunk is a token that the client got."""
+    _paced(bench, contest, contest.running, _FEW)
 
 
-def streams_held(plan: Plan, table: Table) -> None:
-    """Ever more paced streams, until the gaps grow too long or a word is lost."""
-    with (
-        programs.mock_upstream(tokens=200, pace_ms=_PACE_MS) as upstream,
-        served(plan.names, upstream, plan.starters) as running,
-    ):
-
-        def measure(one: Served) -> None:
-            print(f"  {one.name}", file=sys.stderr)
-            held = 0
-            for count in plan.steps:
-                work = Work(streams=count, tokens=_RUNG.tokens, ramp=_RUNG.ramp, seconds=_RUNG.seconds)
-                rung = _rung(count, load.run(one.target, work))
-                table[one.name].ladder.append(rung)
-                if not rung.is_held:
-                    break
-                held = count
-            table[one.name].held.append(held)
-
-        in_rounds(min(plan.rounds, 3), "streams held", running, measure)
+def many_streams(bench: Bench, contest: Contest) -> None:
+    """Two hundred paced streams, for those who hold them."""
+    strong = [one for one in contest.running if contest.contestants[one.name].streams >= 200]
+    _paced(bench, contest, strong, 200)
 
 
-def whole_answers(plan: Plan, table: Table) -> None:
+def _paced(bench: Bench, contest: Contest, running: Sequence[Served], streams: int) -> None:
+    programs.set_pace(contest.upstream, pace_ms=PACE_MS, tokens=200)
+    cpu, gap = (FEW, GAP) if streams == _FEW else (MANY, GAP_MANY)
+    able = _able(bench, running)
+    for one in in_turn(bench, f"CPU a chunk, {streams} streams", contest.contestants, able):
+        found = _cpu(bench, one, streams, 100 if bench.is_quick else 200)
+        if found is not None:
+            if one.name != DIRECT:
+                bench.results.add(cpu, one.name, found[0])
+            bench.results.add(gap, one.name, found[1])
+
+
+def _holds(one: Served, streams: int) -> bool:
+    try:
+        seen = load.run(one.target, Work(streams=streams, tokens=100, ramp=1.0, seconds=10))
+    except subprocess.SubprocessError:
+        return False
+    return seen.is_whole and seen.gap.p99 <= LONGEST_GAP_MS
+
+
+def _most_held(one: Served, before: int | None) -> int:
+    """Return the highest of the steps that is held, searched by halves, or from where it was the round before."""
+    low, high = -1, len(STEPS)
+    at = STEPS.index(before) if before in STEPS else len(STEPS) // 2
+    while high - low > 1:
+        if _holds(one, STEPS[at]):
+            low = at
+            at = at + 1 if before else (low + high) // 2
+        else:
+            high = at
+            at = at - 1 if before else (low + high) // 2
+    return STEPS[low] if low >= 0 else 0
+
+
+def streams_held(bench: Bench, contest: Contest) -> None:
+    """Ever more paced streams, until the gaps grow too long or a word is lost; the direct call shows the limit."""
+    programs.set_pace(contest.upstream, pace_ms=PACE_MS, tokens=200)
+    last: dict[str, int] = {}
+    for one in in_turn(bench, "streams held", contest.contestants, contest.running):
+        last[one.name] = _most_held(one, last.get(one.name))
+        bench.results.add(HELD, one.name, last[one.name])
+
+
+def full_speed(bench: Bench, contest: Contest) -> None:
+    """Sixteen streams whose upstream waits for nothing."""
+    programs.set_pace(contest.upstream, pace_ms=0, tokens=200)
+    for one in in_turn(bench, "chunks a second", contest.contestants, contest.running):
+        repeat = 1 if contest.contestants[one.name].is_peer else 20
+        work = Work(streams=16, tokens=200, repeat=repeat, ramp=0, reuse=True, seconds=20)
+        seen = ask(bench, one, "full speed", work)
+        if seen is not None:
+            bench.results.add(FULL, one.name, seen.tokens / seen.seconds)
+
+
+def whole_answers(bench: Bench, contest: Contest) -> None:
     """Whole answers as fast as they come, over 16 connections."""
-    with (
-        programs.mock_upstream(tokens=5, pace_ms=0) as upstream,
-        served(plan.names, upstream, plan.starters) as running,
-    ):
-        for one in running:
-            load.run(one.target, Work(streams=16, whole=True, reuse=True, repeat=0, ramp=0, seconds=1))
-
-        def measure(one: Served) -> None:
-            work = Work(streams=16, whole=True, reuse=True, repeat=0, ramp=0, seconds=int(plan.seconds))
-            seen = load.run(one.target, work)
-            table[one.name].whole.append(seen.whole / seen.seconds)
-            table[one.name].failed += seen.failed
-
-        in_rounds(plan.rounds, "whole answers", running, measure)
+    programs.set_pace(contest.upstream, pace_ms=0, tokens=5)
+    for one in in_turn(bench, "whole answers", contest.contestants, contest.running):
+        work = Work(streams=16, whole=True, reuse=True, repeat=0, ramp=0, seconds=2)
+        seen = ask(bench, one, "whole answers", work)
+        if seen is not None:
+            bench.results.add(WHOLE, one.name, seen.whole / seen.seconds)
 
 
-def memory_per_stream(plan: Plan, table: Table) -> None:
-    """Hold a thousand open streams of a chunk a second. Each program is begun anew: memory is not given back."""
-    with programs.mock_upstream(tokens=1000, pace_ms=1000) as upstream:
-        for number in range(min(plan.rounds, 3)):
-            print(f"memory, round {number + 1}", file=sys.stderr)
-            for name in plan.names:
-                if name != DIRECT:
-                    with served([name], upstream, plan.starters) as running:
-                        table[name].memory += [_memory(one) for one in running]
-
-
-def _memory(one: Served) -> float:
-    load.run(one.target, Work(tokens=1, repeat=50))
-    before = one.memory()
-    with load.running(one.target, Work(streams=_MEMORY_STREAMS, tokens=1000, ramp=3.0)) as client:
-        time.sleep(8)
-        after = one.memory()
-    open_now = client.load.open if client.load else 0
-    if open_now < _MEMORY_STREAMS:
-        print(f"  {one.name}: only {open_now} streams were open", file=sys.stderr)
-    return (after - before) / max(1, open_now)
-
-
-PARTS: Mapping[str, Callable[[Plan, Table], None]] = {
+Part = Callable[[Bench, Contest], None]
+PARTS: Mapping[str, Part] = {
     "first": first_tokens,
-    "cpu": cpu_per_chunk,
-    "held": streams_held,
+    "few": few_streams,
+    "many": many_streams,
+    "full": full_speed,
     "whole": whole_answers,
-    "memory": memory_per_stream,
+    "held": streams_held,
 }
-
-
-def spread(values: Sequence[float], digits: int) -> str:
-    """Return the median and the range."""
-    if not values:
-        return "–"
-    middle, least, most = statistics.median(values), min(values), max(values)
-    return f"{middle:.{digits}f} ({least:.{digits}f}–{most:.{digits}f})"
-
-
-def _ratio(mine: Sequence[float], others: Sequence[float]) -> str:
-    pairs = [one / other for one, other in zip(mine, others, strict=False) if other]
-    return f"{statistics.median(pairs):.2f}" if pairs else "–"
-
-
-def show(table: Table) -> None:
-    """Print the table."""
-    print("| | first token, ms | added | p99 | CPU per chunk, µs | × nginx | gap p99, ms | streams held"
-          " | whole answers/s | × bare | KB per stream | failed |")  # fmt: skip
-    print("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
-    empty = Figures()
-    straight, near, least = (table.get(name, empty) for name in (DIRECT, "nginx", "bare"))
-    for name, row in table.items():
-        added = [one - other for one, other in zip(row.first, straight.first, strict=False)]
-        print(
-            f"| {name} | {spread(row.first, 2)} | {spread(added, 2)} | {spread(row.first_p99, 2)} "
-            f"| {spread(row.cpu, 1)} | {_ratio(row.cpu, near.cpu)} | {spread(row.gap_p99, 1)} | {spread(row.held, 0)} "
-            f"| {spread(row.whole, 0)} | {_ratio(row.whole, least.whole)} | {spread(row.memory, 1)} | {row.failed} |"
-        )
-
-
-def main() -> None:
-    """Measure and print."""
-    arguments = argparse.ArgumentParser()
-    arguments.add_argument("--rounds", type=int, default=5)
-    arguments.add_argument("--streams", type=int, default=200)
-    arguments.add_argument("--tokens", type=int, default=200)
-    arguments.add_argument("--firsts", type=int, default=200)
-    arguments.add_argument("--seconds", type=float, default=4.0)
-    arguments.add_argument("--steps", default=",".join(map(str, STEPS)), help="of the ladder of streams held")
-    arguments.add_argument("--only", default=",".join(PARTS))
-    arguments.add_argument("--names", default="direct,nginx,bare,naive,daehwa", help="and 'daehwa page'")
-    options = arguments.parse_args()
-    plan = Plan(
-        names=options.names.split(","),
-        rounds=options.rounds,
-        streams=options.streams,
-        tokens=options.tokens,
-        firsts=options.firsts,
-        seconds=options.seconds,
-        steps=[int(step) for step in options.steps.split(",")],
-    )
-    programs.compile_bytecode()
-    os.sched_setaffinity(0, {programs.CLIENT_CORE})
-    table: Table = {name: Figures() for name in plan.names}
-    began = time.monotonic()
-    for part in options.only.split(","):
-        PARTS[part](plan, table)
-    took = time.monotonic() - began
-    print(f"\n{plan.rounds} rounds, {took:.0f} s; {plan.streams} streams of {plan.tokens} chunks at 50/s")
-    show(table)
-
-
-if __name__ == "__main__":
-    main()

@@ -2,7 +2,7 @@
 
 import contextlib
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -19,6 +19,7 @@ class Target:
     model: str = "mock"
     key: str = "none"
     path: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +107,8 @@ def _command(target: Target, work: Work) -> list[str]:
     }
     if target.path is not None:
         options["--path"] = target.path
+    if target.headers:
+        options["--headers"] = "".join(f"{name}: {value}\r\n" for name, value in target.headers.items())
     return [native.built("load_client"), *(str(part) for option in options.items() for part in option)]
 
 

@@ -6,7 +6,8 @@
  *
  * So many clients at once, their beginnings spread over the ramp; each opens --repeat streams, one after another. Kinds:
  * `openai` streams from /v1/chat/completions, `page` from daehwa's /api/turns, `whole` asks /v1 for answers in one piece.
- * With --reuse 1 a client keeps its connection for its next request, as SDKs do, where the server lets it.
+ * --headers gives further lines of the head, each ended by CR LF. With --reuse 1 a client keeps its connection for its
+ * next request, as SDKs do, where the server lets it.
  *
  * The upstream's text is known (mock_upstream.c says the same ten words over and over), so each stream is compared with
  * it byte by byte: a stream counts as whole only where nothing was lost, doubled or changed, and its end came. With
@@ -56,7 +57,7 @@ typedef struct {
 static struct { long gaps, whole, failed, wrong, refused, tokens, reads, first_count, connections; size_t bytes; } sum;
 static uint32_t *histogram;
 static int64_t longest_gap, *firsts, *totals;
-static const char *kind_name = "openai", *model = "mock", *key = "none", *path;
+static const char *kind_name = "openai", *model = "mock", *key = "none", *path, *headers = "";
 static int kind, poll_fd;
 static long port = 9100, streams = 1, repeat = 1, wanted = 200, ramp_ms = 1000, pause_ms, seconds = 120, reuse, any_text;
 static long open_now, unfinished, room;
@@ -114,8 +115,9 @@ static size_t request(char *into) {
                 model, kind == WHOLE ? "" : "\"stream\":true,", wanted);
     return (size_t)sprintf(into,
                            "POST %s HTTP/1.1\r\nhost: 127.0.0.1:%ld\r\ncontent-type: application/json\r\naccept: %s\r\n"
-                           "authorization: Bearer %s\r\ncontent-length: %zu\r\n\r\n%s",
-                           path, port, kind == WHOLE ? "application/json" : "text/event-stream", key, strlen(body), body);
+                           "authorization: Bearer %s\r\n%scontent-length: %zu\r\n\r\n%s",
+                           path, port, kind == WHOLE ? "application/json" : "text/event-stream", key, headers,
+                           strlen(body), body);
 }
 
 static void send_request(client *who) {
@@ -379,6 +381,7 @@ static int take_options(int count, char **given) {
         {"--port", &port, NULL},       {"--reuse", &reuse, NULL},       {"--any-text", &any_text, NULL},
         {"--kind", NULL, &kind_name},
         {"--model", NULL, &model},     {"--key", NULL, &key},           {"--path", NULL, &path},
+        {"--headers", NULL, &headers},
     };
     for (int at = 1; at + 1 < count; at += 2) {
         size_t known = sizeof options / sizeof *options, which = 0;

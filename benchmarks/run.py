@@ -1,0 +1,111 @@
+"""Measures daehwa and its peers in turn in one run, and writes a table, JSON and plots.
+
+    uv run --group bench benchmarks/run.py [--quick] [--without-peers] [--only first,many] [--output FOLDER]
+
+The peers are installed once, from their packages, into environments of their own that are kept. Every part has a
+bounded time; one that fails, and a peer that does not install or start, is said in the table. Linux with two processors
+and a C compiler; nginx is the reference where it is installed.
+"""
+
+import argparse
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+
+import gateway
+import msgspec
+import programs
+import start
+import tables
+import turns
+from contestants import OURS, Contest, Contestant, served
+from results import Bench, Results, about_this_machine
+
+OVER_ONE_UPSTREAM: Mapping[str, gateway.Part] = {**gateway.PARTS, "turns": turns.page_turns}
+ALONE: Mapping[str, Callable[[Bench, Mapping[str, Contestant]], None]] = {
+    "start": start.starts,
+    "size": lambda bench, _: start.sizes(bench, {}),
+}
+PARTS = (*ALONE, *OVER_ONE_UPSTREAM)
+_HARD_LIMIT = 1.5
+
+
+def _too_long(_signal: int, _frame: FrameType | None) -> None:
+    raise TimeoutError("it took longer than its time")
+
+
+@contextlib.contextmanager
+def part(bench: Bench, name: str, seconds: float) -> Iterator[None]:
+    """Give a part its time: no new round after it, and the end of all after half as much again; a fault is remarked."""
+    began = time.monotonic()
+    bench.deadline = began + seconds
+    print(f"{name}, at most {seconds:.0f} s", flush=True)
+    signal.signal(signal.SIGALRM, _too_long)
+    signal.setitimer(signal.ITIMER_REAL, seconds * _HARD_LIMIT)
+    try:
+        yield
+    except Exception as fault:  # noqa: BLE001 - whatever a part meets, the others are measured
+        bench.results.remark(f"{name} was not finished: {type(fault).__name__}: {fault}")
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        bench.results.seconds[name] = time.monotonic() - began
+
+
+def measure(bench: Bench, contestants: Mapping[str, Contestant], chosen: Sequence[str], seconds: float) -> None:
+    """Measure the chosen parts."""
+    for name in chosen:
+        if name in ALONE:
+            with part(bench, name, seconds):
+                ALONE[name](bench, contestants)
+    together = [name for name in chosen if name in OVER_ONE_UPSTREAM]
+    if not together:
+        return
+    names = [name for name, contestant in contestants.items() if contestant.speaks_openai]
+    with programs.mock_upstream(tokens=200, pace_ms=20) as upstream, contextlib.ExitStack() as stack:
+        running = stack.enter_context(served(contestants, names, upstream, bench.results.absent))
+        contest = Contest(contestants, upstream, running)
+        for name in together:
+            with part(bench, name, seconds):
+                OVER_ONE_UPSTREAM[name](bench, contest)
+
+
+def write(results: Results, folder: Path) -> None:
+    """Write the table and the JSON."""
+    folder.mkdir(parents=True, exist_ok=True)
+    encoded = msgspec.json.format(msgspec.json.encode(results), indent=1)
+    (folder / "benchmark.json").write_bytes(encoded + b"\n")
+    (folder / "benchmark.md").write_text(tables.markdown(results), "utf-8")
+
+
+def options_given() -> argparse.Namespace:
+    """Return what was asked for."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--quick", action="store_true", help="about 3 minutes: 2 rounds, less of everything")
+    arguments.add_argument("--rounds", type=int, help="5, quick 2")
+    arguments.add_argument("--only", default=",".join(PARTS), help=f"parts, of {', '.join(PARTS)}")
+    arguments.add_argument("--output", type=Path, default=programs.ROOT / "benchmarks" / "results")
+    return arguments.parse_args()
+
+
+def main() -> None:
+    """Measure, write, print."""
+    options = options_given()
+    chosen = options.only.split(",")
+    if unknown := set(chosen) - set(PARTS):
+        sys.exit(f"There is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}.")
+    rounds = options.rounds or (2 if options.quick else 5)
+    bench = Bench(Results(about_this_machine()), options.quick, rounds)
+    programs.compile_bytecode()
+    os.sched_setaffinity(0, {programs.CLIENT_CORE})
+    measure(bench, OURS, chosen, 60 if options.quick else 240)
+    write(bench.results, options.output)
+    print(f"\n{tables.markdown(bench.results)}\nwritten to {options.output}")
+
+
+if __name__ == "__main__":
+    main()

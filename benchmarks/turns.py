@@ -1,0 +1,58 @@
+"""A part of `run.py`: what a turn of daehwa's own page costs, stored on disk as it grows, beside the same from nginx.
+
+The three in turn (direct, nginx, daehwa, direct, …): the first token added over the direct call with one stream at a
+time, 20 ms apart, so that daehwa has named the conversation before; then CPU per streamed token at 100 tokens/s. daehwa
+checks the budgets, stores every turn with `synchronous=FULL` and names each conversation by a further call.
+"""
+
+from dataclasses import replace
+
+import programs
+from contestants import DAEHWA, DIRECT, NGINX, Contest, Served
+from gateway import ask, in_turn
+from load import Work
+from results import Bench, Measure
+
+SECTION = "A turn of the page, stored"
+FIRST = Measure("turn_first", SECTION, "first token, added to the direct call, p50, ms", 2)
+FIRST_P99 = Measure("turn_first_p99", SECTION, "… p99, ms", 2)
+CPU = Measure("turn_cpu", SECTION, "CPU a token, 20 streams of 500 at 100/s, µs")
+READS = Measure("turn_reads", SECTION, "reads in which a token reaches the client", 2)
+
+_TOKENS_FIRST = 5
+_TOKENS = 500
+_STREAMS = 20
+_PACE_MS = 10
+_MICRO = 1_000_000
+
+
+def as_page(one: Served) -> Served:
+    """Ask it in its page's dialect, if it has one that the client speaks."""
+    return one if one.page is None else replace(one, target=one.page)
+
+
+def page_turns(bench: Bench, contest: Contest) -> None:
+    """Measure both."""
+    chosen = [as_page(one) for one in contest.running if one.name in {DIRECT, NGINX, DAEHWA}]
+    programs.set_pace(contest.upstream, pace_ms=1, tokens=_TOKENS_FIRST)
+    for one in chosen:
+        ask(bench, one, "a turn", Work(tokens=_TOKENS_FIRST, repeat=20, reuse=True, seconds=20))
+    straight = straight_p99 = 0.0
+    for one in in_turn(bench, "first token of a turn", contest.contestants, chosen):
+        times = 50 if bench.is_quick else 100
+        work = Work(tokens=_TOKENS_FIRST, repeat=times, pause=0.02, reuse=True, seconds=30)
+        seen = ask(bench, one, "first token of a turn", work)
+        if seen is not None and one.name == DIRECT:
+            straight, straight_p99 = seen.first.p50, seen.first.p99
+        elif seen is not None:
+            bench.results.add(FIRST, one.name, seen.first.p50 - straight)
+            bench.results.add(FIRST_P99, one.name, seen.first.p99 - straight_p99)
+    programs.set_pace(contest.upstream, pace_ms=_PACE_MS, tokens=_TOKENS)
+    for one in in_turn(bench, "CPU a token of turns", contest.contestants, chosen):
+        if one.name == DIRECT:
+            continue
+        before = one.cpu()
+        seen = ask(bench, one, "turns", Work(streams=_STREAMS, tokens=_TOKENS, seconds=40))
+        if seen is not None:
+            bench.results.add(CPU, one.name, (one.cpu() - before) / max(1, seen.tokens) * _MICRO)
+            bench.results.add(READS, one.name, seen.reads / max(1, seen.tokens))

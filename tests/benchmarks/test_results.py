@@ -1,0 +1,71 @@
+"""What the benchmark makes of the values that it measured."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+sys.path.insert(0, str(BENCHMARKS))
+
+import tables  # noqa: E402 - found by the path set above
+from goals import GOALS, reached  # noqa: E402
+from results import Measure, Results, spread  # noqa: E402
+
+CPU = Measure("cpu", "A call", "CPU, µs")
+HELD = Measure("held", "A call", "streams held", 0, more=True)
+
+
+def results() -> Results:
+    found = Results({"date": "today"})
+    for nginx, daehwa in ((10.0, 15.0), (20.0, 20.0), (10.0, 14.0)):
+        found.add(CPU, "nginx", nginx)
+        found.add(CPU, "daehwa", daehwa)
+    found.add(CPU, "peer", 280.0)
+    found.add(HELD, "daehwa", 800)
+    found.absent["other peer"] = "did not start: no 200"
+    return found
+
+
+def test_a_ratio_is_the_median_of_the_rounds_and_of_medians_where_rounds_are_missing() -> None:
+    assert results().ratio("cpu", "daehwa", "nginx") == 1.4
+    assert results().ratio("cpu", "peer", "daehwa") == pytest.approx(280 / 15)
+    assert results().ratio("cpu", "daehwa", "absent") is None
+    assert results().ratio("nothing", "daehwa", "nginx") is None
+
+
+def test_a_goal_is_missed_reached_or_exceeded() -> None:
+    verdicts = {goal.title: goal.verdict(measured) for goal, measured in reached(results()) if measured is not None}
+    assert verdicts == {"CPU a chunk, 200 streams, to nginx": "moonshot", "streams held": "moonshot"}
+    held = next(goal for goal in GOALS if goal.more)
+    assert (held.verdict(499), held.verdict(500)) == ("**missed**", "reached")
+
+
+def test_the_table_has_every_contestant_with_its_range_and_ratio_and_says_who_is_absent() -> None:
+    table = tables.markdown(results())
+    assert "| **daehwa** | 15.0 (14.0–20.0) | 800 |" in table
+    assert "| nginx | 10.0 (10.0–20.0); 0.71 × | – |" in table
+    assert "| peer | 280.0; 19 × | – |" in table
+    assert "| other peer (did not start: no 200) | – | – |" in table
+
+
+def test_a_curve_says_how_much_more_the_largest_costs() -> None:
+    found = results()
+    for size, cost in ((10, 20.0), (1000, 25.0)):
+        found.add_point(CPU, "streams", "daehwa", size, cost)
+    assert "| daehwa | 20.0 | 25.0 | 1.25 × |" in tables.markdown(found)
+
+
+def test_results_are_the_same_after_a_file() -> None:
+    found = results()
+    assert msgspec.json.decode(msgspec.json.encode(found), type=Results) == found
+    assert spread([], 1) == "–"
+
+
+def test_an_unknown_part_is_refused_and_the_known_ones_are_named() -> None:
+    command = [sys.executable, str(BENCHMARKS / "run.py"), "--only", "nothing"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)  # noqa: S603 - ours
+    assert ended.returncode == 1
+    assert "There is no part nothing; there are start," in ended.stderr
