@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -64,6 +65,18 @@ def test_a_stream_at_full_speed_is_whole_though_the_client_reads_it_in_pieces(bu
     assert seen["bytes"] > 60_000 * 290
 
 
+def test_pace_and_length_can_be_set_while_it_runs(built: Path) -> None:
+    with mock(built, 1_000_000) as port:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/pace/2000/7", timeout=LIMIT_S) as answer:
+            assert answer.status == 200
+        seen = load(built, port, streams=2, tokens=9, ramp_ms=0)
+        with saying_what_it_heard() as (heard, other):
+            load(built, other, headers="x-one: 1\r\nx-two: 2\r\n")
+    assert (seen["whole"], seen["tokens"]) == (2, 18)
+    assert seen["total"]["p50"] < 1000
+    assert b"\r\nx-one: 1\r\nx-two: 2\r\ncontent-length:" in heard[0]
+
+
 def test_a_connection_is_kept_only_where_that_is_asked(built: Path) -> None:
     with mock(built, 0) as port:
         kept = load(built, port, repeat=7, tokens=3, reuse=1)
@@ -101,6 +114,20 @@ def saying(said: bytes) -> Iterator[int]:
         setattr(server, "said", said)  # noqa: B010 - a test's own attribute
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server.server_address[1]
+        server.shutdown()
+
+
+@contextmanager
+def saying_what_it_heard() -> Iterator[tuple[list[bytes], int]]:
+    heard: list[bytes] = []
+
+    class Listener(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            heard.append(self.request.recv(65536))
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Listener) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield heard, server.server_address[1]
         server.shutdown()
 
 
