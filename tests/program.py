@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 30
 END_SECONDS = 10
-_ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
+_ADDRESS = re.compile(r"http://(?:127\.0\.0\.1|localhost):\d+")
 
 
 class Program:
@@ -23,12 +23,20 @@ class Program:
         self.said = ""
         self.address = ""
         self._listens = asyncio.Event()
+        self._spoke = asyncio.Event()
         self._reading = asyncio.create_task(self._read())
 
     async def listening(self) -> None:
         """Wait until it has said its address; fail with what it said instead."""
         await asyncio.wait_for(self._listens.wait(), START_SECONDS)
         assert self.address, f"`daehwa serve` did not start. It said:\n{self.said}"
+
+    async def says(self, pattern: re.Pattern[str]) -> re.Match[str]:
+        """Wait until it has said something of this kind."""
+        while not (found := pattern.search(self.said)):
+            self._spoke.clear()
+            await asyncio.wait_for(self._spoke.wait(), START_SECONDS)
+        return found
 
     async def kill(self) -> None:
         """End it as a power cut does."""
@@ -50,6 +58,7 @@ class Program:
         assert self.process.stdout is not None
         async for line in self.process.stdout:
             self.said += line.decode()
+            self._spoke.set()
             if not self.address and (found := _ADDRESS.search(self.said.partition("Open ")[2])):
                 self.address = found[0]
                 self._listens.set()

@@ -13,6 +13,7 @@ from playwright.async_api import BrowserContext, Request, Route
 ADA = {"id": "01990000-0000-7000-8000-00000000000a", "name": "Ada", "email": "ada@example.com", "role": "admin"}
 BOB = {"id": "01990000-0000-7000-8000-00000000000b", "name": "", "email": "bob@example.com", "role": "member"}
 NOT_SIGNED_IN = {"error": {"type": "not_signed_in", "message": "Sign in first."}}
+DOORS = {"password": False, "passkey": False, "oidc": True, "oidc_name": None, "mail": False}
 
 
 @dataclass
@@ -55,6 +56,8 @@ class Porter:
             back = parse_qs(url.query)["return_to"][0]
             # A played answer cannot redirect a navigation, so a page of nothing goes on.
             await route.fulfill(content_type="text/html", body=f"<script>location.replace({back!r})</script>")
+        elif url.path == "/auth/doors":
+            await route.fulfill(json=DOORS)
         else:
             assert (request.method, url.path) == ("POST", "/auth/sign-out")
             self.person = None

@@ -10,6 +10,7 @@ import { identity } from "./sign-in/identity.svelte.ts";
 import { conversations } from "./sidebar/list.svelte.ts";
 import "./styles/tokens.css";
 import "./styles/base.css";
+import "./lib/screen.css";
 import "./styles/messages.css";
 import "./markdown/markdown.css";
 

@@ -53,6 +53,7 @@ test.each([
 test.each([
   ["conversation", 15],
   ["accounts", 3],
+  ["sign_in", 8],
 ])("every error type of %s has a sentence of its own", (owner, least) => {
   const source = readFileSync(`../src/daehwa/${owner}/errors.py`, "utf8");
   const types = [...source.matchAll(/^ {4}type(?:: \S+)? = "(\w+)"/gm)].map((found) => found[1]);

@@ -4,10 +4,11 @@ import * as v from "valibot";
 import { Me } from "../src/api/wire.ts";
 import { readDraft, saveDraft } from "../src/conversation/drafts.ts";
 import { keepTurn, waitingTurns } from "../src/conversation/outbox.ts";
-import { signInErrorMessages } from "../src/i18n/catalogue.ts";
-import { sentenceForSignIn } from "../src/i18n/failure.ts";
+import { errorMessages, signInErrorMessages } from "../src/i18n/catalogue.ts";
+import { sentenceForEntering, sentenceForSignIn } from "../src/i18n/failure.ts";
 import { belongTo, forgetOwn, readSaved, save } from "../src/lib/saved.ts";
-import { signInAddress, takeSignInError, waysIn } from "../src/sign-in/address.ts";
+import { linkTokenOf, signInAddress, takeSignInError, waysIn } from "../src/sign-in/address.ts";
+import { isLongEnough } from "../src/sign-in/new-password.ts";
 import { initialOf, nameOf } from "../src/sign-in/person.ts";
 
 beforeEach(() => {
@@ -106,4 +107,33 @@ test.each([
 ])("%j is called %s", (person, name, initial) => {
   expect(nameOf(person)).toBe(name);
   expect(initialOf(name)).toBe(initial);
+});
+
+test.each([
+  ["#/link/AbC_-9", "AbC_-9"],
+  ["#/link/", null],
+  ["#/link/a/b", null],
+  ["#/links/a", null],
+  [`#/link/${"a".repeat(101)}`, null],
+])("the link in %s is %s", (hash, token) => {
+  expect(linkTokenOf(hash)).toBe(token);
+});
+
+test.each([
+  ["elevenchars", false],
+  ["twelve chars", true],
+  ["긴 비밀번호 열두 자임", true],
+  ["긴 비밀번호 열한 자", false],
+  ["👩‍💻👩‍💻", false],
+  ["①".repeat(12), true],
+])("%s is counted as the server counts it", (password, isLong) => {
+  expect(isLongEnough(password)).toBe(isLong);
+});
+
+test("why a door did not open is said, whichever catalogue has it, and the wait with it", () => {
+  const said = (type: string, retry_after?: number): string =>
+    sentenceForEntering({ type, message: "x", retry_after }, signInErrorMessages.get(), errorMessages.get());
+  expect(said("sign_in_expired")).toBe(signInErrorMessages.get().sign_in_expired);
+  expect(said("too_many_attempts", 61)).toBe("That was tried too often. Try again in 61 seconds.");
+  expect(said("never_seen")).toBe(signInErrorMessages.get().unknown);
 });

@@ -40,7 +40,8 @@ export async function send(path: string, init: RequestInit = {}): Promise<Respon
   return ask(path, init);
 }
 
-async function ask(path: string, init: RequestInit = {}): Promise<Response> {
+/** Ask the server, whoever is signed in or not. */
+export async function ask(path: string, init: RequestInit = {}): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(path, init);

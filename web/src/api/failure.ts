@@ -12,6 +12,7 @@ export class ApiFailure extends Error {
   /** HTTP status; 0 where no answer came at all. */
   readonly status: number;
   readonly retryAfter: number | null;
+  readonly param: string | null;
 
   constructor(status: number, failure: Failure) {
     super(failure.message);
@@ -19,6 +20,7 @@ export class ApiFailure extends Error {
     this.status = status;
     this.type = failure.type;
     this.retryAfter = failure.retry_after ?? null;
+    this.param = failure.param ?? null;
   }
 
   /** Whether the same request may well succeed a little later, or as soon as somebody is signed in again. */
@@ -53,12 +55,13 @@ export function isAbort(error: unknown): boolean {
 export async function failureOf(response: Response): Promise<ApiFailure> {
   const text = await response.text().catch(() => "");
   const parsed = v.safeParse(ErrorBody, parseJson(text));
-  if (parsed.success) return new ApiFailure(response.status, parsed.output.error);
-  const retryAfter = Number(response.headers.get("retry-after"));
+  const seconds = Number(response.headers.get("retry-after"));
+  const retryAfter = Number.isFinite(seconds) && seconds > 0 ? seconds : null;
+  if (parsed.success) return new ApiFailure(response.status, { retry_after: retryAfter, ...parsed.output.error });
   return new ApiFailure(response.status, {
     type: response.status >= 500 ? "server_unavailable" : "unexpected_answer",
     message: `HTTP ${String(response.status)} ${response.statusText}`.trim(),
-    retry_after: Number.isFinite(retryAfter) && retryAfter > 0 ? retryAfter : null,
+    retry_after: retryAfter,
   });
 }
 

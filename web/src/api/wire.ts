@@ -16,6 +16,8 @@ export const Usage = v.object({
 export const Failure = v.object({
   type: v.string(),
   message: v.string(),
+  /** Which part of what was sent is wrong, where one is. */
+  param: v.nullish(v.string()),
   retry_after: v.nullish(v.number()),
 });
 

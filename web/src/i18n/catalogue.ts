@@ -17,6 +17,7 @@ const i18n = createI18n(locale, {
 export const format = formatter(locale);
 export const appMessages = i18n("app", base.app);
 export const signInMessages = i18n("signIn", base.signIn);
+export const passwordMessages = i18n("password", base.password);
 export const signInErrorMessages = i18n("signInErrors", base.signInErrors);
 export const sidebarMessages = i18n("sidebar", base.sidebar);
 export const spendingMessages = i18n("spending", base.spending);

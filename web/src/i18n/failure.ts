@@ -30,3 +30,8 @@ export function sentenceForProblem({ provider, type }: Problem, reasons: Reasons
 export function sentenceForSignIn(type: string, reasons: ReturnType<typeof signInErrorMessages.get>): string {
   return textFor(type, reasons) ?? reasons.unknown;
 }
+
+/** Why somebody could not come in by a door of this server's own. */
+export function sentenceForEntering(failure: Failure, reasons: ReturnType<typeof signInErrorMessages.get>, sentences: Sentences): string {
+  return Object.hasOwn(sentences, failure.type) ? sentenceFor(failure, sentences) : sentenceForSignIn(failure.type, reasons);
+}

@@ -14,6 +14,11 @@ export function waysIn(error: string | null): readonly ("known" | "other")[] {
   return ["known"];
 }
 
+const LINK = /^#\/link\/([^/?#]{1,100})$/;
+
+/** The token of a link that lets somebody in once; it stands behind the `#`, which browsers send to nobody. */
+export const linkTokenOf = (hash: string): string | null => LINK.exec(hash)?.[1] ?? null;
+
 /** The type of error that an address tells of, and the address without it. */
 export function takeSignInError(address: string): { readonly type: string | null; readonly address: string } {
   const url = new URL(address);

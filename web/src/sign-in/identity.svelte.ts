@@ -10,7 +10,8 @@ import type { Failure, Me } from "../api/wire.ts";
 import { route } from "../lib/route.svelte.ts";
 import { belongTo, forgetOwn, readSaved, save } from "../lib/saved.ts";
 import { onSignInElsewhere, tellOtherTabs } from "../lib/tabs.ts";
-import { signInAddress, takeSignInError } from "./address.ts";
+import { linkTokenOf, signInAddress, takeSignInError } from "./address.ts";
+import { doors } from "./doors.svelte.ts";
 
 /** Who was here last, so that the page need not wait for the server's word each time. */
 const LAST = "person";
@@ -23,8 +24,8 @@ const LONGEST_RETRY = 10_000;
 
 class Identity {
   me = $state.raw<Me | null>(null);
-  /** What is shown: nothing yet, the page, or, where nobody is signed in, the way in. */
-  stage = $state<"waiting" | "page" | "sign-in">("waiting");
+  /** What is shown: nothing yet, the page, where nobody is signed in the way in, or what a link is for. */
+  stage = $state<"waiting" | "page" | "sign-in" | "link">("waiting");
   /** The session ended while the page was in use. The page stays; what it asks for waits. */
   ended = $state(false);
   /** Whether the reader is being asked to sign in again. */
@@ -34,6 +35,8 @@ class Identity {
   /** Why it is not known who is signed in. */
   failure = $state.raw<Failure | null>(null);
   #person: string | null = null;
+  /** It is known that nobody is signed in, and not yet how that is done here. */
+  #isOut = false;
   #first: () => void = () => undefined;
   readonly #listeners = new Set<() => void>();
   #retry: ReturnType<typeof setTimeout> | undefined;
@@ -49,6 +52,13 @@ class Identity {
 
   /** Find out who is here. `first` asks for what the page shows first, as soon as there may be an answer to that. */
   begin(first: () => void): void {
+    addEventListener("hashchange", () => {
+      if ((linkTokenOf(location.hash) !== null) !== (this.stage === "link")) location.reload();
+    });
+    if (linkTokenOf(location.hash) !== null) {
+      this.stage = "link";
+      return;
+    }
     const { type, address } = takeSignInError(location.href);
     this.error = type;
     if (type !== null) history.replaceState(history.state, "", address);
@@ -108,7 +118,7 @@ class Identity {
       gate.open();
     } else {
       setTimeout(() => {
-        if (this.stage === "waiting") this.stage = "page";
+        if (this.stage === "waiting" && !this.#isOut) this.stage = "page";
       }, PATIENCE);
     }
   }
@@ -146,12 +156,25 @@ class Identity {
 
   /** The server says that nobody is signed in. */
   #leave(): void {
-    if (this.stage === "page") {
-      this.ended = true;
-      this.asks = true;
-    } else {
-      this.stage = "sign-in";
+    if (this.stage === "page") this.ended = true;
+    else this.#isOut = true;
+    void this.#showDoors();
+  }
+
+  /** Find out by which doors people come in, then show them. */
+  async #showDoors(wait = FIRST_RETRY): Promise<void> {
+    clearTimeout(this.#retry);
+    try {
+      await doors.load();
+    } catch (error) {
+      if (!(error instanceof ApiFailure)) throw error;
+      this.failure = error.failure;
+      this.#retry = setTimeout(() => void this.#showDoors(Math.min(wait * 1.6, LONGEST_RETRY)), wait);
+      return;
     }
+    this.failure = null;
+    if (this.stage === "page") this.asks = this.ended = true;
+    else this.stage = "sign-in";
   }
 
   /** Another tab knows who is signed in now. */

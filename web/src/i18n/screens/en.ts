@@ -1,4 +1,4 @@
-/** English, for the screens of usage and of keys; they are fetched when they are opened, and this with them. */
+/** English, for what is fetched when it is opened; this comes with it. */
 import { count, params } from "@nanostores/i18n";
 
 export const usage = {
@@ -139,4 +139,38 @@ export const keys = {
   revokeWhy: "Whatever uses this key is refused from then on. It cannot be made valid again.",
   keep: "Keep it",
   revokedNow: params("The key “{name}” is revoked."),
+};
+
+export const link = {
+  looking: "Looking at the link…",
+  first_admin: "Make the first account",
+  first_admin_why: "It is the admin’s: you invite everybody else, and decide about models and budgets.",
+  invite: "You are invited",
+  invite_why: "Choose by what name and password you sign in from now on.",
+  reset: "A new password",
+  reset_why: "From now on you sign in with it. Wherever you are signed in, that ends.",
+  resetFor: "For",
+  gone: "This link works no longer",
+  goneWhy: "It was used already, or is too old. Ask an admin for a new one.",
+  retry: "Try again",
+  toPage: "Go to the sign-in page",
+  until: params("The link works once, until {moment}."),
+  name: "Your name",
+  nameHint: "As others see it. You may leave it empty.",
+  nameWrong: "A name has at most 100 characters.",
+  login: "Name for signing in",
+  loginHint: "A short name without spaces, or your e-mail address.",
+  loginHintInvited: "Your e-mail address, or a short name without spaces.",
+  loginMissing: "Write by what name you want to sign in.",
+  loginWrong: "It has 2 to 64 characters without spaces and @, or is the e-mail address that was invited.",
+  password: "Password",
+  newPassword: "New password",
+  rules: "What a password needs",
+  ruleLength: "At least 12 characters: a few words make a good one",
+  ruleKept: "(done)",
+  ruleGuess: "Nothing that anybody would try first, and not your own name",
+  tooShort: "A password has at least 12 characters.",
+  acceptNew: "Make the account",
+  acceptReset: "Set the password",
+  accepting: "One moment…",
 };
