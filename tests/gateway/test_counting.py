@@ -109,6 +109,20 @@ async def test_who_leaves_before_the_first_byte_pays_the_prompt_and_who_was_cut_
     assert (cut.usage, cut.error) == (None, "upstream_cut")
 
 
+async def test_who_leaves_before_the_upstream_has_the_request_pays_nothing() -> None:
+    corrected: list[int] = []
+
+    async def correct(tokens: int) -> None:
+        corrected.append(tokens)
+
+    meter = RememberingMeter()
+    one = await counted(meter, correct)
+    one.is_sent = False
+    await one.leave()
+    (outcome,) = meter.outcomes
+    assert (outcome.usage, outcome.seconds, outcome.error, corrected) == (None, 0, None, [0])
+
+
 async def test_an_error_within_a_stream_is_noted() -> None:
     meter = RememberingMeter()
     one, tap = await counted(meter), UsageTap(strip=False)

@@ -128,6 +128,25 @@ async def test_closing_an_answer_ends_the_call(connect: Connect) -> None:
             await upstream.turns[0].closed.wait()
 
 
+async def test_who_leaves_while_waiting_for_a_place_has_sent_nothing(connect: Connect) -> None:
+    never = asyncio.Event()
+    async with FakeUpstream(Answer(before=never)) as upstream:
+        provider = connect(upstream.base_url, max_concurrent=1, patience=Patience())
+        target = await target_of(provider)
+        first, second = asked(), asked()
+        one = asyncio.ensure_future(target.send(first))
+        async with asyncio.timeout(30):
+            await upstream.turn()
+        other = asyncio.ensure_future(target.send(second))
+        await asyncio.sleep(0)
+        assert provider.upstream_gate.state().waiting == 1
+        for sending in (other, one):
+            sending.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await sending
+        assert (first.is_sent, second.is_sent, len(upstream.turns)) == (True, False, 1)
+
+
 async def test_the_settings_fields_are_added_where_the_request_has_none(connect: Connect) -> None:
     async with FakeUpstream(Answer([b"{}"], headers=JSON)) as upstream:
         provider = connect(upstream.base_url, extra_body={"temperature": 0.2, "top_k": 40})
@@ -181,6 +200,7 @@ async def test_a_long_body_goes_out_as_it_comes_and_never_stands_in_memory(
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         assert await whole(answer) == b"hi"
+    assert request.is_sent
     assert peak < 2 * 1024 * 1024  # of 25 MB
 
 
@@ -218,6 +238,7 @@ async def test_a_source_that_breaks_ends_the_call(connect: Connect) -> None:
         request = WireRequest(endpoint="audio/transcriptions", body=broken(), length=9, content_type="a/b")
         with pytest.raises(ClientLeft):
             await provider.wire_target(WHISPER, "whisper-1").send(request)
+        assert not request.is_sent
         async with asyncio.timeout(30):
             await left.wait()
         assert provider.upstream_gate.calls == 0

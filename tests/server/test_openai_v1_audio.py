@@ -272,3 +272,5 @@ async def test_a_client_that_leaves_while_it_sends_ends_the_call(tmp_path: Path)
             await target.first.wait()
             writer.close()
             await bed.meter.settled.wait()
+    (outcome,) = bed.meter.outcomes
+    assert (outcome.usage, outcome.seconds) == (None, 0)  # the upstream never had all of it

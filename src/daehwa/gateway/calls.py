@@ -106,7 +106,7 @@ class Gateway:
         charge = await self._meter.open(paid_call(caller, asked, target.model))
         counted = Counted(charge, asked, target.model, partial(self._rates.correct, taken))
         try:
-            opened = await self._opened(asked, target, counted.output_limit)
+            opened = await self._opened(asked, target, counted)
             answer, body = opened.answer, opened.body
             headers = headers_for(answer.headers, taken.headers)
             if answer.status < _FIRST_ERROR and answer.headers.get("content-type", "").startswith(STREAM):
@@ -126,14 +126,19 @@ class Gateway:
             await counted.end_whole(body)
         return KeptAnswer(status=answer.status, headers=headers, body=body)
 
-    async def _opened(self, asked: Asked, target: WireTarget, output_limit: int | None) -> _Opened:
+    async def _opened(self, asked: Asked, target: WireTarget, counted: Counted) -> _Opened:
         """Send the request; where the upstream refuses what we added to it, once more without."""
         if len(self._habits) >= MOST_HABITS:  # an upstream that lists nothing is asked for whatever callers name
             self._habits.clear()
         known = tried = self._habits.get(target.model.id, Habits())
         while True:
-            added = asked.added(tried, output_limit)
-            answer = await target.send(asked.request(target.upstream_name, added))
+            added = asked.added(tried, counted.output_limit)
+            request = asked.request(target.upstream_name, added)
+            try:
+                answer = await target.send(request)
+            except BaseException:  # the caller may have left while it waited for a place, or sent its file
+                counted.is_sent = request.is_sent
+                raise
             if answer.status not in _REFUSALS or not (added.usage or added.limit_name):
                 if tried is not known and answer.status < _FIRST_ERROR:
                     self._habits[target.model.id] = tried

@@ -49,6 +49,8 @@ class Counted:
 
     def __init__(self, charge: Charge, asked: Asked, model: Model, correct: Correct) -> None:
         self.output_limit = charge.output_limit
+        self.is_sent = True
+        """Whether the upstream may have all of the request."""
         self._correct = correct
         self._charge = charge
         # Not the request itself, which may be long and would be held as long as its answer streams.
@@ -67,7 +69,11 @@ class Counted:
         await self._charge.settle(Outcome(usage=None, model=self._model, error=error))
 
     async def leave(self) -> None:
-        """Count a call whose caller left before the answer came: the upstream has read the prompt."""
+        """Count a call whose caller left before the answer came: the upstream has read the prompt, if it got that."""
+        if not self.is_sent:
+            await self._charge.settle(Outcome(usage=None, model=self._model))
+            await self._correct(0)
+            return
         await self._settle(self._estimated(0), seconds=self._weight.seconds)
 
     async def end_stream(self, tap: UsageTap, error: str | None = None) -> None:

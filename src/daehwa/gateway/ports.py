@@ -18,9 +18,11 @@ Endpoint = Literal[
 ]
 
 
-class WireRequest(msgspec.Struct, frozen=True, kw_only=True):
+class WireRequest(msgspec.Struct, kw_only=True):
     """A request as it goes to an upstream, model and all. `body` in pieces is sent as it comes, `length` bytes in all
     (None: unknown, sent chunked); it can be sent once only. `headers` are the client's own that travel along.
+
+    `is_sent` is set by whoever sends it, once its upstream may have all of it: before that, nobody can be paid for it.
     """
 
     endpoint: Endpoint
@@ -28,6 +30,7 @@ class WireRequest(msgspec.Struct, frozen=True, kw_only=True):
     length: int | None = None
     content_type: str = "application/json"
     headers: tuple[tuple[str, str], ...] = ()
+    is_sent: bool = False
 
 
 class Sink(Protocol):

@@ -112,7 +112,8 @@ class ScriptedTarget:
     async def send(self, request: WireRequest) -> ScriptedAnswer:
         """Play the script; a body in pieces is taken in first."""
         if not isinstance(request.body, bytes):
-            request = msgspec.structs.replace(request, body=b"".join([piece async for piece in request.body]))
+            request.body = b"".join([piece async for piece in request.body])
+        request.is_sent = True
         self.requests.append(request)
         answer = self.script(request)
         if isinstance(answer, ProviderError):

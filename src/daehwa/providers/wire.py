@@ -4,7 +4,7 @@ What goes out has this server's key; of what comes back only errors are read who
 can one be in a header.
 """
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -154,8 +154,9 @@ class WireSender:
         headers["content-type"] = request.content_type
         client = self._connected()
         if isinstance(request.body, bytes):
+            request.is_sent = True
             return client.send(request.endpoint, self._completed(request.endpoint, request.body), headers)
-        return client.upload(request.endpoint, request.body, request.length, headers)
+        return client.upload(request.endpoint, _noted(request, request.body), request.length, headers)
 
     def _completed(self, endpoint: str, body: bytes) -> bytes:
         """Add the fields of the settings that the request does not set itself."""
@@ -180,6 +181,13 @@ class WireSender:
         if status in _KEY_REFUSED or status in _REDIRECTS:
             raise fault
         return WholeAnswer(status, self._faults.without_keys(headers), self._faults.blotted(body))
+
+
+async def _noted(request: WireRequest, pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    """Yield the pieces of a request, and note once the last of them has gone."""
+    async for piece in pieces:
+        yield piece
+    request.is_sent = True
 
 
 class UpstreamTarget:
