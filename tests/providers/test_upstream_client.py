@@ -16,8 +16,9 @@ from daehwa.conversation.errors import (
     ProviderUnreachableError,
 )
 from daehwa.http_client import connections
-from daehwa.http_client.connection import BUFFER_BYTES, INFLATED_BYTES
+from daehwa.http_client.connection import BUFFER_BYTES
 from daehwa.http_client.errors import ConnectionLost, NotHttp
+from daehwa.http_client.reading import INFLATED_BYTES
 
 pytestmark = pytest.mark.both_loops
 

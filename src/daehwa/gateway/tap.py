@@ -50,9 +50,17 @@ class UsageTap:
 
     def feed(self, piece: bytes) -> bytes:
         """Take what came and return what goes on; an empty piece is the end, and returns what was held back."""
-        if not self._rest and piece.endswith(b"\n\n"):  # nearly every piece: whole events, as they were sent
-            shown = self._looked_at(piece)
-            return shown if self._strips else piece
+        if self._rest or not piece.endswith(b"\n\n"):  # nearly every piece is of whole events, as they were sent
+            piece = self._whole_events(piece)
+        count = piece.count(b"data:")
+        self.tokens += count if len(piece) <= count * self._usual else self._tokens_in(piece, count)
+        shown = piece.replace(_NO_USAGE, b"")
+        if shown.find(_USAGE) >= 0 or shown.find(_ERROR) >= 0:  # `in` would first try its bytes as a number
+            shown = self._without_usage(shown)
+        return shown if self._strips else piece
+
+    def _whole_events(self, piece: bytes) -> bytes:
+        """Return the events that are whole with this piece, and hold back the rest; at the end, all that there is."""
         came = self._rest
         new = max(0, len(came) - 2)  # what was searched before is not searched again: an event may be megabytes long
         came += piece
@@ -61,16 +69,11 @@ class UsageTap:
             end = len(came)
         events = bytes(came[:end])
         del came[:end]
-        shown = self._looked_at(events)
-        return shown if self._strips else events
+        return events
 
-    def _looked_at(self, events: bytes) -> bytes:
-        count = events.count(b"data:")
-        self.tokens += count if len(events) <= count * self._usual else self._tokens_in(events, count)
-        shown = events.replace(_NO_USAGE, b"")
-        if shown.find(_USAGE) < 0 and shown.find(_ERROR) < 0:  # `in` would first try its bytes as a number
-            return shown
-        shown = b"".join([event for event in _events_of(shown) if not self._is_bare_usage(event)])
+    def _without_usage(self, events: bytes) -> bytes:
+        """Note usage and errors, and return what is left without what holds nothing but usage."""
+        shown = b"".join([event for event in _events_of(events) if not self._is_bare_usage(event)])
         return shown if shown.find(_USAGE) < 0 else _NULL_USAGE.sub(b"", shown)
 
     def _tokens_in(self, events: bytes, count: int) -> int:

@@ -1,61 +1,51 @@
 """One HTTP/1.1 connection to a server: asyncio moves bytes, httptools parses, this holds the answer.
 
-How this works and why. `buffer_updated` only parses and appends; whoever reads awaits one future. Once a stream is
-*held*, the socket is paused and the kernel collects; `take` then reads the socket itself, which spares
-two epoll calls and a turn of the event loop each time. A stream that is *forwarded* goes on to its sink from within
+How this works and why. `buffer_updated` only parses; the parser itself appends each piece of a body to a list, without
+a call into Python (`on_body` is the list's own `append`). Whoever reads awaits one future. Once a stream is *held*,
+the socket is paused and the kernel collects; `take` then reads the socket itself, which spares two epoll calls and a
+turn of the event loop each time. A stream that is *forwarded* goes on to its sink from within
 `buffer_updated`; whoever forwards is woken at its end only. Nothing here runs a task or a timer.
 """
 
 import asyncio
 import os
-import select
 import ssl
 from collections.abc import Callable
+from time import monotonic
 from typing import cast
 
 import httptools
 
 from daehwa.http_client.errors import ConnectionLost, NotHttp
-from daehwa.http_client.reading import READ_BYTES, FellSilent, Inflater, Sink, inflater, landing
+from daehwa.http_client.reading import READ_BYTES, FellSilent, Inflater, Sink, has_unread, inflated, inflater, landing
 from daehwa.http_client.tls import Tls
 
 BUFFER_BYTES = 1024 * 1024
 """So much of an answer may wait unread before the socket is paused."""
-
 BARE_BYTES = 128 * 1024
 """So much may come in one go without any of it being a body: heads, preliminary ones too, and trailers."""
-
-INFLATED_BYTES = 16 * 1024 * 1024
-"""So much of a compressed answer may wait unread."""
-
 _FINAL = 200
 
 
 class Connection(asyncio.BufferedProtocol):
     """A connection that serves one exchange at a time. `idle_since` is the loop's time when it was last given
-    back, `idle_since_date` the calendar's, `asked_at` the loop's when it was last sent a request, `heard_at` when
-    something of this answer was last forwarded, 0 before.
+    back, `idle_since_date` the calendar's, `asked_at` the loop's when it was last sent a request, `heard_at` the
+    monotonic clock's when something of this answer was last forwarded, 0 before.
     """
 
     __slots__ = (
         *("asked_at", "has_head", "headers", "heard_at", "idle_since", "idle_since_date", "is_complete", "is_lost"),
-        *("status", "_bare", "_buffer", "_descriptor", "_fault", "_has_length", "_inflate", "_is_full", "_is_paused"),
-        *("_is_sent", "_is_sink_full"),
-        *("_keeps_alive", "_lost", "_now", "_parser", "_pieces", "_sink", "_size", "_tls", "_transport", "_waiter"),
+        *("on_body", "status", "_bare", "_buffer", "_descriptor", "_fault", "_has_length", "_inflate", "_is_full"),
+        *("_is_paused", "_is_sent", "_is_sink_full", "_keeps_alive", "_lost", "_parser", "_pieces", "_sink", "_size"),
+        *("_tls", "_transport", "_waiter"),
     )
 
     def __init__(self, lost: Callable[["Connection"], None]) -> None:
-        self.idle_since = 0.0
-        self.idle_since_date = 0.0
-        self.asked_at = 0.0
-        self.heard_at = 0.0
+        self.idle_since = self.idle_since_date = self.asked_at = self.heard_at = 0.0
         self.status = 0
         self.headers: dict[str, str] = {}
-        self.has_head = False
-        self.is_complete = False
-        self.is_lost = False
+        self.has_head = self.is_complete = self.is_lost = False
         self._lost = lost
-        self._now = asyncio.get_running_loop().time
         self._buffer = landing.buffer
         self._transport: asyncio.Transport | None = None
         self._descriptor: int | None = None
@@ -63,15 +53,12 @@ class Connection(asyncio.BufferedProtocol):
         self._parser: httptools.HttpResponseParser | None = None
         self._inflate: Inflater | None = None
         self._pieces: list[bytes] = []
-        self._size = 0
-        self._bare = 0
-        self._has_length = False
-        self._keeps_alive = False
-        self._is_paused = False
-        self._is_full = False
+        self.on_body = self._pieces.append
+        self._size = self._bare = 0
+        self._has_length = self._keeps_alive = False
+        self._is_paused = self._is_full = self._is_sink_full = False
         self._is_sent = True
         self._sink: Sink | None = None
-        self._is_sink_full = False
         self._fault: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
 
@@ -115,27 +102,48 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.write(data)
 
     def _parse(self, data: bytes | memoryview) -> None:
-        if self._parser is None or self.is_complete:
+        parser, pieces = self._parser, self._pieces
+        if parser is None or self.is_complete:
             self._fail(NotHttp())  # bytes that belong to no answer: this connection cannot be trusted with another
             return
-        self._bare += len(data)
+        known = len(pieces)
         try:
-            self._parser.feed_data(data)
-            if self._bare > BARE_BYTES and not self.is_complete:
-                self._fail(NotHttp(f"more than {BARE_BYTES} bytes of headers"))
+            parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as fault:
             why = fault.__context__  # what a callback raised
             self._fail(why if isinstance(why, NotHttp) else NotHttp())
-        if self._sink is None:
-            self._wake()
+        if len(pieces) > known:
+            self._bare = 0
+            if self._inflate is not None:
+                self._undo(self._inflate, known)
         else:
+            self._bare += len(data)
+            if self._bare > BARE_BYTES and not self.is_complete:
+                self._fail(NotHttp(f"more than {BARE_BYTES} bytes of headers"))
+        if self._sink is not None:
             self._pour(self._sink)
+            return
+        if self._inflate is None:
+            self._size += len(data)  # with what stands between the pieces: a little more than waits
+        if self._size > BUFFER_BYTES:
+            self.pause()
+        self._wake()
+
+    def _undo(self, inflate: Inflater, known: int) -> None:
+        """Inflate the pieces that have just come: compressed although nobody asked for it."""
+        try:
+            self._size += inflated(known, self._pieces, inflate, self._size)
+        except NotHttp as fault:
+            self.is_complete = False  # whatever followed
+            self._fail(fault)
 
     def _pour(self, sink: Sink) -> None:
         pieces = self._pieces
         if pieces and not self._is_sink_full:
-            self.heard_at, self._pieces, self._size = self._now(), [], 0
-            if not sink.write(pieces[0] if len(pieces) == 1 else b"".join(pieces)):
+            self.heard_at, self._size = monotonic(), 0
+            piece = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            pieces.clear()
+            if not sink.write(piece):
                 self._is_sink_full = True
                 self.pause()
         if self._is_sink_full or self.is_complete or self._fault is not None:
@@ -194,20 +202,6 @@ class Connection(asyncio.BufferedProtocol):
         is_chunked = "chunked" in self.headers.get("transfer-encoding", "").lower()
         self._has_length = is_chunked or "content-length" in self.headers
 
-    def on_body(self, piece: bytes) -> None:
-        """Keep a piece of the body, inflated where it was compressed although nobody asked for it."""
-        self._bare = 0
-        if self._inflate is not None:
-            piece = self._inflate.decompress(piece, max(1, INFLATED_BYTES - self._size))
-            if self._inflate.unconsumed_tail:
-                raise NotHttp("a compressed answer that is far too large")
-            if not piece:
-                return
-        self._pieces.append(piece)
-        self._size += len(piece)
-        if self._size > BUFFER_BYTES and not self._is_paused:
-            self.pause()
-
     def on_message_complete(self) -> None:
         """Note the end."""
         if self.has_head:
@@ -220,7 +214,8 @@ class Connection(asyncio.BufferedProtocol):
         self._is_sent, self.heard_at = not more, 0.0
         self.status, self.headers, self.has_head, self.is_complete = 0, {}, False, False
         self._parser = httptools.HttpResponseParser(self)
-        self._inflate, self._pieces, self._size, self._bare = None, [], 0, 0
+        self._pieces.clear()
+        self._inflate, self._size, self._bare = None, 0, 0
         self._has_length = self._keeps_alive = False
         if self._transport is None or self._is_closing():  # lost already: nobody would say so again
             self._fault = self._fault or ConnectionLost()
@@ -278,7 +273,7 @@ class Connection(asyncio.BufferedProtocol):
                 self._pour(sink)
                 if self._is_sink_full:
                     await sink.drained()
-                    self._is_sink_full, self.heard_at = False, self._now()
+                    self._is_sink_full, self.heard_at = False, monotonic()
                 elif self.is_complete:
                     return
                 else:
@@ -360,9 +355,7 @@ class Connection(asyncio.BufferedProtocol):
             return False
         if self._descriptor is None:
             return True
-        waiting = select.poll()
-        waiting.register(self._descriptor, select.POLLIN)
-        return not waiting.poll(0)
+        return not has_unread(self._descriptor)
 
     def close(self) -> None:
         """Close at once: no goodbye that could wait for the other side. An unfinished answer is cut."""
@@ -375,8 +368,10 @@ class Connection(asyncio.BufferedProtocol):
         return self._transport is None or self._transport.is_closing()
 
     def _take_pieces(self) -> bytes:
-        pieces, self._pieces, self._size = self._pieces, [], 0
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces = self._pieces
+        taken, self._size = pieces[0] if len(pieces) == 1 else b"".join(pieces), 0
+        pieces.clear()
+        return taken
 
     async def _more(self) -> None:
         if self._fault is not None:

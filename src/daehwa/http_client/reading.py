@@ -1,5 +1,6 @@
 """Reading an answer: what the kernel copies into, and where a body goes that nobody waits for piece by piece."""
 
+import select
 import threading
 import zlib
 from typing import Protocol
@@ -8,6 +9,9 @@ from daehwa.http_client.errors import NotHttp
 
 READ_BYTES = 64 * 1024
 """So much is read at once: of 128 KB and more malloc asks the kernel each time, a third of all that a token costs."""
+
+INFLATED_BYTES = 16 * 1024 * 1024
+"""So much of a compressed answer may wait unread."""
 
 _PLAIN = frozenset({"", "identity"})
 _COMPRESSED = frozenset({"gzip", "x-gzip", "deflate"})
@@ -49,6 +53,13 @@ class Landing(threading.local):
 landing = Landing()
 
 
+def has_unread(descriptor: int) -> bool:
+    """Whether something waits in the kernel to be read from a socket, its end too."""
+    waiting = select.poll()
+    waiting.register(descriptor, select.POLLIN)
+    return bool(waiting.poll(0))
+
+
 class FellSilent(Exception):  # noqa: N818 - errors state the fact
     """Whoever watches over the reading has seen nothing come for too long."""
 
@@ -60,3 +71,23 @@ def inflater(encoding: str) -> Inflater | None:
     if encoding not in _PLAIN:
         raise NotHttp(f"an answer in the encoding “{encoding[:20]}”, which nobody asked for")
     return None
+
+
+def inflated(known: int, pieces: list[bytes], inflate: Inflater, waiting: int) -> int:
+    """Inflate the pieces after the first `known` ones, in place; return how many bytes came of it.
+
+    `waiting` bytes wait already. Raise `NotHttp` where it is too much in all, or not what it was said to be.
+    """
+    compressed, size = pieces[known:], 0
+    del pieces[known:]
+    for before in compressed:
+        try:
+            piece = inflate.decompress(before, max(1, INFLATED_BYTES - waiting - size))
+        except zlib.error:
+            raise NotHttp from None
+        if inflate.unconsumed_tail:
+            raise NotHttp("a compressed answer that is far too large")
+        if piece:
+            pieces.append(piece)
+            size += len(piece)
+    return size

@@ -8,6 +8,7 @@ and then whether it has fallen silent. Redirects are not followed: the key would
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping
+from time import monotonic
 from typing import Any, TypeAlias
 
 from daehwa.conversation.errors import ProviderError
@@ -52,7 +53,7 @@ class UpstreamStream:
 
     async def read(self) -> bytes:
         """Return what has arrived, at least one byte; empty at the end. Raise `UpstreamFault`."""
-        self._reading_since = self._loop.time()
+        self._reading_since = monotonic()
         if self._watch is None and not self._connection.has_more:
             self._look_in(self._limit)
         try:
@@ -75,7 +76,7 @@ class UpstreamStream:
 
         Raise `UpstreamFault`.
         """
-        self._reading_since = self._loop.time()
+        self._reading_since = monotonic()
         self._look_in(min(self._limit, self._client.upstream.patience.idle))
         try:
             await self._connection.forward(sink)
@@ -151,7 +152,7 @@ class UpstreamStream:
         if since is not None and self._connection.heard_at >= since:  # it is forwarded, and some of it has come
             since = self._connection.heard_at
             self._has_begun, self._limit = True, idle
-        silent = 0.0 if since is None else self._loop.time() - since
+        silent = 0.0 if since is None else monotonic() - since
         if silent < self._limit:
             self._look_in(min(self._limit - silent, idle))
         elif self._connection.fell_silent():
