@@ -7,8 +7,11 @@ from daehwa.conversation.errors import ModelNotFound, ProviderError
 from daehwa.conversation.events import Heartbeat, Numbered, ReplyEnded, StreamedEvent, TextDelta
 from daehwa.conversation.ids import new_id
 from daehwa.conversation.messages import Message, TextPart
-from daehwa.conversation.ports import Model, NewTurn, Provider, ResolvedModel
+from daehwa.conversation.metering import Meter
+from daehwa.conversation.ports import KeptConversations, Model, NewTurn, Provider, ResolvedModel
 from daehwa.conversation.running import Question, RunningOptions, RunningTurns, TurnRequest
+from daehwa.conversation.upstreams import ProviderState
+from daehwa.providers.catalogue import Catalogue
 from daehwa.providers.scripted import Script, ScriptedProvider
 from daehwa.stores.memory import MemoryStore
 
@@ -34,16 +37,29 @@ class OneProviderCatalogue:
     def problems(self) -> Mapping[str, ProviderError]:
         return {}
 
+    async def providers(self) -> Sequence[ProviderState]:
+        return await Catalogue([self.provider]).providers()
+
+    def routes(self) -> Mapping[str, tuple[str, ...]]:
+        return {"any": ("parrot",)}
+
 
 class Core:
     """The parts of a core, and a person who uses it."""
 
-    def __init__(self, provider: ScriptedProvider | None = None, *, titles: bool = False) -> None:
+    def __init__(
+        self,
+        provider: ScriptedProvider | None = None,
+        *,
+        titles: bool = False,
+        store: KeptConversations | None = None,
+        meter: Meter | None = None,
+    ) -> None:
         self.provider = provider or ScriptedProvider()
-        self.store = MemoryStore()
+        self.store = store or MemoryStore()
         self.options = RunningOptions(checkpoint=0.01, follower_heartbeat=0.05, stored_heartbeat=0.02, store_poll=0.01)
         self.catalogue = OneProviderCatalogue(self.provider, titles=titles)
-        self.running = RunningTurns(self.store, self.catalogue, runner="test", options=self.options)
+        self.running = RunningTurns(self.store, self.catalogue, runner="test", options=self.options, meter=meter)
 
     def question(self, text: str = "Hello", *, parent: str | None = None, conversation: str = "") -> TurnRequest:
         return TurnRequest(

@@ -110,7 +110,13 @@ class World:
         other = Session(id=digest(new_token()), user=owner.id, created=now, expires=now + 3_600_000)
         await people.accounts.save_session(other)
         passkey = (await people.credentials.get_credentials(owner.id)).passkeys[0].id
-        return {"group": group.id, "invitation": made.link.id, "session": other.id, "passkey": passkey}
+        return {
+            "provider": "scripted",
+            "group": group.id,
+            "invitation": made.link.id,
+            "session": other.id,
+            "passkey": passkey,
+        }
 
     async def asked(self, row: str, caller: str, things: Things) -> tuple[int, bytes]:
         """Ask what a row names as a caller; return the status and the body."""
@@ -159,6 +165,7 @@ BODIES: dict[str, Callable[[Things], Json]] = {
     "POST /auth/link/accept": lambda _: {"token": "none", "password": PASSWORD},
     "POST /auth/reset": lambda _: {"login": "ann"},
     "PATCH /api/people/{person}": lambda _: {"role": "guest"},
+    "PATCH /api/installation": lambda _: {"retention_days": None},
     "POST /api/groups": lambda _: {"name": f"Lab {new_id()}"},
     "PATCH /api/groups/{group}": lambda _: {"instructions": "Be brief."},
     "POST /v1/chat/completions": _question,

@@ -13,6 +13,7 @@ from transfer.test_moving import exported
 from upstream import DONE, ROLE, chunk, ending, text, usage
 
 from daehwa.conversation.errors import InvalidRequest, TooMuch
+from daehwa.conversation.export_file import NotAnExport, read_head
 from daehwa.gateway.asking import Habits
 from daehwa.gateway.tap import UsageTap
 from daehwa.gateway.uploads import UploadAsked
@@ -21,7 +22,6 @@ from daehwa.providers.sse import EventDecoder
 from daehwa.providers.upstream import Upstream
 from daehwa.providers.upstream_faults import Faults
 from daehwa.stores.memory import MemoryStore
-from daehwa.transfer.file import NotAnExport, read_head
 from daehwa.transfer.moving import import_conversations
 
 STREAM = b"".join(

@@ -14,7 +14,8 @@ from yarl import URL
 
 from daehwa.conversation.ids import now_ms
 from daehwa.http_client.client import HttpClient
-from daehwa.server.app import Entrances, create_app
+from daehwa.server.app import create_app
+from daehwa.server.entrances import Entrances
 from daehwa.server.options import ServerOptions
 from daehwa.sign_in.flow import SignIn
 from daehwa.sign_in.settings import SignInSettings

@@ -15,7 +15,8 @@ from gateway.bed import Bed
 
 from daehwa.accounts.erasure import Erasure
 from daehwa.conversation.errors import DaehwaError
-from daehwa.server.app import Entrances, create_app
+from daehwa.server.app import create_app
+from daehwa.server.entrances import Entrances
 from daehwa.server.errors import status_of
 from daehwa.server.openapi import EVENTS, document, errors_of
 from daehwa.server.options import ServerOptions

@@ -12,8 +12,8 @@ from server.serving import Site, serving
 from daehwa.accounts.erasure import Erasure
 from daehwa.accounts.people_ports import PeopleStores
 from daehwa.conversation.ids import now_ms
-from daehwa.server.app import Entrances
 from daehwa.server.books import Books
+from daehwa.server.entrances import Entrances
 from daehwa.sign_in.flow import SignIn
 from daehwa.sign_in.local_accounts import LocalAccounts
 from daehwa.sign_in.passwords import HashCost
@@ -152,7 +152,9 @@ async def a_front_door(
     passes: int = 1,
     **options: Any,
 ) -> AsyncIterator[FrontDoor]:
-    """Serve a site with accounts; yield it. `sign_in`: with an identity provider too; `mail`: with mails."""
+    """Serve a site with accounts; yield it. `sign_in`: with an identity provider too; `mail`: with mails; `core`,
+    `books` and what else is `owned` by people: those of a home.
+    """
     sign_in: SignIn | None = options.pop("sign_in", None)
     mail = options.pop("mail", None)
     people = people or memory_people(MemoryAccounts())
@@ -161,8 +163,10 @@ async def a_front_door(
     local = LocalAccounts(
         people, public_url, issuer=issuer, mail=mail, cost=HashCost(passes=passes, memory_kib=64), clock=clock
     )
-    books, core = some_books(accounts=people.accounts), Core()
-    erasure = Erasure(people, (core.store, books.keys, books.ledger))
+    books = options.pop("books", None) or some_books(accounts=people.accounts)
+    core = options.pop("core", None) or Core()
+    owned = (core.running, core.store, books.keys, books.ledger, *options.pop("owned", ()))
+    erasure = Erasure(people, owned)
     async with serving(
         core, page, books=books, entrances=Entrances(sign_in, local, people, erasure), **options
     ) as site:

@@ -52,6 +52,8 @@ async def test_me_says_who_asks_and_what_there_is(site: Site) -> None:
     assert me == {
         "user": {"id": "me", "name": "Tester", "role": "member"},
         "sign_in": False,
+        "may_administer": False,
+        "admins_may_read": False,
         "home": "local",
         "version": "0.0-test",
         "default_model": "scripted/parrot",

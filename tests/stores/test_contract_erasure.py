@@ -1,48 +1,26 @@
 """Whoever is deleted is in no store, no file and no table any more, and nobody else misses anything."""
 
-import contextlib
-import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 import pytest
-from dynamodb_local import shared_server
 from stores.asking import ask, ended, found, grown, make_turn, titles
+from stores.houses import HOUSES, House, nowhere
 
 from daehwa.accounts.audit import NewEvent
 from daehwa.accounts.credentials import Credentials, Passkey, Password, Totp
-from daehwa.accounts.erasure import Erasure
 from daehwa.accounts.errors import AccountDisabled, LastAdmin
 from daehwa.accounts.ledger import Entry, UsageQuery
 from daehwa.accounts.links import Link
 from daehwa.accounts.minting import mint_key
 from daehwa.accounts.people import NewUser, Profile, Session, User, UserChanges
-from daehwa.accounts.people_ports import PeopleStores
-from daehwa.accounts.ports import Budget, KeyStore, LedgerStore
+from daehwa.accounts.ports import Budget
 from daehwa.conversation.errors import ConversationNotFound
 from daehwa.conversation.ids import new_id
 from daehwa.conversation.messages import Usage
-from daehwa.conversation.ports import ConversationChanges, ConversationStore
-from daehwa.gateway.ports import AnswerStore, KeptAnswer
-from daehwa.stores import dynamodb_table as names
-from daehwa.stores.dynamodb import DynamoStore
-from daehwa.stores.dynamodb_answers import DynamoAnswers
-from daehwa.stores.dynamodb_keys import DynamoKeys
-from daehwa.stores.dynamodb_ledger import DynamoLedger
-from daehwa.stores.dynamodb_people import dynamo_people
-from daehwa.stores.memory import MemoryStore
-from daehwa.stores.memory_answers import MemoryAnswers
-from daehwa.stores.memory_keys import MemoryKeys
-from daehwa.stores.memory_ledger import MemoryLedger
-from daehwa.stores.memory_people import memory_people
-from daehwa.stores.sqlite import SqliteStore
-from daehwa.stores.sqlite_answers import SqliteAnswers
-from daehwa.stores.sqlite_keys import SqliteKeys
-from daehwa.stores.sqlite_ledger import SqliteLedger
-from daehwa.stores.sqlite_people import sqlite_people
+from daehwa.conversation.ports import ConversationChanges
+from daehwa.gateway.ports import KeptAnswer
 
 NOW = 1_795_305_600_000
 DAY = "2026-11-22"
@@ -51,92 +29,6 @@ KOREAN = "카나리아새소리"
 SAID = f"{CANARY} {KOREAN} "
 DAY_MS = 24 * 60 * 60 * 1000
 EVERYTHING = UsageQuery(since=NOW - DAY_MS, until=NOW + DAY_MS)
-
-
-class House(NamedTuple):
-    """All stores of one home, and what looks for bytes wherever it keeps them."""
-
-    people: PeopleStores
-    store: ConversationStore
-    keys: KeyStore
-    answers: AnswerStore
-    ledger: LedgerStore
-    holds: Callable[[str], Awaitable[bool]]
-    leftovers: Callable[[str], Awaitable[list[str]]]
-
-    @property
-    def erasure(self) -> Erasure:
-        return Erasure(self.people, [self.store, self.keys, self.answers, self.ledger])
-
-
-Opener: TypeAlias = Callable[[Path], AbstractAsyncContextManager[House]]
-
-
-async def nowhere(_text: str) -> bool:
-    return False
-
-
-async def nothing(_user: str) -> list[str]:
-    return []
-
-
-@contextlib.asynccontextmanager
-async def open_memory(_folder: Path) -> AsyncIterator[House]:
-    yield House(memory_people(), MemoryStore(), MemoryKeys(), MemoryAnswers(), MemoryLedger(), nowhere, nothing)
-
-
-@contextlib.asynccontextmanager
-async def open_sqlite(folder: Path) -> AsyncIterator[House]:
-    store = await SqliteStore.open(folder / "daehwa.db")
-
-    async def holds(text: str) -> bool:
-        return any(text.encode() in path.read_bytes() for path in folder.iterdir())  # noqa: ASYNC240 - small files
-
-    async def leftovers(user: str) -> list[str]:
-        with contextlib.closing(sqlite3.connect(store.path)) as database:
-            tables = [row[0] for row in database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
-            tables.remove("message_index")
-            rows = {table: database.execute(f"SELECT * FROM {table}").fetchall() for table in tables}  # noqa: S608 - ours
-        return [table for table, found in rows.items() if user in repr(found)]
-
-    stores = SqliteKeys(store), SqliteAnswers(store), SqliteLedger(store)
-    yield House(sqlite_people(store, first_admin="owner"), store, *stores, holds, leftovers)
-    await store.aclose()
-
-
-def bytes_in(value: Any) -> Iterator[bytes]:
-    """Yield all texts and bytes of a value, however deep."""
-    if isinstance(value, str | bytes):
-        yield value.encode() if isinstance(value, str) else value
-    elif isinstance(value, dict):
-        yield from bytes_in(list(value.items()))
-    elif isinstance(value, list | tuple | set):
-        yield from (text for inner in value for text in bytes_in(inner))
-
-
-@contextlib.asynccontextmanager
-async def open_dynamodb(_folder: Path) -> AsyncIterator[House]:
-    server = shared_server()
-    table = server.connect(await server.new_table())
-    store = DynamoStore(table)
-
-    async def items() -> list[dict[str, Any]]:
-        return [item async for item in table._client.scan(table.name, consistent_read=True)]
-
-    async def holds(text: str) -> bool:
-        return text.encode() in b" ".join(bytes_in(await items()))
-
-    async def leftovers(user: str) -> list[str]:
-        wanted = user.encode()
-        return [item[names.PARTITION_KEY][0] for item in await items() if wanted in b" ".join(bytes_in(item))]
-
-    yield House(
-        dynamo_people(table), store, DynamoKeys(table), DynamoAnswers(table), DynamoLedger(table), holds, leftovers
-    )
-    await store.aclose()
-
-
-HOUSES: dict[str, Opener] = {"memory": open_memory, "sqlite": open_sqlite, "dynamodb": open_dynamodb}
 
 
 @pytest.fixture(params=list(HOUSES))

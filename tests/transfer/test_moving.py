@@ -9,10 +9,10 @@ import pytest
 from stores.asking import ME, OTHER, ask
 
 from daehwa.conversation.errors import StoreError
+from daehwa.conversation.export_file import Head, NotAnExport, read_head
 from daehwa.conversation.ports import ConversationArchive, ConversationRecord
 from daehwa.stores.memory import MemoryStore
 from daehwa.stores.sqlite import SqliteStore
-from daehwa.transfer.file import Head, NotAnExport, read_head
 from daehwa.transfer.moving import Moved, export_conversations, import_conversations
 
 

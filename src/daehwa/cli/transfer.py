@@ -11,9 +11,9 @@ from typing import BinaryIO
 from daehwa import __version__
 from daehwa.cli.place import Place, aws_table, choices, folder_of, of_email, person_of, prepared_folder, told_of_aws
 from daehwa.cli.terminal import FAULT, Refusal, tell
+from daehwa.conversation.export_file import Head, read_head
 from daehwa.services.archives import OpenArchive
 from daehwa.services.local import OWNER
-from daehwa.transfer.file import Head, read_head
 from daehwa.transfer.moving import Moved, export_conversations, import_conversations
 
 PIPE = Path("-")

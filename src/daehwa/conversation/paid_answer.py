@@ -1,7 +1,8 @@
 """One answer that the core asks of a model, counted: reserved before it is asked, settled after. Knows no store."""
 
+import contextlib
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 
 import msgspec
 
@@ -55,3 +56,13 @@ class PaidAnswer:
         """Count it. Never raises."""
         if self._charge is not None:
             await self._charge.settle(self._outcome)
+
+
+@contextlib.asynccontextmanager
+async def closing(batches: AsyncIterator[Batch]) -> AsyncIterator[AsyncIterator[Batch]]:
+    """Close a provider's iterator at the end of the block, whichever way it ends."""
+    try:
+        yield batches
+    finally:
+        if isinstance(batches, AsyncGenerator):
+            await batches.aclose()

@@ -4,13 +4,16 @@ One contract suite holds every implementation to them: `tests/stores/test_contra
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
 from daehwa.conversation.errors import ProviderError
 from daehwa.conversation.events import Batch
 from daehwa.conversation.messages import Conversation, Message, Part, TitleSource, Usage
+
+if TYPE_CHECKING:
+    from daehwa.conversation.upstreams import ProviderState
 
 # ---------------------------------------------------------------- providers
 
@@ -115,6 +118,14 @@ class ModelCatalogue(Protocol):
 
     def problems(self) -> Mapping[str, ProviderError]:
         """Return, by provider, why its models are not there; empty when all is well."""
+        ...
+
+    async def providers(self) -> "Sequence[ProviderState]":
+        """Return every provider, in the order of preference, and how it fares."""
+        ...
+
+    def routes(self) -> Mapping[str, tuple[str, ...]]:
+        """Return the aliases, with the models that they lead to."""
         ...
 
 
@@ -352,3 +363,7 @@ class ConversationArchive(Protocol):
         another conversation, `InvalidRequest` where the messages are no tree; nothing of the record is then stored.
         """
         ...
+
+
+class KeptConversations(ConversationStore, ConversationArchive, Protocol):
+    """A store of conversations from which they can be taken along: both homes have one."""

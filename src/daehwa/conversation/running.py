@@ -266,6 +266,13 @@ class RunningTurns:
             turn.stop()
         await asyncio.gather(*(turn.wait_ended() for turn in turns))
 
+    async def forget(self, owner: str) -> None:
+        """Stop every reply that this process makes for somebody who is being deleted, and wait until none grows."""
+        turns = [turn for turn in self._turns.values() if turn.owner == owner]
+        for turn in turns:
+            turn.stop()
+        await asyncio.gather(*(turn.wait_ended() for turn in turns))
+
     async def aclose(self) -> None:
         """Interrupt every turn; return when all are stored and their followers were told."""
         self._closing = True

@@ -11,17 +11,17 @@ stand as its reply, and counted beside the save.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from typing import Literal
 
 import msgspec
 
 from daehwa.conversation.errors import DaehwaError, ProviderError, StoreError, TimeIsUp
-from daehwa.conversation.events import Batch, Heartbeat, Numbered, ReplyEnded, TextDelta, TitleMade, UsageReported
+from daehwa.conversation.events import Heartbeat, Numbered, ReplyEnded, TextDelta, TitleMade, UsageReported
 from daehwa.conversation.ids import now_ms
 from daehwa.conversation.messages import Failure, Message, Status, TextPart
 from daehwa.conversation.metering import CallKind, Meter, PaidCall, Unmetered
-from daehwa.conversation.paid_answer import PaidAnswer
+from daehwa.conversation.paid_answer import PaidAnswer, closing
 from daehwa.conversation.ports import (
     BegunTurn,
     Checkpoint,
@@ -261,7 +261,7 @@ class Turn:
             continue_last=bool(messages) and messages[-1].role == "assistant",
         )
         request = await self._paid.opened(request)
-        async with _closing(resolved.provider.generate(request)) as batches:
+        async with closing(resolved.provider.generate(request)) as batches:
             async for batch in batches:
                 self._paid.note_content(batch)
                 self.reply.apply(batch)
@@ -348,7 +348,7 @@ class Turn:
         paid = self._paid_answer(f"{self.message.id}-title", "title")
         request = await paid.opened(title_request(self._resolved.upstream_name, question, self.message.text))
         try:
-            async with _closing(self._resolved.provider.generate(request)) as batches:
+            async with closing(self._resolved.provider.generate(request)) as batches:
                 async for batch in batches:
                     paid.note_content(batch)
                     text += "".join(event.text for event in batch if isinstance(event, TextDelta))
@@ -384,13 +384,3 @@ def _uncancel() -> None:
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         task.uncancel()
-
-
-@contextlib.asynccontextmanager
-async def _closing(batches: AsyncIterator[Batch]) -> AsyncIterator[AsyncIterator[Batch]]:
-    """Close a provider's iterator at the end of the block, whichever way it ends."""
-    try:
-        yield batches
-    finally:
-        if isinstance(batches, AsyncGenerator):
-            await batches.aclose()

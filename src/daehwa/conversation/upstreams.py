@@ -19,6 +19,7 @@ from daehwa.conversation.errors import (
 )
 
 CircuitState = Literal["closed", "open", "half_open"]
+ProviderKind = Literal["openai", "embedded", "scripted"]
 
 _NOT_THE_REQUESTS_FAULT = (
     KeyNotSet,
@@ -51,6 +52,20 @@ class UpstreamState(msgspec.Struct, frozen=True, kw_only=True):
     calls: int
     waiting: int
     max_concurrent: int | None
+
+
+class ProviderState(msgspec.Struct, frozen=True, kw_only=True):
+    """A provider as the settings and this process know it: never its key. `models` are how many it lists now, `problem`
+    why they are not there, as a sentence; `upstream` None where there is none.
+    """
+
+    name: str
+    kind: ProviderKind
+    base_url: str | None
+    has_key: bool
+    models: int
+    problem: str | None
+    upstream: UpstreamState | None
 
 
 def may_ask_another(outcome: int | DaehwaError) -> bool:

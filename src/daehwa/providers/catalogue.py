@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from daehwa.conversation.errors import DaehwaError, KeyNotSet, ModelNotFound, ModelNotInstalled, ProviderError
 from daehwa.conversation.ports import Model, ModelKind, Provider, ResolvedModel
-from daehwa.providers.known import OFFERED, HasGate, KnownModels, speaks_wire
+from daehwa.providers.known import OFFERED, Described, HasGate, KnownModels, speaks_wire
 from daehwa.providers.routes import ModelRoute, RoutedProvider
 
 if TYPE_CHECKING:
-    from daehwa.conversation.upstreams import UpstreamState
+    from daehwa.conversation.upstreams import ProviderState, UpstreamState
     from daehwa.gateway.ports import Endpoint, WireTarget
 
 LIFETIME = 300.0
@@ -124,6 +124,31 @@ class Catalogue:
         """Return, by provider, why its models could not be listed when it was last asked, or why none can answer."""
         faults = {listing.provider.name: listing.fault for listing in self._listings if listing.fault is not None}
         return {**faults, **self._lost_routes}
+
+    async def providers(self) -> tuple["ProviderState", ...]:
+        """Return every provider, in the order of preference, and how it fares."""
+        from daehwa.conversation.upstreams import ProviderState  # noqa: PLC0415 - asked for seldom, by admins
+
+        found = []
+        for listing in self._listings:
+            models, provider, fault = await listing.current(), listing.provider, listing.fault
+            told = provider if isinstance(provider, Described) else None
+            found.append(
+                ProviderState(
+                    name=provider.name,
+                    kind="scripted" if told is None else told.kind,
+                    base_url=None if told is None else told.shown_url,
+                    has_key=told is not None and told.has_key and not isinstance(fault, KeyNotSet),
+                    models=len(models or ()),
+                    problem=None if fault is None else fault.told,
+                    upstream=provider.upstream_gate.state() if isinstance(provider, HasGate) else None,
+                )
+            )
+        return tuple(found)
+
+    def routes(self) -> dict[str, tuple[str, ...]]:
+        """Return the aliases, with the models that they lead to."""
+        return {name: tuple(target.model for target in route.targets) for name, route in self._routes.items()}
 
     async def unserved_targets(self) -> tuple[tuple[str, str], ...]:
         """Return each alias and target that no provider serves; one that cannot be asked now may serve it."""

@@ -33,6 +33,7 @@ from daehwa.providers.pacing import Beat
 from daehwa.providers.upstream import Upstream
 
 if TYPE_CHECKING:
+    from daehwa.conversation.upstreams import ProviderKind
     from daehwa.gateway.ports import Endpoint, WireAnswer, WireRequest
 
 PARALLEL = 2
@@ -55,6 +56,9 @@ class EmbeddedProvider:
 
     continues_replies = True
     lists_at_once = True
+    kind: "ProviderKind" = "embedded"
+    shown_url: str | None = None
+    has_key = False
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ from daehwa.conversation.ports import Model, ModelKind, Provider, ResolvedModel
 from daehwa.providers.listing import PREFERRED, model_kind
 
 if TYPE_CHECKING:
+    from daehwa.conversation.upstreams import ProviderKind
     from daehwa.gateway.ports import Endpoint, WireTarget
     from daehwa.providers.gate import Gate
 
@@ -46,6 +47,23 @@ class HasAddress(Protocol):
     """A provider that is a server somewhere."""
 
     address: str
+
+
+@runtime_checkable
+class Described(Protocol):
+    """A provider that can be told apart by more than its name: never by its key."""
+
+    kind: "ProviderKind"
+
+    @property
+    def shown_url(self) -> str | None:
+        """Where its upstream is, without what may be secret in it."""
+        ...
+
+    @property
+    def has_key(self) -> bool:
+        """Whether it sends a key."""
+        ...
 
 
 @runtime_checkable

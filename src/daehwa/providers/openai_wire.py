@@ -18,6 +18,7 @@ from daehwa.providers.upstream import Upstream
 from daehwa.providers.upstream_faults import Faults, UpstreamFault, said_in
 
 if TYPE_CHECKING:
+    from daehwa.conversation.upstreams import ProviderKind
     from daehwa.gateway.ports import Endpoint, WireAnswer, WireRequest
     from daehwa.providers.upstream_client import UpstreamClient, UpstreamStream
     from daehwa.providers.wire import UpstreamTarget, WireSender
@@ -28,6 +29,8 @@ _REFUSALS = frozenset({400, 422})
 
 class OpenAIWireProvider:
     """One upstream. `beat` is shared by all providers of a process, so that their streams wake together."""
+
+    kind: "ProviderKind" = "openai"
 
     def __init__(self, upstream: Upstream, *, beat: Beat | None = None) -> None:
         self.name = upstream.name
@@ -41,6 +44,18 @@ class OpenAIWireProvider:
         self._client: UpstreamClient | None = None
         self._sender: WireSender | None = None
         self._is_closed = False
+
+    @property
+    def shown_url(self) -> str:
+        """Where the upstream is, without what may be secret in it."""
+        return self._upstream.shown_url
+
+    @property
+    def has_key(self) -> bool:
+        """Whether a key is sent; one that is read late may be missing yet."""
+        upstream = self._upstream
+        own = any(name.lower() in {"authorization", "api-key", "x-api-key"} for name in upstream.headers)
+        return upstream.key is not None or upstream.late_key is not None or own
 
     async def warm_up(self) -> None:
         """Import the HTTP client off the event loop, so that the first turn does not wait for it."""

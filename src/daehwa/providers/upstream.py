@@ -81,6 +81,13 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
         return f"{base.rstrip('/')}/{path}{mark}{query}"
 
     @property
+    def shown_url(self) -> str:
+        """The base URL without a name, a password or a query in it, which may be secret."""
+        scheme, _, rest = self.base_url.partition("?")[0].partition("://")
+        place, slash, path = rest.partition("/")
+        return f"{scheme}://{place.rpartition('@')[2]}{slash}{path}"
+
+    @property
     def host(self) -> str:
         """The host and port, for people."""
         return self.base_url.partition("://")[2].partition("/")[0].rpartition("@")[2] or self.base_url

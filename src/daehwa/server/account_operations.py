@@ -4,16 +4,20 @@ from collections.abc import Iterator
 
 from daehwa.accounts.errors import (
     AccountDisabled,
+    LastAdmin,
     LoginTaken,
     NotAllowed,
     SignInExpired,
 )
 from daehwa.conversation.errors import InvalidRequest, StoreError, TooMuch
+from daehwa.conversation.ports import KeptConversations, ModelCatalogue
+from daehwa.conversation.running import RunningTurns
 from daehwa.server import local_auth
 from daehwa.server.admin_operations import admin_operations
 from daehwa.server.administration import Administration
 from daehwa.server.api import account
 from daehwa.server.api.account import AccountApi
+from daehwa.server.api.belongings import ZIP, BelongingsApi, Goodbye
 from daehwa.server.errors import BodyTooSlow, UnsupportedMediaType
 from daehwa.server.local_auth import LocalAuthApi, Next, PasskeyOptions
 from daehwa.server.routing import Operation
@@ -34,13 +38,16 @@ _TRIED = (CredentialsRefused, AccountDisabled, TooManyAttempts, *_BODY)
 _OWN = (AccountsOff, NotAllowed, *_BODY)
 
 
-def account_operations(office: Administration) -> Iterator[Operation]:
+def account_operations(
+    office: Administration, store: KeptConversations, running: RunningTurns, catalogue: ModelCatalogue
+) -> Iterator[Operation]:
     """Yield the rows."""
     local, identity, options = office.local, office.identity, office.options
     if local is not None:
         yield from _doors(LocalAuthApi(local, identity, options))
     yield from _account(AccountApi(office.people, local, identity, options))
-    yield from admin_operations(office)
+    yield from _belongings(BelongingsApi(office, store))
+    yield from admin_operations(office, store, running, catalogue)
 
 
 def _doors(api: LocalAuthApi) -> Iterator[Operation]:
@@ -81,6 +88,19 @@ def _account(api: AccountApi) -> Iterator[Operation]:
     yield Operation("DELETE", f"{own}/sessions/{{session}}", api.end_session, status=204, errors=ended)
     others = f"{own}/sessions/end-others"
     yield Operation("POST", others, api.end_other_sessions, status=204, errors=(StoreError,))
+
+
+def _belongings(api: BelongingsApi) -> Iterator[Operation]:
+    taken, gone = "/api/account/export", "/api/account"
+    yield Operation("GET", taken, api.export_account, text=ZIP, errors=(StoreError,))
+    yield Operation(
+        "DELETE",
+        gone,
+        api.delete_account,
+        body=Goodbye,
+        status=204,
+        errors=(CredentialsRefused, LastAdmin, TooManyAttempts, *_BODY),
+    )
 
 
 def _credentials(api: AccountApi) -> Iterator[Operation]:

@@ -3,12 +3,18 @@
 from collections.abc import Iterator
 
 from daehwa.accounts.errors import GroupNameTaken, GroupNotFound, LastAdmin, UserNotFound
-from daehwa.conversation.errors import InvalidRequest, StoreError, TooMuch
+from daehwa.conversation.errors import ConversationNotFound, InvalidRequest, StoreError, TooMuch
+from daehwa.conversation.ports import ConversationStore, ModelCatalogue
+from daehwa.conversation.running import RunningTurns
 from daehwa.server.administration import Administration
-from daehwa.server.api import groups, invitations, people
+from daehwa.server.api import audit, groups, installation, invitations, people, providers, reading, shapes
+from daehwa.server.api.audit import AuditApi
 from daehwa.server.api.groups import GroupsApi
+from daehwa.server.api.installation import InstallationApi
 from daehwa.server.api.invitations import InvitationsApi
 from daehwa.server.api.people import PeopleApi
+from daehwa.server.api.providers import ProvidersApi
+from daehwa.server.api.reading import ReadingApi
 from daehwa.server.errors import BodyTooSlow, UnsupportedMediaType
 from daehwa.server.routing import Operation
 from daehwa.sign_in.errors import AccountsOff
@@ -16,11 +22,17 @@ from daehwa.sign_in.errors import AccountsOff
 _BODY = (InvalidRequest, TooMuch, UnsupportedMediaType, BodyTooSlow, StoreError)
 
 
-def admin_operations(office: Administration) -> Iterator[Operation]:
+def admin_operations(
+    office: Administration, store: ConversationStore, running: RunningTurns, catalogue: ModelCatalogue
+) -> Iterator[Operation]:
     """Yield the rows."""
     yield from _people(PeopleApi(office))
+    yield from _reading(ReadingApi(office, store, running))
     yield from _invitations(InvitationsApi(office))
     yield from _groups(GroupsApi(office))
+    yield from _providers(ProvidersApi(office, catalogue))
+    yield from _installation(InstallationApi(office))
+    yield from _audit(AuditApi(office))
 
 
 def _people(api: PeopleApi) -> Iterator[Operation]:
@@ -91,3 +103,69 @@ def _groups(api: GroupsApi) -> Iterator[Operation]:
     )
     gone = (GroupNotFound, StoreError)
     yield Operation("DELETE", one, api.remove_group, status=204, errors=gone, for_admins=True)
+
+
+def _reading(api: ReadingApi) -> Iterator[Operation]:
+    every, errors = "/api/people/{person}/conversations", (UserNotFound, StoreError)
+    query, listed = reading.PersonsConversationsQuery, (shapes.ConversationPage,)
+    yield Operation(
+        "GET",
+        every,
+        api.list_persons_conversations,
+        query=query,
+        answers=listed,
+        errors=errors,
+        for_admins=True,
+    )
+    yield Operation(
+        "GET",
+        f"{every}/{{conversation}}",
+        api.read_persons_conversation,
+        answers=(shapes.OpenedConversation,),
+        errors=(ConversationNotFound, *errors),
+        for_admins=True,
+    )
+
+
+def _providers(api: ProvidersApi) -> Iterator[Operation]:
+    every, listed = "/api/providers", (providers.ProviderList,)
+    yield Operation("GET", every, api.list_providers, answers=listed, errors=(StoreError,), for_admins=True)
+    yield Operation(
+        "POST",
+        f"{every}/{{provider}}/test",
+        api.test_provider,
+        body=providers.TrialWish,
+        answers=(providers.TrialEnded,),
+        errors=(providers.ProviderNotFound, *_BODY),
+        for_admins=True,
+    )
+
+
+def _installation(api: InstallationApi) -> Iterator[Operation]:
+    path, shown = "/api/installation", (installation.Installation,)
+    yield Operation("GET", path, api.get_installation, answers=shown, errors=(StoreError,))
+    yield Operation(
+        "PATCH",
+        path,
+        api.change_installation,
+        body=installation.InstallationWish,
+        answers=shown,
+        errors=_BODY,
+        for_admins=True,
+    )
+
+
+def _audit(api: AuditApi) -> Iterator[Operation]:
+    every, failed = "/api/audit", (StoreError,)
+    yield Operation(
+        "GET",
+        every,
+        api.list_audit_events,
+        query=audit.AuditQuery,
+        answers=(audit.AuditPage,),
+        errors=failed,
+        for_admins=True,
+    )
+    yield Operation("GET", f"{every}/export", api.export_audit_log, text=audit.NDJSON, errors=failed, for_admins=True)
+    checked = (audit.AuditChecked,)
+    yield Operation("GET", f"{every}/check", api.check_audit_log, answers=checked, errors=failed, for_admins=True)

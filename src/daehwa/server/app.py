@@ -34,7 +34,7 @@ from daehwa.conversation.errors import (
     TooMuch,
 )
 from daehwa.conversation.messages import Message
-from daehwa.conversation.ports import ConversationStore, ModelCatalogue
+from daehwa.conversation.ports import KeptConversations, ModelCatalogue
 from daehwa.conversation.purging import PurgeInPassing
 from daehwa.conversation.running import RunningTurns
 from daehwa.server.access_log import AccessLog, Traffic
@@ -49,6 +49,7 @@ from daehwa.server.api.usage import UsageApi
 from daehwa.server.asgi import ASGIApp, Receive, Scope, Send
 from daehwa.server.auth import AuthApi, Doors, SignedOut, SignInQuery
 from daehwa.server.books import Books
+from daehwa.server.entrances import NO_ENTRANCES, Entrances
 from daehwa.server.errors import BodyTooSlow, Dialect, ErrorAnswers, RouteNotFound, UnsupportedMediaType
 from daehwa.server.identity import Identity
 from daehwa.server.metrics import MetricsApi
@@ -61,13 +62,10 @@ from daehwa.server.routing import Handler, Operation, Router
 from daehwa.server.safety import SafetyChecks, SafetyHeaders
 from daehwa.server.sharing import SharedWith
 from daehwa.sign_in.errors import ProviderOff
-from daehwa.sign_in.flow import ProviderAnswer, SignIn
+from daehwa.sign_in.flow import ProviderAnswer
 
 if TYPE_CHECKING:
-    from daehwa.accounts.erasure import Erasure
-    from daehwa.accounts.people_ports import PeopleStores
     from daehwa.server.classic import ClassicApi
-    from daehwa.sign_in.local_accounts import LocalAccounts
 
 _BODY = (TooMuch, UnsupportedMediaType, BodyTooSlow)
 _ONE = (ConversationNotFound, StoreError)
@@ -118,7 +116,7 @@ class Core(Protocol):
     """What the application stands on: conversations, the turns that run in them, and the models."""
 
     @property
-    def store(self) -> ConversationStore:
+    def store(self) -> KeptConversations:
         """Where conversations are kept."""
         ...
 
@@ -156,25 +154,6 @@ class Programs(NamedTuple):
         return (openai, Dialect("/chat", error_response), Dialect("/classic", error_response))
 
 
-class Entrances(NamedTuple):
-    """By which doors people come in: an identity provider, accounts of this server's own, or both. With `people`, they
-    see their own account, and admins see everybody's; `erasure` deletes people and all that is theirs.
-    """
-
-    sign_in: SignIn | None = None
-    local: "LocalAccounts | None" = None
-    people: "PeopleStores | None" = None
-    erasure: "Erasure | None" = None
-
-    @property
-    def is_any(self) -> bool:
-        """Whether people sign in."""
-        return self.sign_in is not None or self.local is not None
-
-
-NO_ENTRANCES = Entrances()
-
-
 def create_app(
     core: Core,
     *,
@@ -192,9 +171,9 @@ def create_app(
     sign_in, local = entrances.sign_in, entrances.local
     identity, has_sign_in = Identity(sign_in, options, local), entrances.is_any
     operations = (
-        *_home(MeApi(catalogue, books, options, has_sign_in=has_sign_in), ModelsApi(catalogue, books)),
+        *_home(MeApi(catalogue, books, options, entrances), ModelsApi(catalogue, books)),
         *_auth(AuthApi(sign_in, identity, options, local)),
-        *_accounts(entrances, identity, options, books),
+        *_accounts(entrances, identity, options, books, core),
         *_conversations(ConversationsApi(store, running, options, purge)),
         *_turns(TurnsApi(store, running, options)),
         *_keys(KeysApi(books, options)),
@@ -225,7 +204,9 @@ def _auth(api: AuthApi) -> Iterator[Operation]:
     yield Operation("GET", "/auth/doors", api.get_doors, answers=(Doors,), is_open=True)
 
 
-def _accounts(entrances: Entrances, identity: Identity, options: ServerOptions, books: Books) -> Iterator[Operation]:
+def _accounts(
+    entrances: Entrances, identity: Identity, options: ServerOptions, books: Books, core: Core
+) -> Iterator[Operation]:
     """Yield the rows of accounts and administration, where people sign in: any other start is spared their import."""
     people, erasure = entrances.people, entrances.erasure
     if entrances.is_any and people is not None and erasure is not None:
@@ -233,7 +214,7 @@ def _accounts(entrances: Entrances, identity: Identity, options: ServerOptions, 
         from daehwa.server.administration import Administration  # noqa: PLC0415 - see above
 
         office = Administration(people, erasure, books, entrances.local, identity, options)
-        yield from account_operations(office)
+        yield from account_operations(office, core.store, core.running, core.catalogue)
 
 
 def _conversations(api: ConversationsApi) -> Iterator[Operation]:

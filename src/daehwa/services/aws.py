@@ -25,8 +25,9 @@ from daehwa.providers.catalogue import Catalogue
 from daehwa.providers.pacing import Beat
 from daehwa.providers.upstream import LateKey
 from daehwa.server.access_log import configure_logging
-from daehwa.server.app import Entrances, create_app
+from daehwa.server.app import create_app
 from daehwa.server.books import Books
+from daehwa.server.entrances import Entrances
 from daehwa.server.options import Limits, ServerOptions
 from daehwa.server.run import bind
 from daehwa.server.run import serve as serve_app
@@ -90,12 +91,13 @@ class FunctionServices:
         )
         answers = DynamoAnswers(table)
         stores = GatewayStores(accounts=accounts, keys=keys, rates=DynamoRates(table), answers=answers)
+        owned = (self.running, self.store, keys, answers, ledger)
         sign_in = self._sign_in(loaded, people, use_proxy=surroundings.has_proxy)
         self.app = create_app(
             self,
             options=options,
             books=Books(keys=keys, ledger=ledger, accounts=accounts, meter=self.meter),
-            entrances=Entrances(sign_in, None, people, Erasure(people, (self.store, keys, answers, ledger))),
+            entrances=Entrances(sign_in, None, people, Erasure(people, owned)),
             purge=PurgeInPassing(self.store),
             programs=build_programs(self.catalogue, self.meter, stores, settings, options, has_sign_in=True),
         )

@@ -14,7 +14,7 @@ from daehwa.accounts.people import User
 from daehwa.accounts.ports import AccountStore, KeyStore, LedgerStore
 from daehwa.conversation.errors import DaehwaError, ModelNotFound
 from daehwa.conversation.ids import now_ms
-from daehwa.conversation.ports import ConversationStore, Provider
+from daehwa.conversation.ports import KeptConversations, Provider
 from daehwa.conversation.purging import RESTORABLE_MS
 from daehwa.conversation.running import RunningTurns
 from daehwa.data_folder import DataFolder
@@ -46,8 +46,9 @@ from daehwa.stores.sqlite_people import sqlite_people
 
 if TYPE_CHECKING:
     from daehwa.http_client.client import HttpClient
-    from daehwa.server.app import Entrances, Programs
+    from daehwa.server.app import Programs
     from daehwa.server.books import Books
+    from daehwa.server.entrances import Entrances
     from daehwa.sign_in.local_accounts import LocalAccounts
     from daehwa.telemetry.otel import OpenTelemetry
 
@@ -84,16 +85,16 @@ class Services:
     """Everything one process needs, wired."""
 
     def __init__(self, store: SqliteStore, loaded: LoadedSettings, runner: str) -> None:
-        self.store: ConversationStore = store
+        self.store: KeptConversations = store
         self.people = sqlite_people(store, first_admin=OWNER)
         self.accounts: AccountStore = self.people.accounts
         self.keys: KeyStore = SqliteKeys(store)
         self.ledger: LedgerStore = SqliteLedger(store)
         self.answers: AnswerStore = SqliteAnswers(store)
-        self.erasure = Erasure(self.people, (store, self.keys, self.answers, self.ledger))
         self.meter = build_meter(loaded, self.ledger, self.accounts)
         self.catalogue = build_catalogue(loaded, build_providers(loaded))
         self.running = RunningTurns(store, self.catalogue, runner=runner, meter=self.meter)
+        self.erasure = Erasure(self.people, (self.running, store, self.keys, self.answers, self.ledger))
         self._http: HttpClient | None = None
         self._local: LocalAccounts | None = None
         self._telemetry: OpenTelemetry | None = None
@@ -119,7 +120,7 @@ class Services:
 
     def entrances(self, loaded: LoadedSettings, address: str) -> "Entrances":
         """Return by which doors people come in; the server listens at this address. Raise `SignInMisconfigured`."""
-        from daehwa.server.app import Entrances  # noqa: PLC0415 - `daehwa ask` needs no server
+        from daehwa.server.entrances import Entrances  # noqa: PLC0415 - `daehwa ask` needs no server
 
         if not loaded.values.accounts:
             sign_in = self.sign_in(loaded.sign_in, loaded.values.public_url or address)

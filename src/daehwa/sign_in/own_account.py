@@ -36,7 +36,7 @@ class OwnAccount:
         Raise `CredentialsRefused`, `PasswordRefused`, `TooManyAttempts`.
         """
         parts = self._parts
-        kept = await self._proved(user, current, visitor)
+        kept = await self.prove(user, current, visitor)
         password = checked_password(new, names_of(user))
         if password == normalized(current):
             raise InvalidRequest("The new password is the one that you have.", param="new")
@@ -92,7 +92,7 @@ class OwnAccount:
 
     async def end_totp(self, user: User, password: str, visitor: Visitor) -> None:
         """Ask for no codes any more. Raise `CredentialsRefused`."""
-        await self._proved(user, password, visitor)
+        await self.prove(user, password, visitor)
         async with self._parts.changing:
             await self._parts.people.credentials.delete_totp(user.id)
         await self._parts.acts.note("totp.removed", visitor, actor=user)
@@ -145,8 +145,11 @@ class OwnAccount:
             raise NotAllowed("You sign in elsewhere, and change there how you do.")
         return await self.credentials(user)
 
-    async def _proved(self, user: User, password: str, visitor: Visitor) -> Password:
-        """Return the password that somebody has, where they know it: an open browser may be somebody else's now."""
+    async def prove(self, user: User, password: str, visitor: Visitor) -> Password:
+        """Return the password that somebody has, where they know it: an open browser may be somebody else's now.
+
+        Raise `CredentialsRefused`, `TooManyAttempts`.
+        """
         parts = self._parts
         kept = (await self._local(user)).password
         parts.throttle.take(f"own {user.id}", BROWSER)

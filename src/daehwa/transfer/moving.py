@@ -8,8 +8,8 @@ from typing import BinaryIO
 import msgspec
 
 from daehwa.conversation.errors import Conflict, InvalidRequest, OwnedByAnother
+from daehwa.conversation.export_file import End, FaultyLine, Head, Line, read_lines, write_line
 from daehwa.conversation.ports import ConversationArchive, ConversationRecord
-from daehwa.transfer.file import End, FaultyLine, Head, Line, read_lines, write_line
 
 AT_ONCE = 8
 """So many conversations are stored side by side; no more are held in memory."""

@@ -4,6 +4,7 @@ from daehwa.conversation.ports import ModelCatalogue
 from daehwa.server.api.shapes import Health, Me, Person
 from daehwa.server.asgi import Request, Response, json_response
 from daehwa.server.books import Books
+from daehwa.server.entrances import Entrances
 from daehwa.server.options import ServerOptions
 
 _LOCALES = ("en", "ko")
@@ -12,11 +13,12 @@ _LOCALES = ("en", "ko")
 class MeApi:
     """The operations on the person who asks."""
 
-    def __init__(self, catalogue: ModelCatalogue, books: Books, options: ServerOptions, *, has_sign_in: bool) -> None:
+    def __init__(self, catalogue: ModelCatalogue, books: Books, options: ServerOptions, entrances: Entrances) -> None:
         self._catalogue = catalogue
         self._books = books
         self._options = options
-        self._has_sign_in = has_sign_in
+        self._has_sign_in = entrances.is_any
+        self._people = entrances.people if entrances.is_any else None
 
     async def get_health(self, _request: Request) -> Response:
         """Say that the server answers; nothing is read for it."""
@@ -29,6 +31,8 @@ class MeApi:
         me = Me(
             user=Person(id=user.id, name=user.name, role=user.role, email=user.email),
             sign_in=self._has_sign_in,
+            may_administer=self._people is not None and user.role == "admin",
+            admins_may_read=await self._admins_may_read(),
             home=options.home,
             version=options.version,
             default_model=await self._catalogue.default_model(),
@@ -38,6 +42,9 @@ class MeApi:
             budgets=self._books.meter.has_budgets(user),
         )
         return json_response(me)
+
+    async def _admins_may_read(self) -> bool:
+        return self._people is not None and (await self._people.installation.get_installation()).admins_may_read
 
 
 def preferred_locale(accept_language: str) -> str:

@@ -59,12 +59,15 @@ class Person(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Me(msgspec.Struct, frozen=True, kw_only=True):
     """Who is asking and what this home offers.
 
-    `sign_in`: people sign in here, and can sign out. `embedded`: only the small trial model is there. `budgets`: there
-    is at least one that counts for what this person asks.
+    `sign_in`: people sign in here, and can sign out. `may_administer`: this person sees to the others.
+    `admins_may_read`: admins can read here what others write, which everybody is told. `embedded`: only the small trial
+    model is there. `budgets`: there is at least one that counts for what this person asks.
     """
 
     user: Person
     sign_in: bool
+    may_administer: bool
+    admins_may_read: bool
     home: str
     version: str
     default_model: str | None

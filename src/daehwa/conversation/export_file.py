@@ -5,7 +5,7 @@ in between holds a `ConversationRecord`.
 """
 
 from collections.abc import Iterator
-from typing import BinaryIO, Self
+from typing import IO, Self
 
 import msgspec
 
@@ -66,12 +66,12 @@ _head = msgspec.json.Decoder(Head)
 _line = msgspec.json.Decoder(Line | End)
 
 
-def write_line(out: BinaryIO, value: Head | Line | End) -> None:
+def write_line(out: IO[bytes], value: Head | Line | End) -> None:
     """Write one line."""
     out.write(_encode(value) + b"\n")
 
 
-def read_head(source: BinaryIO) -> Head:
+def read_head(source: IO[bytes]) -> Head:
     """Read the first line. Raise `NotAnExport`."""
     try:
         head = _head.decode(source.readline(LINE_BYTES))
@@ -84,7 +84,7 @@ def read_head(source: BinaryIO) -> Head:
     return head
 
 
-def read_lines(source: BinaryIO) -> Iterator[tuple[int, Line | End] | FaultyLine]:
+def read_lines(source: IO[bytes]) -> Iterator[tuple[int, Line | End] | FaultyLine]:
     """Yield what follows the first line, numbered; a line that cannot be read does not end it."""
     number = 1
     while text := source.readline(LINE_BYTES):

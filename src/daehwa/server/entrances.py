@@ -1,0 +1,29 @@
+"""By which doors people come in, and what is known of who has come."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from daehwa.sign_in.flow import SignIn
+
+if TYPE_CHECKING:
+    from daehwa.accounts.erasure import Erasure
+    from daehwa.accounts.people_ports import PeopleStores
+    from daehwa.sign_in.local_accounts import LocalAccounts
+
+
+class Entrances(NamedTuple):
+    """By which doors people come in: an identity provider, accounts of this server's own, or both. With `people`, they
+    see their own account, and admins see everybody's; `erasure` deletes people and all that is theirs.
+    """
+
+    sign_in: SignIn | None = None
+    local: "LocalAccounts | None" = None
+    people: "PeopleStores | None" = None
+    erasure: "Erasure | None" = None
+
+    @property
+    def is_any(self) -> bool:
+        """Whether people sign in."""
+        return self.sign_in is not None or self.local is not None
+
+
+NO_ENTRANCES = Entrances()
