@@ -47,27 +47,37 @@ def test_a_period_renews_just_when_the_next_one_begins(now: int, kind: BudgetKin
     assert period_at(kind, renews) != period
 
 
+RAISED = "Whoever runs this server can raise it."
+
+
 @pytest.mark.parametrize(
-    ("counter", "sentence"),
+    ("counter", "left", "whose", "lack", "after"),
     [
         (
-            Counter("user:mina", "2026-11-22"),
-            "Your budget for today of $2.50 has no room left for this. It renews at midnight UTC on 2026-11-23. Who",
+            *(Counter("user:mina", "2026-11-22"), 500_000, "Your budget for today of $2.50"),
+            *("has $0.50 left, and this may cost up to $0.600001.", f"midnight UTC on 2026-11-23. {RAISED}"),
+        ),
+        (Counter("user:mina", "2026-11-22"), 0, "Your budget for today of $2.50", "is used up.", RAISED),
+        (
+            *(Counter("all", "2026-12"), 500_000, "The whole server's budget for this month of $2.50"),
+            *("has no room left for this.", f"It renews at midnight UTC on 2027-01-01. {RAISED}"),
         ),
         (
-            Counter("all", "2026-12"),
-            "The whole server's budget for this month of $2.50 has no room left for this. It renews",
+            *(Counter("key:1", "total"), -5, "This API key's budget for all time of $2.50", "is used up."),
+            "It does not renew by itself. Another key can be made with more.",
         ),
         (
-            Counter("key:1", "total"),
-            "This API key's budget for all time of $2.50 has no room left for this. It does not",
+            *(Counter("group:lab", "2026-12"), 1, "The budget of the group “lab” for this month of $2.50"),
+            *("has $0.000001 left, and this may cost up to $0.600001.", RAISED),
         ),
-        (Counter("group:lab", "2026-12"), "The budget of the group “lab” for this month of $2.50 has no room"),
     ],
 )
-def test_a_refusal_says_whose_budget_it_is_and_when_it_renews(counter: Counter, sentence: str) -> None:
-    error = exceeded(counter, 2_500_000)
-    assert sentence in error.message
+def test_a_refusal_says_whose_budget_it_is_what_is_left_and_when_it_renews(
+    counter: Counter, left: int, whose: str, lack: str, after: str
+) -> None:
+    error = exceeded(counter, 2_500_000, spent=2_500_000 - left, amount=600_001)
+    assert error.message.startswith(f"{whose} {lack} It ")
+    assert error.message.endswith(after)
     assert (error.scope, error.period, error.limit) == (counter.scope, counter.period, 2_500_000)
     assert error.renews == renewal(counter.period)
 

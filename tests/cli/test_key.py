@@ -94,7 +94,7 @@ async def test_a_span_is_counted_from_now(program: Program) -> None:
         (("create", "x", "--day", "0.0000001"), "no amount of dollars"),
         (("create", "x", "--expires", "soon"), "neither a span such as 90d"),
         (("create", "x", "--expires", "2020-01-01"), "expires at a time to come"),
-        (("create", "x", "--requests-per-minute", "0"), "requests_per_minute"),
+        (("create", "x", "--requests-per-minute", "0"), "0 is not in the range 1<=x<=1000000"),
         (("create", "x" * 101), "Such a key cannot be"),
         (("create", " "), "1 to 100 characters"),
         (("create", ""), "1 to 100 characters"),

@@ -112,16 +112,15 @@ def check_limits(limits: Mapping[Counter, int], spent: Mapping[Counter, int], am
     """Raise `BudgetExceeded` for the first counter that would pass its limit."""
     for counter, limit in limits.items():
         if spent.get(counter, 0) + amount > limit:
-            raise exceeded(counter, limit)
+            raise exceeded(counter, limit, spent=spent.get(counter, 0), amount=amount)
 
 
-def exceeded(counter: Counter, limit: int) -> BudgetExceeded:
-    """Return the error that says which budget has no room for this call, and when it renews."""
+def exceeded(counter: Counter, limit: int, *, spent: int, amount: int) -> BudgetExceeded:
+    """Return the error that says which budget has no room for this call of at most `amount`, and when it renews."""
     begins = _next(counter.period)
     renews = "It does not renew by itself." if begins is None else f"It renews at midnight UTC on {begins.isoformat()}."
     return BudgetExceeded(
-        f"{_whose(counter)} of {dollars(limit)} has no room left for this. {renews} Whoever runs this server can raise "
-        "it.",
+        f"{_whose(counter)} of {dollars(limit)} {_lack(counter, limit - spent, amount)}. {renews} {_remedy(counter)}",
         scope=counter.scope,
         period=counter.period,
         limit=limit,
@@ -134,6 +133,20 @@ def dollars(amount: int) -> str:
     whole, rest = divmod(amount, 1_000_000)
     digits = f"{rest:06d}".rstrip("0").ljust(2, "0")
     return f"${whole:,}.{digits}"
+
+
+def _lack(counter: Counter, left: int, amount: int) -> str:
+    if left <= 0:
+        return "is used up"
+    if counter.scope == "all":  # what everybody spends together is an admin's business
+        return "has no room left for this"
+    return f"has {dollars(left)} left, and this may cost up to {dollars(amount)}"
+
+
+def _remedy(counter: Counter) -> str:
+    if counter.scope.startswith("key:"):  # a key's own limits stay as they were made
+        return "Another key can be made with more."
+    return "Whoever runs this server can raise it."
 
 
 def _whose(counter: Counter) -> str:

@@ -75,8 +75,18 @@ _json = click.option("--json", "as_json", is_flag=True, help="JSON, for programs
 @click.option("--day", callback=_as_micro, metavar="DOLLARS", help="What it may spend a day.")
 @click.option("--month", callback=_as_micro, metavar="DOLLARS", help="What it may spend a month.")
 @click.option("--total", callback=_as_micro, metavar="DOLLARS", help="What it may spend in all.")
-@click.option("--requests-per-minute", type=int, metavar="N", help="How many requests it may make a minute.")
-@click.option("--tokens-per-minute", type=int, metavar="N", help="How many tokens it may use a minute.")
+@click.option(
+    "--requests-per-minute",
+    type=click.IntRange(1, 1_000_000),
+    metavar="N",
+    help="How many requests it may make a minute.",
+)
+@click.option(
+    "--tokens-per-minute",
+    type=click.IntRange(1, 1_000_000_000),
+    metavar="N",
+    help="How many tokens it may use a minute.",
+)
 @click.option(
     "--expires",
     callback=_as_time,

@@ -154,7 +154,7 @@ class DynamoLedger:
             if item is None and counter in limits:
                 await self._begin(counter)
             elif item is not None and counter in limits and item[names.SPENT] + amount > limits[counter]:
-                raise exceeded(counter, limits[counter])
+                raise exceeded(counter, limits[counter], spent=int(item[names.SPENT]), amount=amount)
             elif item is None:
                 self._note(counter, is_there=False)
 
