@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from browser.accessibility import axe_core
+from browser.household import Household, Member, Members, a_household
 from browser.reader import Reader, Readers, Watch, leave
 from model import Model
 from playwright.async_api import Browser, async_playwright, expect
@@ -86,3 +87,33 @@ async def readers(chromium: Browser, program: Program) -> AsyncIterator[Readers]
 @pytest_asyncio.fixture(loop_scope="session")
 async def reader(readers: Readers) -> Reader:
     return await readers()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def household(tmp_path_factory: pytest.TempPathFactory, played: Model) -> AsyncIterator[Household]:
+    """A site with accounts of its own, and nobody there yet."""
+    settings = {"OPENAI_BASE_URL": played.upstream.base_url}
+    async with a_household(tmp_path_factory.mktemp("home"), settings) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def members(chromium: Browser, household: Household) -> AsyncIterator[Members]:
+    """Open that site's page as somebody with this browser; at the end nothing unexpected must have gone wrong."""
+    contexts = []
+    watch = Watch(household.address)
+    watch.expect("status of 40[0149]")
+
+    async def open_page(path: str = "/", **options: Any) -> Member:
+        wide = {"viewport": {"width": 1280, "height": 800}, "locale": "en-US"}
+        context = await chromium.new_context(**{**wide, **options})
+        contexts.append(context)
+        watch.over(context)
+        member = Member(await context.new_page(), household.address, watch)
+        await member.goes_to(path)
+        return member
+
+    yield open_page
+    for context in contexts:
+        await leave(context)
+    assert watch.unexpected() == []

@@ -92,7 +92,7 @@ class Member(Reader):
     async def accepts(self, path: str, login: str | None = None, password: str = PASSWORD, name: str = "") -> None:
         """Open a link and do what it asks for."""
         await self.goes_to(path)
-        await expect(self.page.get_by_label("password", exact=False).first).to_be_visible()
+        await expect(self.new_password).to_be_visible()
         if login is not None:
             await self.page.get_by_role("textbox", name="Name for signing in").fill(login)
             await self.page.get_by_role("textbox", name="Your name").fill(name)

@@ -2,48 +2,18 @@
 
 import json
 import re
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from browser.accessibility import faults
-from browser.household import PASSWORD, Household, Member, Members, a_household
-from browser.reader import PHONE, Watch, leave
+from browser.household import PASSWORD, Household, Member, Members
+from browser.reader import PHONE
 from browser.test_korean import InputMethod
 from browser.test_looks import MOST_BYTES, MOST_REQUESTS, SMALL_TARGETS, TOO_WIDE
 from model import Model
-from playwright.async_api import Browser, expect
+from playwright.async_api import expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def household(tmp_path_factory: pytest.TempPathFactory, played: Model) -> AsyncIterator[Household]:
-    settings = {"OPENAI_BASE_URL": played.upstream.base_url}
-    async with a_household(tmp_path_factory.mktemp("home"), settings) as made:
-        yield made
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def members(chromium: Browser, household: Household) -> AsyncIterator[Members]:
-    contexts = []
-    watch = Watch(household.address)
-    watch.expect("status of 40[0149]")
-
-    async def open_page(path: str = "/", **options: Any) -> Member:
-        wide = {"viewport": {"width": 1280, "height": 800}, "locale": "en-US"}
-        context = await chromium.new_context(**{**wide, **options})
-        contexts.append(context)
-        watch.over(context)
-        member = Member(await context.new_page(), household.address, watch)
-        await member.goes_to(path)
-        return member
-
-    yield open_page
-    for context in contexts:
-        await leave(context)
-    assert watch.unexpected() == []
 
 
 async def test_the_first_admin_comes_by_the_printed_link(members: Members, household: Household) -> None:

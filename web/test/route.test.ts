@@ -1,6 +1,6 @@
 // @vitest-environment jsdom
 import { expect, test } from "vitest";
-import { addressOf, placeOf, screenAddress } from "../src/lib/route.svelte.ts";
+import { addressOf, placeOf, screenAddress, screens } from "../src/lib/route.svelte.ts";
 
 const one = "01997f3e-1c2d-7abc-8def-0123456789ab";
 const other = "01997f3e-1c2d-7abc-8def-0123456789ac";
@@ -14,6 +14,6 @@ test.each(["", "#", "#/", "#/c/", "#/c/../../x", `#/c/${one}/more`, "#/usage/x",
   expect(placeOf(hash)).toEqual({ conversation: null, message: null, screen: null });
 });
 
-test.each(["usage", "keys"] as const)("an address names the screen %s", (screen) => {
+test.each(screens)("an address names the screen %s", (screen) => {
   expect(placeOf(screenAddress(screen))).toEqual({ conversation: null, message: null, screen });
 });

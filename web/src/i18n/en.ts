@@ -105,6 +105,12 @@ export const sidebar = {
   help: "Keyboard shortcuts",
   usage: "Usage and costs",
   keys: "API keys",
+  account: "Your account",
+  people: "People",
+  groups: "Groups",
+  providers: "Providers",
+  installation: "Settings of this daehwa",
+  audit: "Audit log",
   screenFailed: "This part of the page could not be loaded.",
   reload: "Reload the page",
 };

@@ -1,6 +1,7 @@
-/** What the address names: `#/c/<id>` a conversation, `?m=<message>` one message of it; `#/usage` and `#/keys` a screen. */
+/** What the address names: `#/c/<id>` a conversation, `?m=<message>` one message of it; `#/usage` and others a screen. */
 
-export type Screen = "usage" | "keys";
+export const screens = ["usage", "keys", "account"] as const;
+export type Screen = (typeof screens)[number];
 
 interface Place {
   readonly conversation: string | null;
@@ -10,11 +11,10 @@ interface Place {
 }
 
 const PATTERN = /^#\/c\/([0-9a-f-]{36})(?:\?m=([0-9a-f-]{36}))?$/;
-const SCREENS: readonly Screen[] = ["usage", "keys"];
 
 export function placeOf(hash: string): Place {
   const found = PATTERN.exec(hash);
-  return { conversation: found?.[1] ?? null, message: found?.[2] ?? null, screen: SCREENS.find((screen) => screenAddress(screen) === hash) ?? null };
+  return { conversation: found?.[1] ?? null, message: found?.[2] ?? null, screen: screens.find((screen) => screenAddress(screen) === hash) ?? null };
 }
 
 export function addressOf(conversation: string | null, message?: string | null): string {

@@ -109,6 +109,12 @@ class Identity {
     this.#go(location);
   }
 
+  /** The account is no more: nothing of it stays here either. */
+  vanish(): void {
+    tellOtherTabs({ person: null });
+    this.#go(null);
+  }
+
   /** Somebody was here before: most likely they still are. */
   #expect(first: () => void, person: string): void {
     belongTo(person === NOBODY ? null : person);
