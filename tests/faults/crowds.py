@@ -104,23 +104,28 @@ async def never_reading(crowd: Crowd) -> None:
     streams, dead = size.of(45, 900), size.of(5, 100)
     async with _reading(crowd, streams):
         without, with_them, grown = [], [], []
-        for _ in range(size.of(1, 2)):
-            without += await _first_words(crowd, size.of(20, 200))
+        for _ in range(size.of(1, 5)):
+            without.append(_p99(await _first_words(crowd, size.of(20, 200))))
             before = crowd.memory
             lines = [await crowd.connected(crowd.request("flood", page=n % 2 == 0)) for n in range(dead)]
             await asyncio.sleep(size.of(1, 5))
-            with_them += await _first_words(crowd, size.of(20, 200))
+            with_them.append(_p99(await _first_words(crowd, size.of(20, 200))))
             grown.append(crowd.memory - before)
             for line in lines:
                 line.close()
-            crowd.note(f"{streams} read, {dead} do not: {grown[-1]:+.1f} MB, {crowd.files} descriptors")
+            crowd.note(
+                f"{streams} read, {dead} do not: {grown[-1]:+.1f} MB, {crowd.files} descriptors; "
+                f"99 of 100 first words within {without[-1]:.0f} ms without, {with_them[-1]:.0f} ms with them"
+            )
             await asyncio.sleep(1)
-    ratio = _p99(with_them) / _p99(without)
+    # Of each round's figure the middle one: on a machine with other work, a round may stand still on its account.
+    before_them, beside_them = statistics.median(without), statistics.median(with_them)
+    ratio = beside_them / before_them
     each = max(grown) / dead
     found.add("streams open, of these never read", f"{streams + dead:,}, {dead}")
     found.add("memory for one that never reads", f"{each:.2f} MB", f"≤ {FLOOD_MB:g} MB", holds=each <= FLOOD_MB)
-    times = f"{_p99(without):.0f} ms, {_p99(with_them):.0f} ms"
-    found.add("first word of the others, 99th of 100, without and with them", times)
+    times = f"{before_them:.0f} ms, {beside_them:.0f} ms"
+    found.add("first word of the others, 99th of 100 (median of the rounds), without and with them", times)
     found.add("their ratio", f"{ratio:.2f}", f"≤ {SLOWER:g}", holds=not size.is_long or ratio <= SLOWER)
 
 

@@ -1,37 +1,45 @@
-"""Generated requests of the whole API, with and without sign-in: no fault of the server's, nothing undescribed."""
+"""Generated requests of the whole API, with and without sign-in: no fault of the server's, nothing undescribed.
+
+Several of these programs run at once: making a request takes them longer than answering it takes a server.
+"""
 
 import asyncio
 import re
 import sys
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 from clients.home import Home, a_home
 from faults.findings import Findings, Note, Size
-from faults.place import Place, get
+from faults.place import SAME_ORIGIN, Place
 from openai_like.server import OpenAiLike
+from program import Program
 from server.serving import asked
-
-from daehwa.accounts.people import Profile, Session
-from daehwa.conversation.ids import now_ms
-from daehwa.sign_in.tokens import digest, new_token
-from daehwa.stores.sqlite import SqliteStore
-from daehwa.stores.sqlite_accounts import SqliteAccounts
 
 PROGRAM = Path(sys.executable).with_name("schemathesis")
 OPTIONS = (
-    *("--phases", "coverage,fuzzing", "--request-timeout", "20", "--continue-on-failure", "--workers", "2"),
+    *("--phases", "coverage,fuzzing", "--request-timeout", "20", "--continue-on-failure", "--workers", "1"),
     # Some rules are more than a description can say, such as "one of the two"; breaking them is told in words.
     *("--exclude-checks", "positive_data_acceptance", "--generation-database", "none", "--no-color"),
     *("--header", "Sec-Fetch-Site: same-origin"),
 )
+AT_ONCE = 3
 SECONDS = 3600
+# That a text is longer than it may be is found by its length, or earlier, by that of the whole body.
+_TOO_LONG = """
+[checks.negative_data_rejection]
+expected-statuses = [400, 401, 403, 404, 405, 406, 409, 413, 415, 422, 428, 429, "5xx"]
+"""
 _GENERATED = re.compile(r"([\d,]+) generated")
 _FAILED = re.compile(r"([\d,]+) found ([\d,]+) unique failures")
 _FAULT = re.compile(r"Server error")
-_SIGN_IN = """
+_LINK = re.compile(r"/#/link/(\S+)")
+_TWO_DOORS = """
+accounts = true
+
 [sign_in]
 issuer = "http://127.0.0.1:9/"
 client_id = "daehwa"
@@ -41,15 +49,14 @@ allowed_emails = ["*"]
 
 @dataclass
 class Run:
-    """One run of schemathesis: whose, of which description, with which headers and real ids."""
+    """One run of schemathesis: whose, of which description, with which headers and real ids, without which path."""
 
     who: str
     address: str
-    path: str
+    description: str
     headers: tuple[str, ...] = ()
-    ids: dict[str, str] | None = None
-    described_at: str = ""
-    """Where the description is read, if not at the same address."""
+    ids: dict[str, str] = field(default_factory=dict)
+    without: str = ""
 
 
 @dataclass
@@ -63,85 +70,105 @@ class Cases:
 
 async def run(size: Size, folder: Path, note: Note) -> Findings:
     """Ask as the owner, with real ids, by `/v1` with and without a key, and where people sign in, with and without."""
-    found, cases = Findings("fuzz of the API"), Cases()
+    found, cases, at_once = Findings("fuzz of the API"), Cases(), asyncio.Semaphore(AT_ONCE)
     async with AsyncExitStack() as stack:
         (folder / "open").mkdir()
         home = await stack.enter_async_context(a_home(folder / "open"))
         upstream = await stack.enter_async_context(OpenAiLike())
-        closed = Place(folder / "closed", upstream.base_url, lines="require_keys = true")
-        cookie = await _signed_in(closed)
-        _, client = await stack.enter_async_context(closed.served())
-        for number, one in enumerate(
-            [*(await _open_runs(home)), *_closed_runs(str(client._base_url).rstrip("/"), cookie, home.address)]
-        ):
-            before = cases.made
-            await _made(one, size.of(1, 190), folder / str(number), found, cases)
-            note(
-                f"{one.who}: {cases.made - before:,} requests; {cases.faults} faults, {cases.breaches} breaches so far"
-            )
+        closed = Place(folder / "closed", upstream.base_url, lines="require_keys = true" + _TWO_DOORS)
+        program, _ = await stack.enter_async_context(closed.served())
+        admin = await stack.enter_async_context(await _first_admin(program))
+        runs = [*(await _open_runs(home)), *(await _closed_runs(admin, folder))]
+
+        async def made(number: int, one: Run) -> None:
+            async with at_once:
+                count = await _made(one, size.of(1, 110), folder / str(number), found, cases)
+            note(f"{one.who}: {count:,} requests; {cases.faults} faults, {cases.breaches} breaches so far")
+
+        await asyncio.gather(*(made(number, one) for number, one in enumerate(runs)))
+        is_in = (await _told(admin, "GET", "/api/me"))[0] == 200
     found.add("requests made", cases.made, "≥ 20,000", holds=not size.is_long or cases.made >= 20_000)
     found.count("faults of the server", cases.faults)
     found.count("other breaches of the description", cases.breaches)
+    found.add("signed in to the end", "yes" if is_in else "no", "yes", holds=is_in)
     return found
 
 
 async def _open_runs(home: Home) -> list[Run]:
     """Return the runs on a server without sign-in. Each has a key of its own: those before may revoke theirs."""
-    conversation = asked("Hello")
-    async with aiohttp.ClientSession(home.address, headers={"Sec-Fetch-Site": "same-origin"}) as client:
-        async with client.post("/api/turns", json=conversation) as answer:
-            await answer.read()
-        await get(client, f"/api/conversations/{conversation['conversation']}")
-    key = await home.make_key("there")
+    async with aiohttp.ClientSession(home.address, headers=SAME_ORIGIN) as client:
+        ids = await _ids(client)
     programs = await home.make_key("programs", total=100_000_000)
-    ids = {
-        "conversation": conversation["conversation"],
-        "reply": conversation["reply"],
-        "key": key["key"]["id"] if "key" in key and isinstance(key["key"], dict) else key["id"],
-    }
+    page, calls = f"{home.address}/api/openapi.json", f"{home.address}/v1/openapi.json"
     return [
-        Run("the owner", home.address, "/api/openapi.json"),
-        Run("the owner, of what is there", home.address, "/api/openapi.json", ids=ids),
-        Run("a program", home.address, "/v1/openapi.json", (f"Authorization: Bearer {programs['secret']}",)),
-        Run("a program without a key", home.address, "/v1/openapi.json"),
+        Run("the owner", home.address, page),
+        Run("the owner, of what is there", home.address, page, ids=ids),
+        Run("a program", home.address, calls, (f"Authorization: Bearer {programs['secret']}",)),
+        Run("a program without a key", home.address, calls),
     ]
 
 
-def _closed_runs(address: str, cookie: str, described_at: str) -> list[Run]:
+async def _closed_runs(admin: aiohttp.ClientSession, folder: Path) -> list[Run]:
+    """Return the runs where people sign in, by accounts of the server's own or elsewhere."""
+    description = folder / "closed.json"  # told to nobody who is not signed in
+    async with admin.get("/api/openapi.json") as answer:
+        description.write_text(await answer.text(), "utf-8")
+    address, where = str(admin._base_url).rstrip("/"), str(description)
+    cookie, out = (f"Cookie: {admin.headers['cookie']}",), "/auth/sign-out"
     return [
-        Run("nobody, where people sign in", address, "/api/openapi.json", described_at=described_at),
-        Run("an admin, where people sign in", address, "/api/openapi.json", (f"Cookie: daehwa={cookie}",)),
+        Run("nobody, where people sign in", address, where),
+        Run("an admin, where people sign in", address, where, cookie, without=out),
+        Run("an admin, of what is there", address, where, cookie, ids=await _ids(admin), without=out),
     ]
 
 
-async def _signed_in(place: Place) -> str:
-    """Switch sign-in on, and let an admin be signed in; return the cookie's text."""
-    with (place.folder / "daehwa.toml").open("a", encoding="utf-8") as settings:
-        settings.write(_SIGN_IN)
-    place.data.mkdir()
-    store = await SqliteStore.open(place.database)
-    accounts, now, token = SqliteAccounts(store), now_ms(), new_token()
-    profile = Profile(issuer="http://127.0.0.1:9/", subject="admin", email="admin@example.com", name="Admin")
-    user = await accounts.sign_in(profile, role="admin", now=now)
-    day = 24 * 60 * 60 * 1000
-    await accounts.save_session(Session(id=digest(token), user=user.id, created=now, expires=now + day))
-    await store.aclose()
-    return token
+async def _first_admin(program: Program) -> aiohttp.ClientSession:
+    """Take the link that the terminal shows; return the client of the admin whom that makes."""
+    async with asyncio.timeout(30):
+        while (link := _LINK.search(program.said)) is None:  # noqa: ASYNC110 - another process says it
+            await asyncio.sleep(0.05)
+    body = {"token": link[1], "password": "a long enough sentence", "login": "admin"}
+    async with (
+        aiohttp.ClientSession(program.address, headers=SAME_ORIGIN, cookie_jar=aiohttp.DummyCookieJar()) as client,
+        client.post("/auth/link/accept", json=body) as answer,
+    ):
+        assert answer.status == 200, await answer.text()
+        cookie = f"daehwa={answer.cookies['daehwa'].value}"
+    return aiohttp.ClientSession(
+        program.address, headers={**SAME_ORIGIN, "cookie": cookie}, cookie_jar=aiohttp.DummyCookieJar()
+    )
+
+
+async def _ids(client: aiohttp.ClientSession) -> dict[str, str]:
+    """Make a conversation and a key; return what stands for the names in paths."""
+    turn = asked("Hello")
+    async with client.post("/api/turns", json=turn) as answer:
+        assert answer.status == 200, await answer.text()
+        await answer.read()
+    status, made = await _told(client, "POST", "/api/keys", {"name": "there"})
+    assert status == 201, made
+    return {"conversation": turn["conversation"], "reply": turn["reply"], "key": made["key"]["id"]}
+
+
+async def _told(client: aiohttp.ClientSession, method: str, path: str, body: object = None) -> tuple[int, Any]:
+    async with client.request(method, path, json=body) as answer:
+        return answer.status, await answer.json()
 
 
 def _prepare(folder: Path, ids: dict[str, str]) -> None:
     """Make the folder that a run has for itself, and say there which ids are real."""
     folder.mkdir()
     lines = "".join(f'"{name}" = "{text}"\n' for name, text in ids.items())
-    (folder / "schemathesis.toml").write_text(f"[parameters]\n{lines}", "utf-8")
+    (folder / "schemathesis.toml").write_text(f"[parameters]\n{lines}{_TOO_LONG}", "utf-8")
 
 
-async def _made(one: Run, examples: int, folder: Path, found: Findings, cases: Cases) -> None:
-    _prepare(folder, one.ids or {})
+async def _made(one: Run, examples: int, folder: Path, found: Findings, cases: Cases) -> int:
+    """Run it; count what it made and what came of it; return how many requests that were."""
+    _prepare(folder, one.ids)
     headers = [part for header in one.headers for part in ("--header", header)]
     process = await asyncio.create_subprocess_exec(
-        *(str(PROGRAM), "run", f"{one.described_at or one.address}{one.path}", *OPTIONS, *headers),
-        *("--url", one.address),
+        *(str(PROGRAM), "run", one.description, *OPTIONS, *headers),
+        *("--url", one.address, *(("--exclude-path", one.without) if one.without else ())),
         *("--max-examples", str(examples), "--seed", "1"),
         cwd=folder,
         stdin=asyncio.subprocess.DEVNULL,
@@ -155,10 +182,12 @@ async def _made(one: Run, examples: int, folder: Path, found: Findings, cases: C
             process.kill()
             await process.wait()
     made = _GENERATED.search(said)
-    cases.made += int(made[1].replace(",", "")) if made else 0
+    count = int(made[1].replace(",", "")) if made else 0
+    cases.made += count
     if process.returncode or not made:
         failed = _FAILED.search(said)
         faults = len(_FAULT.findall(said))
         cases.faults += faults
         cases.breaches += max(1, int(failed[2].replace(",", "")) if failed else 1) - faults
         found.blame(f"{one.who}: {said[-6000:]}")
+    return count

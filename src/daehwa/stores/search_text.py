@@ -38,7 +38,17 @@ _half_typed = re.compile("(?<=[\uac00-\ud7a3])[\u1100-\u11ff\u3131-\u318e\uffa0-
 _EXTENDING = f"{_MARKS}\u1160-\u11ff\u3099\u309a\uff9e\uff9f"
 
 
-# Compiled at the first need: the three take 20 ms, which each start of the function on AWS would pay for.
+# Compiled at the first need: they take 20 ms, which each start of the function on AWS would pay for.
+@cache
+def _runs() -> re.Pattern[str]:
+    return re.compile(rf"[{_RUNNING}]+")
+
+
+@cache
+def _words() -> re.Pattern[str]:
+    return re.compile(rf"{_WORD_LETTER}+")
+
+
 @cache
 def _run_or_word() -> re.Pattern[str]:
     return re.compile(rf"([{_RUNNING}]+)|{_WORD_LETTER}+")
@@ -57,6 +67,8 @@ def _plain_or_cluster() -> re.Pattern[str]:
     )
 
 
+_BETWEEN_WORDS = {code: " " for code in range(128) if not chr(code).isalnum()}
+"""For text in ASCII: four times as fast as a pattern, and everybody's writes wait for the thread that does this."""
 WORD_TOKEN_CHARACTERS = 32
 QUERY_CHARACTERS = 200
 SNIPPET_CHARACTERS = 120
@@ -73,14 +85,13 @@ def folded(text: str) -> str:
 
 def tokens(text: str) -> set[str]:
     """Return what an index holds of a text: its words, and each pair of neighbours (and the end) of its runs."""
-    found: set[str] = set()
-    for match in _run_or_word().finditer(folded(text)):
-        piece = match[0]
-        if match[1] is None:
-            found.add(piece[:WORD_TOKEN_CHARACTERS])
-        else:
-            found.update(map("".join, pairwise(piece)))
-            found.add(piece[-1])
+    folded_text = folded(text)
+    if folded_text.isascii():
+        return {word[:WORD_TOKEN_CHARACTERS] for word in set(folded_text.translate(_BETWEEN_WORDS).split())}
+    found = {word[:WORD_TOKEN_CHARACTERS] for word in set(_words().findall(folded_text))}
+    for run in set(_runs().findall(folded_text)):
+        found.update(map("".join, pairwise(run)))
+        found.add(run[-1])
     return found
 
 
