@@ -29,6 +29,7 @@ PATCH /api/account                               401 200 403 403 403 401 401 401
 POST /api/account/password                       401 204 403 403 403 401 401 401
 POST /api/account/totp                           401 200 403 403 403 401 401 401
 POST /api/account/totp/confirm                   401 401 403 403 403 401 401 401
+POST /api/account/totp/recovery-codes            401 409 403 403 403 401 401 401
 POST /api/account/totp/off                       401 204 403 403 403 401 401 401
 POST /api/account/passkeys/options               401 200 403 403 403 401 401 401
 POST /api/account/passkeys                       401 400 403 403 403 401 401 401

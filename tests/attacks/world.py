@@ -156,6 +156,7 @@ BODIES: dict[str, Callable[[Things], Json]] = {
     "PATCH /api/account": lambda _: {"name": "Ann"},
     "POST /api/account/password": lambda _: {"current": PASSWORD, "new": "quite another long sentence"},
     "POST /api/account/totp/confirm": lambda _: {"code": "000000"},
+    "POST /api/account/totp/recovery-codes": lambda _: {"password": PASSWORD},
     "POST /api/account/totp/off": lambda _: {"password": PASSWORD},
     "POST /api/account/passkeys": lambda _: {"name": "Phone", "credential": {}},
     "POST /auth/password": lambda _: {"login": "ann", "password": PASSWORD},

@@ -160,6 +160,25 @@ async def test_a_recovery_code_opens_once(door: FrontDoor) -> None:
     assert (await mina.call("GET", "/api/account"))[1]["recovery_codes"] == 9
 
 
+async def test_recovery_codes_are_renewed_with_the_password(door: FrontDoor) -> None:
+    mina, path = await door.member(), "/api/account/totp/recovery-codes"
+    proof = {"password": PASSWORD}
+    assert await mina.refused("POST", path, proof) == (409, "codes_off")
+    await mina.call("POST", "/api/account/totp")
+    assert await mina.refused("POST", path, proof) == (409, "codes_off"), "one that was not confirmed is none"
+    old = await with_app(door, mina)
+    assert await mina.refused("POST", path, {"password": "not that one at all"}) == (401, "credentials_refused")
+    status, answer = await mina.call("POST", path, proof)
+    new = answer["recovery_codes"]
+    assert (status, len(new), set(new) & set(old)) == (200, 10, set())
+    for code, expected in ((old[1], 401), (new[0], 200)):
+        other = door.browser()
+        await other.sign_in("mina")
+        assert (await other.call("POST", "/auth/code", {"code": code}))[0] == expected
+    assert (await mina.call("GET", "/api/account"))[1]["recovery_codes"] == 9
+    assert "recovery_codes.renewed" in await door.acts()
+
+
 async def test_changing_the_password_ends_all_other_sessions(door: FrontDoor) -> None:
     mina, other = await door.member(), door.browser()
     await other.sign_in("mina")

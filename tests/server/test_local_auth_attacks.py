@@ -319,6 +319,7 @@ POSTS: list[tuple[str, dict[str, Any]]] = [
     ("/auth/reset", {"login": "mina"}),
     ("/api/account/password", {"current": PASSWORD, "new": WRONG}),
     ("/api/account/totp", {}),
+    ("/api/account/totp/recovery-codes", {"password": PASSWORD}),
     ("/api/account/totp/off", {"password": PASSWORD}),
     ("/api/account/passkeys", {"name": "x", "credential": {}}),
     ("/api/account/sessions/end-others", {}),

@@ -36,6 +36,7 @@ DOORS = {
     "/auth/reset": ("login",),
     "/api/account/password": ("current", "new"),
     "/api/account/totp/confirm": ("code",),
+    "/api/account/totp/recovery-codes": ("password",),
     "/api/account/totp/off": ("password",),
     "/api/account/passkeys": ("name", "credential"),
 }

@@ -23,6 +23,7 @@ from daehwa.server.local_auth import LocalAuthApi, Next, PasskeyOptions
 from daehwa.server.routing import Operation
 from daehwa.sign_in.errors import (
     AccountsOff,
+    CodesOff,
     CodesOn,
     CredentialsRefused,
     LinkGone,
@@ -122,6 +123,14 @@ def _credentials(api: AccountApi) -> Iterator[Operation]:
         body=account.TotpConfirmed,
         answers=(account.RecoveryCodes,),
         errors=(CodesOn, SignInExpired, *proved),
+    )
+    yield Operation(
+        "POST",
+        f"{totp}/recovery-codes",
+        api.renew_recovery_codes,
+        body=account.PasswordProof,
+        answers=(account.RecoveryCodes,),
+        errors=(CodesOff, *proved),
     )
     yield Operation("POST", f"{totp}/off", api.end_totp, body=account.PasswordProof, status=204, errors=proved)
     yield Operation(

@@ -9,6 +9,7 @@ DaehwaError
 ├── PasskeysOff           passkeys cannot be used here (HTTP 404)
 ├── LinkGone              the link was used, is too old, or was never one (HTTP 404)
 ├── CodesOn               an authenticator app is set up already (HTTP 409)
+├── CodesOff              no authenticator app is set up (HTTP 409)
 ├── PasswordRefused       the password is not good enough (HTTP 400)
 └── PasskeyRefused        the passkey cannot be accepted (HTTP 400)
 """
@@ -82,6 +83,15 @@ class CodesOn(Conflict):
 
     def __init__(self) -> None:
         super().__init__("An authenticator app is set up already. Switch it off first, then set up the new one.")
+
+
+class CodesOff(Conflict):
+    """No authenticator app is set up."""
+
+    type = "codes_off"
+
+    def __init__(self) -> None:
+        super().__init__("No authenticator app is set up. Set one up first; the recovery codes come with it.")
 
 
 class PasswordRefused(InvalidRequest):

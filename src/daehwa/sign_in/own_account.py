@@ -9,7 +9,7 @@ from daehwa.accounts.errors import NotAllowed, SignInExpired
 from daehwa.accounts.people import User
 from daehwa.conversation.errors import IdTaken, InvalidRequest
 from daehwa.sign_in.entering import Entered, recovery_digest
-from daehwa.sign_in.errors import CodesOn, CredentialsRefused, PasskeyRefused
+from daehwa.sign_in.errors import CodesOff, CodesOn, CredentialsRefused, PasskeyRefused
 from daehwa.sign_in.known_browsers import new_known
 from daehwa.sign_in.links import LinkMaker, names_of
 from daehwa.sign_in.one_time_codes import is_code, new_recovery_codes, new_secret, provisioning_uri, step_of, written
@@ -88,6 +88,21 @@ class OwnAccount:
                 raise SignInExpired
         parts.throttle.give_back(f"code {user.id}")
         await parts.acts.note("totp.added", visitor, actor=user)
+        return codes
+
+    async def renew_recovery_codes(self, user: User, password: str, visitor: Visitor) -> tuple[str, ...]:
+        """Return new recovery codes, told this one time; the old ones are void.
+
+        Raise `CredentialsRefused`, `CodesOff`, `TooManyAttempts`.
+        """
+        await self.prove(user, password, visitor)
+        store = self._parts.people.credentials
+        async with self._parts.changing:
+            if not (await self._local(user)).asks_for_code:
+                raise CodesOff
+            codes = new_recovery_codes()
+            await store.set_recovery_codes(user.id, tuple(map(recovery_digest, codes)))
+        await self._parts.acts.note("recovery_codes.renewed", visitor, actor=user)
         return codes
 
     async def end_totp(self, user: User, password: str, visitor: Visitor) -> None:

@@ -320,6 +320,7 @@ export const errors = {
   session_not_found: "That session has ended already.",
   link_gone: "This link was used already, or is too old. Ask for a new one.",
   codes_on: "An authenticator app is set up already. Switch it off first.",
+  codes_off: "No authenticator app is set up. Set one up first.",
   password_refused: "This password is among the first that somebody would try. A few words make a better one.",
   budget_exceeded: "No budget has enough left for this question.",
   price_unknown: "A budget applies here, and the price of this model is not known. Choose another model.",

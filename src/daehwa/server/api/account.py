@@ -207,6 +207,12 @@ class AccountApi:
         codes = await self._on().own.confirm_totp(request.user, given.code, self._visitor(request))
         return json_response(RecoveryCodes(codes))
 
+    async def renew_recovery_codes(self, request: Request) -> Response:
+        """Make new recovery codes; the old ones are void."""
+        given = await json_body(request, PasswordProof, self._options)
+        codes = await self._on().own.renew_recovery_codes(request.user, given.password, self._visitor(request))
+        return json_response(RecoveryCodes(codes))
+
     async def end_totp(self, request: Request) -> Response:
         """Ask for no codes any more; the recovery codes are void."""
         given = await json_body(request, PasswordProof, self._options)
