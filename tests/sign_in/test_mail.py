@@ -134,3 +134,21 @@ async def test_nobody_s_box_is_filled(plain: int, box: Box, tmp_path: Path) -> N
         ]
         assert statuses == [*[202] * 10, 429, 429]
     assert len(box.mails) <= 3
+
+
+async def test_a_server_can_be_greeted_without_a_mail(plain: int, encrypted: int, box: Box) -> None:
+    for port in (plain, encrypted):
+        assert await Mail(settings(port)).fault() is None
+    assert box.mails == []
+    told = await Mail(settings(plain, is_tls=True)).fault()
+    assert told is not None
+    assert told.startswith(f"The mail server at localhost:{plain} does not answer as it must (")
+
+
+async def test_a_server_elsewhere_that_does_not_encrypt_is_a_fault(box: Box) -> None:
+    loop = asyncio.get_running_loop()
+    async with await loop.create_server(lambda: SMTP(box, loop=loop), "127.0.0.2", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        elsewhere = MailSettings(host="127.0.0.2", port=port, sender="daehwa@example.com")
+        told = await Mail(elsewhere).fault()
+    assert told == "127.0.0.2 offers no STARTTLS, and nothing is sent to another machine unencrypted."

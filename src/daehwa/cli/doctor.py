@@ -17,6 +17,7 @@ import msgspec
 
 from daehwa import __version__
 from daehwa.cli.doctor_money import money_lines
+from daehwa.cli.doctor_people import SignInReport, people_faults, sign_in_lines
 from daehwa.cli.terminal import FAULT, as_typed
 from daehwa.conversation.errors import DaehwaError, ProviderError, ProviderModelError
 from daehwa.data_folder import DataFolder
@@ -34,6 +35,7 @@ from daehwa.services.local import (
     unserved_targets,
 )
 from daehwa.services.money_report import MoneyReport, money_report
+from daehwa.services.people_report import PeopleReport, people_report
 from daehwa.settings import (
     OPENAI_URL,
     ConfiguredProvider,
@@ -62,16 +64,6 @@ class ProviderReport(msgspec.Struct, frozen=True, kw_only=True):
     lists_models: bool = True
     round_trip_ms: float | None = None
     fault: str | None = None
-
-
-class SignInReport(msgspec.Struct, frozen=True, kw_only=True):
-    """How people sign in, and whether the identity provider says what that needs."""
-
-    issuer: str
-    client_id: str
-    is_secret_set: bool
-    round_trip_ms: float
-    fault: str | None
 
 
 class DataReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +101,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     data: DataReport
     providers: tuple[ProviderReport, ...]
     sign_in: SignInReport | None
+    people: PeopleReport
     money: MoneyReport
     default_model: str | None
     default_fault: str | None
@@ -151,6 +144,7 @@ async def _examined(loaded: LoadedSettings) -> Report:
         data=await asyncio.to_thread(_data, DataFolder(loaded.values.data_dir)),
         providers=tuple(reports),
         sign_in=None if loaded.sign_in is None else await _sign_in(loaded.sign_in),
+        people=await people_report(loaded, DataFolder(loaded.values.data_dir)),
         money=await money_report(loaded, DataFolder(loaded.values.data_dir), load_telemetry()),
         default_model=default,
         default_fault=default_fault,
@@ -277,6 +271,7 @@ def _faults(report: Report) -> tuple[str, ...]:
     faults = [f"{provider.name}: {provider.fault}" for provider in report.providers if provider.fault]
     if report.sign_in is not None and report.sign_in.fault is not None:
         faults.append(f"sign-in: {report.sign_in.fault}")
+    faults += people_faults(report.people)
     if not report.data.is_writable:
         faults.append(f"The data folder {report.data.folder} cannot be written. Give another one with --data-dir.")
     audit_fault = None if report.data.audit is None else report.data.audit.fault
@@ -325,7 +320,7 @@ def _lines(report: Report) -> list[str]:
     ]
     for provider in report.providers:
         lines += _provider_lines(provider)
-    lines += [*_sign_in_lines(report.sign_in), *money_lines(report.money)]
+    lines += [*sign_in_lines(report.sign_in, report.people), *money_lines(report.money)]
     lines.append(f"  default     {report.default_model or 'no model can be asked'}")
     lines += (
         ["", "To put right:", *(f"  - {fault}" for fault in report.faults)] if report.faults else ["", "All is well."]
@@ -335,16 +330,6 @@ def _lines(report: Report) -> list[str]:
 
 def _audit(audit: AuditReport) -> str:
     return f"{audit.events:,} events, {'the chain holds' if audit.fault is None else 'THE CHAIN IS BROKEN'}"
-
-
-def _sign_in_lines(sign_in: SignInReport | None) -> list[str]:
-    if sign_in is None:
-        return ["  sign-in     none: whoever reaches the page is its owner"]
-    answer = "CANNOT SIGN ANYBODY IN" if sign_in.fault else f"answers as it must, {sign_in.round_trip_ms} ms"
-    return [
-        f"  sign-in     {sign_in.issuer}",
-        f"              client {sign_in.client_id}, secret {'set' if sign_in.is_secret_set else 'none'}; {answer}",
-    ]
 
 
 def _provider_lines(provider: ProviderReport) -> list[str]:

@@ -3,14 +3,14 @@
 from daehwa.accounts.people_ports import PeopleStores
 from daehwa.settings import ConfiguredMail, LoadedSettings
 from daehwa.sign_in.local_accounts import LocalAccounts
-from daehwa.sign_in.mail import Mail, MailSettings
+from daehwa.sign_in.mail import SMTP_SECONDS, Mail, MailSettings
 
 
 def build_local_accounts(
     loaded: LoadedSettings, people: PeopleStores, public_url: str, *, issuer: str | None
 ) -> LocalAccounts:
     """Return this server's own accounts. Raise `SignInMisconfigured`."""
-    mail = None if loaded.mail is None else _mail(loaded.mail)
+    mail = None if loaded.mail is None else build_mail(loaded.mail)
     return LocalAccounts(people, public_url, issuer=issuer, mail=mail)
 
 
@@ -23,7 +23,8 @@ def accounts_address(loaded: LoadedSettings, address: str) -> str:
     return address.replace("//127.0.0.1:", "//localhost:").replace("//[::1]:", "//localhost:")
 
 
-def _mail(configured: ConfiguredMail) -> Mail:
+def build_mail(configured: ConfiguredMail, *, seconds: float = SMTP_SECONDS) -> Mail:
+    """Return what sends mail by the configured server, which may take so long for each step."""
     password = configured.password
     return Mail(
         MailSettings(
@@ -33,5 +34,6 @@ def _mail(configured: ConfiguredMail) -> Mail:
             is_tls=configured.is_tls,
             user=configured.user,
             password=None if password is None else password.reveal,
-        )
+        ),
+        seconds=seconds,
     )

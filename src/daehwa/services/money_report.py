@@ -84,7 +84,7 @@ async def money_report(loaded: LoadedSettings, folder: DataFolder, telemetry: Te
 
 async def _of_store(loaded: LoadedSettings, database: Path) -> tuple[int, tuple[BudgetReport, ...]]:
     budgets = loaded.money.budgets
-    version = _version(database)
+    version = file_version(database)
     if not version:
         return 0, tuple(_report(budget, None if budget.scope in _OF_EACH else 0) for budget in budgets)
     unread = tuple(_report(budget, None) for budget in budgets)
@@ -120,7 +120,7 @@ async def _spent(budget: ConfiguredBudget, ledger: LedgerStore, people: dict[str
     return await ledger.spent(scope, period_at(budget.period, now))
 
 
-def _version(database: Path) -> int:
+def file_version(database: Path) -> int:
     """Return the version of the file's tables; 0: there are none yet, -1: they cannot be read."""
     if not database.is_file():
         return 0

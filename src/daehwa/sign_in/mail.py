@@ -1,10 +1,11 @@
 """Mail with a link in it, by the standard library's SMTP client in a thread: never past this machine unencrypted."""
 
 import asyncio
+import contextlib
 import logging
 import smtplib
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 
@@ -67,21 +68,41 @@ class Mail:
                 return False
         return True
 
+    async def fault(self) -> str | None:
+        """Greet the server as for a mail, but send none; return what is wrong, None where it answers as it must."""
+        try:
+            await asyncio.to_thread(self._greet)
+        except smtplib.SMTPNotSupportedError:
+            return f"{self._settings.host} offers no STARTTLS, and nothing is sent to another machine unencrypted."
+        except (OSError, smtplib.SMTPException) as error:
+            place = f"{self._settings.host}:{self._settings.port}"
+            return (
+                f"The mail server at {place} does not answer as it must ({type(error).__name__}). Look at [smtp] url."
+            )
+        return None
+
+    def _greet(self) -> None:
+        with self._greeted():
+            pass
+
     def _send(self, message: EmailMessage) -> None:
+        settings = self._settings
+        with self._greeted() as server:
+            if settings.user is not None and settings.password is not None:
+                server.login(settings.user, settings.password())
+            server.send_message(message)
+
+    @contextlib.contextmanager
+    def _greeted(self) -> Iterator[smtplib.SMTP]:
         settings, context = self._settings, ssl.create_default_context()
         if settings.is_tls:
             with smtplib.SMTP_SSL(settings.host, settings.port, timeout=self._seconds, context=context) as server:
-                self._hand_over(server, message)
+                server.ehlo_or_helo_if_needed()
+                yield server
             return
         with smtplib.SMTP(settings.host, settings.port, timeout=self._seconds) as server:
-            server.ehlo()
+            server.ehlo_or_helo_if_needed()
             if settings.host not in _LOOPBACK or server.has_extn("starttls"):
                 server.starttls(context=context)
                 server.ehlo()
-            self._hand_over(server, message)
-
-    def _hand_over(self, server: smtplib.SMTP, message: EmailMessage) -> None:
-        settings = self._settings
-        if settings.user is not None and settings.password is not None:
-            server.login(settings.user, settings.password())
-        server.send_message(message)
+            yield server
