@@ -8,7 +8,7 @@ from stores.asking import ask
 
 from daehwa.conversation.errors import ConversationNotFound, StoreError
 from daehwa.conversation.ids import now_ms
-from daehwa.conversation.purging import AT_ONCE, RESTORABLE_MS, SELDOM_MS, PurgeInPassing
+from daehwa.conversation.purging import AT_ONCE, DAY_MS, RESTORABLE_MS, SELDOM_MS, PurgeInPassing
 from daehwa.stores.memory import MemoryStore
 
 ME = "me"
@@ -89,3 +89,21 @@ async def test_a_failure_is_logged_and_not_tried_again_at_once(caplog: pytest.Lo
     await purge.remove_some()
     assert store.asked == 1
     assert "removing deleted conversations waits: The table is away." in caplog.text
+
+
+async def test_what_is_kept_no_longer_goes_as_well_and_never_where_nothing_is_decided() -> None:
+    store, clock, days = MemoryStore(), Clock(), [None, 30]
+
+    async def retention() -> int | None:
+        return days[0]
+
+    for number in range(AT_ONCE + 1):
+        await ask(store, f"old {number}", owner=ME)
+    purge = PurgeInPassing(store, retention=retention, clock=clock)
+    clock.later = 31 * DAY_MS
+    await purge.remove_some()
+    assert await left(store) == AT_ONCE + 1
+    days.pop(0)
+    clock.later += SELDOM_MS
+    await purge.remove_some()
+    assert await left(store) == 1, "a few at a time"

@@ -4,11 +4,16 @@ import time
 
 import pytest
 from gateway.bed import OWNER
+from msgspec.structs import replace
 
+from daehwa.accounts.errors import AccountDisabled, KeyUnknown, NotAllowed
 from daehwa.accounts.keys import Caller, KeyLimits
 from daehwa.accounts.minting import mint_key
+from daehwa.accounts.people import NewUser, Profile, User, UserChanges
 from daehwa.conversation.ports import Model
-from daehwa.gateway.callers import may_ask
+from daehwa.gateway.callers import Callers, may_ask
+from daehwa.stores.memory_accounts import MemoryAccounts
+from daehwa.stores.memory_keys import MemoryKeys
 
 MODEL = Model(id="openai/gpt-4o-mini", name="gpt-4o-mini", provider="openai")
 
@@ -43,3 +48,31 @@ def test_no_pattern_holds_the_server_up(allowed: str) -> None:
     began = time.process_time()
     assert not may(allowed, asked="a" * 200)
     assert time.process_time() - began < 1
+
+
+async def test_a_key_opens_what_the_settings_let_its_owner_be_now() -> None:
+    accounts, keys = MemoryAccounts(), MemoryKeys()
+    user = await accounts.sign_in(Profile(issuer="i", subject="1", email=None, name="Mina"), role="admin", now=1)
+    key, text = mint_key(user.id, "k", now=1)
+    await keys.add_key(key)
+    now: list[User | None] = [user, replace(user, role="member"), None]
+    callers = Callers(keys, accounts, as_now=lambda _: now.pop(0))
+    assert (await callers.caller_of(text)).user.role == "admin"
+    assert (await callers.caller_of(text)).user.role == "member", "at once"
+    with pytest.raises(NotAllowed, match="may not come in here any more"):
+        await callers.caller_of(text)
+    await accounts.add_user(NewUser(login="boss", role="admin"), now=1)
+    await accounts.change_user(user.id, UserChanges(disabled=5))
+    with pytest.raises(AccountDisabled):
+        await callers.caller_of(text)
+    await accounts.forget(user.id)
+    with pytest.raises(KeyUnknown):
+        await callers.caller_of(text)
+
+
+async def test_keys_that_were_made_before_anybody_signed_in_are_the_owners_still() -> None:
+    keys = MemoryKeys()
+    key, text = mint_key(OWNER.id, "k", now=1)
+    await keys.add_key(key)
+    callers = Callers(keys, MemoryAccounts(), local=OWNER, as_now=lambda user: user)
+    assert (await callers.caller_of(text)).user == OWNER

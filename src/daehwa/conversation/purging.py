@@ -1,4 +1,4 @@
-"""Removing for good what was deleted, where nothing runs between requests.
+"""Removing for good what was deleted, or is kept no longer, where nothing runs between requests.
 
 How this works and why. A home that lives on does this by a timer. On Lambda a process stands still as soon as an answer
 has ended and may never wake again: a timer there would not go off, and what is begun after the answer would not come to
@@ -8,12 +8,13 @@ or asks for the list of them. It is seldom, little, short, and never their fault
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from daehwa.conversation.errors import DaehwaError
 from daehwa.conversation.ids import now_ms
 from daehwa.conversation.ports import ConversationStore
 
+DAY_MS = 24 * 60 * 60 * 1000
 RESTORABLE_MS = 10 * 60_000
 """For how long a deletion can be undone."""
 SELDOM_MS = 10 * 60_000
@@ -25,12 +26,20 @@ _log = logging.getLogger("daehwa")
 
 
 class PurgeInPassing:
-    """Removes a few conversations, at most once in ten minutes in a process."""
+    """Removes a few conversations, at most once in ten minutes in a process. `retention` tells after how many days
+    without a new turn a conversation is to be removed too, None: never.
+    """
 
     def __init__(
-        self, store: ConversationStore, *, clock: Callable[[], int] = now_ms, patience: float = PATIENCE_SECONDS
+        self,
+        store: ConversationStore,
+        *,
+        retention: Callable[[], Awaitable[int | None]] | None = None,
+        clock: Callable[[], int] = now_ms,
+        patience: float = PATIENCE_SECONDS,
     ) -> None:
         self._store = store
+        self._retention = retention
         self._clock = clock  # the wall's: others stand still with the process
         self._patience = patience
         self._last: int | None = None
@@ -44,6 +53,9 @@ class PurgeInPassing:
         try:
             async with asyncio.timeout(self._patience):
                 await self._store.purge_deleted(before=now - RESTORABLE_MS, limit=AT_ONCE)
+                days = None if self._retention is None else await self._retention()
+                if days is not None:
+                    await self._store.purge_untouched(before=now - days * DAY_MS, limit=AT_ONCE)
         except TimeoutError:
             _log.info("removing deleted conversations takes long, and goes on another time")
         except DaehwaError as error:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
-from daehwa.accounts.errors import KeyMissing, KeyUnknown, ModelNotAllowed
+from daehwa.accounts.errors import AccountDisabled, KeyMissing, KeyUnknown, ModelNotAllowed, NotAllowed
 from daehwa.accounts.key_making import key_of
 from daehwa.accounts.keys import ApiKey, Caller
 from daehwa.accounts.minting import KEY_BEGINNING
@@ -17,17 +17,18 @@ from daehwa.conversation.ports import Model
 
 NOTED_EVERY_MS = 60_000
 """A key's last use is written down at most this often."""
-KNOWN_FOR_MS = 10_000
-"""How long a person who was there is taken to be there still. Keys are looked up for each call."""
 _MOST_KNOWN = 10_000
 
 _log = logging.getLogger("daehwa")
 
 
 class Callers:
-    """Knows callers by their keys. `owner`: who asks without a key; None where everybody needs one.
+    """Knows callers by their keys. `owner`: who asks without a key; None where everybody needs one. `local` is who has
+    keys without being among the people. `as_now` returns somebody as what the settings let them be now, None where they
+    may not come in; without it nobody signs in, and all keys are of those who are known.
 
-    A text is looked up by its SHA-256, so how long that takes tells nothing of how near a guess is.
+    A text is looked up by its SHA-256, so how long that takes tells nothing of how near a guess is. Key and person are
+    looked up for each call: what is revoked, and who is disabled, stops at once.
     """
 
     def __init__(
@@ -37,18 +38,20 @@ class Callers:
         *,
         owner: User | None = None,
         local: User | None = None,
+        as_now: Callable[[User], User | None] | None = None,
         clock: Callable[[], int] = now_ms,
     ) -> None:
         self._keys = keys
         self._accounts = accounts
         self._owner = owner
         self._local = local or owner
+        self._as_now = as_now
         self._clock = clock
         self._noted: dict[str, int] = {}
-        self._known: dict[str, tuple[int, User]] = {}
 
     async def caller_of(self, text: str | None) -> Caller:
-        """Return who calls with this key. Raise `KeyMissing`, `KeyUnknown`, `KeyExpired`, `KeyRevoked`.
+        """Return who calls with this key. Raise `KeyMissing`, `KeyUnknown`, `KeyExpired`, `KeyRevoked`, and, where the
+        person may not call, `NotAllowed`.
 
         Where nobody needs a key, what does not look like one of ours is no matter: clients must send something.
         """
@@ -58,23 +61,31 @@ class Callers:
             raise KeyUnknown if text else KeyMissing
         now = self._clock()
         key = await key_of(self._keys, text, now=now)
-        user = await self._user(key.user, now)
+        user = await self._user(key.user)
         await self._note(key, now)
         return Caller(user=user, key=key)
 
-    async def _user(self, user: str, now: int) -> User:
-        if self._local is not None and user == self._local.id:
+    async def _user(self, user: str) -> User:
+        is_local = self._local is not None and user == self._local.id
+        if is_local and self._as_now is None and self._local is not None:
             return self._local
-        known = self._known.get(user)
-        if known is not None and now - known[0] < KNOWN_FOR_MS:
-            return known[1]
         found = None if self._accounts is None else await self._accounts.get_user(user)
         if found is None:
-            raise KeyUnknown
-        if len(self._known) >= _MOST_KNOWN:
-            self._known.clear()
-        self._known[user] = (now, found)
-        return found
+            if not is_local or self._local is None:
+                raise KeyUnknown
+            return self._local  # the keys that were made at the terminal before anybody signed in
+        return found if self._as_now is None else self._judged(found, self._as_now)
+
+    @staticmethod
+    def _judged(user: User, as_now: Callable[[User], User | None]) -> User:
+        if user.disabled is not None or user.leaving is not None:
+            raise AccountDisabled
+        now = as_now(user)
+        if now is None:
+            raise NotAllowed("Whose key this is may not come in here any more, so it opens nothing.")
+        if now.role == "guest":
+            raise NotAllowed("Guests have no API keys, so this one opens nothing. Ask an admin to be made a member.")
+        return now
 
     async def _note(self, key: ApiKey, now: int) -> None:
         if now - self._noted.get(key.id, key.last_used or 0) < NOTED_EVERY_MS:

@@ -169,7 +169,7 @@ def create_app(
     store, running, catalogue = core.store, core.running, core.catalogue
     openapi, traffic = OpenApi(options.version), Traffic()
     sign_in, local = entrances.sign_in, entrances.local
-    identity, has_sign_in = Identity(sign_in, options, local), entrances.is_any
+    identity, has_sign_in = Identity(entrances, options), entrances.is_any
     operations = (
         *_home(MeApi(catalogue, books, options, entrances), ModelsApi(catalogue, books)),
         *_auth(AuthApi(sign_in, identity, options, local)),

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from daehwa.accounts.people import LOCAL_ISSUER, User
 from daehwa.sign_in.flow import SignIn
 
 if TYPE_CHECKING:
@@ -24,6 +25,12 @@ class Entrances(NamedTuple):
     def is_any(self) -> bool:
         """Whether people sign in."""
         return self.sign_in is not None or self.local is not None
+
+    def as_now(self, user: User) -> User | None:
+        """Return somebody as what they may be now; None where the door they came by is closed to them."""
+        if user.issuer == LOCAL_ISSUER:
+            return None if self.local is None else user
+        return None if self.sign_in is None else self.sign_in.as_now(user)
 
 
 NO_ENTRANCES = Entrances()

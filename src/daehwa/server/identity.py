@@ -1,29 +1,24 @@
 """Who asks: the person whose session the request's cookie is, or, where nobody signs in, always the owner."""
 
 import contextlib
-from typing import TYPE_CHECKING
 
 from daehwa.accounts.errors import NotSignedIn
-from daehwa.accounts.people import LOCAL_ISSUER, Session, User
+from daehwa.accounts.people import Session, User
 from daehwa.conversation.errors import StoreError
 from daehwa.server.asgi import Request, Scope
 from daehwa.server.cookies import Cookie
+from daehwa.server.entrances import Entrances
 from daehwa.server.options import ServerOptions
 from daehwa.server.visiting import address_of
 from daehwa.sign_in.acts import Acts
-from daehwa.sign_in.flow import SignIn
 from daehwa.sign_in.sessions import SESSION_SECONDS, Sessions
-
-if TYPE_CHECKING:
-    from daehwa.sign_in.local_accounts import LocalAccounts
 
 
 class Identity:
     """Knows people by their requests, through whichever door they came."""
 
-    def __init__(self, sign_in: SignIn | None, options: ServerOptions, local: "LocalAccounts | None" = None) -> None:
-        self._sign_in = sign_in
-        self._local = local
+    def __init__(self, entrances: Entrances, options: ServerOptions) -> None:
+        self.as_now, sign_in, local = entrances.as_now, entrances.sign_in, entrances.local
         self._owner = options.user
         self._trusted = options.trusted_proxies
         self._sessions: Sessions | None = None
@@ -60,9 +55,3 @@ class Identity:
     def has_cookie(self, scope: Scope) -> bool:
         """Whether a browser brings what may be a session, so that another site could make it ask."""
         return self._sessions is not None and self.cookie.read(scope) is not None
-
-    def as_now(self, user: User) -> User | None:
-        """Return somebody as what they may be now; None where the door they came by is closed to them."""
-        if user.issuer == LOCAL_ISSUER:
-            return None if self._local is None else user
-        return None if self._sign_in is None else self._sign_in.as_now(user)

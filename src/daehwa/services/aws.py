@@ -25,7 +25,7 @@ from daehwa.providers.catalogue import Catalogue
 from daehwa.providers.pacing import Beat
 from daehwa.providers.upstream import LateKey
 from daehwa.server.access_log import configure_logging
-from daehwa.server.app import create_app
+from daehwa.server.app import App, create_app
 from daehwa.server.books import Books
 from daehwa.server.entrances import Entrances
 from daehwa.server.options import Limits, ServerOptions
@@ -34,7 +34,14 @@ from daehwa.server.run import serve as serve_app
 from daehwa.services.metering import build_meter
 from daehwa.services.programs import GatewayStores, build_programs
 from daehwa.services.upstreams import build_routes, build_sign_in, build_upstream, guarded_client
-from daehwa.settings import AwsSurroundings, LoadedSettings, SettingsError, load_aws_surroundings, load_settings
+from daehwa.settings import (
+    AwsSurroundings,
+    LoadedSettings,
+    Settings,
+    SettingsError,
+    load_aws_surroundings,
+    load_settings,
+)
 from daehwa.sign_in.flow import SignIn
 from daehwa.stores.dynamodb import DynamoStore
 from daehwa.stores.dynamodb_answers import DynamoAnswers
@@ -74,14 +81,18 @@ class FunctionServices:
         )
         key = UpstreamKey(KeptParameter(self._parameters, settings.key_parameter or ""))
         self.catalogue = _catalogue(loaded, key, use_proxy=surroundings.has_proxy)
-        people = dynamo_people(self.store.table)
-        accounts = people.accounts
-        table = self.store.table
+        people, table = dynamo_people(self.store.table), self.store.table
         keys, ledger = DynamoKeys(table), DynamoLedger(table)
-        self.meter = build_meter(loaded, ledger, accounts)
+        self.meter = build_meter(loaded, ledger, people.accounts)
         self.running = RunningTurns(
             self.store, self.catalogue, runner=f"function-{new_id()}", options=OPTIONS, meter=self.meter
         )
+        self._sign_in = self._build_sign_in(loaded, people, use_proxy=surroundings.has_proxy)
+        self.app = self._build_app(settings, people, keys, ledger)
+
+    def _build_app(self, settings: Settings, people: PeopleStores, keys: DynamoKeys, ledger: DynamoLedger) -> App:
+        table, accounts = self.store.table, people.accounts
+        answers = DynamoAnswers(table)
         options = ServerOptions(
             version=__version__,
             home="aws",
@@ -89,20 +100,23 @@ class FunctionServices:
             public_url=settings.public_url,
             limits=LIMITS,
         )
-        answers = DynamoAnswers(table)
+        erasure = Erasure(people, (self.running, self.store, keys, answers, ledger))
+        entrances = Entrances(self._sign_in, None, people, erasure)
         stores = GatewayStores(accounts=accounts, keys=keys, rates=DynamoRates(table), answers=answers)
-        owned = (self.running, self.store, keys, answers, ledger)
-        sign_in = self._sign_in(loaded, people, use_proxy=surroundings.has_proxy)
-        self.app = create_app(
+
+        async def retention_days() -> int | None:
+            return (await people.installation.get_installation()).retention_days
+
+        return create_app(
             self,
             options=options,
             books=Books(keys=keys, ledger=ledger, accounts=accounts, meter=self.meter),
-            entrances=Entrances(sign_in, None, people, Erasure(people, owned)),
-            purge=PurgeInPassing(self.store),
-            programs=build_programs(self.catalogue, self.meter, stores, settings, options, has_sign_in=True),
+            entrances=entrances,
+            purge=PurgeInPassing(self.store, retention=retention_days),
+            programs=build_programs(self.catalogue, self.meter, stores, settings, options, entrances),
         )
 
-    def _sign_in(self, loaded: LoadedSettings, people: PeopleStores, *, use_proxy: bool) -> SignIn:
+    def _build_sign_in(self, loaded: LoadedSettings, people: PeopleStores, *, use_proxy: bool) -> SignIn:
         configured, public_url = loaded.sign_in, loaded.values.public_url
         if configured is None or public_url is None:  # the settings of this home are refused without them
             raise SettingsError("On AWS everybody has to sign in. Deploy again.")

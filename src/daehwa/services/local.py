@@ -15,7 +15,7 @@ from daehwa.accounts.ports import AccountStore, KeyStore, LedgerStore
 from daehwa.conversation.errors import DaehwaError, ModelNotFound
 from daehwa.conversation.ids import now_ms
 from daehwa.conversation.ports import KeptConversations, Provider
-from daehwa.conversation.purging import RESTORABLE_MS
+from daehwa.conversation.purging import DAY_MS, RESTORABLE_MS
 from daehwa.conversation.running import RunningTurns
 from daehwa.data_folder import DataFolder
 from daehwa.gateway.ports import AnswerStore
@@ -98,6 +98,7 @@ class Services:
         self._http: HttpClient | None = None
         self._local: LocalAccounts | None = None
         self._telemetry: OpenTelemetry | None = None
+        self._has_sign_in = False
 
     @classmethod
     async def open(cls, loaded: LoadedSettings, folder: DataFolder, *, runner: str) -> Self:
@@ -120,6 +121,7 @@ class Services:
 
     def entrances(self, loaded: LoadedSettings, address: str) -> "Entrances":
         """Return by which doors people come in; the server listens at this address. Raise `SignInMisconfigured`."""
+        self._has_sign_in = loaded.values.accounts or loaded.sign_in is not None
         from daehwa.server.entrances import Entrances  # noqa: PLC0415 - `daehwa ask` needs no server
 
         if not loaded.values.accounts:
@@ -133,13 +135,13 @@ class Services:
         self._local = build_local_accounts(loaded, self.people, public_url, issuer=issuer)
         return Entrances(sign_in, self._local, self.people, self.erasure)
 
-    def programs(self, settings: Settings, options: ServerOptions, *, has_sign_in: bool) -> "Programs":
+    def programs(self, settings: Settings, options: ServerOptions, entrances: "Entrances") -> "Programs":
         """Return what other programs speak with here."""
         from daehwa.services.programs import GatewayStores, build_programs  # noqa: PLC0415 - `daehwa ask` needs no server
 
         rates = MemoryRates()  # one process serves this home
         stores = GatewayStores(accounts=self.accounts, keys=self.keys, rates=rates, answers=self.answers)
-        return build_programs(self.catalogue, self.meter, stores, settings, options, has_sign_in=has_sign_in)
+        return build_programs(self.catalogue, self.meter, stores, settings, options, entrances)
 
     def books(self, asked: TelemetrySettings, say: Callable[[str], None]) -> "Books":
         """Return keys, money and what is told to whoever watches over this server; from here on calls are told."""
@@ -149,6 +151,12 @@ class Services:
             say(f"  telemetry      {fault}")
         self._telemetry = build_telemetry(self.meter, asked, version=__version__)
         return build_books(self, version=__version__)
+
+    async def retention_days(self) -> int | None:
+        """Return after how many days without a new turn a conversation goes, None: never. It is decided where people
+        sign in, and where nobody does, nobody could see or change it any more.
+        """
+        return (await self.people.installation.get_installation()).retention_days if self._has_sign_in else None
 
     async def aclose(self) -> None:
         """Interrupt what runs, then close everything, the store last."""
@@ -211,7 +219,7 @@ async def serve(
             options=options,
             books=services.books(load_telemetry(), say),
             entrances=entrances,
-            programs=services.programs(settings, options, has_sign_in=entrances.is_any),
+            programs=services.programs(settings, options, entrances),
         )
 
         def started() -> None:
@@ -293,14 +301,25 @@ async def keep_house(services: Services) -> None:
     sweeps = 0
     while True:
         try:
+            if sweeps == 0:
+                await services.erasure.resume()
             if sweeps % SWEEPS_PER_PURGE == 0:
-                await services.store.purge_deleted(before=now_ms() - RESTORABLE_MS)
-                await services.accounts.purge_expired(now=now_ms())
+                await _purge(services)
             await services.running.interrupt_stale()
         except DaehwaError as error:
             _log.warning("housekeeping waits: %s", error.message)
         sweeps += 1
         await asyncio.sleep(SWEEP_SECONDS)
+
+
+async def _purge(services: Services) -> None:
+    """Remove for good what can be restored no more, what is kept no longer, and what has expired."""
+    now, store = now_ms(), services.store
+    await store.purge_deleted(before=now - RESTORABLE_MS)
+    if (days := await services.retention_days()) is not None:
+        await store.purge_untouched(before=now - days * DAY_MS)
+    await services.accounts.purge_expired(now=now)
+    await services.people.links.purge_expired(now=now)
 
 
 async def prepare_models(catalogue: Catalogue, wanted: str | None, say: Callable[[str], None]) -> None:

@@ -10,6 +10,7 @@ from daehwa.gateway.idempotency import OnceOnly
 from daehwa.gateway.ports import AnswerStore, WireModels
 from daehwa.gateway.rates import Rates
 from daehwa.server.app import Programs
+from daehwa.server.entrances import NO_ENTRANCES, Entrances
 from daehwa.server.openai_v1.api import WIRE_LIMITS, OpenAIV1, WireLimits
 from daehwa.server.options import ServerOptions
 from daehwa.settings import Settings
@@ -35,19 +36,21 @@ def build_programs(
     stores: GatewayStores,
     settings: Settings,
     options: ServerOptions,
-    *,
-    has_sign_in: bool,
+    entrances: Entrances = NO_ENTRANCES,
 ) -> Programs:
     """Return the dialects of other programs.
 
     No key is needed where a server is one person's and is reached from their machine alone, unless the settings say so:
     the demo's dialect needs one then as well.
     """
+    has_sign_in = entrances.is_any
     is_local = options.home == "local"
     local = options.user if is_local else None
     needs_keys = settings.require_keys or has_sign_in or not is_loopback(settings.host)
     owner = None if needs_keys else local
-    callers = Callers(stores.keys, stores.accounts, owner=owner, local=local)
+    callers = Callers(
+        stores.keys, stores.accounts, owner=owner, local=local, as_now=entrances.as_now if has_sign_in else None
+    )
     gateway = Gateway(models, meter, Rates(stores.rates), OnceOnly(stores.answers))
     has_classic = settings.classic if settings.classic is not None else not (has_sign_in or settings.require_keys)
     classic = None

@@ -44,6 +44,7 @@ class SqliteAccounts:
         self._store = store
         self._writer = store.writer
         self._reader = store.reader
+        self._glance = store.glance
         self._first_admin = first_admin
 
     async def sign_in(
@@ -85,7 +86,7 @@ class SqliteAccounts:
         return await self._reader.run(partial(_find_user, login=folded_login(storable(login))))
 
     async def get_user(self, user: str) -> User | None:
-        return await self._reader.run(partial(_get_user, user=user))
+        return await self._glance.run(partial(_get_user, user=user))
 
     async def list_users(self) -> tuple[User, ...]:
         return await self._reader.run(_list_users)
@@ -191,8 +192,8 @@ def _find_user(database: sqlite3.Connection, login: str) -> User | None:
 
 
 def _get_user(database: sqlite3.Connection, user: str) -> User | None:
-    row = database.execute(f"{_USERS} WHERE id = ?", (user,)).fetchone()
-    return None if row is None else value_of(User, row)
+    rows = database.execute(f"{_USERS} WHERE id = ?", (user,)).fetchall()
+    return value_of(User, rows[0]) if rows else None
 
 
 def _list_users(database: sqlite3.Connection) -> tuple[User, ...]:
