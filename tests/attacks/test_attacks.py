@@ -9,14 +9,20 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-from attacks import framing, led_astray, lines, names, places
+from attacks import doors, framing, led_astray, lines, names, places
 from attacks.led_astray import Canary
 from attacks.outcome import Attempt, Recorded
 from clients.home import Home, a_home
 from cores import Core
 from gateway.bed import Bed
 from server.entrance import Entrance, an_entrance
+from server.front_door import FrontDoor, a_front_door
 from server.serving import Site, listening, serving
+from sign_in.test_mail import Box, an_smtp_server
+
+from daehwa.sign_in.mail import Mail, MailSettings
+from daehwa.stores.memory_accounts import MemoryAccounts
+from daehwa.stores.memory_people import memory_people
 
 ENOUGH = 400
 
@@ -34,9 +40,23 @@ class Lab:
         return await self._stack.enter_async_context(serving(Core(), page, programs=Bed().programs(folder=classic)))
 
     async def entrance(self) -> Entrance:
-        """Return a server that people sign in to."""
-        programs = Bed().programs(owner=None)
-        return await self._stack.enter_async_context(an_entrance(self.folder / "page", programs=programs))
+        """Return a server that people sign in to, by a provider and by accounts of its own, with all that admins do."""
+        programs, accounts = Bed().programs(owner=None), MemoryAccounts()
+        made = an_entrance(self.folder / "page", programs=programs, accounts=accounts, people=memory_people(accounts))
+        return await self._stack.enter_async_context(made)
+
+    async def door(self) -> FrontDoor:
+        """Return a server with accounts of its own, behind a proxy that says where somebody comes from."""
+        made = a_front_door(self.folder / "page", trusted_proxies=("127.0.0.1",))
+        return await self._stack.enter_async_context(made)
+
+    async def mailing_door(self) -> tuple[FrontDoor, Box]:
+        """Return one that mails links, and the box in which they arrive."""
+        box = Box()
+        port = await self._stack.enter_async_context(an_smtp_server(box))
+        mail = Mail(MailSettings(host="127.0.0.1", port=port, sender="daehwa@example.com"))
+        made = a_front_door(self.folder / "page", trusted_proxies=("127.0.0.1",), mail=mail)
+        return await self._stack.enter_async_context(made), box
 
     async def home(self) -> Home:
         """Return the whole program before an upstream."""
@@ -55,6 +75,21 @@ class Lab:
 
 async def _rebinding(lab: Lab) -> AsyncIterator[Attempt]:
     async for attempt in names.rebinding(await lab.site()):
+        yield attempt
+
+
+async def _under_foreign_names(lab: Lab) -> AsyncIterator[Attempt]:
+    async for attempt in doors.under_foreign_names(await lab.door()):
+        yield attempt
+
+
+async def _markup_at_doors(lab: Lab) -> AsyncIterator[Attempt]:
+    async for attempt in doors.markup_at_doors(await lab.door()):
+        yield attempt
+
+
+async def _poisoned_links(lab: Lab) -> AsyncIterator[Attempt]:
+    async for attempt in doors.poisoned_links(*await lab.mailing_door()):
         yield attempt
 
 
@@ -105,12 +140,15 @@ async def _steered(lab: Lab) -> AsyncIterator[Attempt]:
 
 CLASSES: dict[str, Callable[[Lab], AsyncIterator[Attempt]]] = {
     "a foreign name (DNS rebinding)": _rebinding,
+    "a foreign name at the doors of accounts (DNS rebinding)": _under_foreign_names,
     "a page of another site (CSRF)": _forgery,
     "a file outside its folder (traversal)": _traversal,
     "a hidden request (smuggling)": _smuggling,
     "a line of one's own (header splitting)": _splitting,
     "a way to another site (open redirect)": _leading_away,
+    "a mailed link that leads elsewhere (poisoned reset)": _poisoned_links,
     "markup that comes back (reflected XSS)": _reflection,
+    "markup at the doors of accounts (reflected XSS)": _markup_at_doors,
     "an address inside (SSRF)": _inward,
     "an identity provider that sends on (SSRF)": _redirected,
     "an address in a call (SSRF)": _steered,
