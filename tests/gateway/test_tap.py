@@ -100,6 +100,8 @@ RECORDED = {
     "with blanks": SPACED + b'data: {"choices": [], "usage": {"prompt_tokens": 11, "completion_tokens": 7}}\n\n',
     "CRLF": b": hello\r\n\r\n" + SPACED.replace(b"\n", b"\r\n") * 2 + b"data: [DONE]\r\n\r\n",
     "no last blank line": SPACED + b'data: {"choices":[],"usage":{"prompt_tokens":11,"completion_tokens":7}}',
+    "long ones": frames(*({"choices": [{"delta": {"text": "a " * n}}]} for n in (1, 1, 90, 1, 9))),
+    "CR": SPACED.replace(b"\n", b"\r") * 3,
     "not events": b'{"choices": [], "usage": null}',
 }
 
@@ -160,6 +162,14 @@ def test_an_event_of_many_tokens_is_as_many() -> None:
     for _ in range(10):
         tap.feed(frames(chunk).removesuffix(b"data: [DONE]\n\n"))
     assert 4_500 < tap.tokens < 5_500
+
+
+def test_what_stands_around_the_text_is_none_of_it() -> None:
+    begun = {"type": "response.created", "response": {"instructions": ["Be brief."] * 200}}
+    parts = [{"type": "response.output_text.delta", "delta": "word ", "logprobs": [{"token": "x" * 300}]}] * 10
+    tap = UsageTap(strip=False)
+    tap.feed(frames(begun, *parts))
+    assert tap.tokens == len(parts) + 2
 
 
 def test_a_long_event_in_small_pieces_is_searched_once() -> None:

@@ -4,7 +4,8 @@ How this works and why. This runs once for each piece of every stream, so a piec
 nothing is decoded but an event that says its usage or an error. Only whole events are looked at, and only whole ones go
 on: what is found and shown is the same wherever the pieces were cut, and an error that has to be said after a stream
 broke off never stands in the middle of an event. `"usage":null` with its quotes cannot stand inside of a JSON text.
-Where nobody counts, an event is a token; one that is too large for that is as many as its text has.
+Where nobody counts, an event is a token. A stream whose events are too large for that has as many as its text: what
+its events have beyond what stands around the first text. For that, lengths are added up, and no further event is read.
 """
 
 import re
@@ -26,34 +27,38 @@ _BYTES_PER_TOKEN = 4
 _LONG_TOKEN = 16
 """Bytes of a text that may be a single token."""
 _ENDINGS: Final = (b"\n\n", b"\n\r\n", b"\r\r")
-_EVENT = re.compile(rb".+?(?:\n\r?\n|\Z)", re.DOTALL)
+_EVENT = re.compile(rb".+?(?:\n\r?\n|\r\r|\Z)", re.DOTALL)
 
 
 class UsageTap:
     """Reads a stream of events. `strip`: usage was asked for by us, so the client is not shown it.
 
-    `usage` is what the upstream said, None until it did, and so are `seconds` of audio and `images`; `tokens` counts
-    events, about one a token. `has_failed`: an error stood in the stream.
+    `usage` is what the upstream said, None until it did, and so are `seconds` of audio and `images`. `has_failed`: an
+    error stood in the stream.
     """
 
-    __slots__ = ("_rest", "_strips", "_usual", "has_failed", "images", "seconds", "tokens", "usage")
+    __slots__ = (
+        *("_around", "_before", "_events", "_length", "_rest", "_strips"),
+        *("has_failed", "images", "seconds", "usage"),
+    )
 
     def __init__(self, *, strip: bool) -> None:
         self.usage: Usage | None = None
         self.seconds = 0.0
         self.images = 0
-        self.tokens = 0
         self.has_failed = False
         self._strips = strip
         self._rest = bytearray()
-        self._usual = 0
+        self._around = self._before = self._events = self._length = 0
 
     def feed(self, piece: bytes) -> bytes:
         """Take what came and return what goes on; an empty piece is the end, and returns what was held back."""
         if self._rest or not piece.endswith(b"\n\n"):  # nearly every piece is of whole events, as they were sent
             piece = self._whole_events(piece)
-        count = piece.count(b"data:")
-        self.tokens += count if len(piece) <= count * self._usual else self._tokens_in(piece, count)
+        self._events += piece.count(b"data:")
+        self._length += len(piece)
+        if not self._around:
+            self._look_for_text(piece)
         shown = piece.replace(_NO_USAGE, b"")
         if shown.find(_USAGE) >= 0 or shown.find(_ERROR) >= 0:  # `in` would first try its bytes as a number
             shown = self._without_usage(shown)
@@ -76,11 +81,23 @@ class UsageTap:
         shown = b"".join([event for event in _events_of(events) if not self._is_bare_usage(event)])
         return shown if shown.find(_USAGE) < 0 else _NULL_USAGE.sub(b"", shown)
 
-    def _tokens_in(self, events: bytes, count: int) -> int:
-        text = sum(map(len, _TEXT.findall(events)))
-        if count and not self._usual:
-            self._usual = (len(events) - text) // count + _LONG_TOKEN
-        return max(count, text // _BYTES_PER_TOKEN)
+    @property
+    def tokens(self) -> int:
+        """How many tokens have passed, guessed; as many wherever the pieces were cut."""
+        events = self._events - self._before
+        text = self._length - events * self._around
+        if text <= events * _LONG_TOKEN:
+            return self._events
+        return max(self._events, self._before + text // _BYTES_PER_TOKEN)
+
+    def _look_for_text(self, events: bytes) -> None:
+        """Measure what stands around the first text; what comes before it has none, and its length is no matter."""
+        for event in _events_of(events):
+            if text := sum(map(len, _TEXT.findall(event))):
+                self._around = len(event) - text
+                return
+            self._before += event.count(b"data:")
+            self._length -= len(event)
 
     def _is_bare_usage(self, event: bytes) -> bool:
         """Note the usage or the error of an event, and return whether it holds nothing but usage."""
