@@ -267,6 +267,21 @@ async def test_who_answers_in_openais_dialect(connect: Connect) -> None:
             await catalogue.targets("acme/nothing", "chat/completions")
 
 
+@pytest.mark.parametrize(
+    ("names", "answers"),
+    [(("gpt-9", "gpt-4o-mini", "davinci-002"), "gpt-4o-mini"), (("davinci-002",), "davinci-002")],
+)
+async def test_a_default_that_only_goes_on_with_prompts_is_not_asked_to_chat_where_another_can(
+    connect: Connect, names: tuple[str, ...], answers: str
+) -> None:
+    async with FakeUpstream(models=names) as upstream:
+        catalogue = Catalogue([connect(upstream.base_url, name="openai")], default="davinci-002")
+        assert await catalogue.default_model() == "openai/davinci-002"
+        for endpoint, name in (("chat/completions", answers), ("completions", "davinci-002")):
+            (target,) = await catalogue.targets(None, endpoint)  # type: ignore[arg-type]
+            assert target.upstream_name == name
+
+
 MODELS: type[WireModels] = Catalogue
 
 

@@ -6,7 +6,7 @@ not answer never holds up the page.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from daehwa.conversation.errors import DaehwaError, KeyNotSet, ModelNotFound, ModelNotInstalled, ProviderError
@@ -166,20 +166,29 @@ class Catalogue:
         if found is not None and found.model.kind in OFFERED:
             return found
         await asyncio.gather(*(listing.current() for listing in self._listings))
-        for trial in (False, True):
-            for listing in self._listings:
-                if (best := listing.best(trial=trial)) is not None:
-                    return listing.resolved(best)
+        if (best := self._best(OFFERED)) is not None:
+            return best
         for listing in self._listings:
             if (sleeping := listing.sleeping()) is not None:
                 return listing.resolved(sleeping)
         return None
 
+    def _best(self, kinds: Collection[ModelKind]) -> ResolvedModel | None:
+        for trial in (False, True):
+            for listing in self._listings:
+                if (best := listing.best(kinds, trial=trial)) is not None:
+                    return listing.resolved(best)
+        return None
+
     async def _default_for(self, endpoint: "Endpoint") -> ResolvedModel | None:
-        """Return the default model, or, where it is not of the kind that an endpoint is for, the first that is."""
+        """Return the default model, or, where it is not of the kind that an endpoint is for, the first that is; for
+        chats the best.
+        """
         found, kind = await self._default_model(), _KINDS.get(endpoint, "chat")
-        if kind == "chat" or (found is not None and found.model.kind == kind):
+        if found is not None and found.model.kind == kind:
             return found
+        if kind == "chat":  # the default may be one that only goes on with a prompt
+            return self._best({kind}) or found
         ids = [model.id for model in await self.listed() if model.kind == kind]
         if ids:
             return await self._find(ids[0])

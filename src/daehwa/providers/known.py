@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Collection
 from functools import cache
 from typing import TYPE_CHECKING, Protocol, TypeGuard, runtime_checkable
 
@@ -189,13 +190,15 @@ class KnownModels:
         ids = {f"{self.provider.name}/{name}", f"{self.provider.name}/{name}:latest"}
         return next((model for model in self.models or () if model.id in ids), None)
 
-    def best(self, *, trial: bool) -> Model | None:
-        """Return the first preferred model that is listed, else the first; none that is known not to work."""
+    def best(self, kinds: Collection[ModelKind], *, trial: bool) -> Model | None:
+        """Return the first preferred model of these kinds that is listed, else the first; none that is known not to
+        work.
+        """
         models = [model for model in self.models or () if model.state != "unavailable" and model.trial == trial]
         preferred = {f"{self.provider.name}/{name}": rank for rank, name in enumerate(PREFERRED)}
         ranks = {"chat": len(preferred), "completion": len(preferred) + 1}
         return min(
-            (model for model in models if model.kind in OFFERED),
+            (model for model in models if model.kind in kinds),
             key=lambda model: preferred.get(model.id, ranks[model.kind]),
             default=None,
         )
