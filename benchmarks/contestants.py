@@ -1,6 +1,7 @@
 """Those that are measured over the same upstream: each is started on the server's processor and watched as it runs."""
 
 import contextlib
+import importlib.util
 import os
 import subprocess
 import tempfile
@@ -11,7 +12,9 @@ from pathlib import Path
 import programs
 from load import Target
 
-DIRECT, NGINX, BARE, NAIVE, DAEHWA = "direct", "nginx", "bare relay", "naive stack", "daehwa"
+DIRECT, NGINX, BARE, NAIVE = "direct", "nginx", "bare relay", "naive stack"
+DAEHWA, DAEHWA_UVLOOP = "daehwa", "daehwa with uvloop"
+_WITHOUT_UVLOOP = programs.ROOT / "tests" / "cli" / "without_uvloop"
 
 
 @dataclass
@@ -80,26 +83,49 @@ def naive(upstream: int) -> Iterator[Served]:
 
 @contextlib.contextmanager
 def daehwa(upstream: int) -> Iterator[Served]:
+    """Run daehwa as its core is installed, on asyncio's loop."""
+    with _daehwa(DAEHWA, upstream, {"PYTHONPATH": _path_with(_WITHOUT_UVLOOP)}) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def daehwa_uvloop(upstream: int) -> Iterator[Served]:
+    """Run daehwa as it is installed with its extra `uvloop`."""
+    if importlib.util.find_spec("uvloop") is None:
+        raise ModuleNotFoundError("uvloop is not installed")
+    with _daehwa(DAEHWA_UVLOOP, upstream, {}) as running:
+        yield running
+
+
+def _path_with(folder: Path) -> str:
+    known = os.environ.get("PYTHONPATH")
+    return f"{folder}{os.pathsep}{known}" if known else str(folder)
+
+
+@contextlib.contextmanager
+def _daehwa(name: str, upstream: int, env: Mapping[str, str]) -> Iterator[Served]:
     """Run daehwa with a key, budgets and a price, so that every call and turn is checked, reserved and settled."""
     port = programs.free_port()
     command = programs.daehwa_command()
-    env = {
-        "OPENAI_BASE_URL": f"http://127.0.0.1:{upstream}/v1",
-        "OPENAI_API_KEY": "benchmark",
-        "DAEHWA_REQUIRE_KEYS": "true",
-        "DAEHWA_BUDGETS": "all month 100000, user day 100000",
-        "DAEHWA_PRICES": "mock input 1 output 2",
-    }
     with tempfile.TemporaryDirectory(dir=programs.ROOT / "benchmarks") as folder:
-        env["DAEHWA_DATA_DIR"] = folder
+        given = {
+            **env,
+            "OPENAI_BASE_URL": f"http://127.0.0.1:{upstream}/v1",
+            "OPENAI_API_KEY": "benchmark",
+            "DAEHWA_REQUIRE_KEYS": "true",
+            "DAEHWA_BUDGETS": "all month 100000, user day 100000",
+            "DAEHWA_PRICES": "mock input 1 output 2",
+            "DAEHWA_DATA_DIR": folder,
+        }
         making = [command, "key", "create", "benchmark", "--month", "100000"]
-        made = subprocess.run(making, env={**os.environ, **env}, cwd=folder, check=True, capture_output=True, text=True)
+        made = subprocess.run(
+            making, env={**os.environ, **given}, cwd=folder, check=True, capture_output=True, text=True, timeout=60
+        )
         key = next(word for word in made.stdout.split() if word.startswith("dh_"))
         line = [command, "serve", "--no-open", "--port", str(port)]
-        serving = programs.Command(line=line, port=port, ready="/healthz", env=env, cwd=Path(folder))
+        serving = programs.Command(line=line, port=port, ready="/healthz", env=given, cwd=Path(folder))
         with programs.server(serving) as running:
-            page = Target(DAEHWA, port, page=True)
-            yield Served(DAEHWA, Target(DAEHWA, port, key=key), running, page)
+            yield Served(name, Target(name, port, key=key), running, Target(name, port, page=True))
 
 
 @dataclass(frozen=True)
@@ -115,8 +141,9 @@ OURS: Mapping[str, Contestant] = {
     DIRECT: Contestant(start=direct),
     NGINX: Contestant(start=nginx),
     BARE: Contestant(start=bare),
-    NAIVE: Contestant(start=naive, streams=40),
+    NAIVE: Contestant(start=naive, streams=40, held=200),
     DAEHWA: Contestant(start=daehwa),
+    DAEHWA_UVLOOP: Contestant(start=daehwa_uvloop),
 }
 
 
@@ -132,6 +159,6 @@ def served(
                 continue
             try:
                 running.append(stack.enter_context(contestants[name].start(upstream)))
-            except (OSError, subprocess.SubprocessError) as problem:
+            except (OSError, ImportError, subprocess.SubprocessError) as problem:
                 absent[name] = f"did not start: {problem}"
         yield running

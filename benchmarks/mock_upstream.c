@@ -4,8 +4,8 @@
  *     cc -O2 -o mock_upstream mock_upstream.c && ./mock_upstream --port 9100 --tokens 200 --pace-us 20000
  *
  * Every stream gets its head, a role frame and its first token at once, then one ~300-byte `chat.completion.chunk` every
- * `pace` (0: all at once), a finish frame, a usage frame and `[DONE]`. A request's `max_tokens` overrides --tokens; a
- * request for a title gets five. A request without `"stream": true` gets a whole answer, a GET the list of models.
+ * `pace` (0: all at once), a finish frame, a usage frame and `[DONE]`. An answer has --tokens tokens, fewer where the
+ * request's `max_tokens` says so; a request for a title gets five. A request without `"stream": true` gets a whole answer, a GET the list of models.
  * `GET /pace/20000/200` sets pace and tokens anew, so that what is slow to start need not start again for another pace.
  *
  * One thread, epoll, and one wheel of timers that turns a quarter of a millisecond at a time: a stream's frames are due
@@ -233,7 +233,7 @@ static long wanted_tokens(const char *body) {
     const char *number = after(body, "\"max_tokens\":");
     if (!number) number = after(body, "\"max_completion_tokens\":");
     long asked = number ? atol(number) : 0;
-    return asked > 0 ? asked : tokens;
+    return asked > 0 && asked < tokens ? asked : tokens;
 }
 
 static void set_pace(const char *head) {

@@ -19,6 +19,7 @@ from types import FrameType
 
 import gateway
 import msgspec
+import peers
 import programs
 import start
 import tables
@@ -29,7 +30,7 @@ from results import Bench, Results, about_this_machine
 OVER_ONE_UPSTREAM: Mapping[str, gateway.Part] = {**gateway.PARTS, "turns": turns.page_turns}
 ALONE: Mapping[str, Callable[[Bench, Mapping[str, Contestant]], None]] = {
     "start": start.starts,
-    "size": lambda bench, _: start.sizes(bench, {}),
+    "size": start.sizes,
 }
 PARTS = (*ALONE, *OVER_ONE_UPSTREAM)
 _HARD_LIMIT = 1.5
@@ -88,6 +89,8 @@ def options_given() -> argparse.Namespace:
     arguments.add_argument("--quick", action="store_true", help="about 3 minutes: 2 rounds, less of everything")
     arguments.add_argument("--rounds", type=int, help="5, quick 2")
     arguments.add_argument("--only", default=",".join(PARTS), help=f"parts, of {', '.join(PARTS)}")
+    arguments.add_argument("--without-peers", action="store_true", help="nor install them")
+    arguments.add_argument("--install", action="store_true", help="install the peers, and measure nothing")
     arguments.add_argument("--output", type=Path, default=programs.ROOT / "benchmarks" / "results")
     return arguments.parse_args()
 
@@ -95,6 +98,11 @@ def options_given() -> argparse.Namespace:
 def main() -> None:
     """Measure, write, print."""
     options = options_given()
+    if options.install:
+        absent: dict[str, str] = {}
+        print("installed:", ", ".join(peers.install(absent)))
+        print(*(f"{name} {why}" for name, why in absent.items()), sep="\n")
+        return
     chosen = options.only.split(",")
     if unknown := set(chosen) - set(PARTS):
         sys.exit(f"There is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}.")
@@ -102,7 +110,8 @@ def main() -> None:
     bench = Bench(Results(about_this_machine()), options.quick, rounds)
     programs.compile_bytecode()
     os.sched_setaffinity(0, {programs.CLIENT_CORE})
-    measure(bench, OURS, chosen, 60 if options.quick else 240)
+    invited = {} if options.without_peers else peers.install(bench.results.absent)
+    measure(bench, {**OURS, **invited}, chosen, 60 if options.quick else 240)
     write(bench.results, options.output)
     print(f"\n{tables.markdown(bench.results)}\nwritten to {options.output}")
 

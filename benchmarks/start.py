@@ -11,12 +11,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import load
+import peers
 import programs
-from contestants import BARE, DAEHWA, DIRECT, NAIVE, NGINX, Contestant, Served, served
+from contestants import BARE, DAEHWA, DAEHWA_UVLOOP, DIRECT, NAIVE, NGINX, Contestant, Served, served
 from gateway import takes_part
 from load import Work
 from results import Bench, Measure
@@ -25,13 +26,14 @@ SECTION = "Start, memory, size"
 READY = Measure("ready", SECTION, "start to the first 200, ms", 0)
 IDLE = Measure("idle", SECTION, "memory idle, MB")
 LOADED = Measure("loaded", SECTION, "memory with those streams open, MB")
-STREAM = Measure("per_stream", SECTION, "memory for each of 1,000 open streams (peers: of 50), KB")
+STREAM = Measure("per_stream", SECTION, "memory for each of 1,000 open streams (naive stack: 200, peers: 50), KB")
 SIZE = Measure("size", SECTION, "installed, MB")
 
 _PACKAGES = {
     BARE: ("aiohttp", "starlette", "uvicorn", "httptools"),
     NAIVE: ("fastapi", "openai", "sse-starlette", "uvicorn", "httptools"),
     DAEHWA: (str(programs.ROOT),),
+    DAEHWA_UVLOOP: (f"{programs.ROOT}[uvloop]",),
 }
 
 
@@ -70,17 +72,19 @@ def _hold(bench: Bench, one: Served, streams: int) -> None:
     open_now = client.load.open if client.load else 0
     if open_now < streams:
         bench.results.remark(f"{one.name}, memory: only {open_now} of {streams} streams were open")
+        return
     bench.results.add(LOADED, one.name, after)
-    bench.results.add(STREAM, one.name, 1024 * (after - before) / max(1, open_now))
+    bench.results.add(STREAM, one.name, 1024 * (after - before) / streams)
 
 
-def sizes(bench: Bench, peers: Mapping[str, Callable[[], float]]) -> None:
-    """Weigh what is installed for each; `peers` weigh their own."""
+def sizes(bench: Bench, contestants: Mapping[str, Contestant]) -> None:
+    """Weigh what is installed for each."""
     for name, packages in _PACKAGES.items():
         print(f"  installing {name}", flush=True)
         bench.results.add(SIZE, name, _installed_mb(packages))
-    for name, weigh in peers.items():
-        bench.results.add(SIZE, name, weigh())
+    for name, package in peers.PACKAGES.items():
+        if name in contestants:
+            bench.results.add(SIZE, name, package.weigh())
     nginx = shutil.which("nginx") or "/usr/sbin/nginx"
     if Path(nginx).exists():
         bench.results.add(SIZE, NGINX, Path(nginx).stat().st_size / 1e6)

@@ -8,7 +8,7 @@ checks the budgets, stores every turn with `synchronous=FULL` and names each con
 from dataclasses import replace
 
 import programs
-from contestants import DAEHWA, DIRECT, NGINX, Contest, Served
+from contestants import DAEHWA, DAEHWA_UVLOOP, DIRECT, NGINX, Contest, Served
 from gateway import ask, in_turn
 from load import Work
 from results import Bench, Measure
@@ -33,7 +33,7 @@ def as_page(one: Served) -> Served:
 
 def page_turns(bench: Bench, contest: Contest) -> None:
     """Measure both."""
-    chosen = [as_page(one) for one in contest.running if one.name in {DIRECT, NGINX, DAEHWA}]
+    chosen = [as_page(one) for one in contest.running if one.name in {DIRECT, NGINX, DAEHWA, DAEHWA_UVLOOP}]
     programs.set_pace(contest.upstream, pace_ms=1, tokens=_TOKENS_FIRST)
     for one in chosen:
         ask(bench, one, "a turn", Work(tokens=_TOKENS_FIRST, repeat=20, reuse=True, seconds=20))
