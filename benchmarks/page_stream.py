@@ -1,18 +1,15 @@
 """What a streaming answer costs the page: script and style per token, long tasks, frames, and whether length matters.
 
-    python benchmarks/page_stream.py            the page's Markdown alone, on an otherwise empty page
-    python benchmarks/page_stream.py --page     the real page, from the real server, with an upstream of this script's
+    python benchmarks/page_stream.py
 
-Needs Node, `npm install` done in web/, Playwright and a Chromium (`--chromium`); `--page` measures the page as it was
-built last. Each figure is the median of `--runs`. Script, style and layout are the renderer's CPU time, so that other
-work on the machine does not count; frames and long tasks are by the clock, and it does. What the probes and the beat
-cost without any text is printed first, and is not taken off.
+measures the page's Markdown alone, on an otherwise empty page; `pages.py` measures real pages with what is here. Needs
+Node, `npm install` done in web/, Playwright, a Chromium (`--chromium`). Each figure is the median of `--runs`. Script,
+style and layout are the renderer's CPU time, so other work on the machine does not count; frames and long tasks are by
+the clock, and it does. What the probes and the beat cost without any text is printed first, and is not taken off.
 """
 
 import argparse
 import asyncio
-import json
-import re
 import statistics
 import subprocess
 import sys
@@ -22,7 +19,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from playwright.async_api import Browser, CDPSession, Page, Route, async_playwright
-from programs import SERVER_CORE, daehwa_command, free_port, program, wait_until_up
 
 HERE = Path(__file__).parent
 ADDRESS = "https://page.test"
@@ -84,20 +80,6 @@ let last = performance.now();
 const frame = (now) => { window.frames.push(now - last); last = now; requestAnimationFrame(frame); };
 requestAnimationFrame(frame);
 """
-
-
-# Looking for the element over and over would itself cost more, the longer the page is.
-ENDED = """new Promise((resolve) => {
-  const isOver = () => {
-    const last = [...document.querySelectorAll("article[aria-busy]")].at(-1);
-    return last?.getAttribute("aria-busy") === "false";
-  };
-  new MutationObserver((_, observer) => {
-    if (!isOver()) return;
-    observer.disconnect();
-    resolve();
-  }).observe(document.body, { subtree: true, attributeFilter: ["aria-busy"] });
-})"""
 
 
 def answer(length: int) -> str:
@@ -232,104 +214,11 @@ async def standalone(browser: Browser, runs: int) -> None:
         show("renderMarkdown, milliseconds until the text stands there", await whole(browser, built))
 
 
-async def upstream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer as a model would: "N then M" asks for N characters as fast as can be and M more at the measured rate."""
-    try:
-        while head := await reader.readuntil(b"\r\n\r\n"):
-            found = re.search(rb"content-length: *(\d+)", head, re.IGNORECASE)
-            body = await reader.readexactly(int(found[1])) if found else b""
-            asked = re.findall(rb"(\d+) then (\d+)", body)
-            if not body:
-                answered = b'{"object":"list","data":[{"id":"mock","object":"model","owned_by":"mock"}]}'
-                writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n")
-                writer.write(b"content-length: %d\r\n\r\n%s" % (len(answered), answered))
-            else:
-                fast, paced = (0, 8) if b"Name the conversation" in body or not asked else map(int, asked[-1])
-                await stream(writer, fast, paced)
-            await writer.drain()
-    except (asyncio.IncompleteReadError, ConnectionError):
-        writer.close()
-
-
-async def stream(writer: asyncio.StreamWriter, fast: int, paced: int) -> None:
-    """Answer with the first part at once and the second at the measured rate."""
-    writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n")
-
-    def say(delta: dict[str, str], finish: str | None = None) -> None:
-        choice = {"index": 0, "delta": delta, "finish_reason": finish}
-        chunk = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "mock", "choices": [choice]}
-        writer.write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
-
-    text = answer(fast + paced)
-    for at in range(0, fast, 400):
-        say({"content": text[at : min(at + 400, fast)]})
-        await asyncio.sleep(0.005)
-    if fast:
-        await asyncio.sleep(2)
-    due = asyncio.get_running_loop().time()
-    for token in tokens(text[fast:]):
-        say({"content": token})
-        due += 1 / RATE
-        await asyncio.sleep(max(0, due - asyncio.get_running_loop().time()))
-    say({}, "stop")
-    writer.write(b"data: [DONE]\n\n")
-    await writer.drain()
-    writer.close()
-
-
-async def asked(browser: Browser, address: str, before: int, length: int) -> dict[str, float]:
-    """Ask in the real page for `length` characters behind `before` that come at once; watch the reply grow."""
-    page = await browser.new_page(viewport={"width": 1280, "height": 800})
-    session = await page.context.new_cdp_session(page)
-    await session.send("Performance.enable", {"timeDomain": "threadTicks"})
-    await page.goto(address)
-    box = page.locator("textarea").first
-    await box.fill(f"{before} then {length}")
-    await page.wait_for_timeout(1000)
-    await page.evaluate(OBSERVE)
-    await box.press("Enter")
-    if before:
-        await page.wait_for_timeout(before * 5 / 400 + 1500)
-    await page.evaluate("longTasks.length = frames.length = 0")
-    start = await durations(session)
-    await page.evaluate(ENDED)
-    end = await durations(session)
-    await page.wait_for_timeout(200)
-    figures = await seen(page, start, end, length // TOKEN)
-    await page.close()
-    return figures
-
-
-async def real(browser: Browser, runs: int) -> None:
-    """Measure the real page."""
-    server = await asyncio.start_server(upstream, "127.0.0.1", 0)
-    port = free_port()
-    with tempfile.TemporaryDirectory() as folder:
-        env = {"OPENAI_BASE_URL": f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", "OPENAI_API_KEY": "none"}
-        command = [daehwa_command(), "serve", "--port", str(port), "--no-open", "--data-dir", folder]
-        with program(command, core=SERVER_CORE, env=env):
-            await asyncio.to_thread(wait_until_up, port)
-            address = f"http://127.0.0.1:{port}/"
-            reply = [await asked(browser, address, 0, REPLY) for _ in range(runs)]
-            show(
-                f"real page, a reply of {REPLY // TOKEN} tokens at {RATE} tokens/s, milliseconds per token",
-                median(reply),
-            )
-            costs = {}
-            for size in (4, 64):
-                further = median([await asked(browser, address, size * 1024, 2048) for _ in range(runs)])
-                show(f"real page, 512 tokens more behind {size} KB", further)
-                costs[size] = further["script + style"]
-            sys.stdout.write(f"cost per token at 64 KB / at 4 KB: {costs[64] / costs[4]:.2f}\n")
-    server.close()
-
-
 async def main() -> None:
     """Measure what the options ask for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--chromium", default="/usr/bin/chromium")
-    parser.add_argument("--page", action="store_true")
     arguments = parser.parse_args()
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
@@ -337,7 +226,7 @@ async def main() -> None:
             args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
         )
         try:
-            await (real if arguments.page else standalone)(browser, arguments.runs)
+            await standalone(browser, arguments.runs)
         finally:
             await browser.close()
 

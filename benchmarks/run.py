@@ -19,6 +19,7 @@ from types import FrameType
 
 import gateway
 import msgspec
+import pages
 import peers
 import programs
 import start
@@ -31,6 +32,8 @@ OVER_ONE_UPSTREAM: Mapping[str, gateway.Part] = {**gateway.PARTS, "turns": turns
 ALONE: Mapping[str, Callable[[Bench, Mapping[str, Contestant]], None]] = {
     "start": start.starts,
     "size": start.sizes,
+    "visit": pages.first_visits,
+    "page": pages.replies,
 }
 PARTS = (*ALONE, *OVER_ONE_UPSTREAM)
 _HARD_LIMIT = 1.5

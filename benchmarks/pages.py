@@ -1,0 +1,162 @@
+"""Parts of `run.py`: daehwa's page and its peers' in Chromium, each from its real server.
+
+`visit`: requests, weight and time to a usable box, with the processor as it is and slowed down four times. `page`: an
+answer of 2,000 tokens of mixed Markdown (quick: 512) is asked for in the page, then 512 tokens more behind 64 KB.
+Script and style are the renderer's CPU time until the page has caught up. Server on one processor, the browser on all.
+"""
+
+import asyncio
+import os
+import shutil
+import sys
+import urllib.request
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+import programs
+from contestants import DAEHWA, Contestant, Served, served
+from gateway import takes_part
+from page_load import SLOWED, visit
+from page_stream import OBSERVE, RATE, REPLY, TOKEN, durations, seen
+from peers import CHAINLIT, OPEN_WEBUI
+from playwright.async_api import Browser, CDPSession, async_playwright
+from results import Bench, Measure
+
+VISIT = "A first visit of the page"
+REQUESTS = Measure("requests", VISIT, "requests", 0)
+WEIGHT = Measure("weight", VISIT, "compressed, KB", 0)
+USABLE = Measure("usable", VISIT, "usable box, ms", 0)
+SLOWED_USABLE = Measure("usable_slowed", VISIT, f"… processor slowed {SLOWED} times, ms", 0)
+
+STREAM = f"An answer in the page, {RATE} tokens/s"
+SCRIPT = Measure("page_script", STREAM, "script and style, ms a token", 2)
+FRAME = Measure("page_frame", STREAM, "frame p99, ms")
+TASKS = Measure("page_tasks", STREAM, "tasks over 50 ms", 0)
+SERVER = Measure("page_server", STREAM, "server, µs of CPU a token", 0)
+LONG_SCRIPT = Measure("page_script_long", STREAM, "behind 64 KB: script and style, ms a token", 2)
+LONG_FRAME = Measure("page_frame_long", STREAM, "behind 64 KB: frame p99, ms")
+
+BOXES: Mapping[str, str] = {DAEHWA: "#message", OPEN_WEBUI: "#chat-input", CHAINLIT: "#chat-input"}
+FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
+LONG, FURTHER = 64 * 1024, 2048
+_SETTLED_MS = 20.0
+_SETTLING_LOOKS = 40
+_BEGINNING_SECONDS = 30
+_MICRO = 1_000_000
+
+PageWork = Callable[[Bench, Browser, Served, int], Awaitable[None]]
+
+
+def first_visits(bench: Bench, contestants: Mapping[str, Contestant]) -> None:
+    """Visit each page anew, at full speed and slowed down."""
+    with programs.mock_upstream(tokens=5, pace_ms=1) as upstream:
+        _in_rounds(bench, "first visit", contestants, upstream, _visits)
+
+
+def replies(bench: Bench, contestants: Mapping[str, Contestant]) -> None:
+    """Ask in each page, and watch the answer grow."""
+    with _upstream() as upstream:
+        _in_rounds(bench, "an answer in the page", contestants, upstream, _replies)
+
+
+@contextmanager
+def _upstream() -> Iterator[int]:
+    port = programs.free_port()
+    line = [sys.executable, str(programs.ROOT / "benchmarks" / "page_upstream.py"), str(port)]
+    with programs.program(line, core=programs.CLIENT_CORE):
+        programs.wait_until_up(port, "/v1/models")
+        yield port
+
+
+def _in_rounds(bench: Bench, title: str, contestants: Mapping[str, Contestant], upstream: int, work: PageWork) -> None:
+    """Do the work with every page in turn, the servers running, in a browser that may use all processors."""
+    names = [name for name in contestants if name in BOXES]
+    os.sched_setaffinity(0, range(os.cpu_count() or 1))
+    try:
+        with served(contestants, names, upstream, bench.results.absent) as running:
+            for number in bench.in_rounds(title):
+                for one in running:
+                    if takes_part(contestants[one.name], number):
+                        asyncio.run(_in_browser(bench, one, upstream, work))
+    finally:
+        os.sched_setaffinity(0, {programs.CLIENT_CORE})
+
+
+async def _in_browser(bench: Bench, one: Served, upstream: int, work: PageWork) -> None:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        try:
+            await work(bench, browser, one, upstream)
+        finally:
+            await browser.close()
+
+
+async def _visits(bench: Bench, browser: Browser, one: Served, _upstream: int) -> None:
+    address, box = f"http://127.0.0.1:{one.target.port}/", BOXES[one.name]
+    await visit(browser, address, box, 1)  # the browser's own beginning counts for nothing
+    quick = await visit(browser, address, box, 1)
+    bench.results.add(REQUESTS, one.name, quick.requests)
+    bench.results.add(WEIGHT, one.name, quick.kilobytes)
+    bench.results.add(USABLE, one.name, quick.usable_ms)
+    slowed = await visit(browser, address, box, SLOWED)
+    bench.results.add(SLOWED_USABLE, one.name, slowed.usable_ms)
+
+
+async def _replies(bench: Bench, browser: Browser, one: Served, upstream: int) -> None:
+    figures = await _asked(browser, one, upstream, 0, FURTHER if bench.is_quick else REPLY)
+    bench.results.add(SCRIPT, one.name, figures["script + style"])
+    bench.results.add(FRAME, one.name, figures["frame p99"])
+    bench.results.add(TASKS, one.name, figures["long tasks"])
+    bench.results.add(SERVER, one.name, figures["server"])
+    if not bench.is_quick:
+        figures = await _asked(browser, one, upstream, LONG, FURTHER)
+        bench.results.add(LONG_SCRIPT, one.name, figures["script + style"])
+        bench.results.add(LONG_FRAME, one.name, figures["frame p99"])
+
+
+async def _asked(browser: Browser, one: Served, upstream: int, before: int, length: int) -> dict[str, float]:
+    """Ask for `length` characters behind `before` that come at once; return what a token cost."""
+    page = await browser.new_page(viewport={"width": 1280, "height": 800})
+    session = await page.context.new_cdp_session(page)
+    await session.send("Performance.enable", {"timeDomain": "threadTicks"})
+    await page.goto(f"http://127.0.0.1:{one.target.port}/", timeout=60_000)
+    box = page.locator(BOXES[one.name])
+    await box.wait_for(timeout=60_000)
+    await page.wait_for_timeout(1000)
+    await box.press_sequentially(f"{before} then {length}")
+    await page.evaluate(OBSERVE)
+    ended = await _finished(upstream)
+    server = one.cpu()
+    await box.press("Enter")
+    if before:
+        await page.wait_for_timeout(before * 5 / 400 + 1500)
+        server = one.cpu()
+    await page.evaluate("longTasks.length = frames.length = 0")
+    start = await durations(session)
+    seconds = _BEGINNING_SECONDS + length / TOKEN / RATE
+    async with asyncio.timeout(seconds):
+        while await _finished(upstream) == ended:  # noqa: ASYNC110 - another program's event
+            await asyncio.sleep(0.2)
+    end = await _settled(session)
+    figures = await seen(page, start, end, length // TOKEN)
+    await page.context.close()
+    return figures | {"server": (one.cpu() - server) / (length // TOKEN) * _MICRO}
+
+
+async def _finished(upstream: int) -> int:
+    def ask() -> int:
+        with urllib.request.urlopen(f"http://127.0.0.1:{upstream}/finished", timeout=10) as answer:
+            return int(answer.read())
+
+    return await asyncio.to_thread(ask)
+
+
+async def _settled(session: CDPSession) -> dict[str, float]:
+    """Wait until the page has caught up with what came, twenty seconds at most; return what it has spent."""
+    spent = await durations(session)
+    for _ in range(_SETTLING_LOOKS):
+        await asyncio.sleep(0.5)
+        before, spent = spent, await durations(session)
+        if sum(spent.values()) - sum(before.values()) < _SETTLED_MS:
+            break
+    return spent
