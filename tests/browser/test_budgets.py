@@ -61,6 +61,19 @@ async def test_a_budget_is_spoken_of_before_it_is_used_up_and_then(readers: Read
     await expect(reader.answer).not_to_contain_text("No budget has enough left for this question.")
 
 
+async def test_a_question_that_costs_more_than_is_left_is_told_how_much_that_is(readers: Readers, model: Model) -> None:
+    reader = await readers()
+    model.says(costing(0.60))
+    await reader.ask_to_end("One")
+    reader.watch.expect("429")
+    await reader.ask("word " * 4_000)  # more than forty cents, as it is estimated
+    await expect(reader.answer).to_contain_text("No budget has enough left for this question.")
+    await expect(reader.answer).to_contain_text(
+        "60% of your budget for this month is used: $0.60 of $1.00. It renews on "
+    )
+    await expect(reader.page.get_by_test_id("budget-warning")).to_have_count(0)
+
+
 async def test_on_a_phone_in_korean_and_in_the_dark(readers: Readers, model: Model, axe: str) -> None:
     reader = await readers(**PHONE, locale="ko-KR", color_scheme="dark")
     model.says(costing(0.90))

@@ -4,7 +4,7 @@ import type { Budget, Usage } from "../src/api/wire.ts";
 import { budgetMessages, format } from "../src/i18n/catalogue.ts";
 import { chooseLocale } from "../src/i18n/locale.ts";
 import { money } from "../src/i18n/money.ts";
-import { fullest } from "../src/spending/budgets.svelte.ts";
+import { fullest, isNearlyUsed } from "../src/spending/budgets.svelte.ts";
 import { estimateOf, LONG, tokensBefore, tokensOf } from "../src/spending/estimate.ts";
 import { sentenceForBudget } from "../src/spending/sentence.ts";
 import { totalOf, totalOfConversation } from "../src/spending/total.ts";
@@ -76,7 +76,7 @@ describe("the estimate", () => {
 describe("budgets", () => {
   test("are spoken of from four fifths on, the fullest first", () => {
     expect(fullest([])).toBeNull();
-    expect(fullest([budget({ spent: 3_999_999 })])).toBeNull();
+    expect([3_999_999, 4_000_000].map((spent) => isNearlyUsed(budget({ spent })))).toEqual([false, true]);
     expect(fullest([budget(), budget({ kind: "day", spent: 4_500_000 })])?.kind).toBe("day");
     expect(fullest([budget(), budget({ limit: 0, spent: 0, kind: "total" })])?.kind).toBe("total");
   });

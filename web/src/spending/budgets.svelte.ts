@@ -10,12 +10,15 @@ const PUT_AWAY = "budget-put-away";
 
 export const isUsedUp = (budget: Budget): boolean => budget.spent >= budget.limit;
 
-/** The budget of which most is used, where that is enough to speak of it. */
+const share = ({ spent, limit }: Budget): number => (limit > 0 ? spent / limit : 1);
+
+/** The budget of which most is used. */
 export function fullest(budgets: readonly Budget[]): Budget | null {
-  const share = ({ spent, limit }: Budget): number => (limit > 0 ? spent / limit : 1);
-  const [first] = budgets.toSorted((a, b) => share(b) - share(a));
-  return first && share(first) >= WARN_FROM ? first : null;
+  return budgets.toSorted((a, b) => share(b) - share(a))[0] ?? null;
 }
+
+/** Whether so much of it is used that one speaks of it unasked. */
+export const isNearlyUsed = (budget: Budget): boolean => share(budget) >= WARN_FROM;
 
 /** A warning that was put away stays away for its period; that nothing is left is said once more. */
 const warningOf = (budget: Budget): string => `${budget.scope} ${budget.period} ${isUsedUp(budget) ? "used-up" : "near"}`;
@@ -24,7 +27,10 @@ class Budgets {
   #all = $state.raw<readonly Budget[]>([]);
   #putAway = $state<string | null>(null);
   readonly fullest = $derived(fullest(this.#all));
-  readonly warning = $derived(this.fullest && warningOf(this.fullest) !== this.#putAway ? this.fullest : null);
+  readonly warning = $derived.by(() => {
+    const { fullest } = this;
+    return fullest && isNearlyUsed(fullest) && warningOf(fullest) !== this.#putAway ? fullest : null;
+  });
 
   /** Ask, where any apply: at the start, and when a turn has ended or was refused. */
   async load(): Promise<void> {
