@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import aiohttp
 from books import some_books
 from cores import Core
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from daehwa.accounts.people import User
@@ -120,14 +121,12 @@ class Site:
 
 
 @contextlib.asynccontextmanager
-async def listening(app: ASGIApp) -> AsyncIterator[int]:
+async def listening(app: ASGIApp, protocol: type[HttpToolsProtocol] = BoundedHttpProtocol) -> AsyncIterator[int]:
     """Serve an application as `Server` does, without its signals and its pauses; yield the port."""
     loop = asyncio.get_running_loop()
     config, state = Server(app).config, ServerState()
     config.load()
-    server = await loop.create_server(
-        lambda: BoundedHttpProtocol(config=config, server_state=state, app_state={}), "127.0.0.1", 0
-    )
+    server = await loop.create_server(lambda: protocol(config=config, server_state=state, app_state={}), "127.0.0.1", 0)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:

@@ -9,9 +9,21 @@ from pathlib import Path
 
 import pytest
 
+from daehwa.accounts.ledger import Entry
+from daehwa.accounts.ports import Budget
+from daehwa.accounts.spending import period_at
 from daehwa.conversation.errors import StoreError
+from daehwa.conversation.messages import Usage
 from daehwa.stores.sqlite import SqliteStore
 from daehwa.stores.sqlite_jotter import TooMuchToJot
+from daehwa.stores.sqlite_ledger import SqliteLedger
+
+NOW = 1_795_900_000_000
+
+
+def spent(id_: str, cost: int) -> Entry:
+    usage = Usage(input=1, output=1, cost=cost)
+    return Entry(id=id_, created=NOW, user="ann", kind="chat", model="acme/one", reserved=cost, usage=usage)
 
 
 @pytest.fixture
@@ -129,3 +141,18 @@ async def test_what_a_killed_process_wrote_stays(tmp_path: Path) -> None:
     assert await asyncio.wait_for(process.wait(), 30) == -9
     with sqlite3.connect(path) as database:
         assert database.execute("SELECT said FROM notes").fetchall() == [("a",)]
+
+
+async def test_a_counter_that_another_process_begins_counts_from_then_on(store: SqliteStore) -> None:
+    """Which counters there are is remembered; whoever else writes makes it be looked up again."""
+    other = await SqliteStore.open(store.path)
+    here, there = SqliteLedger(store), SqliteLedger(other)
+    scope, period = "user:ann", period_at("day", NOW)
+    try:
+        await here.settle(spent("first", 5))
+        await there.reserve(spent("second", 7), [Budget(scope=scope, period=period, limit=100)])
+        await here.settle(spent("third", 11))
+        assert await here.spent(scope, period) == 5 + 7 + 11
+        assert await there.spent(scope, period) == 5 + 7 + 11
+    finally:
+        await other.aclose()

@@ -19,6 +19,7 @@ from uvicorn.server import Server as UvicornServer
 from daehwa.conversation.errors import DaehwaError
 from daehwa.server.asgi import ASGIApp
 from daehwa.server.direct import LINE, Line, LineHolder
+from daehwa.server.heads import LeanCycle
 
 KEEP_ALIVE_SECONDS = 75
 GRACEFUL_SECONDS = 3
@@ -187,6 +188,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._take_host_of_target()
         super().on_headers_complete()
         if self.cycle is not None:
+            self.cycle.__class__ = LeanCycle  # uvicorn makes it here, and asks nobody of which kind
             extensions: dict[str, Any] = {LINE: Line(self._holder, self.cycle)}
             self.cycle.scope["extensions"] = extensions
 

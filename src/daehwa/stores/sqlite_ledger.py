@@ -10,17 +10,17 @@ is a result and no fault, so that counters which begin with it stay: the next ca
 # ruff: noqa: S608 - what is put together are column names of ours
 
 import sqlite3
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
 from daehwa.accounts.errors import BudgetExceeded
 from daehwa.accounts.ledger import Entry, UsageQuery, UsageRow
 from daehwa.accounts.ports import Budget
-from daehwa.accounts.spending import Counter, bounds, check_limits, counters_of, limits_of
+from daehwa.accounts.spending import Counter, bounds, check_limits, counters_of, limits_of, period_at
 from daehwa.conversation.errors import StoreError
 from daehwa.conversation.ids import new_id
 from daehwa.conversation.messages import Usage
@@ -38,7 +38,11 @@ _SETTLED: Final = (
 _INSERT: Final = (
     f"INSERT INTO entries ({', '.join((*_OPENED, *_SETTLED))}) VALUES ({', '.join('?' * len(_OPENED + _SETTLED))})"
 )
-_UPDATE: Final = f"UPDATE entries SET ({', '.join(_SETTLED)}) = ({', '.join('?' * len(_SETTLED))}) WHERE id = ?"
+_INSERT_NEW: Final = f"{_INSERT} ON CONFLICT (id) DO NOTHING"
+_UPDATE_OPEN: Final = (
+    f"UPDATE entries SET ({', '.join(_SETTLED)}) = ({', '.join('?' * len(_SETTLED))}) WHERE id = ? AND NOT settled "
+    "RETURNING created, user, key, groups, reserved"
+)
 # One counter at a time: for a list of them SQLite makes a table of its own, which takes longer than all of these.
 _COUNT: Final = "UPDATE counters SET counted = counted + ? WHERE scope = ? AND period = ?"
 _COUNT_WITHIN: Final = f"{_COUNT} AND counted <= ?"
@@ -54,9 +58,40 @@ _SCOPES: Final = {
     "group": "EXISTS (SELECT 1 FROM json_each(groups) WHERE value = ?)",
 }
 _NOTHING: Final = Usage()
+_MOST_KNOWN: Final = 1000
 
 _encoder = msgspec.json.Encoder()
 _groups_decoder = msgspec.json.Decoder(tuple[str, ...])
+
+
+class CountersThere:
+    """Which counters there are of those that an entry is counted under, for one connection that begins none itself:
+    remembered as long as nobody else writes to the file, since most calls have ten that nobody ever asked for.
+    """
+
+    def __init__(self) -> None:
+        self._version: int | None = None
+        self._known: dict[tuple[Any, ...], tuple[Counter, ...]] = {}
+
+    def among(self, database: sqlite3.Connection, entry: Entry) -> tuple[Counter, ...]:
+        """Return them, within a transaction that may write: what it sees is what is there."""
+        version = database.execute("PRAGMA data_version").fetchone()[0]
+        if version != self._version or len(self._known) >= _MOST_KNOWN:
+            self._version, self._known = version, {}
+        counted_as = (entry.user, entry.key, entry.groups, period_at("day", entry.created))
+        there = self._known.get(counted_as)
+        if there is None:
+            there = tuple(counter for counter in counters_of(entry) if _counted(database, counter) is not None)
+            self._known[counted_as] = there
+        return there
+
+
+def _all_counters(_database: sqlite3.Connection, entry: Entry) -> tuple[Counter, ...]:
+    """Return every counter that may be there: what is not is not changed."""
+    return counters_of(entry)
+
+
+Among: TypeAlias = Callable[[sqlite3.Connection, Entry], tuple[Counter, ...]]
 
 
 class SqliteLedger:
@@ -67,21 +102,25 @@ class SqliteLedger:
         self._writer = store.writer
         self._reader = store.reader
         self._reports = store.reports
+        self._among = CountersThere().among
 
     async def reserve(self, entry: Entry, budgets: Sequence[Budget]) -> None:
         opened = msgspec.structs.replace(storable(entry), usage=None)
         limits = limits_of(budgets)
         thorough = partial(_reserve, entry=opened, limits=limits)
-        refused = await self._jotter.run(partial(_reserve_known, entry=opened, limits=limits), thorough=thorough)
+        known = partial(_reserve_known, entry=opened, limits=limits, among=self._among)
+        refused = await self._jotter.run(known, thorough=thorough)
         if refused is not None:
             raise refused
 
     async def settle(self, entry: Entry) -> None:
-        await self._jotter.run(partial(_settle, entry=as_settled(storable(entry))))
+        settled = as_settled(storable(entry))
+        here = partial(_settle, entry=settled, among=self._among)
+        await self._jotter.run(here, thorough=partial(_settle, entry=settled, among=_all_counters))
 
     def settle_now(self, entry: Entry) -> bool:
         try:
-            self._jotter.run_now(partial(_settle, entry=as_settled(storable(entry))))
+            self._jotter.run_now(partial(_settle, entry=as_settled(storable(entry)), among=self._among))
         except (NotNow, StoreError):
             return False
         return True
@@ -102,7 +141,9 @@ def _forget(database: sqlite3.Connection, user: str, nobody: str) -> None:
     database.execute("UPDATE counters SET scope = ? WHERE scope = ?", (f"user:{nobody}", f"user:{user}"))
 
 
-def _reserve_known(database: sqlite3.Connection, *, entry: Entry, limits: Mapping[Counter, int]) -> None:
+def _reserve_known(
+    database: sqlite3.Connection, *, entry: Entry, limits: Mapping[Counter, int], among: Among
+) -> BudgetExceeded | None:
     """Reserve what there is room for. What is refused, was reserved before, or has a counter still to begin (which may
     be to read the entries of years), is taken back and left to `_reserve`.
     """
@@ -111,8 +152,9 @@ def _reserve_known(database: sqlite3.Connection, *, entry: Entry, limits: Mappin
         within = (amount, counter.scope, counter.period, limit - amount)
         if database.execute(_COUNT_WITHIN, within).rowcount != 1:
             raise TooMuchToJot
-    _insert(database, entry)
-    _count(database, entry, amount, but=limits)
+    database.execute(_INSERT, _values(entry))
+    _count(database, amount, [counter for counter in among(database, entry) if counter not in limits])
+    return None
 
 
 def _reserve(database: sqlite3.Connection, *, entry: Entry, limits: Mapping[Counter, int]) -> BudgetExceeded | None:
@@ -122,46 +164,42 @@ def _reserve(database: sqlite3.Connection, *, entry: Entry, limits: Mapping[Coun
         check_limits(limits, {counter: _begun(database, counter) for counter in limits}, entry.reserved)
     except BudgetExceeded as refused:
         return refused
-    _insert(database, entry)
-    _count(database, entry, entry.reserved)
+    database.execute(_INSERT, _values(entry))
+    _count(database, entry.reserved, counters_of(entry))
     return None
 
 
-def _settle(database: sqlite3.Connection, entry: Entry) -> None:
-    row = database.execute(
-        "SELECT created, user, key, groups, reserved, settled FROM entries WHERE id = ?", (entry.id,)
-    ).fetchone()
-    if row is None:
-        _insert(database, entry)
-        _count(database, entry, entry.counted)
-    elif not row[-1]:
-        created, user, key, groups, reserved, _ = row
+def _settle(database: sqlite3.Connection, *, entry: Entry, among: Among) -> None:
+    opened = database.execute(_UPDATE_OPEN, (*_settled_values(entry), entry.id)).fetchall()
+    if opened:
+        created, user, key, groups, reserved = opened[0]
         of_groups = () if groups is None else _groups_decoder.decode(groups)
-        opened = msgspec.structs.replace(entry, created=created, user=user, key=key, groups=of_groups)
-        database.execute(_UPDATE, (*_settled_values(entry), entry.id))
-        _count(database, opened, entry.counted - reserved)
+        before = msgspec.structs.replace(entry, created=created, user=user, key=key, groups=of_groups)
+        _count(database, entry.counted - reserved, among(database, before))
+    elif database.execute(_INSERT_NEW, _values(entry)).rowcount == 1:  # else it is settled already
+        _count(database, entry.counted, among(database, entry))
 
 
-def _insert(database: sqlite3.Connection, entry: Entry) -> None:
+def _values(entry: Entry) -> tuple[Any, ...]:
     groups = _encoder.encode(entry.groups).decode() if entry.groups else None
-    opened = (entry.id, entry.created, entry.user, entry.key, groups, entry.reserved)
-    database.execute(_INSERT, (*opened, *_settled_values(entry)))
+    return (entry.id, entry.created, entry.user, entry.key, groups, entry.reserved, *_settled_values(entry))
 
 
 def _settled_values(entry: Entry) -> tuple[Any, ...]:
     usage = entry.usage or _NOTHING
+    # Of a bool SQLite's module first asks everywhere how it is to be kept.
     return (
-        *(entry.model, entry.kind, entry.conversation, entry.usage is not None),
-        *(usage.input, usage.cached, usage.output, usage.reasoning, usage.cost, usage.estimated),
+        *(entry.model, entry.kind, entry.conversation, int(entry.usage is not None)),
+        *(usage.input, usage.cached, usage.output, usage.reasoning, usage.cost, int(usage.estimated)),
         *(entry.seconds, entry.images, entry.failed),
     )
 
 
-def _count(database: sqlite3.Connection, entry: Entry, difference: int, *, but: Container[Counter] = ()) -> None:
-    """Change the counters that count this entry, those of them that there are."""
+def _count(database: sqlite3.Connection, difference: int, counters: Iterable[Counter]) -> None:
+    """Change these counters, those of them that there are."""
     if difference:
-        changed = [counter for counter in counters_of(entry) if counter not in but]
-        database.executemany(_COUNT, [(difference, counter.scope, counter.period) for counter in changed])
+        for counter in counters:
+            database.execute(_COUNT, (difference, counter.scope, counter.period))
 
 
 def _begun(database: sqlite3.Connection, counter: Counter) -> int:
