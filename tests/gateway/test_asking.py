@@ -120,3 +120,25 @@ def test_fields_that_nobody_knows_stay_as_they_are(fields: dict[str, Any]) -> No
     assert {name: bytes(value) for name, value in sent.items()} == {
         name: bytes(value) for name, value in raw.items() if name != "model"
     }
+
+
+def told(endpoint: Any, fields: dict[str, Any]) -> Any:
+    asked = JsonAsked(endpoint, json.dumps(fields).encode()).instructed("Be brief.")
+    body = asked.request("m", Added()).body
+    assert isinstance(body, bytes)
+    return json.loads(body)
+
+
+def test_instructions_go_before_what_is_asked_where_there_is_a_place_for_them() -> None:
+    question = {"role": "user", "content": "Hi", "unknown": 1.50}
+    assert told("chat/completions", {"messages": [question]})["messages"] == [
+        {"role": "system", "content": "Be brief."},
+        question,
+    ]
+    assert told("responses", {"input": "Hi"})["instructions"] == "Be brief."
+    assert told("responses", {"input": "Hi", "instructions": "Rhyme."})["instructions"] == "Be brief.\n\nRhyme."
+    assert told("completions", {"prompt": "Once"}) == {"prompt": "Once", "model": "m"}
+    assert told("embeddings", {"input": "Hi"}) == {"input": "Hi", "model": "m"}
+    assert told("chat/completions", {"messages": "none"})["messages"] == "none", "the upstream says what is wrong"
+    plain = JsonAsked("chat/completions", b'{"messages": []}')
+    assert plain.instructed("word " * 100).weight.input_tokens > plain.weight.input_tokens + 50

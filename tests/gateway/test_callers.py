@@ -8,10 +8,11 @@ from msgspec.structs import replace
 
 from daehwa.accounts.errors import AccountDisabled, KeyUnknown, NotAllowed
 from daehwa.accounts.keys import Caller, KeyLimits
+from daehwa.accounts.memberships import Memberships
 from daehwa.accounts.minting import mint_key
 from daehwa.accounts.people import NewUser, Profile, User, UserChanges
 from daehwa.conversation.ports import Model
-from daehwa.gateway.callers import Callers, may_ask
+from daehwa.gateway.callers import Callers, SignedIn, may_ask
 from daehwa.stores.memory_accounts import MemoryAccounts
 from daehwa.stores.memory_keys import MemoryKeys
 
@@ -56,7 +57,7 @@ async def test_a_key_opens_what_the_settings_let_its_owner_be_now() -> None:
     key, text = mint_key(user.id, "k", now=1)
     await keys.add_key(key)
     now: list[User | None] = [user, replace(user, role="member"), None]
-    callers = Callers(keys, accounts, as_now=lambda _: now.pop(0))
+    callers = Callers(keys, accounts, signed_in=SignedIn(lambda _: now.pop(0), Memberships(None)))
     assert (await callers.caller_of(text)).user.role == "admin"
     assert (await callers.caller_of(text)).user.role == "member", "at once"
     with pytest.raises(NotAllowed, match="may not come in here any more"):
@@ -74,5 +75,5 @@ async def test_keys_that_were_made_before_anybody_signed_in_are_the_owners_still
     keys = MemoryKeys()
     key, text = mint_key(OWNER.id, "k", now=1)
     await keys.add_key(key)
-    callers = Callers(keys, MemoryAccounts(), local=OWNER, as_now=lambda user: user)
+    callers = Callers(keys, MemoryAccounts(), local=OWNER, signed_in=SignedIn(lambda user: user, Memberships(None)))
     assert (await callers.caller_of(text)).user == OWNER

@@ -175,6 +175,7 @@ async def test_budgets_are_told_as_they_stand(tmp_path: Path) -> None:
                 "limit": 2_000_000,
                 "spent": 1_600_000,
                 "renews": 1_795_910_400_000,
+                "name": None,
             },
             {
                 "scope": "all",
@@ -183,6 +184,7 @@ async def test_budgets_are_told_as_they_stand(tmp_path: Path) -> None:
                 "limit": 50_000_000,
                 "spent": 1_600_000,
                 "renews": 1_796_083_200_000,
+                "name": None,
             },
         ]
     }

@@ -1,13 +1,13 @@
 """Which budgets there are and whom each one is for: frozen values made of the settings, pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
 from daehwa.accounts.people import User
 from daehwa.accounts.ports import Budget
 from daehwa.accounts.spending import period_at
-from daehwa.conversation.metering import BudgetKind, PaidCall
+from daehwa.conversation.metering import BudgetKind, GroupShare, PaidCall
 
 ALL, EACH_USER, EACH_KEY = "all", "user", "key"
 _USER, _GROUP = "user:", "group:"
@@ -52,19 +52,28 @@ class BudgetRules(msgspec.Struct, frozen=True, kw_only=True):
         """Return the names of the groups of somebody with this address."""
         return tuple(group.name for group in self.groups if group.has(email))
 
-    def budgets_of(self, user: str, email: str | None, *, now: int) -> tuple[Budget, ...]:
-        """Return the budgets that count for whatever this person asks now, with a key or without."""
+    def budgets_of(
+        self, user: str, email: str | None, *, now: int, shares: Sequence[GroupShare] = ()
+    ) -> tuple[Budget, ...]:
+        """Return the budgets that count for whatever this person asks now, with a key or without. `shares` are their
+        groups that were made on the page, each under its id.
+        """
         groups = {_GROUP + name for name in self.groups_of(email)}
         own = tuple(self._own(user, email))
         shared = tuple((rule.scope, rule) for rule in self.budgets if rule.scope == ALL or rule.scope in groups)
-        return tuple(_budget(scope, rule.kind, rule.limit, now) for scope, rule in (*own, *shared))
+        limits = [(_GROUP + share.id, kind, limit) for share in shares for kind, limit in share.limits.items()]
+        limits += [(scope, rule.kind, rule.limit) for scope, rule in shared]
+        return (
+            *(_budget(scope, rule.kind, rule.limit, now) for scope, rule in own),
+            *(_budget(scope, kind, limit, now) for scope, kind, limit in limits),
+        )
 
     def budgets_for(self, call: PaidCall, email: str | None, *, now: int) -> tuple[Budget, ...]:
         """Return the budgets that count for a call now, the narrowest first: it is the one to be named."""
         limits = [(rule.kind, rule.limit) for rule in self.budgets if rule.scope == EACH_KEY]
         limits += call.key_limits.items()
         of_key = () if call.key is None else tuple(_budget(f"key:{call.key}", *limit, now) for limit in limits)
-        return (*of_key, *self.budgets_of(call.user, email, now=now))
+        return (*of_key, *self.budgets_of(call.user, email, now=now, shares=call.groups))
 
     def _own(self, user: str, email: str | None) -> Iterator[tuple[str, BudgetRule]]:
         names = {_USER + user.lower()} | ({_USER + email.lower()} if email else set())
@@ -84,7 +93,9 @@ def _budget(scope: str, kind: BudgetKind, limit: int, now: int) -> Budget:
 
 
 class BudgetState(msgspec.Struct, frozen=True, kw_only=True):
-    """A budget as the page shows it: micro-dollars, and when it renews (ms since 1970; None: never)."""
+    """A budget as the page shows it: micro-dollars, and when it renews (ms since 1970; None: never). `name` is what a
+    group is called that was made on the page; its scope has its id.
+    """
 
     scope: str
     period: str
@@ -92,6 +103,7 @@ class BudgetState(msgspec.Struct, frozen=True, kw_only=True):
     limit: int
     spent: int
     renews: int | None
+    name: str | None = None
 
 
 def of_person(user: User, states: Iterable[BudgetState]) -> tuple[BudgetState, ...]:

@@ -5,6 +5,7 @@ import msgspec
 from daehwa.accounts.people import User
 from daehwa.accounts.unshown import Unshown
 from daehwa.conversation.metering import BudgetKind
+from daehwa.conversation.terms import OPEN_TERMS, Terms
 
 
 class KeyLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -46,7 +47,8 @@ class ApiKey(Unshown, frozen=True, kw_only=True):
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """Who asks: a person, by a key of theirs or without one."""
+    """Who asks: a person, by a key of theirs or without one, under the terms of their groups."""
 
     user: User
     key: ApiKey | None = None
+    terms: Terms = OPEN_TERMS

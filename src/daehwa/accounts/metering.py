@@ -9,7 +9,7 @@ for it may be cancelled, the counting is not.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import ceil
 
 import msgspec
@@ -25,7 +25,7 @@ from daehwa.accounts.spending import kind_of, limits_of, renewal
 from daehwa.conversation.errors import StoreError
 from daehwa.conversation.ids import now_ms
 from daehwa.conversation.messages import Usage
-from daehwa.conversation.metering import CallEnded, CallObserver, Outcome, PaidCall
+from daehwa.conversation.metering import CallEnded, CallObserver, GroupShare, Outcome, PaidCall
 
 ASSUMED_OUTPUT = 4_096
 """How many tokens an answer may have where the request sets no limit and a budget applies."""
@@ -76,6 +76,12 @@ class LedgerMeter:
 
     async def open(self, call: PaidCall) -> "LedgerCharge":
         """As on `Meter`."""
+        try:
+            return await self._open(call)
+        except BudgetExceeded as error:
+            raise _named(error, call.groups) from None
+
+    async def _open(self, call: PaidCall) -> "LedgerCharge":
         now = self._clock()
         email = await self._email(call.user, now)
         budgets = self._rules.budgets_for(call, email, now=now)
@@ -86,7 +92,7 @@ class LedgerMeter:
             kind=call.kind,
             model=call.model,
             key=call.key,
-            groups=self._rules.groups_of(email),
+            groups=(*self._rules.groups_of(email), *(group.id for group in call.groups)),
             conversation=call.conversation,
         )
         if not budgets:
@@ -110,10 +116,12 @@ class LedgerMeter:
             prices.append(price)
         return prices[0] if len(prices) == 1 else max(prices, key=lambda price: dearest(call, limit, price))
 
-    async def budgets_of(self, user: User) -> tuple[BudgetState, ...]:
-        """Return a person's budgets as they stand now, the whole server's only to an admin. Raise `StoreError`."""
-        now = self._clock()
-        limits = limits_of(self._rules.budgets_of(user.id, user.email, now=now))
+    async def budgets_of(self, user: User, groups: Sequence[GroupShare] = ()) -> tuple[BudgetState, ...]:
+        """Return a person's budgets as they stand now, the whole server's only to an admin; `groups` are those that
+        they are in. Raise `StoreError`.
+        """
+        now, names = self._clock(), {f"group:{group.id}": group.name for group in groups}
+        limits = limits_of(self._rules.budgets_of(user.id, user.email, now=now, shares=groups))
         states = [
             BudgetState(
                 scope=counter.scope,
@@ -122,14 +130,15 @@ class LedgerMeter:
                 limit=limit,
                 spent=await self._ledger.spent(counter.scope, counter.period),
                 renews=renewal(counter.period),
+                name=names.get(counter.scope),
             )
             for counter, limit in limits.items()
         ]
         return of_person(user, states)
 
-    def has_budgets(self, user: User) -> bool:
+    def has_budgets(self, user: User, groups: Sequence[GroupShare] = ()) -> bool:
         """Return whether a budget counts for what this person asks in the page."""
-        return bool(self._rules.budgets_of(user.id, user.email, now=self._clock()))
+        return bool(self._rules.budgets_of(user.id, user.email, now=self._clock(), shares=groups))
 
     async def aclose(self) -> None:
         """Give what is still to be written a last moment, before the store is closed."""
@@ -275,6 +284,15 @@ class LedgerCharge:
         if not self._meter.write_now(entry):
             await asyncio.wait([self._meter.write(entry)], timeout=SETTLE_SECONDS)
         return usage
+
+
+def _named(error: BudgetExceeded, groups: Sequence[GroupShare]) -> BudgetExceeded:
+    """Return the error with the name of a group in it whose id stands in the scope."""
+    group = next((group for group in groups if error.scope == f"group:{group.id}"), None)
+    if group is None:
+        return error
+    message = error.message.replace(f"“{group.id}”", f"“{group.name}”")
+    return BudgetExceeded(message, scope=error.scope, period=error.period, limit=error.limit, renews=error.renews)
 
 
 def _unasked_output(call: PaidCall) -> int:

@@ -104,6 +104,16 @@ class ModelNotFound(NotFound):
     type = "model_not_found"
 
 
+class ModelNotOffered(DaehwaError):  # noqa: N818 - errors state the fact
+    """None of this person's groups names the model."""
+
+    type = "model_not_offered"
+
+    def __init__(self, model: str, offered: tuple[str, ...]) -> None:
+        may = f"You may ask: {', '.join(offered)}." if offered else "As yet no model is open to you."
+        super().__init__(f"None of your groups names {model}. {may} An admin can change that.", param="model")
+
+
 class Conflict(DaehwaError):  # noqa: N818 - errors state the fact
     """The request contradicts what is stored."""
 

@@ -15,13 +15,21 @@ MOST_COUNTED = 1_000_000_000
 """Tokens that an upstream may say a call has used; nobody has used more."""
 
 
+class GroupShare(msgspec.Struct, frozen=True, kw_only=True):
+    """A group of the caller's that was made on the page, and what its members may spend together, in micro-dollars."""
+
+    id: str
+    name: str
+    limits: Mapping[BudgetKind, int] = {}
+
+
 class PaidCall(msgspec.Struct, frozen=True, kw_only=True):
     """A call that is about to be made. The same `id` again is the same call: it is reserved and counted once.
 
     `model` is `provider/name-at-the-upstream`, and `others` those that may answer in its place; `input_tokens` are
     estimated from the prompt; `output_limit` is the limit that the request itself sets, None where it sets none.
     `choices` is how many answers are asked for. `seconds` of audio and `images` are those that it will be about, as far
-    as that can be told before. `key_limits` are the key's own, in micro-dollars.
+    as that can be told before. `key_limits` are the key's own, in micro-dollars, and `groups` those of the caller.
     """
 
     id: str
@@ -36,6 +44,7 @@ class PaidCall(msgspec.Struct, frozen=True, kw_only=True):
     images: int = 0
     key: str | None = None
     key_limits: Mapping[BudgetKind, int] = {}
+    groups: tuple[GroupShare, ...] = ()
     conversation: str | None = None
 
 

@@ -17,6 +17,7 @@ from daehwa.conversation.errors import (
     InvalidParent,
     MessageNotFound,
     ModelNotFound,
+    ModelNotOffered,
     ReplyStillGrowing,
     StoreError,
 )
@@ -26,7 +27,8 @@ from daehwa.conversation.messages import Conversation, Message, Part, title_from
 from daehwa.conversation.metering import Meter, Unmetered
 from daehwa.conversation.ports import BegunTurn, ConversationStore, ModelCatalogue, NewTurn
 from daehwa.conversation.reply import deltas_since
-from daehwa.conversation.turn import Turn
+from daehwa.conversation.terms import OPEN_TERMS, Terms, offered_model
+from daehwa.conversation.turn import Turn, TurnWish
 
 _log = logging.getLogger("daehwa.turn")
 
@@ -41,7 +43,7 @@ class Question(msgspec.Struct, frozen=True):
 
 class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A turn as a client asks for it: a `question`, or the `parent` of a further reply. `deadline` (ms since 1970) is
-    when this process will be stopped, where that is known: the turn ends before it.
+    when this process will be stopped, where that is known: the turn ends before it. `terms` are those of who asks.
     """
 
     owner: str
@@ -52,6 +54,7 @@ class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
     parent: str | None = None
     continue_reply: bool = False
     deadline: int | None = None
+    terms: Terms = OPEN_TERMS
 
 
 class RunningOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,7 +102,7 @@ class RunningTurns:
     async def start(self, request: TurnRequest) -> Message:
         """Store the turn and begin it; return its reply. The same reply id again changes nothing.
 
-        Raises what `Catalogue.resolve` and `ConversationStore.begin_turn` raise.
+        Raises what `Catalogue.resolve` and `ConversationStore.begin_turn` raise, and `ModelNotOffered`.
         """
         while (other := self._starting.get(request.reply)) is not None:
             await asyncio.wait([other])
@@ -118,8 +121,8 @@ class RunningTurns:
     async def _start(self, request: TurnRequest) -> Message:
         self._check_open()
         try:
-            resolved = await self._catalogue.resolve(request.model)
-        except ModelNotFound:
+            resolved = await offered_model(self._catalogue, request.model, request.terms)
+        except (ModelNotFound, ModelNotOffered):
             existing = await self._existing_reply(request)
             if existing is None:
                 raise
@@ -128,14 +131,8 @@ class RunningTurns:
         begun = await self._begin(_new_turn(request, resolved.model.id, self._runner))
         if begun.created:
             until = None if request.deadline is None else request.deadline - round(self._options.before_deadline * 1000)
-            turn = Turn(
-                begun,
-                resolved,
-                self._store,
-                continue_reply=request.continue_reply,
-                until=until,
-                meter=self._meter,
-            )
+            wish = TurnWish(continue_reply=request.continue_reply, terms=request.terms, until=until)
+            turn = Turn(begun, resolved, self._store, wish=wish, meter=self._meter)
             self._run(begun, turn, until)
         return begun.reply
 

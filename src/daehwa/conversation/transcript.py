@@ -26,18 +26,25 @@ def estimated_tokens(text: str) -> int:
 
 
 def build_transcript(
-    path: Sequence[Message], *, context_window: int | None, continue_reply: bool, continues_replies: bool
+    path: Sequence[Message],
+    *,
+    context_window: int | None,
+    continue_reply: bool,
+    continues_replies: bool,
+    instructions: str = "",
 ) -> tuple[PromptMessage, ...]:
     """Return the messages for the model, oldest first.
 
     A reply and its continuations are one message. Replies without text are left out, and so are the oldest rounds
     when the window (tokens) is known and too small; system messages and the last question always stay.
     `continue_reply`: the path ends in a reply to go on with; for a provider that does not do that by itself
-    (`continues_replies` false) an instruction is added.
+    (`continues_replies` false) an instruction is added. `instructions` go before all of it.
     """
     messages = _joined(path)
     if continue_reply and not continues_replies:
         messages.append(PromptMessage("user", CONTINUE))
+    if instructions:
+        messages.insert(0, PromptMessage("system", instructions))
     if context_window is not None:
         messages = _within(messages, context_window - context_window // _OUTPUT_SHARE)
     return tuple(messages)

@@ -30,6 +30,7 @@ from daehwa.conversation.ports import (
     ResolvedModel,
 )
 from daehwa.conversation.reply import GrowingReply
+from daehwa.conversation.terms import OPEN_TERMS, Terms
 from daehwa.conversation.title import title_from_answer, title_request
 from daehwa.conversation.transcript import build_transcript
 
@@ -49,8 +50,18 @@ _log = logging.getLogger("daehwa.turn")
 Phase = Literal["generating", "saving", "ended", "closed"]
 
 
+class TurnWish(msgspec.Struct, frozen=True, kw_only=True):
+    """How a turn is to be made: going on with a reply or not, under which terms, and, where there is such a time, when
+    it must have ended (`until`, ms).
+    """
+
+    continue_reply: bool = False
+    terms: Terms = OPEN_TERMS
+    until: int | None = None
+
+
 class Turn:
-    """A turn in flight. `until` (ms) is when it must have ended, where there is such a time."""
+    """A turn in flight."""
 
     def __init__(
         self,
@@ -58,8 +69,7 @@ class Turn:
         resolved: ResolvedModel,
         store: ConversationStore,
         *,
-        continue_reply: bool,
-        until: int | None = None,
+        wish: TurnWish,
         meter: Meter | None = None,
     ) -> None:
         self.owner = begun.conversation.owner
@@ -71,9 +81,10 @@ class Turn:
         self._begun = begun
         self._resolved = resolved
         self._store = store
-        self._continue_reply = continue_reply
-        self._until = until
+        self._continue_reply = wish.continue_reply
+        self._until = wish.until
         self._meter = meter or Unmetered()
+        self._terms = wish.terms
         self._paid = self._paid_answer(self.message.id, "turn")
         self._title: TitleMade | None = None
         self._cancelled_as: Status | None = None
@@ -254,6 +265,7 @@ class Turn:
             context_window=resolved.model.context_window,
             continue_reply=self._continue_reply,
             continues_replies=resolved.provider.continues_replies,
+            instructions=self._terms.instructions,
         )
         request = GenerationRequest(
             model=resolved.upstream_name,
@@ -375,6 +387,7 @@ class Turn:
                 model=self._resolved.candidates[0],
                 others=self._resolved.candidates[1:],
                 input_tokens=0,
+                groups=self._terms.groups,
                 conversation=self.message.conversation,
             ),
         )

@@ -38,6 +38,7 @@ _NEEDED: Final[dict[Endpoint, str]] = {
 }
 # Decoders are made once: making one takes longer than its work.
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _DECODE: Final[dict[type, Callable[[msgspec.Raw], Any]]] = {
     str: msgspec.json.Decoder(str | None).decode,
     bool: msgspec.json.Decoder(bool | None).decode,
@@ -108,6 +109,10 @@ class Asked(Protocol):
         """Return the request as it is sent to an upstream that knows the model by `name`."""
         ...
 
+    def instructed(self, instructions: str) -> "Asked":
+        """Return the request with what the model is to be told before; as it is where there is no place for that."""
+        ...
+
     def close(self) -> None:
         """Give back what the request holds. More than once is fine."""
         ...
@@ -152,6 +157,23 @@ class JsonAsked:
     def parts(self) -> tuple[bytes, ...]:
         """Return the body."""
         return (self._body,)
+
+    def instructed(self, instructions: str) -> "JsonAsked":
+        """See the protocol. Text to go on with, and what vectors or images are made of, is not told anything."""
+        fields = dict(self._fields)
+        if self.endpoint == "chat/completions":
+            try:
+                messages = _decode_list(self._fields["messages"])
+            except msgspec.DecodeError:
+                return self  # the upstream says what is wrong with it
+            told = msgspec.Raw(_encode({"role": "system", "content": instructions}))
+            fields["messages"] = msgspec.Raw(_encode([told, *messages]))
+        elif self.endpoint == "responses":
+            own = _optional(self._fields, "instructions", str)
+            fields["instructions"] = msgspec.Raw(_encode(f"{instructions}\n\n{own}" if own else instructions))
+        else:
+            return self
+        return JsonAsked(self.endpoint, _encode(fields), self._headers)
 
     def close(self) -> None:
         """Do nothing."""

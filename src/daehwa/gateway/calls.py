@@ -18,7 +18,7 @@ from daehwa.conversation.ports import Model
 from daehwa.conversation.upstreams import may_ask_another
 from daehwa.gateway.answers import STREAM, Answer, StreamedAnswer, headers_for, whole_body
 from daehwa.gateway.asking import Added, Asked, Habits
-from daehwa.gateway.callers import may_ask, refused_model
+from daehwa.gateway.callers import is_limited, may_ask, refused_model
 from daehwa.gateway.counting import Counted, paid_call
 from daehwa.gateway.idempotency import OnceOnly
 from daehwa.gateway.ports import KeptAnswer, WireAnswer, WireModels, WireTarget
@@ -66,14 +66,15 @@ class Gateway:
     async def ask(self, caller: Caller, asked: Asked, *, idempotency_key: str | None = None) -> Answer:
         """Make a call. What the upstream answers is returned, its errors too.
 
-        Raise `ModelNotFound`, `ModelNotAllowed`, `RateExceeded`, `BudgetExceeded`, `PriceUnknown`, `StoreError`, and
-        `ProviderError` where no upstream answered.
+        Raise `ModelNotFound`, `ModelNotAllowed`, `ModelNotOffered`, `RateExceeded`, `BudgetExceeded`, `PriceUnknown`,
+        `StoreError`, and `ProviderError` where no upstream answered.
         """
         targets = await self._targets(caller, asked)
-        taken = await self._rates.take(caller.key, asked.weight)
+        told = asked.instructed(caller.terms.instructions) if caller.terms.instructions else asked
+        taken = await self._rates.take(caller.key, told.weight)
         if idempotency_key is None:
-            return await self._answer(caller, asked, targets, taken)
-        make = partial(self._answer, caller, asked, targets, taken)
+            return await self._answer(caller, told, targets, taken)
+        make = partial(self._answer, caller, told, targets, taken)
         return await self._once.answer(caller, idempotency_key, asked, make)
 
     async def _answer(self, caller: Caller, asked: Asked, targets: Sequence[WireTarget], taken: Taken) -> Answer:
@@ -94,7 +95,7 @@ class Gateway:
         if asked.model is not None and len(asked.model) > MODEL_CHARACTERS:
             raise InvalidRequest(f"A model's name has at most {MODEL_CHARACTERS} characters.", param="model")
         found = await self._models.targets(asked.model, asked.endpoint)
-        if caller.key is None or not caller.key.limits.models:
+        if not is_limited(caller):
             allowed = found
         else:
             allowed = [target for target in found if may_ask(caller, target.model, asked.model)]

@@ -35,6 +35,7 @@ def paid_call(caller: Caller, asked: Asked, model: Model) -> PaidCall:
         seconds=weight.seconds,
         key=None if key is None else key.id,
         key_limits={} if key is None else key_limits(key),
+        groups=caller.terms.groups,
     )
 
 

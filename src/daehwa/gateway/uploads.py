@@ -96,6 +96,10 @@ class UploadAsked:
             body, length = self._rest(model + self._fields.head), None
         return WireRequest(endpoint=self.endpoint, body=body, length=length, content_type=self._form.content_type)
 
+    def instructed(self, instructions: str) -> "UploadAsked":  # noqa: ARG002 - the protocol's
+        """Return it as it is: what is said in a recording is written down, and not answered."""
+        return self
+
     def close(self) -> None:
         """Remove what was kept. More than once is fine."""
         if self._kept is not None:

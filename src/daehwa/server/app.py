@@ -18,6 +18,7 @@ from daehwa.accounts.errors import (
     SignInOff,
 )
 from daehwa.accounts.key_making import KeyWish
+from daehwa.accounts.memberships import Memberships
 from daehwa.conversation.errors import (
     Conflict,
     ConversationNotFound,
@@ -28,6 +29,7 @@ from daehwa.conversation.errors import (
     MessageNotFound,
     ModelNotFound,
     ModelNotInstalled,
+    ModelNotOffered,
     ProviderError,
     ReplyStillGrowing,
     StoreError,
@@ -71,11 +73,12 @@ _BODY = (TooMuch, UnsupportedMediaType, BodyTooSlow)
 _ONE = (ConversationNotFound, StoreError)
 _REPLY = (MessageNotFound, StoreError)
 _MODEL = (ModelNotFound, ModelNotInstalled, KeyNotSet)
+_REFUSED = (KeyRefused, NotAllowed, ModelNotAllowed, ModelNotOffered)
 _CALL = (
-    *(InvalidRequest, KeyRefused, ModelNotAllowed, PriceUnknown, *_MODEL, Conflict, TooMuch, BodyTooSlow),
+    *(InvalidRequest, *_REFUSED, PriceUnknown, *_MODEL, Conflict, TooMuch, BodyTooSlow),
     *(BudgetExceeded, RateExceeded, ProviderError, StoreError),
 )
-_TURN = (*_ONE, MessageNotFound, *_MODEL, InvalidParent, IdTaken, ReplyStillGrowing)
+_TURN = (*_ONE, MessageNotFound, *_MODEL, ModelNotOffered, InvalidParent, IdTaken, ReplyStillGrowing)
 
 
 class App:
@@ -169,15 +172,16 @@ def create_app(
     store, running, catalogue = core.store, core.running, core.catalogue
     openapi, traffic = OpenApi(options.version), Traffic()
     sign_in, local = entrances.sign_in, entrances.local
-    identity, has_sign_in = Identity(entrances, options), entrances.is_any
+    identity, has_sign_in, people = Identity(entrances, options), entrances.is_any, entrances.people
+    memberships = Memberships(people.groups if has_sign_in and people is not None else None)
     operations = (
-        *_home(MeApi(catalogue, books, options, entrances), ModelsApi(catalogue, books)),
+        *_home(MeApi(catalogue, books, options, entrances, memberships), ModelsApi(catalogue, books, memberships)),
         *_auth(AuthApi(sign_in, identity, options, local)),
         *_accounts(entrances, identity, options, books, core),
         *_conversations(ConversationsApi(store, running, options, purge)),
-        *_turns(TurnsApi(store, running, options)),
+        *_turns(TurnsApi(store, running, options, memberships)),
         *_keys(KeysApi(books, options)),
-        *_money(UsageApi(books), BudgetsApi(books)),
+        *_money(UsageApi(books), BudgetsApi(books, memberships)),
         *_watching(MetricsApi(traffic, books, has_sign_in=has_sign_in)),
         Operation("GET", "/api/openapi.json", openapi.get_openapi, answers=(dict,)),
     )
@@ -263,7 +267,7 @@ def _openai(api: OpenAIV1) -> Iterator[Operation]:
     )
     for path, handler in uploads:
         yield Operation("POST", path, handler, errors=_CALL, is_open=True)
-    one, errors = "/v1/models/{model}", (ModelNotFound, KeyRefused, StoreError)
+    one, errors = "/v1/models/{model}", (ModelNotFound, KeyRefused, NotAllowed, StoreError)
     yield Operation("GET", "/v1/models", api.list_models, answers=(ModelList,), errors=errors[1:], is_open=True)
     yield Operation(
         "GET", one, api.retrieve_model, answers=(ListedModel,), errors=errors, is_open=True, has_slashes=True

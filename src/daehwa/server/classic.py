@@ -86,21 +86,23 @@ class _Refusal(msgspec.Struct):
 class ClassicApi:
     """The operations of the demo. `folder` is where its page lies, if it lies here.
 
-    `callers`: who knows those who ask by their keys, where each call needs one.
+    `callers` know those who ask and what their groups mean; with `needs_keys`, by a key that each call must bring.
     """
 
     def __init__(
-        self, gateway: Gateway, options: ServerOptions, folder: Path | None = None, *, callers: Callers | None = None
+        self,
+        gateway: Gateway,
+        options: ServerOptions,
+        folder: Path | None = None,
+        *,
+        callers: Callers | None = None,
+        needs_keys: bool = False,
     ) -> None:
         self._gateway = gateway
         self._callers = callers
+        self.needs_keys = needs_keys
         self._options = options
         self.folder = folder
-
-    @property
-    def needs_keys(self) -> bool:
-        """Whether each call needs an API key, which says who asks."""
-        return self._callers is not None
 
     async def answer_classic(self, request: Request) -> ASGIApp:
         """Answer one text by the default model, without a memory of earlier ones.
@@ -138,7 +140,9 @@ class ClassicApi:
     async def _caller_of(self, request: Request) -> Caller:
         if self._callers is None:
             return Caller(user=request.user)
-        return await self._callers.caller_of(bearer_of(request))
+        if self.needs_keys:
+            return await self._callers.caller_of(bearer_of(request))
+        return await self._callers.caller(request.user)
 
     async def _file(self, name: str) -> Response:
         if self.folder is None:

@@ -2,9 +2,10 @@
 
 import msgspec
 
+from daehwa.accounts.memberships import Memberships
 from daehwa.accounts.ports import AccountStore, KeyStore, RateStore
 from daehwa.conversation.metering import Meter
-from daehwa.gateway.callers import Callers
+from daehwa.gateway.callers import Callers, SignedIn
 from daehwa.gateway.calls import Gateway
 from daehwa.gateway.idempotency import OnceOnly
 from daehwa.gateway.ports import AnswerStore, WireModels
@@ -48,9 +49,9 @@ def build_programs(
     local = options.user if is_local else None
     needs_keys = settings.require_keys or has_sign_in or not is_loopback(settings.host)
     owner = None if needs_keys else local
-    callers = Callers(
-        stores.keys, stores.accounts, owner=owner, local=local, as_now=entrances.as_now if has_sign_in else None
-    )
+    people = entrances.people if has_sign_in else None
+    signed_in = None if people is None else SignedIn(entrances.as_now, Memberships(people.groups))
+    callers = Callers(stores.keys, stores.accounts, owner=owner, local=local, signed_in=signed_in)
     gateway = Gateway(models, meter, Rates(stores.rates), OnceOnly(stores.answers))
     has_classic = settings.classic if settings.classic is not None else not (has_sign_in or settings.require_keys)
     classic = None
@@ -58,6 +59,6 @@ def build_programs(
         from daehwa.server.classic import ClassicApi  # noqa: PLC0415 - where people sign in it is seldom wanted
 
         classic = ClassicApi(
-            gateway, options, settings.classic_folder, callers=callers if settings.require_keys else None
+            gateway, options, settings.classic_folder, callers=callers, needs_keys=settings.require_keys
         )
     return Programs(OpenAIV1(gateway, callers, WIRE_LIMITS if is_local else AWS_LIMITS), classic)

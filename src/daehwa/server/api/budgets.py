@@ -3,6 +3,7 @@
 import msgspec
 
 from daehwa.accounts.budgets import BudgetState
+from daehwa.accounts.memberships import Memberships
 from daehwa.server.asgi import Request, Response, json_response
 from daehwa.server.books import Books
 
@@ -16,12 +17,14 @@ class BudgetList(msgspec.Struct, frozen=True, kw_only=True):
 class BudgetsApi:
     """The operations on budgets."""
 
-    def __init__(self, books: Books) -> None:
+    def __init__(self, books: Books, memberships: Memberships) -> None:
         self._books = books
+        self._memberships = memberships
 
     async def list_budgets(self, request: Request) -> Response:
         """List one's own budgets and those of one's groups, with what is spent; to an admin the whole server's too.
 
         The budgets of single keys are with the keys.
         """
-        return json_response(BudgetList(budgets=await self._books.meter.budgets_of(request.user)))
+        groups = (await self._memberships.terms_of(request.user)).groups
+        return json_response(BudgetList(budgets=await self._books.meter.budgets_of(request.user, groups)))

@@ -1,6 +1,8 @@
 """Who is asking, and what this home offers."""
 
+from daehwa.accounts.memberships import Memberships
 from daehwa.conversation.ports import ModelCatalogue
+from daehwa.conversation.terms import default_offered, offered
 from daehwa.server.api.shapes import Health, Me, Person
 from daehwa.server.asgi import Request, Response, json_response
 from daehwa.server.books import Books
@@ -13,7 +15,15 @@ _LOCALES = ("en", "ko")
 class MeApi:
     """The operations on the person who asks."""
 
-    def __init__(self, catalogue: ModelCatalogue, books: Books, options: ServerOptions, entrances: Entrances) -> None:
+    def __init__(
+        self,
+        catalogue: ModelCatalogue,
+        books: Books,
+        options: ServerOptions,
+        entrances: Entrances,
+        memberships: Memberships,
+    ) -> None:
+        self._memberships = memberships
         self._catalogue = catalogue
         self._books = books
         self._options = options
@@ -27,7 +37,8 @@ class MeApi:
     async def get_me(self, request: Request) -> Response:
         """Say who is asking, what this home offers and what the limits are."""
         options, user = self._options, request.user
-        models = await self._catalogue.models()
+        terms, listed = await self._memberships.terms_of(user), await self._catalogue.models()
+        models = offered(listed, terms)
         me = Me(
             user=Person(id=user.id, name=user.name, role=user.role, email=user.email),
             sign_in=self._has_sign_in,
@@ -35,11 +46,11 @@ class MeApi:
             admins_may_read=await self._admins_may_read(),
             home=options.home,
             version=options.version,
-            default_model=await self._catalogue.default_model(),
+            default_model=default_offered(await self._catalogue.default_model(), models, terms),
             locale=preferred_locale(request.header(b"accept-language") or ""),
             limits=options.limits,
-            embedded=bool(models) and all(model.trial for model in models),
-            budgets=self._books.meter.has_budgets(user),
+            embedded=bool(listed) and all(model.trial for model in listed),
+            budgets=self._books.meter.has_budgets(user, terms.groups),
         )
         return json_response(me)
 

@@ -1,6 +1,8 @@
 """The models that can be chosen."""
 
+from daehwa.accounts.memberships import Memberships
 from daehwa.conversation.ports import ModelCatalogue
+from daehwa.conversation.terms import default_offered, offered
 from daehwa.server.api.shapes import ModelPrice, Models, Problem
 from daehwa.server.asgi import Request, Response, json_response
 from daehwa.server.books import Books
@@ -9,17 +11,19 @@ from daehwa.server.books import Books
 class ModelsApi:
     """The operations on models."""
 
-    def __init__(self, catalogue: ModelCatalogue, books: Books) -> None:
+    def __init__(self, catalogue: ModelCatalogue, books: Books, memberships: Memberships) -> None:
         self._catalogue = catalogue
         self._books = books
+        self._memberships = memberships
 
-    async def get_models(self, _request: Request) -> Response:
-        """Return the models that can be chosen now, what they cost, the default, and why others are not there."""
-        models = await self._catalogue.models()
-        default = await self._catalogue.default_model()
+    async def get_models(self, request: Request) -> Response:
+        """Return the models that one can choose now, what they cost, the default, and why others are not there."""
+        terms = await self._memberships.terms_of(request.user)
+        models = offered(await self._catalogue.models(), terms)
+        default = default_offered(await self._catalogue.default_model(), models, terms)
         problems = (Problem(name, fault.type, fault.told) for name, fault in self._catalogue.problems().items())
         prices = {model.id: price for model in models if (price := self._price_of(model.id)) is not None}
-        return json_response(Models(tuple(models), default, tuple(problems), prices))
+        return json_response(Models(models, default, tuple(problems), prices))
 
     def _price_of(self, model: str) -> ModelPrice | None:
         price = self._books.meter.price_now(model)

@@ -1,5 +1,8 @@
 """Turns: begin, follow, stop. The turn itself runs in the core; here it is only asked for and watched."""
 
+import msgspec
+
+from daehwa.accounts.memberships import Memberships
 from daehwa.conversation.errors import InvalidRequest, MessageNotFound, TooMuch
 from daehwa.conversation.ids import checked_id
 from daehwa.conversation.messages import TextPart
@@ -19,7 +22,10 @@ _LONGEST_POSITION = 15
 class TurnsApi:
     """The operations on turns."""
 
-    def __init__(self, store: ConversationStore, running: RunningTurns, options: ServerOptions) -> None:
+    def __init__(
+        self, store: ConversationStore, running: RunningTurns, options: ServerOptions, memberships: Memberships
+    ) -> None:
+        self._memberships = memberships
         self._store = store
         self._running = running
         self._options = options
@@ -34,7 +40,9 @@ class TurnsApi:
         body = await json_body(request, shapes.TurnBody, self._options)
         # Behind the adapter nobody but it can write this header.
         deadline = deadline_of(request) if self._options.home == "aws" else None
-        reply = await self._running.start(self._turn_request(request.user.id, body, deadline))
+        asked = self._turn_request(request.user.id, body, deadline)
+        terms = await self._memberships.terms_of(request.user)
+        reply = await self._running.start(msgspec.structs.replace(asked, terms=terms))
         return EventStream(self._running.follow(request.user.id, reply.id, after=after))
 
     async def follow_turn(self, request: Request) -> EventStream:
