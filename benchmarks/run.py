@@ -21,6 +21,7 @@ import gateway
 import msgspec
 import pages
 import peers
+import plots
 import programs
 import start
 import tables
@@ -79,11 +80,12 @@ def measure(bench: Bench, contestants: Mapping[str, Contestant], chosen: Sequenc
 
 
 def write(results: Results, folder: Path) -> None:
-    """Write the table and the JSON."""
+    """Write the table, the JSON and the plots."""
     folder.mkdir(parents=True, exist_ok=True)
     encoded = msgspec.json.format(msgspec.json.encode(results), indent=1)
     (folder / "benchmark.json").write_bytes(encoded + b"\n")
     (folder / "benchmark.md").write_text(tables.markdown(results), "utf-8")
+    plots.draw(results, folder)
 
 
 def options_given() -> argparse.Namespace:

@@ -10,7 +10,9 @@ import pytest
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
-import tables  # noqa: E402 - found by the path set above
+import plots  # noqa: E402 - found by the path set above
+import tables  # noqa: E402
+from gateway import FIRST  # noqa: E402
 from goals import GOALS  # noqa: E402
 from results import Measure, Results, spread  # noqa: E402
 
@@ -58,6 +60,19 @@ def test_a_curve_says_how_much_more_the_largest_costs() -> None:
     for size, cost in ((10, 20.0), (1000, 25.0)):
         found.add_point(CPU, "streams", "daehwa", size, cost)
     assert "| daehwa | 20.0 | 25.0 | 1.25 × |" in tables.markdown(found)
+
+
+def test_plots_are_drawn_of_what_there_is_and_the_same_for_the_same_figures(tmp_path: Path) -> None:
+    found = results()
+    found.add(FIRST, "nginx", 0.2)
+    found.add(FIRST, "daehwa", -0.1)  # noise: less than nothing is no bar
+    for size, cost in ((10, 20.0), (1000, 25.0)):
+        found.add_point(CPU, "streams", "daehwa", size, cost)
+    names = [path.name for path in plots.draw(found, tmp_path)]
+    assert names == ["compared.svg", "compared.png", "growth.svg", "growth.png"]
+    before = [(tmp_path / name).read_bytes() for name in names]
+    plots.draw(found, tmp_path)
+    assert [(tmp_path / name).read_bytes() for name in names] == before
 
 
 def test_results_are_the_same_after_a_file() -> None:
