@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from contestants import BARE, NGINX
+from contestants import BARE, DAEHWA, NGINX
 from peers import LITELLM, OPEN_WEBUI
 from results import Results
 
@@ -75,3 +75,35 @@ GOALS = (
     ),
     Goal(title="installed, MB", read=value("size"), target=20, moonshot=8, digits=1),
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """What CI holds daehwa to: how many times the bare relay's value its own may be, both of one run."""
+
+    title: str
+    key: str
+    bound: float
+    more: bool = False
+
+    def fault(self, results: Results) -> str | None:
+        """Return what is wrong; None where the limit is kept. What was not measured is a fault."""
+        ratio = results.ratio(self.key, DAEHWA, BARE)
+        if ratio is None:
+            return f"{self.title}: not measured"
+        is_kept = ratio >= self.bound if self.more else ratio <= self.bound
+        wanted = f"{'at least' if self.more else 'at most'} {self.bound:g} is wanted"
+        return None if is_kept else f"{self.title}: {ratio:.2f} times the bare relay's, and {wanted}"
+
+
+# Wide: two to four times of what is measured on a quiet machine, so that only a real loss breaks them.
+LIMITS = (
+    Limit(title="first token, added to the direct call", key="first", bound=3.0),
+    Limit(title="CPU a chunk, 200 streams", key="cpu", bound=2.0),
+    Limit(title="whole answers a second", key="whole", bound=0.2, more=True),
+)
+
+
+def faults(results: Results) -> list[str]:
+    """Return which limits are broken."""
+    return [fault for limit in LIMITS if (fault := limit.fault(results)) is not None]

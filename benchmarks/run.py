@@ -1,6 +1,7 @@
 """Measures daehwa and its peers in turn in one run, and writes a table, JSON and plots.
 
     uv run --group bench benchmarks/run.py [--quick] [--without-peers] [--only first,many] [--output FOLDER]
+    uv run --group bench benchmarks/run.py --check
 
 The peers are installed once, from their packages, into environments of their own that are kept. Every part has a
 bounded time; one that fails, and a peer that does not install or start, is said in the table. Linux with two processors
@@ -18,6 +19,7 @@ from pathlib import Path
 from types import FrameType
 
 import gateway
+import goals
 import msgspec
 import pages
 import peers
@@ -26,7 +28,7 @@ import programs
 import start
 import tables
 import turns
-from contestants import OURS, Contest, Contestant, served
+from contestants import BARE, DAEHWA, DIRECT, OURS, Contest, Contestant, served
 from results import Bench, Results, about_this_machine
 
 OVER_ONE_UPSTREAM: Mapping[str, gateway.Part] = {**gateway.PARTS, "turns": turns.page_turns}
@@ -37,6 +39,7 @@ ALONE: Mapping[str, Callable[[Bench, Mapping[str, Contestant]], None]] = {
     "page": pages.replies,
 }
 PARTS = (*ALONE, *OVER_ONE_UPSTREAM)
+CHECKED = ("first", "many", "whole")
 _HARD_LIMIT = 1.5
 
 
@@ -88,6 +91,20 @@ def write(results: Results, folder: Path) -> None:
     plots.draw(results, folder)
 
 
+def check() -> int:
+    """Measure daehwa beside the bare relay, quickly; return 1 where a limit is broken twice in a row."""
+    found: list[str] = []
+    for _ in range(2):
+        bench = Bench(Results(about_this_machine()), is_quick=True, rounds=3)
+        measure(bench, {name: OURS[name] for name in (DIRECT, BARE, DAEHWA)}, CHECKED, 30)
+        print(tables.markdown(bench.results))
+        found = goals.faults(bench.results)
+        if not found:
+            break
+    print("\n".join(found) or "Every limit of benchmarks/goals.py is kept.")
+    return 1 if found else 0
+
+
 def options_given() -> argparse.Namespace:
     """Return what was asked for."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -95,6 +112,7 @@ def options_given() -> argparse.Namespace:
     arguments.add_argument("--rounds", type=int, help="5, quick 2")
     arguments.add_argument("--only", default=",".join(PARTS), help=f"parts, of {', '.join(PARTS)}")
     arguments.add_argument("--without-peers", action="store_true", help="nor install them")
+    arguments.add_argument("--check", action="store_true", help="what CI does: a minute, daehwa beside the bare relay")
     arguments.add_argument("--install", action="store_true", help="install the peers, and measure nothing")
     arguments.add_argument("--output", type=Path, default=programs.ROOT / "benchmarks" / "results")
     return arguments.parse_args()
@@ -111,10 +129,12 @@ def main() -> None:
     chosen = options.only.split(",")
     if unknown := set(chosen) - set(PARTS):
         sys.exit(f"There is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}.")
+    os.sched_setaffinity(0, {programs.CLIENT_CORE})
+    if options.check:
+        sys.exit(check())
+    programs.compile_bytecode()
     rounds = options.rounds or (2 if options.quick else 5)
     bench = Bench(Results(about_this_machine()), options.quick, rounds)
-    programs.compile_bytecode()
-    os.sched_setaffinity(0, {programs.CLIENT_CORE})
     invited = {} if options.without_peers else peers.install(bench.results.absent)
     measure(bench, {**OURS, **invited}, chosen, 60 if options.quick else 240)
     write(bench.results, options.output)

@@ -2,7 +2,7 @@
 
 On a fresh machine it installs what it needs: uv (into .check/), the project's environment, Chromium. It needs Python
 3.11 and no package but the standard library's to begin with, and then goes on inside the project's environment. What
-takes long runs side by side, in two lanes, where the machine has two processors.
+takes long runs side by side, in two lanes, where the machine has two processors. Last and alone runs a quick benchmark.
 """
 
 import os
@@ -50,11 +50,15 @@ def main() -> int:
     with ThreadPoolExecutor() as pool:
         for lane in pool.map(run_lane, lanes(**asked)):
             results += lane
+    if can_measure():  # alone, so that nothing else takes the processors
+        results.append(run(Step("benchmark", [sys.executable, str(ROOT / "benchmarks" / "run.py"), "--check"])))
     print("\n== summary")
     for result in results:
         print(f"{'FAILED' if result.fault else 'ok':>8} {result.seconds:7.1f} s  {result.name}  {result.fault or ''}")
     failed = sum(result.fault is not None for result in results)
     total = time.monotonic() - begun
+    if not can_measure():
+        print("not run: the benchmark, which needs Linux, two processors and a C compiler")
     if not asked["adapter"]:
         print("not run: the tests behind the Lambda Web Adapter; cargo, which builds it, is not on this machine")
     print(f"steps: {len(results) - failed} passed, {failed} failed, in {total:.0f} s")
@@ -131,6 +135,11 @@ def has_adapter() -> bool:
         ).returncode
         == 0
     )
+
+
+def can_measure() -> bool:
+    """Whether the benchmark runs here."""
+    return sys.platform == "linux" and (os.cpu_count() or 1) > 1 and shutil.which("cc") is not None
 
 
 def run_lane(lane: list[Step]) -> list[Result]:

@@ -12,8 +12,8 @@ sys.path.insert(0, str(BENCHMARKS))
 
 import plots  # noqa: E402 - found by the path set above
 import tables  # noqa: E402
-from gateway import FIRST  # noqa: E402
-from goals import GOALS  # noqa: E402
+from gateway import FIRST, MANY  # noqa: E402
+from goals import GOALS, faults  # noqa: E402
 from results import Measure, Results, spread  # noqa: E402
 
 CPU = Measure("cpu", "A call", "CPU, µs")
@@ -45,6 +45,17 @@ def test_a_goal_is_missed_reached_or_exceeded() -> None:
     assert verdicts == {"CPU a chunk, 200 streams, to nginx": "moonshot", "streams held": "moonshot"}
     held = next(goal for goal in GOALS if goal.title == "streams held")
     assert (held.verdict(499), held.verdict(500)) == ("**missed**", "reached")
+
+
+def test_a_limit_is_broken_where_too_much_is_taken_and_where_nothing_was_measured() -> None:
+    found = Results({})
+    for measure, bare, daehwa in ((FIRST, 1.0, 2.9), (MANY, 50.0, 101.0)):
+        found.add(measure, "bare relay", bare)
+        found.add(measure, "daehwa", daehwa)
+    assert faults(found) == [
+        "CPU a chunk, 200 streams: 2.02 times the bare relay's, and at most 2 is wanted",
+        "whole answers a second: not measured",
+    ]
 
 
 def test_the_table_has_every_contestant_with_its_range_and_ratio_and_says_who_is_absent() -> None:
