@@ -1,13 +1,22 @@
 """The keys of a store, this machine's or an installation's on AWS, for the terminal; a server may be running on it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
 import msgspec
 
-from daehwa.accounts.key_making import KeyWish, is_live, make_key
+from daehwa.accounts.key_making import (
+    MODEL_CHARACTERS,
+    MOST_MODELS,
+    MOST_MONEY,
+    NAME_CHARACTERS,
+    KeyWish,
+    is_live,
+    make_key,
+)
 from daehwa.accounts.keys import ApiKey
 from daehwa.accounts.ports import AccountStore, KeyStore, LedgerStore
+from daehwa.accounts.spending import dollars
 from daehwa.conversation.errors import InvalidRequest
 from daehwa.conversation.ids import now_ms
 from daehwa.data_folder import DataFolder
@@ -17,6 +26,13 @@ from daehwa.stores.sqlite import SqliteStore
 from daehwa.stores.sqlite_accounts import SqliteAccounts
 from daehwa.stores.sqlite_keys import SqliteKeys
 from daehwa.stores.sqlite_ledger import SqliteLedger
+
+_MONEY: Final = f"A key may spend {dollars(MOST_MONEY)} at most."
+_BOUNDS: Final = {
+    "name": f"A key's name has 1 to {NAME_CHARACTERS} characters.",
+    "models": f"A key names {MOST_MODELS} models at most, each with 1 to {MODEL_CHARACTERS} characters.",
+    **dict.fromkeys(("day", "month", "total"), _MONEY),
+}
 
 __all__ = ["Key", "KeyRing", "MadeKey"]
 
@@ -60,7 +76,7 @@ class KeyRing:
         try:
             checked = msgspec.convert(wish, KeyWish)
         except msgspec.ValidationError as error:
-            raise InvalidRequest(f"Such a key cannot be: {error}.") from None
+            raise _refused(str(error)) from None
         key, text = await make_key(self._keys, user, checked, now=now_ms())
         return made_key(key, text)
 
@@ -91,3 +107,9 @@ class KeyRing:
         """Finish and close."""
         for owned in self._owned:
             await owned.aclose()
+
+
+def _refused(reason: str) -> InvalidRequest:
+    """Return the error of a wish that is out of bounds; what else can be wrong with one says `reason` itself."""
+    named = next((name for name in _BOUNDS if f"`$.{name}" in reason), None)
+    return InvalidRequest(f"Such a key cannot be: {reason}." if named is None else _BOUNDS[named], param=named)
