@@ -35,6 +35,7 @@ TOO_WIDE = "() => document.documentElement.scrollWidth > innerWidth"
 SMALL_TARGETS = f"""() => [...document.querySelectorAll("button, select, a, input, textarea")]
     .filter((element) => element.checkVisibility({{ opacityProperty: true, visibilityProperty: true }}))
     .filter((element) => !element.closest(".unseen") && !element.classList.contains("link") && !element.inert)
+    .map((element) => (element.matches("[type=radio], [type=checkbox]") && element.closest("label")) || element)
     .map((element) => [element.getBoundingClientRect(), element.ariaLabel || element.textContent])
     .filter(([box]) => box.width > 0 && box.bottom > 0 && Math.min(box.width, box.height) < {TOUCH_PIXELS})
     .map(([box, name]) => `${{name}}: ${{box.width}} x ${{box.height}}`)"""

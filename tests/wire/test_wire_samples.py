@@ -14,6 +14,7 @@ from typing import Any
 from books import at, note, some_books
 from cores import Core
 from server.serving import Site, asked, serving
+from wire.people_samples import record_people
 
 from daehwa.accounts.budgets import BudgetRule
 from daehwa.accounts.key_making import KeyWish, make_key
@@ -233,24 +234,46 @@ async def test_every_route_event_and_state_has_its_sample(tmp_path: Path) -> Non
         owner = User(id="me", name="Tester", role="admin")
         async with serving(core, tmp_path, books=books, user=owner, limits=Limits(body_bytes=50_000)) as site:
             await record(Recorder(site, SAMPLES, books))
+    await record_people(tmp_path, lambda site: Recorder(site, SAMPLES, some_books()))
     samples = [json.loads(path.read_text("utf-8")) for path in SAMPLES.glob("*.json")]
     asked_for = {sample["route"].partition("?")[0] for sample in samples if sample["status"] < 400}
     assert asked_for == {
         "DELETE /api/conversations/{id}",
         "DELETE /api/keys/{id}",
+        "GET /api/account",
+        "GET /api/audit",
+        "GET /api/audit/check",
         "GET /api/budgets",
         "GET /api/conversations",
         "GET /api/conversations/{id}",
+        "GET /api/groups",
+        "GET /api/installation",
+        "GET /api/invitations",
         "GET /api/keys",
         "GET /api/me",
         "GET /api/models",
+        "GET /api/people",
+        "GET /api/providers",
         "GET /api/turns/{id}/events",
         "GET /api/usage",
+        "GET /auth/doors",
         "GET /healthz",
         "PATCH /api/conversations/{id}",
+        "PATCH /api/installation",
+        "PATCH /api/people/{id}",
+        "POST /api/account/passkeys",
+        "POST /api/account/totp",
+        "POST /api/account/totp/confirm",
         "POST /api/conversations/{id}/restore",
+        "POST /api/groups",
+        "POST /api/invitations",
         "POST /api/keys",
+        "POST /api/people/{id}/reset",
         "POST /api/turns",
         "POST /api/turns/{id}/stop",
+        "POST /auth/link",
+        "POST /auth/passkey/options",
+        "POST /auth/password",
+        "POST /auth/sign-out",
     }
     assert {sample["status"] for sample in samples} >= {200, 204, 400, 404, 405, 409, 413, 421, 500}

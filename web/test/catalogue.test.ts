@@ -4,12 +4,14 @@ import { composerMessages, conversationMessages, errorMessages, problemMessages,
 import * as en from "../src/i18n/en.ts";
 import { sentenceFor, sentenceForProblem } from "../src/i18n/failure.ts";
 import { ko } from "../src/i18n/ko.ts";
+import * as admin from "../src/i18n/admin/en.ts";
+import { ko as adminKo } from "../src/i18n/admin/ko.ts";
 import * as screens from "../src/i18n/screens/en.ts";
 import { ko as screensKo } from "../src/i18n/screens/ko.ts";
 import { chooseLocale, locale, localeOf } from "../src/i18n/locale.ts";
 
-const all: Record<string, Record<string, unknown>> = { ...en, ...screens };
-const allKorean: Record<string, Record<string, unknown>> = { ...ko, ...screensKo };
+const all: Record<string, Record<string, unknown>> = { ...en, ...screens, ...admin };
+const allKorean: Record<string, Record<string, unknown>> = { ...ko, ...screensKo, ...adminKo };
 const names = Object.keys(all);
 
 /** The text that stands behind a key, whatever it is wrapped in. */
@@ -28,6 +30,10 @@ test.each(names)("every key of %s is in Korean, with the same parameters", (name
     expect(wording(korean[key]), key).not.toBe("");
     expect(parameters(wording(korean[key])), key).toEqual(parameters(wording(entry)));
   }
+});
+
+test("no two parts of the catalogue have the same name", () => {
+  expect(names).toHaveLength([en, screens, admin].flatMap(Object.keys).length);
 });
 
 test("the language changes what is said, plurals and numbers included", () => {

@@ -2,7 +2,10 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import * as v from "valibot";
 import { SseParser, type SseEvent } from "../src/api/sse.ts";
+import * as account from "../src/api/account-wire.ts";
 import * as accounts from "../src/api/accounts-wire.ts";
+import * as admin from "../src/api/admin-wire.ts";
+import * as doors from "../src/api/doors-wire.ts";
 import * as wire from "../src/api/wire.ts";
 
 const FOLDER = "test/wire-samples";
@@ -22,18 +25,38 @@ interface Sample {
 }
 
 const schemas: Readonly<Record<string, v.GenericSchema>> = {
+  Account: account.Account,
+  AuditChecked: admin.AuditChecked,
+  AuditPage: admin.AuditPage,
   BudgetList: wire.Budgets,
   Conversation: wire.Conversation,
   ConversationPage: wire.ConversationPage,
+  Doors: doors.Doors,
   ErrorAnswer: wire.ErrorBody,
+  GroupList: admin.Groups,
+  Installation: admin.Installation,
+  InvitationList: admin.Invitations,
   Key: accounts.Key,
   KeyList: accounts.Keys,
+  LinkSeen: doors.LinkSeen,
+  ListedGroup: admin.Group,
+  ListedPerson: admin.Person,
+  MadeInvitation: admin.MadeInvitation,
   MadeKey: accounts.KeyMade,
+  MadeReset: admin.MadeReset,
   Me: wire.Me,
   Message: wire.Message,
   Models: wire.Models,
+  Next: doors.Next,
   OpenedConversation: wire.OpenedConversation,
+  PasskeyOptions: doors.PasskeyOptions,
+  PeopleList: admin.People,
+  ProviderList: admin.Providers,
+  RecoveryCodes: account.RecoveryCodes,
   SearchHits: wire.SearchHits,
+  ShownPasskey: account.Passkey,
+  SignedOut: wire.SignedOut,
+  TotpBegun: account.TotpBegun,
   UsageReport: accounts.UsageReport,
 };
 

@@ -4,6 +4,8 @@ import { decoded, send, withBody } from "./client.ts";
 import { PasskeyOptions } from "./doors-wire.ts";
 
 const OWN = "/api/account";
+/** Where all that is one's own is downloaded. */
+export const exportAddress = `${OWN}/export`;
 
 export const getAccount = async (): Promise<wire.Account> => decoded(wire.Account, await send(OWN));
 
@@ -18,6 +20,10 @@ export const beginTotp = async (): Promise<wire.TotpBegun> => decoded(wire.TotpB
 
 export const confirmTotp = async (code: string): Promise<readonly string[]> =>
   (await decoded(wire.RecoveryCodes, await send(`${OWN}/totp/confirm`, withBody("POST", { code })))).recovery_codes;
+
+/** New recovery codes; those from before are void. */
+export const makeRecoveryCodes = async (password: string): Promise<readonly string[]> =>
+  (await decoded(wire.RecoveryCodes, await send(`${OWN}/totp/recovery-codes`, withBody("POST", { password })))).recovery_codes;
 
 export async function endTotp(password: string): Promise<void> {
   await send(`${OWN}/totp/off`, withBody("POST", { password }));
@@ -39,4 +45,9 @@ export async function endSession(id: string): Promise<void> {
 
 export async function endOtherSessions(): Promise<void> {
   await send(`${OWN}/sessions/end-others`, { method: "POST" });
+}
+
+/** Delete the account and all that is its own, for good. `password` is the proof, where there is one. */
+export async function deleteAccount(password: string | null): Promise<void> {
+  await send(OWN, withBody("DELETE", password === null ? {} : { password }));
 }

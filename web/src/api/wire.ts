@@ -133,6 +133,9 @@ export const Me = v.object({
   }),
   /** Whether people sign in here, and so can sign out. */
   sign_in: v.optional(v.boolean(), false),
+  /** Whether the screens of admins are for them, and whether admins may read what everybody writes. */
+  may_administer: v.optional(v.boolean(), false),
+  admins_may_read: v.optional(v.boolean(), false),
   home: v.string(),
   version: v.string(),
   default_model: v.nullable(v.string()),

@@ -1,6 +1,6 @@
 /** What the address names: `#/c/<id>` a conversation, `?m=<message>` one message of it; `#/usage` and others a screen. */
 
-export const screens = ["usage", "keys", "account"] as const;
+export const screens = ["usage", "keys", "account", "people", "groups", "providers", "installation", "audit"] as const;
 export type Screen = (typeof screens)[number];
 
 interface Place {

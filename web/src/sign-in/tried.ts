@@ -1,8 +1,8 @@
-/** Something that the reader asked of their account: null where it was done, else the sentence why it was not. */
+/** Something that the reader asked for on a screen: null where it was done, else the sentence why it was not. */
 import { ApiFailure } from "../api/failure.ts";
 import { errorMessages, signInErrorMessages } from "../i18n/catalogue.ts";
 import { sentenceForEntering } from "../i18n/failure.ts";
-import { identity } from "../sign-in/identity.svelte.ts";
+import { identity } from "./identity.svelte.ts";
 
 export const sentenceOf = (error: ApiFailure): string =>
   sentenceForEntering(error.failure, signInErrorMessages.get(), errorMessages.get());

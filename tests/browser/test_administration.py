@@ -1,0 +1,376 @@
+"""The screens that are for admins: people, groups, providers, what holds for everybody, the audit log."""
+
+import json
+import zipfile
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from browser.accessibility import faults
+from browser.household import LINK, PASSWORD, Household, Member, Members
+from browser.reader import PHONE
+from browser.test_korean import InputMethod
+from browser.test_looks import SMALL_TARGETS, TOO_WIDE
+from model import Model
+from playwright.async_api import Locator, expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+BOSS = "boss@example.com"
+SCREENS = ("people", "groups", "providers", "installation", "audit")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
+async def boss_account(household: Household) -> None:
+    """Make the first account, which is an admin's."""
+    import aiohttp  # noqa: PLC0415 - for this alone
+
+    token = (await household.first_link()).rpartition("/")[2]
+    wish = {"token": token, "login": BOSS, "name": "The Boss", "password": PASSWORD}
+    headers = {"sec-fetch-site": "same-origin"}
+    async with (
+        aiohttp.ClientSession() as client,
+        client.post(f"{household.address}/auth/link/accept", json=wish, headers=headers) as answer,
+    ):
+        assert answer.status == 200, await answer.text()
+
+
+async def admin_at(members: Members, screen: str, **options: Any) -> Member:
+    """Sign the admin in and open one of the screens."""
+    boss = await members(permissions=["clipboard-read", "clipboard-write"], **options)
+    await expect(boss.page.locator('input[autocomplete="username"]')).to_be_visible()
+    await boss.page.locator('input[autocomplete="username"]').fill(BOSS)
+    await boss.page.locator('input[autocomplete="current-password"]').fill(PASSWORD)
+    await boss.page.keyboard.press("Enter")
+    await expect(boss.page.locator("#message")).to_be_editable()
+    await goes_to(boss, screen)
+    return boss
+
+
+async def goes_to(boss: Member, screen: str) -> None:
+    """Open a screen of admins."""
+    await boss.page.goto(f"{boss.address}/#/{screen}")
+    await expect(boss.page.locator("main nav a[aria-current]")).to_have_attribute("href", f"#/{screen}")
+    await expect(boss.page.locator(".waiting")).to_have_count(0)
+
+
+async def joins(members: Members, household: Household, login: str) -> Member:
+    """Make an account for somebody who is not an admin."""
+    member = await members()
+    await member.accepts(await household.user("invite", f"{login}@example.com"), f"{login}@example.com", name=login)
+    await member.is_in()
+    return member
+
+
+def row(boss: Member, name: str) -> Locator:
+    """Return what the list of people says of somebody."""
+    return boss.page.get_by_role("listitem").filter(has=boss.page.get_by_role("heading", name=name, exact=True))
+
+
+async def act(boss: Member, name: str, item: str) -> Locator:
+    """Choose something to be done to a person; return the dialog."""
+    await boss.page.get_by_role("button", name=f"Options for {name}", exact=True).click()
+    await boss.page.get_by_role("menuitem", name=item).click()
+    return boss.page.get_by_role("dialog")
+
+
+async def test_the_way_to_them_is_for_admins_alone(members: Members, household: Household) -> None:
+    boss = await admin_at(members, "audit")
+    await boss.account.click()
+    await boss.page.get_by_role("menuitem", name="People and settings").click()
+    await expect(boss.page.get_by_role("heading", name="People", level=1)).to_be_focused()
+    plain = await joins(members, household, "plain")
+    await plain.account.click()
+    await expect(plain.page.get_by_role("menuitem", name="Your account")).to_be_visible()
+    await expect(plain.page.get_by_role("menuitem", name="People and settings")).to_have_count(0)
+    plain.watch.expect("status of 403")
+    await plain.page.goto(f"{plain.address}/#/people")
+    await expect(plain.page.locator(".waiting")).to_contain_text("not allowed")
+
+
+async def test_somebody_is_invited_by_a_link_that_is_shown_once(members: Members) -> None:
+    boss = await admin_at(members, "people")
+    await boss.press("Invite")
+    dialog = boss.page.get_by_role("dialog")
+    await dialog.get_by_role("textbox", name="E-mail address").fill("no address")
+    await dialog.get_by_role("textbox", name="E-mail address").press("Enter")
+    await expect(dialog.get_by_role("alert").filter(has_text="no e-mail address")).to_be_visible()
+    await dialog.get_by_role("textbox", name="E-mail address").fill("guest@example.com")
+    await dialog.get_by_role("radio", name="Guest").check()
+    await boss.press("Make the link")
+    await expect(dialog.get_by_role("button", name="Copy the link")).to_be_focused()
+    await boss.page.keyboard.press("Enter")
+    await expect(dialog.get_by_role("button", name="Copied")).to_be_visible()
+    link: str = await boss.page.evaluate("navigator.clipboard.readText()")
+    found = LINK.fullmatch(link)
+    assert found is not None
+    await boss.press("Done")
+    await expect(boss.page.get_by_role("button", name="Invite")).to_be_focused()
+    assert link not in await boss.page.content()
+    await expect(boss.page.get_by_role("region", name="Links that still work")).to_contain_text("guest@example.com")
+    guest = await members()
+    await guest.accepts(found[1])
+    await guest.is_in()
+    await boss.page.reload()
+    await expect(row(boss, "guest@example.com")).to_contain_text("Guest")
+    await expect(boss.page.get_by_text("Links that still work")).to_have_count(0)
+    await boss.press("Invite")
+    await boss.press("Make the link")
+    await boss.press("Done")
+    await boss.press("Revoke the link for Invitation")
+    await expect(boss.page.get_by_text("Links that still work")).to_have_count(0)
+
+
+async def test_a_person_is_changed_kept_out_and_deleted(members: Members, household: Household, model: Model) -> None:
+    model.title = "Of somebody"
+    mina = await joins(members, household, "mina")
+    await mina.ask_to_end("Something that goes with me")
+    boss = await admin_at(members, "people")
+    await expect(row(boss, "The Boss")).to_contain_text("You")
+    dialog = await act(boss, "mina", "Change…")
+    await dialog.get_by_role("textbox", name="Name", exact=True).fill("Mina Kim")
+    await dialog.get_by_role("radio", name="Guest").check()
+    await expect(dialog).to_contain_text("signs them out everywhere")
+    await boss.press("Save")
+    await expect(row(boss, "Mina Kim")).to_contain_text("Guest")
+    await mina.page.reload()
+    await expect(mina.login).to_be_visible()
+    dialog = await act(boss, "Mina Kim", "Disable")
+    await dialog.get_by_role("button", name="Disable").click()
+    await expect(row(boss, "Mina Kim")).to_contain_text("Disabled")
+    mina.watch.expect("status of 403")
+    await mina.signs_in("mina@example.com")
+    await expect(mina.page.get_by_role("alert").filter(has_text="This account is disabled.")).to_be_visible()
+    await act(boss, "Mina Kim", "Enable")
+    await expect(row(boss, "Mina Kim")).not_to_contain_text("Disabled")
+    await mina.signs_in("mina@example.com")
+    await mina.is_in()
+    dialog = await act(boss, "Mina Kim", "Delete…")
+    final = dialog.get_by_role("button", name="Delete for good")
+    await expect(final).to_be_disabled()
+    await dialog.get_by_role("textbox").fill("mina@example")
+    await expect(final).to_be_disabled()
+    await dialog.get_by_role("textbox").fill("mina@example.com")
+    await boss.page.keyboard.press("Enter")
+    await expect(row(boss, "Mina Kim")).to_have_count(0)
+    await expect(boss.page.get_by_role("heading", name="People", level=1)).to_be_focused()
+    await mina.page.reload()
+    await expect(mina.login).to_be_visible()
+
+
+async def test_a_lost_password_and_a_lost_phone_are_helped_by_a_link(members: Members, household: Household) -> None:
+    lost = await joins(members, household, "forgetful")
+    boss = await admin_at(members, "people")
+    dialog = await act(boss, "forgetful", "Link for a new password…")
+    await dialog.get_by_role("checkbox").check()
+    await boss.press("Make the link")
+    await dialog.get_by_role("button", name="Copy the link").click()
+    link: str = await boss.page.evaluate("navigator.clipboard.readText()")
+    await boss.press("Done")
+    await expect(boss.page.get_by_role("region", name="Links that still work")).to_contain_text(
+        "New password for forgetful"
+    )
+    await lost.accepts(link.removeprefix(lost.address), password="another long sentence")
+    await lost.is_in()
+    await act(boss, "forgetful", "Sign out everywhere")
+    await expect(boss.page.locator(".toast").filter(has_text="signed out everywhere")).to_be_visible()
+    await lost.page.reload()
+    await expect(lost.login).to_be_visible()
+
+
+async def test_the_last_admin_stays_one(members: Members) -> None:
+    boss = await admin_at(members, "people")
+    dialog = await act(boss, "The Boss", "Change…")
+    await dialog.get_by_role("radio", name="Member").check()
+    await boss.press("Save")
+    await expect(dialog.get_by_role("alert").filter(has_text="last admin")).to_be_visible()
+
+
+async def test_a_group_is_made_changed_and_removed(members: Members, household: Household) -> None:
+    await joins(members, household, "grouped")
+    boss = await admin_at(members, "groups")
+    await boss.press("New group")
+    dialog = boss.page.get_by_role("dialog")
+    await boss.press("Create the group")
+    await expect(dialog.get_by_role("textbox", name="Name")).to_be_focused()
+    method = await InputMethod.of(boss)
+    await method.write_and_press_enter_meanwhile()
+    await expect(dialog.get_by_role("textbox", name="Name")).to_have_value("한글")
+    await dialog.get_by_role("textbox", name="A month").fill("a lot")
+    await boss.press("Create the group")
+    await expect(dialog.get_by_text("Write dollars, such as 2.50.")).to_be_visible()
+    await dialog.get_by_role("textbox", name="A month").fill("12.50")
+    await dialog.get_by_role("textbox", name="Models").fill("gpt-*")
+    await dialog.get_by_role("textbox", name="Instructions").fill("Be brief.")
+    await boss.press("Create the group")
+    card = boss.page.get_by_role("listitem").filter(has=boss.page.get_by_role("heading", name="한글"))
+    for part in ("0 members", "gpt-*", "$12.50", "Be brief."):
+        await expect(card).to_contain_text(part)
+    await boss.press("New group")
+    await dialog.get_by_role("textbox", name="Name").fill("한글")
+    await boss.press("Create the group")
+    await expect(dialog.get_by_role("alert").filter(has_text="Choose another one.")).to_be_visible()
+    await boss.page.keyboard.press("Escape")
+    await goes_to(boss, "people")
+    dialog = await act(boss, "grouped", "Change…")
+    await dialog.get_by_role("checkbox", name="한글").check()
+    await boss.press("Save")
+    await expect(row(boss, "grouped")).to_contain_text("한글")
+    await goes_to(boss, "groups")
+    await expect(card).to_contain_text("1 member")
+    await card.get_by_role("button").click()
+    await boss.page.get_by_role("menuitem", name="Change…").click()
+    await dialog.get_by_role("textbox", name="A month").fill("")
+    await boss.press("Save")
+    await expect(card).not_to_contain_text("$12.50")
+    await card.get_by_role("button").click()
+    await boss.page.get_by_role("menuitem", name="Remove").click()
+    await expect(dialog).to_contain_text("Its one member stays")
+    await dialog.get_by_role("button", name="Remove").click()
+    await expect(card).to_have_count(0)
+
+
+async def test_a_provider_is_tried(members: Members, model: Model) -> None:
+    model.says("I am here.")
+    boss = await admin_at(members, "providers")
+    card = boss.page.get_by_role("listitem").filter(has=boss.page.get_by_role("heading", name="openai"))
+    await expect(card).to_contain_text("In order")
+    await card.get_by_role("button", name="Test openai").click()
+    await expect(card.get_by_role("status")).to_contain_text("gpt-test answered in")
+    await expect(card.get_by_role("status")).to_contain_text("I am here.")
+
+
+async def test_everybody_sees_that_admins_may_read(members: Members, household: Household) -> None:
+    told = "Admins here may read every conversation."
+    member = await joins(members, household, "watched")
+    await expect(member.banner).not_to_contain_text(told)
+    boss = await admin_at(members, "installation")
+    switch = boss.page.get_by_role("switch", name="Admins may read conversations")
+    await expect(switch).to_have_attribute("aria-checked", "false")
+    await switch.click()
+    dialog = boss.page.get_by_role("dialog", name="Let admins read what everybody writes?")
+    await expect(dialog).to_contain_text("Everybody is told so")
+    await boss.page.keyboard.press("Escape")
+    await expect(switch).to_have_attribute("aria-checked", "false")
+    await switch.click()
+    await dialog.get_by_role("button", name="Let admins read").click()
+    await expect(switch).to_have_attribute("aria-checked", "true")
+    await expect(boss.banner).to_contain_text(told)
+    await member.page.reload()
+    await expect(member.banner).to_contain_text(told)
+    await switch.click()
+    await expect(boss.banner).not_to_contain_text(told)
+    await goes_to(boss, "audit")
+    await expect(boss.page.get_by_role("row").nth(1)).to_contain_text("Changed what holds for everybody")
+
+
+async def test_retention_is_set_after_a_warning(members: Members) -> None:
+    boss = await admin_at(members, "installation")
+    days = boss.page.get_by_role("textbox", name="Days")
+    await days.fill("soon")
+    await days.press("Enter")
+    await expect(boss.page.get_by_text("Write a number of days, or nothing.")).to_be_visible()
+    await days.fill("90")
+    await days.press("Enter")
+    dialog = boss.page.get_by_role("dialog", name="Delete older conversations?")
+    await expect(dialog).to_contain_text("older than 90 days")
+    await dialog.get_by_role("button", name="Delete what is older").click()
+    await expect(boss.page.locator(".toast").filter(has_text="kept for 90 days")).to_be_visible()
+    await boss.page.reload()
+    await expect(days).to_have_value("90")
+    await days.fill("")
+    await days.press("Enter")
+    await expect(boss.page.locator(".toast").filter(has_text="kept for ever")).to_be_visible()
+
+
+async def test_the_audit_log_is_paged_checked_and_taken_along(members: Members) -> None:
+    boss = await admin_at(members, "people")
+    for _ in range(55):
+        answer = await boss.page.request.post(
+            f"{boss.address}/api/invitations", data={}, headers={"sec-fetch-site": "same-origin"}
+        )
+        assert answer.status == 201
+    await goes_to(boss, "audit")
+    rows = boss.page.get_by_role("row")
+    await expect(rows).to_have_count(51)
+    await expect(rows.nth(1)).to_contain_text("Made a link")
+    await expect(rows.nth(1)).to_contain_text("The Boss")
+    await boss.press("Older")
+    await expect(rows.nth(56)).to_be_visible()
+    await boss.press("Check the log")
+    await expect(boss.page.get_by_role("status").filter(has_text="Unbroken")).to_be_visible()
+    async with boss.page.expect_download() as downloading:
+        await boss.page.get_by_role("link", name="Export").click()
+    lines = (await (await downloading.value).path()).read_text("utf-8").splitlines()
+    assert len(lines) > 55
+    assert json.loads(lines[0])["seq"] == 1
+
+
+async def test_one_takes_all_along_and_deletes_it(members: Members, household: Household) -> None:
+    leaving = await joins(members, household, "leaving")
+    await leaving.ask_to_end("A word that nobody else knows")
+    await leaving.page.goto(f"{leaving.address}/#/account")
+    async with leaving.page.expect_download() as downloading:
+        await leaving.page.get_by_role("link", name="Download everything").click()
+    with zipfile.ZipFile(await (await downloading.value).path()) as taken:
+        assert {"account.json", "conversations.jsonl"} <= set(taken.namelist())
+        assert b"A word that nobody else knows" in taken.read("conversations.jsonl")
+    await leaving.press("Delete my account…")
+    dialog = leaving.page.get_by_role("dialog")
+    await dialog.get_by_role("textbox", name="Write leaving@example.com to confirm").fill("leaving@example.com")
+    await dialog.get_by_label("Password you have now").fill("not the password")
+    await leaving.page.keyboard.press("Enter")
+    await expect(dialog.get_by_role("alert").filter(has_text="not the password you have now")).to_be_visible()
+    await dialog.get_by_label("Password you have now").fill(PASSWORD)
+    await leaving.page.keyboard.press("Enter")
+    await expect(leaving.login).to_be_visible()
+    await leaving.signs_in("leaving@example.com")
+    await expect(leaving.page.get_by_role("alert").filter(has_text="no account")).to_be_visible()
+
+
+async def test_korean(members: Members) -> None:
+    boss = await admin_at(members, "people", locale="ko-KR")
+    await boss.page.get_by_role("button", name="초대하기").click()
+    await expect(boss.page.get_by_role("dialog", name="새 사용자 초대하기")).to_be_visible()
+    await boss.page.keyboard.press("Escape")
+    await goes_to(boss, "audit")
+    await expect(boss.page.get_by_role("row").nth(1)).to_contain_text("로그인함")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("device", ["wide", "phone"])
+async def test_nothing_is_in_the_way_of_anybody(members: Members, axe: str, scheme: str, device: str) -> None:
+    options: dict[str, Any] = PHONE if device == "phone" else {}
+    boss = await admin_at(members, "people", color_scheme=scheme, **options)
+    seen: dict[str, list[str]] = {}
+    small: list[str] = []
+
+    async def look(name: str) -> None:
+        seen[name] = await faults(boss, axe)
+        small.extend(await boss.page.evaluate(SMALL_TARGETS))
+        assert not await boss.page.evaluate(TOO_WIDE), name
+
+    for screen in SCREENS:
+        await goes_to(boss, screen)
+        await look(screen)
+    await goes_to(boss, "people")
+    await boss.press("Invite")
+    await look("invite")
+    await boss.press("Make the link")
+    await expect(boss.page.get_by_role("button", name="Copy the link")).to_be_visible()
+    await look("link")
+    await boss.press("Done")
+    await act(boss, "The Boss", "Change…")
+    await look("change")
+    await boss.page.keyboard.press("Escape")
+    await goes_to(boss, "groups")
+    await boss.press("New group")
+    await boss.press("Create the group")
+    await look("group")
+    await boss.page.keyboard.press("Escape")
+    await goes_to(boss, "installation")
+    await boss.page.get_by_role("switch").click()
+    await look("sure")
+    assert seen == {state: [] for state in seen}, json.dumps(seen, indent=1)
+    if device == "phone":
+        assert small == []

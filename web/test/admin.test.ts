@@ -1,0 +1,113 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { actOf, factsOf } from "../src/admin/audit-sentence.ts";
+import { readDays } from "../src/admin/days.ts";
+import { formOf, readGroup } from "../src/admin/group-form.ts";
+import { matching, namesOf } from "../src/admin/people.ts";
+import { changesOf } from "../src/admin/person-changes.ts";
+import type { AuditEvent, Group, Person } from "../src/api/admin-wire.ts";
+import { actMessages } from "../src/i18n/admin/catalogue.ts";
+
+const person: Person = {
+  id: "1",
+  login: "mina",
+  email: "mina@example.com",
+  name: "김민아",
+  role: "member",
+  groups: ["a"],
+  door: "local",
+  disabled: null,
+  leaving: null,
+  created: 1,
+  last_seen: 2,
+  has_password: true,
+  has_totp: false,
+  passkeys: 0,
+  month_cost: 0,
+};
+const group: Group = {
+  id: "a",
+  name: "Lab",
+  models: ["gpt-*", "local"],
+  day: 500_000,
+  month: null,
+  total: 12_500_000,
+  instructions: "Be brief.",
+  claim: null,
+  created: 1,
+  members: 1,
+};
+const event: AuditEvent = {
+  seq: 1,
+  at: 1,
+  actor: null,
+  actor_name: "",
+  action: "sign_in.failed",
+  subject: "",
+  address: null,
+  details: { by: "password", second_factor: true, empty: "", none: null, sessions: 2, off: false },
+  hash: "",
+};
+
+test.each([
+  ["", 1],
+  ["MINA", 1],
+  ["민아 example", 1],
+  ["somebody", 0],
+])("searching for %j finds %i", (query, found) => {
+  expect(matching([person], query)).toHaveLength(found);
+});
+
+test("groups are named, and those that are no more are not", () => {
+  expect(namesOf(["a", "gone"], [group])).toEqual(["Lab"]);
+});
+
+test("only what was changed of a person is sent", () => {
+  const form = { name: "김민아", email: "mina@example.com", role: "member", groups: ["a"] } as const;
+  expect(changesOf(person, form)).toEqual({});
+  expect(changesOf(person, { ...form, name: " Mina ", email: " ", role: "guest", groups: [] })).toEqual({
+    name: "Mina",
+    email: null,
+    role: "guest",
+    groups: [],
+  });
+  expect(changesOf({ ...person, groups: ["a", "b"] }, { ...form, groups: ["b", "a"] })).toEqual({});
+});
+
+test("a group is written into the form and read from it as it was", () => {
+  const { name, models, day, month, total, instructions, claim } = group;
+  expect(readGroup(formOf(group))).toEqual({ wish: { name, models, day, month, total, instructions, claim }, faults: [] });
+});
+
+test("what cannot be read of a group is named", () => {
+  expect(readGroup({ ...formOf(null), day: "a lot", total: "0" }).faults).toEqual(["name", "day", "total"]);
+});
+
+test.each([
+  ["", null],
+  [" 30 ", 30],
+  ["0", NaN],
+  ["1.5", NaN],
+  ["36501", NaN],
+  ["never", NaN],
+])("%j is read as %s days", (text, days) => {
+  expect(readDays(text)).toBe(days);
+});
+
+test("an event is said in words, with its facts", () => {
+  const acts = actMessages.get();
+  expect(actOf(event, acts)).toBe("Could not sign in");
+  expect(actOf({ ...event, action: "never.heard" }, acts)).toBe("never.heard");
+  expect(factsOf(event)).toBe("by password, second factor, sessions 2");
+});
+
+test("every act that the server writes down has its words", () => {
+  const folder = "../src/daehwa";
+  const sources = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".py"));
+  const noted = sources.flatMap((file) => [
+    ...readFileSync(`${folder}/${file}`, "utf8").matchAll(/\bnote\(\s*(?:request,\s*)?"([a-z_]+\.[a-z_]+)"/g),
+  ]);
+  expect(noted.length).toBeGreaterThan(20);
+  const acts = actMessages.get();
+  for (const [, action] of noted) expect(Object.keys(acts)).toContain(action?.replace(".", "_"));
+});
