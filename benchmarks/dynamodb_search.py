@@ -12,7 +12,7 @@ from statistics import median, quantiles
 import msgspec
 from dynamodb_capacity import CountingTransport, ReplayingTransport, Units, counted_table
 from dynamodb_local import dynamodb_server
-from search import OWNER, TYPED, Writer
+from texts import OWNER, TYPED, Writer
 
 from daehwa.conversation.ids import new_id
 from daehwa.conversation.messages import Conversation, Message, TextPart

@@ -13,7 +13,7 @@ from dynamodb_capacity import CountingTransport, Units, counted_table  # isort: 
 from cores import OneProviderCatalogue
 from dynamodb_local import DynamoServer, dynamodb_server
 from dynamodb_search import record
-from search import OWNER, Writer
+from texts import OWNER, Writer
 
 from daehwa.accounts.ledger import Entry
 from daehwa.accounts.people import Profile, Session

@@ -1,11 +1,13 @@
 """What daehwa shall reach in a run, and how it is read off the results."""
 
+import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from contestants import BARE, DAEHWA, NGINX
 from peers import LITELLM, OPEN_WEBUI
 from results import Results
+from store_acks import AIOSQLITE, RAW
 
 Reading = Callable[[Results, str], float | None]
 
@@ -51,6 +53,26 @@ def part_of(key: str, other: str) -> Reading:
     return lambda results, name: results.ratio(key, other, name)
 
 
+def last_of(key: str) -> Reading:
+    """Read the median at the largest size of a curve."""
+
+    def read(results: Results, name: str) -> float | None:
+        points = results.curves[key].points.get(name) if key in results.curves else None
+        return statistics.median(points[max(points)]) if points else None
+
+    return read
+
+
+def growth_of(key: str) -> Reading:
+    """Read how many times the median at the smallest size that at the largest is."""
+
+    def read(results: Results, name: str) -> float | None:
+        points = results.curves[key].points.get(name) if key in results.curves else None
+        return statistics.median(points[max(points)]) / statistics.median(points[min(points)]) if points else None
+
+    return read
+
+
 GOALS = (
     Goal(title="first token added, ms", read=value("first"), target=0.5, moonshot=0.25),
     Goal(title="… LiteLLM's to it", read=part_of("first", LITELLM), target=40, moonshot=75, digits=0, more=True),
@@ -65,6 +87,19 @@ GOALS = (
         moonshot=30,
         digits=0,
         more=True,
+    ),
+    Goal(title="checkpoints, CPU a streamed token, µs", read=value("checkpoint_cpu"), target=3, moonshot=1),
+    Goal(
+        title="durable acknowledgements, to aiosqlite",
+        read=times("acks", AIOSQLITE),
+        target=10,
+        moonshot=None,
+        more=True,
+    ),
+    Goal(title="… to sqlite3, 256 a transaction", read=times("acks", RAW), target=0.5, moonshot=0.9, more=True),
+    Goal(title="CPU a chunk, 1,000 streams to 10", read=growth_of("streams_cpu"), target=1.2, moonshot=1.0),
+    Goal(
+        title="search in 100,000 conversations, p95, ms", read=last_of("search_p95"), target=50, moonshot=None, digits=0
     ),
     Goal(title="streams held", read=value("held"), target=500, moonshot=750, digits=0, more=True),
     Goal(title="memory a stream, KB", read=value("per_stream"), target=20, moonshot=9, digits=1),

@@ -20,23 +20,32 @@ from types import FrameType
 
 import gateway
 import goals
+import growth
 import msgspec
 import pages
 import peers
 import plots
 import programs
 import start
+import store_acks
 import tables
 import turns
 from contestants import BARE, DAEHWA, DIRECT, OURS, Contest, Contestant, served
 from results import Bench, Results, about_this_machine
 
-OVER_ONE_UPSTREAM: Mapping[str, gateway.Part] = {**gateway.PARTS, "turns": turns.page_turns}
+OVER_ONE_UPSTREAM: Mapping[str, gateway.Part] = {
+    **gateway.PARTS,
+    "turns": turns.page_turns,
+    "streams": growth.more_streams,
+}
 ALONE: Mapping[str, Callable[[Bench, Mapping[str, Contestant]], None]] = {
     "start": start.starts,
     "size": start.sizes,
     "visit": pages.first_visits,
     "page": pages.replies,
+    "acks": store_acks.acknowledgements,
+    "conversations": growth.conversations,
+    "messages": growth.messages,
 }
 PARTS = (*ALONE, *OVER_ONE_UPSTREAM)
 CHECKED = ("first", "many", "whole")

@@ -1,28 +1,43 @@
-"""How many writes a second can a store acknowledge as durable (fsync), and what does that cost?
+"""A part of `run.py`: how many writes a second can a store acknowledge as durable (fsync), and what does that cost?
 
-Our store against aiosqlite, the usual choice for asyncio, in the same run, on the same disk, `synchronous=FULL` both,
-256 writers at once. Then the cost of checkpoints per streamed token.
-`uv run --with aiosqlite python benchmarks/store_acks.py [seconds]`.
+Our store against aiosqlite, the usual choice for asyncio, and against sqlite3 itself with as many rows a transaction as
+there are writers, which is the limit; on the same disk, `synchronous=FULL` all, 256 writers at once, a row of about 600
+bytes with an index. Then whole turns (two rows, search index, checks), and the cost of checkpoints per streamed token.
 """
 
 import asyncio
 import itertools
 import sqlite3
-import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import quantiles
+from typing import NamedTuple
 
-import msgspec
+import aiosqlite
+import programs
+from contestants import DAEHWA, Contestant
+from results import Bench, Measure
 
 from daehwa.conversation.ids import new_id, now_ms
 from daehwa.conversation.messages import Message, TextPart
 from daehwa.conversation.ports import Checkpoint, NewTurn
 from daehwa.stores.sqlite import SqliteStore
 from daehwa.stores.sqlite_writer import SqliteWriter
+
+SECTION = "Durable writes, 256 at once"
+RATE = Measure("acks", SECTION, "acknowledgements a second", 0, more=True)
+CPU = Measure("ack_cpu", SECTION, "CPU each, µs")
+LATENCY = Measure("ack_p99", SECTION, "p99, ms")
+TURNS = Measure("turn_acks", SECTION, "whole turns begun a second", 0, more=True)
+CHECKPOINTS = Measure("checkpoint_cpu", SECTION, "checkpoints, 10 streams of 1 KB: CPU a token, µs", 2)
+RAW, AIOSQLITE, AIOSQLITE_POOL = (
+    "sqlite3, 256 a transaction",
+    "aiosqlite, one connection",
+    "aiosqlite, eight connections",
+)
 
 WRITERS = 256
 WORD = "token "
@@ -38,12 +53,12 @@ def plain_row() -> tuple[str, str, int, str]:
     return new_id(), new_id(), now_ms(), "x" * 500
 
 
-def new_turn() -> NewTurn:
-    """Return a first question of a new conversation with its reply to come."""
-    conversation, at = new_id(), now_ms()
+def new_turn(conversation: str | None = None, parent: str | None = None) -> NewTurn:
+    """Return the next question of a conversation, or the first of a new one, with its reply to come."""
+    conversation, at = conversation or new_id(), now_ms()
     words = "한국어로 질문합니다. How does a write-ahead log work, and why is it quick? " + new_id()
     question = Message(
-        id=new_id(), conversation=conversation, parent=None, role="user", parts=(TextPart(words),), created=at
+        id=new_id(), conversation=conversation, parent=parent, role="user", parts=(TextPart(words),), created=at
     )
     reply = Message(
         id=new_id(),
@@ -61,8 +76,16 @@ def new_turn() -> NewTurn:
     )
 
 
-async def hammer(write: Write, writers: int, seconds: float) -> tuple[float, float, float, float]:
-    """Return acknowledgements a second, CPU microseconds each, and their p50 and p99 latency in ms."""
+class Hammered(NamedTuple):
+    """Acknowledgements a second, CPU microseconds each, their p99 latency in milliseconds."""
+
+    rate: float
+    cpu_us: float
+    p99_ms: float
+
+
+async def hammer(write: Write, writers: int, seconds: float) -> Hammered:
+    """Let so many writers write one after the other's acknowledgement."""
     took: list[float] = []
     end = time.perf_counter() + seconds
 
@@ -74,18 +97,18 @@ async def hammer(write: Write, writers: int, seconds: float) -> tuple[float, flo
     began, cpu = time.perf_counter(), time.process_time()
     await asyncio.gather(*(one_writer() for _ in range(writers)))
     elapsed, spent = time.perf_counter() - began, time.process_time() - cpu
-    return len(took) / elapsed, spent / len(took) * 1e6, median(took), quantiles(took, n=100)[98]
+    return Hammered(len(took) / elapsed, spent / len(took) * 1e6, quantiles(took, n=100)[98])
 
 
-async def report(name: str, write: Write, seconds: float, writers: int = WRITERS) -> float:
-    """Measure, print one line, and return acknowledgements a second."""
-    rate, cpu, p50, p99 = await hammer(write, writers, seconds)
-    print(f"{name:44} {writers:5} {rate:9.0f} {cpu:9.0f} {p50:8.2f} {p99:8.2f}")
-    return rate
+def report(bench: Bench, name: str, done: Hammered) -> None:
+    """Add a round's figures."""
+    bench.results.add(RATE, name, done.rate)
+    bench.results.add(CPU, name, done.cpu_us)
+    bench.results.add(LATENCY, name, done.p99_ms)
 
 
-async def measure_ours(folder: Path, seconds: float) -> tuple[float, float]:
-    """Return the rates of plain rows and of whole turns."""
+async def measure_ours(bench: Bench, folder: Path, seconds: float) -> None:
+    """Write plain rows through our store's writer, and begin whole turns."""
     store = await SqliteStore.open(folder / "ours.db")
     writer: SqliteWriter = store._writer  # noqa: SLF001 - the same plain row that aiosqlite writes
 
@@ -93,17 +116,14 @@ async def measure_ours(folder: Path, seconds: float) -> tuple[float, float]:
         database.execute(ROW, plain_row())
 
     await writer.run(lambda database: database.execute(TABLE).fetchall())
-    plain = await report("daehwa: a plain row", lambda: writer.run(insert), seconds)
-    await report("daehwa: a plain row", lambda: writer.run(insert), seconds, 1)
-    turns = await report("daehwa: begin_turn (2 rows, index, checks)", lambda: store.begin_turn(new_turn()), seconds)
-    await report("daehwa: begin_turn", lambda: store.begin_turn(new_turn()), seconds, 1)
+    report(bench, DAEHWA, await hammer(lambda: writer.run(insert), WRITERS, seconds))
+    turns = await hammer(lambda: store.begin_turn(new_turn()), WRITERS, seconds)
+    bench.results.add(TURNS, DAEHWA, turns.rate)
     await store.aclose()
-    return plain, turns
 
 
-async def measure_aiosqlite(folder: Path, seconds: float) -> tuple[float, float]:
-    """Return the rates of one shared connection and of one connection a writer, whichever suits it."""
-    import aiosqlite  # noqa: PLC0415 - the one benchmark that needs it
+async def measure_aiosqlite(bench: Bench, folder: Path, seconds: float) -> None:
+    """Write the same through one shared connection, and through eight, whichever suits it."""
 
     async def connect() -> aiosqlite.Connection:
         connection = await aiosqlite.connect(folder / "aiosqlite.db", timeout=60)
@@ -117,11 +137,6 @@ async def measure_aiosqlite(folder: Path, seconds: float) -> tuple[float, float]
             await connection.execute(ROW, plain_row())
             await connection.commit()
 
-    shared = await connect()
-    lock = asyncio.Lock()
-    one = await report("aiosqlite: a plain row, one connection", partial(write, shared, lock), seconds)
-    await report("aiosqlite: a plain row, one connection", partial(write, shared, lock), seconds, 1)
-    await shared.close()
     pool = [await connect() for _ in range(8)]
     locks = [asyncio.Lock() for _ in pool]
     turn = itertools.cycle(range(len(pool)))
@@ -130,14 +145,32 @@ async def measure_aiosqlite(folder: Path, seconds: float) -> tuple[float, float]
         which = next(turn)
         return write(pool[which], locks[which])
 
-    many = await report("aiosqlite: a plain row, eight connections", pooled, seconds)
+    report(bench, AIOSQLITE, await hammer(partial(write, pool[0], locks[0]), WRITERS, seconds))
+    report(bench, AIOSQLITE_POOL, await hammer(pooled, WRITERS, seconds))
     for connection in pool:
         await connection.close()
-    return one, many
 
 
-async def measure_checkpoints(folder: Path, streams: int, tokens_before: int, seconds: float) -> None:
-    """Print the CPU of storing growing replies, per token that they grow by."""
+def measure_raw(bench: Bench, folder: Path, seconds: float) -> None:
+    """Write the same with nothing around sqlite3, as many rows a transaction as there are writers."""
+    database = sqlite3.connect(folder / "raw.db", isolation_level=None)
+    for sql in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", TABLE):
+        database.execute(sql)
+    took: list[float] = []
+    began, cpu = time.perf_counter(), time.process_time()
+    while (now := time.perf_counter()) < began + seconds:
+        database.execute("BEGIN IMMEDIATE")
+        for _ in range(WRITERS):
+            database.execute(ROW, plain_row())
+        database.execute("COMMIT")
+        took.append((time.perf_counter() - now) * 1000)
+    elapsed, spent, rows = time.perf_counter() - began, time.process_time() - cpu, len(took) * WRITERS
+    database.close()
+    report(bench, RAW, Hammered(rows / elapsed, spent / rows * 1e6, quantiles(took, n=100)[98]))
+
+
+async def measure_checkpoints(folder: Path, streams: int, tokens_before: int, seconds: float) -> float:
+    """Return the CPU of storing growing replies, microseconds per token that they grow by."""
     store = await SqliteStore.open(folder / f"growing-{streams}-{tokens_before}.db")
     replies = [(await store.begin_turn(new_turn())).reply for _ in range(streams)]
     grown = tokens_before
@@ -146,47 +179,29 @@ async def measure_checkpoints(folder: Path, streams: int, tokens_before: int, se
     while time.perf_counter() < end:
         began = time.perf_counter()
         grown += int(TOKENS_A_SECOND * CHECKPOINT_S)
-        parts = (TextPart(WORD * grown),)
-        at = now_ms()
-        await store.save_checkpoints(
-            [
-                Checkpoint(
-                    reply=reply.id,
-                    conversation=reply.conversation,
-                    parts=parts,
-                    position=1 + len(WORD) * grown,
-                    heartbeat=at,
-                )
-                for reply in replies
-            ]
-        )
+        parts, position = (TextPart(WORD * grown),), 1 + len(WORD) * grown
+        checkpoints = [
+            Checkpoint(
+                reply=reply.id, conversation=reply.conversation, parts=parts, position=position, heartbeat=now_ms()
+            )
+            for reply in replies
+        ]
+        await store.save_checkpoints(checkpoints)
         rounds += 1
         await asyncio.sleep(CHECKPOINT_S - (time.perf_counter() - began))
     spent = time.process_time() - cpu
-    tokens = rounds * streams * TOKENS_A_SECOND * CHECKPOINT_S
-    print(f"{streams:7} {tokens_before * len(WORD):>9} {spent / tokens * 1e6:10.2f}")
-    cpu, began = time.process_time(), time.perf_counter()
-    final = (TextPart(WORD * grown),)
-    for reply in replies:
-        await store.finish_reply(msgspec.structs.replace(reply, parts=final, status="complete"))
-    spent = (time.process_time() - cpu) / streams * 1e6
-    print(f"{'':18} its end, indexed: {spent:.0f} us CPU, {(time.perf_counter() - began) / streams * 1e3:.2f} ms")
     await store.aclose()
+    return spent / (rounds * streams * TOKENS_A_SECOND * CHECKPOINT_S) * 1e6
 
 
-async def main(seconds: float) -> None:
-    """Print everything."""
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as name:
-        folder = Path(name)
-        print(f"{'':44} {'at once':>5} {'acks/s':>7} {'us CPU':>9} {'p50 ms':>8} {'p99 ms':>8}")
-        ours, turns = await measure_ours(folder, seconds)
-        one, many = await measure_aiosqlite(folder, seconds)
-        best = max(one, many)
-        print(f"\nplain rows: {ours / best:.1f} x aiosqlite at its best; whole turns: {turns / best:.1f} x its rows")
-        print(f"\n{'streams':>7} {'bytes':>9} {'us CPU per token (target 3)':>10}")
-        for streams, tokens in ((1, 200), (10, 200), (50, 200), (10, 1400), (50, 1400), (10, 11_000)):
-            await measure_checkpoints(folder, streams, tokens, seconds)
-
-
-if __name__ == "__main__":
-    asyncio.run(main(float(sys.argv[1]) if len(sys.argv) > 1 else 4.0))
+def acknowledgements(bench: Bench, _contestants: Mapping[str, Contestant]) -> None:
+    """Measure all of them in turn, on the disk of this folder."""
+    seconds = 0.5 if bench.is_quick else 1.5
+    for _ in bench.in_rounds("durable acknowledgements"):
+        with tempfile.TemporaryDirectory(dir=programs.ROOT / "benchmarks") as name:
+            folder = Path(name)
+            measure_raw(bench, folder, seconds)
+            asyncio.run(measure_ours(bench, folder, seconds))
+            asyncio.run(measure_aiosqlite(bench, folder, seconds))
+            checkpoints = asyncio.run(measure_checkpoints(folder, 10, 200, 2 * seconds))
+            bench.results.add(CHECKPOINTS, DAEHWA, checkpoints)

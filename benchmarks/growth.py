@@ -1,0 +1,146 @@
+"""Parts of `run.py`: how cost grows with streams, with conversations, and with messages in one conversation.
+
+`streams`: CPU a chunk with ever more paced streams. `conversations` and `messages` fill a store on disk through its own
+functions, half of the words Korean, and time what the page asks of it: the list, a conversation, a search letter by
+letter, the next question.
+"""
+
+import asyncio
+import random
+import sqlite3
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from statistics import median, quantiles
+
+import msgspec
+import programs
+from contestants import DAEHWA, DAEHWA_UVLOOP, NGINX, Contest, Contestant
+from gateway import PACE_MS, ask
+from load import Work
+from results import Bench, Measure
+from store_acks import new_turn
+from texts import OWNER, TYPED, Writer, store_turns
+
+from daehwa.conversation.ids import new_id
+from daehwa.conversation.messages import TextPart
+from daehwa.stores.sqlite import SqliteStore
+
+SECTION = "Growth"
+CPU = Measure("streams_cpu", SECTION, "CPU a chunk, 50/s each, µs")
+LIST = Measure("list", SECTION, "list of conversations, ms", 2)
+OPEN = Measure("open", SECTION, "opening one of 2 messages, ms", 2)
+SEARCH = Measure("search", SECTION, "search as typed, p50, ms", 1)
+SEARCH_P95 = Measure("search_p95", SECTION, "search as typed, p95, ms", 1)
+OPEN_LONG = Measure("open_long", SECTION, "opening a long conversation, ms", 2)
+ASK_LONG = Measure("ask_long", SECTION, "the next question in it and its answer, durable, ms", 2)
+
+STREAMS = (10, 30, 100, 300, 1000)
+CONVERSATIONS = (10, 100, 1_000, 10_000, 100_000)
+MESSAGES = (10, 100, 1_000, 10_000)
+_AT_ONCE = 100
+_TIMES = 15
+_MICRO = 1_000_000
+
+
+def more_streams(bench: Bench, contest: Contest) -> None:
+    """Load nginx and daehwa with ever more paced streams."""
+    programs.set_pace(contest.upstream, pace_ms=PACE_MS, tokens=200)
+    chosen = [one for one in contest.running if one.name in {NGINX, DAEHWA, DAEHWA_UVLOOP}]
+    for _ in bench.in_rounds("more streams"):
+        for streams in STREAMS:
+            for one in chosen:
+                before = one.cpu()
+                work = Work(streams=streams, tokens=100 if bench.is_quick else 200, seconds=30)
+                seen = ask(bench, one, f"{streams} streams", work)
+                if seen is not None:
+                    cost = (one.cpu() - before) / max(1, seen.tokens) * _MICRO
+                    bench.results.add_point(CPU, "streams", one.name, streams, cost)
+
+
+def conversations(bench: Bench, _contestants: Mapping[str, Contestant]) -> None:
+    """Fill a store with conversations of a question and an answer; time list, opening and search at each size."""
+    sizes = CONVERSATIONS[:-1] if bench.is_quick else CONVERSATIONS
+    with tempfile.TemporaryDirectory(dir=programs.ROOT / "benchmarks") as folder:
+        asyncio.run(_conversations(bench, Path(folder, "many.db"), sizes))
+
+
+def messages(bench: Bench, _contestants: Mapping[str, Contestant]) -> None:
+    """Let one conversation grow; time opening it and the next question."""
+    sizes = MESSAGES[:-1] if bench.is_quick else MESSAGES
+    with tempfile.TemporaryDirectory(dir=programs.ROOT / "benchmarks") as folder:
+        asyncio.run(_messages(bench, Path(folder, "long.db"), sizes))
+
+
+async def _timed(work: Callable[[], Awaitable[object]], times: int = _TIMES) -> list[float]:
+    """Return the milliseconds that each of so many calls took, after one that counts for nothing."""
+    await work()
+    took = []
+    for _ in range(times):
+        began = time.perf_counter()
+        await work()
+        took.append((time.perf_counter() - began) * 1000)
+    return took
+
+
+async def _conversations(bench: Bench, path: Path, sizes: Sequence[int]) -> None:
+    store, writer, known = await SqliteStore.open(path), Writer(), list[str]()
+
+    def add(database: sqlite3.Connection, count: int) -> None:
+        for _ in range(count):
+            known.append(new_id())
+            store_turns(database, writer, known[-1], None, 1)
+
+    for size in sizes:
+        while len(known) < size:
+            await store.writer.run(partial(add, count=min(_AT_ONCE, size - len(known))))
+            if time.monotonic() > bench.deadline:
+                bench.results.remark(f"conversations: only {len(known)} of {sizes[-1]} in its time")
+                await store.aclose()
+                return
+        print(f"  {size} conversations", flush=True)
+        for value in await _timed(lambda: store.list_conversations(OWNER, limit=50)):
+            bench.results.add_point(LIST, "conversations", DAEHWA, size, value)
+        chosen = random.Random(7)  # noqa: S311 - the same ones in every run
+        for value in await _timed(partial(_open_one, store, chosen.choices(known, k=_TIMES + 1))):
+            bench.results.add_point(OPEN, "conversations", DAEHWA, size, value)
+        took = [
+            value
+            for query in TYPED
+            for length in range(1, len(query) + 1)
+            for value in await _timed(partial(store.search_conversations, OWNER, query[:length]), 1)
+        ]
+        bench.results.add_point(SEARCH, "conversations", DAEHWA, size, median(took))
+        bench.results.add_point(SEARCH_P95, "conversations", DAEHWA, size, quantiles(took, n=20)[18])
+    await store.aclose()
+
+
+async def _open_one(store: SqliteStore, left: list[str]) -> None:
+    await store.get_conversation(OWNER, left.pop())
+
+
+async def _messages(bench: Bench, path: Path, sizes: Sequence[int]) -> None:
+    store, writer, conversation = await SqliteStore.open(path), Writer(), new_id()
+    parent, count = None, 0
+
+    def add(database: sqlite3.Connection, turns: int) -> str:
+        return store_turns(database, writer, conversation, parent, turns)
+
+    for size in sizes:
+        while count < size:
+            turns = min(_AT_ONCE, (size - count) // 2)
+            parent = await store.writer.run(partial(add, turns=turns))
+            count += 2 * turns
+        print(f"  {size} messages", flush=True)
+        for value in await _timed(lambda: store.get_conversation(OWNER, conversation)):
+            bench.results.add_point(OPEN_LONG, "messages in one conversation", DAEHWA, size, value)
+        for value in await _timed(partial(_next_question, store, conversation, parent)):
+            bench.results.add_point(ASK_LONG, "messages in one conversation", DAEHWA, size, value)
+    await store.aclose()
+
+
+async def _next_question(store: SqliteStore, conversation: str, parent: str | None) -> None:
+    begun = await store.begin_turn(new_turn(conversation, parent))
+    await store.finish_reply(msgspec.structs.replace(begun.reply, parts=(TextPart("An answer."),), status="complete"))
