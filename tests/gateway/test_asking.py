@@ -5,11 +5,15 @@ from typing import Any
 
 import msgspec
 import pytest
+from gateway.bed import OWNER
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daehwa.accounts.keys import Caller
 from daehwa.conversation.errors import InvalidRequest
+from daehwa.conversation.ports import Model
 from daehwa.gateway.asking import Added, Habits, JsonAsked
+from daehwa.gateway.counting import paid_call
 from daehwa.gateway.estimates import IMAGE_TOKENS
 
 
@@ -24,16 +28,35 @@ def test_three_bytes_are_a_token() -> None:
 
 
 @pytest.mark.parametrize(
-    "part",
+    ("part", "as_many"),
     [
-        {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 900_000}},
-        {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},
-        {"type": "input_image", "image_url": "data:image/png;base64," + "A" * 900_000},
+        ({"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 900_000}}, IMAGE_TOKENS),
+        ({"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}, IMAGE_TOKENS),
+        ({"type": "image_url", "image_url": {"url": "https://example.com/a.png", "detail": "low"}}, 3_000),
+        ({"type": "image_url", "image_url": {"url": "https://example.com/a.png", "detail": ["low"]}}, IMAGE_TOKENS),
+        ({"type": "input_image", "image_url": "data:image/png;base64," + "A" * 900_000}, IMAGE_TOKENS),
+        ({"type": "input_image", "image_url": "data:image/png;base64,AAAA", "detail": "high"}, 4_000),
+        ({"type": "input_image", "file_id": "file-1", "detail": "auto"}, IMAGE_TOKENS),
     ],
 )
-def test_an_image_counts_as_one_wherever_it_comes_from(part: dict[str, Any]) -> None:
-    tokens = chat([part, {"type": "text", "text": "What is it?"}]).weight.input_tokens
-    assert IMAGE_TOKENS < tokens < IMAGE_TOKENS + 50
+def test_an_image_counts_by_its_detail_wherever_it_comes_from(part: dict[str, Any], as_many: int) -> None:
+    asked = chat([part, {"type": "text", "text": "What is it?"}])
+    assert as_many < asked.weight.input_tokens < as_many + 50
+    assert asked.weight.images == 1
+
+
+def test_an_image_is_found_however_its_name_is_written() -> None:
+    part = b'{"type":"\\u0069mage_url","\\u0069mage_url":{"url":"https://example.com/a.png"}}'
+    body = b'{"messages":[{"role":"user","content":[%b]}]}' % part
+    assert JsonAsked("chat/completions", body).weight.input_tokens > IMAGE_TOKENS
+
+
+@pytest.mark.parametrize(("name", "least"), [("gpt-4o-mini-2024-07-18", 2 * 36_835), ("gpt-4o", 2 * 4_000)])
+def test_images_are_more_for_a_model_that_counts_tiles(name: str, least: int) -> None:
+    image = {"type": "image_url", "image_url": {"url": "https://example.com/a.png", "detail": "high"}}
+    model = Model(id=f"openai/{name}", name=name, provider="openai")
+    call = paid_call(Caller(user=OWNER), chat([image, image]), model)
+    assert least <= call.input_tokens < least + 500
 
 
 def test_recordings_and_files_count_by_their_size() -> None:

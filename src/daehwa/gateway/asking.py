@@ -7,7 +7,7 @@ import msgspec
 
 from daehwa.conversation.errors import InvalidRequest
 from daehwa.conversation.metering import CallKind
-from daehwa.gateway.estimates import input_tokens
+from daehwa.gateway.estimates import images_in, input_tokens
 from daehwa.gateway.ports import Endpoint, WireRequest
 
 T = TypeVar("T")
@@ -52,9 +52,10 @@ _OPTIONS = "stream_options"
 
 
 class Weight(msgspec.Struct, frozen=True, kw_only=True):
-    """How much a request may cost, before anybody has answered it."""
+    """How much a request may cost, before anybody has answered it. `images` are those that it shows."""
 
     input_tokens: int
+    images: int = 0
     output_limit: int | None = None
     choices: int = 1
     seconds: float = 0.0
@@ -137,7 +138,9 @@ class JsonAsked:
         # Some servers take -1 for "no limit". Of two names an upstream may know one: the larger counts.
         known = [limit for limit in limits if limit is not None]
         limit = None if -1 in known else max(known, default=None)
-        self._weight = Weight(input_tokens=_tokens(body), output_limit=limit, choices=self._choices())
+        self._weight = Weight(
+            input_tokens=_tokens(body), images=images_in(body), output_limit=limit, choices=self._choices()
+        )
         if endpoint == "responses" and _optional(fields, "background", bool):
             raise InvalidRequest(
                 "An answer in the background cannot be fetched here, nor counted. Leave 'background' out.",

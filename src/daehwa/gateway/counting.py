@@ -11,6 +11,7 @@ from daehwa.conversation.messages import Usage
 from daehwa.conversation.metering import BudgetKind, Charge, Outcome, PaidCall, as_counted
 from daehwa.conversation.ports import Model
 from daehwa.gateway.asking import KINDS, Asked
+from daehwa.gateway.estimates import images_beyond
 from daehwa.gateway.tap import UsageTap
 from daehwa.gateway.wire_usage import said_in
 
@@ -28,7 +29,7 @@ def paid_call(caller: Caller, asked: Asked, model: Model) -> PaidCall:
         kind=KINDS[asked.endpoint],
         user=caller.user.id,
         model=model.id,
-        input_tokens=weight.input_tokens,
+        input_tokens=weight.input_tokens + images_beyond(weight.images, model.name),
         output_limit=weight.output_limit,
         choices=weight.choices,
         images=weight.choices if asked.endpoint == "images/generations" else 0,

@@ -2,10 +2,11 @@
 
 How this works and why. The tokenizers differ between models, and asking one costs more than the rest of the call. Three
 bytes of UTF-8 count as a token: English has four and more, source code and JSON three, Korean one letter of three bytes
-for a token or less, so that a reservation is seldom too small. Payloads in base64 are not text: an image counts as
-`IMAGE_TOKENS` wherever it comes from, a recording or a file as one token for `FILE_CHARACTERS` of its base64. Only the
-fields that hold a payload count like that: whoever calls a message a file has its text counted all the same. A prompt
-may be a list of tokens, which may be shorter than three bytes; so there is no less than a token for each comma.
+for a token or less, so that a reservation is seldom too small. Payloads in base64 are not text: an image counts by the
+detail that is asked for, wherever it comes from, since its size is not looked at; a recording or a file counts as one
+token for `FILE_CHARACTERS` of its base64. Only the fields that hold a payload count like that: whoever calls a message
+a file has its text counted all the same. A prompt may be a list of tokens, which may be shorter than three bytes; so
+there is no less than a token for each comma.
 """
 
 from collections.abc import Mapping
@@ -14,8 +15,14 @@ from typing import Any
 import msgspec
 
 BYTES_PER_TOKEN = 3
-IMAGE_TOKENS = 1_600
-"""About what a photograph of 1,024 by 1,024 costs at its highest detail with the models that count the most."""
+IMAGE_TOKENS = 15_000
+"""What a photograph of 12 million pixels is for models that look at all of them where nothing else is asked: a patch of
+32 by 32 pixels is 1.2 tokens. Others make it smaller first, and count 1,000 to 4,000.
+"""
+_IMAGE_TOKENS_OF = {"low": 3_000, "high": 4_000}
+"""At most: 2,833 with gpt-4o-mini, and 1,536 patches of 2.46 tokens."""
+_TILED, _TILES = "gpt-4o-mini", 33_000
+"""It counts 5,667 tokens for each of up to six tiles."""
 FILE_CHARACTERS = 100
 AUDIO_BYTES_PER_SECOND = 8_000
 """Bytes of an upload that count as a second: 64 kbit/s, as speech is often kept."""
@@ -23,7 +30,8 @@ AUDIO_BYTES_PER_SECOND = 8_000
 MOST_COMMAS = 100_000
 """Of a body with more of them all bytes count: to look into each of its parts would hold everybody else up."""
 
-_PAYLOADS = (b'"image_url"', b'"input_image"', b'"input_audio"', b'"file_data"')
+_PAYLOADS = (b'"image_url"', b'"input_image"', b'"input_audio"', b'"file_data"', b"\\u00")
+"""The last may be a letter of one of these words, written as its number."""
 _NO_TEXT = frozenset({"image_url", "input_image"})
 _FILES = frozenset({"input_audio", "input_file", "file"})
 _IMAGE_FIELDS = frozenset({"image_url", "file_id", "detail"})
@@ -50,7 +58,7 @@ def _weight(value: Any) -> int:
         case list():
             return sum(map(_weight, value))
         case {"type": kind, **more} if isinstance(kind, str) and kind in _NO_TEXT:
-            return IMAGE_TOKENS + _fields(more, but=_IMAGE_FIELDS)
+            return _image(more) + _fields(more, but=_IMAGE_FIELDS)
         case {"type": kind, **more} if isinstance(kind, str) and kind in _FILES:
             payload = sum(_length(inner) for name, inner in more.items() if name in _FILE_FIELDS)
             return payload // FILE_CHARACTERS + 1 + _fields(more, but=_FILE_FIELDS)
@@ -58,6 +66,23 @@ def _weight(value: Any) -> int:
             return _fields(value)
         case _:
             return 1
+
+
+def _image(part: Mapping[Any, Any]) -> int:
+    """Return how many tokens an image is. Chat says the detail beside the address, the younger endpoints outside."""
+    where = part.get("image_url")
+    detail = where.get("detail") if isinstance(where, dict) else part.get("detail")
+    return _IMAGE_TOKENS_OF.get(detail, IMAGE_TOKENS) if isinstance(detail, str) else IMAGE_TOKENS
+
+
+def images_in(body: bytes) -> int:
+    """Return about how many images a request shows: each has two of these words."""
+    return (body.count(b'"image_url"') + body.count(b'"input_image"') + 1) // 2
+
+
+def images_beyond(images: int, model: str) -> int:
+    """Return how many tokens more than they are counted as so many images may be for a model of this name."""
+    return images * _TILES if _TILED in model else 0
 
 
 def _fields(value: Mapping[Any, Any], *, but: frozenset[str] = frozenset()) -> int:
