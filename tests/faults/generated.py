@@ -126,7 +126,7 @@ async def _closed_runs(admin: aiohttp.ClientSession, folder: Path) -> list[Run]:
     return [
         Run("nobody, where people sign in", address, where),
         Run("an admin, where people sign in", address, where, cookie, paths=staying),
-        Run("an admin, of what is there", address, where, cookie, await _ids(admin), staying),
+        Run("an admin, of what is there", address, where, cookie, await _ids_of_people(admin), staying),
         Run("an admin, who leaves", address, where, cookie, paths=leaving),
     ]
 
@@ -157,6 +157,23 @@ async def _ids(client: aiohttp.ClientSession) -> dict[str, str]:
     status, made = await _told(client, "POST", "/api/keys", {"name": "there"})
     assert status == 201, made
     return {"conversation": turn["conversation"], "reply": turn["reply"], "key": made["key"]["id"]}
+
+
+async def _ids_of_people(admin: aiohttp.ClientSession) -> dict[str, str]:
+    """Make somebody, a group and an invitation too; return what stands for the names in paths."""
+    names = await _ids(admin)
+    _, group = await _told(admin, "POST", "/api/groups", {"name": "there"})
+    _, invited = await _told(admin, "POST", "/api/invitations", {"groups": [group["id"]]})
+    body = {"token": invited["url"].rpartition("/")[2], "password": "a long enough sentence", "login": "there"}
+    async with admin.post("/auth/link/accept", json=body, headers={"cookie": ""}) as answer:
+        assert answer.status == 200, await answer.text()
+    _, people = await _told(admin, "GET", "/api/people")
+    person = next(each["id"] for each in people["people"] if each["login"] == "there")
+    _, waiting = await _told(admin, "POST", "/api/invitations", {})
+    _, listed = await _told(admin, "GET", "/api/providers")
+    provider = listed["providers"][0]["name"]
+    made = {"person": person, "group": group["id"], "invitation": waiting["invitation"]["id"], "provider": provider}
+    return {**names, **made}
 
 
 async def _told(client: aiohttp.ClientSession, method: str, path: str, body: object = None) -> tuple[int, Any]:

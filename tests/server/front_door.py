@@ -8,6 +8,7 @@ from typing import Any
 from books import some_books
 from cores import Core
 from server.serving import Site, serving
+from stores.homes import HOMES
 
 from daehwa.accounts.erasure import Erasure
 from daehwa.accounts.people_ports import PeopleStores
@@ -132,9 +133,13 @@ class FrontDoor:
 
 @contextlib.asynccontextmanager
 async def people_in(where: str, folder: Path) -> AsyncIterator[PeopleStores]:
-    """The stores of people, in memory or in a file."""
+    """The stores of people, in memory, in a file or in a table."""
     if where == "memory":
         yield memory_people(MemoryAccounts())
+        return
+    if where == "dynamodb":
+        async with HOMES[where](folder) as people:
+            yield people
         return
     store = await SqliteStore.open(folder / "people.sqlite3", holding=contextlib.nullcontext)
     try:

@@ -1,5 +1,6 @@
 """All that is one's own over HTTP: taken along as a file, and deleted so that no byte of it is left in any home."""
 
+import asyncio
 import contextlib
 import io
 import json
@@ -25,6 +26,7 @@ from daehwa.conversation.export_file import End, Line, read_head, read_lines
 from daehwa.conversation.ids import new_id, now_ms
 from daehwa.gateway.ports import KeptAnswer
 from daehwa.providers.scripted import Script, ScriptedProvider, echo
+from daehwa.server.body import SLOW_SECONDS
 from daehwa.server.books import Books
 
 CANARY = "zanzibarcanary"
@@ -155,6 +157,30 @@ async def test_what_is_being_written_for_whoever_is_deleted_is_stopped(tmp_path:
             await stream.read()
         await home.refuse_to_hold(CANARY, KOREAN)
         assert len(home.door.site.core.running) == 0
+
+
+async def test_a_question_that_comes_in_slowly_is_not_kept_for_whoever_is_gone(tmp_path: Path) -> None:
+    async with a_home("sqlite", tmp_path) as home:
+        boss, mina = await home.door.admin(), await home.door.member()
+        user = (await mina.call("GET", "/api/me"))[1]["user"]["id"]
+        cookie = "; ".join(f"{name}={value}" for name, value in mina.cookies.items())
+        headers = {"cookie": cookie, "content-type": "application/json", **mina.headers}
+        body, deleted = json.dumps(asked(SAID)).encode(), asyncio.Event()
+
+        async def slowly() -> AsyncIterator[bytes]:
+            yield body[:20]
+            await deleted.wait()
+            yield body[20:]
+
+        sending = asyncio.create_task(
+            home.door.site.client.request("POST", "/api/turns", data=slowly(), headers=headers)
+        )
+        await asyncio.sleep(SLOW_SECONDS + 0.2)
+        assert (await boss.call("DELETE", f"/api/people/{user}"))[0] == 204
+        deleted.set()
+        async with await sending as answer:
+            assert answer.status == 401
+        await home.refuse_to_hold(CANARY, KOREAN)
 
 
 async def test_all_that_is_ones_own_can_be_taken_along(home: Home) -> None:

@@ -15,7 +15,7 @@ from daehwa.accounts.people_ports import PeopleStores
 SAID = "What only Mina may read"
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "dynamodb"])
 async def people(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[PeopleStores]:
     async with people_in(request.param, tmp_path) as stores:
         yield stores

@@ -31,14 +31,16 @@ class ClientLeftError(Exception):
 class Request:
     """What a handler sees: `path` holds the values of the route's `{names}`.
 
-    `user` is who asks; it is not there where the operation is open to all.
+    `user` is who asks; it is not there where the operation is open to all. `identify` finds that out once more: whoever
+    sends a body slowly may have been shut out meanwhile.
     """
 
-    __slots__ = ("path", "receive", "scope", "user")
+    __slots__ = ("identify", "path", "receive", "scope", "user")
 
     user: User
 
     def __init__(self, scope: Scope, receive: Receive, path: dict[str, str]) -> None:
+        self.identify: Callable[[Request], Awaitable[User]] | None = None
         self.scope = scope
         self.receive = receive
         self.path = path

@@ -15,6 +15,8 @@ from daehwa.server.options import ServerOptions
 
 T = TypeVar("T")
 
+SLOW_SECONDS = 1.0
+"""After so long it is asked once more who sends a body: what it begins must not outlive a deletion of their account."""
 _PLACE = re.compile(r"(?s)(.*) - at `\$\.?(.*)`$")
 _FIELD = re.compile(r"Object (missing required|contains unknown) field `([^`]*)`")
 
@@ -36,14 +38,20 @@ def checked_json_type(request: Request) -> None:
 
 
 async def read_body(request: Request, limit: int, seconds: float) -> bytes:
-    """Return the body as it is. Raise `TooMuch`, `BodyTooSlow`."""
+    """Return the body as it is. Raise `TooMuch`, `BodyTooSlow`, and, where who asks was shut out while it came,
+    `NotSignedIn`.
+    """
     if (line := line_of(request.scope)) is not None and line.has_whole_body:
         return await _read(request, limit)
+    begun = asyncio.get_running_loop().time()
     try:
         async with asyncio.timeout(seconds):
-            return await _read(request, limit)
+            body = await _read(request, limit)
     except TimeoutError:
         raise BodyTooSlow from None
+    if request.identify is not None and asyncio.get_running_loop().time() - begun > SLOW_SECONDS:
+        request.user = await request.identify(request)
+    return body
 
 
 def query_values(request: Request, kind: type[T]) -> T:

@@ -81,7 +81,7 @@ class Router:
         else:
             operation = _chosen(scope["method"], methods)
             if not operation.is_open:
-                request.user = await self._identify(request)
+                request.user, request.identify = await self._identify(request), self._identify
             if operation.for_admins and request.user.role != "admin":
                 raise NotAllowed("Only an admin may do this. Ask whoever runs this server.")
             answer = await operation.handler(request)

@@ -120,6 +120,8 @@ export const Budget = v.object({
   limit: v.number(),
   spent: v.number(),
   renews: v.nullable(v.number()),
+  /** What a group is called that was made on the page; its scope has its id. */
+  name: v.nullish(v.string()),
 });
 
 export const Budgets = v.object({ budgets: v.array(Budget) });

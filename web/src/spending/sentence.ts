@@ -6,9 +6,9 @@ import { isUsedUp } from "./budgets.svelte.ts";
 type Words = ReturnType<typeof budgetMessages.get>;
 type Format = ReturnType<typeof format.get>;
 
-function whose({ scope }: Budget, words: Words): string {
-  const [kind, ...name] = scope.split(":");
-  if (kind === "group") return words.group({ name: name.join(":") });
+function whose({ scope, name }: Budget, words: Words): string {
+  const [kind, ...rest] = scope.split(":");
+  if (kind === "group") return words.group({ name: name ?? rest.join(":") });
   return kind === "user" ? words.user : kind === "key" ? words.key : words.all;
 }
 

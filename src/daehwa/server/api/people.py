@@ -99,8 +99,8 @@ class PeopleApi:
     async def change_person(self, request: Request) -> Response:
         """Change a person. A changed role, and `disabled`, end their sessions at once; their keys stop with them.
 
-        Nobody disables themselves or the last admin. Who comes through an identity provider is made an admin by the
-        settings alone, and is called there what they are called here.
+        Nobody disables themselves or changes their own role, and the last admin stays. Who comes through an identity
+        provider is made an admin by the settings alone, and is called there what they are called here.
         """
         asked = await json_body(request, PersonChanges, self._options)
         person = await self._office.person(request)
@@ -138,22 +138,24 @@ class PeopleApi:
         return json_response(MadeReset(url=made.url, expires=made.link.expires))
 
     async def sign_out_person(self, request: Request) -> Response:
-        """End all sessions of a person at once."""
+        """End all sessions of another person at once."""
         person = await self._office.person(request)
+        if person.id == request.user.id:
+            raise NotAllowed("This is you. Sign out, or end your other sessions on the page of your account.")
         ended = await self._accounts.delete_sessions(person.id)
         await self._office.note(request, "session.ended", person.id, sessions=ended)
         return Response(204)
 
     async def _checked(self, asked: PersonChanges, person: User, admin: User) -> UserChanges:
         """Return what may be changed. Raise `NotAllowed`, `InvalidRequest`."""
+        if person.id == admin.id and (asked.role not in {UNSET, admin.role} or asked.disabled is True):
+            raise NotAllowed("This is you, and you would lock yourself out. Ask another admin to do it.")
         if asked.role is not UNSET and person.login is None:
             self._check_provided_role(asked.role, person)
         if person.login is None and (asked.name is not UNSET or asked.email is not UNSET):
             raise NotAllowed("Name and e-mail address of this person come from where they sign in. Change them there.")
         disabled: int | UnsetType | None = UNSET
         if asked.disabled is not UNSET:
-            if asked.disabled and person.id == admin.id:
-                raise NotAllowed("You would lock yourself out. Ask another admin to disable your account.")
             disabled = (person.disabled or self._office.clock()) if asked.disabled else None
         return UserChanges(
             role=asked.role,
