@@ -18,9 +18,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
+import embedded
 import gateway
 import goals
 import growth
+import judge
 import msgspec
 import pages
 import peers
@@ -37,6 +39,7 @@ OVER_ONE_UPSTREAM: Mapping[str, gateway.Part] = {
     **gateway.PARTS,
     "turns": turns.page_turns,
     "streams": growth.more_streams,
+    "judge": judge.as_the_judge_sees_it,
 }
 ALONE: Mapping[str, Callable[[Bench, Mapping[str, Contestant]], None]] = {
     "start": start.starts,
@@ -46,6 +49,7 @@ ALONE: Mapping[str, Callable[[Bench, Mapping[str, Contestant]], None]] = {
     "acks": store_acks.acknowledgements,
     "conversations": growth.conversations,
     "messages": growth.messages,
+    "embedded": embedded.tokens_a_second,
 }
 PARTS = (*ALONE, *OVER_ONE_UPSTREAM)
 CHECKED = ("first", "many", "whole")
