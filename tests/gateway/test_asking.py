@@ -14,7 +14,7 @@ from daehwa.conversation.errors import InvalidRequest
 from daehwa.conversation.ports import Model
 from daehwa.gateway.asking import Added, Habits, JsonAsked
 from daehwa.gateway.counting import paid_call
-from daehwa.gateway.estimates import IMAGE_TOKENS
+from daehwa.gateway.estimates import IMAGE_TOKENS, UNSEEN_TOKENS
 
 
 def chat(content: object, **more: object) -> JsonAsked:
@@ -62,6 +62,42 @@ def test_images_are_more_for_a_model_that_counts_tiles(name: str, least: int) ->
 def test_recordings_and_files_count_by_their_size() -> None:
     audio = {"type": "input_audio", "input_audio": {"data": "A" * 100_000, "format": "wav"}}
     assert 1000 < chat([audio]).weight.input_tokens < 1100
+
+
+@pytest.mark.parametrize(
+    ("part", "least"),
+    [
+        ({"type": "input_file", "file_data": "data:application/pdf;base64," + "A" * 100_000}, 20_000),
+        ({"type": "file", "file": {"file_data": "A" * 100_000}}, 20_000),
+        ({"type": "file", "file": {"file_id": "file-1"}}, UNSEEN_TOKENS),
+        ({"type": "input_file", "file_url": "https://example.com/a.pdf"}, UNSEEN_TOKENS),
+    ],
+)
+def test_a_file_counts_by_its_size_and_one_that_is_only_named_as_a_long_one(part: dict[str, Any], least: int) -> None:
+    assert least <= chat([part]).weight.input_tokens < least + 100
+
+
+@pytest.mark.parametrize(
+    ("more", "reads_more"),
+    [
+        ({"previous_response_id": "resp_1"}, True),
+        ({"conversation": {"id": "conv_1"}}, True),
+        ({"prompt": {"id": "pmpt_1"}}, True),
+        ({"input": [{"type": "item_reference", "id": "msg_1"}]}, True),
+        ({"previous_response_id": None}, False),
+        ({}, False),
+    ],
+)
+def test_what_is_kept_at_the_upstream_is_taken_for_all_that_the_model_can_read(
+    more: dict[str, Any], *, reads_more: bool
+) -> None:
+    asked = JsonAsked.of("responses", {"input": "Go on.", **more})
+    for window, most in ((None, UNSEEN_TOKENS), (400_000, 400_000)):
+        model = Model(id="openai/gpt-9", name="gpt-9", provider="openai", context_window=window)
+        counted = paid_call(Caller(user=OWNER), asked, model).input_tokens
+        assert (counted == most) is reads_more
+        assert reads_more or counted < 100
+    assert not JsonAsked.of("completions", {"prompt": "Once"}).weight.reads_more
 
 
 @pytest.mark.parametrize("kind", ["image_url", "input_image", "file", "input_file", "input_audio"])

@@ -49,13 +49,18 @@ _WORDS: Final[dict[type, str]] = {str: "a text", bool: "true or false", dict: "a
 _encode = msgspec.json.Encoder().encode
 _SAYS_USAGE_IF_ASKED = frozenset({"chat/completions", "completions"})
 _OPTIONS = "stream_options"
+_KEPT_ELSEWHERE = ("previous_response_id", "conversation", "prompt")
+_REFERENCE = b'"item_reference"'
 
 
 class Weight(msgspec.Struct, frozen=True, kw_only=True):
-    """How much a request may cost, before anybody has answered it. `images` are those that it shows."""
+    """How much a request may cost, before anybody has answered it. `images` are those that it shows; `reads_more` says
+    whether it only names something that its upstream keeps, and that is read as well.
+    """
 
     input_tokens: int
     images: int = 0
+    reads_more: bool = False
     output_limit: int | None = None
     choices: int = 1
     seconds: float = 0.0
@@ -139,7 +144,11 @@ class JsonAsked:
         known = [limit for limit in limits if limit is not None]
         limit = None if -1 in known else max(known, default=None)
         self._weight = Weight(
-            input_tokens=_tokens(body), images=images_in(body), output_limit=limit, choices=self._choices()
+            input_tokens=_tokens(body),
+            images=images_in(body),
+            reads_more=endpoint == "responses" and _reads_more(fields),
+            output_limit=limit,
+            choices=self._choices(),
         )
         if endpoint == "responses" and _optional(fields, "background", bool):
             raise InvalidRequest(
@@ -253,6 +262,11 @@ def _whole(fields: dict[str, msgspec.Raw], name: str, *, least: int, most: int) 
     if not least <= value <= most or value != int(value):
         raise InvalidRequest(f"'{name}' must be a whole number from {least} to {most}.", param=name)
     return int(value)
+
+
+def _reads_more(fields: dict[str, msgspec.Raw]) -> bool:
+    named = any(name in fields and bytes(fields[name]) != b"null" for name in _KEPT_ELSEWHERE)
+    return named or ("input" in fields and bytes(fields["input"]).find(_REFERENCE) >= 0)
 
 
 def _tokens(body: bytes) -> int:

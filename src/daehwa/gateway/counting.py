@@ -11,7 +11,7 @@ from daehwa.conversation.messages import Usage
 from daehwa.conversation.metering import BudgetKind, Charge, Outcome, PaidCall, as_counted
 from daehwa.conversation.ports import Model
 from daehwa.gateway.asking import KINDS, Asked
-from daehwa.gateway.estimates import images_beyond
+from daehwa.gateway.estimates import UNSEEN_TOKENS, images_beyond
 from daehwa.gateway.tap import UsageTap
 from daehwa.gateway.wire_usage import said_in
 
@@ -24,12 +24,13 @@ BYTES_PER_TOKEN_OF_ANSWER = 4
 def paid_call(caller: Caller, asked: Asked, model: Model) -> PaidCall:
     """Return what the meter has to know of a call before it is made."""
     weight, key = asked.weight, caller.key
+    sent = weight.input_tokens + images_beyond(weight.images, model.name)
     return PaidCall(
         id=new_id(),
         kind=KINDS[asked.endpoint],
         user=caller.user.id,
         model=model.id,
-        input_tokens=weight.input_tokens + images_beyond(weight.images, model.name),
+        input_tokens=max(sent, model.context_window or UNSEEN_TOKENS) if weight.reads_more else sent,
         output_limit=weight.output_limit,
         choices=weight.choices,
         images=weight.choices if asked.endpoint == "images/generations" else 0,

@@ -3,10 +3,10 @@
 How this works and why. The tokenizers differ between models, and asking one costs more than the rest of the call. Three
 bytes of UTF-8 count as a token: English has four and more, source code and JSON three, Korean one letter of three bytes
 for a token or less, so that a reservation is seldom too small. Payloads in base64 are not text: an image counts by the
-detail that is asked for, wherever it comes from, since its size is not looked at; a recording or a file counts as one
-token for `FILE_CHARACTERS` of its base64. Only the fields that hold a payload count like that: whoever calls a message
-a file has its text counted all the same. A prompt may be a list of tokens, which may be shorter than three bytes; so
-there is no less than a token for each comma.
+detail that is asked for, wherever it comes from, since its size is not looked at; a recording or a file counts by the
+length of its base64, and one that is only named as `UNSEEN_TOKENS`. Only the fields that hold a payload count like
+that: whoever calls a message a file has its text counted all the same. A prompt may be a list of tokens, which may be
+shorter than three bytes; so there is no less than a token for each comma.
 """
 
 from collections.abc import Mapping
@@ -23,14 +23,21 @@ _IMAGE_TOKENS_OF = {"low": 3_000, "high": 4_000}
 """At most: 2,833 with gpt-4o-mini, and 1,536 patches of 2.46 tokens."""
 _TILED, _TILES = "gpt-4o-mini", 33_000
 """It counts 5,667 tokens for each of up to six tiles."""
-FILE_CHARACTERS = 100
+UNSEEN_TOKENS = 128_000
+"""How much a model may read that is kept elsewhere and only named here, where nobody knows how much it can read."""
+_CHARACTERS = {"input_audio": 100}
+_FILE_CHARACTERS = 5
+"""Characters of base64 that are a token: of a text five, of a PDF, whose pages are images too, seldom fewer."""
 AUDIO_BYTES_PER_SECOND = 8_000
 """Bytes of an upload that count as a second: 64 kbit/s, as speech is often kept."""
 
 MOST_COMMAS = 100_000
 """Of a body with more of them all bytes count: to look into each of its parts would hold everybody else up."""
 
-_PAYLOADS = (b'"image_url"', b'"input_image"', b'"input_audio"', b'"file_data"', b"\\u00")
+_PAYLOADS = (
+    *(b'"image_url"', b'"input_image"', b'"input_audio"', b'"file_data"', b'"file_id"', b'"file_url"'),
+    b"\\u00",
+)
 """The last may be a letter of one of these words, written as its number."""
 _NO_TEXT = frozenset({"image_url", "input_image"})
 _FILES = frozenset({"input_audio", "input_file", "file"})
@@ -61,7 +68,8 @@ def _weight(value: Any) -> int:
             return _image(more) + _fields(more, but=_IMAGE_FIELDS)
         case {"type": kind, **more} if isinstance(kind, str) and kind in _FILES:
             payload = sum(_length(inner) for name, inner in more.items() if name in _FILE_FIELDS)
-            return payload // FILE_CHARACTERS + 1 + _fields(more, but=_FILE_FIELDS)
+            unseen = UNSEEN_TOKENS if _is_named(more) or _is_named(more.get("file")) else 0
+            return unseen + payload // _CHARACTERS.get(kind, _FILE_CHARACTERS) + 1 + _fields(more, but=_FILE_FIELDS)
         case dict():
             return _fields(value)
         case _:
@@ -73,6 +81,10 @@ def _image(part: Mapping[Any, Any]) -> int:
     where = part.get("image_url")
     detail = where.get("detail") if isinstance(where, dict) else part.get("detail")
     return _IMAGE_TOKENS_OF.get(detail, IMAGE_TOKENS) if isinstance(detail, str) else IMAGE_TOKENS
+
+
+def _is_named(file: Any) -> bool:
+    return isinstance(file, dict) and bool(file.get("file_id") or file.get("file_url"))
 
 
 def images_in(body: bytes) -> int:
