@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from cores import Core
 from gateway.bed import Bed
-from server.serving import Site, serving
+from server.serving import Site, listening, serving
 
 from daehwa.conversation.errors import ProviderCutError
 from daehwa.gateway.scripted import Piece, ScriptedAnswer
-from daehwa.server.asgi import ClientLeftError
-from daehwa.server.direct import DirectBody
+from daehwa.server.asgi import ClientLeftError, Receive, Scope, Send
+from daehwa.server.direct import DirectBody, line_of
 from daehwa.server.leaving import EndedWhenLeft
 
 pytestmark = pytest.mark.both_loops
@@ -242,3 +242,35 @@ async def test_a_cancellation_that_is_not_the_client_s_goes_on_its_way() -> None
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+@pytest.mark.parametrize("has_begun", [True, False])
+async def test_what_comes_once_the_client_has_left_goes_nowhere(*, has_begun: bool) -> None:
+    """Between the client's leaving and the end of the call, its upstream may say more: a sink never raises."""
+    written: list[bool] = []
+    done = asyncio.Event()
+
+    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+        line = line_of(scope)
+        assert line is not None
+        body = line.body()
+        assert body is not None
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        if has_begun:
+            written.append(body.write(b"early"))
+        left = asyncio.Event()
+        line.holder.listen(left.set)
+        await left.wait()
+        await asyncio.sleep(0.05)  # by now its socket is closed too
+        written.append(body.write(b"late"))
+        body.close()
+        done.set()
+
+    async with listening(app) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        await asyncio.sleep(0.05)
+        writer.transport.abort()
+        async with asyncio.timeout(5):
+            await done.wait()
+    assert all(written)

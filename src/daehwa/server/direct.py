@@ -134,8 +134,12 @@ class DirectBody:
         data = b"%x\r\n%b\r\n" % (len(piece), piece)
         if self._head is not None:
             data = self._head_released() + data
-        self._transport.write(data)
+        self._send(data)
         return not self._flow.write_paused
+
+    def _send(self, data: bytes) -> None:
+        if not self._transport.is_closing():  # uvloop's raises where asyncio's drops what comes too late
+            self._transport.write(data)
 
     async def drained(self) -> None:
         """Return when the client has read on, or left. One that reads nothing any more is taken to have left."""
@@ -148,7 +152,7 @@ class DirectBody:
     def flush(self) -> None:
         """Let the head go, if it has not gone yet."""
         if self._head is not None and (head := self._head_released()):
-            self._transport.write(head)
+            self._send(head)
 
     close = flush
 
