@@ -108,6 +108,15 @@ async def test_the_answer_may_be_as_long_as_was_reserved() -> None:
     assert limits == [4096, None]
 
 
+async def test_a_prompt_of_numbers_is_reserved_for_as_such() -> None:
+    till, numbers = Till(a_rule("user", GREAT)), "1234567890" * 300
+    async with a_paid_core(till, spoken("Hi", usage=Usage(input=1000, output=1))) as core:
+        await asked(core, numbers)
+    (entry,) = till.faulty.settled
+    assert entry.reserved >= len(numbers) // 3 + 4096 * 10
+    assert entry.counted == 1010
+
+
 @pytest.mark.parametrize("reason", ["stopped", "uncounted", "noughts", "broken"])
 async def test_what_no_upstream_counted_is_estimated_and_says_so(reason: str) -> None:
     said = TextDelta("half of it")

@@ -10,7 +10,7 @@ from daehwa.conversation.events import AnsweredBy, Batch
 from daehwa.conversation.messages import Part, ToolCallPart, Usage
 from daehwa.conversation.metering import Charge, Meter, Outcome, PaidCall, as_counted, estimated_usage
 from daehwa.conversation.ports import GenerationRequest
-from daehwa.conversation.transcript import estimated_tokens
+from daehwa.conversation.transcript import estimated_tokens, reserved_tokens
 
 
 class PaidAnswer:
@@ -21,14 +21,17 @@ class PaidAnswer:
         self._call = call
         self._charge: Charge | None = None
         self._outcome = Outcome(usage=None)
+        self._prompt = 0
         self._model: str | None = None
         self._asked_at = 0.0
         self._first_ms: float | None = None
 
     async def opened(self, request: GenerationRequest) -> GenerationRequest:
         """Reserve what the answer may cost; return the request as it may be sent. Raises what `Meter.open` raises."""
-        prompt = sum(estimated_tokens(message.text) for message in request.messages)
-        self._call = msgspec.structs.replace(self._call, input_tokens=prompt, output_limit=request.max_output_tokens)
+        texts = [message.text for message in request.messages]
+        self._prompt = sum(map(estimated_tokens, texts))
+        reserved = sum(map(reserved_tokens, texts))
+        self._call = msgspec.structs.replace(self._call, input_tokens=reserved, output_limit=request.max_output_tokens)
         self._charge = await self._meter.open(self._call)
         self._asked_at = time.monotonic()
         limit = self._charge.output_limit
@@ -48,7 +51,7 @@ class PaidAnswer:
             return usage
         texts = [part.arguments if isinstance(part, ToolCallPart) else part.text for part in parts]
         if as_counted(usage) is None and (error is None or any(texts)):
-            usage = estimated_usage(self._call.input_tokens, texts)
+            usage = estimated_usage(self._prompt, texts)
         self._outcome = Outcome(usage=usage, model=self._model, error=error, first_ms=self._first_ms)
         return self._charge.priced(self._outcome)
 

@@ -25,6 +25,11 @@ def estimated_tokens(text: str) -> int:
     return ceil(ascii_count / 4) + len(text) - ascii_count + 4
 
 
+def reserved_tokens(text: str) -> int:
+    """Return how many tokens are paid for in advance: three bytes a token, as source code and numbers have."""
+    return max(estimated_tokens(text), ceil(len(text.encode("utf-8", "surrogatepass")) / 3))
+
+
 def build_transcript(
     path: Sequence[Message],
     *,
