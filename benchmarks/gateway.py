@@ -53,12 +53,12 @@ def takes_part(contestant: Contestant, number: int) -> bool:
 
 
 def in_turn(
-    bench: Bench, title: str, contestants: Mapping[str, Contestant], running: Sequence[Served]
+    bench: Bench, title: str, contest: Contest, running: Sequence[Served], most: int | None = None
 ) -> Iterator[Served]:
     """Yield one after the other, and all of that several times."""
-    for number in bench.in_rounds(title):
+    for number in bench.in_rounds(title, most):
         for one in running:
-            if takes_part(contestants[one.name], number):
+            if takes_part(contest.contestants[one.name], number):
                 yield one
 
 
@@ -73,8 +73,8 @@ def first_tokens(bench: Bench, contest: Contest) -> None:
     programs.set_pace(contest.upstream, pace_ms=1, tokens=_TOKENS_FIRST)
     straight, straight_p99 = 0.0, 0.0
     able = _able(bench, contest.running)
-    for one in in_turn(bench, "first token", contest.contestants, able):
-        times = (50 if bench.is_quick else 200) // (4 if contest.contestants[one.name].is_peer else 1)
+    for one in in_turn(bench, "first token", contest, able):
+        times = (50 if bench.is_quick else 100) // (4 if contest.contestants[one.name].is_peer else 1)
         work = Work(tokens=_TOKENS_FIRST, repeat=times, pause=0.01, reuse=True, seconds=20)
         seen = ask(bench, one, "first token", work)
         if seen is None:
@@ -110,8 +110,8 @@ def _paced(bench: Bench, contest: Contest, running: Sequence[Served], streams: i
     programs.set_pace(contest.upstream, pace_ms=PACE_MS, tokens=200)
     cpu, gap = (FEW, GAP) if streams == _FEW else (MANY, GAP_MANY)
     able = _able(bench, running)
-    for one in in_turn(bench, f"CPU a chunk, {streams} streams", contest.contestants, able):
-        found = _cpu(bench, one, streams, 100 if bench.is_quick else 200)
+    for one in in_turn(bench, f"CPU a chunk, {streams} streams", contest, able):
+        found = _cpu(bench, one, streams, 50 if bench.is_quick and streams == _FEW else 100)
         if found is not None:
             if one.name != DIRECT:
                 bench.results.add(cpu, one.name, found[0])
@@ -144,7 +144,7 @@ def streams_held(bench: Bench, contest: Contest) -> None:
     """Ever more paced streams, until the gaps grow too long or a word is lost; the direct call shows the limit."""
     programs.set_pace(contest.upstream, pace_ms=PACE_MS, tokens=200)
     last: dict[str, int] = {}
-    for one in in_turn(bench, "streams held", contest.contestants, contest.running):
+    for one in in_turn(bench, "streams held", contest, contest.running, 3):
         last[one.name] = _most_held(one, last.get(one.name))
         bench.results.add(HELD, one.name, last[one.name])
 
@@ -152,7 +152,7 @@ def streams_held(bench: Bench, contest: Contest) -> None:
 def full_speed(bench: Bench, contest: Contest) -> None:
     """Sixteen streams whose upstream waits for nothing."""
     programs.set_pace(contest.upstream, pace_ms=0, tokens=200)
-    for one in in_turn(bench, "chunks a second", contest.contestants, contest.running):
+    for one in in_turn(bench, "chunks a second", contest, contest.running):
         repeat = 1 if contest.contestants[one.name].is_peer else 20
         work = Work(streams=16, tokens=200, repeat=repeat, ramp=0, reuse=True, seconds=20)
         seen = ask(bench, one, "full speed", work)
@@ -163,8 +163,8 @@ def full_speed(bench: Bench, contest: Contest) -> None:
 def whole_answers(bench: Bench, contest: Contest) -> None:
     """Whole answers as fast as they come, over 16 connections."""
     programs.set_pace(contest.upstream, pace_ms=0, tokens=5)
-    for one in in_turn(bench, "whole answers", contest.contestants, contest.running):
-        work = Work(streams=16, whole=True, reuse=True, repeat=0, ramp=0, seconds=2)
+    for one in in_turn(bench, "whole answers", contest, contest.running):
+        work = Work(streams=16, whole=True, reuse=True, repeat=0, ramp=0, seconds=1)
         seen = ask(bench, one, "whole answers", work)
         if seen is not None:
             bench.results.add(WHOLE, one.name, seen.whole / seen.seconds)

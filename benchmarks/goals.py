@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from contestants import BARE, DAEHWA, NGINX
+from lambda_start import USUAL_NAME
 from peers import LITELLM, OPEN_WEBUI
 from results import Results
 from store_acks import AIOSQLITE, RAW
@@ -100,6 +101,14 @@ GOALS = (
     Goal(title="CPU a chunk, 1,000 streams to 10", read=growth_of("streams_cpu"), target=1.2, moonshot=1.0),
     Goal(
         title="search in 100,000 conversations, p95, ms", read=last_of("search_p95"), target=50, moonshot=None, digits=0
+    ),
+    Goal(
+        title="start on Lambda, the usual function's to it",
+        read=part_of("lambda_clock", USUAL_NAME),
+        target=5,
+        moonshot=9,
+        more=True,
+        digits=1,
     ),
     Goal(title="streams held", read=value("held"), target=500, moonshot=750, digits=0, more=True),
     Goal(title="memory a stream, KB", read=value("per_stream"), target=20, moonshot=9, digits=1),

@@ -49,11 +49,11 @@ def more_streams(bench: Bench, contest: Contest) -> None:
     """Load nginx and daehwa with ever more paced streams."""
     programs.set_pace(contest.upstream, pace_ms=PACE_MS, tokens=200)
     chosen = [one for one in contest.running if one.name in {NGINX, DAEHWA, DAEHWA_UVLOOP}]
-    for _ in bench.in_rounds("more streams"):
+    for _ in bench.in_rounds("more streams", 3):
         for streams in STREAMS:
             for one in chosen:
                 before = one.cpu()
-                work = Work(streams=streams, tokens=100 if bench.is_quick else 200, seconds=30)
+                work = Work(streams=streams, tokens=100, seconds=30)
                 seen = ask(bench, one, f"{streams} streams", work)
                 if seen is not None:
                     cost = (one.cpu() - before) / max(1, seen.tokens) * _MICRO

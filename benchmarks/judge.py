@@ -38,9 +38,9 @@ def as_the_judge_sees_it(bench: Bench, contest: Contest) -> None:
     JUDGE.install()
     programs.set_pace(contest.upstream, pace_ms=_PACE_MS, tokens=_TOKENS)
     able = [one for one in contest.running if one.target.path is None and not one.target.headers]
-    for one in in_turn(bench, "aiperf", contest.contestants, able):
+    for one in in_turn(bench, "aiperf", contest, able, 2):
         try:
-            seen = _profile(one, tokenizers, 20 if bench.is_quick else 60)
+            seen = _profile(one, tokenizers, 20 if bench.is_quick else 50)
         except (OSError, subprocess.SubprocessError) as problem:
             bench.results.remark(f"{one.name}, aiperf: {problem}")
             continue

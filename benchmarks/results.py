@@ -94,15 +94,19 @@ class Bench:
     rounds: int
     deadline: float = field(default=float("inf"))
 
-    def in_rounds(self, title: str) -> Iterator[int]:
-        """Yield the numbers of the rounds, from 0; fewer where the part's time would not do, which is remarked."""
+    def in_rounds(self, title: str, most: int | None = None) -> Iterator[int]:
+        """Yield the numbers of the rounds, from 0, `most` of them where each is long.
+
+        Where the part's time would not do there are fewer, which is remarked.
+        """
         began = time.monotonic()
-        for number in range(self.rounds):
+        rounds = min(self.rounds, most or self.rounds)
+        for number in range(rounds):
             now = time.monotonic()
             if number and now + (now - began) / number > self.deadline:
-                self.results.remark(f"{title}: {number} of {self.rounds} rounds in its time")
+                self.results.remark(f"{title}: {number} of {rounds} rounds in its time")
                 return
-            print(f"  {title}, round {number + 1} of {self.rounds}", flush=True)
+            print(f"  {title}, round {number + 1} of {rounds}", flush=True)
             yield number
 
 

@@ -23,6 +23,7 @@ import gateway
 import goals
 import growth
 import judge
+import lambda_start
 import msgspec
 import pages
 import peers
@@ -50,8 +51,10 @@ ALONE: Mapping[str, Callable[[Bench, Mapping[str, Contestant]], None]] = {
     "conversations": growth.conversations,
     "messages": growth.messages,
     "embedded": embedded.tokens_a_second,
+    "lambda": lambda_start.cold_starts,
 }
 PARTS = (*ALONE, *OVER_ONE_UPSTREAM)
+QUICK = ("start", "acks", "messages", "first", "few", "many", "turns")
 CHECKED = ("first", "many", "whole")
 _HARD_LIMIT = 1.5
 
@@ -90,6 +93,9 @@ def measure(bench: Bench, contestants: Mapping[str, Contestant], chosen: Sequenc
     with programs.mock_upstream(tokens=200, pace_ms=20) as upstream, contextlib.ExitStack() as stack:
         running = stack.enter_context(served(contestants, names, upstream, bench.results.absent))
         contest = Contest(contestants, upstream, running)
+        for one in running:
+            if bench.is_quick and contestants[one.name].is_peer:
+                start.started(bench, one)
         for name in together:
             with part(bench, name, seconds):
                 OVER_ONE_UPSTREAM[name](bench, contest)
@@ -121,9 +127,9 @@ def check() -> int:
 def options_given() -> argparse.Namespace:
     """Return what was asked for."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--quick", action="store_true", help="about 3 minutes: 2 rounds, less of everything")
+    arguments.add_argument("--quick", action="store_true", help="some 3 minutes: 2 rounds of the most telling parts")
     arguments.add_argument("--rounds", type=int, help="5, quick 2")
-    arguments.add_argument("--only", default=",".join(PARTS), help=f"parts, of {', '.join(PARTS)}")
+    arguments.add_argument("--only", help=f"parts, of {', '.join(PARTS)}; quick: {', '.join(QUICK)}")
     arguments.add_argument("--without-peers", action="store_true", help="nor install them")
     arguments.add_argument("--check", action="store_true", help="what CI does: a minute, daehwa beside the bare relay")
     arguments.add_argument("--install", action="store_true", help="install the peers, and measure nothing")
@@ -139,7 +145,7 @@ def main() -> None:
         print("installed:", ", ".join(peers.install(absent)))
         print(*(f"{name} {why}" for name, why in absent.items()), sep="\n")
         return
-    chosen = options.only.split(",")
+    chosen = options.only.split(",") if options.only else QUICK if options.quick else PARTS
     if unknown := set(chosen) - set(PARTS):
         sys.exit(f"There is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}.")
     os.sched_setaffinity(0, {programs.CLIENT_CORE})
@@ -149,7 +155,7 @@ def main() -> None:
     rounds = options.rounds or (2 if options.quick else 5)
     bench = Bench(Results(about_this_machine()), options.quick, rounds)
     invited = {} if options.without_peers else peers.install(bench.results.absent)
-    measure(bench, {**OURS, **invited}, chosen, 60 if options.quick else 240)
+    measure(bench, {**OURS, **invited}, chosen, 60 if options.quick else 300)
     write(bench.results, options.output)
     print(f"\n{tables.markdown(bench.results)}\nwritten to {options.output}")
 

@@ -1,8 +1,8 @@
 """Parts of `run.py`: how long each takes to its first 200, what it weighs idle and under load, and what is installed.
 
 Each is started anew in every round, bytecode compiled: from spawning the process to the first 200 of its own health
-page. Memory is the proportional set size of its process tree: two seconds later, and with streams of a chunk a second
-held open. Installed size: the packages of an environment of its own, without bytecode and without Python.
+page. Memory is the proportional set size of its process tree: soon after, and with streams of a chunk a second held
+open. Installed size: the packages of an environment of its own, without bytecode and without Python.
 """
 
 import os
@@ -18,7 +18,6 @@ import load
 import peers
 import programs
 from contestants import BARE, DAEHWA, DAEHWA_UVLOOP, DIRECT, NAIVE, NGINX, Contestant, Served, served
-from gateway import takes_part
 from load import Work
 from results import Bench, Measure
 
@@ -29,6 +28,8 @@ LOADED = Measure("loaded", SECTION, "memory with those streams open, MB")
 STREAM = Measure("per_stream", SECTION, "memory for each of 1,000 open streams (naive stack: 200, peers: 50), KB")
 SIZE = Measure("size", SECTION, "installed, MB")
 
+_SETTLE_SECONDS, _HOLD_SECONDS = 1.5, 3.5
+_HELD_ROUNDS = 3
 _PACKAGES = {
     BARE: ("aiohttp", "starlette", "uvicorn", "httptools"),
     NAIVE: ("fastapi", "openai", "sse-starlette", "uvicorn", "httptools"),
@@ -42,20 +43,26 @@ def starts(bench: Bench, contestants: Mapping[str, Contestant]) -> None:
     with programs.mock_upstream(tokens=1000, pace_ms=1000) as upstream:
         for number in bench.in_rounds("start and memory"):
             for name, contestant in contestants.items():
-                if name == DIRECT or not takes_part(contestant, number):
+                if name == DIRECT or not _starts(bench, contestant, number):
                     continue
                 with served(contestants, [name], upstream, bench.results.absent) as running:
                     for one in running:
-                        _measure(bench, one, contestant)
+                        started(bench, one)
+                        if contestant.speaks_openai and number < _HELD_ROUNDS:
+                            _hold(bench, one, contestant.held)
 
 
-def _measure(bench: Bench, one: Served, contestant: Contestant) -> None:
+def _starts(bench: Bench, contestant: Contestant, number: int) -> bool:
+    """Whether it is started in this round: a peer in the first and the third, and not where it shall be quick."""
+    return not contestant.is_peer or (number in {0, 2} and not bench.is_quick)
+
+
+def started(bench: Bench, one: Served) -> None:
+    """Add how long it took to start, and what it weighs soon after."""
     if one.program is not None:
         bench.results.add(READY, one.name, one.program.ready_ms)
-    time.sleep(2)
-    bench.results.add(IDLE, one.name, one.memory())
-    if contestant.speaks_openai and not (bench.is_quick and contestant.is_peer):
-        _hold(bench, one, contestant.held)
+        time.sleep(_SETTLE_SECONDS)
+        bench.results.add(IDLE, one.name, one.memory())
 
 
 def _hold(bench: Bench, one: Served, streams: int) -> None:
@@ -63,8 +70,8 @@ def _hold(bench: Bench, one: Served, streams: int) -> None:
         if not load.run(one.target, Work(tokens=1, repeat=20, seconds=20)).whole:
             return
         before = one.memory()
-        with load.running(one.target, Work(streams=streams, tokens=1000, ramp=2.0)) as client:
-            time.sleep(4)
+        with load.running(one.target, Work(streams=streams, tokens=1000, ramp=1.5)) as client:
+            time.sleep(_HOLD_SECONDS)
             after = one.memory()
     except subprocess.SubprocessError as problem:
         bench.results.remark(f"{one.name}, memory: {problem}")
