@@ -12,6 +12,7 @@ from faults.readers import run_readers
 async def run(size: Size, folder: Path, note: Note) -> Findings:
     """Run all three; the short form leaves generated requests to the tests of the clients."""
     found = Findings("fuzz")
+    asking = asyncio.create_task(generated.run(size, folder, note)) if size.is_long else None
     try:
         steps, crashes = await asyncio.to_thread(run_machine, size.of(6, 250), size.of(20, 50))
         found.add("steps of a store beside one in memory, crashes among them", f"{steps:,}, {crashes:,}")
@@ -24,8 +25,8 @@ async def run(size: Size, folder: Path, note: Note) -> Findings:
     found.count("kinds of these that were read wrongly", len(wrong))
     found.wrong += wrong
     note("the readers are done")
-    if size.is_long:
-        asked = await generated.run(size, folder, note)
+    if asking is not None:
+        asked = await asking
         found.rows += asked.rows
         found.wrong += asked.wrong
     return found

@@ -28,7 +28,7 @@ OPTIONS = (
     *("--exclude-checks", "positive_data_acceptance", "--generation-database", "none", "--no-color"),
     *("--header", "Sec-Fetch-Site: same-origin"),
 )
-AT_ONCE = 3
+AT_ONCE = 4
 SECONDS = 3600
 LEAVING = ("/auth/sign-out", "/api/people/{person}/sign-out", "/api/account/sessions/{session}", "/api/account")
 """Where a session ends. It is asked there at the end: whoever is out sees nothing but refusals."""
@@ -83,11 +83,11 @@ async def run(size: Size, folder: Path, note: Note) -> Findings:
         program, _ = await stack.enter_async_context(closed.served())
         admin = await stack.enter_async_context(await _first_admin(program))
         closed_runs = await _closed_runs(admin, folder)
-        runs = [*(await _open_runs(home)), *closed_runs[:-1]]
+        runs = [*closed_runs[:-1], *(await _open_runs(home))]  # the longest ones first
 
         async def made(number: int, one: Run) -> None:
             async with at_once:
-                count = await _made(one, size.of(1, 60), folder / str(number), found, cases)
+                count = await _made(one, size.of(1, 90), folder / str(number), found, cases)
             note(f"{one.who}: {count:,} requests; {cases.faults} faults, {cases.breaches} breaches so far")
 
         await asyncio.gather(*(made(number, one) for number, one in enumerate(runs)))
