@@ -12,6 +12,7 @@ import pytest
 FORBIDDEN = {
     *("aiohttp", "anyio", "boto3", "fastapi", "httpx", "openai", "pydantic", "sqlite3", "starlette", "xllamacpp"),
     *("argon2", "smtplib", "webauthn", "daehwa.sign_in.local_accounts", "daehwa.server.local_auth"),
+    *("daehwa.server.account_operations", "daehwa.server.administration", "daehwa.server.admin_operations"),
     *("daehwa.cli", "daehwa.providers", "daehwa.services", "daehwa.settings", "daehwa.stores"),
 }
 FLOOR = "asyncio, msgspec"

@@ -180,7 +180,7 @@ def create_app(
         *_accounts(entrances, identity, options, books, core),
         *_conversations(ConversationsApi(store, running, options, purge)),
         *_turns(TurnsApi(store, running, options, memberships)),
-        *_keys(KeysApi(books, options)),
+        *_keys(KeysApi(books, options, identity.acts)),
         *_money(UsageApi(books), BudgetsApi(books, memberships)),
         *_watching(MetricsApi(traffic, books, has_sign_in=has_sign_in)),
         Operation("GET", "/api/openapi.json", openapi.get_openapi, answers=(dict,)),

@@ -20,6 +20,8 @@ from daehwa.server.asgi import Request, Response, json_response
 from daehwa.server.body import json_body, query_values
 from daehwa.server.books import Books, whose
 from daehwa.server.options import ServerOptions
+from daehwa.server.visiting import visitor_of
+from daehwa.sign_in.acts import Acts
 
 MOST_OLD_KEYS = 50
 """How many keys that open nothing any more are listed beside those that do."""
@@ -83,7 +85,8 @@ class KeysQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class KeysApi:
     """The operations on keys."""
 
-    def __init__(self, books: Books, options: ServerOptions) -> None:
+    def __init__(self, books: Books, options: ServerOptions, acts: Acts) -> None:
+        self._acts = acts
         self._books = books
         self._options = options
 
@@ -106,6 +109,7 @@ class KeysApi:
             raise NotAllowed("Guests have no API keys. Ask an admin to make you a member.")
         wish = await json_body(request, KeyWish, self._options)
         key, text = await make_key(self._books.keys, request.user.id, wish, now=self._books.clock())
+        await self._note(request, "key.made", key)
         return json_response(made_key(key, text), 201)
 
     async def revoke_key(self, request: Request) -> Response:
@@ -113,7 +117,13 @@ class KeysApi:
         key = checked_id(request.path["key"], "key")
         user = None if request.user.role == "admin" else request.user.id
         revoked = await self._books.keys.revoke_key(key, user=user, now=self._books.clock())
+        await self._note(request, "key.revoked", revoked)
         return json_response((await self._shown([revoked]))[0])
+
+    async def _note(self, request: Request, action: str, key: ApiKey) -> None:
+        """Write into the audit log, where there is one, what was done about a key, and whose it is."""
+        visitor = visitor_of(request.scope, self._options.trusted_proxies)
+        await self._acts.note(action, visitor, actor=request.user, subject=key.user, key=key.id)
 
     async def _shown(self, keys: Sequence[ApiKey]) -> tuple[Key, ...]:
         return await shown_keys(keys, self._books.ledger, now=self._books.clock())
