@@ -113,6 +113,32 @@ class LeanFlow(FlowControl):
             self._writable = None
 
 
+class LeanEvent:
+    """asyncio's, but for a deque of 760 bytes: it is made when somebody waits, which nobody does for what has come."""
+
+    __slots__ = ("_is_set", "_waited_for")
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._waited_for: asyncio.Event | None = None
+
+    def set(self) -> None:
+        """Let those who wait go on."""
+        self._is_set = True
+        if self._waited_for is not None:
+            self._waited_for.set()
+
+    def clear(self) -> None:
+        """Let those who come wait."""
+        self._is_set, self._waited_for = False, None
+
+    async def wait(self) -> None:
+        """Return once it is set."""
+        if not self._is_set:
+            self._waited_for = self._waited_for or asyncio.Event()
+            await self._waited_for.wait()
+
+
 class LeanPipeline(list[Any]):
     """Requests that were sent ahead: what uvicorn uses of a deque, which takes 760 bytes when it is empty too."""
 
@@ -189,6 +215,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         if self.cycle is not None:
             self.cycle.__class__ = LeanCycle  # uvicorn makes it here, and asks nobody of which kind
+            self.cycle.message_event = LeanEvent()  # type: ignore[assignment] # what is used of one
             extensions: dict[str, Any] = {LINE: Line(self._holder, self.cycle)}
             self.cycle.scope["extensions"] = extensions
 

@@ -75,10 +75,16 @@ def _whole(answer: KeptAnswer) -> Response:
 
 
 async def _stream(answer: StreamedAnswer, scope: Scope, send: Send) -> None:
-    headers = [*_encoded(answer.headers), *_STREAM_HEADERS]
     line = line_of(scope)
     body = None if line is None else line.body()
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    # No name is given to what is held for no longer than this: a thousand streams hold it a thousand times.
+    await send(
+        {
+            "type": "http.response.start",
+            "status": answer.status,
+            "headers": [*_encoded(answer.headers), *_STREAM_HEADERS],
+        }
+    )
     try:
         await (_sent(answer, send) if body is None else _forwarded(answer, body, scope))
     except ProviderError as error:
@@ -86,6 +92,7 @@ async def _stream(answer: StreamedAnswer, scope: Scope, send: Send) -> None:
 
 
 async def _forwarded(answer: StreamedAnswer, body: DirectBody, scope: Scope) -> None:
+    scope["headers"].clear()  # uvicorn's own list, and nobody asks for the request's headers any more
     try:
         await answer.forward(body)
     finally:
