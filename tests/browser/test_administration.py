@@ -240,9 +240,12 @@ async def test_a_provider_is_tried(members: Members, model: Model) -> None:
     await expect(card.get_by_role("status")).to_contain_text("I am here.")
 
 
-async def test_everybody_sees_that_admins_may_read(members: Members, household: Household) -> None:
+async def test_everybody_sees_that_admins_may_read(members: Members, household: Household, model: Model) -> None:
     told = "Admins here may read every conversation."
+    model.title = "A private title"
+    model.says("Hello **there**.")
     member = await joins(members, household, "watched")
+    await member.ask_to_end("Something private")
     await expect(member.banner).not_to_contain_text(told)
     boss = await admin_at(members, "installation")
     switch = boss.page.get_by_role("switch", name="Admins may read conversations")
@@ -258,6 +261,18 @@ async def test_everybody_sees_that_admins_may_read(members: Members, household: 
     await expect(boss.banner).to_contain_text(told)
     await member.page.reload()
     await expect(member.banner).to_contain_text(told)
+    await goes_to(boss, "people")
+    reading = await act(boss, "watched", "Read conversations…")
+    await reading.get_by_role("button", name="A private title").click()
+    await expect(reading).to_contain_text("Something private")
+    await expect(reading.locator("strong")).to_have_text("there")
+    await boss.press("All conversations")
+    await expect(reading.get_by_role("listitem")).to_have_count(1)
+    await boss.page.keyboard.press("Escape")
+    await goes_to(boss, "audit")
+    await expect(boss.page.get_by_role("row").nth(1)).to_contain_text("Read a conversation")
+    await expect(boss.page.get_by_role("row").nth(1)).to_contain_text("watched")
+    await goes_to(boss, "installation")
     await switch.click()
     await expect(boss.banner).not_to_contain_text(told)
     await goes_to(boss, "audit")

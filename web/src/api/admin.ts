@@ -1,6 +1,7 @@
 /** The routes that are for admins, one function each; only their screens load this. */
 import * as wire from "./admin-wire.ts";
 import { decoded, send, withBody } from "./client.ts";
+import { ConversationPage, OpenedConversation } from "./wire.ts";
 
 export interface PersonChanges {
   readonly role?: wire.Role;
@@ -85,3 +86,10 @@ export const listAuditEvents = async (before: number | null): Promise<wire.Audit
   decoded(wire.AuditPage, await send(before === null ? "/api/audit" : `/api/audit?before=${String(before)}`));
 
 export const checkAuditLog = async (): Promise<wire.AuditChecked> => decoded(wire.AuditChecked, await send("/api/audit/check"));
+
+/** A person's conversations, where admins may read here; each page and each conversation that is asked for is written down. */
+export const listPersonsConversations = async (id: string, after: string | null): Promise<ConversationPage> =>
+  decoded(ConversationPage, await send(at("people", id, `/conversations${after === null ? "" : `?${new URLSearchParams({ after }).toString()}`}`)));
+
+export const readPersonsConversation = async (id: string, conversation: string): Promise<OpenedConversation> =>
+  decoded(OpenedConversation, await send(at("people", id, `/conversations/${encodeURIComponent(conversation)}`)));
