@@ -43,6 +43,7 @@ export const people = {
   emailWrong: "This is no e-mail address.",
   role: "Role",
   roleEnds: "A changed role signs them out everywhere.",
+  roleOwn: "Your own role is changed by another admin.",
   roleByProvider: "Who is an admin among those who come by the sign-in service is said by the settings of this server.",
   groups: "Groups",
   disableTitle: params("Disable {name}?"),

@@ -45,6 +45,7 @@ export const ko = {
     emailWrong: "이메일 주소가 올바르지 않아요.",
     role: "역할",
     roleEnds: "역할을 바꾸면 모든 곳에서 로그아웃돼요.",
+    roleOwn: "내 역할은 다른 관리자가 바꿀 수 있어요.",
     roleByProvider: "로그인 서비스로 들어오는 사람 중 누가 관리자인지는 서버 설정에서 정해요.",
     groups: "그룹",
     disableTitle: "{name} 님의 사용을 중지할까요?",
