@@ -282,7 +282,7 @@ class _Child:
             )
         except OSError as fault:
             return Report(fault=fault.strerror or "no process could be started")
-        assert process.stdin is not None  # noqa: S101 - for the type checker: it was opened with a pipe - a pipe was asked for
+        assert process.stdin is not None  # noqa: S101 - for the type checker: it was opened with a pipe
         assert process.stdout is not None  # noqa: S101 - for the type checker: it was opened with a pipe
         line = b""
         with suppress(OSError, TimeoutError):
