@@ -11,6 +11,7 @@ from pathlib import Path
 
 import programs
 from load import Target
+from results import Results
 
 DIRECT, NGINX, BARE, NAIVE = "direct", "nginx", "bare relay", "naive stack"
 DAEHWA, DAEHWA_UVLOOP = "daehwa", "daehwa with uvloop"
@@ -149,16 +150,16 @@ OURS: Mapping[str, Contestant] = {
 
 @contextlib.contextmanager
 def served(
-    contestants: Mapping[str, Contestant], names: Sequence[str], upstream: int, absent: dict[str, str]
+    contestants: Mapping[str, Contestant], names: Sequence[str], upstream: int, results: Results
 ) -> Iterator[list[Served]]:
-    """Run those of these names over one upstream; one that does not start is left out, and `absent` says why."""
+    """Run those of these names over one upstream; one that does not start is left out, and the results say why."""
     with contextlib.ExitStack() as stack:
         running = []
         for name in names:
-            if name in absent:
-                continue
             try:
                 running.append(stack.enter_context(contestants[name].start(upstream)))
+                results.absent.pop(name, None)
             except (OSError, ImportError, subprocess.SubprocessError) as problem:
-                absent[name] = f"did not start: {problem}"
+                results.absent[name] = f"did not start: {problem}"
+                results.remark(f"{name} did not start: {problem}")
         yield running

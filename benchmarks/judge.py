@@ -42,7 +42,7 @@ def as_the_judge_sees_it(bench: Bench, contest: Contest) -> None:
         try:
             seen = _profile(one, tokenizers, 20 if bench.is_quick else 50)
         except (OSError, subprocess.SubprocessError) as problem:
-            bench.results.remark(f"{one.name}, aiperf: {problem}")
+            bench.results.remark(f"{one.name}, aiperf: {type(problem).__name__}")
             continue
         bench.results.add(FIRST, one.name, seen["time_to_first_token"]["p50"])
         bench.results.add(FIRST_P99, one.name, seen["time_to_first_token"]["p99"])

@@ -73,7 +73,7 @@ def _in_rounds(bench: Bench, title: str, contestants: Mapping[str, Contestant], 
     names = [name for name in contestants if name in BOXES]
     os.sched_setaffinity(0, range(os.cpu_count() or 1))
     try:
-        with served(contestants, names, upstream, bench.results.absent) as running:
+        with served(contestants, names, upstream, bench.results) as running:
             for number in bench.in_rounds(title, 3):
                 for one in running:
                     if takes_part(contestants[one.name], number):

@@ -33,6 +33,7 @@ _KEY = "sk-benchmark-0123456789abcdef0123456789abcdef"
 _SECONDS_TO_START = 180.0
 _INSTALL_SECONDS = 1800
 _CHAINLIT_APP = """
+import os
 import chainlit
 from openai import AsyncOpenAI
 

@@ -45,7 +45,7 @@ def starts(bench: Bench, contestants: Mapping[str, Contestant]) -> None:
             for name, contestant in contestants.items():
                 if name == DIRECT or not _starts(bench, contestant, number):
                     continue
-                with served(contestants, [name], upstream, bench.results.absent) as running:
+                with served(contestants, [name], upstream, bench.results) as running:
                     for one in running:
                         started(bench, one)
                         if contestant.speaks_openai and number < _HELD_ROUNDS:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from contestants import DAEHWA, DAEHWA_UVLOOP
 from goals import GOALS, Goal
+from peers import NOT_TO_BE_HAD
 from results import Curve, Results, Row, spread
 
 
@@ -27,7 +28,7 @@ def markdown(results: Results) -> str:
 
 def _section(title: str, rows: Sequence[Row], results: Results) -> list[str]:
     names = list(dict.fromkeys(name for row in rows for name in row.values))
-    names += [name for name in results.absent if name not in names]
+    names += [name for name in results.absent if name not in names and name not in NOT_TO_BE_HAD]
     lines = [f"## {title}", "", f"| | {' | '.join(row.measure.title for row in rows)} |"]
     lines.append(f"|---|{'--:|' * len(rows)}")
     for name in names:
