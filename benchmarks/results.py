@@ -4,7 +4,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -87,12 +87,16 @@ class Results(msgspec.Struct):
 
 @dataclass
 class Bench:
-    """A run: what it found so far, how much is asked of it, and until when its present part may go on."""
+    """A run: what it found so far, how much is asked of it, and until when its present part may go on.
+
+    `keep` is called with the results after every part.
+    """
 
     results: Results
     is_quick: bool
     rounds: int
     deadline: float = field(default=float("inf"))
+    keep: Callable[[Results], None] = field(default=lambda _results: None)
 
     def in_rounds(self, title: str, most: int | None = None) -> Iterator[int]:
         """Yield the numbers of the rounds, from 0, `most` of them where each is long.

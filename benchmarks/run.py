@@ -10,6 +10,7 @@ and a C compiler; nginx is the reference where it is installed.
 
 import argparse
 import contextlib
+import functools
 import os
 import signal
 import sys
@@ -33,6 +34,7 @@ import start
 import store_acks
 import tables
 import turns
+import versions
 from contestants import BARE, DAEHWA, DIRECT, OURS, Contest, Contestant, served
 from results import Bench, Results, about_this_machine
 
@@ -90,6 +92,7 @@ def measure(bench: Bench, contestants: Mapping[str, Contestant], chosen: Sequenc
         if name in ALONE:
             with part(bench, name, seconds):
                 ALONE[name](bench, contestants)
+            bench.keep(bench.results)
     together = [name for name in chosen if name in OVER_ONE_UPSTREAM]
     if not together:
         return
@@ -103,15 +106,15 @@ def measure(bench: Bench, contestants: Mapping[str, Contestant], chosen: Sequenc
         for name in together:
             with part(bench, name, seconds):
                 OVER_ONE_UPSTREAM[name](bench, contest)
+            bench.keep(bench.results)
 
 
 def write(results: Results, folder: Path) -> None:
-    """Write the table, the JSON and the plots."""
+    """Write the table and the JSON."""
     folder.mkdir(parents=True, exist_ok=True)
     encoded = msgspec.json.format(msgspec.json.encode(results), indent=1)
     (folder / "benchmark.json").write_bytes(encoded + b"\n")
     (folder / "benchmark.md").write_text(tables.markdown(results), "utf-8")
-    plots.draw(results, folder)
 
 
 def check() -> int:
@@ -159,11 +162,15 @@ def main() -> None:
     programs.compile_bytecode()
     rounds = options.rounds or (2 if options.quick else 5)
     bench = Bench(Results(about_this_machine()), options.quick, rounds)
+    bench.keep = functools.partial(write, folder=options.output)
     invited = {} if options.without_peers else peers.install(bench.results.absent)
     known = {**OURS, **invited}
     names = options.names.split(",") if options.names else list(known)
+    found = versions.versions(names)
+    bench.results.about["versions"] = "; ".join(f"{name} {version}" for name, version in found.items())
     measure(bench, {name: known[name] for name in names if name in known}, chosen, 60 if options.quick else 300)
     write(bench.results, options.output)
+    plots.draw(bench.results, options.output)
     print(f"\n{tables.markdown(bench.results)}\nwritten to {options.output}")
 
 
