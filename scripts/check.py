@@ -58,7 +58,7 @@ def main() -> int:
     failed = sum(result.fault is not None for result in results)
     total = time.monotonic() - begun
     if not can_measure():
-        print("not run: the benchmark, which needs Linux, two processors and a C compiler")
+        print("not run: the benchmark, which needs Linux, two processors, taskset and a C compiler")
     if not asked["adapter"]:
         print("not run: the tests behind the Lambda Web Adapter; cargo, which builds it, is not on this machine")
     print(f"steps: {len(results) - failed} passed, {failed} failed, in {total:.0f} s")
@@ -139,7 +139,9 @@ def has_adapter() -> bool:
 
 def can_measure() -> bool:
     """Whether the benchmark runs here."""
-    return sys.platform == "linux" and (os.cpu_count() or 1) > 1 and shutil.which("cc") is not None
+    if sys.platform != "linux" or not {0, 1} <= os.sched_getaffinity(0):
+        return False
+    return shutil.which("cc") is not None and shutil.which("taskset") is not None
 
 
 def run_lane(lane: list[Step]) -> list[Result]:
