@@ -142,7 +142,7 @@ OURS: Mapping[str, Contestant] = {
     DIRECT: Contestant(start=direct),
     NGINX: Contestant(start=nginx),
     BARE: Contestant(start=bare),
-    NAIVE: Contestant(start=naive, streams=40, held=200),
+    NAIVE: Contestant(start=naive, streams=35, held=200),
     DAEHWA: Contestant(start=daehwa),
     DAEHWA_UVLOOP: Contestant(start=daehwa_uvloop),
 }

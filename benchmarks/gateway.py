@@ -30,7 +30,7 @@ PACE_MS = 20.0
 LONGEST_GAP_MS = 1.5 * PACE_MS
 STEPS = (5, 10, 20, 35, 50, 75, 100, 150, 200, 350, 500, 600, 750, 900, 1000)
 _TOKENS_FIRST = 5
-_FEW = 10
+_FEW, _MANY = 10, 200
 _MICRO = 1_000_000
 
 
@@ -102,8 +102,8 @@ def few_streams(bench: Bench, contest: Contest) -> None:
 
 def many_streams(bench: Bench, contest: Contest) -> None:
     """Two hundred paced streams, for those who hold them."""
-    strong = [one for one in contest.running if contest.contestants[one.name].streams >= 200]
-    _paced(bench, contest, strong, 200)
+    strong = [one for one in contest.running if contest.contestants[one.name].streams >= _MANY]
+    _paced(bench, contest, strong, _MANY)
 
 
 def _paced(bench: Bench, contest: Contest, running: Sequence[Served], streams: int) -> None:
@@ -143,7 +143,9 @@ def _most_held(one: Served, before: int | None) -> int:
 def streams_held(bench: Bench, contest: Contest) -> None:
     """Ever more paced streams, until the gaps grow too long or a word is lost; the direct call shows the limit."""
     programs.set_pace(contest.upstream, pace_ms=PACE_MS, tokens=200)
-    last: dict[str, int] = {}
+    # The weak are not begun with more than they hold: they would still be busy with it when they are asked for less.
+    weak = {name: one.streams for name, one in contest.contestants.items() if one.streams < _MANY}
+    last: dict[str, int] = dict(weak)
     for one in in_turn(bench, "streams held", contest, contest.running, 3):
         last[one.name] = _most_held(one, last.get(one.name))
         bench.results.add(HELD, one.name, last[one.name])
