@@ -56,7 +56,7 @@ async def visit(browser: Browser, address: str, box: str, slowed: int) -> Visit:
     session.on("Network.requestWillBeSent", sent)
     session.on("Network.loadingFinished", lambda event: sizes.update({event["requestId"]: event["encodedDataLength"]}))
     await page.add_init_script(USABLE.replace("BOX", json.dumps(box)))
-    await page.goto(address, timeout=TIMEOUT_MS)
+    await page.goto(address, timeout=TIMEOUT_MS, wait_until="domcontentloaded")  # fonts from elsewhere may never come
     usable = await page.evaluate("window.usable")
     with contextlib.suppress(PlaywrightError):  # a page that keeps asking is never quiet
         await page.wait_for_load_state("networkidle", timeout=QUIET_TIMEOUT_MS)

@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 import urllib.request
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 
 import programs
@@ -20,6 +20,7 @@ from page_load import SLOWED, visit
 from page_stream import OBSERVE, RATE, REPLY, TOKEN, durations, seen
 from peers import CHAINLIT, OPEN_WEBUI
 from playwright.async_api import Browser, CDPSession, async_playwright
+from playwright.async_api import Error as PlaywrightError
 from results import Bench, Measure
 
 VISIT = "A first visit of the page"
@@ -44,7 +45,7 @@ _SETTLING_LOOKS = 40
 _BEGINNING_SECONDS = 30
 _MICRO = 1_000_000
 
-PageWork = Callable[[Bench, Browser, Served, int], Awaitable[None]]
+PageWork = Callable[[Bench, Browser, Served, int], Coroutine[None, None, None]]
 
 
 def first_visits(bench: Bench, contestants: Mapping[str, Contestant]) -> None:
@@ -77,9 +78,18 @@ def _in_rounds(bench: Bench, title: str, contestants: Mapping[str, Contestant], 
             for number in bench.in_rounds(title, 3):
                 for one in running:
                     if takes_part(contestants[one.name], number):
-                        asyncio.run(_in_browser(bench, one, upstream, work))
+                        _try(bench, title, one, _in_browser(bench, one, upstream, work))
     finally:
         os.sched_setaffinity(0, {programs.CLIENT_CORE})
+
+
+def _try(bench: Bench, title: str, one: Served, work: Coroutine[None, None, None]) -> None:
+    """Do the work; remark where the page does not do what it is asked."""
+    try:
+        asyncio.run(work)
+    except (OSError, PlaywrightError) as problem:
+        why = str(problem).partition("\n")[0] or type(problem).__name__
+        bench.results.remark(f"{one.name}, {title}: {why}")
 
 
 async def _in_browser(bench: Bench, one: Served, upstream: int, work: PageWork) -> None:
@@ -119,7 +129,7 @@ async def _asked(browser: Browser, one: Served, upstream: int, before: int, leng
     page = await browser.new_page(viewport={"width": 1280, "height": 800})
     session = await page.context.new_cdp_session(page)
     await session.send("Performance.enable", {"timeDomain": "threadTicks"})
-    await page.goto(f"http://127.0.0.1:{one.target.port}/", timeout=60_000)
+    await page.goto(f"http://127.0.0.1:{one.target.port}/", timeout=60_000, wait_until="domcontentloaded")
     box = page.locator(BOXES[one.name])
     await box.wait_for(timeout=60_000)
     await page.wait_for_timeout(1000)
