@@ -6,7 +6,8 @@ import { formOf, readGroup } from "../src/admin/group-form.ts";
 import { matching, namesOf } from "../src/admin/people.ts";
 import { changesOf } from "../src/admin/person-changes.ts";
 import type { AuditEvent, Group, Person } from "../src/api/admin-wire.ts";
-import { actMessages } from "../src/i18n/admin/catalogue.ts";
+import { actMessages, factMessages, factValueMessages } from "../src/i18n/admin/catalogue.ts";
+import { chooseLocale } from "../src/i18n/locale.ts";
 
 const person: Person = {
   id: "1",
@@ -98,7 +99,11 @@ test("an event is said in words, with its facts", () => {
   const acts = actMessages.get();
   expect(actOf(event, acts)).toBe("Could not sign in");
   expect(actOf({ ...event, action: "never.heard" }, acts)).toBe("never.heard");
-  expect(factsOf(event)).toBe("by password, second factor, sessions 2");
+  const facts = (): string => factsOf(event, factMessages.get(), factValueMessages.get());
+  expect(facts()).toBe("by password, second factor, sessions 2");
+  chooseLocale("ko");
+  expect(facts()).toBe("방법: 비밀번호, 2단계 인증, 세션 수: 2");
+  chooseLocale("en");
 });
 
 test("every act that the server writes down has its words", () => {

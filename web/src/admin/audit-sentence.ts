@@ -1,6 +1,6 @@
 /** What an event of the audit log says, in words. Pure. */
 import type { AuditEvent } from "../api/admin-wire.ts";
-import type { actMessages } from "../i18n/admin/catalogue.ts";
+import type { actMessages, factMessages, factValueMessages } from "../i18n/admin/catalogue.ts";
 
 /** `session.begun` is told by the message `session_begun`; an act that has none is shown by its own name. */
 export function actOf(event: AuditEvent, acts: ReturnType<typeof actMessages.get>): string {
@@ -9,10 +9,22 @@ export function actOf(event: AuditEvent, acts: ReturnType<typeof actMessages.get
   return typeof known === "string" ? known : event.action;
 }
 
-/** Short facts: `by password`, `role admin`. */
-export function factsOf({ details }: AuditEvent): string {
+/** Short facts: `by password`, `role admin`. One without words of its own is shown by the log's own name. */
+export function factsOf(
+  { details }: AuditEvent,
+  names: ReturnType<typeof factMessages.get>,
+  values: ReturnType<typeof factValueMessages.get>,
+): string {
+  const word = (key: string, texts: object): string => {
+    const known: unknown = Object.hasOwn(texts, key) ? texts[key as keyof typeof texts] : null;
+    return typeof known === "string" ? known : key.replaceAll("_", " ");
+  };
   return Object.entries(details)
     .filter(([, value]) => value !== null && value !== "" && value !== false)
-    .map(([name, value]) => (value === true ? name : `${name} ${String(value)}`).replaceAll("_", " "))
+    .map(([name, value]) => {
+      // What people typed is no word of ours.
+      const text = name === "by" || name === "kind" || name === "role" ? word(String(value), values) : String(value);
+      return value === true ? word(name, names) : names.fact({ name: word(name, names), value: text });
+    })
     .join(", ");
 }

@@ -13,3 +13,5 @@ export const providersMessages = i18n("providers", base.providers);
 export const installationMessages = i18n("installation", base.installation);
 export const auditMessages = i18n("audit", base.audit);
 export const actMessages = i18n("acts", base.acts);
+export const factMessages = i18n("facts", base.facts);
+export const factValueMessages = i18n("factValues", base.factValues);

@@ -218,3 +218,38 @@ export const acts = {
   totp_added: "Set up an authenticator app",
   totp_removed: "Switched off an authenticator app",
 };
+
+/** Facts of an act: their names, then the values that are words. */
+export const facts = {
+  fact: params("{name} {value}"),
+  admins_may_read: "admins may read",
+  by: "by",
+  conversation: "conversation",
+  disabled: "disabled",
+  email: "e-mail",
+  groups: "groups",
+  kind: "kind",
+  login: "login",
+  name: "name",
+  ok: "it answered",
+  retention_days: "days kept",
+  role: "role",
+  second_factor: "second factor",
+  sessions: "sessions",
+  what: "changed",
+};
+
+export const factValues = {
+  admin: "admin",
+  code: "code",
+  first_admin: "first admin",
+  guest: "guest",
+  invite: "invitation",
+  mail: "mail",
+  member: "member",
+  oidc: "sign-in service",
+  passkey: "passkey",
+  password: "password",
+  recovery_code: "recovery code",
+  reset: "new password",
+};
