@@ -6,7 +6,11 @@ from typing import Any
 from books import some_books
 from cores import Core
 from server.entrance import an_entrance
+from server.front_door import a_front_door
 from server.serving import serving
+
+from daehwa.accounts.people import UserChanges
+from daehwa.stores.memory_accounts import MemoryAccounts
 
 OURS = {"Sec-Fetch-Site": "same-origin"}
 
@@ -46,3 +50,27 @@ async def test_where_people_sign_in_an_admins_key_opens_it(tmp_path: Path) -> No
         assert (await site.refused("GET", "/metrics", headers=basic))[:2] == (401, "key_missing")
         await site.call("DELETE", f"/api/keys/{secrets['boss']['key']['id']}", headers=cookie)
         assert (await site.refused("GET", "/metrics", headers=boss))[:2] == (401, "key_revoked")
+
+
+async def test_whoever_is_shut_out_sees_nothing_by_an_old_key(tmp_path: Path) -> None:
+    async with a_front_door(tmp_path) as door:
+        await door.admin()
+        second = await door.member("second", role="admin")
+        made = (await second.call("POST", "/api/keys", {"name": "watch"}))[1]
+        bearing = {"authorization": f"Bearer {made['secret']}"}
+        async with door.site.client.get("/metrics", headers=bearing) as answer:
+            assert answer.status == 200
+        await door.people.accounts.change_user(made["key"]["user"], UserChanges(disabled=door.clock.now))
+        assert (await door.site.refused("GET", "/metrics", headers=bearing))[:2] == (403, "account_disabled")
+
+
+async def test_who_is_an_admin_now_is_said_by_the_settings(tmp_path: Path) -> None:
+    accounts = MemoryAccounts()
+    boss: dict[str, Any] = {"sub": "2", "email": "boss@example.com", "name": "boss"}
+    books = some_books(accounts=accounts)
+    async with an_entrance(tmp_path, books_of=lambda _: books, accounts=accounts) as made:
+        cookie = await made.signed_in(**boss) | OURS
+        secret = (await made.site.call("POST", "/api/keys", {"name": "watch"}, headers=cookie))[1]["secret"]
+    async with an_entrance(tmp_path, books_of=lambda _: books, accounts=accounts, admin_emails=()) as made:
+        bearing = {"authorization": f"Bearer {secret}"}
+        assert (await made.site.refused("GET", "/metrics", headers=bearing))[:2] == (403, "not_allowed")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from daehwa.accounts.errors import (
+    AccountDisabled,
     BudgetExceeded,
     KeyExpired,
     KeyMissing,
@@ -182,7 +183,7 @@ def create_app(
         *_turns(TurnsApi(store, running, options, memberships)),
         *_keys(KeysApi(books, options, identity.acts)),
         *_money(UsageApi(books), BudgetsApi(books, memberships)),
-        *_watching(MetricsApi(traffic, books, has_sign_in=has_sign_in)),
+        *_watching(MetricsApi(traffic, books, has_sign_in=has_sign_in, as_now=entrances.as_now)),
         Operation("GET", "/api/openapi.json", openapi.get_openapi, answers=(dict,)),
     )
     openapi.operations = operations
@@ -291,7 +292,7 @@ def _money(used: UsageApi, budgets: BudgetsApi) -> Iterator[Operation]:
 
 
 def _watching(api: MetricsApi) -> Iterator[Operation]:
-    errors = (KeyMissing, KeyUnknown, KeyExpired, KeyRevoked, NotAllowed, StoreError)
+    errors = (KeyMissing, KeyUnknown, KeyExpired, KeyRevoked, NotAllowed, AccountDisabled, StoreError)
     yield Operation("GET", "/metrics", api.get_metrics, text="text/plain", errors=errors, is_open=True)
 
 
