@@ -1,6 +1,7 @@
 """People in the home on one machine, as it is wired: what stops at once, what is kept how long, what goes on."""
 
 import asyncio
+import contextlib
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,11 +9,15 @@ from pathlib import Path
 import pytest
 from real_home import RealHome, a_real_home
 
-from daehwa.accounts.people import UserChanges
+from daehwa.accounts.people import NewUser, UserChanges
 from daehwa.conversation.ids import now_ms
 from daehwa.conversation.purging import DAY_MS
 from daehwa.data_folder import DATABASE
 from daehwa.services.local import keep_house
+from daehwa.services.people import People
+from daehwa.sign_in.links import LinkMaker
+from daehwa.stores.sqlite import SqliteStore
+from daehwa.stores.sqlite_people import sqlite_people
 
 
 @pytest.fixture
@@ -88,3 +93,20 @@ async def test_a_deletion_that_broke_off_is_gone_on_with_at_the_next_start(home:
     assert await home.services.people.accounts.get_user(user) is None
     files = [path for path in (tmp_path / "data").iterdir() if path.is_file()]
     assert not any(b"zanzibarcanary" in path.read_bytes() for path in files)
+
+
+async def test_the_terminal_voids_the_links_of_whom_it_takes_the_office(tmp_path: Path) -> None:
+    store = await SqliteStore.open(tmp_path / DATABASE, holding=contextlib.nullcontext)
+    stores, now = sqlite_people(store), now_ms()
+    terminal, maker = People(stores, store), LinkMaker(stores.links, "https://chat.example")
+    boss, mina, jun = [
+        await stores.accounts.add_user(NewUser(login=login, role="admin"), now=now) for login in ("boss", "mina", "jun")
+    ]
+    for admin in (boss, mina, jun):
+        await maker.invite(email=None, role="admin", groups=(), made_by=admin.id, now=now)
+    await terminal.disable(mina)
+    await terminal.set_role(jun, "member")
+    assert [link.made_by for link in await stores.links.list_links(now=now)] == [boss.id]
+    acts = [(event.action, event.subject) async for event in stores.audit.events()]
+    assert [subject for action, subject in acts if action == "link.revoked"] == [mina.id, jun.id]
+    await terminal.aclose()

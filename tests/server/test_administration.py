@@ -106,6 +106,30 @@ async def test_the_last_admin_stays_and_nobody_locks_themselves_out(door: FrontD
     assert not await boss.is_in()
 
 
+@pytest.mark.parametrize("change", [{"role": "member"}, {"disabled": True}, None])
+async def test_an_admin_who_is_none_any_more_comes_back_by_no_link_that_they_made(
+    door: FrontDoor, change: dict[str, Any] | None
+) -> None:
+    boss, former = await door.admin(), await door.member("former", role="admin")
+    ids = {login: person["id"] for login, person in (await people_of(boss)).items()}
+    kept = [
+        (await former.call("POST", "/api/invitations", {"role": "admin"}))[1]["url"],
+        (await former.call("POST", f"/api/people/{ids['boss']}/reset", {"second_factor": True}))[1]["url"],
+    ]
+    mine = (await boss.call("POST", "/api/invitations", {}))[1]["url"]
+    path = f"/api/people/{ids['former']}"
+    known = len(await door.acts())
+    status, _ = await boss.call("DELETE", path) if change is None else await boss.call("PATCH", path, change)
+    assert status in {200, 204}
+    assert "link.revoked" in (await door.acts())[known:]
+    token = {"password": "one more long sentence", "login": "back"}
+    for link in kept:
+        given = {"token": link.rpartition("/")[2], **token}
+        assert await door.browser().refused("POST", "/auth/link/accept", given) == (404, "link_gone")
+    assert await boss.is_in()
+    assert await door.browser().accept(mine, login="guest") == (200, {"next": "done"}), "another admin's are good"
+
+
 async def test_sessions_are_ended_and_a_lost_password_is_set_anew(door: FrontDoor) -> None:
     boss, mina = await door.admin(), await door.member()
     path = f"/api/people/{(await people_of(boss))['mina']['id']}"

@@ -6,11 +6,12 @@ import msgspec
 
 from daehwa.accounts.audit import FactValue, NewEvent
 from daehwa.accounts.people import LOCAL_ISSUER, Role, User, UserChanges
+from daehwa.accounts.people_changes import loses_admin
 from daehwa.accounts.people_ports import PeopleStores
 from daehwa.conversation.ids import now_ms
 from daehwa.data_folder import DataFolder
 from daehwa.services.local import OWNER
-from daehwa.sign_in.links import LinkMaker, MadeLink, without_second_factor
+from daehwa.sign_in.links import LinkMaker, MadeLink, void_made_by, without_second_factor
 from daehwa.stores.sqlite import SqliteStore
 from daehwa.stores.sqlite_people import sqlite_people
 
@@ -80,9 +81,10 @@ class People:
 
     async def disable(self, user: User) -> None:
         """Let somebody in no more: their sessions end and their keys open nothing. Raise `LastAdmin`."""
-        await self._people.accounts.change_user(user.id, UserChanges(disabled=now_ms()))
+        changed = await self._people.accounts.change_user(user.id, UserChanges(disabled=now_ms()))
         await self._people.accounts.delete_sessions(user.id)
         await self._note("person.disabled", user)
+        await self._void_links_of(user, changed)
 
     async def enable(self, user: User) -> None:
         """Let somebody in again."""
@@ -91,15 +93,22 @@ class People:
 
     async def set_role(self, user: User, role: Role) -> None:
         """Change somebody's role; their sessions end. Raise `LastAdmin`."""
-        await self._people.accounts.change_user(user.id, UserChanges(role=role))
+        changed = await self._people.accounts.change_user(user.id, UserChanges(role=role))
         await self._people.accounts.delete_sessions(user.id)
         await self._note("person.role_changed", user, role=role)
+        await self._void_links_of(user, changed)
 
     async def sign_out(self, user: User) -> int:
         """End all of somebody's sessions, and return how many."""
         ended = await self._people.accounts.delete_sessions(user.id)
         await self._note("session.ended", user, sessions=ended)
         return ended
+
+    async def _void_links_of(self, before: User, now: User) -> None:
+        if loses_admin(before, now):
+            voided = await void_made_by(self._people.links, now.id, now=now_ms())
+            if voided:
+                await self._note("link.revoked", now, links=voided)
 
     async def aclose(self) -> None:
         """Finish and close."""

@@ -186,6 +186,14 @@ class Links:
         return user
 
 
+async def void_made_by(links: LinkStore, user: str, *, now: int) -> int:
+    """Void the links that somebody has made who is an admin no more, and return how many: whoever kept one would come
+    back by it, as an admin or as whoever it is for.
+    """
+    made = [link.id for link in await links.list_links(now=now) if link.made_by == user]
+    return sum([await links.delete_link(link) for link in made])
+
+
 async def without_second_factor(credentials: CredentialStore, user: str) -> None:
     """Take away the app and the passkeys of somebody who has lost them."""
     await credentials.delete_totp(user)

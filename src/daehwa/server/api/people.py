@@ -11,6 +11,7 @@ from daehwa.accounts.credentials import Credentials
 from daehwa.accounts.errors import NotAllowed
 from daehwa.accounts.ledger import UsageQuery
 from daehwa.accounts.people import LOCAL_ISSUER, Role, User, UserChanges
+from daehwa.accounts.people_changes import loses_admin
 from daehwa.accounts.spending import month_so_far
 from daehwa.accounts.unshown import Unshown
 from daehwa.conversation.errors import Conflict
@@ -18,7 +19,7 @@ from daehwa.server.administration import Administration, GroupIds
 from daehwa.server.asgi import Request, Response, json_response
 from daehwa.server.body import json_body
 from daehwa.server.local_auth import small
-from daehwa.sign_in.links import checked_email, checked_name, without_second_factor
+from daehwa.sign_in.links import checked_email, checked_name, void_made_by, without_second_factor
 
 
 class PersonLeaving(Conflict):
@@ -98,6 +99,7 @@ class PeopleApi:
 
     async def change_person(self, request: Request) -> Response:
         """Change a person. A changed role, and `disabled`, end their sessions at once; their keys stop with them.
+        Links that they have made as an admin are void then.
 
         Nobody disables themselves or changes their own role, and the last admin stays. Who comes through an identity
         provider is made an admin by the settings alone, and is called there what they are called here.
@@ -111,6 +113,8 @@ class PeopleApi:
         if changed.role != person.role:
             await self._accounts.delete_sessions(person.id)
         await self._note_changes(request, person, changed)
+        if loses_admin(person, changed):
+            await self._void_links_of(request, person)
         return json_response(await self._listed(changed, await self._costs(changed.id)))
 
     async def delete_person(self, request: Request) -> Response:
@@ -121,6 +125,8 @@ class PeopleApi:
         person = await self._office.person(request)
         if person.id == request.user.id:
             raise NotAllowed("This is you. Delete your own account on the page of your account.")
+        if person.is_enabled_admin:  # before it is forgotten who made them
+            await self._void_links_of(request, person)
         await self._office.erasure.erase(person.id, now=self._office.clock())
         await self._office.note(request, "person.deleted", person.id)
         return Response(204)
@@ -164,6 +170,11 @@ class PeopleApi:
             email=asked.email if asked.email is UNSET or asked.email is None else checked_email(asked.email),
             disabled=disabled,
         )
+
+    async def _void_links_of(self, request: Request, person: User) -> None:
+        voided = await void_made_by(self._office.people.links, person.id, now=self._office.clock())
+        if voided:
+            await self._office.note(request, "link.revoked", person.id, links=voided)
 
     def _check_provided_role(self, role: Role, person: User) -> None:
         now = self._office.identity.as_now(person)

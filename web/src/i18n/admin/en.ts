@@ -229,6 +229,7 @@ export const facts = {
   email: "e-mail",
   groups: "groups",
   kind: "kind",
+  links: "links",
   login: "login",
   name: "name",
   ok: "it answered",

@@ -217,6 +217,7 @@ export const ko = {
     email: "이메일",
     groups: "그룹 수",
     kind: "종류",
+    links: "링크 수",
     login: "로그인 이름",
     name: "이름",
     ok: "응답함",
