@@ -66,6 +66,22 @@ async def test_a_turn_that_is_stored_while_the_program_ends_is_interrupted_befor
     assert (len(core.running), (await store.get_message("me", request.reply)).status) == (0, "interrupted")
 
 
+async def test_a_turn_that_is_begun_while_its_person_is_deleted_is_stopped_before_what_they_had_goes() -> None:
+    core, store = a_slow_core([asyncio.Event()])
+    request = core.question()
+    caller = asyncio.create_task(core.running.start(request))
+    await store.committed.wait()
+    forgetting = asyncio.create_task(core.running.forget("me"))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert not forgetting.done(), "what is being stored would be there after all else is gone"
+    store.may_tell.set()
+    await forgetting
+    assert (await caller).id == request.reply
+    assert (await store.get_message("me", request.reply)).status == "stopped"
+    await core.running.aclose()
+
+
 async def test_a_title_that_is_being_made_does_not_hold_up_the_end() -> None:
     def script(request: GenerationRequest) -> list[Step]:
         return [asyncio.Event()] if request.max_output_tokens else [(TextDelta("Yes."),)]

@@ -265,6 +265,8 @@ class RunningTurns:
 
     async def forget(self, owner: str) -> None:
         """Stop every reply that this process makes for somebody who is being deleted, and wait until none grows."""
+        if self._starting:
+            await asyncio.wait(list(self._starting.values()))  # theirs may be among them, and would be stored late
         turns = [turn for turn in self._turns.values() if turn.owner == owner]
         for turn in turns:
             turn.stop()
