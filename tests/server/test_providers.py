@@ -11,7 +11,7 @@ from server.front_door import FrontDoor, a_front_door
 from daehwa.accounts.ledger import UsageQuery
 from daehwa.conversation.errors import ProviderUnavailableError
 from daehwa.conversation.metering import Unmetered
-from daehwa.conversation.trial import tried
+from daehwa.conversation.trial import Asker, tried
 from daehwa.providers.catalogue import Catalogue
 from daehwa.providers.openai_wire import OpenAIWireProvider
 from daehwa.providers.scripted import ScriptedProvider, spoken
@@ -75,16 +75,28 @@ async def test_a_provider_is_tried_and_the_question_counted(door: FrontDoor) -> 
     assert [act for act in await door.acts() if act.startswith("provider.")] == ["provider.tested"] * 2
 
 
+async def test_a_trial_is_held_by_the_budgets_of_the_groups_of_whoever_tries(door: FrontDoor) -> None:
+    boss = await door.admin()
+    group = (await boss.call("POST", "/api/groups", {"name": "Lab", "day": 1}))[1]["id"]
+    (me,) = (await boss.call("GET", "/api/people"))[1]["people"]
+    assert (await boss.call("PATCH", f"/api/people/{me['id']}", {"groups": [group]}))[0] == 200
+    status, ended = await boss.call("POST", "/api/providers/scripted/test", {})
+    assert (status, ended["ok"]) == (200, False)
+    assert "“Lab”" in ended["message"]
+
+
 async def test_what_is_wrong_is_told_in_time() -> None:
     faulty = ScriptedProvider([ProviderUnavailableError("The upstream is out of order. Try later.")])
-    trial = await tried(Catalogue([faulty]), Unmetered(), provider="scripted", model=None, user="me")
+    trial = await tried(Catalogue([faulty]), Unmetered(), provider="scripted", model=None, asker=Asker(user="me"))
     assert (trial.is_ok, trial.model, trial.message) == (
         *(False, "scripted/parrot", "The upstream is out of order. Try later."),
     )
     silent = ScriptedProvider([60.0])
-    trial = await tried(Catalogue([silent]), Unmetered(), provider="scripted", model=None, user="me", seconds=0.05)
+    trial = await tried(
+        Catalogue([silent]), Unmetered(), provider="scripted", model=None, asker=Asker(user="me"), seconds=0.05
+    )
     assert (trial.is_ok, trial.message) == (False, "There was no answer within 0.05 seconds.")
     assert silent.calls[0].closed
     empty = ScriptedProvider(models=())
-    trial = await tried(Catalogue([empty]), Unmetered(), provider="scripted", model=None, user="me")
+    trial = await tried(Catalogue([empty]), Unmetered(), provider="scripted", model=None, asker=Asker(user="me"))
     assert trial.message == "This provider lists no model for conversations. Name one."

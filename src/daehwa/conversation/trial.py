@@ -9,7 +9,7 @@ from daehwa.conversation.errors import DaehwaError, ModelNotFound
 from daehwa.conversation.events import TextDelta, UsageReported
 from daehwa.conversation.ids import new_id
 from daehwa.conversation.messages import TextPart, Usage
-from daehwa.conversation.metering import Meter, PaidCall
+from daehwa.conversation.metering import GroupShare, Meter, PaidCall
 from daehwa.conversation.paid_answer import PaidAnswer, closing
 from daehwa.conversation.ports import GenerationRequest, ModelCatalogue, PromptMessage, ResolvedModel
 
@@ -29,23 +29,38 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     message: str
 
 
+class Asker(msgspec.Struct, frozen=True, kw_only=True):
+    """In whose name it is asked: a user, and the groups whose budgets count too."""
+
+    user: str
+    groups: tuple[GroupShare, ...] = ()
+
+
 async def tried(
     catalogue: ModelCatalogue,
     meter: Meter,
     *,
     provider: str,
     model: str | None,
-    user: str,
+    asker: Asker,
     seconds: float = TRIAL_SECONDS,
 ) -> Trial:
-    """Ask a model of a provider, its first where none is named, in this user's name. Raise nothing of a model's."""
+    """Ask a model of a provider, its first where none is named, in the asker's name. Raise nothing of a model's."""
     begun, asked = time.monotonic(), model
     is_ok, said = False, ""
     try:
         async with asyncio.timeout(seconds):
             resolved = await _resolved(catalogue, provider, model)
             asked = resolved.model.id
-            said = await _said(resolved, meter, user)
+            call = PaidCall(
+                id=new_id(),
+                kind="turn",
+                user=asker.user,
+                model=resolved.model.id,
+                input_tokens=0,
+                groups=asker.groups,
+            )
+            said = await _said(resolved, PaidAnswer(meter, call))
             is_ok = True
     except DaehwaError as fault:
         said = fault.told
@@ -67,9 +82,7 @@ async def _resolved(catalogue: ModelCatalogue, provider: str, model: str | None)
     return resolved
 
 
-async def _said(resolved: ResolvedModel, meter: Meter, user: str) -> str:
-    call = PaidCall(id=new_id(), kind="turn", user=user, model=resolved.model.id, input_tokens=0)
-    paid = PaidAnswer(meter, call)
+async def _said(resolved: ResolvedModel, paid: PaidAnswer) -> str:
     wished = GenerationRequest(
         model=resolved.upstream_name, messages=(PromptMessage("user", _QUESTION),), max_output_tokens=TRIAL_TOKENS
     )

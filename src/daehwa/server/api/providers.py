@@ -5,9 +5,10 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from daehwa.accounts.memberships import Memberships
 from daehwa.conversation.errors import NotFound
 from daehwa.conversation.ports import ModelCatalogue
-from daehwa.conversation.trial import tried
+from daehwa.conversation.trial import Asker, tried
 from daehwa.conversation.upstreams import CircuitState, ProviderState
 from daehwa.server.administration import Administration
 from daehwa.server.asgi import Request, Response, json_response
@@ -78,6 +79,7 @@ class ProvidersApi:
     def __init__(self, office: Administration, catalogue: ModelCatalogue) -> None:
         self._office = office
         self._catalogue = catalogue
+        self._memberships = Memberships(office.people.groups)
         self._options = small(office.options)
 
     async def list_providers(self, _request: Request) -> Response:
@@ -92,8 +94,13 @@ class ProvidersApi:
         name = request.path["provider"]
         if name not in {state.name for state in await self._catalogue.providers()}:
             raise ProviderNotFound
+        groups = (await self._memberships.terms_of(request.user)).groups
         trial = await tried(
-            self._catalogue, self._office.books.meter, provider=name, model=wish.model, user=request.user.id
+            self._catalogue,
+            self._office.books.meter,
+            provider=name,
+            model=wish.model,
+            asker=Asker(user=request.user.id, groups=groups),
         )
         await self._office.note(request, "provider.tested", name, ok=trial.is_ok)
         return json_response(TrialEnded(ok=trial.is_ok, ms=trial.ms, model=trial.model, message=trial.message))
