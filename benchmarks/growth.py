@@ -17,8 +17,8 @@ from statistics import median, quantiles
 
 import msgspec
 import programs
+from calls import PACE_MS, ask
 from contestants import DAEHWA, DAEHWA_UVLOOP, NGINX, Contest, Contestant
-from gateway import PACE_MS, ask
 from load import Work
 from results import Bench, Measure
 from store_acks import new_turn

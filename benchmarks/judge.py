@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import programs
+from calls import in_turn
 from contestants import Contest, Served
-from gateway import in_turn
 from peers import JUDGE, LITELLM, PACKAGES
 from results import Bench, Measure
 

@@ -14,8 +14,8 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 
 import programs
+from calls import takes_part
 from contestants import DAEHWA, Contestant, Served, served
-from gateway import takes_part
 from page_load import SLOWED, visit
 from page_stream import OBSERVE, RATE, REPLY, TOKEN, durations, seen
 from peers import CHAINLIT, OPEN_WEBUI

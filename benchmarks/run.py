@@ -19,8 +19,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
+import calls
 import embedded
-import gateway
 import goals
 import growth
 import judge
@@ -38,8 +38,8 @@ import versions
 from contestants import BARE, DAEHWA, DIRECT, OURS, Contest, Contestant, served
 from results import Bench, Results, about_this_machine
 
-OVER_ONE_UPSTREAM: Mapping[str, gateway.Part] = {
-    **gateway.PARTS,
+OVER_ONE_UPSTREAM: Mapping[str, calls.Part] = {
+    **calls.PARTS,
     "turns": turns.page_turns,
     "streams": growth.more_streams,
     "judge": judge.as_the_judge_sees_it,

@@ -8,8 +8,8 @@ checks the budgets, stores every turn with `synchronous=FULL` and names each con
 from dataclasses import replace
 
 import programs
+from calls import ask, in_turn
 from contestants import DAEHWA, DAEHWA_UVLOOP, DIRECT, NGINX, Contest, Served
-from gateway import ask, in_turn
 from load import Work
 from results import Bench, Measure
 

@@ -12,7 +12,7 @@ sys.path.insert(0, str(BENCHMARKS))
 
 import plots  # noqa: E402 - found by the path set above
 import tables  # noqa: E402
-from gateway import FIRST, MANY  # noqa: E402
+from calls import FIRST, MANY  # noqa: E402
 from goals import GOALS, faults  # noqa: E402
 from results import Measure, Results, spread  # noqa: E402
 
