@@ -139,6 +139,8 @@ async def test_sessions_are_ended_and_a_lost_password_is_set_anew(door: FrontDoo
     assert status == 200
     assert made["url"].startswith(f"{PUBLIC}/#/link/")
     assert made["expires"] == door.clock.now + 24 * 3_600_000
+    status, refused = await door.browser().sign_in("mina")
+    assert (status, refused["error"]["type"]) == (401, "credentials_refused"), "no password alone opens it meanwhile"
     assert await door.browser().accept(made["url"], password="one more long sentence") == (200, {"next": "done"})
     assert (await door.browser().sign_in("mina", "one more long sentence"))[0] == 200
 

@@ -83,7 +83,7 @@ def invite(email: str | None, *, role: "Role", groups: tuple[str, ...], as_json:
 @user.command()
 @click.argument("named", metavar="USER")
 @click.option(
-    "--second-factor", is_flag=True, help="Remove the authenticator app and all passkeys as well: they were lost."
+    "--second-factor", is_flag=True, help="Remove the authenticator app, all passkeys and the old password as well."
 )
 @_json
 @_folder_options

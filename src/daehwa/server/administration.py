@@ -20,6 +20,7 @@ from daehwa.sign_in.acts import Acts
 from daehwa.sign_in.errors import AccountsOff
 from daehwa.sign_in.links import LinkMaker
 from daehwa.sign_in.local_accounts import LocalAccounts
+from daehwa.sign_in.passwords import Passwords
 
 MOST_GROUPS = 100
 """How many groups there are at most, and so how many one person is in."""
@@ -60,6 +61,13 @@ class Administration(NamedTuple):
         if not known.issuperset(groups):
             raise InvalidRequest("One of these groups is not there any more. Look at the list again.", param="groups")
         return tuple(dict.fromkeys(groups))
+
+    @property
+    def passwords(self) -> Passwords:
+        """Hashes passwords. Raise `AccountsOff`."""
+        if self.local is None:
+            raise AccountsOff
+        return self.local.parts.passwords
 
     @property
     def links(self) -> LinkMaker:

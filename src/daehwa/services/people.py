@@ -12,6 +12,7 @@ from daehwa.conversation.ids import now_ms
 from daehwa.data_folder import DataFolder
 from daehwa.services.local import OWNER
 from daehwa.sign_in.links import LinkMaker, MadeLink, void_made_by, without_second_factor
+from daehwa.sign_in.passwords import Passwords
 from daehwa.stores.sqlite import SqliteStore
 from daehwa.stores.sqlite_people import sqlite_people
 
@@ -69,13 +70,16 @@ class People:
         return {group.name.casefold(): group.id for group in await self._people.groups.list_groups()}
 
     async def reset(self, user: User, *, public_url: str, second_factor: bool) -> MadeLink:
-        """Make a link for a new password; with `second_factor`, whoever lost their app and passkeys has none any more.
+        """Make a link for a new password; with `second_factor`, whoever lost their app and passkeys has none any
+        more, and the password of before opens nothing.
 
         Raise `InvalidRequest`.
         """
         made = await LinkMaker(self._people.links, public_url).reset(user, made_by=None, now=now_ms())
         if second_factor:
-            await without_second_factor(self._people.credentials, user.id)
+            passwords = Passwords()
+            await without_second_factor(self._people.credentials, passwords, user.id, now=now_ms())
+            await passwords.aclose()
         await self._note("link.made", user, kind="reset", second_factor=second_factor)
         return made
 

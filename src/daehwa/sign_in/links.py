@@ -19,6 +19,7 @@ from daehwa.sign_in.entering import Entered, Entering
 from daehwa.sign_in.errors import LinkGone
 from daehwa.sign_in.parts import Parts
 from daehwa.sign_in.password_rules import checked_password
+from daehwa.sign_in.passwords import Passwords
 from daehwa.sign_in.throttle import ADDRESS, MAIL
 from daehwa.sign_in.tokens import digest, is_token, new_token
 from daehwa.sign_in.visitors import Carried, Visitor
@@ -194,8 +195,11 @@ async def void_made_by(links: LinkStore, user: str, *, now: int) -> int:
     return sum([await links.delete_link(link) for link in made])
 
 
-async def without_second_factor(credentials: CredentialStore, user: str) -> None:
-    """Take away the app and the passkeys of somebody who has lost them."""
+async def without_second_factor(credentials: CredentialStore, passwords: Passwords, user: str, *, now: int) -> None:
+    """Take away the app and the passkeys of somebody who has lost them, and first the password, which alone would open
+    the account until the link for a new one is used.
+    """
+    await credentials.set_password(Password(user=user, hash=await passwords.hashed(new_token()), changed=now))
     await credentials.delete_totp(user)
     for passkey in (await credentials.get_credentials(user)).passkeys:
         await credentials.delete_passkey(user, passkey.id)

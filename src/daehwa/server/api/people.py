@@ -132,14 +132,18 @@ class PeopleApi:
         return Response(204)
 
     async def reset_person(self, request: Request) -> Response:
-        """Make a link by which somebody sets a new password, within a day. Older ones of theirs are void."""
+        """Make a link by which somebody sets a new password, within a day. Older ones of theirs are void.
+
+        With `second_factor` the authenticator app, the passkeys and the password of before open nothing any more.
+        """
         asked = await json_body(request, ResetWanted, self._options)
         links, person = self._office.links, await self._office.person(request)
         if person.leaving is not None:
             raise PersonLeaving
         made = await links.reset(person, made_by=request.user.id, now=self._office.clock())
         if asked.second_factor:
-            await without_second_factor(self._office.people.credentials, person.id)
+            credentials, passwords = self._office.people.credentials, self._office.passwords
+            await without_second_factor(credentials, passwords, person.id, now=self._office.clock())
         await self._office.note(request, "link.made", person.id, kind="reset", second_factor=asked.second_factor)
         return json_response(MadeReset(url=made.url, expires=made.link.expires))
 
