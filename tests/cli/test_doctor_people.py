@@ -63,12 +63,19 @@ async def test_people_of_a_provider_are_counted_and_nobody_where_nobody_signs_in
         (program.folder / "daehwa.toml").write_text(signing_in(issuer.url))
         provided = await program.run("doctor", OPENAI_BASE_URL=upstream.base_url)
         told = await program.run("doctor", "--json", OPENAI_BASE_URL=upstream.base_url)
-    assert "\n  people " not in open_to_all.out
+    assert "people      3 with an account here, and nobody is asked to sign in" in open_to_all.out
+    assert "DAEHWA_ACCOUNTS=true" in open_to_all.out
     assert "whoever reaches the page is its owner" in open_to_all.out
     assert "people      3 known, 2 admins" in provided.out
     assert "\n  accounts " not in provided.out
     people = json.loads(told.out)["people"]
     assert (people["accounts"], people["people"], people["admins"], people["mail"]) == (False, 3, 2, None)
+
+
+async def test_where_nobody_ever_signed_in_there_is_nothing_to_say_of_people(program: Program) -> None:
+    async with FakeUpstream() as upstream:
+        ended = await program.run("doctor", OPENAI_BASE_URL=upstream.base_url)
+    assert "\n  people " not in ended.out
 
 
 async def test_a_file_that_cannot_be_read_has_uncounted_people(program: Program) -> None:

@@ -1,5 +1,6 @@
 """`daehwa serve --accounts` and `daehwa user`, as a person at the terminal has them."""
 
+import asyncio
 import json
 import re
 from typing import Any
@@ -51,6 +52,7 @@ async def test_from_the_first_admin_to_a_member_who_is_let_out(program: Program)
         found = LINK.fullmatch(invited.out.strip())
         assert found is not None, invited
         assert "works once" in invited.err
+        assert "It opens on this machine alone. For others, set public_url" in invited.err
         status, mina = await post(server, "/auth/link/accept", {"token": found[1], "password": PASSWORD})
         assert status == 200
         reset = await program.run("user", "reset", "mina@example.com", OPENAI_BASE_URL=upstream.base_url)
@@ -105,3 +107,20 @@ def test_where_others_reach_it_people_must_sign_in(host: str) -> None:
         refuse_unprotected(Settings(host=host, accounts=True), has_sign_in=True)
     refuse_unprotected(Settings(host=host, accounts=True, public_url="https://chat.example"), has_sign_in=True)
     refuse_unprotected(Settings(host=host, allow_unprotected=True), has_sign_in=False)
+
+
+async def test_a_start_without_accounts_says_who_is_asked_no_more(program: Program) -> None:
+    async with FakeUpstream() as upstream:
+        where = {"OPENAI_BASE_URL": upstream.base_url}
+        async with program.serving("--accounts", **where) as server:
+            token = await first_link(server)
+            wish = {"token": token, "login": "boss", "password": PASSWORD}
+            assert (await post(server, "/auth/link/accept", wish))[0] == 200
+        async with program.serving(**where) as server:
+            assert server.process.stdout is not None
+            said = server.said
+            while "ACCOUNTS OFF" not in said:
+                line = await asyncio.wait_for(server.process.stdout.readline(), 30)
+                assert line, said
+                said += line.decode()
+            assert await status_of(server, "/api/me") == 200

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { actOf, factsOf } from "../src/admin/audit-sentence.ts";
 import { readDays } from "../src/admin/days.ts";
 import { formOf, readGroup } from "../src/admin/group-form.ts";
-import { matching, namesOf } from "../src/admin/people.ts";
+import { isOfThisMachine, matching, namesOf } from "../src/admin/people.ts";
 import { changesOf } from "../src/admin/person-changes.ts";
 import type { AuditEvent, Group, Person } from "../src/api/admin-wire.ts";
 import { actMessages, factMessages, factValueMessages } from "../src/i18n/admin/catalogue.ts";
@@ -115,4 +115,14 @@ test("every act that the server writes down has its words", () => {
   expect(noted.length).toBeGreaterThan(20);
   const acts = actMessages.get();
   for (const [, action] of noted) expect(Object.keys(acts)).toContain(action?.replace(".", "_"));
+});
+
+test.each([
+  ["http://localhost:8000/#/link/x", true],
+  ["http://127.0.0.1:8000/#/link/x", true],
+  ["http://[::1]:8000/#/link/x", true],
+  ["https://chat.example.com/#/link/x", false],
+  ["https://localhost.example.com/#/link/x", false],
+])("whether %s leads others anywhere", (url, isOwn) => {
+  expect(isOfThisMachine(url)).toBe(isOwn);
 });

@@ -25,6 +25,9 @@ def sign_in_lines(sign_in: SignInReport | None, people: PeopleReport) -> Iterato
         yield f"              client {sign_in.client_id}, secret {'set' if sign_in.is_secret_set else 'none'}; {answer}"
     elif not people.accounts:
         yield "  sign-in     none: whoever reaches the page is its owner"
+        if people.people:
+            yield f"  people      {people.people:,} with an account here, and nobody is asked to sign in. Where the server"
+            yield "              runs with --accounts, the doctor wants it too: DAEHWA_ACCOUNTS=true, or in daehwa.toml"
     if people.accounts:
         yield "  accounts    of this server's own"
         yield f"              passkeys: {people.passkeys_fault or 'can be used'}"

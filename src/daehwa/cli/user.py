@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import click
 import msgspec
@@ -14,6 +15,7 @@ from daehwa.cli.tables import day, table
 from daehwa.cli.terminal import Refusal, tell
 from daehwa.data_folder import DataFolder
 from daehwa.settings import load_settings
+from daehwa.settings.surroundings import is_loopback
 
 if TYPE_CHECKING:
     from daehwa.services.people import KnownPerson, MadeLink, People, Role, User
@@ -193,6 +195,10 @@ def _told(made: "MadeLink", what: str, *, as_json: bool) -> int:
         return 0
     tell(f"{what} {day(made.link.expires)} (UTC). Give it to nobody else:")
     click.echo(made.url)
+    if is_loopback(urlsplit(made.url).hostname or ""):
+        tell(
+            "It opens on this machine alone. For others, set public_url to an address that they reach: docs/accounts.md."
+        )
     return 0
 
 

@@ -259,6 +259,8 @@ def _works(
         yield _say_first_admin(local, say)
     if loaded.sign_in is not None:
         yield _say_sign_in_fault(loaded.sign_in, say)
+    elif local is None:
+        yield _say_unasked(services, say)
 
 
 async def _say_first_admin(local: "LocalAccounts", say: Callable[[str], None]) -> None:
@@ -267,6 +269,14 @@ async def _say_first_admin(local: "LocalAccounts", say: Callable[[str], None]) -
     if made is not None:
         say("  first admin    There is none yet. Open this link to make the first account; it works once, for a day,")
         say(f"                 and the next start makes it void:\n\n  {made.url}\n")
+
+
+async def _say_unasked(services: Services, say: Callable[[str], None]) -> None:
+    """Tell that people have accounts here whom nobody asks to sign in: a start like the last one, but for a flag."""
+    if users := await services.people.accounts.list_users():
+        number = "1 person has" if len(users) == 1 else f"{len(users)} people have"
+        say(f"  ACCOUNTS OFF   {number} an account here, and now whoever opens the page is its owner.")
+        say("                 Start with --accounts (or accounts = true in daehwa.toml) to have people sign in.")
 
 
 async def _say_sign_in_fault(configured: ConfiguredSignIn, say: Callable[[str], None]) -> None:

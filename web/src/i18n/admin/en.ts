@@ -71,6 +71,7 @@ export const people = {
   linkOnce: "Copy it now and hand it to whom it is for. It will not be shown again.",
   linkUntil: params("It works once, until {moment}."),
   copyLink: "Copy the link",
+  linkHere: "This address opens on this machine alone. For others, set public_url to one that they reach.",
   done: "Done",
   openLinks: "Links that still work",
   anybody: "Invitation",

@@ -72,6 +72,7 @@ export const ko = {
     linkOnce: "지금 복사해서 받을 사람에게 전달해 주세요. 다시 보여 드리지 않아요.",
     linkUntil: "{moment}까지 한 번만 쓸 수 있어요.",
     copyLink: "링크 복사",
+    linkHere: "이 주소는 이 컴퓨터에서만 열려요. 다른 사람도 쓰려면 public_url을 그 사람이 열 수 있는 주소로 정해 주세요.",
     done: "완료",
     openLinks: "아직 쓸 수 있는 링크",
     anybody: "초대",
