@@ -26,8 +26,8 @@ def sign_in_lines(sign_in: SignInReport | None, people: PeopleReport) -> Iterato
     elif not people.accounts:
         yield "  sign-in     none: whoever reaches the page is its owner"
         if people.people:
-            yield f"  people      {people.people:,} with an account here, and nobody is asked to sign in. Where the server"
-            yield "              runs with --accounts, the doctor wants it too: DAEHWA_ACCOUNTS=true, or in daehwa.toml"
+            yield f"  people      {people.people:,} with an account here, and nobody is asked to sign in. Where the"
+            yield "              server runs with --accounts, the doctor wants it too: DAEHWA_ACCOUNTS=true, or in daehwa.toml"
     if people.accounts:
         yield "  accounts    of this server's own"
         yield f"              passkeys: {people.passkeys_fault or 'can be used'}"

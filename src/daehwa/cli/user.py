@@ -197,7 +197,8 @@ def _told(made: "MadeLink", what: str, *, as_json: bool) -> int:
     click.echo(made.url)
     if is_loopback(urlsplit(made.url).hostname or ""):
         tell(
-            "It opens on this machine alone. For others, set public_url to an address that they reach: docs/accounts.md."
+            "It opens on this machine alone. For others, set public_url to an address that they reach: "
+            "docs/accounts.md."
         )
     return 0
 
