@@ -27,7 +27,7 @@ def sign_in_lines(sign_in: SignInReport | None, people: PeopleReport) -> Iterato
         yield "  sign-in     none: whoever reaches the page is its owner"
         if people.people:
             yield f"  people      {people.people:,} with an account here, and nobody is asked to sign in. Where the"
-            yield "              server runs with --accounts, the doctor wants it too: DAEHWA_ACCOUNTS=true, or in daehwa.toml"
+            yield "              server runs with --accounts, set it for the doctor too (DAEHWA_ACCOUNTS=true)"
     if people.accounts:
         yield "  accounts    of this server's own"
         yield f"              passkeys: {people.passkeys_fault or 'can be used'}"
