@@ -83,9 +83,28 @@ async def test_the_way_to_them_is_for_admins_alone(members: Members, household: 
     await plain.account.click()
     await expect(plain.page.get_by_role("menuitem", name="Your account")).to_be_visible()
     await expect(plain.page.get_by_role("menuitem", name="People and settings")).to_have_count(0)
-    plain.watch.expect("status of 403")
-    await plain.page.goto(f"{plain.address}/#/people")
-    await expect(plain.page.locator(".waiting")).to_contain_text("not allowed")
+    for screen in SCREENS:
+        await plain.page.goto(f"{plain.address}/#/{screen}")
+        await expect(plain.page.get_by_text("Only admins see this part.")).to_be_visible()
+        await expect(plain.page.locator("main nav, main .button")).to_have_count(0)
+
+
+async def test_guests_are_offered_no_keys_and_no_model_to_connect(members: Members, household: Household) -> None:
+    guest = await members()
+    link = await household.user("invite", "visitor@example.com", "--role", "guest")
+    await guest.accepts(link, "visitor@example.com", name="visitor")
+    await guest.is_in()
+    await expect(guest.page.get_by_text("Your groups offer no model here. Ask an admin.")).to_be_visible()
+    await expect(guest.sidebar.get_by_role("link", name="Usage and costs")).to_be_visible()
+    await expect(guest.sidebar.get_by_role("link", name="API keys")).to_have_count(0)
+    await guest.press("Settings")
+    dialog = guest.page.get_by_role("dialog", name="Settings")
+    await expect(dialog.get_by_role("link")).to_have_text(["Usage and costs"])
+    await expect(dialog.get_by_role("button", name="Connect a real model")).to_have_count(0)
+    await guest.page.keyboard.press("Escape")
+    await guest.page.goto(f"{guest.address}/#/keys")
+    await expect(guest.page.get_by_text("Guests have no API keys")).to_be_visible()
+    await expect(guest.page.locator("main .button")).to_have_count(0)
 
 
 async def test_somebody_is_invited_by_a_link_that_is_shown_once(members: Members) -> None:
@@ -205,6 +224,9 @@ async def test_a_group_is_made_changed_and_removed(members: Members, household: 
     await dialog.get_by_role("textbox", name="A month").fill("a lot")
     await boss.press("Create the group")
     await expect(dialog.get_by_text("Write dollars, such as 2.50.")).to_be_visible()
+    await expect(dialog.get_by_role("textbox", name="A month")).to_have_accessible_description(
+        "Write dollars, such as 2.50."
+    )
     await dialog.get_by_role("textbox", name="A month").fill("12.50")
     await dialog.get_by_role("textbox", name="Models").fill("gpt-*")
     await dialog.get_by_role("textbox", name="Instructions").fill("Be brief.")
@@ -255,6 +277,8 @@ async def test_everybody_sees_that_admins_may_read(members: Members, household: 
     await expect(member.banner).not_to_contain_text(told)
     boss = await admin_at(members, "installation")
     switch = boss.page.get_by_role("switch", name="Admins may read conversations")
+    off = boss.page.get_by_text("Off, nobody but their owners reads them.")
+    await expect(off).to_be_visible()
     await expect(switch).to_have_attribute("aria-checked", "false")
     await switch.click()
     dialog = boss.page.get_by_role("dialog", name="Let admins read what everybody writes?")
@@ -265,6 +289,11 @@ async def test_everybody_sees_that_admins_may_read(members: Members, household: 
     await dialog.get_by_role("button", name="Let admins read").click()
     await expect(switch).to_have_attribute("aria-checked", "true")
     await expect(boss.banner).to_contain_text(told)
+    await expect(off).to_have_count(0)
+    toast, banner = await boss.page.locator(".toast").bounding_box(), await boss.banner.bounding_box()
+    assert toast is not None
+    assert banner is not None
+    assert toast["y"] >= banner["y"] + banner["height"]
     await member.page.reload()
     await expect(member.banner).to_contain_text(told)
     await goes_to(boss, "people")
@@ -283,6 +312,7 @@ async def test_everybody_sees_that_admins_may_read(members: Members, household: 
     await expect(boss.banner).not_to_contain_text(told)
     await goes_to(boss, "audit")
     await expect(boss.page.get_by_role("row").nth(1)).to_contain_text("Changed what holds for everybody")
+    await expect(boss.page.get_by_role("row").nth(1)).to_contain_text("admins may read: no")
 
 
 async def test_retention_is_set_after_a_warning(members: Members) -> None:

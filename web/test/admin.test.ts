@@ -46,7 +46,7 @@ const event: AuditEvent = {
   action: "sign_in.failed",
   subject: "",
   address: null,
-  details: { by: "password", second_factor: true, empty: "", none: null, sessions: 2, off: false },
+  details: { by: "password", second_factor: true, empty: "", none: null, sessions: 2, disabled: false },
   hash: "",
 };
 
@@ -106,15 +106,27 @@ test("an event is said in words, with its facts", () => {
   chooseLocale("en");
 });
 
+test.each([
+  ["en", "admins may read: no"],
+  ["ko", "관리자 열람: 아니요"],
+])("in %s, what was switched off is said to be so", (locale, said) => {
+  chooseLocale(locale);
+  const details = { admins_may_read: false, second_factor: false };
+  expect(factsOf({ ...event, details }, factMessages.get(), factValueMessages.get())).toBe(said);
+  chooseLocale("en");
+});
+
 test("every act that the server writes down has its words", () => {
   const folder = "../src/daehwa";
   const sources = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".py"));
   const noted = sources.flatMap((file) => [
-    ...readFileSync(`${folder}/${file}`, "utf8").matchAll(/\bnote\(\s*(?:request,\s*)?"([a-z_]+\.[a-z_]+)"/g),
+    ...readFileSync(`${folder}/${file}`, "utf8").matchAll(/\b_?note\(\s*(?:request,\s*)?"([a-z_]+\.[a-z_]+)"(?: if [^"]+ else "([a-z_]+\.[a-z_]+)")?/g),
   ]);
-  expect(noted.length).toBeGreaterThan(20);
+  const said = new Set(noted.flatMap(([, action, other]) => [action, other].filter((name) => name !== undefined)));
+  for (const way of ["link.made", "key.made", "person.disabled"]) expect(said).toContain(way);
+  expect(said.size).toBeGreaterThan(25);
   const acts = actMessages.get();
-  for (const [, action] of noted) expect(Object.keys(acts)).toContain(action?.replace(".", "_"));
+  for (const action of said) expect(Object.keys(acts)).toContain(action.replace(".", "_"));
 });
 
 test.each([

@@ -9,7 +9,10 @@ export function actOf(event: AuditEvent, acts: ReturnType<typeof actMessages.get
   return typeof known === "string" ? known : event.action;
 }
 
-/** Short facts: `by password`, `role admin`. One without words of its own is shown by the log's own name. */
+/** Facts that are the usual where they are not so. */
+const UNSAID: ReadonlySet<string> = new Set(["disabled", "second_factor"]);
+
+/** Short facts: `by password`, `role admin`, `admins may read: no`. One without words of its own is shown by the log's own name. */
 export function factsOf(
   { details }: AuditEvent,
   names: ReturnType<typeof factMessages.get>,
@@ -20,8 +23,10 @@ export function factsOf(
     return typeof known === "string" ? known : key.replaceAll("_", " ");
   };
   return Object.entries(details)
-    .filter(([, value]) => value !== null && value !== "" && value !== false)
+    .filter(([, value]) => value !== null && value !== "")
+    .filter(([name, value]) => value !== false || !UNSAID.has(name))
     .map(([name, value]) => {
+      if (value === false) return names.isNot({ name: word(name, names) });
       // What people typed is no word of ours.
       const text = name === "by" || name === "kind" || name === "role" ? word(String(value), values) : String(value);
       return value === true ? word(name, names) : names.fact({ name: word(name, names), value: text });

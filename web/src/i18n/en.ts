@@ -115,6 +115,8 @@ export const sidebar = {
   providers: "Providers",
   installation: "Settings for all",
   audit: "Audit log",
+  adminsOnly: "Only admins see this part.",
+  noKeysForGuests: "Guests have no API keys; an admin can make you a member.",
   screenFailed: "This part of the page could not be loaded.",
   reload: "Reload the page",
 };
@@ -234,6 +236,7 @@ export const composer = {
   ),
   trial: "Trial model: small, English only, often wrong.",
   noModels: "No model is connected yet.",
+  noneForYou: "Your groups offer no model here. Ask an admin.",
   connect: "Connect a real model",
 };
 

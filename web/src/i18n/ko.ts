@@ -114,6 +114,8 @@ export const ko = {
     providers: "모델 제공자",
     installation: "전체 설정",
     audit: "감사 기록",
+    adminsOnly: "관리자만 볼 수 있는 화면이에요.",
+    noKeysForGuests: "손님은 API 키를 쓸 수 없어요. 필요하면 관리자에게 구성원으로 바꿔 달라고 요청해 주세요.",
     screenFailed: "페이지의 이 부분을 불러오지 못했어요.",
     reload: "새로고침",
   },
@@ -219,6 +221,7 @@ export const ko = {
     tooLong: { other: "{over}자를 줄여 주세요. 메시지는 {limit}자까지 보낼 수 있어요." },
     trial: "체험용 모델이에요. 영어만 이해하는 작은 모델이라 자주 틀려요.",
     noModels: "아직 연결된 모델이 없어요.",
+    noneForYou: "속한 그룹에서 쓸 수 있는 모델이 없어요. 관리자에게 문의해 주세요.",
     connect: "실제 모델 연결하기",
   },
   settings: {

@@ -11,6 +11,7 @@ import { route } from "../lib/route.svelte.ts";
 import { belongTo, forgetOwn, readSaved, save } from "../lib/saved.ts";
 import { onSignInElsewhere, tellOtherTabs } from "../lib/tabs.ts";
 import { linkTokenOf, signInAddress, takeSignInError } from "./address.ts";
+import { mayHaveKeys } from "./rights.ts";
 import { doors } from "./doors.svelte.ts";
 
 /** Who was here last, so that the page need not wait for the server's word each time. */
@@ -47,7 +48,12 @@ class Identity {
 
   /** Whether it is for the reader to choose which models are there. */
   get choosesModels(): boolean {
-    return !this.onAws || this.me?.user.role === "admin";
+    return (!this.onAws && this.me?.sign_in !== true) || this.me?.user.role === "admin";
+  }
+
+  /** Whether API keys are for the reader. */
+  get mayHaveKeys(): boolean {
+    return this.me === null || mayHaveKeys(this.me);
   }
 
   /** Find out who is here. `first` asks for what the page shows first, as soon as there may be an answer to that. */

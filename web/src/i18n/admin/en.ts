@@ -197,6 +197,8 @@ export const acts = {
   group_changed: "Changed a group",
   group_removed: "Removed a group",
   installation_changed: "Changed what holds for everybody",
+  key_made: "Made an API key",
+  key_revoked: "Revoked an API key",
   link_made: "Made a link",
   link_revoked: "Revoked a link",
   link_used: "Used a link",
@@ -223,12 +225,14 @@ export const acts = {
 /** Facts of an act: their names, then the values that are words. */
 export const facts = {
   fact: params("{name} {value}"),
+  isNot: params("{name}: no"),
   admins_may_read: "admins may read",
   by: "by",
   conversation: "conversation",
   disabled: "disabled",
   email: "e-mail",
   groups: "groups",
+  key: "key",
   kind: "kind",
   links: "links",
   login: "login",
