@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENT = ROOT / ".venv"
 OWN_UV = ROOT / ".check" / "uv"
 SCRIPTS = "Scripts" if os.name == "nt" else "bin"
+FAULTS = "tests/faults"
 PRINTING = threading.Lock()
 SKIPPED = re.compile(r"\b([1-9]\d*) skipped\b")
 
@@ -114,10 +115,14 @@ def lanes(*, with_browser: bool, adapter: bool) -> list[list[Step]]:
     npm = [python, str(ROOT / "scripts" / "npm.py")]
     pytest = [python, "-m", "pytest", "-q"]
     first = [
-        Step("pytest", [*pytest, "-m", "not browser and not lambda_adapter"]),
+        Step("pytest", [*pytest, "-m", "not browser and not lambda_adapter", f"--ignore={FAULTS}"]),
         Step("vitest", [*npm, "test"]),
     ]
-    second = [Step("mypy", [python, "-m", "mypy"]), Step("svelte-check", [*npm, "run", "check"])]
+    second = [
+        Step("mypy", [python, "-m", "mypy"]),
+        Step("svelte-check", [*npm, "run", "check"]),
+        Step("faults", [*pytest, FAULTS]),  # as long as a third of the browser's, so that the lanes end together
+    ]
     if adapter:
         first.append(Step("tests behind the adapter", [*pytest, "-m", "lambda_adapter and not browser"]))
     if with_browser:
