@@ -5,6 +5,7 @@ import aiohttp
 import pytest
 from sign_in.issuer import CLIENT, Issuer, query_of
 
+from daehwa.accounts.errors import SignInFailed
 from daehwa.accounts.ports import AccountStore
 from daehwa.conversation.ids import now_ms
 from daehwa.http_client.client import HttpClient
@@ -72,3 +73,12 @@ async def desk() -> AsyncIterator[Desk]:
     async with Issuer() as issuer:
         yield Desk(issuer, http)
         await http.aclose()
+
+
+async def refused(desk: Desk, kind: type[Exception] = SignInFailed, match: str = "") -> str:
+    """Go the whole way, which must fail, and leave nobody signed in; return the sentence."""
+    with pytest.raises(kind, match=match) as raised:
+        await desk.signed_in()
+    assert type(raised.value) is kind
+    assert await desk.accounts.list_users() == ()
+    return str(raised.value)

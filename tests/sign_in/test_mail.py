@@ -35,7 +35,7 @@ class Box:
 
     def check(self, _server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any) -> AuthResult:
         self.users.append(f"{data.login.decode()}:{data.password.decode()}")
-        return AuthResult(success=data.password == b"secret")
+        return AuthResult(success=data.password == b"secret", handled=False)  # so that a refusal is answered
 
 
 @pytest.fixture
