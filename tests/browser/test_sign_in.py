@@ -27,6 +27,14 @@ WATCH_VIEWS = """() => {
         if (document.querySelector('a[href^="/auth/sign-in"]')) note("sign-in");
     }).observe(document, { subtree: true, childList: true });
 }"""
+COUNT_DIALOGS = """() => {
+    window.opened = 0;
+    const show = HTMLDialogElement.prototype.showModal;
+    HTMLDialogElement.prototype.showModal = function () {
+        window.opened += 1;
+        return show.call(this);
+    };
+}"""
 SHIFTS = """() => {
     window.shifted = 0;
     const add = (list) => list.getEntries().forEach((entry) => (window.shifted += entry.value));
@@ -85,7 +93,7 @@ async def visits(chromium: Browser, program: Program) -> AsyncIterator[Visits]:
         porter = Porter(person)
         await porter.stand_before(context)
         visitor = Visitor(Reader(await context.new_page(), program.address, watch), porter)
-        await visitor.page.add_init_script(f"({WATCH_VIEWS})(); ({SHIFTS})()")
+        await visitor.page.add_init_script(f"({WATCH_VIEWS})(); ({SHIFTS})(); ({COUNT_DIALOGS})()")
         await visitor.goes_to()
         return visitor
 
@@ -353,9 +361,33 @@ async def test_what_needs_a_session_asks_for_one(visits: Visits) -> None:
     visitor = await visits(ADA)
     await visitor.reader.ask_to_end("Something to pin")
     visitor.porter.person = None
+    doors, pinned = asyncio.Event(), asyncio.Event()
+    waits = [pinned]
+
+    async def late(route: Route) -> None:
+        if waits:
+            await waits.pop().wait()
+        await route.fallback()
+
+    async def unknown(route: Route) -> None:
+        await doors.wait()
+        await route.fallback()
+
+    await visitor.page.route("**/api/conversations/*", late)
+    await visitor.page.route("**/auth/doors", unknown)
+    # The first request is refused after the second one, and how one signs in is known late: one dialog all the same.
     await visitor.reader.choose(visitor.reader.rows.first, "Pin")
+    await visitor.reader.choose(visitor.reader.rows.first, "Unpin")
+    await expect(visitor.reader.banner).to_contain_text("You are signed out.")
+    await visitor.page.keyboard.press("Escape")
+    doors.set()
     await expect(visitor.dialog).to_be_visible()
     await visitor.page.keyboard.press("Escape")
+    await expect(visitor.dialog).to_have_count(0)
+    async with visitor.page.expect_event("requestfinished"):
+        pinned.set()
+    assert await visitor.page.evaluate("new Promise(done => setTimeout(() => done(window.opened), 50))") == 1
+    # Only what somebody does asks again.
     await visitor.reader.choose(visitor.reader.rows.first, "Pin")
     await expect(visitor.dialog).to_be_visible()
     await expect(visitor.toasts).to_have_count(0)

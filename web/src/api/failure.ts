@@ -13,14 +13,17 @@ export class ApiFailure extends Error {
   readonly status: number;
   readonly retryAfter: number | null;
   readonly param: string | null;
+  /** The server was not even asked. */
+  readonly isUnsent: boolean;
 
-  constructor(status: number, failure: Failure) {
+  constructor(status: number, failure: Failure, isUnsent = false) {
     super(failure.message);
     this.name = "ApiFailure";
     this.status = status;
     this.type = failure.type;
     this.retryAfter = failure.retry_after ?? null;
     this.param = failure.param ?? null;
+    this.isUnsent = isUnsent;
   }
 
   /** Whether the same request may well succeed a little later, or as soon as somebody is signed in again. */
@@ -44,7 +47,7 @@ export function networkFailure(cause: unknown): ApiFailure {
 
 /** What is not even asked while it is known that nobody is signed in. */
 export function signedOutFailure(): ApiFailure {
-  return new ApiFailure(401, { type: NOT_SIGNED_IN, message: "Nobody is signed in." });
+  return new ApiFailure(401, { type: NOT_SIGNED_IN, message: "Nobody is signed in." }, true);
 }
 
 export function isAbort(error: unknown): boolean {

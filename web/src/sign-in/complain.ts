@@ -8,6 +8,6 @@ import { identity } from "./identity.svelte.ts";
 /** Errors of other kinds than the server's are thrown on. */
 export function complain(error: unknown): void {
   if (!(error instanceof ApiFailure)) throw error;
-  if (error.isSignedOut) identity.askToSignIn();
+  if (error.isSignedOut) identity.askToSignIn(error);
   else toasts.show(sentenceFor(error.failure, errorMessages.get(), identity.me?.home));
 }

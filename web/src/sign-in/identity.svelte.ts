@@ -38,6 +38,8 @@ class Identity {
   #person: string | null = null;
   /** It is known that nobody is signed in, and not yet how that is done here. */
   #isOut = false;
+  /** It is being found out how one signs in; the reader is asked to once that is known. */
+  #isSeeking = false;
   #first: () => void = () => undefined;
   readonly #listeners = new Set<() => void>();
   #retry: ReturnType<typeof setTimeout> | undefined;
@@ -98,9 +100,12 @@ class Identity {
     }
   }
 
-  /** Something that the reader did needs somebody to be signed in. */
-  askToSignIn(): void {
-    this.asks = this.ended;
+  /**
+   * Something that the reader did needs somebody to be signed in; `failure` is what came of it. What was sent before
+   * the session was known to have ended asks no second time: a dialog that was closed must not come back by itself.
+   */
+  askToSignIn(failure?: ApiFailure): void {
+    if (failure?.isUnsent !== false && !this.#isSeeking) this.asks = this.ended;
   }
 
   /** End the session here and in all tabs; nothing that was written stays in this browser. */
@@ -170,6 +175,7 @@ class Identity {
   #leave(): void {
     if (this.stage === "page") this.ended = true;
     else this.#isOut = true;
+    this.#isSeeking = true;
     void this.#showDoors();
   }
 
@@ -184,6 +190,9 @@ class Identity {
       this.#retry = setTimeout(() => void this.#showDoors(Math.min(wait * 1.6, LONGEST_RETRY)), wait);
       return;
     }
+    // Somebody may have signed in meanwhile, in another tab.
+    if (!gate.isShut) return;
+    this.#isSeeking = false;
     this.failure = null;
     if (this.stage === "page") this.asks = this.ended = true;
     else this.stage = "sign-in";

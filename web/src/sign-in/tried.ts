@@ -14,7 +14,7 @@ export async function tried(act: () => Promise<unknown>, refused?: string): Prom
     return null;
   } catch (error) {
     if (!(error instanceof ApiFailure)) throw error;
-    if (error.isSignedOut) identity.askToSignIn();
+    if (error.isSignedOut) identity.askToSignIn(error);
     return error.type === "credentials_refused" && refused !== undefined ? refused : sentenceOf(error);
   }
 }
