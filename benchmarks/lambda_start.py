@@ -37,8 +37,6 @@ USUAL = Package("usual-function", ("fastapi>=0.120", "openai>=3.50,<4", "boto3>=
 OURS = """
 import time
 began, busy = time.perf_counter(), time.process_time()
-from daehwa.aws.function import prepare
-prepare()
 from daehwa.services.aws import FunctionServices
 from daehwa.settings import load_aws_surroundings, load_settings
 FunctionServices(load_settings(), load_aws_surroundings())

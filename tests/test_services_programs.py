@@ -11,10 +11,12 @@ from server.serving import serving
 from daehwa.accounts.keys import KeyLimits
 from daehwa.accounts.minting import mint_key
 from daehwa.conversation.ids import now_ms
-from daehwa.server.app import Programs
 from daehwa.server.entrances import NO_ENTRANCES, Entrances
 from daehwa.server.options import ServerOptions
-from daehwa.services.programs import AWS_LIMITS, GatewayStores, build_programs
+from daehwa.server.programs import Programs
+from daehwa.services.dialects import AWS_LIMITS
+from daehwa.services.gateway_parts import GatewayParts
+from daehwa.services.programs import build_programs
 from daehwa.settings import Settings
 from daehwa.sign_in.local_accounts import LocalAccounts
 from daehwa.stores.memory_people import memory_people
@@ -23,13 +25,11 @@ from daehwa.stores.memory_rates import MemoryRates
 
 def programs(bed: Bed | None = None, *, has_sign_in: bool = False, home: Any = "local", **settings: Any) -> Programs:
     bed = bed or Bed()
-    stores = GatewayStores(accounts=bed.accounts, keys=bed.keys, rates=MemoryRates(), answers=bed.answers)
+    parts = GatewayParts(bed.models, bed.meter, bed.accounts, bed.keys, MemoryRates(), bed.answers)
     options = ServerOptions(version="0", user=OWNER, home=home)
     people = memory_people(bed.accounts)
     entrances = Entrances(local=LocalAccounts(people, "https://chat.example"), people=people)
-    return build_programs(
-        bed.models, bed.meter, stores, Settings(**settings), options, entrances if has_sign_in else NO_ENTRANCES
-    )
+    return build_programs(parts, Settings(**settings), options, entrances if has_sign_in else NO_ENTRANCES)
 
 
 @pytest.mark.parametrize(

@@ -44,8 +44,6 @@ class NoNetwork(socket.socket):
 
 socket.socket = NoNetwork
 
-from daehwa.aws.function import prepare
-prepare()
 from daehwa.services.aws import FunctionServices
 from daehwa.settings import load_aws_surroundings, load_settings
 

@@ -26,9 +26,8 @@ SIGNING_WORKS = """
 import sys
 sys.path[:] = [path for path in sys.path if not path.endswith("site-packages")]
 sys.path.insert(0, ".")
-from daehwa.aws.function import prepare
-prepare()
-import httptools.parser.parser, msgspec._core, multidict._multidict, uvicorn.server, aiodynamo, daehwa.services.aws
+import daehwa.services.aws
+import httptools.parser.parser, msgspec._core, multidict._multidict, uvicorn.server, aiodynamo
 from joserfc import jwk, jwt
 for kind, key in (("RS256", jwk.RSAKey.generate_key(2048)), ("ES256", jwk.ECKey.generate_key("P-256"))):
     assert jwt.decode(jwt.encode({"alg": kind}, {"sub": "1"}, key), key).claims == {"sub": "1"}

@@ -11,10 +11,10 @@ from daehwa.gateway.calls import Gateway
 from daehwa.gateway.idempotency import OnceOnly
 from daehwa.gateway.rates import Rates
 from daehwa.gateway.scripted import ScriptedModels, ScriptedTarget
-from daehwa.server.app import Programs
 from daehwa.server.classic import ClassicApi
 from daehwa.server.openai_v1.api import OpenAIV1, WireLimits
 from daehwa.server.options import ServerOptions
+from daehwa.server.programs import Programs, Spoken
 from daehwa.stores.memory_accounts import MemoryAccounts
 from daehwa.stores.memory_answers import MemoryAnswers
 from daehwa.stores.memory_keys import MemoryKeys
@@ -84,7 +84,8 @@ class Bed:
         self.once = OnceOnly(self.answers, wait_seconds=1.0)
         self.gateway = Gateway(self.models, self.meter, Rates(MemoryRates()), self.once)
 
-    def programs(self, *, owner: User | None = OWNER, folder: Path | None = None) -> Programs:
+    def programs(self, *, owner: User | None = OWNER, folder: Path | None = None, has_classic: bool = True) -> Programs:
         """Return the dialects; `owner` None: everybody needs a key."""
         openai = OpenAIV1(self.gateway, Callers(self.keys, self.accounts, owner=owner, local=OWNER), LIMITS)
-        return Programs(openai, ClassicApi(self.gateway, ServerOptions(version="0"), folder))
+        classic = ClassicApi(self.gateway, ServerOptions(version="0"), folder) if has_classic else None
+        return Programs(lambda: Spoken(openai, classic), has_classic=has_classic)

@@ -15,9 +15,9 @@ from daehwa.accounts.erasure import Erasure
 from daehwa.accounts.people_ports import PeopleStores
 from daehwa.accounts.ports import AccountStore
 from daehwa.http_client.client import HttpClient
-from daehwa.server.app import Programs
 from daehwa.server.books import Books
 from daehwa.server.entrances import Entrances
+from daehwa.server.programs import Programs
 from daehwa.sign_in.flow import SignIn
 from daehwa.sign_in.local_accounts import LocalAccounts
 from daehwa.sign_in.passwords import HashCost

@@ -17,11 +17,12 @@ from uvicorn.server import ServerState
 from daehwa.accounts.people import User
 from daehwa.conversation.ids import new_id
 from daehwa.conversation.purging import PurgeInPassing
-from daehwa.server.app import App, Programs, create_app
+from daehwa.server.app import App, create_app
 from daehwa.server.asgi import ASGIApp
 from daehwa.server.books import Books
 from daehwa.server.entrances import Entrances
 from daehwa.server.options import ServerOptions
+from daehwa.server.programs import Programs
 from daehwa.server.run import BoundedHttpProtocol, Server
 from daehwa.sign_in.flow import SignIn
 

@@ -114,6 +114,6 @@ async def test_our_own_page_stays_where_it_is(site: Site) -> None:
 
 
 async def test_it_is_not_there_where_it_is_not_wanted(tmp_path: Path) -> None:
-    programs = Bed().programs()._replace(classic=None)
+    programs = Bed().programs(has_classic=False)
     async with serving(Core(), tmp_path, programs=programs) as site:
         assert (await site.call("POST", "/chat", {"text": "x"}))[0] == 404

@@ -13,6 +13,9 @@ FORBIDDEN = {
     *("aiohttp", "anyio", "boto3", "fastapi", "httpx", "openai", "pydantic", "sqlite3", "starlette", "xllamacpp"),
     *("argon2", "smtplib", "webauthn", "daehwa.sign_in.local_accounts", "daehwa.server.local_auth"),
     *("daehwa.server.account_operations", "daehwa.server.administration", "daehwa.server.admin_operations"),
+    *("click", "multiprocessing", "daehwa.accounts.key_making", "daehwa.accounts.metering", "daehwa.sign_in.flow"),
+    *("daehwa.conversation.running", "daehwa.gateway.calls", "daehwa.server.api.shapes", "daehwa.server.openai_v1"),
+    *("daehwa.server.auth", "daehwa.server.classic", "daehwa.server.openapi"),
     *("daehwa.cli", "daehwa.providers", "daehwa.services", "daehwa.settings", "daehwa.stores"),
 }
 FLOOR = "asyncio, msgspec"

@@ -3,11 +3,11 @@
 from typing import TYPE_CHECKING, NamedTuple
 
 from daehwa.accounts.people import LOCAL_ISSUER, User
-from daehwa.sign_in.flow import SignIn
 
 if TYPE_CHECKING:
     from daehwa.accounts.erasure import Erasure
     from daehwa.accounts.people_ports import PeopleStores
+    from daehwa.sign_in.flow import SignIn
     from daehwa.sign_in.local_accounts import LocalAccounts
 
 
@@ -16,7 +16,7 @@ class Entrances(NamedTuple):
     see their own account, and admins see everybody's; `erasure` deletes people and all that is theirs.
     """
 
-    sign_in: SignIn | None = None
+    sign_in: "SignIn | None" = None
     local: "LocalAccounts | None" = None
     people: "PeopleStores | None" = None
     erasure: "Erasure | None" = None

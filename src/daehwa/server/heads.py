@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
-
 from daehwa.server.asgi import Headers
+from daehwa.server.lean_uvicorn import STATUS_LINE, RequestResponseCycle
 
 _CONTROLS = bytes({*range(0x20), 0x7F} - {0x09})
 _LEFT_TO_UVICORN = frozenset({b"connection", b"transfer-encoding"})

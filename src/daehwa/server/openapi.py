@@ -15,7 +15,7 @@ from daehwa.conversation.messages import Usage
 from daehwa.server.api.shapes import UUID7
 from daehwa.server.asgi import Request, Response
 from daehwa.server.errors import CrossSiteRequest, ErrorAnswer, HostNotAllowed, status_of
-from daehwa.server.routing import Operation
+from daehwa.server.routing import Operation, Wing
 
 Json: TypeAlias = dict[str, Any]
 
@@ -66,14 +66,15 @@ class OpenApi:
     """The document, made when it is first asked for."""
 
     def __init__(self, version: str) -> None:
-        self.operations: Sequence[Operation] = ()
+        self.wings: Sequence[Wing] = ()
         self._version = version
         self._document: bytes | None = None
 
     async def get_openapi(self, _request: Request) -> Response:
         """Return this API's OpenAPI 3.1 document."""
         if self._document is None:
-            self._document = msgspec.json.encode(document(self.operations, self._version))
+            operations = [operation for wing in self.wings for operation in wing.operations]
+            self._document = msgspec.json.encode(document(operations, self._version))
         headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-cache")]
         return Response(200, self._document, headers)
 

@@ -1,7 +1,8 @@
 """The table of operations and the way from a request to its row."""
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from functools import cached_property
 from http import HTTPStatus
 from typing import TypeAlias
 
@@ -53,23 +54,45 @@ class Operation(msgspec.Struct, frozen=True):
         return _NAME.findall(self.path)
 
 
+class Wing:
+    """Rows under some paths. They are made, and what only they need is imported, when somebody first asks for one: most
+    of a start is imports, and no start needs all of them.
+    """
+
+    def __init__(self, make: Callable[[], Iterable[Operation]], *paths: str) -> None:
+        self._make = make
+        self._paths = paths
+
+    @cached_property
+    def operations(self) -> tuple[Operation, ...]:
+        """The rows."""
+        return tuple(self._make())
+
+    def covers(self, path: str) -> bool:
+        """Whether a row of this wing may serve the path."""
+        return path.startswith(self._paths)
+
+
 class Router:
     """Finds the operation; what no operation serves goes to `otherwise`."""
 
-    def __init__(self, operations: Sequence[Operation], *, identify: Identify, otherwise: Handler) -> None:
-        self.operations = tuple(operations)
+    def __init__(self, wings: Iterable[Wing], *, identify: Identify, otherwise: Handler) -> None:
+        self._wings = tuple(wings)
+        self._closed = list(self._wings)
         self._identify = identify
         self._otherwise = otherwise
         self._fixed: dict[str, dict[str, Operation]] = {}
         self._patterns: list[tuple[re.Pattern[str], dict[str, Operation]]] = []
-        for path in dict.fromkeys(operation.path for operation in operations):
-            same = [operation for operation in operations if operation.path == path]
-            methods = _methods(same)
-            if _NAME.search(path):
-                value = r"(?P<\1>.+)" if same[0].has_slashes else r"(?P<\1>[^/]+)"
-                self._patterns.append((re.compile(_NAME.sub(value, path)), methods))
-            else:
-                self._fixed[path] = methods
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """Every row, in the order of the wings."""
+        return tuple(operation for wing in self._wings for operation in wing.operations)
+
+    def opened(self) -> Iterator[Wing]:
+        """Open what is not open yet, one wing after the other, and yield each."""
+        while self._closed:
+            yield self._open(self._closed[0])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Find the handler and send its answer."""
@@ -88,6 +111,27 @@ class Router:
         await answer(scope, receive, send)
 
     def _found(self, path: str) -> tuple[dict[str, Operation] | None, dict[str, str]]:
+        """Return what serves a path, and the values in it; wings are opened until one does."""
+        found = self._served(path)
+        while found[0] is None and (wing := next((each for each in self._closed if each.covers(path)), None)):
+            self._open(wing)
+            found = self._served(path)
+        return found
+
+    def _open(self, wing: Wing) -> Wing:
+        operations = wing.operations
+        self._closed.remove(wing)
+        for path in dict.fromkeys(operation.path for operation in operations):
+            same = [operation for operation in operations if operation.path == path]
+            methods = _methods(same)
+            if _NAME.search(path):
+                value = r"(?P<\1>.+)" if same[0].has_slashes else r"(?P<\1>[^/]+)"
+                self._patterns.append((re.compile(_NAME.sub(value, path)), methods))
+            else:
+                self._fixed[path] = methods
+        return wing
+
+    def _served(self, path: str) -> tuple[dict[str, Operation] | None, dict[str, str]]:
         methods = self._fixed.get(path)
         if methods is not None:
             return methods, {}

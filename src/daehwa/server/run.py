@@ -11,15 +11,12 @@ import threading
 from collections.abc import Awaitable, Callable, Collection, Generator
 from typing import Any, ClassVar
 
-from uvicorn.config import Config
-from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.server import Server as UvicornServer
-
 from daehwa.conversation.errors import DaehwaError
 from daehwa.server.asgi import ASGIApp
 from daehwa.server.direct import LINE, Line, LineHolder
 from daehwa.server.heads import LeanCycle
+from daehwa.server.lean_uvicorn import Config, FlowControl, HttpToolsProtocol
+from daehwa.server.lean_uvicorn import Server as UvicornServer
 
 KEEP_ALIVE_SECONDS = 75
 GRACEFUL_SECONDS = 3

@@ -31,8 +31,9 @@ from daehwa.server.entrances import Entrances
 from daehwa.server.options import Limits, ServerOptions
 from daehwa.server.run import bind
 from daehwa.server.run import serve as serve_app
+from daehwa.services.gateway_parts import GatewayParts
 from daehwa.services.metering import build_meter
-from daehwa.services.programs import GatewayStores, build_programs
+from daehwa.services.programs import build_programs
 from daehwa.services.upstreams import build_routes, build_sign_in, build_upstream, guarded_client
 from daehwa.settings import (
     AwsSurroundings,
@@ -102,7 +103,7 @@ class FunctionServices:
         )
         erasure = Erasure(people, (self.running, self.store, keys, answers, ledger))
         entrances = Entrances(self._sign_in, None, people, erasure)
-        stores = GatewayStores(accounts=accounts, keys=keys, rates=DynamoRates(table), answers=answers)
+        parts = GatewayParts(self.catalogue, self.meter, accounts, keys, DynamoRates(table), answers)
 
         async def retention_days() -> int | None:
             return (await people.installation.get_installation()).retention_days
@@ -113,7 +114,7 @@ class FunctionServices:
             books=Books(keys=keys, ledger=ledger, accounts=accounts, meter=self.meter),
             entrances=entrances,
             purge=PurgeInPassing(self.store, retention=retention_days),
-            programs=build_programs(self.catalogue, self.meter, stores, settings, options, entrances),
+            programs=build_programs(parts, settings, options, entrances),
         )
 
     def _build_sign_in(self, loaded: LoadedSettings, people: PeopleStores, *, use_proxy: bool) -> SignIn:

@@ -46,9 +46,10 @@ from daehwa.stores.sqlite_people import sqlite_people
 
 if TYPE_CHECKING:
     from daehwa.http_client.client import HttpClient
-    from daehwa.server.app import Programs
+    from daehwa.server.app import App
     from daehwa.server.books import Books
     from daehwa.server.entrances import Entrances
+    from daehwa.server.programs import Programs
     from daehwa.sign_in.local_accounts import LocalAccounts
     from daehwa.telemetry.otel import OpenTelemetry
 
@@ -137,11 +138,12 @@ class Services:
 
     def programs(self, settings: Settings, options: ServerOptions, entrances: "Entrances") -> "Programs":
         """Return what other programs speak with here."""
-        from daehwa.services.programs import GatewayStores, build_programs  # noqa: PLC0415 - `daehwa ask` needs no server
+        from daehwa.services.gateway_parts import GatewayParts  # noqa: PLC0415 - `daehwa ask` needs no server
+        from daehwa.services.programs import build_programs  # noqa: PLC0415 - as above
 
         rates = MemoryRates()  # one process serves this home
-        stores = GatewayStores(accounts=self.accounts, keys=self.keys, rates=rates, answers=self.answers)
-        return build_programs(self.catalogue, self.meter, stores, settings, options, entrances)
+        parts = GatewayParts(self.catalogue, self.meter, self.accounts, self.keys, rates, self.answers)
+        return build_programs(parts, settings, options, entrances)
 
     def books(self, asked: TelemetrySettings, say: Callable[[str], None]) -> "Books":
         """Return keys, money and what is told to whoever watches over this server; from here on calls are told."""
@@ -225,7 +227,7 @@ async def serve(
         def started() -> None:
             folder.note_address(address_of(listener))
             listening(address_of(listener) if entrances.local is None else entrances.local.public_url)
-            for work in _works(services, loaded, entrances.local, say):
+            for work in _works(services, loaded, app, entrances.local, say):
                 task = asyncio.create_task(work)
                 task.add_done_callback(_report_fault)
                 background.add(task)
@@ -250,9 +252,10 @@ def _options(settings: Settings) -> ServerOptions:
 
 
 def _works(
-    services: Services, loaded: LoadedSettings, local: "LocalAccounts | None", say: Callable[[str], None]
+    services: Services, loaded: LoadedSettings, app: "App", local: "LocalAccounts | None", say: Callable[[str], None]
 ) -> Iterator[Coroutine[Any, Any, None]]:
     """Yield what is done once the page can be had."""
+    yield app.make_ready()
     yield prepare_models(services.catalogue, loaded.values.default_model, say)
     yield keep_house(services)
     if local is not None:

@@ -3,7 +3,7 @@
 from daehwa.accounts.memberships import Memberships
 from daehwa.conversation.ports import ModelCatalogue
 from daehwa.conversation.terms import default_offered, offered
-from daehwa.server.api.shapes import Health, Me, Person
+from daehwa.server.api.shapes import Me, Person
 from daehwa.server.asgi import Request, Response, json_response
 from daehwa.server.books import Books
 from daehwa.server.entrances import Entrances
@@ -29,10 +29,6 @@ class MeApi:
         self._options = options
         self._has_sign_in = entrances.is_any
         self._people = entrances.people if entrances.is_any else None
-
-    async def get_health(self, _request: Request) -> Response:
-        """Say that the server answers; nothing is read for it."""
-        return json_response(Health())
 
     async def get_me(self, request: Request) -> Response:
         """Say who is asking, what this home offers and what the limits are."""

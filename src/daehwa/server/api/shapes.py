@@ -41,12 +41,6 @@ def without_owner(conversation: messages.Conversation) -> Conversation:
     return Conversation(**{name: getattr(conversation, name) for name in _FIELDS})
 
 
-class Health(msgspec.Struct, frozen=True):
-    """The server answers."""
-
-    status: str = "ok"
-
-
 class Person(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Who is asking. Where nobody signs in, everybody is the one owner."""
 

@@ -1,0 +1,79 @@
+"""The rows of the page: who asks, the models, conversations and turns."""
+
+from collections.abc import Iterator
+
+from daehwa.accounts.memberships import Memberships
+from daehwa.conversation.errors import (
+    ConversationNotFound,
+    IdTaken,
+    InvalidParent,
+    KeyNotSet,
+    MessageNotFound,
+    ModelNotFound,
+    ModelNotInstalled,
+    ModelNotOffered,
+    ReplyStillGrowing,
+    StoreError,
+    TooMuch,
+)
+from daehwa.conversation.messages import Message
+from daehwa.server.api import shapes
+from daehwa.server.api.conversations import ConversationsApi
+from daehwa.server.api.me import MeApi
+from daehwa.server.api.models import ModelsApi
+from daehwa.server.api.turns import TurnsApi
+from daehwa.server.errors import BodyTooSlow, UnsupportedMediaType
+from daehwa.server.routing import Operation
+from daehwa.server.wiring import Wiring
+
+_BODY = (TooMuch, UnsupportedMediaType, BodyTooSlow)
+_ONE = (ConversationNotFound, StoreError)
+_REPLY = (MessageNotFound, StoreError)
+_MODEL = (ModelNotFound, ModelNotInstalled, KeyNotSet)
+_TURN = (*_ONE, MessageNotFound, *_MODEL, ModelNotOffered, InvalidParent, IdTaken, ReplyStillGrowing)
+
+
+def home_operations(wiring: Wiring) -> Iterator[Operation]:
+    """Yield the rows of what this home offers to whoever asks."""
+    catalogue, books, memberships = wiring.core.catalogue, wiring.books, Memberships(wiring.groups)
+    me = MeApi(catalogue, books, wiring.options, wiring.entrances, memberships)
+    models = ModelsApi(catalogue, books, memberships)
+    yield Operation("GET", "/api/me", me.get_me, answers=(shapes.Me,))
+    yield Operation("GET", "/api/models", models.get_models, answers=(shapes.Models,))
+
+
+def conversation_operations(wiring: Wiring) -> Iterator[Operation]:
+    """Yield the rows of conversations and of the turns in them."""
+    store, running, options = wiring.core.store, wiring.core.running, wiring.options
+    yield from _conversations(ConversationsApi(store, running, options, wiring.purge))
+    yield from _turns(TurnsApi(store, running, options, Memberships(wiring.groups)))
+
+
+def _conversations(api: ConversationsApi) -> Iterator[Operation]:
+    every, one = "/api/conversations", "/api/conversations/{conversation}"
+    query, listed = shapes.ConversationsQuery, (shapes.ConversationPage, shapes.SearchHits)
+    yield Operation("GET", every, api.list_conversations, query=query, answers=listed, errors=(StoreError,))
+    yield Operation("GET", one, api.get_conversation, answers=(shapes.OpenedConversation,), errors=_ONE)
+    yield Operation(
+        "PATCH",
+        one,
+        api.change_conversation,
+        body=shapes.ConversationChanges,
+        answers=(shapes.Conversation,),
+        errors=(*_ONE, MessageNotFound, *_BODY),
+    )
+    yield Operation("DELETE", one, api.delete_conversation, status=204, errors=_ONE)
+    yield Operation(
+        "POST",
+        f"{one}/restore",
+        api.restore_conversation,
+        answers=(shapes.Conversation,),
+        errors=_ONE,
+    )
+
+
+def _turns(api: TurnsApi) -> Iterator[Operation]:
+    events, stop = "/api/turns/{reply}/events", "/api/turns/{reply}/stop"
+    yield Operation("POST", "/api/turns", api.start_turn, body=shapes.TurnBody, streams=True, errors=(*_TURN, *_BODY))
+    yield Operation("GET", events, api.follow_turn, query=shapes.FollowQuery, streams=True, errors=_REPLY)
+    yield Operation("POST", stop, api.stop_turn, answers=(Message,), errors=_REPLY)

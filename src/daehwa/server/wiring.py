@@ -1,0 +1,51 @@
+"""What the operations stand on, in one value. It names types and imports none of them: each row's module does."""
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from daehwa.accounts.people_ports import GroupStore
+    from daehwa.conversation.ports import KeptConversations, ModelCatalogue
+    from daehwa.conversation.purging import PurgeInPassing
+    from daehwa.conversation.running import RunningTurns
+    from daehwa.server.access_log import Traffic
+    from daehwa.server.books import Books
+    from daehwa.server.entrances import Entrances
+    from daehwa.server.identity import Identity
+    from daehwa.server.options import ServerOptions
+
+
+class Core(Protocol):
+    """What the application stands on: conversations, the turns that run in them, and the models."""
+
+    @property
+    def store(self) -> "KeptConversations":
+        """Where conversations are kept."""
+        ...
+
+    @property
+    def running(self) -> "RunningTurns":
+        """The turns."""
+        ...
+
+    @property
+    def catalogue(self) -> "ModelCatalogue":
+        """The models that can be asked."""
+        ...
+
+
+class Wiring(NamedTuple):
+    """The core, and what is around it. `purge` is for a home that has no other time to remove what was deleted."""
+
+    core: Core
+    options: "ServerOptions"
+    books: "Books"
+    entrances: "Entrances"
+    identity: "Identity"
+    traffic: "Traffic"
+    purge: "PurgeInPassing | None" = None
+
+    @property
+    def groups(self) -> "GroupStore | None":
+        """Where groups are kept; None where nobody signs in, and there are none."""
+        people = self.entrances.people
+        return people.groups if self.entrances.is_any and people is not None else None

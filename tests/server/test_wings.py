@@ -1,0 +1,71 @@
+"""What a start leaves out comes when it is asked for, once, or soon after the start."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from books import some_books
+from cores import Core
+from gateway.bed import Bed
+from server.serving import serving
+
+from daehwa.server.app import create_app
+from daehwa.server.lean_uvicorn import postpone
+from daehwa.server.options import ServerOptions
+from daehwa.server.programs import Programs, Spoken
+
+
+class Making:
+    """Makes the dialects of a bed, and counts how often."""
+
+    def __init__(self) -> None:
+        self.times = 0
+        self.programs = Programs(self._make, has_classic=False)
+
+    def _make(self) -> Spoken:
+        self.times += 1
+        return Bed().programs(has_classic=False).spoken
+
+
+async def test_rows_are_made_when_one_of_them_is_first_asked_for(tmp_path: Path) -> None:
+    making = Making()
+    async with serving(Core(), tmp_path, programs=making.programs) as site:
+        assert [(await site.call("GET", path))[0] for path in ("/healthz", "/api/me", "/api/x")] == [200, 200, 404]
+        assert making.times == 0
+        assert [(await site.call("GET", path))[0] for path in ("/v1/models", "/v1/x", "/v1/models")] == [200, 404, 200]
+        assert making.times == 1
+
+
+async def test_all_rows_are_made_once_the_server_has_started() -> None:
+    making = Making()
+    app = create_app(Core(), options=ServerOptions(version="0"), books=some_books(), programs=making.programs)
+    await app.make_ready()
+    assert making.times == 1
+    await app.make_ready()
+    assert "/v1/models" in {operation.path for operation in app.operations}
+    assert making.times == 1
+
+
+async def test_what_is_made_while_the_server_ends_takes_no_calls(tmp_path: Path) -> None:
+    async with serving(Core(), tmp_path, programs=Making().programs) as site:
+        await site.app.aclose()
+        assert (await site.call("GET", "/v1/models"))[0] == 503
+
+
+def test_a_package_is_run_when_something_of_its_own_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "daehwa_slow").mkdir()
+    (tmp_path / "daehwa_slow" / "__init__.py").write_text("import daehwa_slow.command\nown = 1\n", "utf-8")
+    for part in ("command", "part"):
+        (tmp_path / "daehwa_slow" / f"{part}.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    postpone("daehwa_slow")
+    package = sys.modules["daehwa_slow"]
+    postpone("daehwa_slow")
+    __import__("daehwa_slow.part")
+    assert "daehwa_slow.command" not in sys.modules
+    assert package.own == 1
+    assert "daehwa_slow.command" in sys.modules
+    with pytest.raises(AttributeError):
+        _ = package.missing
