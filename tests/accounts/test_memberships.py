@@ -7,6 +7,7 @@ from daehwa.accounts.memberships import Memberships, terms_of
 from daehwa.accounts.people import Role, User
 from daehwa.conversation.ports import Model
 from daehwa.conversation.terms import OPEN_TERMS, default_offered, offered
+from daehwa.stores.memory_people import memory_people
 
 LARGE, SMALL = (Model(id=f"far/{name}", name=name, provider="far") for name in ("large", "small"))
 BROKEN = Model(id="far/broken", name="broken", provider="far", state="unavailable")
@@ -41,6 +42,19 @@ def test_instructions_stand_one_after_the_other_and_budgets_side_by_side() -> No
         ("id of b", "b", {}),
         ("id of c", "c", {}),
     ]
+
+
+async def test_a_group_that_is_removed_gives_nobody_more_rights() -> None:
+    groups = memory_people().groups
+    await groups.add_group(group("a", "small"))
+    for role, own, models in (
+        ("member", ("id of a", "gone"), ("small",)),
+        ("member", ("gone",), ()),
+        ("guest", ("gone",), ()),
+        ("admin", ("gone",), None),
+    ):
+        terms = await Memberships(groups).terms_of(User(id="mina", role=role, groups=own))  # type: ignore[arg-type] # a role
+        assert (terms.models, len(terms.groups)) == (models, "id of a" in own)
 
 
 async def test_where_nobody_signs_in_there_are_no_groups() -> None:

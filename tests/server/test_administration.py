@@ -196,17 +196,23 @@ async def test_groups_are_made_changed_and_removed(door: FrontDoor) -> None:
     assert await boss.refused("POST", "/api/groups", {"name": "  "}) == (400, "invalid_request")
     person = f"/api/people/{(await people_of(boss))['mina']['id']}"
     await boss.call("PATCH", person, {"groups": [made["id"]]})
+    asked = ([made["id"]], [made["id"], (await boss.call("POST", "/api/groups", {"name": "Other"}))[1]["id"]])
+    links = [(await boss.call("POST", "/api/invitations", {"groups": groups}))[1]["url"] for groups in asked]
+    await boss.call("DELETE", f"/api/groups/{asked[1][1]}")
     path = f"/api/groups/{made['id']}"
     status, changed = await boss.call("PATCH", path, {"month": None, "day": 1})
     assert status == 200
     assert changed == {**made, "month": None, "day": 1, "members": 1}
     assert (await boss.call("GET", "/api/groups"))[1] == {"groups": [changed]}
+    assert (await door.browser().accept(links[1], login="sora"))[0] == 200, "one of its groups is there"
     assert await boss.call("DELETE", path) == (204, None)
+    assert (await door.browser().accept(links[0], login="late"))[0] == 404, "none is"
     assert await boss.refused("DELETE", path) == (404, "group_not_found")
     assert await boss.refused("PATCH", path, {}) == (404, "group_not_found")
-    assert (await people_of(boss))["mina"]["groups"] == []
+    assert (await people_of(boss))["mina"]["groups"] == [made["id"]], "who was in it alone may ask no model now"
+    assert (await boss.call("PATCH", person, {"groups": [made["id"]], "role": "guest"}))[1]["groups"] == [made["id"]]
     acts = [act for act in await door.acts() if act.startswith("group.")]
-    assert acts == ["group.added", "group.changed", "group.removed"]
+    assert acts == ["group.added", "group.added", "group.removed", "group.changed", "group.removed"]
 
 
 async def test_the_settings_alone_make_admins_of_who_comes_through_a_provider(tmp_path: Path) -> None:

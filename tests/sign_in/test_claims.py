@@ -49,6 +49,20 @@ async def test_a_role_is_as_the_last_sign_in_said(desk: Desk) -> None:
     assert len(await desk.accounts.list_users()) == 1
 
 
+async def test_whoever_the_settings_name_an_admin_no_more_is_what_their_groups_make_them(desk: Desk) -> None:
+    ways: dict[str, Any] = {"group_claim": "groups", "group_roles": ROLES}
+    desk.made(**ways, admin_emails=("mina@example.com",))
+    for groups, role in ((["visitors", "x"], "guest"), ([], "member"), (["chat-admins"], "admin")):
+        desk.issuer.person["groups"] = groups
+        desk.made(**ways, admin_emails=("mina@example.com",))
+        done = await desk.signed_in()
+        assert done.user.role == "admin"
+        desk.made(**ways)
+        now = await desk.sign_in.user_of(done.session)
+        assert now is not None
+        assert now.role == role, "at the next request, not at the next sign-in"
+
+
 async def test_a_claim_that_is_not_asked_for_gives_nothing(desk: Desk) -> None:
     desk.made(group_claim="other", group_roles=ROLES)
     assert await role_of(desk, ["chat-admins"]) == "member"

@@ -148,6 +148,8 @@ async def test_a_deletion_that_was_broken_off_is_gone_on_with(house: House) -> N
         await house.people.accounts.sign_in(profile, role=None, now=NOW)
     assert await house.erasure.resume() == 1
     assert not await house.holds(CANARY)
+    (told, *_) = await house.people.audit.page(limit=1)
+    assert (told.action, told.subject, told.actor, told.details) == ("person.deleted", mina.id, None, {"resumed": True})
     assert await house.erasure.resume() == 0
     assert (await house.people.accounts.sign_in(profile, role=None, now=NOW)).id != mina.id
 

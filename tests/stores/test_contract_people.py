@@ -14,6 +14,7 @@ from daehwa.accounts.errors import (
     GroupNotFound,
     LastAdmin,
     LoginTaken,
+    PersonLeaving,
     UserNotFound,
 )
 from daehwa.accounts.groups import Group
@@ -115,6 +116,22 @@ async def test_who_is_disabled_is_signed_out_and_does_not_come_in(people: People
     assert await people.accounts.sign_in(MINA, role=None, now=NOW) == user
 
 
+async def test_nothing_lets_somebody_in_again_who_is_being_deleted(people: PeopleStores) -> None:
+    user = await people.accounts.sign_in(MINA, role=None, now=NOW)
+    racing = [UserChanges(disabled=NOW, leaving=NOW), *(UserChanges(disabled=None, name=str(at)) for at in range(4))]
+    results = await asyncio.gather(
+        *(people.accounts.change_user(user.id, changes) for changes in racing), return_exceptions=True
+    )
+    assert all(isinstance(result, User | PersonLeaving) for result in results)
+    leaving = await people.accounts.get_user(user.id)
+    assert leaving is not None
+    assert (leaving.disabled, leaving.leaving) == (NOW, NOW)
+    with pytest.raises(PersonLeaving):
+        await people.accounts.change_user(user.id, UserChanges(disabled=None))
+    again = await people.accounts.change_user(user.id, UserChanges(disabled=NOW + 1, leaving=NOW + 1))
+    assert again.leaving == NOW + 1
+
+
 async def test_the_last_admin_who_can_come_in_stays_one(people: PeopleStores) -> None:
     first, second = await an_admin(people), await an_admin(people, "second")
     await people.accounts.change_user(second.id, UserChanges(disabled=NOW))
@@ -139,9 +156,11 @@ async def test_a_provider_puts_people_into_groups_and_takes_them_out(people: Peo
     user = await people.accounts.sign_in(MINA, role=None, now=NOW, joins=("a", "b"))
     assert user.groups == ("a", "b")
     await people.accounts.change_user(user.id, UserChanges(groups=("a", "b", "by hand")))
-    later = await people.accounts.sign_in(MINA, role=None, now=NOW, joins=("c", "a"), leaves=("b",))
-    assert later.groups == ("a", "by hand", "c")
-    assert await people.accounts.sign_in(MINA, role=None, now=NOW) == later == await people.accounts.get_user(user.id)
+    there = msgspec.structs.replace(MINA, claimed=("admins", "staff"))
+    later = await people.accounts.sign_in(there, role=None, now=NOW, joins=("c", "a"), leaves=("b",))
+    assert (later.groups, later.claimed) == (("a", "by hand", "c"), ("admins", "staff"))
+    assert await people.accounts.sign_in(there, role=None, now=NOW) == later == await people.accounts.get_user(user.id)
+    assert (await people.accounts.sign_in(MINA, role=None, now=NOW)).claimed == ()
 
 
 # ---------------------------------------------------------------- sessions
@@ -235,13 +254,13 @@ async def test_groups_are_kept_by_name_and_change(people: PeopleStores) -> None:
         await people.groups.replace_group(Group(id="3", name="Nobody"))
 
 
-async def test_a_group_that_is_removed_has_nobody_in_it(people: PeopleStores) -> None:
+async def test_a_group_that_is_removed_leaves_people_as_they_are(people: PeopleStores) -> None:
     await people.groups.add_group(Group(id="1", name="Staff"))
     user = await people.accounts.add_user(NewUser(login="mina", groups=("1", "2")), now=NOW)
     await people.groups.delete_group("1")
     assert await people.groups.get_group("1") is None
     assert await people.groups.list_groups() == ()
-    assert await people.accounts.get_user(user.id) == msgspec.structs.replace(user, groups=("2",))
+    assert await people.accounts.get_user(user.id) == user, "in no group they could do more"
     with pytest.raises(GroupNotFound):
         await people.groups.delete_group("1")
 

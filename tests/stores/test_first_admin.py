@@ -53,3 +53,14 @@ async def test_the_first_admin_may_have_a_local_account(accounts: SqliteAccounts
     further = await accounts.add_user(NewUser(login="later", role="admin"), now=NOW)
     assert first.id == "owner" not in {member.id, further.id}
     assert await accounts.find_user("mina") == first
+
+
+async def test_nobody_becomes_who_was_deleted(accounts: SqliteAccounts) -> None:
+    await accounts.forget("owner")
+    assert (await accounts.sign_in(MINA, role="admin", now=NOW)).id == "owner", "nobody had it"
+    await accounts.forget("owner")
+    for _ in range(2):
+        again = await accounts.sign_in(MINA, role="admin", now=NOW)
+        assert checked_id(again.id, "id") == again.id
+        await accounts.forget(again.id)
+    assert (await accounts.add_user(NewUser(login="jun", role="admin"), now=NOW)).id != "owner"

@@ -13,6 +13,7 @@ from stores.asking import ask, found, titles
 from daehwa.accounts.audit import AuditCheck
 from daehwa.accounts.keys import KeyLimits
 from daehwa.accounts.ledger import UsageQuery
+from daehwa.accounts.people import NewUser
 from daehwa.conversation.errors import StoreError
 from daehwa.conversation.messages import Failure, Usage
 from daehwa.stores.sqlite import SqliteStore
@@ -136,6 +137,25 @@ async def test_people_of_a_file_of_schema_4_open(tmp_path: Path) -> None:
     assert (await people.installation.get_installation()).retention_days == 90
     assert await people.audit.check() == AuditCheck(ok=True, events=1)
     await store.aclose()
+
+
+async def test_claims_and_spent_ids_of_a_file_of_schema_5_open(tmp_path: Path) -> None:
+    store = await SqliteStore.open(load(tmp_path / "daehwa.db", 5))
+    accounts = sqlite_people(store, first_admin="owner").accounts
+    sora = await accounts.get_user("01930000-0000-7000-8000-0000000000a3")
+    assert sora is not None
+    assert sora.claimed == ("chat-admins",)
+    assert (await accounts.add_user(NewUser(login="new", role="admin"), now=1)).id != "owner"
+    await store.aclose()
+
+
+def test_ids_of_the_deleted_are_found_in_the_audit_log(tmp_path: Path) -> None:
+    database = sqlite3.connect(load(tmp_path / "daehwa.db", 4))
+    database.execute("""INSERT INTO audit VALUES (2, '{"action":"person.deleted","subject":"owner"}')""")
+    database.commit()
+    migrate(database, tmp_path / "daehwa.db", MIGRATIONS[:5])
+    assert database.execute("SELECT id FROM spent_ids").fetchall() == [("owner",)]
+    database.close()
 
 
 def test_the_steps_are_numbered_without_a_gap() -> None:

@@ -2,14 +2,20 @@
 
 How this works and why. The stores share no transaction, so a person first stops being let in (`leaving`), which is one
 step and refuses the last admin; then each store forgets them, and the person's own row goes last. Whatever breaks off
-in between is gone on with by `resume`, since until the end the row says that they are leaving. Whoever writes
-"deleted" into the audit log does so afterwards, without a name.
+in between is gone on with by `resume`, since until the end the row says that they are leaving. That they are deleted is
+written into the audit log, without their name, before the row goes: a deletion that nobody wrote down is one that has
+not ended.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
+from daehwa.accounts.audit import NewEvent
 from daehwa.accounts.people import User, UserChanges
 from daehwa.accounts.people_ports import Owned, PeopleStores
+from daehwa.conversation.ids import now_ms
+
+DELETED: Final = "person.deleted"
 
 
 class Erasure:
@@ -19,27 +25,32 @@ class Erasure:
         self._people = people
         self._owned = tuple(owned)
 
-    async def erase(self, user: str, *, now: int) -> None:
+    async def erase(self, user: str, *, now: int, act: NewEvent | None = None) -> None:
         """Delete a person and all that is theirs. Raise `LastAdmin`. Somebody who is not among the people (the owner of
         a server without sign-in) loses all that is theirs likewise. Again: no-op.
+
+        `act` is what is written down of it, where it was somebody else's; else it was done by nobody any more.
         """
         known = await self._people.accounts.get_user(user)
         if known is not None:
             known = await self._people.accounts.change_user(user, UserChanges(disabled=now, leaving=now))
-        await self._finish(user, known)
+        await self._finish(user, known, act or NewEvent(at=now, action=DELETED, subject=user))
 
     async def resume(self) -> int:
         """Go on with what was broken off; return how many people are gone by it."""
         leaving = [user for user in await self._people.accounts.list_users() if user.leaving is not None]
         for user in leaving:
-            await self._finish(user.id, user)
+            act = NewEvent(at=now_ms(), action=DELETED, subject=user.id, details={"resumed": True})
+            await self._finish(user.id, user, act)
         return len(leaving)
 
-    async def _finish(self, user: str, known: User | None) -> None:
+    async def _finish(self, user: str, known: User | None, act: NewEvent) -> None:
         for store in self._owned:
             await store.forget(user)
         await self._people.links.forget(user)
         await self._people.audit.forget(user, () if known is None else _words(known))
+        if known is not None:
+            await self._people.audit.append(act)
         await self._people.accounts.forget(user)
 
 

@@ -116,6 +116,15 @@ class LastAdmin(Conflict):
         )
 
 
+class PersonLeaving(Conflict):
+    """All that is theirs is being deleted."""
+
+    type = "person_leaving"
+
+    def __init__(self) -> None:
+        super().__init__("All that is theirs is being deleted. Delete them once more to go on with that.")
+
+
 class SignInFailed(DaehwaError):  # noqa: N818 - errors state the fact
     """The way through the identity provider did not end well."""
 

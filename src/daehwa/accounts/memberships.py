@@ -22,12 +22,17 @@ class Memberships:
         if not user.groups:
             return terms_of(user.role, ())
         own = set(user.groups)
-        return terms_of(user.role, [group for group in await self._groups.list_groups() if group.id in own])
+        groups = [group for group in await self._groups.list_groups() if group.id in own]
+        return terms_of(user.role, groups, is_grouped=True)
 
 
-def terms_of(role: Role, groups: Sequence[Group]) -> Terms:
-    """Return the terms of somebody in these groups. Admins are held by no list of models: they would only change it."""
-    if not groups and role != "guest":
+def terms_of(role: Role, groups: Sequence[Group], *, is_grouped: bool = False) -> Terms:
+    """Return the terms of somebody in these groups. Admins are held by no list of models: they would only change it.
+
+    `is_grouped`: there may be groups of theirs that are removed. Those open nothing, so that to remove one never gives
+    more rights: whoever has no other may ask no model.
+    """
+    if not groups and role != "guest" and not is_grouped:
         return OPEN_TERMS
     names = tuple(dict.fromkeys(name for group in groups for name in group.models))
     is_open = role == "admin" or any(not group.models for group in groups)

@@ -21,8 +21,9 @@ class User(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A person. `id` is a UUIDv7 (or the local owner's fixed id), and owns conversations; it never changes.
 
     `issuer` and `subject` are those of OpenID Connect, or those of a local account, together unique; both empty for the
-    local owner. `groups` are ids of stored groups. `disabled` is since when they may not come in, `leaving` since when
-    all that is theirs is being deleted.
+    local owner. `groups` are ids of stored groups, of removed ones too. `claimed` are those of the identity provider's
+    groups that the settings gave a role for when they last signed in. `disabled` is since when they may not come in,
+    `leaving` since when all that is theirs is being deleted.
     """
 
     id: str
@@ -32,6 +33,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     name: str = ""
     role: Role = "member"
     groups: tuple[str, ...] = ()
+    claimed: tuple[str, ...] = ()
     created: int = 0
     last_seen: int = 0
     disabled: int | None = None
@@ -77,12 +79,15 @@ class UserChanges(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
-    """What an identity provider says of somebody who has just signed in, checked. `email` only where verified."""
+    """What an identity provider says of somebody who has just signed in, checked. `email` only where verified;
+    `claimed` are those of their groups there that the settings give a role for.
+    """
 
     issuer: str
     subject: str
     email: str | None
     name: str
+    claimed: tuple[str, ...] = ()
 
 
 class Session(Unshown, frozen=True, kw_only=True):

@@ -2,7 +2,19 @@
 
 from collections.abc import Collection
 
-from daehwa.accounts.people import User
+from msgspec import UNSET
+
+from daehwa.accounts.errors import PersonLeaving
+from daehwa.accounts.people import User, UserChanges
+
+
+def changed_person(known: User, changes: UserChanges) -> User:
+    """Return a person with these changes. Whoever is being deleted is changed no more, so that nothing lets them in
+    again: raise `PersonLeaving`.
+    """
+    if known.leaving is not None and changes.leaving is UNSET:
+        raise PersonLeaving
+    return changes.of(known)
 
 
 def moved(groups: Collection[str], joins: Collection[str], leaves: Collection[str]) -> tuple[str, ...]:

@@ -101,7 +101,9 @@ class LinkStore(Protocol):
 
 
 class GroupStore(Protocol):
-    """Where groups are kept that admins make in the page. A person's groups are kept with the person."""
+    """Where groups are kept that admins make in the page. A person's groups are kept with the person, who goes on
+    being in one that is removed: whoever has only such groups may ask no model, until an admin says otherwise.
+    """
 
     async def list_groups(self) -> tuple[Group, ...]:
         """Return all groups, by name without regard to case, then id. Sees at once what another process wrote."""
@@ -120,7 +122,7 @@ class GroupStore(Protocol):
         ...
 
     async def delete_group(self, group: str) -> None:
-        """Remove a group, and take everybody out of it. Raise `GroupNotFound`."""
+        """Remove a group; people stay as they are. Raise `GroupNotFound`."""
         ...
 
 

@@ -30,7 +30,8 @@ class AccountStore(Protocol):
         joins: Collection[str] = (),
         leaves: Collection[str] = (),
     ) -> User:
-        """Return the user of this issuer and subject, made if new; e-mail, name and `last_seen` are brought up to date.
+        """Return the user of this issuer and subject, made if new; e-mail, name, `claimed` and `last_seen` are brought
+        up to date. A new user's id is one that nobody had before.
 
         `role` is given to a new user ("member" where None); for a known one None leaves the role as it is. They are put
         into the groups (ids) that they join, and taken out of those that they leave. Safe when the same person signs in
@@ -39,7 +40,9 @@ class AccountStore(Protocol):
         ...
 
     async def add_user(self, new: NewUser, *, now: int) -> User:
-        """Make a local account: its login is folded, and unique. Raise `LoginTaken`, also for all but one at once."""
+        """Make a local account: its login is folded, and unique; its id is one that nobody had before. Raise
+        `LoginTaken`, also for all but one at once.
+        """
         ...
 
     async def find_user(self, login: str) -> User | None:
@@ -57,8 +60,9 @@ class AccountStore(Protocol):
         ...
 
     async def change_user(self, user: str, changes: UserChanges) -> User:
-        """Apply changes and return the result; who is disabled is signed out everywhere. Raise `UserNotFound`, and
-        `LastAdmin` where no enabled admin would be left: that holds when several are changed at once.
+        """Apply changes and return the result; who is disabled is signed out everywhere. Raise `UserNotFound`,
+        `PersonLeaving` for whoever is leaving already, but to begin that anew, and `LastAdmin` where no enabled admin
+        would be left: that holds when several are changed at once.
         """
         ...
 

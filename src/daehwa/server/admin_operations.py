@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from daehwa.accounts.errors import GroupNameTaken, GroupNotFound, LastAdmin, UserNotFound
+from daehwa.accounts.errors import GroupNameTaken, GroupNotFound, LastAdmin, PersonLeaving, UserNotFound
 from daehwa.conversation.errors import ConversationNotFound, InvalidRequest, StoreError, TooMuch
 from daehwa.conversation.ports import ConversationStore, ModelCatalogue
 from daehwa.conversation.running import RunningTurns
@@ -44,7 +44,7 @@ def _people(api: PeopleApi) -> Iterator[Operation]:
         api.change_person,
         body=people.PersonChanges,
         answers=(people.ListedPerson,),
-        errors=(UserNotFound, LastAdmin, people.PersonLeaving, *_BODY),
+        errors=(UserNotFound, LastAdmin, PersonLeaving, *_BODY),
         for_admins=True,
     )
     yield Operation("DELETE", one, api.delete_person, status=204, errors=(LastAdmin, *gone), for_admins=True)
@@ -54,7 +54,7 @@ def _people(api: PeopleApi) -> Iterator[Operation]:
         api.reset_person,
         body=people.ResetWanted,
         answers=(people.MadeReset,),
-        errors=(UserNotFound, AccountsOff, people.PersonLeaving, *_BODY),
+        errors=(UserNotFound, AccountsOff, PersonLeaving, *_BODY),
         for_admins=True,
     )
     yield Operation("POST", f"{one}/sign-out", api.sign_out_person, status=204, errors=gone, for_admins=True)

@@ -4,7 +4,7 @@ from typing import Annotated, NamedTuple
 
 from msgspec import Meta
 
-from daehwa.accounts.audit import FactValue
+from daehwa.accounts.audit import FactValue, NewEvent
 from daehwa.accounts.erasure import Erasure
 from daehwa.accounts.errors import UserNotFound
 from daehwa.accounts.people import User
@@ -45,8 +45,13 @@ class Administration(NamedTuple):
 
     async def note(self, request: Request, action: str, subject: str = "", **details: FactValue) -> None:
         """Write into the audit log what whoever asks has done, and to whom or what."""
+        await self.people.audit.append(self.event(request, action, subject, **details))
+
+    def event(self, request: Request, action: str, subject: str = "", **details: FactValue) -> NewEvent:
+        """Return what is written into the audit log of what whoever asks does."""
         visitor = visitor_of(request.scope, self.options.trusted_proxies)
-        await Acts(self.people.audit, self.clock).note(action, visitor, actor=request.user, subject=subject, **details)
+        acts = Acts(self.people.audit, self.clock)
+        return acts.event(action, visitor, actor=request.user, subject=subject, **details)
 
     async def person(self, request: Request) -> User:
         """Return the person whom the path names. Raise `UserNotFound`."""
@@ -55,10 +60,12 @@ class Administration(NamedTuple):
             raise UserNotFound
         return found
 
-    async def check_groups(self, groups: tuple[str, ...]) -> tuple[str, ...]:
-        """Return ids of groups, each once. Raise `InvalidRequest` where there is no such group."""
+    async def check_groups(self, groups: tuple[str, ...], *, kept: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """Return ids of groups, each once. Raise `InvalidRequest` where there is no such group; whoever is in one that
+        was removed (`kept`) may stay so.
+        """
         known = {group.id for group in await self.people.groups.list_groups()} if groups else set()
-        if not known.issuperset(groups):
+        if not known.union(kept).issuperset(groups):
             raise InvalidRequest("One of these groups is not there any more. Look at the list again.", param="groups")
         return tuple(dict.fromkeys(groups))
 

@@ -126,7 +126,7 @@ class People:
             email=user.email,
             name=user.name,
             role=user.role,
-            groups=tuple(groups.get(group, group) for group in user.groups),
+            groups=tuple(groups.get(group, "(removed)") for group in user.groups),
             door="local" if user.issuer == LOCAL_ISSUER else "oidc",
             totp=has.asks_for_code,
             passkeys=len(has.passkeys),

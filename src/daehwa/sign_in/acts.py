@@ -24,13 +24,18 @@ class Acts:
     ) -> None:
         """Write down that something was done; by nobody yet, where there is no `actor`."""
         if self._audit is not None:
-            event = NewEvent(
-                at=self._clock(),
-                action=action,
-                actor=None if actor is None else actor.id,
-                actor_name="" if actor is None else actor.name or actor.login or actor.email or "",
-                subject=subject or ("" if actor is None else actor.id),
-                address=visitor.address,
-                details=details,
-            )
-            await self._audit.append(event)
+            await self._audit.append(self.event(action, visitor, actor=actor, subject=subject, **details))
+
+    def event(
+        self, action: str, visitor: Visitor, *, actor: User | None = None, subject: str = "", **details: FactValue
+    ) -> NewEvent:
+        """Return what would be written down."""
+        return NewEvent(
+            at=self._clock(),
+            action=action,
+            actor=None if actor is None else actor.id,
+            actor_name="" if actor is None else actor.name or actor.login or actor.email or "",
+            subject=subject or ("" if actor is None else actor.id),
+            address=visitor.address,
+            details=details,
+        )

@@ -38,13 +38,13 @@ def claimed_role(claimed: Collection[str], settings: SignInSettings) -> Role | N
 def role_now(user: User, settings: SignInSettings) -> Role:
     """Return as what somebody who came through the provider may be here now. Raise `NotAllowed`.
 
-    Who is an admin is said by the settings, by name or by group, and only so long; what is less, an admin may choose
-    on the page.
+    Who is an admin is said by the settings, by name or by a group that they last came with, and only so long; what is
+    less, an admin may choose on the page.
     """
     admitted = admitted_role(user.email, settings)
     if admitted == "admin" or user.role != "admin":
         return admitted if admitted == "admin" else user.role
-    return "admin" if "admin" in settings.group_roles.values() else "member"
+    return claimed_role(user.claimed, settings) or "member"
 
 
 def is_plain_email(text: str) -> bool:

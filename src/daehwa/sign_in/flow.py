@@ -219,7 +219,7 @@ class SignIn:
         )
         tied = [group for group in groups if group.claim is not None]
         user = await self._accounts.sign_in(
-            profile,
+            msgspec.structs.replace(profile, claimed=tuple(sorted(claimed.intersection(self._settings.group_roles)))),
             role=role,
             now=self._clock(),
             joins=[group.id for group in tied if group.claim in claimed],

@@ -136,6 +136,8 @@ class Links:
         is_late = link is not None and link.kind == "first_admin" and await has_admin(self._parts.people, self._issuer)
         if link is None or is_late or (link.user is not None and user is None):
             raise LinkGone
+        if link.groups and not await self._has_one(link.groups):
+            raise LinkGone  # all that it was for are removed, and in none of them there is nothing to do here
         self._parts.throttle.give_back(address)
         return link, user
 
@@ -169,6 +171,10 @@ class Links:
         await parts.acts.note("link.made", visitor, subject=user.id, kind="reset", by="mail")
         if not await parts.mail.send_reset(user.email, made.url, site=parts.public_url, hours="an hour"):
             await parts.people.links.delete_link(made.link.id)
+
+    async def _has_one(self, groups: tuple[str, ...]) -> bool:
+        """Whether one of these groups is there still."""
+        return any(group.id in groups for group in await self._parts.people.groups.list_groups())
 
     async def _changed(self, link: Link, user: User | None, new: NewUser | None, hashed: str) -> User:
         """Make the account, or take away what opened it before; the link has been taken."""

@@ -30,7 +30,7 @@ from daehwa.accounts.people import (
     UserChanges,
     folded_login,
 )
-from daehwa.accounts.people_changes import loses_admin, moved
+from daehwa.accounts.people_changes import changed_person, loses_admin, moved
 from daehwa.conversation.errors import StoreError
 from daehwa.conversation.ids import new_id
 from daehwa.stores import dynamodb_table as names
@@ -80,6 +80,7 @@ class DynamoAccounts:
                 name=profile.name,
                 role=role or known.role,
                 groups=moved(known.groups, joins, leaves),
+                claimed=profile.claimed,
                 last_seen=now,
             )
             if await (self._add(arrived) if place is None else self._replace(known, arrived)):
@@ -134,7 +135,7 @@ class DynamoAccounts:
             known = await self.get_user(user)
             if known is None:
                 raise UserNotFound
-            changed = storable(changes.of(known))
+            changed = storable(changed_person(known, changes))
             if await self._replace(known, changed, guarded=True):
                 if changed.disabled is not None:
                     await self.delete_sessions(user)
@@ -145,15 +146,6 @@ class DynamoAccounts:
         with suppress(ConditionalCheckFailed):
             is_there = F(names.PARTITION_KEY).exists()
             await self._table.update(*_place(user), F(names.LAST_SEEN).set(now), condition=is_there)
-
-    async def take_out(self, group: str) -> None:
-        """Take everybody out of a group."""
-        for user in await self.list_users():
-            known: User | None = user
-            while known is not None and group in known.groups:
-                groups = moved(known.groups, (), (group,))
-                await self._replace(known, msgspec.structs.replace(known, groups=groups))
-                known = await self.get_user(user.id)
 
     async def forget(self, user: str) -> None:
         known = await self.get_user(user)

@@ -41,12 +41,11 @@ _installation_decoder = msgspec.json.Decoder(Installation)
 
 def dynamo_people(table: DynamoTable) -> PeopleStores:
     """Return all stores of people in a table."""
-    accounts = DynamoAccounts(table)
     return PeopleStores(
-        accounts=accounts,
+        accounts=DynamoAccounts(table),
         credentials=DynamoCredentials(table),
         links=DynamoLinks(table),
-        groups=DynamoGroups(table, accounts),
+        groups=DynamoGroups(table),
         audit=DynamoAudit(table),
         installation=DynamoInstallation(table),
     )
@@ -194,9 +193,8 @@ class DynamoLinks:
 class DynamoGroups:
     """A `GroupStore` in the table of the AWS home. Of two groups of one name made at the same moment, both are kept."""
 
-    def __init__(self, table: DynamoTable, accounts: DynamoAccounts) -> None:
+    def __init__(self, table: DynamoTable) -> None:
         self._table = table
-        self._accounts = accounts
 
     async def list_groups(self) -> tuple[Group, ...]:
         items = await self._table.query(HashKey(names.PARTITION_KEY, names.GROUP_LIST))
@@ -218,7 +216,6 @@ class DynamoGroups:
     async def delete_group(self, group: str) -> None:
         if await self._table.delete(names.GROUP_LIST, group) is None:
             raise GroupNotFound
-        await self._accounts.take_out(group)
 
     async def _save(self, group: Group) -> None:
         others = (other.name.casefold() for other in await self.list_groups() if other.id != group.id)

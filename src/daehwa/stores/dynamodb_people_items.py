@@ -18,6 +18,7 @@ _ATTRIBUTES: Final = {
     "name": names.NAME,
     "role": names.ROLE,
     "groups": names.GROUPS,
+    "claimed": names.CLAIMED,
     "created": names.CREATED,
     "last_seen": names.LAST_SEEN,
     "disabled": names.DISABLED,
@@ -28,7 +29,8 @@ _ATTRIBUTES: Final = {
 def user_attributes(user: User) -> dict[str, Any]:
     """Return what is kept of a person beside the keys; None where there is nothing."""
     attributes = {attribute: getattr(user, name) for name, attribute in _ATTRIBUTES.items()}
-    return attributes | {names.NAME: user.name or None, names.GROUPS: list(user.groups) or None}
+    lists = {names.GROUPS: list(user.groups) or None, names.CLAIMED: list(user.claimed) or None}
+    return attributes | lists | {names.NAME: user.name or None}
 
 
 def user_item(user: User) -> Item:
@@ -47,15 +49,15 @@ def user_of(item: Item) -> User:
     """Return an item as the person."""
     partition: str = item[names.PARTITION_KEY]
     values = {name: item[attribute] for name, attribute in _ATTRIBUTES.items() if attribute in item}
-    return User(
-        id=partition.removeprefix(names.owner_partition("")), **{**values, "groups": tuple(values.get("groups", ()))}
-    )
+    lists = {name: tuple(values.get(name, ())) for name in ("groups", "claimed")}
+    return User(id=partition.removeprefix(names.owner_partition("")), **{**values, **lists})
 
 
 def is_as_before(user: User) -> Condition:
     """Return the condition that nobody changed a person's rights since they were read."""
     condition: Condition = F(names.ROLE).equals(user.role)
-    for attribute, value in ((names.DISABLED, user.disabled), (names.GROUPS, list(user.groups) or None)):
+    rights = ((names.DISABLED, user.disabled), (names.LEAVING, user.leaving), (names.GROUPS, list(user.groups) or None))
+    for attribute, value in rights:
         condition &= F(attribute).does_not_exist() if value is None else F(attribute).equals(value)
     return condition
 

@@ -18,7 +18,7 @@ from daehwa.accounts.people import (
     UserChanges,
     folded_login,
 )
-from daehwa.accounts.people_changes import loses_admin, moved
+from daehwa.accounts.people_changes import changed_person, loses_admin, moved
 from daehwa.conversation.ids import new_id
 from daehwa.stores.records import storable
 
@@ -57,6 +57,7 @@ class MemoryAccounts:
             name=profile.name,
             role=role or known.role,
             groups=moved(known.groups, joins, leaves),
+            claimed=profile.claimed,
             last_seen=now,
         )
         return self._users[person]
@@ -97,7 +98,7 @@ class MemoryAccounts:
         known = self._user(user)
         if known is None:
             raise UserNotFound
-        changed = storable(changes.of(known))
+        changed = storable(changed_person(known, changes))
         others = (other for other in self._users.values() if other.id != user)
         if loses_admin(known, changed) and not any(other.is_enabled_admin for other in others):
             raise LastAdmin
@@ -156,12 +157,6 @@ class MemoryAccounts:
         self._users = {person: known for person, known in self._users.items() if known.id != user}
         for forget in self.forgets:
             forget(user)
-
-    def take_out(self, group: str) -> None:
-        """Take everybody out of a group."""
-        for person, user in self._users.items():
-            if group in user.groups:
-                self._users[person] = msgspec.structs.replace(user, groups=moved(user.groups, (), (group,)))
 
     def _user(self, user: str) -> User | None:
         return next((known for known in self._users.values() if known.id == user), None)

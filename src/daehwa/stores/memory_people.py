@@ -131,10 +131,9 @@ class MemoryLinks:
 
 
 class MemoryGroups:
-    """A `GroupStore` in a dictionary, beside the people of a `MemoryAccounts`."""
+    """A `GroupStore` in a dictionary."""
 
-    def __init__(self, accounts: MemoryAccounts) -> None:
-        self._accounts = accounts
+    def __init__(self) -> None:
         self._groups: dict[str, Group] = {}
 
     async def list_groups(self) -> tuple[Group, ...]:
@@ -156,7 +155,6 @@ class MemoryGroups:
     async def delete_group(self, group: str) -> None:
         if self._groups.pop(group, None) is None:
             raise GroupNotFound
-        self._accounts.take_out(group)
 
     def _check_name(self, group: Group) -> None:
         others = (other.name.casefold() for other in self._groups.values() if other.id != group.id)
@@ -217,7 +215,7 @@ def memory_people(accounts: MemoryAccounts | None = None) -> PeopleStores:
         accounts=accounts,
         credentials=credentials,
         links=MemoryLinks(),
-        groups=MemoryGroups(accounts),
+        groups=MemoryGroups(),
         audit=MemoryAudit(),
         installation=MemoryInstallation(),
     )

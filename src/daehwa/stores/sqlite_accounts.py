@@ -21,7 +21,7 @@ from daehwa.accounts.people import (
     UserChanges,
     folded_login,
 )
-from daehwa.accounts.people_changes import loses_admin, moved
+from daehwa.accounts.people_changes import changed_person, loses_admin, moved
 from daehwa.conversation.ids import new_id
 from daehwa.stores import sqlite_sign_ins as sign_ins
 from daehwa.stores.records import storable
@@ -63,6 +63,7 @@ class SqliteAccounts:
             email=profile.email,
             name=profile.name,
             role=role or "member",
+            claimed=profile.claimed,
             created=now,
             last_seen=now,
         )
@@ -133,15 +134,19 @@ class SqliteAccounts:
         """
         await self._writer.run(partial(_empty, user=user))
         await self._store.write_anew()
-        await self._writer.run(partial(_remove, user=user))
+        await self._writer.run(partial(_remove, user=user, is_spent=user == self._first_admin))
 
     def _wanted_id(self, role: Role | None) -> str | None:
-        """Return the id that an admin is given where nobody has it."""
+        """Return the id that an admin is given where nobody has it or had it."""
         return self._first_admin if role == "admin" else None
 
 
 def _id(database: sqlite3.Connection, wanted: str | None) -> str:
-    return new_id() if wanted is None or _get_user(database, wanted) is not None else wanted
+    """Return the id of somebody new: what is told of who was deleted must not become theirs."""
+    if wanted is None or _get_user(database, wanted) is not None:
+        return new_id()
+    is_spent = database.execute("SELECT 1 FROM spent_ids WHERE id = ?", (wanted,)).fetchone() is not None
+    return new_id() if is_spent else wanted
 
 
 def _sign_in(
@@ -164,6 +169,7 @@ def _sign_in(
         name=arrived.name,
         role=role or known.role,
         groups=moved(known.groups, joins, leaves),
+        claimed=arrived.claimed,
         last_seen=arrived.last_seen,
     )
     rewrite(database, "users", user)
@@ -204,7 +210,7 @@ def _change_user(database: sqlite3.Connection, user: str, changes: UserChanges) 
     known = _get_user(database, user)
     if known is None:
         raise UserNotFound
-    changed = storable(changes.of(known))
+    changed = storable(changed_person(known, changes))
     if loses_admin(known, changed) and database.execute(_ENABLED_ADMINS, (user,)).fetchone() is None:
         raise LastAdmin
     rewrite(database, "users", changed)
@@ -221,9 +227,12 @@ def _empty(database: sqlite3.Connection, user: str) -> None:
     for table in _HOLDING_CREDENTIALS:
         database.execute(f"DELETE FROM {table} WHERE user = ?", (user,))
     database.execute(
-        "UPDATE users SET issuer = '', subject = id, email = NULL, name = '', groups = '[]' WHERE id = ?", (user,)
+        "UPDATE users SET issuer = '', subject = id, email = NULL, name = '', groups = '[]', claimed = '[]' "
+        "WHERE id = ?",
+        (user,),
     )
 
 
-def _remove(database: sqlite3.Connection, user: str) -> None:
-    database.execute("DELETE FROM users WHERE id = ?", (user,))
+def _remove(database: sqlite3.Connection, user: str, *, is_spent: bool) -> None:
+    if database.execute("DELETE FROM users WHERE id = ?", (user,)).rowcount and is_spent:
+        database.execute("INSERT OR IGNORE INTO spent_ids (id) VALUES (?)", (user,))

@@ -266,7 +266,24 @@ _M0004 = (
     "CREATE TABLE installation (only INTEGER PRIMARY KEY CHECK (only = 1), value TEXT NOT NULL)",
 )
 
-MIGRATIONS: tuple[Migration, ...] = (m0001_conversations, m0002_accounts, m0003_ledger, m0004_people)
+
+def m0005_claims(database: sqlite3.Connection) -> None:
+    """Keep which of their provider's groups give somebody a role (JSON), and which ids that are given by name were
+    somebody's who is deleted.
+    """
+    for statement in _M0005:
+        database.execute(statement)
+
+
+_M0005 = (
+    "ALTER TABLE users ADD COLUMN claimed TEXT NOT NULL DEFAULT '[]'",
+    "CREATE TABLE spent_ids (id TEXT PRIMARY KEY) WITHOUT ROWID",
+    """INSERT INTO spent_ids (id) SELECT DISTINCT json_extract(value, '$.subject') FROM audit
+    WHERE json_extract(value, '$.action') = 'person.deleted'
+    AND json_extract(value, '$.subject') NOT IN (SELECT id FROM users)""",
+)
+
+MIGRATIONS: tuple[Migration, ...] = (m0001_conversations, m0002_accounts, m0003_ledger, m0004_people, m0005_claims)
 
 
 def migrate(

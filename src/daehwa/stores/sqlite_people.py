@@ -12,15 +12,13 @@ from daehwa.accounts.errors import GroupNameTaken, GroupNotFound
 from daehwa.accounts.groups import Group
 from daehwa.accounts.installation import Installation, InstallationChanges
 from daehwa.accounts.links import Link
-from daehwa.accounts.people import User
-from daehwa.accounts.people_changes import moved
 from daehwa.accounts.people_ports import PeopleStores
 from daehwa.stores.records import storable
 from daehwa.stores.sqlite import SqliteStore
 from daehwa.stores.sqlite_accounts import SqliteAccounts
 from daehwa.stores.sqlite_audit import SqliteAudit
 from daehwa.stores.sqlite_credentials import SqliteCredentials
-from daehwa.stores.sqlite_values import columns, put, rewrite, value_of
+from daehwa.stores.sqlite_values import columns, put, value_of
 
 _LINKS: Final = f"SELECT {columns(Link)} FROM links"
 _encoder = msgspec.json.Encoder()
@@ -165,9 +163,6 @@ def _replace_group(database: sqlite3.Connection, group: Group) -> None:
 def _delete_group(database: sqlite3.Connection, group: str) -> None:
     if not database.execute("DELETE FROM people_groups WHERE id = ?", (group,)).rowcount:
         raise GroupNotFound
-    rows = database.execute(f"SELECT {columns(User)} FROM users WHERE instr(groups, ?)", (group,)).fetchall()
-    for user in (value_of(User, row) for row in rows):
-        rewrite(database, "users", msgspec.structs.replace(user, groups=moved(user.groups, (), (group,))))
 
 
 def _get_installation(database: sqlite3.Connection) -> Installation:

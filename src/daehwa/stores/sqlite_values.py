@@ -10,7 +10,7 @@ import msgspec
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-_LISTS: Final = frozenset({"groups", "transports"})
+_LISTS: Final = frozenset({"claimed", "groups", "transports"})
 _encoder = msgspec.json.Encoder()
 _list_decoder = msgspec.json.Decoder(tuple[str, ...])
 

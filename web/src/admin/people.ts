@@ -12,6 +12,10 @@ export function matching(people: readonly Person[], query: string): readonly Per
   });
 }
 
+/** Those of somebody's groups that were removed. */
+export const goneOf = (ids: readonly string[], groups: readonly Group[]): readonly string[] =>
+  ids.filter((id) => !groups.some((group) => group.id === id));
+
 /** What groups are called, by name; those that are no more are left out. */
 export const namesOf = (ids: readonly string[], groups: readonly Group[]): readonly string[] =>
   groups.filter(({ id }) => ids.includes(id)).map(({ name }) => name);

@@ -20,9 +20,7 @@ from daehwa.server.body import json_body
 from daehwa.server.download import Download
 from daehwa.server.local_auth import AuthCookies, Password, small
 from daehwa.server.visiting import visitor_of
-from daehwa.sign_in.acts import Acts
 from daehwa.sign_in.errors import CredentialsRefused
-from daehwa.sign_in.visitors import NOWHERE
 
 ZIP = "application/zip"
 USAGE_DAYS = 400
@@ -111,8 +109,6 @@ class BelongingsApi:
         given = await json_body(request, Goodbye, self._options) if _has_body(request) else Goodbye()
         await self._prove(request, given.password)
         await self._office.erasure.erase(request.user.id, now=self._office.clock())
-        acts = Acts(self._office.people.audit, self._office.clock)
-        await acts.note("person.deleted", NOWHERE, subject=request.user.id)  # by nobody any more, from nowhere
         return Response(204, headers=[self._cookies.session.remove(), self._cookies.known.remove()])
 
     async def _prove(self, request: Request, password: str | None) -> None:

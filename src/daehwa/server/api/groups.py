@@ -116,7 +116,7 @@ class GroupsApi:
         return json_response(_listed(changed, (await self._members())[group.id]))
 
     async def remove_group(self, request: Request) -> Response:
-        """Remove a group, and take everybody out of it."""
+        """Remove a group. Whoever is in no other may ask no model then, until an admin changes their groups."""
         group = await self._groups.get_group(request.path["group"])
         if group is None:
             raise GroupNotFound

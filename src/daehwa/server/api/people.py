@@ -8,27 +8,18 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from daehwa.accounts.credentials import Credentials
-from daehwa.accounts.errors import NotAllowed
+from daehwa.accounts.erasure import DELETED
+from daehwa.accounts.errors import NotAllowed, PersonLeaving
 from daehwa.accounts.ledger import UsageQuery
 from daehwa.accounts.people import LOCAL_ISSUER, Role, User, UserChanges
 from daehwa.accounts.people_changes import loses_admin
 from daehwa.accounts.spending import month_so_far
 from daehwa.accounts.unshown import Unshown
-from daehwa.conversation.errors import Conflict
 from daehwa.server.administration import Administration, GroupIds
 from daehwa.server.asgi import Request, Response, json_response
 from daehwa.server.body import json_body
 from daehwa.server.local_auth import small
 from daehwa.sign_in.links import checked_email, checked_name, void_made_by, without_second_factor
-
-
-class PersonLeaving(Conflict):
-    """All that is theirs is being deleted."""
-
-    type = "person_leaving"
-
-    def __init__(self) -> None:
-        super().__init__("All that is theirs is being deleted. Delete them once more to go on with that.")
 
 
 class ListedPerson(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,8 +118,8 @@ class PeopleApi:
             raise NotAllowed("This is you. Delete your own account on the page of your account.")
         if person.is_enabled_admin:  # before it is forgotten who made them
             await self._void_links_of(request, person)
-        await self._office.erasure.erase(person.id, now=self._office.clock())
-        await self._office.note(request, "person.deleted", person.id)
+        act = self._office.event(request, DELETED, person.id)
+        await self._office.erasure.erase(person.id, now=self._office.clock(), act=act)
         return Response(204)
 
     async def reset_person(self, request: Request) -> Response:
@@ -167,9 +158,10 @@ class PeopleApi:
         disabled: int | UnsetType | None = UNSET
         if asked.disabled is not UNSET:
             disabled = (person.disabled or self._office.clock()) if asked.disabled else None
+        groups = asked.groups
         return UserChanges(
             role=asked.role,
-            groups=UNSET if asked.groups is UNSET else await self._office.check_groups(asked.groups),
+            groups=groups if groups is UNSET else await self._office.check_groups(groups, kept=person.groups),
             name=UNSET if asked.name is UNSET else checked_name(asked.name),
             email=asked.email if asked.email is UNSET or asked.email is None else checked_email(asked.email),
             disabled=disabled,

@@ -48,6 +48,8 @@ export const ko = {
     roleOwn: "내 역할은 다른 관리자가 바꿀 수 있어요.",
     roleByProvider: "로그인 서비스로 들어오는 사람 중 누가 관리자인지는 서버 설정에서 정해요.",
     groups: "그룹",
+    goneGroup: "삭제된 그룹",
+    goneGroupMay: "삭제된 그룹에만 속한 사람은 어떤 모델도 쓸 수 없어요. 그룹이 하나도 없는 구성원은 모든 모델을 쓸 수 있어요.",
     disableTitle: "{name} 님의 사용을 중지할까요?",
     disableWhy: "바로 로그아웃되고 키도 쓸 수 없게 돼요. 데이터는 그대로 있고, 언제든 다시 사용하게 할 수 있어요.",
     disabledNow: "{name} 님의 사용을 중지했어요.",
@@ -97,7 +99,10 @@ export const ko = {
     saved: "‘{name}’ 그룹을 저장했어요.",
     remove: "삭제",
     removeTitle: "‘{name}’ 그룹을 삭제할까요?",
-    removeWhy: { other: "속한 {count}명은 그대로 남지만, 이 그룹의 모델, 예산, 지침은 더 이상 적용되지 않아요." },
+    removeWhy: {
+      other:
+        "속한 {count}명은 그대로 남아요. 다른 그룹에 속하지 않은 사람은 그룹을 바꿔 줄 때까지 어떤 모델도 쓸 수 없고, 이 그룹으로만 초대한 링크는 더는 열리지 않아요.",
+    },
     removedNow: "‘{name}’ 그룹을 삭제했어요.",
     name: "이름",
     nameMissing: "이름을 입력해 주세요.",
@@ -226,6 +231,7 @@ export const ko = {
     login: "로그인 이름",
     name: "이름",
     ok: "응답함",
+    resumed: "이어서 끝냄",
     retention_days: "보관 일수",
     role: "역할",
     second_factor: "2단계 인증",
