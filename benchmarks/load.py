@@ -27,7 +27,8 @@ class Work:
     """So many clients, begun over `ramp` seconds; each asks `repeat` times (0: until `seconds` are over), with pauses.
 
     `whole` asks for answers in one piece. `reuse` keeps connections, as SDKs do. `any_text` is for real models, whose
-    words nobody knows; else every word is compared with the mock upstream's.
+    words nobody knows; else every word is compared with the mock upstream's. With `all_open` only the gaps count
+    that end while every stream is open.
     """
 
     streams: int = 1
@@ -39,6 +40,7 @@ class Work:
     whole: bool = False
     reuse: bool = False
     any_text: bool = False
+    all_open: bool = False
 
 
 class Times(msgspec.Struct, frozen=True):
@@ -104,6 +106,7 @@ def _command(target: Target, work: Work) -> list[str]:
         "--seconds": work.seconds,
         "--reuse": int(work.reuse),
         "--any-text": int(work.any_text),
+        "--all-open": int(work.all_open),
     }
     if target.path is not None:
         options["--path"] = target.path

@@ -12,7 +12,8 @@
  * The upstream's text is known (mock_upstream.c says the same ten words over and over), so each stream is compared with
  * it byte by byte: a stream counts as whole only where nothing was lost, doubled or changed, and its end came. With
  * --any-text 1, for real models, it counts as whole where some text and the end came. A gap is the time between two reads
- * that brought text, within one stream. Prints one JSON object at the end, after --seconds or on SIGTERM; times in
+ * that brought text, within one stream; with --all-open 1 only those count that end while every stream is open, so that
+ * neither the many beginnings nor the end are in them. Prints one JSON object at the end, after --seconds or on SIGTERM; times in
  * milliseconds. `open` is how many streams had begun and not ended then.
  */
 #define _GNU_SOURCE
@@ -59,7 +60,7 @@ static uint32_t *histogram;
 static int64_t longest_gap, *firsts, *totals;
 static const char *kind_name = "openai", *model = "mock", *key = "none", *path, *headers = "";
 static int kind, poll_fd;
-static long port = 9100, streams = 1, repeat = 1, wanted = 200, ramp_ms = 1000, pause_ms, seconds = 120, reuse, any_text;
+static long port = 9100, streams = 1, repeat = 1, wanted = 200, ramp_ms = 1000, pause_ms, seconds = 120, reuse, any_text, all_open;
 static long open_now, unfinished, room;
 static volatile sig_atomic_t is_told_to_end;
 static size_t text_length;
@@ -291,12 +292,14 @@ static int take(client *who, const char *data, size_t length) {
     return is_text;
 }
 
+static void note_gap(int64_t gap) {
+    histogram[step_of(gap / 1000)]++, sum.gaps++;
+    if (gap > longest_gap) longest_gap = gap;
+}
+
 static void note_text(client *who, int64_t now) {
     if (who->first) {
-        int64_t gap = now - who->last;
-        int step = step_of(gap / 1000);
-        histogram[step]++, sum.gaps++;
-        if (gap > longest_gap) longest_gap = gap;
+        if (!all_open || open_now == streams) note_gap(now - who->last);
     } else {
         who->first = now, open_now++;
         firsts[sum.first_count++] = now - who->began;
@@ -379,7 +382,7 @@ static int take_options(int count, char **given) {
         {"--streams", &streams, NULL}, {"--tokens", &wanted, NULL},    {"--ramp-ms", &ramp_ms, NULL},
         {"--repeat", &repeat, NULL},   {"--pause-ms", &pause_ms, NULL}, {"--seconds", &seconds, NULL},
         {"--port", &port, NULL},       {"--reuse", &reuse, NULL},       {"--any-text", &any_text, NULL},
-        {"--kind", NULL, &kind_name},
+        {"--all-open", &all_open, NULL}, {"--kind", NULL, &kind_name},
         {"--model", NULL, &model},     {"--key", NULL, &key},           {"--path", NULL, &path},
         {"--headers", NULL, &headers},
     };
@@ -422,13 +425,15 @@ int main(int count, char **given) {
     struct epoll_event event = {EPOLLIN, {.ptr = NULL}}, events[256];
     epoll_ctl(poll_fd, EPOLL_CTL_ADD, timer_fd, &event);
     next_due = began;
+    int64_t set_for = 0;
     while (unfinished && !is_told_to_end) {
         int64_t now = now_ns();
         if (now >= end || sum.whole + sum.failed >= room) break;
         if (now >= next_due) next_due = begin_due(now);
         int64_t until = next_due < end ? next_due : end;
         struct itimerspec at = {{0, 0}, {until / 1000000000LL, until % 1000000000LL}};
-        timerfd_settime(timer_fd, TFD_TIMER_ABSTIME, &at, NULL);
+        if (until != set_for) timerfd_settime(timer_fd, TFD_TIMER_ABSTIME, &at, NULL);
+        set_for = until;
         int ready = epoll_wait(poll_fd, events, 256, -1);
         for (int each = 0; each < ready; each++) {
             if (events[each].data.ptr) read_from(events[each].data.ptr);
