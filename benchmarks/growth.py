@@ -40,7 +40,7 @@ ASK_LONG = Measure("ask_long", SECTION, "the next question in it and its answer,
 STREAMS = (10, 30, 100, 300, 1000)
 CONVERSATIONS = (10, 100, 1_000, 10_000, 100_000)
 MESSAGES = (10, 100, 1_000, 10_000)
-_AT_ONCE = 100
+_AT_ONCE = 1_000
 _TIMES = 15
 _MICRO = 1_000_000
 
@@ -49,7 +49,7 @@ def more_streams(bench: Bench, contest: Contest) -> None:
     """Load nginx and daehwa with ever more paced streams."""
     programs.set_pace(contest.upstream, pace_ms=PACE_MS, tokens=200)
     chosen = [one for one in contest.running if one.name in {NGINX, DAEHWA, DAEHWA_UVLOOP}]
-    for _ in bench.in_rounds("more streams", 3):
+    for _ in bench.in_rounds("more streams", 2):
         for streams in STREAMS:
             for one in chosen:
                 before = one.cpu()
