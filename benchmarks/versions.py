@@ -19,7 +19,7 @@ def versions(names: Iterable[str]) -> dict[str, str]:
     commit = _printed("git", "-C", str(programs.ROOT), "rev-parse", "--short", "HEAD")
     known["daehwa"] = f"{known.get('daehwa', 'unknown')}, commit {commit or 'unknown'}"
     known |= {name: found for name, option in COMMANDS if (found := _number(_printed(name, option)))}
-    return known | {name: ", ".join(peers.PACKAGES[name].requirements) for name in names if name in peers.PACKAGES}
+    return known | {name: _number(peers.PACKAGES[name].requirements[0]) for name in names if name in peers.PACKAGES}
 
 
 def _installed(package: str) -> str | None:
