@@ -45,7 +45,7 @@ class Contestant:
 
     `streams` is how many streams of 50 tokens/s it is loaded with at most where CPU is measured, below what one
     processor holds of it. `held` is how many it keeps open where memory is measured. `is_peer`: it is slow to start, so
-    it is measured in every second round; `speaks_openai` is false for what has a page alone.
+    it is measured in two rounds at most; `speaks_openai` is false for what has a page alone.
     """
 
     start: Starter

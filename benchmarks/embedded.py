@@ -54,7 +54,7 @@ def tokens_a_second(bench: Bench, _contestants: Mapping[str, Contestant]) -> Non
             ours, model = f"http://127.0.0.1:{server.port}", f"embedded/{MODEL_NAME}"
             _ask(address, MODEL_NAME)
             _ask(ours, model)
-            for _ in bench.in_rounds("embedded model"):
+            for _ in bench.in_rounds("embedded model", 3):
                 direct, through = _ask(address, MODEL_NAME), _ask(ours, model)
                 for name, answered in ((ALONE, direct), (DAEHWA, through)):
                     bench.results.add(RATE, name, answered.rate)

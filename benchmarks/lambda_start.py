@@ -30,7 +30,7 @@ CLOCK = Measure("lambda_clock", SECTION, "by the clock, ms", 0)
 WORK = Measure("lambda_work", SECTION, "of a processor's work, ms", 0)
 PACKED = Measure("lambda_packed", SECTION, "zip, MB", 2)
 USUAL_NAME, BARE_NAME = "FastAPI + openai + boto3", "daehwa without bytecode"
-_ROUNDS_EACH = 3
+_ROUNDS_EACH = 2
 _SECONDS = 60
 
 USUAL = Package("usual-function", ("fastapi>=0.120", "openai>=3.50,<4", "boto3>=1.42,<2"))
@@ -98,7 +98,7 @@ def cold_starts(bench: Bench, _contestants: Mapping[str, Contestant]) -> None:
         warming = Bench(Results({}), bench.is_quick, 1)
         for run in runs:
             start(warming, *run)
-        for _ in bench.in_rounds("starts of a function"):
+        for _ in bench.in_rounds("starts of a function", 3):
             for _ in range(_ROUNDS_EACH):
                 for run in runs:
                     start(bench, *run)

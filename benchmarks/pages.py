@@ -75,7 +75,7 @@ def _in_rounds(bench: Bench, title: str, contestants: Mapping[str, Contestant], 
     os.sched_setaffinity(0, range(os.cpu_count() or 1))
     try:
         with served(contestants, names, upstream, bench.results) as running:
-            for number in bench.in_rounds(title, 3):
+            for number in bench.in_rounds(title, 2):
                 for one in running:
                     if takes_part(contestants[one.name], number):
                         _try(bench, title, one, _in_browser(bench, one, upstream, work))

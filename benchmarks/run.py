@@ -23,6 +23,7 @@ import calls
 import embedded
 import goals
 import growth
+import held
 import judge
 import lambda_start
 import msgspec
@@ -37,9 +38,11 @@ import turns
 import versions
 from contestants import BARE, DAEHWA, DIRECT, OURS, Contest, Contestant, served
 from results import Bench, Results, about_this_machine
+from schedule import Schedule
 
 OVER_ONE_UPSTREAM: Mapping[str, calls.Part] = {
     **calls.PARTS,
+    "held": held.streams_held,
     "turns": turns.page_turns,
     "streams": growth.more_streams,
     "judge": judge.as_the_judge_sees_it,
@@ -58,7 +61,6 @@ ALONE: Mapping[str, Callable[[Bench, Mapping[str, Contestant]], None]] = {
 PARTS = (*ALONE, *OVER_ONE_UPSTREAM)
 QUICK = ("start", "acks", "messages", "first", "few", "many", "turns")
 CHECKED = ("first", "many", "whole")
-_HARD_LIMIT = 1.5
 
 
 class OutOfTimeError(Exception):
@@ -70,13 +72,13 @@ def _too_long(_signal: int, _frame: FrameType | None) -> None:
 
 
 @contextlib.contextmanager
-def part(bench: Bench, name: str, seconds: float) -> Iterator[None]:
-    """Give a part its time: no new round after it, and the end of all after half as much again; a fault is remarked."""
+def part(bench: Bench, name: str, schedule: Schedule) -> Iterator[None]:
+    """Give a part its time: no new round after it, and the end of all some time later; a fault is remarked."""
     began = time.monotonic()
-    bench.deadline = began + seconds
-    print(f"{name}, at most {seconds:.0f} s", flush=True)
+    bench.deadline = began + schedule.patience(name)
+    print(schedule.begun(name), flush=True)
     signal.signal(signal.SIGALRM, _too_long)
-    signal.setitimer(signal.ITIMER_REAL, seconds * _HARD_LIMIT, 60)  # again, should a library swallow the first
+    signal.setitimer(signal.ITIMER_REAL, schedule.last_moment(name), 60)  # again, should a library swallow the first
     try:
         yield
     except Exception as fault:  # noqa: BLE001 - whatever a part meets, the others are measured
@@ -86,25 +88,28 @@ def part(bench: Bench, name: str, seconds: float) -> Iterator[None]:
         bench.results.seconds[name] = time.monotonic() - began
 
 
-def measure(bench: Bench, contestants: Mapping[str, Contestant], chosen: Sequence[str], seconds: float) -> None:
-    """Measure the chosen parts."""
-    for name in chosen:
-        if name in ALONE:
-            with part(bench, name, seconds):
-                ALONE[name](bench, contestants)
-            bench.keep(bench.results)
+def measure(bench: Bench, contestants: Mapping[str, Contestant], chosen: Sequence[str]) -> None:
+    """Measure the chosen parts: first what runs alone."""
+    alone = [name for name in chosen if name in ALONE]
     together = [name for name in chosen if name in OVER_ONE_UPSTREAM]
-    if not together:
+    has_peers = any(contestant.is_peer for contestant in contestants.values())
+    schedule = Schedule((*alone, *together), bench.is_quick, has_peers)
+    print(schedule.announced(), flush=True)
+    for name in alone:
+        with part(bench, name, schedule):
+            ALONE[name](bench, contestants)
+        bench.keep(bench.results)
+    able = {name: contestant for name, contestant in contestants.items() if contestant.speaks_openai}
+    names = [name for name, contestant in able.items() if together or (contestant.is_peer and "start" in chosen)]
+    if not names:
         return
-    names = [name for name, contestant in contestants.items() if contestant.speaks_openai]
     with programs.mock_upstream(tokens=200, pace_ms=20) as upstream, contextlib.ExitStack() as stack:
         running = stack.enter_context(served(contestants, names, upstream, bench.results))
         contest = Contest(contestants, upstream, running)
-        for one in running:
-            if bench.is_quick and contestants[one.name].is_peer:
-                start.started(bench, one)
+        if "start" in chosen:
+            start.peers_started(bench, contest)
         for name in together:
-            with part(bench, name, seconds):
+            with part(bench, name, schedule):
                 OVER_ONE_UPSTREAM[name](bench, contest)
             bench.keep(bench.results)
 
@@ -113,8 +118,8 @@ def write(results: Results, folder: Path) -> None:
     """Write the table and the JSON."""
     folder.mkdir(parents=True, exist_ok=True)
     encoded = msgspec.json.format(msgspec.json.encode(results), indent=1)
-    (folder / "benchmark.json").write_bytes(encoded + b"\n")
-    (folder / "benchmark.md").write_text(tables.markdown(results), "utf-8")
+    (folder / "results.json").write_bytes(encoded + b"\n")
+    (folder / "table.md").write_text(tables.markdown(results), "utf-8")
 
 
 def check() -> int:
@@ -122,7 +127,7 @@ def check() -> int:
     found: list[str] = []
     for _ in range(2):
         bench = Bench(Results(about_this_machine()), is_quick=True, rounds=3)
-        measure(bench, {name: OURS[name] for name in (DIRECT, BARE, DAEHWA)}, CHECKED, 30)
+        measure(bench, {name: OURS[name] for name in (DIRECT, BARE, DAEHWA)}, CHECKED)
         print(tables.markdown(bench.results))
         found = goals.faults(bench.results)
         if not found:
@@ -168,7 +173,7 @@ def main() -> None:
     names = options.names.split(",") if options.names else list(known)
     found = versions.versions(names)
     bench.results.about["versions"] = "; ".join(f"{name} {version}" for name, version in found.items())
-    measure(bench, {name: known[name] for name in names if name in known}, chosen, 60 if options.quick else 300)
+    measure(bench, {name: known[name] for name in names if name in known}, chosen)
     write(bench.results, options.output)
     plots.draw(bench.results, options.output)
     print(f"\n{tables.markdown(bench.results)}\nwritten to {options.output}")

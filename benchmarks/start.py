@@ -1,8 +1,9 @@
 """Parts of `run.py`: how long each takes to its first 200, what it weighs idle and under load, and what is installed.
 
 Each is started anew in every round, bytecode compiled: from spawning the process to the first 200 of its own health
-page. Memory is the proportional set size of its process tree: soon after, and with streams of a chunk a second held
-open. Installed size: the packages of an environment of its own, without bytecode and without Python.
+page; the peers that take long are started once. Memory is the proportional set size of its process tree: soon after,
+and with streams of a chunk a second held open. Installed size: the packages of an environment of its own, without
+bytecode and without Python.
 """
 
 import os
@@ -17,7 +18,7 @@ from pathlib import Path
 import load
 import peers
 import programs
-from contestants import BARE, DAEHWA, DAEHWA_UVLOOP, DIRECT, NAIVE, NGINX, Contestant, Served, served
+from contestants import BARE, DAEHWA, DAEHWA_UVLOOP, DIRECT, NAIVE, NGINX, Contest, Contestant, Served, served
 from load import Work
 from results import Bench, Measure
 
@@ -29,7 +30,7 @@ STREAM = Measure("per_stream", SECTION, "memory for each of 1,000 open streams (
 SIZE = Measure("size", SECTION, "installed, MB")
 
 _SETTLE_SECONDS, _HOLD_SECONDS = 1.5, 3.5
-_HELD_ROUNDS = 3
+_HELD_ROUNDS = 2
 _PACKAGES = {
     BARE: ("aiohttp", "starlette", "uvicorn", "httptools"),
     NAIVE: ("fastapi", "openai", "sse-starlette", "uvicorn", "httptools"),
@@ -53,8 +54,19 @@ def starts(bench: Bench, contestants: Mapping[str, Contestant]) -> None:
 
 
 def _starts(bench: Bench, contestant: Contestant, number: int) -> bool:
-    """Whether it is started in this round: a peer in the first and the third, and not where it shall be quick."""
-    return not contestant.is_peer or (number in {0, 2} and not bench.is_quick)
+    """Whether it is started in this round: a peer in two, and in none where it shall be quick or is started later."""
+    return not contestant.is_peer or (number in {0, 2} and not bench.is_quick and not contestant.speaks_openai)
+
+
+def peers_started(bench: Bench, contest: Contest) -> None:
+    """Add what there is to say of the peers' only start, which is that before the parts over one upstream."""
+    programs.set_pace(contest.upstream, pace_ms=1000, tokens=1000)
+    for one in contest.running:
+        contestant = contest.contestants[one.name]
+        if contestant.is_peer:
+            started(bench, one)
+            if not bench.is_quick:
+                _hold(bench, one, contestant.held)
 
 
 def started(bench: Bench, one: Served) -> None:

@@ -22,6 +22,7 @@ READS = Measure("turn_reads", SECTION, "reads in which a token reaches the clien
 _TOKENS_FIRST = 5
 _TOKENS = 500
 _STREAMS = 20
+_ROUNDS = 3
 _PACE_MS = 10
 _MICRO = 1_000_000
 
@@ -38,7 +39,7 @@ def page_turns(bench: Bench, contest: Contest) -> None:
     for one in chosen:
         ask(bench, one, "a turn", Work(tokens=_TOKENS_FIRST, repeat=20, reuse=True, seconds=20))
     straight = straight_p99 = 0.0
-    for one in in_turn(bench, "first token of a turn", contest, chosen):
+    for one in in_turn(bench, "first token of a turn", contest, chosen, _ROUNDS):
         times = 50 if bench.is_quick else 100
         work = Work(tokens=_TOKENS_FIRST, repeat=times, pause=0.02, reuse=True, seconds=30)
         seen = ask(bench, one, "first token of a turn", work)
@@ -48,7 +49,7 @@ def page_turns(bench: Bench, contest: Contest) -> None:
             bench.results.add(FIRST, one.name, seen.first.p50 - straight)
             bench.results.add(FIRST_P99, one.name, seen.first.p99 - straight_p99)
     programs.set_pace(contest.upstream, pace_ms=_PACE_MS, tokens=_TOKENS)
-    for one in in_turn(bench, "CPU a token of turns", contest, chosen):
+    for one in in_turn(bench, "CPU a token of turns", contest, chosen, _ROUNDS):
         if one.name == DIRECT:
             continue
         before = one.cpu()

@@ -10,11 +10,14 @@ import pytest
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
-import plots  # noqa: E402 - found by the path set above
+import held  # noqa: E402 - found by the path set above
+import plots  # noqa: E402
 import tables  # noqa: E402
 from calls import FIRST, MANY  # noqa: E402
 from goals import GOALS, faults  # noqa: E402
 from results import Measure, Results, spread  # noqa: E402
+from run import PARTS, QUICK  # noqa: E402
+from schedule import FULL, Schedule  # noqa: E402
 
 CPU = Measure("cpu", "A call", "CPU, µs")
 HELD = Measure("held", "A call", "streams held", 0, more=True)
@@ -80,10 +83,41 @@ def test_plots_are_drawn_of_what_there_is_and_the_same_for_the_same_figures(tmp_
     for size, cost in ((10, 20.0), (1000, 25.0)):
         found.add_point(CPU, "streams", "daehwa", size, cost)
     names = [path.name for path in plots.draw(found, tmp_path)]
-    assert names == ["compared.svg", "compared.png", "growth.svg", "growth.png"]
+    assert names == ["gateway.svg", "gateway.png", "growth.svg", "growth.png"]
     before = [(tmp_path / name).read_bytes() for name in names]
     plots.draw(found, tmp_path)
     assert [(tmp_path / name).read_bytes() for name in names] == before
+
+
+@pytest.mark.parametrize(
+    ("most", "begin", "probes", "found"),
+    [
+        (1000, 1000, 1, 1000),
+        (460, 400, 5, 450),
+        (120, 400, 5, 75),
+        (460, 450, 3, 450),
+        (0, 10, 3, 0),
+    ],
+)
+def test_the_most_that_is_held_is_found_in_few_probes(most: int, begin: int, probes: int, found: int) -> None:
+    asked = list[int]()
+
+    def holds(streams: int) -> bool:
+        asked.append(streams)
+        return streams <= most
+
+    assert held.most_held(holds, begin, probes) == found
+    assert asked[0] == begin
+    assert len(asked) <= probes
+
+
+def test_every_part_has_its_place_in_the_schedule_and_a_run_says_how_long_it_takes() -> None:
+    assert set(PARTS) == set(FULL)
+    assert Schedule(PARTS, is_quick=False, has_peers=True).total() <= 24 * 60
+    assert Schedule(QUICK, is_quick=True, has_peers=False).total() <= 3 * 60
+    said = Schedule(("first", "many"), is_quick=True, has_peers=False)
+    assert said.announced() == "2 parts, about 0:35 on a quiet machine: first 0:15, many 0:20"
+    assert said.begun("many") == "[0:00 of about 0:35] 2/2 many"
 
 
 def test_results_are_the_same_after_a_file() -> None:

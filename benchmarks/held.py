@@ -1,0 +1,83 @@
+"""A part of `run.py`: how many paced streams each holds, with a gap of 30 ms at most at the 99th percentile, all whole.
+
+The search begins where a contestant is known to be, goes away from there by ever larger steps, then by halves between
+what was held and what was not; the next round begins where this one ended. Streams begin slowly, since a beginning
+costs as much as a hundred chunks, and gaps count only while all of them are open. What fails is tried once more, since
+one disturbance of a shared machine is enough for a gap; what failed by far is not.
+"""
+
+import subprocess
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import load
+import programs
+from calls import PACE_MS, SECTION, in_turn
+from contestants import BARE, DAEHWA, DAEHWA_UVLOOP, DIRECT, NAIVE, NGINX, Contest, Served
+from load import Load, Work
+from results import Bench, Measure
+
+HELD = Measure("held", SECTION, "streams of 50/s held, p99 gap ≤ 30 ms, all whole", 0, more=True)
+
+LONGEST_GAP_MS = 1.5 * PACE_MS
+STEPS = (2, 5, 10, 15, 20, 30, 40, 50, 75, 100, 150, 200, 250, 300, 350, 400, 450, 500, 600, 750, 900, 1000)
+BEGINNINGS: Mapping[str, int] = {DIRECT: 1000, NGINX: 750, BARE: 250, NAIVE: 40, DAEHWA: 400, DAEHWA_UVLOOP: 500}
+_PEERS_BEGINNING = 10
+_PROBES, _PROBES_LATER, _ROUNDS = 5, 3, 2
+_BEGUN_A_SECOND = 150
+_TOGETHER_SECONDS = 2.0
+_SLACK_SECONDS = 3
+
+
+def streams_held(bench: Bench, contest: Contest) -> None:
+    """Search for the most that each holds; the direct call shows what upstream and client can."""
+    programs.set_pace(contest.upstream, pace_ms=PACE_MS, tokens=1000)
+    last: dict[str, int] = {}
+    for one in in_turn(bench, "streams held", contest, contest.running, _ROUNDS):
+        begin, probes = last.get(one.name), _PROBES_LATER
+        if begin is None:
+            begin, probes = BEGINNINGS.get(one.name, _PEERS_BEGINNING), _PROBES
+        last[one.name] = most_held(partial(_holds, one), begin, probes)
+        print(f"    {one.name}: {last[one.name]}", flush=True)
+        bench.results.add(HELD, one.name, last[one.name])
+        bench.keep(bench.results)
+
+
+def most_held(holds: Callable[[int], bool], begin: int, probes: int) -> int:
+    """Return the highest of the steps that was seen to be held, in so many probes; 0 where none was."""
+    low, high = -1, len(STEPS)
+    at, stride = next(place for place, step in enumerate(STEPS) if step >= begin), 1
+    for _ in range(probes):
+        if holds(STEPS[at]):
+            low = at
+        else:
+            high = at
+        if high - low <= 1:
+            break
+        if low >= 0 and high < len(STEPS):
+            at = (low + high) // 2
+        else:
+            at = min(low + stride, len(STEPS) - 1) if low >= 0 else max(high - stride, 0)
+            stride *= 2
+    return STEPS[low] if low >= 0 else 0
+
+
+def _holds(one: Served, streams: int) -> bool:
+    for _ in range(2):
+        seen = _probe(one, streams)
+        if seen is None or not seen.gap.count or seen.gap.p99 > 2 * LONGEST_GAP_MS:
+            return False
+        if seen.is_whole and seen.gap.p99 <= LONGEST_GAP_MS:
+            return True
+    return False
+
+
+def _probe(one: Served, streams: int) -> Load | None:
+    """Open so many streams, slowly, and keep them open together for a while."""
+    ramp = max(0.5, streams / _BEGUN_A_SECOND)
+    tokens = int((ramp + _TOGETHER_SECONDS) * 1000 / PACE_MS)
+    seconds = int(ramp + tokens * PACE_MS / 1000) + _SLACK_SECONDS
+    try:
+        return load.run(one.target, Work(streams=streams, tokens=tokens, ramp=ramp, seconds=seconds, all_open=True))
+    except subprocess.SubprocessError:
+        return None

@@ -1,0 +1,72 @@
+"""How long each part takes, with all peers on a quiet machine of two processors, and how far a run has come."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+FULL: Mapping[str, int] = {
+    "start": 100,
+    "size": 40,
+    "visit": 70,
+    "page": 190,
+    "acks": 35,
+    "conversations": 150,
+    "messages": 20,
+    "embedded": 20,
+    "lambda": 40,
+    "first": 55,
+    "few": 80,
+    "many": 80,
+    "full": 25,
+    "whole": 45,
+    "held": 170,
+    "turns": 75,
+    "streams": 80,
+    "judge": 50,
+}
+QUICK: Mapping[str, int] = {"start": 15, "acks": 10, "messages": 5, "first": 15, "few": 20, "many": 20, "turns": 20}
+_PEERS_TO_START = 60
+_PATIENCE = 1.5
+_HARD_PATIENCE = 3.0
+_LEAST = 30
+
+
+@dataclass
+class Schedule:
+    """The parts of a run. A part may take half as much again before it begins no further round, and then thrice."""
+
+    parts: Sequence[str]
+    is_quick: bool
+    has_peers: bool
+    began: float = field(default_factory=time.monotonic)
+
+    def seconds(self, name: str) -> int:
+        """Return how long a part takes."""
+        return QUICK.get(name, FULL[name]) if self.is_quick else FULL[name]
+
+    def patience(self, name: str) -> float:
+        """Return after how many seconds a part begins no further round."""
+        return max(_LEAST, _PATIENCE * self.seconds(name))
+
+    def last_moment(self, name: str) -> float:
+        """Return after how many seconds a part is ended."""
+        return max(_LEAST, _HARD_PATIENCE * self.seconds(name))
+
+    def total(self) -> int:
+        """Return how long all of them take."""
+        return sum(map(self.seconds, self.parts)) + self.has_peers * _PEERS_TO_START
+
+    def announced(self) -> str:
+        """Say what will be done, in order, and how long it takes."""
+        parts = ", ".join(f"{name} {_clock(self.seconds(name))}" for name in self.parts)
+        return f"{len(self.parts)} parts, about {_clock(self.total())} on a quiet machine: {parts}"
+
+    def begun(self, name: str) -> str:
+        """Say that a part begins, and how far the run is."""
+        gone = _clock(time.monotonic() - self.began)
+        place = self.parts.index(name) + 1
+        return f"[{gone} of about {_clock(self.total())}] {place}/{len(self.parts)} {name}"
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
