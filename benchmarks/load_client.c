@@ -356,8 +356,15 @@ static void print_times(const char *name, int64_t *times, long count) {
            at[1], at[2], at[3]);
 }
 
+/* What has gone wrong in a stream that runs has failed already. */
+static void fail_wrong_ones(void) {
+    for (long at = 0; at < streams; at++)
+        if (clients[at].fd >= 0 && clients[at].is_wrong) sum.failed++, sum.wrong++;
+}
+
 static void report(int64_t began) {
     struct rusage own;
+    fail_wrong_ones();
     getrusage(RUSAGE_SELF, &own);
     double cpu = (double)(own.ru_utime.tv_sec + own.ru_stime.tv_sec) +
                  (double)(own.ru_utime.tv_usec + own.ru_stime.tv_usec) / 1e6;

@@ -43,8 +43,12 @@ def mock(built: Path, pace_us: int, tokens: int = 200) -> Iterator[int]:
 
 
 def load(built: Path, port: int, **options: object) -> Any:
-    given = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
-    command = [str(built / "load_client"), "--port", str(port), "--seconds", "50", *given]
+    given = [
+        part
+        for name, value in {"seconds": 50, **options}.items()
+        for part in (f"--{name.replace('_', '-')}", str(value))
+    ]
+    command = [str(built / "load_client"), "--port", str(port), *given]
     ended = subprocess.run(command, check=True, capture_output=True, timeout=LIMIT_S)  # noqa: S603 - ours
     return json.loads(ended.stdout)
 
@@ -109,14 +113,19 @@ def test_streams_that_stay_open_are_counted_when_the_client_is_told_to_end(built
     assert (seen["open"], seen["unfinished"], seen["failed"]) == (50, 50, 0)
 
 
+STAYING = b": stays\n"
+
+
 class Answers(socketserver.BaseRequestHandler):
-    """Answers every request with the server's `said`, in pieces of a few bytes, and hangs up."""
+    """Answers every request with the server's `said`, in pieces of a few bytes, and hangs up unless it shall stay."""
 
     def handle(self) -> None:
         self.request.recv(65536)
         said: bytes = getattr(self.server, "said")  # noqa: B009 - a test's own attribute
         for at in range(0, len(said), 7):
             self.request.sendall(said[at : at + 7])
+        if said.endswith(STAYING):
+            self.request.recv(1)
 
 
 @contextmanager
@@ -147,6 +156,14 @@ def streamed(*words: str, end: str = "data: [DONE]\n\n") -> bytes:
     half = len(events) // 2 + 1
     chunks = "".join(f"{len(part):x}\r\n{part}\r\n" for part in (events[:half], events[half:]))
     return f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}0\r\n\r\n".encode()
+
+
+def test_a_wrong_word_has_failed_a_stream_that_still_runs(built: Path) -> None:
+    head = b"HTTP/1.1 200 OK\r\n\r\n"
+    for words, failed in ((b"the quick ", 0), (b"the brown ", 1)):
+        with saying(head + b'event: delta\ndata: "' + words + b'"\n\n' + STAYING) as port:
+            seen = load(built, port, tokens=3, kind="page", seconds=1)
+        assert (seen["failed"], seen["wrong"], seen["open"]) == (failed, failed, 1)
 
 
 @pytest.mark.parametrize(
