@@ -13,7 +13,7 @@ import load
 import programs
 from contestants import DIRECT, Contest, Contestant, Served
 from load import Load, Work
-from results import Bench, Measure
+from results import Bench, Measure, reason
 
 SECTION = "A streamed call through /v1"
 FIRST = Measure("first", SECTION, "first token, added to the direct call, p50, ms", 2)
@@ -37,7 +37,7 @@ def ask(bench: Bench, one: Served, what: str, work: Work) -> Load | None:
     try:
         seen = load.run(one.target, work)
     except subprocess.SubprocessError as problem:
-        bench.results.remark(f"{one.name}, {what}: {problem}")
+        bench.results.remark(f"{one.name}, {what}: {reason(problem)}")
         return None
     if not work.whole and (seen.failed or seen.unfinished):
         kinds = f"{seen.refused} refused, {seen.wrong} wrong, {seen.unfinished} unfinished"
@@ -60,7 +60,7 @@ def in_turn(
                 yield one
 
 
-def _able(bench: Bench, running: Sequence[Served]) -> list[Served]:
+def able_to_stream(bench: Bench, running: Sequence[Served]) -> list[Served]:
     """Return those who can stream at all, warm."""
     work = Work(tokens=_TOKENS_FIRST, repeat=20, reuse=True, seconds=20)
     return [one for one in running if ask(bench, one, "a stream", work) is not None]
@@ -70,7 +70,7 @@ def first_tokens(bench: Bench, contest: Contest) -> None:
     """One stream at a time, on a kept connection, 10 ms apart."""
     programs.set_pace(contest.upstream, pace_ms=1, tokens=_TOKENS_FIRST)
     straight, straight_p99 = 0.0, 0.0
-    able = _able(bench, contest.running)
+    able = able_to_stream(bench, contest.running)
     for one in in_turn(bench, "first token", contest, able):
         times = (50 if bench.is_quick else 100) // (4 if contest.contestants[one.name].is_peer else 1)
         work = Work(tokens=_TOKENS_FIRST, repeat=times, pause=0.01, reuse=True, seconds=20)
@@ -107,7 +107,7 @@ def many_streams(bench: Bench, contest: Contest) -> None:
 def _paced(bench: Bench, contest: Contest, running: Sequence[Served], streams: int) -> None:
     programs.set_pace(contest.upstream, pace_ms=PACE_MS, tokens=200)
     cpu, gap = (FEW, GAP) if streams == _FEW else (MANY, GAP_MANY)
-    able = _able(bench, running)
+    able = able_to_stream(bench, running)
     for one in in_turn(bench, f"CPU a chunk, {streams} streams", contest, able):
         found = _cpu(bench, one, streams, 50 if bench.is_quick and streams == _FEW else 100)
         if found is not None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import programs
 from load import Target
-from results import Results
+from results import Results, reason
 
 DIRECT, NGINX, BARE, NAIVE = "direct", "nginx", "bare relay", "naive stack"
 DAEHWA, DAEHWA_UVLOOP = "daehwa", "daehwa with uvloop"
@@ -160,6 +160,6 @@ def served(
                 running.append(stack.enter_context(contestants[name].start(upstream)))
                 results.absent.pop(name, None)
             except (OSError, ImportError, subprocess.SubprocessError) as problem:
-                results.absent[name] = f"did not start: {problem}"
-                results.remark(f"{name} did not start: {problem}")
+                results.absent[name] = f"did not start: {reason(problem)}"
+                results.remark(f"{name} did not start: {reason(problem)}")
         yield running

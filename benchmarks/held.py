@@ -14,7 +14,7 @@ from functools import partial
 
 import load
 import programs
-from calls import PACE_MS, SECTION, in_turn
+from calls import PACE_MS, SECTION, able_to_stream, in_turn
 from contestants import BARE, DAEHWA, DAEHWA_UVLOOP, DIRECT, NAIVE, NGINX, Contest, Served
 from load import Load, Work
 from results import Bench, Measure
@@ -34,8 +34,8 @@ _LEAST_PART = 0.95
 def streams_held(bench: Bench, contest: Contest) -> None:
     """Search for the most that each holds; the direct call shows what upstream and client can."""
     programs.set_pace(contest.upstream, pace_ms=PACE_MS, tokens=1000)
-    last: dict[str, int] = {}
-    for one in in_turn(bench, "streams held", contest, contest.running, _ROUNDS):
+    able, last = able_to_stream(bench, contest.running), dict[str, int]()
+    for one in in_turn(bench, "streams held", contest, able, _ROUNDS):
         begin, probes = last.get(one.name), _PROBES_LATER
         if begin is None:
             begin, probes = BEGINNINGS.get(one.name, _PEERS_BEGINNING), _PROBES

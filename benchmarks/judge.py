@@ -16,7 +16,7 @@ import programs
 from calls import in_turn
 from contestants import DAEHWA, DIRECT, NGINX, Contest, Served
 from peers import JUDGE, LITELLM, PACKAGES
-from results import Bench, Measure
+from results import Bench, Measure, reason
 
 SECTION = "The same, as aiperf sees it: one stream at a time, 5 ms between chunks"
 FIRST = Measure("judge_first", SECTION, "first token, p50, ms", 2)
@@ -43,7 +43,7 @@ def as_the_judge_sees_it(bench: Bench, contest: Contest) -> None:
         try:
             seen = _profile(one, tokenizers, 20 if bench.is_quick else 50)
         except (OSError, subprocess.SubprocessError) as problem:
-            bench.results.remark(f"{one.name}, aiperf: {type(problem).__name__}")
+            bench.results.remark(f"{one.name}, aiperf: {reason(problem)}")
             continue
         bench.results.add(FIRST, one.name, seen["time_to_first_token"]["p50"])
         bench.results.add(FIRST_P99, one.name, seen["time_to_first_token"]["p99"])

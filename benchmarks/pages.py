@@ -21,7 +21,7 @@ from page_stream import OBSERVE, RATE, REPLY, TOKEN, durations, seen
 from peers import CHAINLIT, OPEN_WEBUI
 from playwright.async_api import Browser, CDPSession, async_playwright
 from playwright.async_api import Error as PlaywrightError
-from results import Bench, Measure
+from results import Bench, Measure, reason
 
 VISIT = "A first visit of the page"
 REQUESTS = Measure("requests", VISIT, "requests", 0)
@@ -88,8 +88,7 @@ def _try(bench: Bench, title: str, one: Served, work: Coroutine[None, None, None
     try:
         asyncio.run(work)
     except (OSError, PlaywrightError) as problem:
-        why = str(problem).partition("\n")[0] or type(problem).__name__
-        bench.results.remark(f"{one.name}, {title}: {why}")
+        bench.results.remark(f"{one.name}, {title}: {reason(problem)}")
 
 
 async def _in_browser(bench: Bench, one: Served, upstream: int, work: PageWork) -> None:

@@ -2,7 +2,9 @@
 
 import os
 import platform
+import re
 import statistics
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -112,6 +114,21 @@ class Bench:
                 return
             print(f"  {title}, round {number + 1} of {rounds}", flush=True)
             yield number
+
+
+def reason(problem: BaseException) -> str:
+    """Say what happened without what is the machine's alone: no command with its keys, no path."""
+    match problem:
+        case subprocess.CalledProcessError(cmd=command, returncode=code):
+            return f"{_program(command)} ended with code {code}"
+        case subprocess.TimeoutExpired(cmd=command, timeout=seconds):
+            return f"{_program(command)} took longer than {seconds:.0f} s"
+    said = str(problem).partition("\n")[0]
+    return re.sub(r"(/[\w.@+-]+){2,}", "a path", said) or type(problem).__name__
+
+
+def _program(command: str | Sequence[object]) -> str:
+    return Path(command if isinstance(command, str) else str(command[0])).name
 
 
 def spread(values: Sequence[float], digits: int) -> str:

@@ -37,7 +37,7 @@ import tables
 import turns
 import versions
 from contestants import BARE, DAEHWA, DIRECT, OURS, Contest, Contestant, served
-from results import Bench, Results, about_this_machine
+from results import Bench, Results, about_this_machine, reason
 from schedule import Schedule
 
 OVER_ONE_UPSTREAM: Mapping[str, calls.Part] = {
@@ -82,7 +82,7 @@ def part(bench: Bench, name: str, schedule: Schedule) -> Iterator[None]:
     try:
         yield
     except Exception as fault:  # noqa: BLE001 - whatever a part meets, the others are measured
-        bench.results.remark(f"{name} was not finished: {type(fault).__name__}: {fault}")
+        bench.results.remark(f"{name} was not finished: {type(fault).__name__}: {reason(fault)}")
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         bench.results.seconds[name] = time.monotonic() - began

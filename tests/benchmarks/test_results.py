@@ -15,7 +15,7 @@ import plots  # noqa: E402
 import tables  # noqa: E402
 from calls import FIRST, MANY  # noqa: E402
 from goals import GOALS, faults  # noqa: E402
-from results import Measure, Results, spread  # noqa: E402
+from results import Measure, Results, reason, spread  # noqa: E402
 from run import PARTS, QUICK  # noqa: E402
 from schedule import FULL, Schedule  # noqa: E402
 
@@ -124,6 +124,23 @@ def test_results_are_the_same_after_a_file() -> None:
     found = results()
     assert msgspec.json.decode(msgspec.json.encode(found), type=Results) == found
     assert spread([], 1) == "–"
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        (
+            subprocess.CalledProcessError(1, ["/opt/x/load_client", "--key", "dh_secret"]),
+            "load_client ended with code 1",
+        ),
+        (subprocess.TimeoutExpired(["/opt/x/load_client"], 30), "load_client took longer than 30 s"),
+        (OSError("no file /srv/x/a/b here"), "no file a path here"),
+        (OSError("no 200 at /healthz within 30 s"), "no 200 at /healthz within 30 s"),
+        (OSError(), "OSError"),
+    ],
+)
+def test_a_remark_names_no_path_and_no_key(problem: Exception, said: str) -> None:
+    assert reason(problem) == said
 
 
 def test_an_unknown_part_is_refused_and_the_known_ones_are_named() -> None:
