@@ -222,6 +222,9 @@ async def test_wrong_words_are_told_with_what_they_may_mean(program: Program) ->
     assert "Did you mean 'doctor'?" in (await program.run("docter")).err
     assert "Did you mean '--port'?" in (await program.run("--prt", "1")).err
     assert (await program.run("--version")).out.startswith("daehwa 0.")
+    command = (sys.executable, "-m", "daehwa", "--version")
+    told = subprocess.run(command, env=program.environment(), check=True, capture_output=True, text=True)  # noqa: ASYNC221, S603 - this very Python
+    assert told.stdout.startswith("daehwa 0.")
 
 
 def test_an_address_that_others_reach_is_taken_only_with_a_word_of_consent() -> None:

@@ -241,15 +241,22 @@ async def test_after_a_failed_listing_it_is_soon_asked_again() -> None:
 
 async def test_what_an_upstream_lists(connect: Connect) -> None:
     listed: list[str | dict[str, object]] = [
-        {"id": "zeta", "context_length": 4096},
-        {"id": "models/alpha", "display_name": "Alpha"},
+        {"id": "zeta", "context_length": 4096, "created": 1_700_000_000},
+        {"id": "models/alpha", "display_name": "Alpha", "created": -1},
         "text-embedding-3-small",
-        {"id": "mid", "meta": {"n_ctx_train": 2048}},
+        {"id": "mid", "meta": {"n_ctx_train": 2048}, "created": 1e99},
     ]
     async with FakeUpstream(models=listed) as upstream:
         models = await connect(upstream.base_url, titles=False).models()
     assert list(models) == [
-        Model(id="acme/zeta", name="zeta", provider="acme", context_window=4096, titles=False),
+        Model(
+            id="acme/zeta",
+            name="zeta",
+            provider="acme",
+            context_window=4096,
+            titles=False,
+            created=1_700_000_000,
+        ),
         Model(id="acme/models/alpha", name="Alpha", provider="acme", titles=False),
         Model(
             id="acme/text-embedding-3-small",

@@ -5,7 +5,7 @@ import contextlib
 import io
 import json
 import zipfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 from books import PARROT
 from cores import Core
 from server.front_door import PASSWORD, Browser, FrontDoor, a_front_door
-from server.serving import asked
+from server.serving import asked, listening
 from stores.houses import HOUSES, House, nowhere
 
 from daehwa.accounts.budgets import BudgetRule, BudgetRules
@@ -26,8 +26,10 @@ from daehwa.conversation.export_file import End, Line, read_head, read_lines
 from daehwa.conversation.ids import new_id, now_ms
 from daehwa.gateway.ports import KeptAnswer
 from daehwa.providers.scripted import Script, ScriptedProvider, echo
+from daehwa.server.asgi import ClientLeftError, Receive, Scope, Send
 from daehwa.server.body import SLOW_SECONDS
 from daehwa.server.books import Books
+from daehwa.server.download import Download
 
 CANARY = "zanzibarcanary"
 KOREAN = "카나리아새소리"
@@ -213,3 +215,26 @@ async def test_all_that_is_ones_own_can_be_taken_along(home: Home) -> None:
     everything = b"".join(file.read(name) for name in file.namelist())
     assert b"$argon2id$" not in everything
     assert (await home.door.acts())[-1] == "account.exported"
+
+
+async def test_nothing_more_is_made_for_whoever_leaves_during_a_download() -> None:
+    ended = asyncio.Event()
+
+    async def pieces() -> AsyncGenerator[bytes, None]:
+        try:
+            while True:
+                yield b"x" * 100_000
+        finally:
+            ended.set()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        with contextlib.suppress(ClientLeftError):
+            await Download(pieces(), name="all", kind="application/zip")(scope, receive, send)
+
+    async with listening(app) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET / HTTP/1.1\r\nhost: here\r\n\r\n")
+        assert b"200" in await reader.readline()
+        assert not ended.is_set()
+        writer.close()
+        await asyncio.wait_for(ended.wait(), 5)

@@ -221,7 +221,7 @@ async def test_a_client_that_leaves_ends_the_upstream_call(site: Site, bed: Bed,
 
 async def test_models_are_listed_and_found_by_names_with_slashes(site: Site) -> None:
     status, answer = await site.call("GET", "/v1/models")
-    model = {"id": "scripted/parrot", "object": "model", "created": 0, "owned_by": "scripted"}
+    model = {"id": "scripted/parrot", "object": "model", "created": 1_672_531_200, "owned_by": "scripted"}
     assert (status, answer) == (200, {"object": "list", "data": [model]})
     assert await site.call("GET", "/v1/models/scripted/parrot") == (200, model)
     assert await site.call("GET", "/v1/models/scripted%2Fparrot") == (200, model)

@@ -11,6 +11,7 @@ from stores.houses import HOUSES, House, nowhere
 from daehwa.accounts.audit import NewEvent
 from daehwa.accounts.credentials import Credentials, Passkey, Password, Totp
 from daehwa.accounts.errors import AccountDisabled, LastAdmin
+from daehwa.accounts.installation import InstallationChanges
 from daehwa.accounts.ledger import Entry, UsageQuery
 from daehwa.accounts.links import Link
 from daehwa.accounts.minting import mint_key
@@ -20,6 +21,7 @@ from daehwa.conversation.errors import ConversationNotFound
 from daehwa.conversation.ids import new_id
 from daehwa.conversation.messages import Usage
 from daehwa.conversation.ports import ConversationChanges
+from daehwa.conversation.purging import SELDOM_MS, PurgeInPassing
 from daehwa.gateway.ports import KeptAnswer
 
 NOW = 1_795_305_600_000
@@ -181,6 +183,27 @@ async def test_what_nobody_touched_for_long_is_removed(house: House) -> None:
             await house.store.restore_conversation(mina, conversation)
     assert await titles(house.store, jun) == ["young"]
     assert await house.store.purge_untouched(before=NOW + 3) == 0
+
+
+async def test_what_is_decided_to_be_kept_no_longer_goes_in_passing(house: House) -> None:
+    mina = (await a_person(house, "mina", "")).id
+    day = [(await ask(house.store, f"day {at}", owner=mina, at=NOW + at * DAY_MS)).conversation.id for at in range(5)]
+
+    async def retention() -> int | None:
+        return (await house.people.installation.get_installation()).retention_days
+
+    times = iter(range(NOW + 4 * DAY_MS, NOW + 5 * DAY_MS, SELDOM_MS))
+    purge = PurgeInPassing(house.store, retention=retention, clock=times.__next__)
+    await purge.remove_some()
+    assert len(await titles(house.store, mina)) == 5, "nobody decided anything"
+    await house.people.installation.change_installation(InstallationChanges(retention_days=1))
+    await purge.remove_some()
+    assert await titles(house.store, mina) == ["day 4", "day 3"], "a few at a time, the oldest first"
+    for gone in day[:3]:
+        with pytest.raises(ConversationNotFound):
+            await house.store.restore_conversation(mina, gone)
+    await purge.remove_some()
+    assert await titles(house.store, mina) == ["day 4"]
 
 
 async def test_counters_of_who_is_forgotten_count_on_for_nobody(house: House) -> None:

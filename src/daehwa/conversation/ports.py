@@ -27,6 +27,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `context_window` is in tokens, None where unknown. `state` says whether it can answer now ("loading" models
     answer as soon as they can). `trial` marks the small embedded model. `titles` says whether it is asked for titles.
     `kind` is what it does: the page offers those of the kinds "chat" and "completion" (a prompt is gone on with).
+    `created` is when it was made, in seconds since 1970, where its upstream says so.
     """
 
     id: str
@@ -38,6 +39,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     trial: bool = False
     titles: bool = True
     kind: ModelKind = "chat"
+    created: int | None = None
 
 
 class PromptMessage(msgspec.Struct, frozen=True):

@@ -37,6 +37,8 @@ _NOT_CHAT = (
 )
 _NOT_CHAT_OPENAI = r"(?i)-pro(-\d|$)|instruct"
 """OpenAI serves these by another wire; elsewhere "instruct" is how a chat model is called."""
+_FAR_AWAY = 1 << 40
+"""No model was made so many seconds after 1970: what says so says something else."""
 _DATED = r"-(?:20\d\d-\d\d-\d\d|\d{4})$"
 
 _CONTEXT_WINDOWS = (
@@ -147,4 +149,5 @@ def _model(upstream: Upstream, listed: _Listed) -> Model:
         context_window=upstream.context_window or told or known_context_window(listed.id),
         titles=upstream.titles and kind == "chat",
         kind=kind,
+        created=int(listed.created) if listed.created and 0 < listed.created < _FAR_AWAY else None,
     )

@@ -39,12 +39,16 @@ class WireLimits(msgspec.Struct, frozen=True, kw_only=True):
 WIRE_LIMITS = WireLimits()
 
 
+CREATED_UNKNOWN = 1_672_531_200
+"""Stands for when a model was made where nobody says so: clients show it as a date, and 0 as one in 1970."""
+
+
 class ListedModel(msgspec.Struct, frozen=True, kw_only=True):
-    """A model as OpenAI lists one. When it was made is not known here, so `created` is 0."""
+    """A model as OpenAI lists one. `created` is what its upstream says, else 1672531200 (the beginning of 2023)."""
 
     id: str
     object: str = "model"
-    created: int = 0
+    created: int
     owned_by: str
 
 
@@ -170,4 +174,4 @@ def _passed_on(request: Request) -> tuple[tuple[str, str], ...]:
 
 
 def _listed(model: Model, name: str) -> ListedModel:
-    return ListedModel(id=name, owned_by=model.provider)
+    return ListedModel(id=name, created=model.created or CREATED_UNKNOWN, owned_by=model.provider)

@@ -36,7 +36,7 @@ _MODEL_OBJECT: Final[Json] = {
     "properties": {
         "id": _TEXT,
         "object": {"const": "model"},
-        "created": {"type": "integer", "description": "Not known here, so 0."},
+        "created": {"type": "integer", "description": "As its upstream says; else 1672531200, the beginning of 2023."},
         "owned_by": _TEXT,
     },
 }

@@ -1,0 +1,5 @@
+"""`python -m daehwa`: the program where its command is not on the path."""
+
+from daehwa.cli import main
+
+main()
