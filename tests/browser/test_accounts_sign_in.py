@@ -17,6 +17,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
 async def test_the_first_admin_comes_by_the_printed_link(members: Members, household: Household) -> None:
+    early = await members()
+    await expect(early.page.get_by_text("open the link in its terminal")).to_be_visible()
+    early = await members(locale="ko-KR")
+    await expect(early.page.get_by_text("터미널에 나온 링크를 열어 주세요")).to_be_visible()
     boss = await members(await household.first_link())
     await expect(boss.page.get_by_role("heading", name="Make the first account", level=1)).to_be_visible()
     await expect(boss.page).to_have_title("Make the first account · daehwa")
@@ -40,6 +44,8 @@ async def test_the_first_admin_comes_by_the_printed_link(members: Members, house
     await expect(boss.account).to_contain_text("The Boss")
     await expect(boss.account).to_contain_text("Admin · boss@example.com")
     assert "link" not in boss.page.url
+    await early.goes_to("/")
+    await expect(early.page.get_by_role("main")).not_to_contain_text("터미널")
 
 
 async def test_a_link_works_once(members: Members, household: Household) -> None:

@@ -116,7 +116,12 @@ async def test_signing_in_and_out(door: FrontDoor) -> None:
 
 
 async def test_each_door_is_told(door: FrontDoor, site: Site) -> None:
-    told = {"password": True, "passkey": True, "oidc": False, "oidc_name": None, "mail": False}
+    told = {"password": True, "passkey": True, "oidc": False, "oidc_name": None, "mail": False, "first": True}
+    assert await door.browser().call("GET", "/auth/doors") == (200, told)
+    await door.member()
+    assert (await door.browser().call("GET", "/auth/doors"))[1]["first"], "a member is no admin"
+    await door.admin()
+    told["first"] = False
     assert await door.browser().call("GET", "/auth/doors") == (200, told)
     assert (await site.call("GET", "/auth/doors"))[1] == {**told, "password": False, "passkey": False}
     assert await door.browser().refused("GET", "/auth/sign-in") == (404, "provider_off")

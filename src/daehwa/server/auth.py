@@ -36,13 +36,16 @@ class SignInQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Doors(Unshown, frozen=True, kw_only=True):
-    """By which doors people come in here; by none, where nobody signs in. `mail`: a new password can be asked for."""
+    """By which doors people come in here; by none, where nobody signs in. `mail`: a new password can be asked for.
+    `first`: there is no admin yet, and the link in the terminal makes one.
+    """
 
     password: bool
     passkey: bool
     oidc: bool
     oidc_name: Annotated[str | None, msgspec.Meta(description="What the identity provider is called.")]
     mail: bool
+    first: bool
 
 
 class SignedOut(msgspec.Struct, frozen=True):
@@ -73,6 +76,7 @@ class AuthApi:
             oidc=sign_in is not None,
             oidc_name=None if sign_in is None else sign_in.name,
             mail=local is not None and local.has_mail,
+            first=local is not None and await local.awaits_first_admin(),
         )
         return json_response(doors)
 

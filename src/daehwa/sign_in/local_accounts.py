@@ -58,6 +58,7 @@ class LocalAccounts:
         self.links = Links(self.parts, self.entering, issuer=issuer)
         self.own = OwnAccount(self.parts)
         self._issuer = issuer
+        self._has_admin = False
         self._mailing: set[asyncio.Task[None]] = set()
 
     @property
@@ -67,9 +68,15 @@ class LocalAccounts:
 
     async def first_admin_link(self) -> MadeLink | None:
         """Return a new link for the first admin, while there is no admin; older ones are void."""
-        if await has_admin(self.parts.people, self._issuer):
+        if not await self.awaits_first_admin():
             return None
         return await self.links.maker.first_admin(now=self.parts.clock())
+
+    async def awaits_first_admin(self) -> bool:
+        """Whether there is no admin yet. The last one stays, so that whoever may ask this costs nothing afterwards."""
+        if not self._has_admin:
+            self._has_admin = await has_admin(self.parts.people, self._issuer)
+        return not self._has_admin
 
     def ask_for_reset(self, login: str, visitor: Visitor) -> None:
         """Have a link for a new password sent, later: nothing here depends on whether anybody has this name.

@@ -1,13 +1,14 @@
 /** What the server says of its doors, decoded. */
 import * as v from "valibot";
 
-/** By which doors people come in; `mail`: a new password can be asked for. */
+/** By which doors people come in; `mail`: a new password can be asked for; `first`: there is no admin yet. */
 export const Doors = v.object({
   password: v.optional(v.boolean(), false),
   passkey: v.optional(v.boolean(), false),
   oidc: v.optional(v.boolean(), false),
   oidc_name: v.nullish(v.string()),
   mail: v.optional(v.boolean(), false),
+  first: v.optional(v.boolean(), false),
 });
 
 /** `code`: an authenticator app's code is asked for as well. */

@@ -23,6 +23,7 @@ export const app = {
 export const signIn = {
   title: "Sign in",
   why: "Sign in to read your conversations and to ask new questions.",
+  firstWhy: "There is no admin here yet. If you started this server, open the link in its terminal. It works once, for a day; each start prints a new one.",
   signIn: "Sign in",
   otherAccount: "Use another account",
   language: "Language",
