@@ -38,6 +38,7 @@ ALLOWED = {
         *("server", "settings", "stores", "telemetry", "msgspec", "uvicorn", "uvloop"),
     },
     "cli": {"", "conversation", "data_folder", "deployment", "services", "settings", "transfer", "msgspec", "click"},
+    "__main__": {"cli"},
 }
 # What a part may touch beside that, each with its reason.
 EXCEPTIONS = {

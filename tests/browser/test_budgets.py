@@ -72,6 +72,19 @@ async def test_a_question_that_costs_more_than_is_left_is_told_how_much_that_is(
         "60% of your budget for this month is used: $0.60 of $1.00. It renews on "
     )
     await expect(reader.page.get_by_test_id("budget-warning")).to_have_count(0)
+    # One that is refused at once begins a conversation that the server does not know; it is found again all the same.
+    await reader.press("New conversation")
+    await reader.ask("Ever " * 4_000)
+    await expect(reader.answer).to_contain_text("No budget has enough left for this question.")
+    await reader.open()
+    refused = reader.rows.filter(has_text="Ever Ever")
+    await refused.get_by_role("link").click()
+    await expect(reader.question).to_contain_text("Ever Ever")
+    await expect(reader.answer.get_by_role("button", name="Try again")).to_be_visible()
+    await reader.choose(refused, "Delete")
+    await expect(refused).to_have_count(0)
+    await reader.open()
+    await expect(reader.rows).to_have_count(1)
 
 
 async def test_on_a_phone_in_korean_and_in_the_dark(readers: Readers, model: Model, axe: str) -> None:

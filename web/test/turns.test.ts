@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { awaitsTitle, mergeMessages, messagesOf, newConversation, titleFrom } from "../src/conversation/turns.ts";
+import { awaitsTitle, begunBy, mergeMessages, messagesOf, newConversation, titleFrom } from "../src/conversation/turns.ts";
 import { byId, message } from "./messages.ts";
 
 const never = (): boolean => false;
@@ -11,6 +11,16 @@ test("a question and its reply are made before the server knows them", () => {
   );
   expect(question).toMatchObject({ id: "q", parent: null, role: "user", status: "complete", created: 100 });
   expect(reply).toMatchObject({ id: "r", parent: "q", role: "assistant", status: "streaming", model: "m", parts: [] });
+});
+
+test("a conversation that the server has not taken is made of its newest first question", () => {
+  const turn = (reply: string, conversation: string, begins: boolean, text: string): Parameters<typeof begunBy>[0][number] => ({
+    body: { conversation, reply, message: { id: `q of ${reply}`, parent: null, parts: [{ type: "text", text }] } },
+    created: 1,
+    begins,
+  });
+  const found = begunBy([turn("1", "a", true, "One"), turn("2", "b", false, "An edit"), turn("3", "a", true, "Another")]);
+  expect(found).toMatchObject([{ id: "a", title: "Another", leaf: "3", archived: false }]);
 });
 
 test("a further answer and a continuation have no question of their own", () => {

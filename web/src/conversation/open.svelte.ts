@@ -178,7 +178,7 @@ export class OpenConversation {
       ...(parent !== undefined && { parent }),
       ...(continues && { continue: true }),
     };
-    keepTurn(body, created);
+    keepTurn(body, created, this.#serverLeaf === null);
     this.#add(messagesOf(body, created));
     this.meta = this.meta ? { ...this.meta, model, updated: created } : newConversation(body, created);
     conversations.put(this.meta);

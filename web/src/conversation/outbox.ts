@@ -23,11 +23,15 @@ const Entry = v.object({
   continue: v.exactOptional(v.literal(true)),
 });
 
-const Stored = v.array(v.object({ body: Entry, created: v.number(), refused: v.nullable(Failure) }));
+const Stored = v.array(
+  v.object({ body: Entry, created: v.number(), begins: v.optional(v.boolean(), false), refused: v.nullable(Failure) }),
+);
 
 export interface Waiting {
   readonly body: TurnBody;
   readonly created: number;
+  /** The server does not know the conversation yet. */
+  readonly begins: boolean;
   /** Why the server would not take it; null while it still may. */
   readonly refused: Failure | null;
 }
@@ -48,8 +52,8 @@ function store(waiting: readonly Waiting[]): void {
   saveOwn(KEY, waiting.length === 0 ? null : JSON.stringify(waiting));
 }
 
-export function keepTurn(body: TurnBody, created: number): void {
-  store([...waitingTurns().filter((other) => other.body.reply !== body.reply), { body, created, refused: null }]);
+export function keepTurn(body: TurnBody, created: number, begins = false): void {
+  store([...waitingTurns().filter((other) => other.body.reply !== body.reply), { body, created, begins, refused: null }]);
 }
 
 export function dropTurn(reply: string): void {

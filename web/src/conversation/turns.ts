@@ -56,6 +56,12 @@ export function newConversation(body: TurnBody, created: number): Conversation {
   };
 }
 
+/** The conversations that turns begin which the server has not taken. */
+export function begunBy(turns: readonly { readonly body: TurnBody; readonly created: number; readonly begins: boolean }[]): Conversation[] {
+  const first = turns.filter(({ begins }) => begins);
+  return [...new Map(first.map(({ body, created }) => [body.conversation, newConversation(body, created)])).values()];
+}
+
 /** Whether a conversation's only reply has just ended, and the title that is made after it is not there yet. */
 export function awaitsTitle(conversation: Conversation, messages: readonly Message[], now: number): boolean {
   const replies = messages.filter((message) => message.role === "assistant");

@@ -11,6 +11,8 @@ class ConversationList {
   items = $state.raw<readonly Conversation[]>([]);
   state = $state<"loading" | "ready" | "failed">("loading");
   hasMore = $state(false);
+  /** Conversations that only this browser knows: the server has not taken their first question. */
+  onlyHere: () => readonly Conversation[] = () => [];
   #after: string | null = null;
   #busy = false;
   /** Counts what was changed here, so that a list asked for before is not taken for newer. */
@@ -106,7 +108,10 @@ class ConversationList {
       page.after === null || last === undefined
         ? []
         : this.items.filter((conversation) => !fresh.has(conversation.id) && byPlace(last, conversation) < 0);
-    this.items = [...page.conversations, ...below];
+    const listed = [...page.conversations, ...below];
+    const known = new Set(listed.map((conversation) => conversation.id));
+    const others = this.onlyHere().filter((conversation) => !known.has(conversation.id));
+    this.items = [...listed, ...others.map((conversation) => this.find(conversation.id) ?? conversation)].sort(byPlace);
     if (below.length === 0) this.#setCursor(page.after);
   }
 
