@@ -1,6 +1,5 @@
 """The program `daehwa`: serve (the default), ask, key, deploy and more. Each command is imported when it is called."""
 
-import difflib
 import sys
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,8 @@ class DefaultingGroup(click.Group):
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[Any, Any, list[str]]:
         """Find a command, or say what there is."""
         if args[0] not in self.commands:
+            import difflib  # noqa: PLC0415 - for this alone
+
             near = difflib.get_close_matches(args[0], self.commands, 1)
             meant = f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(self.commands)}."
             ask = f' To ask a model: {program_name()} ask "{" ".join(args)}"' if not near else ""

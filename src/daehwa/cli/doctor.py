@@ -23,6 +23,7 @@ from daehwa.conversation.errors import DaehwaError, ProviderError, ProviderModel
 from daehwa.data_folder import DataFolder
 from daehwa.providers import embedded_install
 from daehwa.services.audit_report import AuditReport, audit_report
+from daehwa.services.database import database_fault
 from daehwa.services.local import (
     PAGE_FOLDER,
     BuiltProvider,
@@ -30,7 +31,6 @@ from daehwa.services.local import (
     ask_identity_provider,
     build_catalogue,
     build_providers,
-    database_fault,
     unserved_default,
     unserved_targets,
 )

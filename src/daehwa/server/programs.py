@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from daehwa.conversation.errors import DaehwaError
 from daehwa.server.asgi import Response
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 _OPENAI, _CLASSIC = ("/v1",), ("/chat", "/classic")
 
 
-class Spoken(NamedTuple):
+class Spoken(msgspec.Struct, frozen=True):
     """The dialects; that of the 2023 demo only where it is wanted."""
 
     openai: "OpenAIV1"
@@ -59,7 +61,7 @@ class Programs:
     def _operations(self) -> Iterator[Operation]:
         from daehwa.server.program_operations import program_operations  # noqa: PLC0415 - see `Wing`
 
-        return program_operations(*self.spoken)
+        return program_operations(self.spoken.openai, self.spoken.classic)
 
 
 def _openai_error(error: DaehwaError) -> Response:

@@ -43,7 +43,9 @@ class CannotListen(DaehwaError):  # noqa: N818 - errors state the fact
 def bind(host: str, port: int) -> socket.socket:
     """Return a socket bound to the address; port 0 takes any free one. Raise `CannotListen`."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        # As bytes where it can be: encoding a name as those of other scripts are imports two modules.
+        name = host.encode() if host.isascii() else host
+        found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError:
         raise CannotListen(f"'{host}' is not an address of this machine. Try --host 127.0.0.1.") from None
     family, kind, protocol, _, address = found[0]

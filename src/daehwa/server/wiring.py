@@ -1,6 +1,8 @@
 """What the operations stand on, in one value. It names types and imports none of them: each row's module does."""
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
 
 if TYPE_CHECKING:
     from daehwa.accounts.people_ports import GroupStore
@@ -33,7 +35,7 @@ class Core(Protocol):
         ...
 
 
-class Wiring(NamedTuple):
+class Wiring(msgspec.Struct, frozen=True):
     """The core, and what is around it. `purge` is for a home that has no other time to remove what was deleted."""
 
     core: Core

@@ -34,7 +34,8 @@ from daehwa.server.run import serve as serve_app
 from daehwa.services.gateway_parts import GatewayParts
 from daehwa.services.metering import build_meter
 from daehwa.services.programs import build_programs
-from daehwa.services.upstreams import build_routes, build_sign_in, build_upstream, guarded_client
+from daehwa.services.sign_in import build_sign_in, guarded_client
+from daehwa.services.upstreams import build_routes, build_upstream
 from daehwa.settings import (
     AwsSurroundings,
     LoadedSettings,

@@ -1,6 +1,8 @@
 """What the gateway is built of."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from daehwa.accounts.ports import AccountStore, KeyStore, RateStore
@@ -8,7 +10,7 @@ if TYPE_CHECKING:
     from daehwa.gateway.ports import AnswerStore, WireModels
 
 
-class GatewayParts(NamedTuple):
+class GatewayParts(msgspec.Struct, frozen=True):
     """What the gateway asks, what counts its calls, and where it keeps what it must remember."""
 
     models: "WireModels"

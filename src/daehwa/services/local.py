@@ -2,10 +2,7 @@
 
 import asyncio
 import logging
-import sqlite3
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from daehwa import __version__
@@ -20,12 +17,11 @@ from daehwa.conversation.running import RunningTurns
 from daehwa.data_folder import DataFolder
 from daehwa.gateway.ports import AnswerStore
 from daehwa.providers.catalogue import Catalogue
-from daehwa.providers.embedded import EmbeddedProvider
 from daehwa.providers.openai_wire import OpenAIWireProvider
 from daehwa.providers.pacing import Beat
 from daehwa.server.options import PAGE_FOLDER, ServerOptions
 from daehwa.services.metering import build_meter
-from daehwa.services.upstreams import build_routes, build_sign_in, build_upstream, guarded_client, sign_in_fault
+from daehwa.services.upstreams import build_routes, build_upstream
 from daehwa.settings import (
     ConfiguredProvider,
     ConfiguredSignIn,
@@ -34,22 +30,21 @@ from daehwa.settings import (
     TelemetrySettings,
     load_telemetry,
 )
-from daehwa.sign_in.flow import SignIn
 from daehwa.stores.memory_rates import MemoryRates
 from daehwa.stores.sqlite import SqliteStore
 from daehwa.stores.sqlite_answers import SqliteAnswers
-from daehwa.stores.sqlite_connection import store_error
 from daehwa.stores.sqlite_keys import SqliteKeys
 from daehwa.stores.sqlite_ledger import SqliteLedger
-from daehwa.stores.sqlite_migrations import MIGRATIONS
 from daehwa.stores.sqlite_people import sqlite_people
 
 if TYPE_CHECKING:
     from daehwa.http_client.client import HttpClient
+    from daehwa.providers.embedded import EmbeddedProvider
     from daehwa.server.app import App
     from daehwa.server.books import Books
     from daehwa.server.entrances import Entrances
     from daehwa.server.programs import Programs
+    from daehwa.sign_in.flow import SignIn
     from daehwa.sign_in.local_accounts import LocalAccounts
     from daehwa.telemetry.otel import OpenTelemetry
 
@@ -63,19 +58,20 @@ __all__ = [
     "ask_identity_provider",
     "build_catalogue",
     "build_providers",
-    "database_fault",
     "serve",
     "unserved_default",
     "unserved_targets",
 ]
 
-BuiltProvider: TypeAlias = OpenAIWireProvider | EmbeddedProvider
+BuiltProvider: TypeAlias = "OpenAIWireProvider | EmbeddedProvider"
 
 OWNER = "owner"
 """Whose conversations these are while there are no accounts, and always those of `daehwa ask`: the server's user has
 the same id, and so has the first admin who signs in.
 """
 SERVER_RUNNER = "server"
+MOMENT_SECONDS = 0.05
+"""So long after it listens the server begins with what nobody waits for."""
 SWEEP_SECONDS = 30.0
 SWEEPS_PER_PURGE = 20
 
@@ -107,10 +103,12 @@ class Services:
         store = await SqliteStore.open(folder.database, holding=folder.held_to_migrate)
         return cls(store, loaded, runner)
 
-    def sign_in(self, configured: ConfiguredSignIn | None, public_url: str) -> SignIn | None:
+    def sign_in(self, configured: ConfiguredSignIn | None, public_url: str) -> "SignIn | None":
         """Return signing in, where it is configured. Raise `SignInMisconfigured`."""
         if configured is None:
             return None
+        from daehwa.services.sign_in import build_sign_in, guarded_client  # noqa: PLC0415 - with sign-in alone, and slow
+
         self._http = guarded_client(configured.issuer)
         secret = configured.secret
 
@@ -189,6 +187,8 @@ def _build_provider(configured: ConfiguredProvider, beat: Beat, values: Settings
     settings = configured.settings
     if settings.kind == "openai":
         return build_upstream(configured, beat, values)
+    from daehwa.providers.embedded import EmbeddedProvider  # noqa: PLC0415 - where it is configured
+
     return EmbeddedProvider(
         name=settings.name,
         gguf=settings.gguf,
@@ -227,8 +227,13 @@ async def serve(
         def started() -> None:
             folder.note_address(address_of(listener))
             listening(address_of(listener) if entrances.local is None else entrances.local.public_url)
-            for work in _works(services, loaded, app, entrances.local, say):
-                task = asyncio.create_task(work)
+            background.add(asyncio.create_task(work()))
+
+        async def work() -> None:
+            # What has waited for the start is answered first.
+            await asyncio.sleep(MOMENT_SECONDS)
+            for each in _works(services, loaded, app, entrances.local, say):
+                task = asyncio.create_task(each)
                 task.add_done_callback(_report_fault)
                 background.add(task)
 
@@ -255,8 +260,8 @@ def _works(
     services: Services, loaded: LoadedSettings, app: "App", local: "LocalAccounts | None", say: Callable[[str], None]
 ) -> Iterator[Coroutine[Any, Any, None]]:
     """Yield what is done once the page can be had."""
-    yield app.make_ready()
     yield prepare_models(services.catalogue, loaded.values.default_model, say)
+    yield app.make_ready()
     yield keep_house(services)
     if local is not None:
         yield _say_first_admin(local, say)
@@ -289,6 +294,8 @@ async def _say_sign_in_fault(configured: ConfiguredSignIn, say: Callable[[str], 
 
 async def ask_identity_provider(configured: ConfiguredSignIn) -> str | None:
     """Ask the identity provider whether people could sign in now; return what is wrong, None where nothing is."""
+    from daehwa.services.sign_in import guarded_client, sign_in_fault  # noqa: PLC0415 - as above
+
     http = guarded_client(configured.issuer)
     try:
         return await sign_in_fault(configured, http)
@@ -372,22 +379,3 @@ async def unserved_targets(catalogue: Catalogue) -> tuple[str, ...]:
         f"The route {route} leads to {model}, which is served by no provider."
         for route, model in await catalogue.unserved_targets()
     )
-
-
-def database_fault(path: Path) -> str | None:
-    """Return what is wrong with the file of conversations, reading it only; None where all is well or none is there."""
-    if not path.is_file():
-        return None
-    try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-    except sqlite3.Error as error:
-        return store_error(path, error).message
-    if found != "ok":
-        damaged = sqlite3.DatabaseError()
-        damaged.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-        return store_error(path, damaged).message
-    if version > len(MIGRATIONS):
-        return f"'{path}' was written by a newer daehwa. Install that version again."
-    return None

@@ -1,22 +1,10 @@
-"""What both homes build of settings: upstreams, and signing in."""
+"""What both homes build of settings: upstreams, and the routes to them."""
 
-import importlib.util
-from typing import TYPE_CHECKING
-
-from daehwa.accounts.errors import SignInFailed, SignInMisconfigured
-from daehwa.accounts.people_ports import PeopleStores
-from daehwa.conversation.ids import now_ms
 from daehwa.providers.openai_wire import OpenAIWireProvider
 from daehwa.providers.pacing import Beat
 from daehwa.providers.routes import ModelRoute, RouteTarget
 from daehwa.providers.upstream import LateKey, Patience, ServedModel, Upstream
-from daehwa.settings import ConfiguredProvider, ConfiguredSignIn, LoadedSettings, Settings, program_name
-from daehwa.sign_in.flow import ANSWER_SECONDS, SignIn
-from daehwa.sign_in.identity_provider import Http, IdentityProvider
-from daehwa.sign_in.settings import ReadSecret, SignInSettings
-
-if TYPE_CHECKING:
-    from daehwa.http_client.client import HttpClient
+from daehwa.settings import ConfiguredProvider, LoadedSettings, Settings
 
 
 def build_upstream(
@@ -55,58 +43,4 @@ def build_routes(loaded: LoadedSettings) -> tuple[ModelRoute, ...]:
     return tuple(
         ModelRoute(route.name, tuple(RouteTarget(model, weight) for model, weight in route.targets))
         for route in loaded.routes
-    )
-
-
-def build_sign_in(
-    configured: ConfiguredSignIn, public_url: str, people: PeopleStores, http: Http, client_secret: ReadSecret | None
-) -> SignIn:
-    """Return signing in, asking nobody yet. Raise `SignInMisconfigured`."""
-    _refuse_without_extra()
-    settings = _sign_in_settings(configured, public_url, client_secret)
-    return SignIn(settings, people.accounts, http, people=people)
-
-
-def guarded_client(issuer: str, *, use_proxy: bool = True) -> "HttpClient":
-    """Return a client for an issuer and the addresses that it names: they may lie no further inside than itself."""
-    from daehwa.http_client.client import HttpClient  # noqa: PLC0415 - needed with sign-in alone, and slow to import
-    from daehwa.http_client.inward import NoFurtherIn  # noqa: PLC0415 - as above
-    from daehwa.http_client.route import origin_of  # noqa: PLC0415 - as above
-
-    return HttpClient(use_proxy=use_proxy, guard=NoFurtherIn(origin_of(issuer)))
-
-
-async def sign_in_fault(configured: ConfiguredSignIn, http: Http) -> str | None:
-    """Ask the identity provider what signing in needs of it; return what is wrong with that, None where nothing is."""
-    settings = _sign_in_settings(configured, "", None)
-    provider = IdentityProvider(settings, http, clock=now_ms, seconds=ANSWER_SECONDS)
-    try:
-        _refuse_without_extra()
-        await provider.keys()
-    except (SignInFailed, SignInMisconfigured) as error:
-        return error.message
-    return None
-
-
-def _refuse_without_extra() -> None:
-    if importlib.util.find_spec("joserfc") is None:
-        is_uv = program_name().startswith("uv ")
-        line = "uv run --extra sign-in daehwa" if is_uv else "pip install 'daehwa[sign-in]'"
-        raise SignInMisconfigured(f"Signing in needs a package that is not installed here. Type: {line}")
-
-
-def _sign_in_settings(
-    configured: ConfiguredSignIn, public_url: str, client_secret: ReadSecret | None
-) -> SignInSettings:
-    return SignInSettings(
-        issuer=configured.issuer,
-        client_id=configured.client_id,
-        public_url=public_url,
-        client_secret=client_secret,
-        allowed_emails=configured.allowed_emails,
-        admin_emails=configured.admin_emails,
-        logout_url=configured.logout_url,
-        name=configured.name,
-        group_claim=configured.group_claim,
-        group_roles=dict(configured.group_roles),
     )
