@@ -130,7 +130,7 @@ async def test_what_came_first_is_written_first() -> None:
         answer = await two.ask()
         assert isinstance(answer, StreamedAnswer)
         sink = Taking()
-        await answer.forward(sink)
+        sink.write(await answer.forward(sink))
         await answer.aclose()
         assert sink.said == b"".join(piece for piece in said if isinstance(piece, bytes))
 

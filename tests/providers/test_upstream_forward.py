@@ -59,7 +59,8 @@ class Basin:
 async def forwarded(client: UpstreamClient, basin: Basin) -> None:
     stream = await client.post("chat/completions", b"{}")
     try:
-        await stream.forward(basin)
+        if last := await stream.forward(basin):
+            basin.write(last)
     finally:
         stream.close()
 
@@ -110,7 +111,7 @@ async def test_each_piece_is_written_within_the_callback_that_brought_it(make: M
             return super().write(piece)
 
     basin = Noting()
-    steps: list[Step] = [0.005, b"one", 0.005, b"two", 0.005, b"three"]
+    steps: list[Step] = [0.005, b"one", 0.005, b"two", 0.005, b"three", 0.005]
     async with FakeUpstream(Answer(steps)) as upstream:
         await forwarded(make(upstream.base_url), basin)
     assert basin.pieces == [b"one", b"two", b"three"]
@@ -241,7 +242,7 @@ async def test_what_is_read_first_is_not_forwarded_again(make: Make) -> None:
         assert await stream.read() == b"hello"
         go.set()
         basin = Basin()
-        await stream.forward(basin)
-        assert basin.text == b" there"
+        assert await stream.forward(basin) == b" there", "it came with the end"
+        assert basin.text == b""
         assert await stream.read() == b""
         stream.close()

@@ -70,7 +70,7 @@ async def test_bytes_go_out_and_come_back_as_they_are(connect: Connect) -> None:
         assert await whole(answer) == said
         answer = await target.send(asked())
         sink = _Full()
-        await answer.forward(sink)
+        sink.write(await answer.forward(sink))
         answer.close()
         assert sink.said == said
         first = upstream.turns[0]

@@ -104,16 +104,16 @@ class StreamedAnswer:
                 return shown
         return b""
 
-    async def forward(self, sink: Sink) -> None:
-        """Write all of it into `sink`, as `WireAnswer.forward` does. Raise `ProviderError`."""
+    async def forward(self, sink: Sink) -> bytes:
+        """Write it into `sink` and return its last bytes, as `WireAnswer.forward` does. Raise `ProviderError`."""
         tapped = _TappedSink(sink, self._passed if self.claim is not None else self._tap.feed, self._counted.begin)
         try:
-            await self._answer.forward(tapped)
+            last = await self._answer.forward(tapped)
         except ProviderError as fault:
             self._fault = fault
             raise
-        if shown := self._passed(b""):
-            sink.write(shown)
+        shown = self._passed(last) if last else b""
+        return shown + self._passed(b"")
 
     async def aclose(self) -> None:
         """End the upstream call, if it has not ended, and count it."""

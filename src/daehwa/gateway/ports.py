@@ -61,10 +61,10 @@ class WireAnswer(Protocol):
         """Return what has come of the body, waiting for some; empty at its end. Raise `ProviderError`."""
         ...
 
-    async def forward(self, sink: Sink) -> None:
+    async def forward(self, sink: Sink) -> bytes:
         """Write each piece of the body into `sink` within the very callback in which it arrives, without a task switch;
-        return at the body's end. While the sink is full, the socket is not read. Raise `ProviderError`; cancelling ends
-        the upstream call.
+        return at the body's end what came with it, which is for the caller to send: so it can go in one write with the
+        end. While the sink is full, the socket is not read. Raise `ProviderError`; cancelling ends the upstream call.
         """
         ...
 

@@ -50,11 +50,12 @@ class ScriptedAnswer:
         self.is_over = True
         return b""
 
-    async def forward(self, sink: Sink) -> None:
+    async def forward(self, sink: Sink) -> bytes:
         """Write each piece."""
         while piece := await self.read():
             if not sink.write(piece):
                 await sink.drained()
+        return b""
 
     def close(self) -> None:
         """Remember that it was closed."""

@@ -139,7 +139,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _pour(self, sink: Sink) -> None:
         pieces = self._pieces
-        if pieces and not self._is_sink_full:
+        if pieces and not self._is_sink_full and not self.is_complete:
             self.heard_at, self._size = monotonic(), 0
             piece = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             pieces.clear()
@@ -263,9 +263,9 @@ class Connection(asyncio.BufferedProtocol):
             await self._more()
         return self._take_pieces()
 
-    async def forward(self, sink: Sink) -> None:
-        """Write the body into `sink`, each piece within the callback in which it comes, and return at its end. While
-        the sink is full, nothing is read. Raise as `read`.
+    async def forward(self, sink: Sink) -> bytes:
+        """Write the body into `sink`, each piece within the callback in which it comes, and return at its end what came
+        with that. While the sink is full, nothing is read. Raise as `read`.
         """
         self._sink = sink
         try:
@@ -275,7 +275,7 @@ class Connection(asyncio.BufferedProtocol):
                     await sink.drained()
                     self._is_sink_full, self.heard_at = False, monotonic()
                 elif self.is_complete:
-                    return
+                    return self._take_pieces()
                 else:
                     await self._more()
         finally:

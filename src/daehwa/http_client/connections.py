@@ -43,7 +43,7 @@ class StreamedBody(msgspec.Struct, frozen=True):
 class Connections:
     """Asks one server. `keeps` False: each connection serves one request. Make it inside a running event loop."""
 
-    def __init__(self, route: Route, *, most_kept: int = 64, keeps: bool = True) -> None:
+    def __init__(self, route: Route, *, most_kept: int = 256, keeps: bool = True) -> None:
         self.route = route
         self.keeps = keeps
         self.idle: list[Connection] = []

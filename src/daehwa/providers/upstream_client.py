@@ -71,15 +71,16 @@ class UpstreamStream:
                 self._look_in(self._limit)
         return piece
 
-    async def forward(self, sink: Sink) -> None:
-        """Write what arrives into `sink`, each piece as it comes, and return at the end. Cancelling closes the stream.
+    async def forward(self, sink: Sink) -> bytes:
+        """Write what arrives into `sink`, each piece as it comes, and return at the end what came with it. Cancelling
+        closes the stream.
 
         Raise `UpstreamFault`.
         """
         self._reading_since = monotonic()
         self._look_in(min(self._limit, self._client.upstream.patience.idle))
         try:
-            await self._connection.forward(sink)
+            return await self._connection.forward(sink)
         except FellSilent:
             raise self._silence() from None
         except (ConnectionLost, NotHttp) as fault:

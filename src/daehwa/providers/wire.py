@@ -60,17 +60,18 @@ class UpstreamAnswer:
         self._passage.succeeded()
         return piece
 
-    async def forward(self, sink: Sink) -> None:
+    async def forward(self, sink: Sink) -> bytes:
         """Write the body into `sink`; see the protocol."""
         if self._first is not None and await self._has_ended(sink, self._first):
-            return
+            return b""
         try:
-            await self._stream.forward(sink)
+            last = await self._stream.forward(sink)
         except UpstreamFault as fault:
             if self._stream.has_begun:
                 self._passage.succeeded()
             raise self._failed(fault) from fault.__cause__
         self._passage.succeeded()
+        return last
 
     async def _has_ended(self, sink: Sink, first: bytes) -> bool:
         """Write the first piece, which has come before; return whether there is nothing after it."""
@@ -106,10 +107,9 @@ class WholeAnswer:
         body, self._rest = self._rest, b""
         return body
 
-    async def forward(self, sink: Sink) -> None:
-        """Write the whole body into `sink`."""
-        if (body := await self.read()) and not sink.write(body):
-            await sink.drained()
+    async def forward(self, sink: Sink) -> bytes:  # noqa: ARG002 - all of it comes with its end
+        """Return the whole body."""
+        return await self.read()
 
     def close(self) -> None:
         """Do nothing: the call is over."""

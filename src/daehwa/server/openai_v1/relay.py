@@ -40,11 +40,12 @@ class Relay:
         """Make the call and send its answer."""
         answer: Answer | None = None
         ending: ShuttingDown | None = None
+        last = b""
         try:
             with self._calls.one(), EndedWhenLeft(scope, receive, after=self._body):
                 answer = await self._made()
                 if isinstance(answer, StreamedAnswer):
-                    await _stream(answer, scope, send)
+                    last = await _stream(answer, scope, send)
         except ShuttingDown as error:
             if not exchange_of(scope).status:
                 raise
@@ -60,7 +61,7 @@ class Relay:
         else:
             if ending is not None:
                 await _say(ending, send)
-            await send({"type": "http.response.body", "body": b""})
+            await send({"type": "http.response.body", "body": last})
 
     async def _made(self) -> Answer:
         # What was asked may be long: it is not held while the answer streams.
@@ -74,7 +75,8 @@ def _whole(answer: KeptAnswer) -> Response:
     return Response(answer.status, answer.body, [*_encoded(answer.headers), (b"cache-control", b"no-store")])
 
 
-async def _stream(answer: StreamedAnswer, scope: Scope, send: Send) -> None:
+async def _stream(answer: StreamedAnswer, scope: Scope, send: Send) -> bytes:
+    """Send a stream; return what came with its end, and goes with the answer's."""
     line = line_of(scope)
     body = None if line is None else line.body()
     # No name is given to what is held for no longer than this: a thousand streams hold it a thousand times.
@@ -86,23 +88,25 @@ async def _stream(answer: StreamedAnswer, scope: Scope, send: Send) -> None:
         }
     )
     try:
-        await (_sent(answer, send) if body is None else _forwarded(answer, body, scope))
+        return await (_sent(answer, send) if body is None else _forwarded(answer, body, scope))
     except ProviderError as error:
         await _say(error, send)
+        return b""
 
 
-async def _forwarded(answer: StreamedAnswer, body: DirectBody, scope: Scope) -> None:
+async def _forwarded(answer: StreamedAnswer, body: DirectBody, scope: Scope) -> bytes:
     scope["headers"].clear()  # uvicorn's own list, and nobody asks for the request's headers any more
     try:
-        await answer.forward(body)
+        return await answer.forward(body)
     finally:
         body.close()
         exchange_of(scope).sent += body.sent
 
 
-async def _sent(answer: StreamedAnswer, send: Send) -> None:
+async def _sent(answer: StreamedAnswer, send: Send) -> bytes:
     while piece := await answer.read():
         await send({"type": "http.response.body", "body": piece, "more_body": True})
+    return b""
 
 
 async def _say(error: DaehwaError, send: Send) -> None:
