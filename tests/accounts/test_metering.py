@@ -242,6 +242,7 @@ async def test_a_keys_own_limits_count_beside_its_owners() -> None:
         await till.meter.open(a_call(key="k", key_limits={"total": ONE_CALL}))
     assert (caught.value.scope, caught.value.renews) == ("key:k", None)
     await till.meter.open(a_call(key="other", key_limits={"total": ONE_CALL}))
+    await till.meter.open(a_call(key="k", key_limits={"total": 2 * ONE_CALL}))
 
 
 async def test_a_new_day_has_a_new_budget() -> None:

@@ -11,6 +11,7 @@ from daehwa.conversation.metering import BudgetKind, GroupShare, PaidCall
 
 ALL, EACH_USER, EACH_KEY = "all", "user", "key"
 _USER, _GROUP = "user:", "group:"
+_MOST_KNOWN = 1000
 
 
 class BudgetRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +82,25 @@ class BudgetRules(msgspec.Struct, frozen=True, kw_only=True):
         kinds = {rule.kind for rule in own}
         general = [rule for rule in self.budgets if rule.scope == EACH_USER and rule.kind not in kinds]
         return ((_USER + user, rule) for rule in _in_order((*own, *general)))
+
+
+class KnownBudgets:
+    """Remembers which budgets the rules name for somebody: they are the same ones for each call of a day."""
+
+    def __init__(self, rules: BudgetRules) -> None:
+        self._rules = rules
+        self._known: dict[tuple[object, ...], tuple[Budget, ...]] = {}
+
+    def budgets_for(self, call: PaidCall, email: str | None, *, now: int) -> tuple[Budget, ...]:
+        """Return what the rules' own method of this name does."""
+        shares = tuple((share.id, *share.limits.items()) for share in call.groups)
+        asked = (call.user, email, call.key, *call.key_limits.items(), shares, period_at("day", now))
+        found = self._known.get(asked)
+        if found is None:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            found = self._known[asked] = self._rules.budgets_for(call, email, now=now)
+        return found
 
 
 def _in_order(rules: Iterable[BudgetRule]) -> list[BudgetRule]:

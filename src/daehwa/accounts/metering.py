@@ -14,7 +14,7 @@ from math import ceil
 
 import msgspec
 
-from daehwa.accounts.budgets import BudgetRules, BudgetState, of_person
+from daehwa.accounts.budgets import BudgetRules, BudgetState, KnownBudgets, of_person
 from daehwa.accounts.errors import BudgetExceeded, PriceUnknown
 from daehwa.accounts.ledger import Entry
 from daehwa.accounts.people import User
@@ -64,6 +64,8 @@ class LedgerMeter:
         self._ledger = ledger
         self._settle_now = ledger.settle_now if isinstance(ledger, SettlesNow) else None
         self._rules = rules or BudgetRules()
+        self._budgets = KnownBudgets(self._rules)
+        self._asks_for_people = self._rules.asks_for_people
         self._accounts = accounts
         self._clock = clock
         self._emails: dict[str, tuple[int, str | None]] = {}
@@ -84,7 +86,7 @@ class LedgerMeter:
     async def _open(self, call: PaidCall) -> "LedgerCharge":
         now = self._clock()
         email = await self._email(call.user, now)
-        budgets = self._rules.budgets_for(call, email, now=now)
+        budgets = self._budgets.budgets_for(call, email, now=now)
         entry = Entry(
             id=call.id,
             created=now,
@@ -153,7 +155,7 @@ class LedgerMeter:
     # ------------------------------------------------------------ before a call
 
     async def _email(self, user: str, now: int) -> str | None:
-        if not self._rules.asks_for_people:
+        if not self._asks_for_people:
             return None
         known = self._emails.get(user)
         if known is not None and now - known[0] < PERSON_SECONDS * 1000:
