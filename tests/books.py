@@ -66,6 +66,7 @@ async def note(  # noqa: PLR0913 - a call has many sides
     cost: int | None = 1_500_000,
     is_open: bool = False,
     failed: str | None = None,
+    groups: tuple[str, ...] = (),
 ) -> None:
     """Write a call of a thousand tokens into the ledger."""
     usage = None if is_open else Usage(input=1_000, cached=200, output=300, reasoning=50, cost=cost)
@@ -79,6 +80,7 @@ async def note(  # noqa: PLR0913 - a call has many sides
         usage=usage,
         reserved=cost or 0,
         failed=failed,
+        groups=groups,
     )
     if is_open:
         await books.ledger.reserve(entry, [])

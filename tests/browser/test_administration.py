@@ -3,6 +3,7 @@
 import json
 import zipfile
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import pytest_asyncio
@@ -12,7 +13,7 @@ from browser.reader import PHONE
 from browser.test_korean import InputMethod
 from browser.test_looks import SMALL_TARGETS, TOO_WIDE
 from model import Model
-from playwright.async_api import Locator, expect
+from playwright.async_api import Locator, Route, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -228,11 +229,11 @@ async def test_a_group_is_made_changed_and_removed(members: Members, household: 
         "Write dollars, such as 2.50."
     )
     await dialog.get_by_role("textbox", name="A month").fill("12.50")
-    await dialog.get_by_role("textbox", name="Models").fill("gpt-*")
+    await dialog.get_by_role("textbox", name="Models").fill("gpt-* gone-*")
     await dialog.get_by_role("textbox", name="Instructions").fill("Be brief.")
     await boss.press("Create the group")
     card = boss.page.get_by_role("listitem").filter(has=boss.page.get_by_role("heading", name="한글"))
-    for part in ("0 members", "gpt-*", "$12.50", "Be brief."):
+    for part in ("0 members", "gpt-*", "so now: gone-*", "$0.00 of $12.50", "Be brief."):
         await expect(card).to_contain_text(part)
     await boss.press("New group")
     await dialog.get_by_role("textbox", name="Name").fill("한글")
@@ -256,6 +257,38 @@ async def test_a_group_is_made_changed_and_removed(members: Members, household: 
     await expect(dialog).to_contain_text("Its one member stays")
     await dialog.get_by_role("button", name="Remove").click()
     await expect(card).to_have_count(0)
+    await goes_to(boss, "people")
+    await expect(row(boss, "grouped")).to_contain_text("Removed group")
+    dialog = await act(boss, "grouped", "Change…")
+    await dialog.get_by_role("checkbox", name="Removed group").uncheck()
+    await boss.press("Save")
+    await expect(row(boss, "grouped")).not_to_contain_text("Removed group")
+
+
+async def test_people_are_looked_through_in_pages(members: Members) -> None:
+    boss = await admin_at(members, "groups")
+
+    async def answer(route: Route) -> None:
+        asked = parse_qs(urlsplit(route.request.url).query)
+        everybody = json.loads(await (await route.fetch(url=f"{boss.address}/api/people")).text())["people"]
+        many = [{**everybody[0], "id": str(at), "name": f"Person {at}"} for at in range(60)]
+        found = [person for person in many if asked.get("query", [""])[0] in person["name"]]
+        begin = int(asked.get("after", ["0"])[0])
+        end = begin + int(asked["limit"][0])
+        after = str(end) if end < len(found) else None
+        await route.fulfill(json={"people": found[begin:end], "count": len(found), "after": after})
+
+    await boss.page.route("**/api/people?*", answer)
+    await goes_to(boss, "people")
+    rows = boss.page.locator("li[data-person]")
+    await expect(rows).to_have_count(50)
+    await expect(boss.page.get_by_role("status").filter(has_text="60 people")).to_be_visible()
+    await boss.press("Show more")
+    await expect(rows).to_have_count(60)
+    await expect(boss.page.get_by_role("button", name="Show more")).to_have_count(0)
+    await boss.page.get_by_role("searchbox", name="Search by name").fill("Person 5")
+    await expect(rows).to_have_count(11)
+    await expect(boss.page.get_by_role("status").filter(has_text="11 people")).to_be_visible()
 
 
 async def test_a_provider_is_tried(members: Members, model: Model) -> None:
@@ -404,6 +437,8 @@ async def test_nothing_is_in_the_way_of_anybody(members: Members, axe: str, sche
     for screen in SCREENS:
         await goes_to(boss, screen)
         await look(screen)
+    events = boss.page.get_by_role("region", name="Events, newest first")
+    assert await events.evaluate("table => table.scrollWidth <= table.clientWidth"), "nothing has to be scrolled for"
     await goes_to(boss, "people")
     await boss.press("Invite")
     await look("invite")

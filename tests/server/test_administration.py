@@ -9,6 +9,7 @@ from books import note
 from server.entrance import OURS, SESSION, an_entrance
 from server.front_door import PUBLIC, Browser, FrontDoor, a_front_door, people_in
 
+from daehwa.accounts.people import NewUser
 from daehwa.stores.memory_accounts import MemoryAccounts
 from daehwa.stores.memory_people import memory_people
 
@@ -51,6 +52,26 @@ async def test_people_are_listed_with_what_they_sign_in_by(door: FrontDoor) -> N
         "passkeys": 0,
         "month_cost": 1_500_000,
     }
+
+
+async def test_people_are_listed_in_pages_and_found_by_words(door: FrontDoor) -> None:
+    boss = await door.admin()
+    for login in ("mina", "jun", "sora"):
+        new = NewUser(login=login, name=f"{login} Kim", email=f"{login}@example.com")
+        await door.people.accounts.add_user(new, now=door.clock.now)
+    first = (await boss.call("GET", "/api/people?limit=3"))[1]
+    assert (first["count"], len(first["people"])) == (4, 3)
+    # Whoever ended the page goes meanwhile; the next one begins where it would have.
+    assert (await boss.call("DELETE", f"/api/people/{first['people'][2]['id']}"))[0] == 204
+    rest = (await boss.call("GET", f"/api/people?limit=3&after={first['after']}"))[1]
+    assert (rest["count"], rest["after"]) == (3, None)
+    seen = [person["login"] for page in (first, rest) for person in page["people"]]
+    assert sorted(seen) == ["boss", "jun", "mina", "sora"]
+    for query, found in (("KIM", 2), ("boss", 1), ("kim nobody", 0)):
+        page = (await boss.call("GET", f"/api/people?query={query}"))[1]
+        assert (page["count"], len(page["people"])) == (found, found)
+    for wrong in ("after=x", "after=W10", "limit=0", "limit=101", "page=2"):
+        assert await boss.refused("GET", f"/api/people?{wrong}") == (400, "invalid_request")
 
 
 async def test_a_person_is_changed_and_each_act_is_written_down(door: FrontDoor) -> None:
@@ -180,7 +201,13 @@ async def test_an_invitation_is_made_listed_used_and_revoked(door: FrontDoor) ->
 
 async def test_groups_are_made_changed_and_removed(door: FrontDoor) -> None:
     boss, _ = await door.admin(), await door.member()
-    wish = {"name": " The  Lab ", "models": ["parrot"], "month": 5_000_000, "instructions": "Be brief.", "claim": "lab"}
+    wish = {
+        "name": " The  Lab ",
+        "models": ["parrot", "gone-*", "s*"],
+        "month": 5_000_000,
+        "instructions": "Be brief.",
+        "claim": "lab",
+    }
     status, made = await boss.call("POST", "/api/groups", wish)
     assert status == 201
     assert made == {
@@ -191,6 +218,8 @@ async def test_groups_are_made_changed_and_removed(door: FrontDoor) -> None:
         "total": None,
         "created": door.clock.now,
         "members": 0,
+        "spent": {"day": None, "month": 0, "total": None},
+        "unmatched": ["gone-*"],
     }
     assert await boss.refused("POST", "/api/groups", {"name": "the lab"}) == (409, "group_name_taken")
     assert await boss.refused("POST", "/api/groups", {"name": "  "}) == (400, "invalid_request")
@@ -200,9 +229,11 @@ async def test_groups_are_made_changed_and_removed(door: FrontDoor) -> None:
     links = [(await boss.call("POST", "/api/invitations", {"groups": groups}))[1]["url"] for groups in asked]
     await boss.call("DELETE", f"/api/groups/{asked[1][1]}")
     path = f"/api/groups/{made['id']}"
+    await note(door.books, "mina", groups=(made["id"],))
     status, changed = await boss.call("PATCH", path, {"month": None, "day": 1})
     assert status == 200
-    assert changed == {**made, "month": None, "day": 1, "members": 1}
+    spent = {"day": 1_500_000, "month": None, "total": None}
+    assert changed == {**made, "month": None, "day": 1, "members": 1, "spent": spent}
     assert (await boss.call("GET", "/api/groups"))[1] == {"groups": [changed]}
     assert (await door.browser().accept(links[1], login="sora"))[0] == 200, "one of its groups is there"
     assert await boss.call("DELETE", path) == (204, None)

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { actOf, factsOf } from "../src/admin/audit-sentence.ts";
 import { readDays } from "../src/admin/days.ts";
 import { formOf, readGroup } from "../src/admin/group-form.ts";
-import { isOfThisMachine, matching, namesOf } from "../src/admin/people.ts";
+import { goneOf, isOfThisMachine, namesOf } from "../src/admin/people.ts";
 import { changesOf } from "../src/admin/person-changes.ts";
 import type { AuditEvent, Group, Person } from "../src/api/admin-wire.ts";
 import { actMessages, factMessages, factValueMessages } from "../src/i18n/admin/catalogue.ts";
@@ -37,6 +37,8 @@ const group: Group = {
   claim: null,
   created: 1,
   members: 1,
+  spent: { day: 1, month: null, total: 0 },
+  unmatched: [],
 };
 const event: AuditEvent = {
   seq: 1,
@@ -50,17 +52,9 @@ const event: AuditEvent = {
   hash: "",
 };
 
-test.each([
-  ["", 1],
-  ["MINA", 1],
-  ["민아 example", 1],
-  ["somebody", 0],
-])("searching for %j finds %i", (query, found) => {
-  expect(matching([person], query)).toHaveLength(found);
-});
-
 test("groups are named, and those that are no more are not", () => {
   expect(namesOf(["a", "gone"], [group])).toEqual(["Lab"]);
+  expect(goneOf(["a", "gone"], [group])).toEqual(["gone"]);
 });
 
 test("only what was changed of a person is sent", () => {

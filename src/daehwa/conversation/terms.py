@@ -64,6 +64,12 @@ def is_named(allowed: Sequence[str], model: Model, asked: str | None) -> bool:
     return any(matches(name) for name in (model.id, model.name, model.id.partition("/")[2], asked or "") if name)
 
 
+def unmatched(allowed: Sequence[str], models: Sequence[Model], aliases: Iterable[str]) -> tuple[str, ...]:
+    """Return the names and patterns that mean none of these models and no alias."""
+    known = {*aliases, *(name for each in models for name in (each.id, each.name, each.id.partition("/")[2]))}
+    return tuple(name for name in allowed if not any(map(_pattern((name,)).fullmatch, known)))
+
+
 @lru_cache(maxsize=1024)
 def _pattern(allowed: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join(map(_expression, allowed)) if allowed else r"(?!)", re.DOTALL)

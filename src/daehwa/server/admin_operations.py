@@ -7,7 +7,7 @@ from daehwa.conversation.errors import ConversationNotFound, InvalidRequest, Sto
 from daehwa.conversation.ports import ConversationStore, ModelCatalogue
 from daehwa.conversation.running import RunningTurns
 from daehwa.server.administration import Administration
-from daehwa.server.api import audit, groups, installation, invitations, people, providers, reading, shapes
+from daehwa.server.api import audit, groups, installation, invitations, people, people_pages, providers, reading, shapes
 from daehwa.server.api.audit import AuditApi
 from daehwa.server.api.groups import GroupsApi
 from daehwa.server.api.installation import InstallationApi
@@ -29,7 +29,7 @@ def admin_operations(
     yield from _people(PeopleApi(office))
     yield from _reading(ReadingApi(office, store, running))
     yield from _invitations(InvitationsApi(office))
-    yield from _groups(GroupsApi(office))
+    yield from _groups(GroupsApi(office, catalogue))
     yield from _providers(ProvidersApi(office, catalogue))
     yield from _installation(InstallationApi(office))
     yield from _audit(AuditApi(office))
@@ -37,7 +37,15 @@ def admin_operations(
 
 def _people(api: PeopleApi) -> Iterator[Operation]:
     every, one, gone = "/api/people", "/api/people/{person}", (UserNotFound, StoreError)
-    yield Operation("GET", every, api.list_people, answers=(people.PeopleList,), errors=(StoreError,), for_admins=True)
+    yield Operation(
+        "GET",
+        every,
+        api.list_people,
+        query=people_pages.PeopleQuery,
+        answers=(people.PeopleList,),
+        errors=(InvalidRequest, StoreError),
+        for_admins=True,
+    )
     yield Operation(
         "PATCH",
         one,

@@ -1,16 +1,5 @@
-/** Finding and naming people. Pure. */
-import type { Group, Person } from "../api/admin-wire.ts";
-
-const folded = (text: string): string => text.normalize("NFKC").toLocaleLowerCase();
-
-/** Those in whose name, login or address every word occurs. */
-export function matching(people: readonly Person[], query: string): readonly Person[] {
-  const words = folded(query).split(/\s+/).filter(Boolean);
-  return people.filter((person) => {
-    const all = folded(`${person.name} ${person.login ?? ""} ${person.email ?? ""}`);
-    return words.every((word) => all.includes(word));
-  });
-}
+/** Naming what belongs to people. Pure. */
+import type { Group } from "../api/admin-wire.ts";
 
 /** Those of somebody's groups that were removed. */
 export const goneOf = (ids: readonly string[], groups: readonly Group[]): readonly string[] =>

@@ -25,7 +25,8 @@ export const Person = v.object({
   month_cost: v.number(),
 });
 
-export const People = v.object({ people: v.array(Person) });
+/** `count`: how many there are on all pages together. */
+export const People = v.object({ people: v.array(Person), count: v.number(), after: v.nullable(v.string()) });
 
 /** A link, told this one time. */
 export const MadeReset = v.object({ url: v.string(), expires: v.number() });
@@ -58,6 +59,8 @@ export const Group = v.object({
   claim: v.nullable(v.string()),
   created: v.number(),
   members: v.number(),
+  spent: v.object({ day: money, month: money, total: money }),
+  unmatched: v.array(v.string()),
 });
 
 export const Groups = v.object({ groups: v.array(Group) });
@@ -108,6 +111,7 @@ export const AuditPage = v.object({ events: v.array(AuditEvent), next: v.nullabl
 export const AuditChecked = v.object({ holds: v.boolean(), events: v.number(), broken_at: v.nullable(v.number()) });
 
 export type Role = v.InferOutput<typeof Role>;
+export type People = v.InferOutput<typeof People>;
 export type Person = v.InferOutput<typeof Person>;
 export type Invitation = v.InferOutput<typeof Invitation>;
 export type Group = v.InferOutput<typeof Group>;

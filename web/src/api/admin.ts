@@ -33,7 +33,12 @@ const at = (path: string, id: string, more = ""): string => `/api/${path}/${enco
 /** Where the whole audit log is downloaded. */
 export const auditExportAddress = "/api/audit/export";
 
-export const listPeople = async (): Promise<readonly wire.Person[]> => (await decoded(wire.People, await send("/api/people"))).people;
+export async function listPeople(page: { query: string; after: string | null; limit: number }): Promise<wire.People> {
+  const search = new URLSearchParams({ limit: String(page.limit) });
+  if (page.query !== "") search.set("query", page.query);
+  if (page.after !== null) search.set("after", page.after);
+  return decoded(wire.People, await send(`/api/people?${search.toString()}`));
+}
 
 export const changePerson = async (id: string, changes: PersonChanges): Promise<wire.Person> =>
   decoded(wire.Person, await send(at("people", id), withBody("PATCH", changes)));

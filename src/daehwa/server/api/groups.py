@@ -9,8 +9,11 @@ from msgspec import UNSET, Meta, UnsetType
 from daehwa.accounts.errors import GroupNotFound
 from daehwa.accounts.groups import Group
 from daehwa.accounts.key_making import MODEL_CHARACTERS, MOST_MODELS, Money
+from daehwa.accounts.spending import period_at
 from daehwa.conversation.errors import InvalidRequest
 from daehwa.conversation.ids import new_id
+from daehwa.conversation.ports import ModelCatalogue
+from daehwa.conversation.terms import unmatched
 from daehwa.server.administration import MOST_GROUPS, Administration
 from daehwa.server.asgi import Request, Response, json_response
 from daehwa.server.body import json_body
@@ -57,8 +60,20 @@ class GroupChanges(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     claim: Claim | UnsetType | None = UNSET
 
 
+class GroupSpent(msgspec.Struct, frozen=True, kw_only=True):
+    """What a group's members have spent in micro-dollars today, this month (UTC) and in all, calls that still run
+    included; null where there is no limit on it.
+    """
+
+    day: int | None
+    month: int | None
+    total: int | None
+
+
 class ListedGroup(msgspec.Struct, frozen=True, kw_only=True):
-    """A group. `models` none: every model. Money in micro-dollars, null: no limit. So many people are `members`."""
+    """A group. `models` none: every model. Money in micro-dollars, null: no limit. So many people are `members`, and of
+    `models` these mean no model that is there now (`unmatched`).
+    """
 
     id: str
     name: str
@@ -70,6 +85,8 @@ class ListedGroup(msgspec.Struct, frozen=True, kw_only=True):
     claim: str | None
     created: int
     members: int
+    spent: GroupSpent
+    unmatched: tuple[str, ...]
 
 
 class GroupList(msgspec.Struct, frozen=True):
@@ -81,8 +98,9 @@ class GroupList(msgspec.Struct, frozen=True):
 class GroupsApi:
     """The operations of admins on groups."""
 
-    def __init__(self, office: Administration) -> None:
+    def __init__(self, office: Administration, catalogue: ModelCatalogue) -> None:
         self._office = office
+        self._catalogue = catalogue
         self._groups = office.people.groups
         self._options = small(office.options)
 
@@ -90,7 +108,7 @@ class GroupsApi:
         """List the groups that were made on the page."""
         members = await self._members()
         groups = await self._groups.list_groups()
-        return json_response(GroupList(tuple(_listed(group, members[group.id]) for group in groups)))
+        return json_response(GroupList(tuple([await self._listed(group, members[group.id]) for group in groups])))
 
     async def make_group(self, request: Request) -> Response:
         """Make a group. There may be 100."""
@@ -101,7 +119,7 @@ class GroupsApi:
         group = _checked(Group(id=new_id(), created=self._office.clock(), **values))
         await self._groups.add_group(group)
         await self._office.note(request, "group.added", group.id, name=group.name)
-        return json_response(_listed(group, 0), 201)
+        return json_response(await self._listed(group, 0), 201)
 
     async def change_group(self, request: Request) -> Response:
         """Change a group; what its members ask from now on goes by it."""
@@ -113,7 +131,7 @@ class GroupsApi:
         changed = _checked(msgspec.structs.replace(group, **given))
         await self._groups.replace_group(changed)
         await self._office.note(request, "group.changed", group.id, name=changed.name, what=" ".join(given))
-        return json_response(_listed(changed, (await self._members())[group.id]))
+        return json_response(await self._listed(changed, (await self._members())[group.id]))
 
     async def remove_group(self, request: Request) -> Response:
         """Remove a group. Whoever is in no other may ask no model then, until an admin changes their groups."""
@@ -128,6 +146,17 @@ class GroupsApi:
         users = await self._office.people.accounts.list_users()
         return Counter(group for user in users for group in user.groups)
 
+    async def _listed(self, group: Group, members: int) -> ListedGroup:
+        ledger, now = self._office.books.ledger, self._office.books.clock()
+        spent = {kind: await ledger.spent(f"group:{group.id}", period_at(kind, now)) for kind in group.money}
+        own = {name: getattr(group, name) for name in ListedGroup.__struct_fields__ if hasattr(group, name)}
+        return ListedGroup(
+            **own,
+            members=members,
+            spent=GroupSpent(day=spent.get("day"), month=spent.get("month"), total=spent.get("total")),
+            unmatched=unmatched(group.models, await self._catalogue.models(), self._catalogue.routes()),
+        )
+
 
 def _checked(group: Group) -> Group:
     """Return a group as it is kept. Raise `InvalidRequest`."""
@@ -136,8 +165,3 @@ def _checked(group: Group) -> Group:
         raise InvalidRequest(f"A group's name has 1 to {NAME_CHARACTERS} characters.", param="name")
     claim = None if group.claim is None else group.claim.strip() or None
     return msgspec.structs.replace(group, name=name, claim=claim, instructions=group.instructions.strip())
-
-
-def _listed(group: Group, members: int) -> ListedGroup:
-    own = {name: getattr(group, name) for name in ListedGroup.__struct_fields__ if name != "members"}
-    return ListedGroup(**own, members=members)

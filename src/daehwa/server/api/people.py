@@ -16,8 +16,9 @@ from daehwa.accounts.people_changes import loses_admin
 from daehwa.accounts.spending import month_so_far
 from daehwa.accounts.unshown import Unshown
 from daehwa.server.administration import Administration, GroupIds
+from daehwa.server.api.people_pages import PeopleQuery, page_of
 from daehwa.server.asgi import Request, Response, json_response
-from daehwa.server.body import json_body
+from daehwa.server.body import json_body, query_values
 from daehwa.server.local_auth import small
 from daehwa.sign_in.links import checked_email, checked_name, void_made_by, without_second_factor
 
@@ -45,10 +46,14 @@ class ListedPerson(msgspec.Struct, frozen=True, kw_only=True):
     month_cost: int
 
 
-class PeopleList(msgspec.Struct, frozen=True):
-    """Everybody, whoever came first at the beginning."""
+class PeopleList(msgspec.Struct, frozen=True, kw_only=True):
+    """People, whoever came first at the beginning; `count` is how many there are, on all pages together, and `after`
+    the cursor of the next page.
+    """
 
     people: tuple[ListedPerson, ...]
+    count: int
+    after: str | None
 
 
 class PersonChanges(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -82,11 +87,15 @@ class PeopleApi:
         self._accounts = office.people.accounts
         self._options = small(office.options)
 
-    async def list_people(self, _request: Request) -> Response:
-        """List everybody, with what they sign in by and what they have cost this month (UTC)."""
+    async def list_people(self, request: Request) -> Response:
+        """List people, with what they sign in by and what they have cost this month (UTC).
+
+        With `query`, those in whose name, login or address each word of it is.
+        """
+        page = page_of(await self._accounts.list_users(), query_values(request, PeopleQuery))
         costs = await self._costs()
-        people = [await self._listed(user, costs) for user in await self._accounts.list_users()]
-        return json_response(PeopleList(tuple(people)))
+        people = [await self._listed(user, costs) for user in page.people]
+        return json_response(PeopleList(people=tuple(people), count=page.total, after=page.after))
 
     async def change_person(self, request: Request) -> Response:
         """Change a person. A changed role, and `disabled`, end their sessions at once; their keys stop with them.

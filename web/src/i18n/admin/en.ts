@@ -3,6 +3,7 @@ import { count, params } from "@nanostores/i18n";
 
 export const people = {
   search: "Search by name or address",
+  more: "Show more",
   count: count({ one: "{count} person", other: "{count} people" }),
   options: params("Options for {name}"),
   you: "You",
@@ -111,6 +112,8 @@ export const groups = {
   allModels: "All models",
   budget: "Budget in dollars, for all members together",
   budgetHint: "Empty: no limit",
+  spentOf: params("{spent} of {limit}"),
+  unmatched: params("No model is called so now: {names}"),
   perDay: "A day",
   perMonth: "A month",
   inAll: "In all",

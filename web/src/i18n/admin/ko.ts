@@ -5,6 +5,7 @@ import type * as base from "./en.ts";
 export const ko = {
   people: {
     search: "이름이나 주소로 검색",
+    more: "더 보기",
     count: { other: "{count}명" },
     options: "{name} 님 옵션",
     you: "나",
@@ -111,6 +112,8 @@ export const ko = {
     allModels: "모든 모델",
     budget: "예산(달러), 모두 합쳐서",
     budgetHint: "비워 두면 한도가 없어요",
+    spentOf: "{limit} 중 {spent} 사용",
+    unmatched: "지금은 이런 이름의 모델이 없어요: {names}",
     perDay: "하루",
     perMonth: "한 달",
     inAll: "전체",
