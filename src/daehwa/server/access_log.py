@@ -16,6 +16,8 @@ _KEY = "daehwa.exchange"
 _PATH_CHARACTERS = 200
 CLIENT_LEFT = 499
 """nginx's status, in the log only, for a client that went away before it was answered."""
+_LINE = "%(method)s %(path)s %(status)d %(ms).1f ms %(bytes)d bytes %(request)s"
+_SAME_OF_ALL = vars(logging.LogRecord(_log.name, logging.INFO, "", 0, _LINE, (), None))
 
 
 class Exchange(msgspec.Struct):
@@ -74,6 +76,15 @@ class AccessLog:
             _write_line(scope, exchange, time.perf_counter() - begun)
 
 
+class _Line(logging.LogRecord):
+    """A record of a request. What else a record finds out of itself takes longer than all the rest of its line."""
+
+    def __init__(self, request: dict[str, object]) -> None:
+        created = time.time()
+        told = {"args": request, "fields": request, "created": created, "msecs": created % 1 * 1000}
+        vars(self).update(_SAME_OF_ALL, **told)
+
+
 def _write_line(scope: Scope, exchange: Exchange, seconds: float) -> None:
     if not _log.isEnabledFor(logging.INFO):
         return
@@ -87,9 +98,7 @@ def _write_line(scope: Scope, exchange: Exchange, seconds: float) -> None:
         "ms": round(seconds * 1000, 1),
         "bytes": exchange.sent,
     }
-    _log.info(
-        "%(method)s %(path)s %(status)d %(ms).1f ms %(bytes)d bytes %(request)s", request, extra={"fields": request}
-    )
+    _log.handle(_Line(request))
 
 
 class JsonLines(logging.Formatter):

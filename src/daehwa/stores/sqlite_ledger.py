@@ -38,6 +38,11 @@ _SETTLED: Final = (
 _INSERT: Final = (
     f"INSERT INTO entries ({', '.join((*_OPENED, *_SETTLED))}) VALUES ({', '.join('?' * len(_OPENED + _SETTLED))})"
 )
+# What an open entry says is bound, and no more: of each value that is none SQLite's module asks how it is to be kept.
+_INSERT_OPEN: Final = (
+    f"INSERT INTO entries ({', '.join((*_OPENED, *_SETTLED))}) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, NULL, 0, 0, 0, NULL)"
+)
 _INSERT_NEW: Final = f"{_INSERT} ON CONFLICT (id) DO NOTHING"
 _UPDATE_OPEN: Final = (
     f"UPDATE entries SET ({', '.join(_SETTLED)}) = ({', '.join('?' * len(_SETTLED))}) WHERE id = ? AND NOT settled "
@@ -152,7 +157,7 @@ def _reserve_known(
         within = (amount, counter.scope, counter.period, limit - amount)
         if database.execute(_COUNT_WITHIN, within).rowcount != 1:
             raise TooMuchToJot
-    database.execute(_INSERT, _values(entry))
+    database.execute(_INSERT_OPEN, _opened_values(entry))
     _count(database, amount, [counter for counter in among(database, entry) if counter not in limits])
     return None
 
@@ -164,7 +169,7 @@ def _reserve(database: sqlite3.Connection, *, entry: Entry, limits: Mapping[Coun
         check_limits(limits, {counter: _begun(database, counter) for counter in limits}, entry.reserved)
     except BudgetExceeded as refused:
         return refused
-    database.execute(_INSERT, _values(entry))
+    database.execute(_INSERT_OPEN, _opened_values(entry))
     _count(database, entry.reserved, counters_of(entry))
     return None
 
@@ -181,8 +186,13 @@ def _settle(database: sqlite3.Connection, *, entry: Entry, among: Among) -> None
 
 
 def _values(entry: Entry) -> tuple[Any, ...]:
+    return (*_opened_values(entry)[: len(_OPENED)], *_settled_values(entry))
+
+
+def _opened_values(entry: Entry) -> tuple[Any, ...]:
     groups = _encoder.encode(entry.groups).decode() if entry.groups else None
-    return (entry.id, entry.created, entry.user, entry.key, groups, entry.reserved, *_settled_values(entry))
+    call = (entry.model, entry.kind, entry.conversation)
+    return (entry.id, entry.created, entry.user, entry.key, groups, entry.reserved, *call)
 
 
 def _settled_values(entry: Entry) -> tuple[Any, ...]:
