@@ -14,19 +14,19 @@ TITLE_CHARACTERS = 200
 FIRST_TITLE_CHARACTERS = 60
 
 
-class TextPart(msgspec.Struct, frozen=True, tag="text", tag_field="type"):
+class TextPart(msgspec.Struct, frozen=True, gc=False, tag="text", tag_field="type"):
     """Text that the reader sees; Markdown in a reply."""
 
     text: str
 
 
-class ReasoningPart(msgspec.Struct, frozen=True, tag="reasoning", tag_field="type"):
+class ReasoningPart(msgspec.Struct, frozen=True, gc=False, tag="reasoning", tag_field="type"):
     """What a reasoning model shows of its thinking."""
 
     text: str
 
 
-class ToolCallPart(msgspec.Struct, frozen=True, tag="tool_call", tag_field="type"):
+class ToolCallPart(msgspec.Struct, frozen=True, gc=False, tag="tool_call", tag_field="type"):
     """A call that the model asks for; `arguments` is JSON text as the model wrote it."""
 
     id: str
@@ -37,7 +37,7 @@ class ToolCallPart(msgspec.Struct, frozen=True, tag="tool_call", tag_field="type
 Part = TextPart | ReasoningPart | ToolCallPart
 
 
-class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Usage(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """Tokens as the upstream counted them; `cached` is part of `input`, `reasoning` part of `output`.
 
     `estimated`: the upstream counted nothing, so these are our own guess. `cost` is in micro-dollars, None where no
@@ -52,7 +52,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cost: int | None = None
 
 
-class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Failure(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """Why a reply failed or was interrupted: a stable `type`, a sentence, seconds to wait where known."""
 
     type: str
@@ -60,7 +60,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     retry_after: float | None = None
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True):
+class Message(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One node of a conversation's tree; never rewritten by a later turn.
 
     `position` numbers the last event folded into `parts` (see `reply.py`). `heartbeat` is the last sign of life
@@ -87,7 +87,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         return "".join(part.text for part in self.parts if isinstance(part, TextPart))
 
 
-class Conversation(msgspec.Struct, frozen=True, kw_only=True):
+class Conversation(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A tree of messages with one owner. `leaf` is the message at whose end the reader last was."""
 
     id: str

@@ -28,10 +28,11 @@ def get_conversation(
     database.execute("BEGIN")
     try:
         row = owned_conversation(database, owner, conversation)
-        rows = database.execute(f"SELECT {MESSAGE} FROM {MESSAGES} WHERE m.conversation = ?", (row[-1],)).fetchall()
+        rows = database.execute(f"SELECT {MESSAGE} FROM {MESSAGES} WHERE m.conversation = ?", (row[-1],))
+        messages = list(map(message_of, rows))  # one row at a time: thousands kept together make the collector run
     finally:
         database.execute("ROLLBACK")
-    return conversation_of(row), in_tree_order(map(message_of, rows))
+    return conversation_of(row), in_tree_order(messages)
 
 
 def list_conversations(
