@@ -1,6 +1,7 @@
 """The home on one machine: conversations in SQLite, any providers, the embedded model among them."""
 
 import asyncio
+import gc
 import logging
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
@@ -261,7 +262,7 @@ def _works(
 ) -> Iterator[Coroutine[Any, Any, None]]:
     """Yield what is done once the page can be had."""
     yield prepare_models(services.catalogue, loaded.values.default_model, say)
-    yield app.make_ready()
+    yield _make_ready(app)
     yield keep_house(services)
     if local is not None:
         yield _say_first_admin(local, say)
@@ -269,6 +270,11 @@ def _works(
         yield _say_sign_in_fault(loaded.sign_in, say)
     elif local is None:
         yield _say_unasked(services, say)
+
+
+async def _make_ready(app: "App") -> None:
+    await app.make_ready()
+    gc.freeze()  # it stays, as what the start made
 
 
 async def _say_first_admin(local: "LocalAccounts", say: Callable[[str], None]) -> None:
