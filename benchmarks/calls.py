@@ -29,6 +29,7 @@ WHOLE = Measure("whole", SECTION, "whole answers a second, 16 connections", 0, m
 PACE_MS = 20.0
 _TOKENS_FIRST = 5
 _FEW, _MANY = 10, 200
+_FEW_ROUNDS = 3
 _MICRO = 1_000_000
 
 
@@ -108,7 +109,9 @@ def _paced(bench: Bench, contest: Contest, running: Sequence[Served], streams: i
     programs.set_pace(contest.upstream, pace_ms=PACE_MS, tokens=200)
     cpu, gap = (FEW, GAP) if streams == _FEW else (MANY, GAP_MANY)
     able = able_to_stream(bench, running)
-    for one in in_turn(bench, f"CPU a chunk, {streams} streams", contest, able):
+    for one in in_turn(
+        bench, f"CPU a chunk, {streams} streams", contest, able, _FEW_ROUNDS if streams == _FEW else None
+    ):
         found = _cpu(bench, one, streams, 50 if bench.is_quick and streams == _FEW else 100)
         if found is not None:
             if one.name != DIRECT:

@@ -37,7 +37,7 @@ SEARCH_P95 = Measure("search_p95", SECTION, "search as typed, p95, ms", 1)
 OPEN_LONG = Measure("open_long", SECTION, "opening a long conversation, ms", 2)
 ASK_LONG = Measure("ask_long", SECTION, "the next question in it and its answer, durable, ms", 2)
 
-STREAMS = (10, 30, 100, 300, 1000)
+STREAMS = (10, 100, 300, 1000)
 CONVERSATIONS = (10, 100, 1_000, 10_000, 100_000)
 MESSAGES = (10, 100, 1_000, 10_000)
 _AT_ONCE = 1_000

@@ -1,10 +1,10 @@
 """A part of `run.py`: how many paced streams each holds, with a gap of 30 ms at most at the 99th percentile.
 
 The search begins where a contestant is known to be, goes away from there by ever larger steps, then by halves between
-what was held and what was not; the next round begins where this one ended. Streams begin slowly, since a beginning
-costs as much as a hundred chunks, and gaps count only while all of them are open. Then the client leaves: held is what
-brought no wrong word, all of them open at the end, and nearly as many tokens as were due. What fails is tried once
-more, since one disturbance of a shared machine is enough for a gap; what failed by far is not.
+what was held and what was not. One round of it takes three minutes. Streams begin slowly, since a beginning costs as
+much as a hundred chunks, and gaps count only while all of them are open. Then the client leaves: held is what brought
+no wrong word, all of them open at the end, and nearly as many tokens as were due. What fails is tried once more: one
+disturbance of a shared machine is enough for a gap; what failed by far is not.
 """
 
 import math
@@ -25,7 +25,7 @@ LONGEST_GAP_MS = 1.5 * PACE_MS
 STEPS = (2, 5, 10, 15, 20, 30, 40, 50, 75, 100, 150, 200, 250, 300, 350, 400, 450, 500, 600, 750, 900, 1000)
 BEGINNINGS: Mapping[str, int] = {DIRECT: 1000, NGINX: 750, BARE: 250, NAIVE: 40, DAEHWA: 400, DAEHWA_UVLOOP: 500}
 _PEERS_BEGINNING = 10
-_PROBES, _PROBES_LATER, _ROUNDS = 5, 3, 2
+_PROBES = 5
 _BEGUN_A_SECOND = 100
 _TOGETHER_SECONDS, _SLACK_SECONDS = 2, 2
 _LEAST_PART = 0.95
@@ -34,14 +34,11 @@ _LEAST_PART = 0.95
 def streams_held(bench: Bench, contest: Contest) -> None:
     """Search for the most that each holds; the direct call shows what upstream and client can."""
     programs.set_pace(contest.upstream, pace_ms=PACE_MS, tokens=1000)
-    able, last = able_to_stream(bench, contest.running), dict[str, int]()
-    for one in in_turn(bench, "streams held", contest, able, _ROUNDS):
-        begin, probes = last.get(one.name), _PROBES_LATER
-        if begin is None:
-            begin, probes = BEGINNINGS.get(one.name, _PEERS_BEGINNING), _PROBES
-        last[one.name] = most_held(partial(_holds, one), begin, probes)
-        print(f"    {one.name}: {last[one.name]}", flush=True)
-        bench.results.add(HELD, one.name, last[one.name])
+    able = able_to_stream(bench, contest.running)
+    for one in in_turn(bench, "streams held", contest, able, 1):
+        found = most_held(partial(_holds, one), BEGINNINGS.get(one.name, _PEERS_BEGINNING), _PROBES)
+        print(f"    {one.name}: {found}", flush=True)
+        bench.results.add(HELD, one.name, found)
         bench.keep(bench.results)
 
 

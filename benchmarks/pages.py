@@ -43,6 +43,7 @@ LONG, FURTHER = 64 * 1024, 2048
 _SETTLED_MS = 20.0
 _SETTLING_LOOKS = 40
 _BEGINNING_SECONDS = 30
+_LONG_SECONDS = 90
 _MICRO = 1_000_000
 
 PageWork = Callable[[Bench, Browser, Served, int], Coroutine[None, None, None]]
@@ -51,13 +52,13 @@ PageWork = Callable[[Bench, Browser, Served, int], Coroutine[None, None, None]]
 def first_visits(bench: Bench, contestants: Mapping[str, Contestant]) -> None:
     """Visit each page anew, at full speed and slowed down."""
     with programs.mock_upstream(tokens=5, pace_ms=1) as upstream:
-        _in_rounds(bench, "first visit", contestants, upstream, _visits)
+        _in_rounds(bench, "first visit", contestants, upstream, _visits, 2)
 
 
 def replies(bench: Bench, contestants: Mapping[str, Contestant]) -> None:
     """Ask in each page, and watch the answer grow."""
     with _upstream() as upstream:
-        _in_rounds(bench, "an answer in the page", contestants, upstream, _replies)
+        _in_rounds(bench, "an answer in the page", contestants, upstream, _replies, 1)
 
 
 @contextmanager
@@ -69,13 +70,15 @@ def _upstream() -> Iterator[int]:
         yield port
 
 
-def _in_rounds(bench: Bench, title: str, contestants: Mapping[str, Contestant], upstream: int, work: PageWork) -> None:
+def _in_rounds(
+    bench: Bench, title: str, contestants: Mapping[str, Contestant], upstream: int, work: PageWork, rounds: int
+) -> None:
     """Do the work with every page in turn, the servers running, in a browser that may use all processors."""
     names = [name for name in contestants if name in BOXES]
     os.sched_setaffinity(0, range(os.cpu_count() or 1))
     try:
         with served(contestants, names, upstream, bench.results) as running:
-            for number in bench.in_rounds(title, 2):
+            for number in bench.in_rounds(title, rounds):
                 for one in running:
                     if takes_part(contestants[one.name], number):
                         _try(bench, title, one, _in_browser(bench, one, upstream, work))
@@ -118,7 +121,11 @@ async def _replies(bench: Bench, browser: Browser, one: Served, upstream: int) -
     bench.results.add(TASKS, one.name, figures["long tasks"])
     bench.results.add(SERVER, one.name, figures["server"])
     if not bench.is_quick:
-        figures = await _asked(browser, one, upstream, LONG, FURTHER)
+        try:
+            async with asyncio.timeout(_LONG_SECONDS):
+                figures = await _asked(browser, one, upstream, LONG, FURTHER)
+        except TimeoutError:
+            raise TimeoutError(f"behind 64 KB it was not done in {_LONG_SECONDS} s") from None
         bench.results.add(LONG_SCRIPT, one.name, figures["script + style"])
         bench.results.add(LONG_FRAME, one.name, figures["frame p99"])
 

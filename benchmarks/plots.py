@@ -88,7 +88,7 @@ def draw(results: Results, folder: Path) -> list[Path]:
 def _saved(figure: Figure, folder: Path, name: str) -> list[Path]:
     paths = [folder / f"{name}.svg", folder / f"{name}.png"]
     figure.savefig(paths[0], metadata={"Date": None})
-    figure.savefig(paths[1], dpi=170)
+    figure.savefig(paths[1], dpi=130)
     return paths
 
 

@@ -5,24 +5,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 FULL: Mapping[str, int] = {
-    "start": 100,
-    "size": 40,
-    "visit": 70,
-    "page": 190,
-    "acks": 35,
-    "conversations": 150,
-    "messages": 20,
+    "start": 105,
+    "size": 25,
+    "visit": 65,
+    "page": 175,
+    "acks": 25,
+    "conversations": 100,
+    "messages": 15,
     "embedded": 20,
-    "lambda": 40,
+    "lambda": 35,
     "first": 55,
-    "few": 80,
+    "few": 60,
     "many": 80,
-    "full": 25,
+    "full": 20,
     "whole": 45,
-    "held": 170,
+    "held": 180,
     "turns": 75,
-    "streams": 80,
-    "judge": 50,
+    "streams": 75,
+    "judge": 45,
 }
 QUICK: Mapping[str, int] = {"start": 15, "acks": 10, "messages": 5, "first": 15, "few": 20, "many": 20, "turns": 20}
 _PEERS_TO_START = 60

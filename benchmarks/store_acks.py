@@ -196,7 +196,7 @@ async def measure_checkpoints(folder: Path, streams: int, tokens_before: int, se
 
 def acknowledgements(bench: Bench, _contestants: Mapping[str, Contestant]) -> None:
     """Measure all of them in turn, on the disk of this folder."""
-    seconds = 0.5 if bench.is_quick else 1.5
+    seconds = 0.5 if bench.is_quick else 1.0
     for _ in bench.in_rounds("durable acknowledgements", 3):
         with tempfile.TemporaryDirectory(dir=programs.ROOT / "benchmarks") as name:
             folder = Path(name)

@@ -40,7 +40,7 @@ def page_turns(bench: Bench, contest: Contest) -> None:
         ask(bench, one, "a turn", Work(tokens=_TOKENS_FIRST, repeat=20, reuse=True, seconds=20))
     straight = straight_p99 = 0.0
     for one in in_turn(bench, "first token of a turn", contest, chosen, _ROUNDS):
-        times = 50 if bench.is_quick else 100
+        times = 50 if bench.is_quick else 60
         work = Work(tokens=_TOKENS_FIRST, repeat=times, pause=0.02, reuse=True, seconds=30)
         seen = ask(bench, one, "first token of a turn", work)
         if seen is not None and one.name == DIRECT:
