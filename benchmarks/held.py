@@ -38,7 +38,14 @@ def streams_held(bench: Bench, contest: Contest) -> None:
     for one in in_turn(bench, "streams held", contest, able, 1):
         found = most_held(partial(_holds, one), BEGINNINGS.get(one.name, _PEERS_BEGINNING), _PROBES)
         print(f"    {one.name}: {found}", flush=True)
-        bench.results.add(HELD, one.name, found)
+        if found:
+            bench.results.add(HELD, one.name, found)
+        else:
+            bench.results.remark(f"{one.name}, streams held: nothing that was tried was held")
+        if one.name == DIRECT and found < STEPS[-1]:
+            bench.results.remark(
+                f"the direct call held {found} of {STEPS[-1]}: the machine was too busy to tell by this"
+            )
         bench.keep(bench.results)
 
 
