@@ -4,6 +4,7 @@ A generated part stands between two comments, `<!-- generated: NAME -->` and `<!
 """
 
 import re
+import statistics
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -30,6 +31,25 @@ from daehwa.settings.values import allowed_values, meta_of
 
 ROOT = Path(__file__).resolve().parents[1]
 PART = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+RESULTS = ROOT / "docs" / "benchmark" / "results.json"
+MEASURED = ("daehwa", "daehwa with uvloop", "nginx", "bare relay", "naive stack", "LiteLLM proxy", "Open WebUI")
+BUSY = 1.5
+WHEN = "Medians of the run of {date} on {processors}; the load before it was {load}."
+WHEN_KOREAN = "{date}에 {processors}에서 잰 중앙값입니다. 재기 직전의 부하는 {load}였습니다."
+BUSY_RUN = " **The machine was busy with other work, so quote nothing of this.**"
+BUSY_RUN_KOREAN = " **컴퓨터가 다른 일로 바빴으므로 인용하지 마세요.**"
+KOREAN_NAMES = {"daehwa with uvloop": "daehwa + uvloop"}
+FIGURES = (
+    ("first", "first token, added to the direct call, ms", "직접 호출에 더해지는 첫 토큰 시간, ms"),
+    ("cpu_few", "CPU a streamed chunk, 10 streams, µs", "스트림 10개일 때 조각당 CPU, µs"),
+    ("held", "streams of 50 tokens/s held by one processor", "프로세서 하나가 버티는 초당 50토큰 스트림 수"),
+    ("whole", "whole answers a second", "초당 온전한 답변 수"),
+    ("ready", "start to the first answer, ms", "시작부터 첫 응답까지, ms"),
+    ("idle", "memory when idle, MB", "쉴 때의 메모리, MB"),
+    ("size", "installed, MB", "설치 크기, MB"),
+)
 
 
 def settings_table() -> str:
@@ -175,6 +195,16 @@ def aws_prices() -> str:
     return _table(("a month", "US dollars", "free for ever, an account and month"), shown)
 
 
+def benchmark() -> str:
+    """Return what the newest whole run of the benchmark found, for the README."""
+    return _benchmark({key: english for key, english, _ in FIGURES}, {}, WHEN, BUSY_RUN)
+
+
+def benchmark_korean() -> str:
+    """Return the same for the Korean README."""
+    return _benchmark({key: korean for key, _, korean in FIGURES}, KOREAN_NAMES, WHEN_KOREAN, BUSY_RUN_KOREAN)
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "settings": settings_table,
     "providers": providers_table,
@@ -187,8 +217,10 @@ PARTS: dict[str, Callable[[], str]] = {
     "deployment-settings": deployment_settings,
     "aws-costs": aws_costs,
     "aws-prices": aws_prices,
+    "benchmark": benchmark,
+    "benchmark-korean": benchmark_korean,
 }
-PAGES = ("docs/settings.md", "docs/cli.md", "docs/aws.md")
+PAGES = ("docs/settings.md", "docs/cli.md", "docs/aws.md", "README.md", "README.ko.md")
 
 
 def generated(text: str) -> str:
@@ -199,6 +231,24 @@ def generated(text: str) -> str:
 def stale_pages() -> list[str]:
     """Return the pages that are not as they should be."""
     return [page for page in PAGES if (text := (ROOT / page).read_text("utf-8")) != generated(text)]
+
+
+def _benchmark(titles: dict[str, str], names: dict[str, str], when: str, busy: str) -> str:
+    results: dict[str, Any] = msgspec.json.decode(RESULTS.read_bytes())
+    about, rows = results["about"], results["rows"]
+    is_busy = float(about["load before"]) > BUSY
+    lines = [
+        (title, *(_median(rows[key]["values"].get(name, []), rows[key]["measure"]["digits"]) for name in MEASURED))
+        for key, title in titles.items()
+        if key in rows
+    ]
+    said = when.format(date=about["date"], processors=about["processors"], load=about["load before"])
+    table = _table(("", *(names.get(name, name) for name in MEASURED)), lines)
+    return f"{said}{busy if is_busy else ''}\n\n{table}"
+
+
+def _median(values: list[float], digits: int) -> str:
+    return f"{statistics.median(values):,.{digits}f}" if values else "–"
 
 
 def _help(name: str, command: click.Command) -> str:
