@@ -44,6 +44,7 @@ _SETTLED_MS = 20.0
 _SETTLING_LOOKS = 40
 _BEGINNING_SECONDS = 30
 _LONG_SECONDS = 90
+_NOT_DONE_IN_THAT = {CHAINLIT}  # seen in two runs: waiting for it again costs the run a fifteenth
 _MICRO = 1_000_000
 
 PageWork = Callable[[Bench, Browser, Served, int], Coroutine[None, None, None]]
@@ -120,7 +121,9 @@ async def _replies(bench: Bench, browser: Browser, one: Served, upstream: int) -
     bench.results.add(FRAME, one.name, figures["frame p99"])
     bench.results.add(TASKS, one.name, figures["long tasks"])
     bench.results.add(SERVER, one.name, figures["server"])
-    if not bench.is_quick:
+    if one.name in _NOT_DONE_IN_THAT:
+        bench.results.remark(f"{one.name}: left out behind 64 KB, where it was not done in {_LONG_SECONDS} s before")
+    elif not bench.is_quick:
         try:
             async with asyncio.timeout(_LONG_SECONDS):
                 figures = await _asked(browser, one, upstream, LONG, FURTHER)

@@ -20,7 +20,7 @@ import platformdirs
 import programs
 from contestants import Contestant, Served
 from load import Target
-from results import reason
+from results import nameless, reason
 
 LITELLM, OPEN_WEBUI, CHAINLIT, PORTKEY = "LiteLLM proxy", "Open WebUI", "Chainlit", "Portkey gateway"
 FOLDER = Path(platformdirs.user_cache_dir("daehwa-benchmarks"))
@@ -232,4 +232,4 @@ def install(absent: dict[str, str]) -> Mapping[str, Contestant]:
 
 def _why(problem: Exception) -> str:
     output = getattr(problem, "stderr", None)
-    return output.decode(errors="replace").strip().splitlines()[-1] if output else reason(problem)
+    return nameless(output.decode(errors="replace").strip().splitlines()[-1]) if output else reason(problem)

@@ -123,8 +123,12 @@ def reason(problem: BaseException) -> str:
             return f"{_program(command)} ended with code {code}"
         case subprocess.TimeoutExpired(cmd=command, timeout=seconds):
             return f"{_program(command)} took longer than {seconds:.0f} s"
-    said = str(problem).partition("\n")[0]
-    return re.sub(r"(/[\w.@+-]+){2,}", "a path", said) or type(problem).__name__
+    return nameless(str(problem).partition("\n")[0]) or type(problem).__name__
+
+
+def nameless(text: str) -> str:
+    """Return it without addresses and paths."""
+    return re.sub(r"(/[\w.@+-]+){2,}", "a path", re.sub(r"\w+://\S+", "an address", text))
 
 
 def _program(command: str | Sequence[object]) -> str:
@@ -142,12 +146,13 @@ def spread(values: Sequence[float], digits: int) -> str:
 def about_this_machine() -> dict[str, str]:
     """Return when and on what this runs."""
     models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    kernel = ".".join(platform.release().split(".")[:2])  # what follows may name the machine's maker
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         "processors": f"{os.cpu_count()} × {models[0].partition(':')[2].strip() if models else platform.machine()}",
         "memory": f"{memory:.0f} GiB",
-        "system": f"{platform.freedesktop_os_release().get('PRETTY_NAME', 'Linux')}, Linux {platform.release()}",
+        "system": f"{platform.freedesktop_os_release().get('PRETTY_NAME', 'Linux')}, Linux {kernel}",
         "Python": platform.python_version(),
         "load before": f"{os.getloadavg()[0]:.2f}",
     }

@@ -32,14 +32,13 @@ from daehwa.settings.values import allowed_values, meta_of
 ROOT = Path(__file__).resolve().parents[1]
 PART = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
-
+# What the READMEs show of the newest whole run: by whom, and which figures.
 RESULTS = ROOT / "docs" / "benchmark" / "results.json"
 MEASURED = ("daehwa", "daehwa with uvloop", "nginx", "bare relay", "naive stack", "LiteLLM proxy", "Open WebUI")
 BUSY = 1.5
+"""The load before a run from which on its figures are of the other work as well, and not for a README."""
 WHEN = "Medians of the run of {date} on {processors}; the load before it was {load}."
 WHEN_KOREAN = "{date}에 {processors}에서 잰 중앙값입니다. 재기 직전의 부하는 {load}였습니다."
-BUSY_RUN = " **The machine was busy with other work, so quote nothing of this.**"
-BUSY_RUN_KOREAN = " **컴퓨터가 다른 일로 바빴으므로 인용하지 마세요.**"
 KOREAN_NAMES = {"daehwa with uvloop": "daehwa + uvloop"}
 FIGURES = (
     ("first", "first token, added to the direct call, ms", "직접 호출에 더해지는 첫 토큰 시간, ms"),
@@ -197,12 +196,12 @@ def aws_prices() -> str:
 
 def benchmark() -> str:
     """Return what the newest whole run of the benchmark found, for the README."""
-    return _benchmark({key: english for key, english, _ in FIGURES}, {}, WHEN, BUSY_RUN)
+    return _benchmark({key: english for key, english, _ in FIGURES}, {}, WHEN)
 
 
 def benchmark_korean() -> str:
     """Return the same for the Korean README."""
-    return _benchmark({key: korean for key, _, korean in FIGURES}, KOREAN_NAMES, WHEN_KOREAN, BUSY_RUN_KOREAN)
+    return _benchmark({key: korean for key, _, korean in FIGURES}, KOREAN_NAMES, WHEN_KOREAN)
 
 
 PARTS: dict[str, Callable[[], str]] = {
@@ -233,10 +232,12 @@ def stale_pages() -> list[str]:
     return [page for page in PAGES if (text := (ROOT / page).read_text("utf-8")) != generated(text)]
 
 
-def _benchmark(titles: dict[str, str], names: dict[str, str], when: str, busy: str) -> str:
+def _benchmark(titles: dict[str, str], names: dict[str, str], when: str) -> str:
     results: dict[str, Any] = msgspec.json.decode(RESULTS.read_bytes())
     about, rows = results["about"], results["rows"]
-    is_busy = float(about["load before"]) > BUSY
+    if float(about["load before"]) > BUSY:
+        msg = f"{RESULTS.relative_to(ROOT)} is of a busy machine (load {about['load before']}): measure on a quiet one"
+        raise SystemExit(msg)
     lines = [
         (title, *(_median(rows[key]["values"].get(name, []), rows[key]["measure"]["digits"]) for name in MEASURED))
         for key, title in titles.items()
@@ -244,7 +245,7 @@ def _benchmark(titles: dict[str, str], names: dict[str, str], when: str, busy: s
     ]
     said = when.format(date=about["date"], processors=about["processors"], load=about["load before"])
     table = _table(("", *(names.get(name, name) for name in MEASURED)), lines)
-    return f"{said}{busy if is_busy else ''}\n\n{table}"
+    return f"{said}\n\n{table}"
 
 
 def _median(values: list[float], digits: int) -> str:
