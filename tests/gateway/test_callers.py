@@ -66,7 +66,7 @@ async def test_a_key_opens_what_the_settings_let_its_owner_be_now() -> None:
     await accounts.change_user(user.id, UserChanges(disabled=5))
     with pytest.raises(AccountDisabled):
         await callers.caller_of(text)
-    await accounts.forget(user.id)
+    await accounts.remove_user(user.id)
     with pytest.raises(KeyUnknown):
         await callers.caller_of(text)
 

@@ -171,7 +171,7 @@ async def a_front_door(
     books = options.pop("books", None) or some_books(accounts=people.accounts)
     core = options.pop("core", None) or Core()
     owned = (core.running, core.store, books.keys, books.ledger, *options.pop("owned", ()))
-    erasure = Erasure(people, owned)
+    erasure = Erasure(people, owned, clock=clock)
     async with serving(
         core, page, books=books, entrances=Entrances(sign_in, local, people, erasure), **options
     ) as site:

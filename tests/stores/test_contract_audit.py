@@ -45,6 +45,21 @@ async def test_events_written_at_once_come_one_after_the_other(audit: AuditStore
     assert await audit.check() == AuditCheck(ok=True, events=12)
 
 
+async def test_what_is_to_be_told_once_is_told_once(audit: AuditStore) -> None:
+    told = an_event("person.deleted", actor="root", subject="mina", details={"resumed": True})
+    await audit.append(an_event("person.deleted", subject="jun"))
+    await audit.append(an_event("person.made", subject="mina"))
+    written = await asyncio.gather(*(audit.append_once(told) for _ in range(5)))
+    assert sorted(written) == [False] * 4 + [True]
+    await audit.append(an_event())
+    assert not await audit.append_once(msgspec.structs.replace(told, at=NOW + 1, actor=None))
+    await audit.forget("mina", {"mina"})
+    events = [event async for event in audit.events()]
+    assert [event.action for event in events].count("person.deleted") == 2
+    assert [event.details for event in events if event.actor == "root"] == [{"resumed": True}]
+    assert await audit.check() == AuditCheck(ok=True, events=4)
+
+
 async def test_what_is_odd_or_long_is_kept_as_far_as_it_can_be(audit: AuditStore) -> None:
     odd = an_event(actor_name="Mi\ud800na", details={"long": "x" * 999, "none": None, "is": True, "many": 2**40})
     event = await audit.append(odd)

@@ -117,9 +117,11 @@ async def test_whoever_is_forgotten_has_no_credentials(people: PeopleStores, min
         await people.credentials.set_recovery_codes(user, ["a"])
         await people.credentials.add_passkey(a_passkey(user, f"of {user}"))
     before = await people.credentials.get_credentials(jun)
-    await people.accounts.forget(mina)
+    await people.accounts.empty_user(mina)
+    await people.accounts.remove_user(mina)
     assert await people.credentials.get_credentials(mina) == Credentials()
     assert await people.credentials.find_passkey(f"of {mina}") is None
     assert await people.accounts.find_user("mina") is None
     assert await people.credentials.get_credentials(jun) == before
-    await people.accounts.forget(mina)
+    await people.accounts.empty_user(mina)
+    await people.accounts.remove_user(mina)

@@ -1,23 +1,26 @@
 """Whoever is deleted is in no store, no file and no table any more, and nobody else misses anything."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from stores.asking import ask, ended, found, grown, make_turn, titles
 from stores.houses import HOUSES, House, nowhere
 
-from daehwa.accounts.audit import NewEvent
+from daehwa.accounts.audit import AuditEvent, NewEvent
 from daehwa.accounts.credentials import Credentials, Passkey, Password, Totp
-from daehwa.accounts.errors import AccountDisabled, LastAdmin
+from daehwa.accounts.erasure import Erasure
+from daehwa.accounts.errors import AccountDisabled, LastAdmin, UserNotFound
 from daehwa.accounts.installation import InstallationChanges
 from daehwa.accounts.ledger import Entry, UsageQuery
 from daehwa.accounts.links import Link
 from daehwa.accounts.minting import mint_key
 from daehwa.accounts.people import NewUser, Profile, Session, User, UserChanges
-from daehwa.accounts.ports import Budget
-from daehwa.conversation.errors import ConversationNotFound
+from daehwa.accounts.ports import AccountStore, Budget
+from daehwa.conversation.errors import ConversationNotFound, StoreError
 from daehwa.conversation.ids import new_id
 from daehwa.conversation.messages import Usage
 from daehwa.conversation.ports import ConversationChanges
@@ -93,7 +96,7 @@ async def test_whoever_is_deleted_is_nowhere_any_more(house: House) -> None:
     for word in (CANARY, KOREAN):
         assert await house.holds(word) or house.holds is nowhere, "what is looked for can be found"
 
-    await house.erasure.erase(mina.id, now=NOW)
+    await house.erasure.erase(mina.id)
 
     for word in (CANARY, KOREAN, "zanzibar", "나리"):
         assert not await house.holds(word)
@@ -116,7 +119,7 @@ async def test_whoever_is_deleted_is_nowhere_any_more(house: House) -> None:
     assert len(await house.keys.list_keys(root.id)) == 1
     links = {link.id for link in await house.people.links.list_links(now=NOW)}
     assert links == {"reset innocent", "invite by admin 8", "invite by admin 14"}
-    await house.erasure.erase(mina.id, now=NOW)
+    await house.erasure.erase(mina.id)
     again = await a_person(house, "mina", CANARY)
     assert again.id != mina.id
     assert await house.people.credentials.get_credentials(again.id) == Credentials()
@@ -126,14 +129,14 @@ async def test_the_last_admin_is_not_deleted(house: House) -> None:
     root = await a_person(house, "root", "")
     await lives(house, root, SAID)
     with pytest.raises(LastAdmin):
-        await house.erasure.erase(root.id, now=NOW)
+        await house.erasure.erase(root.id)
     assert await house.people.accounts.get_user(root.id) == root
     assert len(await titles(house.store, root.id)) == 1
 
 
 async def test_the_owner_of_a_server_without_sign_in_loses_all_and_stays(house: House) -> None:
     await ask(house.store, SAID, SAID, owner="owner")
-    await house.erasure.erase("owner", now=NOW)
+    await house.erasure.erase("owner")
     assert await titles(house.store, "owner") == []
     assert not await house.holds(CANARY)
     await ask(house.store, "begun anew", owner="owner")
@@ -154,6 +157,76 @@ async def test_a_deletion_that_was_broken_off_is_gone_on_with(house: House) -> N
     assert (told.action, told.subject, told.actor, told.details) == ("person.deleted", mina.id, None, {"resumed": True})
     assert await house.erasure.resume() == 0
     assert (await house.people.accounts.sign_in(profile, role=None, now=NOW)).id != mina.id
+
+
+class Interrupted:
+    """The accounts of a home, where one step of a deletion fails so many times."""
+
+    def __init__(self, accounts: AccountStore, step: str, times: int) -> None:
+        self._accounts = accounts
+        self._step = step
+        self.times = times
+
+    def __getattr__(self, name: str) -> Any:
+        if name == self._step and self.times:
+            self.times -= 1
+            raise StoreError("the disk is full")
+        return getattr(self._accounts, name)
+
+
+async def deletions(house: House) -> list[AuditEvent]:
+    return [event async for event in house.people.audit.events() if event.action == "person.deleted"]
+
+
+async def test_nobody_is_told_as_deleted_who_is_not(house: House) -> None:
+    await a_person(house, "root", "")
+    mina = await a_person(house, "mina", CANARY)
+    accounts: Any = Interrupted(house.people.accounts, "empty_user", 3)
+    erasure = Erasure(house.people._replace(accounts=accounts), [house.store])
+    act = NewEvent(at=NOW, action="person.deleted", actor="root", subject=mina.id)
+    with pytest.raises(StoreError):
+        await erasure.erase(mina.id, act=act)
+    for _ in range(2):
+        with pytest.raises(StoreError):
+            await erasure.resume()
+    assert await deletions(house) == []
+    assert [user.id for user in await accounts.list_users() if user.leaving is not None] == [mina.id]
+    assert await erasure.resume() == 1
+    assert [event.details for event in await deletions(house)] == [{"resumed": True}]
+
+
+async def test_whoever_is_told_as_deleted_is_told_so_once(house: House) -> None:
+    await a_person(house, "root", "")
+    mina = await a_person(house, "mina", CANARY)
+    accounts: Any = Interrupted(house.people.accounts, "remove_user", 2)
+    erasure = Erasure(house.people._replace(accounts=accounts), [house.store])
+    act = NewEvent(at=NOW, action="person.deleted", actor="root", subject=mina.id, details={"resumed": False})
+    with pytest.raises(StoreError):
+        await erasure.erase(mina.id, act=act)
+    with pytest.raises(StoreError):
+        await erasure.resume()
+    assert await erasure.resume() == 1
+    (told,) = await deletions(house)
+    assert (told.actor, told.details) == ("root", {"resumed": False})
+    assert await house.people.accounts.get_user(mina.id) is None
+
+
+async def test_who_is_deleted_twice_at_once_is_told_as_deleted_once(house: House) -> None:
+    await a_person(house, "root", "")
+    mina = await a_person(house, "mina", CANARY)
+    act = NewEvent(at=NOW, action="person.deleted", actor="root", subject=mina.id)
+    ended = await asyncio.gather(*(house.erasure.erase(mina.id, act=act) for _ in range(3)), return_exceptions=True)
+    assert {type(each) for each in ended} <= {type(None), UserNotFound}
+    assert [event.actor for event in await deletions(house)] == ["root"]
+    assert (await house.people.audit.check()).ok
+
+
+async def test_a_deletion_is_told_at_its_end(house: House) -> None:
+    await a_person(house, "root", "")
+    mina = await a_person(house, "mina", CANARY)
+    erasure = Erasure(house.people, [house.store], clock=iter((NOW, NOW + 90_000)).__next__)
+    await erasure.erase(mina.id, act=NewEvent(at=NOW, action="person.deleted", actor="root", subject=mina.id))
+    assert [event.at for event in await deletions(house)] == [NOW + 90_000]
 
 
 async def test_a_reply_that_is_being_made_is_stored_no_further(house: House) -> None:

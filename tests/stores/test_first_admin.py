@@ -56,11 +56,11 @@ async def test_the_first_admin_may_have_a_local_account(accounts: SqliteAccounts
 
 
 async def test_nobody_becomes_who_was_deleted(accounts: SqliteAccounts) -> None:
-    await accounts.forget("owner")
+    await accounts.remove_user("owner")
     assert (await accounts.sign_in(MINA, role="admin", now=NOW)).id == "owner", "nobody had it"
-    await accounts.forget("owner")
+    await accounts.remove_user("owner")
     for _ in range(2):
         again = await accounts.sign_in(MINA, role="admin", now=NOW)
         assert checked_id(again.id, "id") == again.id
-        await accounts.forget(again.id)
+        await accounts.remove_user(again.id)
     assert (await accounts.add_user(NewUser(login="jun", role="admin"), now=NOW)).id != "owner"

@@ -38,7 +38,7 @@ async def test_not_even_pages_that_were_split_hold_a_word_of_who_is_gone(sqlite:
             *(ask(sqlite, f"{words[user]} " * size, f"{words[user]} " * size, owner=user) for user, size in said)
         )
     assert files_holding(sqlite.path.parent, CANARY)
-    await Erasure(people, [sqlite]).erase(users[0], now=NOW)
+    await Erasure(people, [sqlite]).erase(users[0])
     assert files_holding(sqlite.path.parent, CANARY[:6]) == []
     assert len(await titles(sqlite, users[1])) == 50, "a page of them"
     assert len(await found(sqlite, "innocent", users[1])) == 30
@@ -54,8 +54,8 @@ async def test_a_deletion_for_which_the_file_was_locked_is_begun_again(sqlite: S
     with closing(sqlite3.connect(sqlite.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreError):
-            await erasure.erase(user.id, now=NOW)
+            await erasure.erase(user.id)
         other.execute("ROLLBACK")
-    await erasure.erase(user.id, now=NOW)
+    await erasure.erase(user.id)
     assert await people.accounts.list_users() == ()
     assert files_holding(sqlite.path.parent, CANARY) == []

@@ -12,12 +12,14 @@ anew from some event on: whoever wants that too exports the log, or notes its la
 import hashlib
 import os
 from collections.abc import Collection
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
 FactValue: TypeAlias = str | int | bool | None
 
+DELETED: Final = "person.deleted"
+"""Written once of each person, when nothing that is theirs is left."""
 LONGEST_FACT = 200
 """How many letters of a fact are kept."""
 PERSONAL_DETAILS = ("login", "email")
@@ -100,10 +102,17 @@ def chained(new: NewEvent, *, seq: int, previous: str) -> AuditEvent:
     return msgspec.structs.replace(event, hash=_hash(event))
 
 
+def is_same_act(event: AuditEvent, new: NewEvent) -> bool:
+    """Whether an event says what a new one would say: the same was done to the same."""
+    return (event.action, event.subject) == (new.action, new.subject)
+
+
 def erased(event: AuditEvent, user: str, words: Collection[str]) -> AuditEvent:
     """Return an event without what says who this person was; the chain holds as before. `words` are their login and
     e-mail address, folded: the details that are named so are looked at.
     """
+    if event.action == DELETED and event.subject == user:
+        return event  # written when all else was erased, so it names nobody
     is_named = any(str(event.details.get(name, "")).casefold() in words for name in PERSONAL_DETAILS)
     is_subject = event.subject == user or is_named
     if event.actor == user or (event.actor is None and is_subject):

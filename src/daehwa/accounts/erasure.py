@@ -3,34 +3,35 @@
 How this works and why. The stores share no transaction, so a person first stops being let in (`leaving`), which is one
 step and refuses the last admin; then each store forgets them, and the person's own row goes last. Whatever breaks off
 in between is gone on with by `resume`, since until the end the row says that they are leaving. That they are deleted is
-written into the audit log, without their name, before the row goes: a deletion that nobody wrote down is one that has
-not ended.
+written into the audit log, without their name and once, when nothing but the row is left: what may still fail must not
+be told as done, and a deletion that nobody wrote down is one that has not ended.
 """
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
 
-from daehwa.accounts.audit import NewEvent
+import msgspec
+
+from daehwa.accounts.audit import DELETED, NewEvent
 from daehwa.accounts.people import User, UserChanges
 from daehwa.accounts.people_ports import Owned, PeopleStores
 from daehwa.conversation.ids import now_ms
-
-DELETED: Final = "person.deleted"
 
 
 class Erasure:
     """Deletes people. `owned` is all else that keeps something of theirs: conversations, keys, answers, the ledger."""
 
-    def __init__(self, people: PeopleStores, owned: Sequence[Owned]) -> None:
+    def __init__(self, people: PeopleStores, owned: Sequence[Owned], *, clock: Callable[[], int] = now_ms) -> None:
         self._people = people
         self._owned = tuple(owned)
+        self._clock = clock
 
-    async def erase(self, user: str, *, now: int, act: NewEvent | None = None) -> None:
+    async def erase(self, user: str, *, act: NewEvent | None = None) -> None:
         """Delete a person and all that is theirs. Raise `LastAdmin`. Somebody who is not among the people (the owner of
         a server without sign-in) loses all that is theirs likewise. Again: no-op.
 
         `act` is what is written down of it, where it was somebody else's; else it was done by nobody any more.
         """
+        now = self._clock()
         known = await self._people.accounts.get_user(user)
         if known is not None:
             known = await self._people.accounts.change_user(user, UserChanges(disabled=now, leaving=now))
@@ -40,7 +41,7 @@ class Erasure:
         """Go on with what was broken off; return how many people are gone by it."""
         leaving = [user for user in await self._people.accounts.list_users() if user.leaving is not None]
         for user in leaving:
-            act = NewEvent(at=now_ms(), action=DELETED, subject=user.id, details={"resumed": True})
+            act = NewEvent(at=self._clock(), action=DELETED, subject=user.id, details={"resumed": True})
             await self._finish(user.id, user, act)
         return len(leaving)
 
@@ -49,9 +50,11 @@ class Erasure:
             await store.forget(user)
         await self._people.links.forget(user)
         await self._people.audit.forget(user, () if known is None else _words(known))
+        await self._people.accounts.empty_user(user)
         if known is not None:
-            await self._people.audit.append(act)
-        await self._people.accounts.forget(user)
+            # Now, not when it began: all that may last minutes, and the log is read by its times.
+            await self._people.audit.append_once(msgspec.structs.replace(act, at=self._clock()))
+        await self._people.accounts.remove_user(user)
 
 
 def _words(user: User) -> frozenset[str]:

@@ -17,7 +17,7 @@ from daehwa.accounts.ports import AccountStore
 
 
 class CredentialStore(Protocol):
-    """Where it is kept how people prove who they are. `AccountStore.forget` removes all of it with the person."""
+    """Where it is kept how people prove who they are. `AccountStore.empty_user` removes all of it."""
 
     async def get_credentials(self, user: str) -> Credentials:
         """Return all that somebody has; empty where there is nothing."""
@@ -131,6 +131,12 @@ class AuditStore(Protocol):
 
     async def append(self, new: NewEvent) -> AuditEvent:
         """Write an event down as the next one of the chain; several at once come one after the other."""
+        ...
+
+    async def append_once(self, new: NewEvent) -> bool:
+        """Write an event down as `append` does, but where one of its action and subject stands in the log already;
+        return whether it was written. Of several at once one is.
+        """
         ...
 
     async def page(self, *, before: int | None = None, limit: int = 50) -> tuple[AuditEvent, ...]:

@@ -108,8 +108,15 @@ class AccountStore(Protocol):
         """Remove what has expired and return how many; 0 where the store does so by itself."""
         ...
 
-    async def forget(self, user: str) -> None:
-        """Remove the user, their sessions and their credentials for good, without a trace. Missing: no-op."""
+    async def empty_user(self, user: str) -> None:
+        """Remove the sessions and credentials of a user for good, without a trace, and do all else that takes long or
+        may fail: only `remove_user` is left then, and `get_user` may say less of them than before. Again, or with
+        nothing there: no-op.
+        """
+        ...
+
+    async def remove_user(self, user: str) -> None:
+        """Remove a user who was emptied, for good. Missing: no-op."""
         ...
 
 

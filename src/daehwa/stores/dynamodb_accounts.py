@@ -147,7 +147,7 @@ class DynamoAccounts:
             is_there = F(names.PARTITION_KEY).exists()
             await self._table.update(*_place(user), F(names.LAST_SEEN).set(now), condition=is_there)
 
-    async def forget(self, user: str) -> None:
+    async def empty_user(self, user: str) -> None:
         known = await self.get_user(user)
         await self.delete_sessions(user)
         partition = names.owner_partition(user)
@@ -162,6 +162,8 @@ class DynamoAccounts:
             place = {names.PARTITION_KEY: partition, names.SORT_KEY: sort}
             # It is somebody else's where an earlier deletion broke off here, and they have come anew meanwhile.
             await self._table.transact([Delete(self._table.name, place, F(names.USER).equals(user))])
+
+    async def remove_user(self, user: str) -> None:
         await self._table.delete(*_place(user))
 
     # ------------------------------------------------------------ sessions and begun sign-ins

@@ -15,7 +15,16 @@ import msgspec
 from aiodynamo.errors import ConditionalCheckFailed
 from aiodynamo.expressions import F, HashKey, RangeKey
 
-from daehwa.accounts.audit import FIRST_PREVIOUS, AuditCheck, AuditEvent, ChainWalk, NewEvent, chained, erased
+from daehwa.accounts.audit import (
+    FIRST_PREVIOUS,
+    AuditCheck,
+    AuditEvent,
+    ChainWalk,
+    NewEvent,
+    chained,
+    erased,
+    is_same_act,
+)
 from daehwa.conversation.errors import StoreError
 from daehwa.stores import dynamodb_table as names
 from daehwa.stores.dynamodb_client import DynamoTable, Item
@@ -38,13 +47,33 @@ class DynamoAudit:
         new = storable(new)
         for attempt in range(_ATTEMPTS):
             last = await self.page(limit=1)
-            seq, previous = (last[0].seq + 1, last[0].hash) if last else (1, FIRST_PREVIOUS)
-            event = chained(new, seq=seq, previous=previous)
-            with suppress(ConditionalCheckFailed):
-                await self._table.put(_item(event), condition=F(names.PARTITION_KEY).does_not_exist())
+            if (event := await self._put_next(new, last[0] if last else None)) is not None:
                 return event
-            await asyncio.sleep(random.uniform(0, min(_LONGEST_PAUSE, 0.005 * attempt)))  # noqa: S311 - spreads attempts
-        raise StoreError("Too much is written into the audit log at once. Try again in a moment.")
+            await _pause(attempt)
+        raise _too_many()
+
+    async def append_once(self, new: NewEvent) -> bool:
+        new = storable(new)
+        last: AuditEvent | None = None
+        for attempt in range(_ATTEMPTS):
+            # Whoever was quicker may have written the same: what came meanwhile is looked at too.
+            async for event in self._after(0 if last is None else last.seq):
+                if is_same_act(event, new):
+                    return False
+                last = event
+            if await self._put_next(new, last) is not None:
+                return True
+            await _pause(attempt)
+        raise _too_many()
+
+    async def _put_next(self, new: NewEvent, last: AuditEvent | None) -> AuditEvent | None:
+        """Write an event down behind the last one; None where it is the last one no more."""
+        seq, previous = (1, FIRST_PREVIOUS) if last is None else (last.seq + 1, last.hash)
+        event = chained(new, seq=seq, previous=previous)
+        with suppress(ConditionalCheckFailed):
+            await self._table.put(_item(event), condition=F(names.PARTITION_KEY).does_not_exist())
+            return event
+        return None
 
     async def page(self, *, before: int | None = None, limit: int = 50) -> tuple[AuditEvent, ...]:
         condition = HashKey(names.PARTITION_KEY, names.AUDIT)
@@ -52,9 +81,12 @@ class DynamoAudit:
         items = await self._table.query_last(condition if before is None else condition & below, limit=max(1, limit))
         return tuple(_decoder.decode(item[names.VALUE]) for item in items)
 
-    async def events(self) -> AsyncIterator[AuditEvent]:
+    def events(self) -> AsyncIterator[AuditEvent]:
+        return self._after(0)
+
+    async def _after(self, seq: int) -> AsyncIterator[AuditEvent]:
         """Read the partition in blocks of numbers, which have no gap."""
-        first = 1
+        first = seq + 1
         while True:
             block = RangeKey(names.SORT_KEY).between(*map(names.moment_order, (first, first + _READ_AT_ONCE - 1)))
             items = await self._table.query(HashKey(names.PARTITION_KEY, names.AUDIT) & block)
@@ -74,6 +106,14 @@ class DynamoAudit:
         async for event in self.events():
             if (new := erased(event, user, words)) != event:
                 await self._table.put(_item(new), condition=F(names.PARTITION_KEY).exists())
+
+
+async def _pause(attempt: int) -> None:
+    await asyncio.sleep(random.uniform(0, min(_LONGEST_PAUSE, 0.005 * attempt)))  # noqa: S311 - spreads attempts
+
+
+def _too_many() -> StoreError:
+    return StoreError("Too much is written into the audit log at once. Try again in a moment.")
 
 
 def _item(event: AuditEvent) -> Item:

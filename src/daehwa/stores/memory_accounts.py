@@ -26,7 +26,7 @@ from daehwa.stores.records import storable
 class MemoryAccounts:
     """An `AccountStore` that keeps everything in dictionaries. No method awaits, so each is one transaction.
 
-    `forgets` are told of each user who is forgotten, by what else keeps something of people.
+    `forgets` are told of each user who is emptied, by what else keeps something of people.
     """
 
     def __init__(self) -> None:
@@ -152,11 +152,13 @@ class MemoryAccounts:
         self._attempts = {key: attempt for key, attempt in self._attempts.items() if attempt.expires > now}
         return before - len(self._sessions) - len(self._attempts)
 
-    async def forget(self, user: str) -> None:
+    async def empty_user(self, user: str) -> None:
         await self.delete_sessions(user)
-        self._users = {person: known for person, known in self._users.items() if known.id != user}
         for forget in self.forgets:
             forget(user)
+
+    async def remove_user(self, user: str) -> None:
+        self._users = {person: known for person, known in self._users.items() if known.id != user}
 
     def _user(self, user: str) -> User | None:
         return next((known for known in self._users.values() if known.id == user), None)

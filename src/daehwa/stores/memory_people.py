@@ -5,7 +5,16 @@ from collections.abc import AsyncIterator, Collection
 
 import msgspec
 
-from daehwa.accounts.audit import FIRST_PREVIOUS, AuditCheck, AuditEvent, ChainWalk, NewEvent, chained, erased
+from daehwa.accounts.audit import (
+    FIRST_PREVIOUS,
+    AuditCheck,
+    AuditEvent,
+    ChainWalk,
+    NewEvent,
+    chained,
+    erased,
+    is_same_act,
+)
 from daehwa.accounts.credentials import Credentials, Passkey, Password, Totp
 from daehwa.accounts.errors import GroupNameTaken, GroupNotFound
 from daehwa.accounts.groups import Group
@@ -173,6 +182,12 @@ class MemoryAudit:
         event = chained(storable(new), seq=len(self._events) + 1, previous=previous)
         self._events.append(event)
         return event
+
+    async def append_once(self, new: NewEvent) -> bool:
+        is_there = any(is_same_act(event, storable(new)) for event in self._events)
+        if not is_there:
+            await self.append(new)
+        return not is_there
 
     async def page(self, *, before: int | None = None, limit: int = 50) -> tuple[AuditEvent, ...]:
         end = len(self._events) if before is None else max(0, before - 1)

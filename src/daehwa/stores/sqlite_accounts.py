@@ -128,12 +128,14 @@ class SqliteAccounts:
     async def purge_expired(self, *, now: int) -> int:
         return await self._writer.run(partial(sign_ins.purge_expired, now=now))
 
-    async def forget(self, user: str) -> None:
-        """Write the file anew before the person's row goes, which by then says nothing of them: what broke off is begun
-        again.
+    async def empty_user(self, user: str) -> None:
+        """Write the file anew while the row is there still, which says nothing of them any more: what breaks off is
+        begun again.
         """
         await self._writer.run(partial(_empty, user=user))
         await self._store.write_anew()
+
+    async def remove_user(self, user: str) -> None:
         await self._writer.run(partial(_remove, user=user, is_spent=user == self._first_admin))
 
     def _wanted_id(self, role: Role | None) -> str | None:

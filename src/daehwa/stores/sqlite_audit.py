@@ -13,6 +13,9 @@ from daehwa.stores.records import storable
 from daehwa.stores.sqlite import SqliteStore
 
 _READ_AT_ONCE: Final = 500
+_SAME_ACT: Final = (
+    "SELECT 1 FROM audit WHERE json_extract(value, '$.action') = ? AND json_extract(value, '$.subject') = ?"
+)
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(AuditEvent)
 
@@ -27,6 +30,9 @@ class SqliteAudit:
 
     async def append(self, new: NewEvent) -> AuditEvent:
         return await self._writer.run(partial(_append, new=storable(new)))
+
+    async def append_once(self, new: NewEvent) -> bool:
+        return await self._writer.run(partial(_append_once, new=storable(new)))
 
     async def page(self, *, before: int | None = None, limit: int = 50) -> tuple[AuditEvent, ...]:
         return await self._reader.run(partial(_page, before=before, limit=max(1, limit)))
@@ -65,6 +71,13 @@ def _append(database: sqlite3.Connection, new: NewEvent) -> AuditEvent:
     event = chained(new, seq=seq, previous=previous)
     database.execute("INSERT INTO audit (seq, value) VALUES (?, ?)", (event.seq, _encoder.encode(event).decode()))
     return event
+
+
+def _append_once(database: sqlite3.Connection, new: NewEvent) -> bool:
+    if database.execute(_SAME_ACT, (new.action, new.subject)).fetchone() is not None:
+        return False
+    _append(database, new)
+    return True
 
 
 def _page(database: sqlite3.Connection, before: int | None, limit: int) -> tuple[AuditEvent, ...]:

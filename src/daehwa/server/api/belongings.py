@@ -108,7 +108,7 @@ class BelongingsApi:
         """
         given = await json_body(request, Goodbye, self._options) if _has_body(request) else Goodbye()
         await self._prove(request, given.password)
-        await self._office.erasure.erase(request.user.id, now=self._office.clock())
+        await self._office.erasure.erase(request.user.id)
         return Response(204, headers=[self._cookies.session.remove(), self._cookies.known.remove()])
 
     async def _prove(self, request: Request, password: str | None) -> None:

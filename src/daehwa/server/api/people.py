@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from daehwa.accounts.audit import DELETED
 from daehwa.accounts.credentials import Credentials
-from daehwa.accounts.erasure import DELETED
 from daehwa.accounts.errors import NotAllowed, PersonLeaving
 from daehwa.accounts.ledger import UsageQuery
 from daehwa.accounts.people import LOCAL_ISSUER, Role, User, UserChanges
@@ -128,7 +128,7 @@ class PeopleApi:
         if person.is_enabled_admin:  # before it is forgotten who made them
             await self._void_links_of(request, person)
         act = self._office.event(request, DELETED, person.id)
-        await self._office.erasure.erase(person.id, now=self._office.clock(), act=act)
+        await self._office.erasure.erase(person.id, act=act)
         return Response(204)
 
     async def reset_person(self, request: Request) -> Response:
