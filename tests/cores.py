@@ -26,6 +26,11 @@ class OneProviderCatalogue:
     async def models(self) -> Sequence[Model]:
         return [self.model]
 
+    async def listed(self) -> Sequence[Model]:
+        name = self.provider.name
+        feathers = Model(id=f"{name}/feathers", name="feathers", provider=name, kind="embedding")
+        return [*await self.models(), feathers]
+
     async def default_model(self) -> str | None:
         return self.model.id
 

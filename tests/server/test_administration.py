@@ -203,7 +203,7 @@ async def test_groups_are_made_changed_and_removed(door: FrontDoor) -> None:
     boss, _ = await door.admin(), await door.member()
     wish = {
         "name": " The  Lab ",
-        "models": ["parrot", "gone-*", "s*"],
+        "models": ["parrot", "gone-*", "s*", "feathers"],
         "month": 5_000_000,
         "instructions": "Be brief.",
         "claim": "lab",

@@ -179,6 +179,23 @@ async def test_a_budget_that_comes_in_mid_month_counts_what_was_spent_before(led
     assert await ledger.spent("user:mina", DAY) == 5
 
 
+async def test_what_was_begun_is_told_for_many_budgets_at_once(ledger: LedgerStore) -> None:
+    await ledger.settle(ended(an_entry(groups=("research",), created=NOW - DAY_MS), 4))
+    await ledger.settle(ended(an_entry(groups=("research",)), 3))
+    await ledger.settle(ended(an_entry(), 100))
+    budgets = [a_budget(9, "group:research", period) for period in (DAY, MONTH, "total")]
+    other = a_budget(9, "group:other")
+    assert set((await ledger.counted([*budgets, other])).values()) <= {0, 3, 7}, "nothing but what is right"
+    for _ in range(2):
+        await ledger.begin(budgets)
+    assert {each: (await ledger.counted([*budgets, other]))[each] for each in budgets} == dict(
+        zip(budgets, (3, 7, 7), strict=True)
+    )
+    await ledger.settle(ended(an_entry(groups=("research",)), 2))
+    assert [(await ledger.counted([each]))[each] for each in budgets] == [5, 9, 9]
+    assert await ledger.counted([]) == {}
+
+
 async def test_open_entries_stay_counted_after_a_crash_and_can_be_settled_then(place: Place) -> None:
     entry = an_entry(8)
     await (await place.process()).ledger.reserve(entry, [a_budget(10)])

@@ -5,7 +5,7 @@ One contract suite holds every implementation to them: `tests/stores/test_contra
 people (credentials, links, groups, the audit log, the installation) is in `people_ports`.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import msgspec
@@ -156,6 +156,16 @@ class LedgerStore(Protocol):
 
     async def spent(self, scope: str, period: str) -> int:
         """Return what is counted, reservations included; 0 where nothing was."""
+        ...
+
+    async def begin(self, budgets: Sequence[Budget]) -> None:
+        """Begin the counters of these budgets, those that are not there yet."""
+        ...
+
+    async def counted(self, budgets: Sequence[Budget]) -> Mapping[Budget, int]:
+        """Return what is counted against these budgets, all in one look and without reading an entry: one whose counter
+        is not there yet may be left out.
+        """
         ...
 
     async def usage(self, query: UsageQuery) -> tuple[UsageRow, ...]:

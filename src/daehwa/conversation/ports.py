@@ -108,6 +108,10 @@ class ModelCatalogue(Protocol):
         """Return every model that can be chosen now; a provider that cannot be asked adds none."""
         ...
 
+    async def listed(self) -> Sequence[Model]:
+        """Return every model of every kind, those too that no conversation can choose; aliases first."""
+        ...
+
     async def default_model(self) -> str | None:
         """Return the id of a model that is really served, or None when there is none."""
         ...

@@ -90,6 +90,16 @@ class DynamoLedger:
         item = await self._counter(counter)
         return await self._summed(counter) if item is None else int(item[names.SPENT])
 
+    async def begin(self, budgets: Sequence[Budget]) -> None:
+        counters = limits_of(budgets)
+        there = await self._there(counters)
+        await gathered(self._begin(counter) for counter in counters if counter not in there)
+
+    async def counted(self, budgets: Sequence[Budget]) -> Mapping[Budget, int]:
+        there = await self._there(limits_of(budgets))
+        named = ((budget, Counter(budget.scope, budget.period)) for budget in budgets)
+        return {budget: there[counter] for budget, counter in named if counter in there}
+
     async def usage(self, query: UsageQuery) -> tuple[UsageRow, ...]:
         user = query.user
         entries = await self._entries(_days(query.since, query.until), user=user, as_of_now=False)
@@ -176,6 +186,12 @@ class DynamoLedger:
 
     async def _counter(self, counter: Counter) -> Item | None:
         return await self._table.get(names.budget_partition(counter.scope), counter.period)
+
+    async def _there(self, counters: Iterable[Counter]) -> dict[Counter, int]:
+        """Return what those of these counters say that there are."""
+        places = {(names.budget_partition(counter.scope), counter.period): counter for counter in counters}
+        items = await self._table.get_many(places)
+        return {places[item[names.PARTITION_KEY], item[names.SORT_KEY]]: int(item[names.SPENT]) for item in items}
 
     async def _existing(self, entry: Entry) -> tuple[Counter, ...]:
         """Return the counters that count this entry, those of them that there are."""

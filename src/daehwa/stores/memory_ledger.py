@@ -1,7 +1,7 @@
 """The ledger in memory, for tests and trials: what the process forgets with its end."""
 # ruff: noqa: D102 - what the methods do is written once, on the protocol
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -39,6 +39,12 @@ class MemoryLedger:
 
     async def spent(self, scope: str, period: str) -> int:
         return self._counted(Counter(scope, period))
+
+    async def begin(self, budgets: Sequence[Budget]) -> None:
+        """Nothing: what is counted is summed up each time."""
+
+    async def counted(self, budgets: Sequence[Budget]) -> Mapping[Budget, int]:
+        return {budget: self._counted(Counter(budget.scope, budget.period)) for budget in budgets}
 
     async def usage(self, query: UsageQuery) -> tuple[UsageRow, ...]:
         return summed(entry for entry in self._entries.values() if is_asked_for(entry, query))

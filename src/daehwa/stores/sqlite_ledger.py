@@ -133,6 +133,12 @@ class SqliteLedger:
     async def spent(self, scope: str, period: str) -> int:
         return await self._reader.run(partial(_spent, counter=Counter(scope, period)))
 
+    async def begin(self, budgets: Sequence[Budget]) -> None:
+        await self._writer.run(partial(_begin, counters=tuple(limits_of(budgets))))
+
+    async def counted(self, budgets: Sequence[Budget]) -> Mapping[Budget, int]:
+        return await self._reader.run(partial(_counted_against, budgets=tuple(budgets)))
+
     async def usage(self, query: UsageQuery) -> tuple[UsageRow, ...]:
         return await self._reports.run(partial(_usage, query=query))
 
@@ -219,6 +225,16 @@ def _begun(database: sqlite3.Connection, counter: Counter) -> int:
         counted = _summed(database, counter)
         database.execute("INSERT INTO counters (scope, period, counted) VALUES (?, ?, ?)", (*_pair(counter), counted))
     return counted
+
+
+def _begin(database: sqlite3.Connection, counters: Iterable[Counter]) -> None:
+    for counter in counters:
+        _begun(database, counter)
+
+
+def _counted_against(database: sqlite3.Connection, budgets: Iterable[Budget]) -> dict[Budget, int]:
+    found = ((budget, _counted(database, Counter(budget.scope, budget.period))) for budget in budgets)
+    return {budget: counted for budget, counted in found if counted is not None}
 
 
 def _spent(database: sqlite3.Connection, counter: Counter) -> int:

@@ -1,6 +1,7 @@
 """Groups: what their members may ask and spend, and what models are told before they are asked."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
@@ -9,9 +10,11 @@ from msgspec import UNSET, Meta, UnsetType
 from daehwa.accounts.errors import GroupNotFound
 from daehwa.accounts.groups import Group
 from daehwa.accounts.key_making import MODEL_CHARACTERS, MOST_MODELS, Money
+from daehwa.accounts.ports import Budget
 from daehwa.accounts.spending import period_at
 from daehwa.conversation.errors import InvalidRequest
 from daehwa.conversation.ids import new_id
+from daehwa.conversation.metering import BudgetKind
 from daehwa.conversation.ports import ModelCatalogue
 from daehwa.conversation.terms import unmatched
 from daehwa.server.administration import MOST_GROUPS, Administration
@@ -106,9 +109,7 @@ class GroupsApi:
 
     async def list_groups(self, _request: Request) -> Response:
         """List the groups that were made on the page."""
-        members = await self._members()
-        groups = await self._groups.list_groups()
-        return json_response(GroupList(tuple([await self._listed(group, members[group.id]) for group in groups])))
+        return json_response(GroupList(await self._listed(await self._groups.list_groups())))
 
     async def make_group(self, request: Request) -> Response:
         """Make a group. There may be 100."""
@@ -119,7 +120,8 @@ class GroupsApi:
         group = _checked(Group(id=new_id(), created=self._office.clock(), **values))
         await self._groups.add_group(group)
         await self._office.note(request, "group.added", group.id, name=group.name)
-        return json_response(await self._listed(group, 0), 201)
+        (listed,) = await self._listed([group])
+        return json_response(listed, 201)
 
     async def change_group(self, request: Request) -> Response:
         """Change a group; what its members ask from now on goes by it."""
@@ -129,9 +131,13 @@ class GroupsApi:
             raise GroupNotFound
         given = {name: value for name, value in msgspec.structs.asdict(asked).items() if value is not UNSET}
         changed = _checked(msgspec.structs.replace(group, **given))
+        # What its members have spent so far counts too, and lists do not sum it up.
+        new = [budget for kind, budget in self._budgets(changed).items() if kind not in group.money]
+        await self._office.books.ledger.begin(new)
         await self._groups.replace_group(changed)
         await self._office.note(request, "group.changed", group.id, name=changed.name, what=" ".join(given))
-        return json_response(await self._listed(changed, (await self._members())[group.id]))
+        (listed,) = await self._listed([changed])
+        return json_response(listed)
 
     async def remove_group(self, request: Request) -> Response:
         """Remove a group. Whoever is in no other may ask no model then, until an admin changes their groups."""
@@ -142,20 +148,32 @@ class GroupsApi:
         await self._office.note(request, "group.removed", group.id, name=group.name)
         return Response(204)
 
-    async def _members(self) -> Counter[str]:
+    async def _listed(self, groups: Sequence[Group]) -> tuple[ListedGroup, ...]:
         users = await self._office.people.accounts.list_users()
-        return Counter(group for user in users for group in user.groups)
+        members = Counter(group for user in users for group in user.groups)
+        budgets = {group.id: self._budgets(group) for group in groups}
+        counted = await self._office.books.ledger.counted([each for own in budgets.values() for each in own.values()])
+        models, aliases = await self._catalogue.listed(), self._catalogue.routes()
 
-    async def _listed(self, group: Group, members: int) -> ListedGroup:
-        ledger, now = self._office.books.ledger, self._office.books.clock()
-        spent = {kind: await ledger.spent(f"group:{group.id}", period_at(kind, now)) for kind in group.money}
-        own = {name: getattr(group, name) for name in ListedGroup.__struct_fields__ if hasattr(group, name)}
-        return ListedGroup(
-            **own,
-            members=members,
-            spent=GroupSpent(day=spent.get("day"), month=spent.get("month"), total=spent.get("total")),
-            unmatched=unmatched(group.models, await self._catalogue.models(), self._catalogue.routes()),
-        )
+        def listed(group: Group) -> ListedGroup:
+            # Where no counter is there yet, nobody has asked in this period since there is the limit.
+            spent = {kind: counted.get(budget, 0) for kind, budget in budgets[group.id].items()}
+            own = {name: getattr(group, name) for name in ListedGroup.__struct_fields__ if hasattr(group, name)}
+            return ListedGroup(
+                **own,
+                members=members[group.id],
+                spent=GroupSpent(day=spent.get("day"), month=spent.get("month"), total=spent.get("total")),
+                unmatched=unmatched(group.models, models, aliases),
+            )
+
+        return tuple(map(listed, groups))
+
+    def _budgets(self, group: Group) -> dict[BudgetKind, Budget]:
+        """Return what a group's limits are in the ledger now."""
+        now, scope = self._office.books.clock(), f"group:{group.id}"
+        return {
+            kind: Budget(scope=scope, period=period_at(kind, now), limit=limit) for kind, limit in group.money.items()
+        }
 
 
 def _checked(group: Group) -> Group:
