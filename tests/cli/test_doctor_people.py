@@ -6,10 +6,12 @@ from cli.conftest import Program
 from cli.test_doctor import signing_in
 from sign_in.issuer import Issuer
 from sign_in.test_mail import Box, an_smtp_server
+from stores.asking import ask
 from upstream import FakeUpstream
 
 from daehwa.accounts.people import NewUser
 from daehwa.data_folder import DATABASE
+from daehwa.services.local import OWNER
 from daehwa.stores.sqlite import SqliteStore
 from daehwa.stores.sqlite_accounts import SqliteAccounts
 
@@ -84,3 +86,16 @@ async def test_a_file_that_cannot_be_read_has_uncounted_people(program: Program)
     async with FakeUpstream() as upstream:
         ended = await program.run("doctor", OPENAI_BASE_URL=upstream.base_url, DAEHWA_ACCOUNTS="true")
     assert "people      cannot be counted" in ended.out
+
+
+async def test_what_is_in_nobodys_list_is_told(program: Program) -> None:
+    await people_of(program, "admin")
+    async with FakeUpstream() as upstream:
+        given = {"OPENAI_BASE_URL": upstream.base_url, "DAEHWA_ACCOUNTS": "true"}
+        before = await program.run("doctor", **given)
+        store = await SqliteStore.open(program.data / DATABASE)
+        await ask(store, "Hello", owner=OWNER)
+        await store.aclose()
+        after = await program.run("doctor", **given)
+    assert "in nobody's list" not in before.out
+    assert "what `daehwa ask` or a start without accounts has written is in nobody's list" in after.out

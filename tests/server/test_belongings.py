@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from books import PARROT
 from cores import Core
+from server.entrance import an_entrance
 from server.front_door import PASSWORD, Browser, FrontDoor, a_front_door
 from server.serving import asked, listening
 from stores.houses import HOUSES, House, nowhere
@@ -20,6 +21,7 @@ from daehwa.accounts.budgets import BudgetRule, BudgetRules
 from daehwa.accounts.credentials import Passkey
 from daehwa.accounts.ledger import UsageQuery
 from daehwa.accounts.metering import LedgerMeter
+from daehwa.accounts.people import UserChanges
 from daehwa.accounts.price_list import PriceList
 from daehwa.conversation.events import TextDelta
 from daehwa.conversation.export_file import End, Line, read_head, read_lines
@@ -30,6 +32,8 @@ from daehwa.server.asgi import ClientLeftError, Receive, Scope, Send
 from daehwa.server.body import SLOW_SECONDS
 from daehwa.server.books import Books
 from daehwa.server.download import Download
+from daehwa.stores.memory_accounts import MemoryAccounts
+from daehwa.stores.memory_people import memory_people
 
 CANARY = "zanzibarcanary"
 KOREAN = "카나리아새소리"
@@ -215,6 +219,19 @@ async def test_all_that_is_ones_own_can_be_taken_along(home: Home) -> None:
     everything = b"".join(file.read(name) for name in file.namelist())
     assert b"$argon2id$" not in everything
     assert (await home.door.acts())[-1] == "account.exported"
+
+
+async def test_groups_are_taken_along_those_of_the_provider_and_removed_ones_too(tmp_path: Path) -> None:
+    accounts = MemoryAccounts()
+    ways: Any = {"group_claim": "groups", "group_roles": {"staff": "member"}}
+    async with an_entrance(tmp_path, accounts=accounts, people=memory_people(accounts), **ways) as entrance:
+        mina = await entrance.signed_in(sub="2", email="mina@example.com", groups=["staff", "choir"])
+        (user,) = await accounts.list_users()
+        await accounts.change_user(user.id, UserChanges(groups=("gone",)))
+        async with entrance.site.client.get("/api/account/export", headers=mina) as answer:
+            file = zipfile.ZipFile(io.BytesIO(await answer.read()))
+    account = json.loads(file.read("account.json"))
+    assert (account["groups"], account["claimed"]) == (["(removed)"], ["staff"])
 
 
 async def test_nothing_more_is_made_for_whoever_leaves_during_a_download() -> None:

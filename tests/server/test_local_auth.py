@@ -12,7 +12,7 @@ from server.serving import Site, asked, serving, text_of
 from sign_in.authenticator import Authenticator
 
 from daehwa.accounts.groups import Group
-from daehwa.accounts.people import UserChanges
+from daehwa.accounts.people import Profile, UserChanges
 from daehwa.conversation.ids import now_ms
 from daehwa.sign_in.one_time_codes import code_at, step_of
 from daehwa.sign_in.throttle import CODE as CODE_PACE
@@ -113,6 +113,23 @@ async def test_signing_in_and_out(door: FrontDoor) -> None:
     assert await other.refused("POST", "/auth/password", {"login": "mina", "password": "something else"}) == (
         *(401, "credentials_refused"),
     )
+
+
+async def test_an_admin_behind_a_closed_door_is_none_who_can_come_in(door: FrontDoor) -> None:
+    closed = Profile(issuer="https://id.example", subject="1", email=None, name="")
+    await door.people.accounts.sign_in(closed, role="admin", now=door.clock.now)
+    boss = await door.admin()
+
+    async def is_first() -> bool:
+        return bool((await door.browser().call("GET", "/auth/doors"))[1]["first"])
+
+    assert not await is_first()
+    assert await boss.call("DELETE", "/api/account", {"password": PASSWORD}) == (204, None)
+    door.clock.go_on(59)
+    assert not await is_first(), "anybody may ask, so it is looked at once a minute"
+    door.clock.go_on(1)
+    assert await is_first()
+    assert await (await door.admin()).is_in()
 
 
 async def test_each_door_is_told(door: FrontDoor, site: Site) -> None:

@@ -33,6 +33,9 @@ def sign_in_lines(sign_in: SignInReport | None, people: PeopleReport) -> Iterato
         yield f"              passkeys: {people.passkeys_fault or 'can be used'}"
     if people.accounts or sign_in is not None:
         yield f"  people      {_people(people)}"
+        if people.is_owner_missed:
+            yield "              what `daehwa ask` or a start without accounts has written is in nobody's list;"
+            yield "              another start without accounts shows it"
     if people.accounts or people.mail is not None:
         yield f"  mail        {_mail(people.mail)}"
 

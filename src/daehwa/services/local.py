@@ -68,7 +68,8 @@ BuiltProvider: TypeAlias = "OpenAIWireProvider | EmbeddedProvider"
 
 OWNER = "owner"
 """Whose conversations these are while there are no accounts, and always those of `daehwa ask`: the server's user has
-the same id, and so has the first admin who signs in.
+the same id, and so has the very first admin. Once they are deleted nobody who signs in has it, so what is written then
+is in nobody's list: the doctor says so.
 """
 SERVER_RUNNER = "server"
 MOMENT_SECONDS = 0.05

@@ -21,6 +21,8 @@ from daehwa.sign_in.throttle import MAIL_FROM, Throttle
 from daehwa.sign_in.visitors import Visitor
 
 MOST_MAILS_WAITING = 50
+ADMIN_KNOWN_MS = 60_000
+"""So long it is remembered that there is an admin."""
 
 
 class LocalAccounts:
@@ -58,7 +60,7 @@ class LocalAccounts:
         self.links = Links(self.parts, self.entering, issuer=issuer)
         self.own = OwnAccount(self.parts)
         self._issuer = issuer
-        self._has_admin = False
+        self._admin_known_until = 0
         self._mailing: set[asyncio.Task[None]] = set()
 
     @property
@@ -73,10 +75,13 @@ class LocalAccounts:
         return await self.links.maker.first_admin(now=self.parts.clock())
 
     async def awaits_first_admin(self) -> bool:
-        """Whether there is no admin yet. The last one stays, so that whoever may ask this costs nothing afterwards."""
-        if not self._has_admin:
-            self._has_admin = await has_admin(self.parts.people, self._issuer)
-        return not self._has_admin
+        """Whether no admin can come in. That one can is remembered for a minute, since anybody may ask this; no longer,
+        since the last admin, who stays, may be one whose door is closed now.
+        """
+        now = self.parts.clock()
+        if now >= self._admin_known_until and await has_admin(self.parts.people, self._issuer):
+            self._admin_known_until = now + ADMIN_KNOWN_MS
+        return now >= self._admin_known_until
 
     def ask_for_reset(self, login: str, visitor: Visitor) -> None:
         """Have a link for a new password sent, later: nothing here depends on whether anybody has this name.

@@ -66,7 +66,9 @@ class ExportedSession(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExportedAccount(msgspec.Struct, frozen=True, kw_only=True):
-    """Who somebody is here, in an export; times are milliseconds since 1970."""
+    """Who somebody is here, in an export; times are milliseconds since 1970. `claimed` are groups at the identity
+    provider that are kept here.
+    """
 
     id: str
     login: str | None
@@ -74,6 +76,7 @@ class ExportedAccount(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     role: Role
     groups: tuple[str, ...]
+    claimed: tuple[str, ...]
     created: int
     last_seen: int
     password_changed: int | None
@@ -151,7 +154,8 @@ class BelongingsApi:
             email=user.email,
             name=user.name,
             role=user.role,
-            groups=tuple(names[group] for group in user.groups if group in names),
+            groups=tuple(names.get(group, "(removed)") for group in user.groups),
+            claimed=user.claimed,
             created=user.created,
             last_seen=user.last_seen,
             password_changed=None if has.password is None else has.password.changed,
