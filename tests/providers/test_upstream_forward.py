@@ -246,3 +246,23 @@ async def test_what_is_read_first_is_not_forwarded_again(make: Make) -> None:
         assert basin.text == b""
         assert await stream.read() == b""
         stream.close()
+
+
+@pytest.mark.parametrize("full", [False, True])
+async def test_what_came_with_the_end_is_written_although_it_is_cancelled_in_the_same_turn(
+    make: Make, *, full: bool
+) -> None:
+    async with WireServer(saying(CHUNKED + b"5\r\nfirst\r\n", then=left)) as server:
+        client = make(server.base_url)
+        stream = await client.post("chat/completions", b"{}")
+        basin = Basin(holds=1 if full else 99)
+        task = asyncio.ensure_future(stream.forward(basin))
+        await settled(lambda: basin.text == b"first")
+        usage = b"5\r\nusage\r\n0\r\n\r\n"
+        stream._connection.get_buffer(-1)[: len(usage)] = usage
+        stream._connection.buffer_updated(len(usage))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert basin.pieces == [b"first", b"usage"]
+        assert len(client.connections.idle) == 1, "it came to its end"

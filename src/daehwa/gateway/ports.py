@@ -64,7 +64,8 @@ class WireAnswer(Protocol):
     async def forward(self, sink: Sink) -> bytes:
         """Write each piece of the body into `sink` within the very callback in which it arrives, without a task switch;
         return at the body's end what came with it, which is for the caller to send: so it can go in one write with the
-        end. While the sink is full, the socket is not read. Raise `ProviderError`; cancelling ends the upstream call.
+        end. While the sink is full, the socket is not read. Raise `ProviderError`; cancelling ends the upstream
+        call, and what came with the end by then is written.
         """
         ...
 

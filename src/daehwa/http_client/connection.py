@@ -265,7 +265,8 @@ class Connection(asyncio.BufferedProtocol):
 
     async def forward(self, sink: Sink) -> bytes:
         """Write the body into `sink`, each piece within the callback in which it comes, and return at its end what came
-        with that. While the sink is full, nothing is read. Raise as `read`.
+        with that; where it is cancelled by then, that is written too. While the sink is full, nothing is read. Raise as
+        `read`.
         """
         self._sink = sink
         try:
@@ -278,6 +279,10 @@ class Connection(asyncio.BufferedProtocol):
                     return self._take_pieces()
                 else:
                     await self._more()
+        except asyncio.CancelledError:
+            if self.is_complete and (last := self._take_pieces()):
+                sink.write(last)  # it ended in this very turn of the loop, and its last bytes say what it cost
+            raise
         finally:
             self._sink, self._is_sink_full = None, False
 

@@ -73,7 +73,7 @@ class UpstreamStream:
 
     async def forward(self, sink: Sink) -> bytes:
         """Write what arrives into `sink`, each piece as it comes, and return at the end what came with it. Cancelling
-        closes the stream.
+        closes the stream, and what came with the end by then is written.
 
         Raise `UpstreamFault`.
         """
