@@ -8,11 +8,13 @@ from tills import DAY, MODEL, MONTH, NOW, Till, a_call, a_rule, used
 
 from daehwa.accounts.budgets import Group
 from daehwa.accounts.errors import BudgetExceeded, PriceUnknown
+from daehwa.accounts.ledger import Entry
 from daehwa.accounts.metering import ASSUMED_OUTPUT, LEAST_OUTPUT
 from daehwa.accounts.people import User
 from daehwa.conversation.errors import StoreError
 from daehwa.conversation.messages import Usage
-from daehwa.conversation.metering import CallEnded, Outcome
+from daehwa.conversation.metering import CallEnded, Outcome, Unmetered
+from daehwa.stores.memory_ledger import MemoryLedger
 
 ONE_CALL = 100 + 90 * 10
 """What `a_call()` costs at most."""
@@ -297,3 +299,35 @@ async def test_a_person_sees_how_much_of_each_budget_is_left() -> None:
     assert till.meter.has_budgets(User(id="mina"))
     assert not Till().meter.has_budgets(User(id="mina"))
     assert msgspec.json.decode(msgspec.json.encode(mine))["renews"] == mine.renews
+
+
+class AtOnce(MemoryLedger):
+    """A ledger that settles without waiting, unless it is busy."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_busy = False
+        self.settled: list[Entry] = []
+
+    def settle_now(self, entry: Entry) -> bool:
+        if not self.is_busy:
+            self.settled.append(entry)
+        return not self.is_busy
+
+
+async def test_a_call_is_settled_at_once_where_the_ledger_can_do_that() -> None:
+    ledger = AtOnce()
+    till = Till(ledger=ledger)
+    told: list[CallEnded] = []
+    till.meter.observe(told.append)
+    charge = await till.meter.open(a_call())
+    outcome = Outcome(usage=used(1, 1))
+    ledger.is_busy = True
+    assert not charge.settle_now(outcome)
+    ledger.is_busy = False
+    assert charge.settle_now(outcome)
+    assert charge.settle_now(outcome)
+    assert await charge.settle(outcome) == Usage(input=1, output=1, cost=11)
+    await asyncio.sleep(0)
+    assert (len(ledger.settled), len(told)) == (1, 1)
+    assert (await Unmetered().open(a_call())).settle_now(outcome)

@@ -50,11 +50,15 @@ class _Charge:
     def priced(self, outcome: Outcome) -> Usage | None:
         return outcome.usage
 
-    async def settle(self, outcome: Outcome) -> Usage | None:
+    def settle_now(self, outcome: Outcome) -> bool:
         assert not self._is_settled, "counted once"
         self._is_settled = True
         self._meter.outcomes.append(outcome)
         self._meter.settled.set()
+        return True
+
+    async def settle(self, outcome: Outcome) -> Usage | None:
+        self.settle_now(outcome)
         return outcome.usage
 
 

@@ -1,7 +1,6 @@
 """What a call is counted as, where its upstream, its caller or a store does something odd."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -14,6 +13,7 @@ from daehwa.conversation.messages import Usage
 from daehwa.gateway.answers import whole_body
 from daehwa.gateway.asking import JsonAsked
 from daehwa.gateway.counting import Counted, paid_call
+from daehwa.gateway.rates import Correct
 from daehwa.gateway.scripted import ScriptedAnswer, ScriptedTarget
 from daehwa.gateway.tap import UsageTap
 
@@ -23,7 +23,7 @@ NOUGHTS = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
 async def nothing(_tokens: int) -> None: ...
 
 
-async def counted(meter: RememberingMeter, correct: Callable[[int], Awaitable[None]] = nothing) -> Counted:
+async def counted(meter: RememberingMeter, correct: Correct | None = nothing) -> Counted:
     asked = JsonAsked.of("chat/completions", {"messages": [{"role": "user", "content": "Hello there."}]})
     model = ScriptedTarget(provider="a", name="one").model
     charge = await meter.open(paid_call(Caller(user=OWNER), asked, model))
@@ -121,6 +121,16 @@ async def test_who_leaves_before_the_upstream_has_the_request_pays_nothing() -> 
     await one.leave()
     (outcome,) = meter.outcomes
     assert (outcome.usage, outcome.seconds, outcome.error, corrected) == (None, 0, None, [0])
+
+
+async def test_a_stream_is_counted_at_once_where_no_rate_has_to_be_corrected() -> None:
+    meter, tap = RememberingMeter(), UsageTap(strip=False)
+    assert not (await counted(meter)).end_stream_now(tap)
+    assert meter.outcomes == []
+    assert (await counted(meter, None)).end_stream_now(tap)
+    assert len(meter.outcomes) == 1
+    await (await counted(meter, None)).leave()
+    assert len(meter.outcomes) == 2
 
 
 async def test_an_error_within_a_stream_is_noted() -> None:

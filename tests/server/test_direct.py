@@ -11,12 +11,20 @@ import pytest
 from cores import Core
 from gateway.bed import Bed
 from server.serving import Site, listening, serving
+from tills import Till
 
 from daehwa.conversation.errors import ProviderCutError
+from daehwa.conversation.metering import Meter
+from daehwa.gateway.calls import Gateway
+from daehwa.gateway.idempotency import OnceOnly
+from daehwa.gateway.ports import KeptAnswer
+from daehwa.gateway.rates import Rates
 from daehwa.gateway.scripted import Piece, ScriptedAnswer
 from daehwa.server.asgi import ClientLeftError, Receive, Scope, Send
 from daehwa.server.direct import DirectBody, line_of
 from daehwa.server.leaving import EndedWhenLeft
+from daehwa.stores.memory_answers import MemoryAnswers
+from daehwa.stores.memory_rates import MemoryRates
 
 pytestmark = pytest.mark.both_loops
 
@@ -24,10 +32,15 @@ SSE = {"content-type": "text/event-stream"}
 BODY = b'{"model":"parrot","stream":true,"messages":[]}'
 ASK = b"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
 ASK += b"content-length: %d\r\n" % len(BODY)
+END = b"0\r\n\r\n"
 
 
 def event(text: str) -> bytes:
     return b'data: {"choices":[{"delta":{"content":"%s"}}]}\n\n' % text.encode()
+
+
+LAST = event("b").rstrip()
+"""No blank line ends it, so it goes on with the end."""
 
 
 class Play:
@@ -93,6 +106,48 @@ async def test_the_connection_serves_again_and_what_was_sent_ahead_is_answered_a
             body = await reader.readuntil(b"\r\n0\r\n\r\n")
             assert [body.count(event("a")), body.count(event("b"))] == [1, 1]
     assert len(play.bed.meter.outcomes) == 2
+
+
+class SlowAnswers(MemoryAnswers):
+    """A store that takes its time to keep an answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = asyncio.Event()
+
+    async def keep(self, caller: str, key: str, answer: KeptAnswer, *, now: int) -> None:
+        await self.gate.wait()
+        await super().keep(caller, key, answer, now=now)
+
+
+async def test_what_came_with_the_end_goes_with_it_where_it_is_counted_at_once(play: Play) -> None:
+    go = asyncio.Event()
+    play.script(event("a"), go, LAST)
+    async with play.asked() as (reader, _):
+        await reader.readuntil(event("a") + b"\r\n")
+        go.set()
+        assert await reader.read(65536) == b"%x\r\n%b\r\n0\r\n\r\n" % (len(LAST), LAST)
+        assert len(play.bed.meter.outcomes) == 1
+
+
+@pytest.mark.parametrize("slow", ["ledger", "answers"])
+async def test_what_came_with_the_end_waits_for_no_store(tmp_path: Path, slow: str) -> None:
+    bed, till, answers = Bed(), Till(), SlowAnswers()
+    meter: Meter = bed.meter
+    head, gate = b"idempotency-key: once\r\n", answers.gate
+    if slow == "ledger":
+        meter, head, gate = till.meter, b"", asyncio.Event()
+        till.faulty.gate = gate
+    bed.gateway = Gateway(bed.models, meter, Rates(MemoryRates()), OnceOnly(answers))
+    async with serving(Core(), tmp_path, programs=bed.programs()) as site:
+        play = Play(site, bed)
+        play.script(event("a"), LAST)
+        async with play.asked(head) as (reader, _):
+            await reader.readuntil(LAST)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(reader.readuntil(END), 0.05)
+            gate.set()
+            await reader.readuntil(END)
 
 
 async def test_a_connection_that_is_to_close_closes_after_the_end(play: Play) -> None:

@@ -268,14 +268,32 @@ class LedgerCharge:
         amount = cost(usage, price, kind=self._call.kind, seconds=seconds, images=images)
         return msgspec.structs.replace(usage, cost=amount)
 
+    def settle_now(self, outcome: Outcome) -> bool:
+        """As on `Charge`."""
+        if self._settled is None:
+            usage = self.priced(outcome)
+            if not self._meter.write_now(self._as_settled(outcome, usage)):
+                return False
+            self._note(outcome, usage)
+        return True
+
     async def settle(self, outcome: Outcome) -> Usage | None:
         """As on `Charge`."""
         if self._settled is not None:
             return self._settled[0]
         usage = self.priced(outcome)
+        self._note(outcome, usage)
+        entry = self._as_settled(outcome, usage)
+        if not self._meter.write_now(entry):
+            await asyncio.wait([self._meter.write(entry)], timeout=SETTLE_SECONDS)
+        return usage
+
+    def _note(self, outcome: Outcome, usage: Usage | None) -> None:
         self._settled = (usage,)
         self._meter.tell(self._call, outcome, usage, self._entry.created)
-        entry = msgspec.structs.replace(
+
+    def _as_settled(self, outcome: Outcome, usage: Usage | None) -> Entry:
+        return msgspec.structs.replace(
             self._entry,
             model=outcome.model or self._entry.model,
             usage=usage or Usage(cost=0),
@@ -283,9 +301,6 @@ class LedgerCharge:
             images=outcome.images,
             failed=outcome.error,
         )
-        if not self._meter.write_now(entry):
-            await asyncio.wait([self._meter.write(entry)], timeout=SETTLE_SECONDS)
-        return usage
 
 
 def _named(error: BudgetExceeded, groups: Sequence[GroupShare]) -> BudgetExceeded:

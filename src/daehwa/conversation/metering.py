@@ -75,6 +75,12 @@ class Charge(Protocol):
         """Return the usage with its cost, at once; nothing is counted by this."""
         ...
 
+    def settle_now(self, outcome: Outcome) -> bool:
+        """Settle as `settle` does and return True; return False, with nothing done, where that has to wait. Never
+        raises.
+        """
+        ...
+
     async def settle(self, outcome: Outcome) -> Usage | None:
         """Count what was really used, in place of what was reserved; return the usage with its cost.
 
@@ -128,6 +134,9 @@ class _FreeCharge:
 
     def priced(self, outcome: Outcome) -> Usage | None:
         return outcome.usage
+
+    def settle_now(self, outcome: Outcome) -> bool:  # noqa: ARG002 - nothing is counted
+        return True
 
     async def settle(self, outcome: Outcome) -> Usage | None:
         return outcome.usage

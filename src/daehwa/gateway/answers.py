@@ -115,6 +115,13 @@ class StreamedAnswer:
         shown = self._passed(last) if last else b""
         return shown + self._passed(b"")
 
+    def close_now(self) -> bool:
+        """Close and count a stream that came to its end, if nothing of that has to wait; return whether it is done."""
+        if self.claim is None:
+            self._answer.close()
+            self._is_closed = self._counted.end_stream_now(self._tap)
+        return self._is_closed
+
     async def aclose(self) -> None:
         """End the upstream call, if it has not ended, and count it."""
         if self._is_closed:

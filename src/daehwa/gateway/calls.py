@@ -105,7 +105,7 @@ class Gateway:
 
     async def _asked(self, caller: Caller, asked: Asked, target: WireTarget, taken: Taken) -> Answer:
         charge = await self._meter.open(paid_call(caller, asked, target.model))
-        counted = Counted(charge, asked, target.model, partial(self._rates.correct, taken))
+        counted = Counted(charge, asked, target.model, self._rates.correction(taken))
         try:
             opened = await self._opened(asked, target, counted)
             answer, body = opened.answer, opened.body

@@ -1,8 +1,6 @@
 """What one call costs: reserved before it, counted once after it, however it ended."""
 
 import time
-from collections.abc import Awaitable, Callable
-from typing import TypeAlias
 
 from daehwa.accounts.keys import ApiKey, Caller
 from daehwa.conversation.errors import ProviderStreamError
@@ -12,10 +10,9 @@ from daehwa.conversation.metering import BudgetKind, Charge, Outcome, PaidCall, 
 from daehwa.conversation.ports import Model
 from daehwa.gateway.asking import KINDS, Asked
 from daehwa.gateway.estimates import UNSEEN_TOKENS, images_beyond
+from daehwa.gateway.rates import Correct
 from daehwa.gateway.tap import UsageTap
 from daehwa.gateway.wire_usage import said_in
-
-Correct: TypeAlias = Callable[[int], Awaitable[None]]
 
 BYTES_PER_TOKEN_OF_ANSWER = 4
 """An answer in one piece whose upstream counts nothing: JSON around text, so fewer bytes would be too few."""
@@ -48,9 +45,9 @@ def key_limits(key: ApiKey) -> dict[BudgetKind, int]:
 
 
 class Counted:
-    """The count of one call to one model. `correct` is told how many tokens it really took."""
+    """The count of one call to one model. `correct`, if there is one, is told how many tokens it really took."""
 
-    def __init__(self, charge: Charge, asked: Asked, model: Model, correct: Correct) -> None:
+    def __init__(self, charge: Charge, asked: Asked, model: Model, correct: Correct | None) -> None:
         self.output_limit = charge.output_limit
         self.is_sent = True
         """Whether the upstream may have all of the request."""
@@ -73,21 +70,27 @@ class Counted:
 
     async def leave(self) -> None:
         """Count a call whose caller left before the answer came: the upstream has read the prompt, if it got that."""
-        if not self.is_sent:
-            await self._charge.settle(Outcome(usage=None, model=self._model))
-            await self._correct(0)
-            return
-        await self._settle(self._estimated(0), seconds=self._weight.seconds)
+        if self.is_sent:
+            await self._settle(self._outcome(self._estimated(0), seconds=self._weight.seconds))
+        else:
+            await self._settle(Outcome(usage=None, model=self._model))
+
+    def end_stream_now(self, tap: UsageTap) -> bool:
+        """Count a stream that has come to its end, if nothing of that has to wait; return whether it is done."""
+        return self._correct is None and self._charge.settle_now(self._streamed(tap))
 
     async def end_stream(self, tap: UsageTap, error: str | None = None) -> None:
         """Count a stream as far as it came."""
         if self._first_ms is None and error is not None:
             await self.fail(error)
-            return
+        else:
+            await self._settle(self._streamed(tap, error))
+
+    def _streamed(self, tap: UsageTap, error: str | None = None) -> Outcome:
         usage = as_counted(tap.usage) or (Usage() if tap.seconds else self._estimated(tap.tokens))
         if error is None and tap.has_failed:
             error = ProviderStreamError.type
-        await self._settle(usage, error, seconds=tap.seconds, images=tap.images)
+        return self._outcome(usage, error, seconds=tap.seconds, images=tap.images)
 
     async def end_whole(self, body: bytes) -> None:
         """Count an answer in one piece."""
@@ -102,15 +105,19 @@ class Counted:
             usage = Usage() if seconds else self._estimated(len(body) // BYTES_PER_TOKEN_OF_ANSWER)
             seconds = seconds or self._weight.seconds
         images = len(said.data or ()) if self._endpoint == "images/generations" else 0
-        await self._settle(usage, seconds=seconds, images=images)
+        await self._settle(self._outcome(usage, seconds=seconds, images=images))
 
-    async def _settle(self, usage: Usage, error: str | None = None, *, seconds: float = 0.0, images: int = 0) -> None:
-        outcome = Outcome(
+    def _outcome(self, usage: Usage, error: str | None = None, *, seconds: float = 0.0, images: int = 0) -> Outcome:
+        return Outcome(
             usage=usage, model=self._model, error=error, first_ms=self._first_ms, seconds=seconds, images=images
         )
+
+    async def _settle(self, outcome: Outcome) -> None:
         # Money first: whoever waits may be cancelled once more, and a rate is over in a minute.
         await self._charge.settle(outcome)
-        await self._correct(usage.input + usage.output)
+        if self._correct is not None:
+            usage = outcome.usage
+            await self._correct(0 if usage is None else usage.input + usage.output)
 
     def _estimated(self, output: int) -> Usage:
         no_output = self._endpoint in {"embeddings", "images/generations"}

@@ -1,8 +1,9 @@
 """Requests and tokens a minute, for keys that have such limits."""
 
 import logging
-from collections.abc import Callable, Iterable
-from typing import Literal
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -14,6 +15,8 @@ from daehwa.conversation.ids import now_ms
 from daehwa.gateway.asking import Weight
 
 MINUTE_MS = 60_000
+
+Correct: TypeAlias = Callable[[int], Awaitable[None]]
 
 _log = logging.getLogger("daehwa")
 
@@ -59,13 +62,17 @@ class Rates:
             raise RateExceeded(counted, limit, retry_after=taken.wait)
         return rate_headers(counted, limit, taken.left, (MINUTE_MS - now % MINUTE_MS) / 1000)
 
-    async def correct(self, taken: Taken, tokens: int) -> None:
-        """Count what it really was, in place of the estimate. What cannot be corrected is gone in a minute."""
-        if taken.key is None or tokens == taken.tokens:
+    def correction(self, taken: Taken) -> Correct | None:
+        """Return what counts how many tokens it really was, in place of the estimate; None where none are counted."""
+        return None if taken.key is None else partial(self._correct, taken)
+
+    async def _correct(self, taken: Taken, tokens: int) -> None:
+        if tokens == taken.tokens:
             return
         try:
             await self._store.adjust(f"tokens:{taken.key}", tokens - taken.tokens, now=taken.at)
         except DaehwaError as error:
+            # It is gone in a minute.
             _log.warning("the rate of a key is not corrected: %s", error.message)
 
 

@@ -76,7 +76,7 @@ def _whole(answer: KeptAnswer) -> Response:
 
 
 async def _stream(answer: StreamedAnswer, scope: Scope, send: Send) -> bytes:
-    """Send a stream; return what came with its end, and goes with the answer's."""
+    """Send a stream; return what came with its end and is left to go with the answer's, since it is counted by now."""
     line = line_of(scope)
     body = None if line is None else line.body()
     # No name is given to what is held for no longer than this: a thousand streams hold it a thousand times.
@@ -97,7 +97,11 @@ async def _stream(answer: StreamedAnswer, scope: Scope, send: Send) -> bytes:
 async def _forwarded(answer: StreamedAnswer, body: DirectBody, scope: Scope) -> bytes:
     scope["headers"].clear()  # uvicorn's own list, and nobody asks for the request's headers any more
     try:
-        return await answer.forward(body)
+        last = await answer.forward(body)
+        if last and not answer.close_now():  # what was paid for waits for no store
+            body.write(last)
+            last = b""
+        return last
     finally:
         body.close()
         exchange_of(scope).sent += body.sent
