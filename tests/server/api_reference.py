@@ -15,7 +15,7 @@ from gateway.bed import Bed
 
 from daehwa.accounts.erasure import Erasure
 from daehwa.conversation.errors import DaehwaError
-from daehwa.server.app import create_app
+from daehwa.server.app import App, create_app
 from daehwa.server.entrances import Entrances
 from daehwa.server.errors import status_of
 from daehwa.server.openapi import EVENTS, document, errors_of
@@ -28,15 +28,19 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "api.md"
 BEGIN, END = "<!-- generated from the route table: begin -->", "<!-- generated from the route table: end -->"
 
 
-def operations() -> tuple[Operation, ...]:
-    """Return the application's own table."""
+def whole_app() -> App:
+    """Return the application with all that it can have."""
     core = Core()
     options = ServerOptions(version="0")
     programs = Bed().programs(folder=Path())
     people = memory_people()
     entrances = Entrances(None, LocalAccounts(people, "https://chat.example"), people, Erasure(people, ()))
-    app = create_app(core, books=some_books(), options=options, entrances=entrances, programs=programs)
-    return app.operations
+    return create_app(core, books=some_books(), options=options, entrances=entrances, programs=programs)
+
+
+def operations() -> tuple[Operation, ...]:
+    """Return its table."""
+    return whole_app().operations
 
 
 def reference() -> str:

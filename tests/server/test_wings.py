@@ -1,12 +1,16 @@
 """What a start leaves out comes when it is asked for, once, or soon after the start."""
 
+import importlib
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from books import some_books
 from cores import Core
 from gateway.bed import Bed
+from server.api_reference import whole_app
 from server.serving import serving
 
 from daehwa.server.app import create_app
@@ -46,6 +50,12 @@ async def test_all_rows_are_made_once_the_server_has_started() -> None:
     assert making.times == 1
 
 
+def test_every_row_is_under_the_paths_of_its_wing() -> None:
+    wings = whole_app()._router.opened()
+    outside = [row.path for wing in wings for row in wing.operations if not wing.covers(row.path)]
+    assert not outside, "nobody finds them: see the paths in server/app.py"
+
+
 async def test_what_is_made_while_the_server_ends_takes_no_calls(tmp_path: Path) -> None:
     async with serving(Core(), tmp_path, programs=Making().programs) as site:
         await site.app.aclose()
@@ -69,3 +79,46 @@ def test_a_package_is_run_when_something_of_its_own_is_asked_for(
     assert "daehwa_slow.command" in sys.modules
     with pytest.raises(AttributeError):
         _ = package.missing
+
+
+def test_of_many_threads_that_ask_at_once_one_runs_it_and_all_are_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "daehwa_asked.py").write_text("import time\ntime.sleep(0.05)\nown = object()\n", "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    module, ready = postpone("daehwa_asked"), threading.Barrier(16)
+
+    def ask(_: int) -> object:
+        ready.wait(5)
+        return module.own
+
+    with ThreadPoolExecutor(16) as threads:
+        assert len(set(threads.map(ask, range(16)))) == 1
+
+
+def test_a_module_that_fails_is_run_again_for_the_next_who_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "daehwa_fails.py").write_text("import daehwa_fails, daehwa_absent\nown = 1\n", "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    module = postpone("daehwa_fails")
+    for _ in range(2):
+        with pytest.raises(ModuleNotFoundError, match="daehwa_absent"):
+            _ = module.own
+    (tmp_path / "daehwa_absent.py").write_text("import daehwa_fails\nsaid = getattr(daehwa_fails, 'own', 0)\n", "utf-8")
+    importlib.invalidate_caches()
+    assert module.own == 1
+    assert sys.modules["daehwa_absent"].said == 0, "in a circle it is not run twice"
+
+
+def test_a_module_may_answer_for_itself_once_it_has_been_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "daehwa_answers.py").write_text("def __getattr__(name):\n    return name\n", "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    module = postpone("daehwa_answers")
+    assert (module.first, module.second) == ("first", "second")
+
+
+def test_a_module_that_is_nowhere_is_not_put_off() -> None:
+    with pytest.raises(ModuleNotFoundError, match="daehwa_nowhere"):
+        postpone("daehwa_nowhere")
+    assert "daehwa_nowhere" not in sys.modules

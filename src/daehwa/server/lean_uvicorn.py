@@ -6,27 +6,53 @@ Both are put in place before they are run. Whoever asks one for something (`uvic
 
 import logging
 import sys
+from collections.abc import Callable
 from importlib.util import find_spec, module_from_spec
+from threading import RLock
 from types import ModuleType
 
 
 def postpone(name: str) -> ModuleType:
     """Let a module, and the parts of a package, be imported without being run, until something of its own is asked for.
-    One that is there already stays as it is.
+    One that is there already stays as it is. Raise `ModuleNotFoundError`.
     """
-    spec = find_spec(name)
-    if name in sys.modules or spec is None or spec.loader is None:
+    if name in sys.modules:
         return sys.modules[name]
-    module, run = module_from_spec(spec), spec.loader.exec_module
-
-    def found_late(asked: str) -> object:
-        del module.__dict__["__getattr__"]
-        run(module)
-        return getattr(module, asked)
-
-    module.__dict__["__getattr__"] = found_late
+    spec = find_spec(name)
+    if spec is None or spec.loader is None:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+    module = module_from_spec(spec)
+    module.__dict__["__getattr__"] = _RunLate(module, spec.loader.exec_module)
     sys.modules[name] = module
     return module
+
+
+class _RunLate:
+    """The `__getattr__` of a module that has not been run. One that fails is run again for the next who asks."""
+
+    def __init__(self, module: ModuleType, run: Callable[[ModuleType], None]) -> None:
+        self._module = module
+        self._run = run
+        self._lock = RLock()
+        self._is_running = False
+
+    def __call__(self, asked: str) -> object:
+        """Run it, or wait for the thread that does, and return what was asked for."""
+        with self._lock:
+            if self._is_running:  # it asks for what it has not made yet, as in any circle of imports
+                raise AttributeError(f"module {self._module.__name__!r} has no attribute {asked!r} yet")
+            if self._module.__dict__.get("__getattr__") is self:
+                self._run_now()
+        return getattr(self._module, asked)
+
+    def _run_now(self) -> None:
+        self._is_running = True
+        try:
+            self._run(self._module)
+        finally:
+            self._is_running = False
+        if self._module.__dict__.get("__getattr__") is self:  # it may have one of its own now
+            del self._module.__dict__["__getattr__"]
 
 
 logging.__dict__["config"] = postpone("logging.config")
