@@ -55,6 +55,17 @@ async def test_lines_of_json_have_the_same_in_fields(site: Site, caplog: pytest.
     assert (line["logger"], line["method"], line["path"], line["status"]) == ("daehwa.access", "GET", "/healthz", 200)
 
 
+async def test_a_line_says_nothing_of_threads_and_processes_that_is_not_so(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    await site.call("GET", "/healthz")
+    record = caplog.records[0]
+    untold = ("process", "processName", "relativeCreated", "thread", "threadName")
+    assert [vars(record)[name] for name in untold] == [None] * len(untold)
+    line = logging.Formatter("%(asctime)s %(threadName)s %(message)s").format(record)
+    assert line.endswith(f" None {record.getMessage()}")
+
+
 def test_other_records_are_lines_of_json_too() -> None:
     with pytest.raises(ValueError, match="two") as caught:
         int("two\nlines")

@@ -17,7 +17,9 @@ _PATH_CHARACTERS = 200
 CLIENT_LEFT = 499
 """nginx's status, in the log only, for a client that went away before it was answered."""
 _LINE = "%(method)s %(path)s %(status)d %(ms).1f ms %(bytes)d bytes %(request)s"
-_SAME_OF_ALL = vars(logging.LogRecord(_log.name, logging.INFO, "", 0, _LINE, (), None))
+_UNTOLD = ("process", "processName", "relativeCreated", "thread", "threadName")
+"""What a record finds out for itself and no line here says: None, as logging has it where it is told not to look."""
+_SAME_OF_ALL = {**vars(logging.LogRecord(_log.name, logging.INFO, "", 0, _LINE, (), None)), **dict.fromkeys(_UNTOLD)}
 
 
 class Exchange(msgspec.Struct):
