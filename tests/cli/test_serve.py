@@ -14,7 +14,7 @@ import pytest
 from cli.conftest import Program
 from upstream import Answer, FakeUpstream, stream
 
-from daehwa.cli.serve import is_open_to_all, refuse_unprotected
+from daehwa.cli.serve import COLLECTED_AFTER, is_open_to_all, refuse_unprotected
 from daehwa.cli.terminal import Refusal
 from daehwa.conversation.ids import new_id
 from daehwa.settings import ConfiguredSignIn, Settings
@@ -27,6 +27,10 @@ LOOPS = {
     "asyncio": os.pathsep.join((str(Path(__file__).parent / "without_uvloop"), PYTHONPATH)).rstrip(os.pathsep),
 }
 """What the program is to find first on its path, by the loop that it then runs on."""
+TELLS_OF_GARBAGE = """
+import atexit, gc, sys
+atexit.register(lambda: print(gc.isenabled(), gc.get_threshold()[0], gc.get_freeze_count(), file=sys.stderr))
+"""
 
 
 async def body_of(address: str) -> tuple[int, str]:
@@ -71,6 +75,21 @@ async def test_it_ends_calmly_when_told_to_by_the_system(program: Program, path:
     ):
         ended = await server.end(signal.SIGTERM)
     assert (ended.code, ended.out.splitlines()[-1]) == (0, "Stopped. Everything is saved.")
+
+
+async def test_once_it_listens_garbage_is_looked_for_but_not_in_what_the_start_made(
+    program: Program, tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(TELLS_OF_GARBAGE, "utf-8")
+    path = os.pathsep.join((str(tmp_path), PYTHONPATH)).rstrip(os.pathsep)
+    async with (
+        FakeUpstream() as upstream,
+        program.serving(OPENAI_BASE_URL=upstream.base_url, PYTHONPATH=path) as server,
+    ):
+        ended = await server.end()
+    is_enabled, after, frozen = ended.err.split()[-3:]
+    assert (is_enabled, int(after)) == ("True", COLLECTED_AFTER)
+    assert int(frozen) > 10_000
 
 
 async def test_what_it_keeps_is_the_owners_alone(program: Program) -> None:

@@ -275,6 +275,7 @@ def _works(
 
 async def _make_ready(app: "App") -> None:
     await app.make_ready()
+    gc.collect()  # in 1 to 2 ms, since it is only of what has come since the start
     gc.freeze()  # it stays, as what the start made
 
 
