@@ -15,36 +15,47 @@ export class PeopleList {
   query = $state("");
   hasMore = $state(false);
   isLoading = $state(false);
+  readonly #list: typeof api.listPeople;
   #after: string | null = null;
+  /** What was looked for when `#after` was told: it is a place in that list alone. */
+  #found = "";
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Counts what was asked for, so that an answer from before is not taken for newer. */
   #asked = 0;
 
-  /** Load what is shown once more. */
-  async load(wanted = Math.max(PAGE, this.people.length)): Promise<void> {
-    const asked = ++this.#asked;
-    const people: Person[] = [];
-    let page: Awaited<ReturnType<typeof api.listPeople>>;
-    let after: string | null = null;
-    do {
-      page = await api.listPeople({ query: this.query.trim(), after, limit: Math.min(MOST, wanted - people.length) });
-      people.push(...page.people);
-      after = page.after;
-    } while (after !== null && people.length < wanted);
-    if (asked === this.#asked) this.#take(people, page.count, after);
+  constructor(list = api.listPeople) {
+    this.#list = list;
   }
 
+  /** Load what is shown once more. */
+  load(wanted = Math.max(PAGE, this.people.length)): Promise<void> {
+    const query = this.query.trim();
+    return this.#ask(async (isNewest) => {
+      const people: Person[] = [];
+      let page: Awaited<ReturnType<typeof api.listPeople>>;
+      let after: string | null = null;
+      do {
+        page = await this.#list({ query, after, limit: Math.min(MOST, wanted - people.length) });
+        people.push(...page.people);
+        after = page.after;
+      } while (after !== null && people.length < wanted);
+      if (!isNewest()) return;
+      this.#found = query;
+      this.#take(people, page.count, after);
+    });
+  }
+
+  /** Nothing, while another list is asked for or about to be. */
   async more(): Promise<void> {
-    if (this.isLoading || this.#after === null) return;
-    const asked = ++this.#asked;
-    this.isLoading = true;
+    const [query, after] = [this.#found, this.#after];
+    if (this.isLoading || after === null || this.query.trim() !== query) return;
     try {
-      const page = await api.listPeople({ query: this.query.trim(), after: this.#after, limit: PAGE });
-      if (asked === this.#asked) this.#take([...this.people, ...page.people], page.count, page.after);
+      await this.#ask(async (isNewest) => {
+        const page = await this.#list({ query, after, limit: PAGE });
+        if (isNewest()) this.#take([...this.people, ...page.people], page.count, page.after);
+      });
     } catch (error) {
       complain(error);
-    } finally {
-      this.isLoading = false;
     }
   }
 
@@ -52,6 +63,17 @@ export class PeopleList {
     this.query = query;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.load(PAGE).catch(complain), PAUSE);
+  }
+
+  async #ask(what: (isNewest: () => boolean) => Promise<void>): Promise<void> {
+    const asked = ++this.#asked;
+    const isNewest = (): boolean => asked === this.#asked;
+    this.isLoading = true;
+    try {
+      await what(isNewest);
+    } finally {
+      if (isNewest()) this.isLoading = false;
+    }
   }
 
   #take(people: readonly Person[], count: number, after: string | null): void {

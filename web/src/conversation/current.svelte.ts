@@ -7,7 +7,7 @@ import { models } from "../settings/models.svelte.ts";
 import { identity } from "../sign-in/identity.svelte.ts";
 import { conversations } from "../sidebar/list.svelte.ts";
 import { OpenConversation } from "./open.svelte.ts";
-import { dropTurn, sendWaiting, waitingTurns } from "./outbox.ts";
+import { sendWaiting, waitingTurns } from "./outbox.ts";
 import { begunBy } from "./turns.ts";
 
 const LOOK_AGAIN = 20_000;
@@ -35,14 +35,6 @@ class Current {
   begin(): void {
     route.go(null);
     this.follow(null, null);
-  }
-
-  /** Delete a conversation that the server does not have; false where it has it. */
-  discard(id: string): boolean {
-    if (!conversations.onlyHere().some((conversation) => conversation.id === id)) return false;
-    for (const { body } of waitingTurns()) if (body.conversation === id) dropTurn(body.reply);
-    conversations.drop(id);
-    return true;
   }
 
   start(): () => void {

@@ -61,6 +61,19 @@ export function dropTurn(reply: string): void {
   if (waiting.some((turn) => turn.body.reply === reply)) store(waiting.filter((turn) => turn.body.reply !== reply));
 }
 
+/** Take out the turns of a conversation that one of them begins; none where the server has it for sure. */
+export function withdrawBegun(conversation: string): Waiting[] {
+  const waiting = waitingTurns();
+  const own = waiting.filter(({ body }) => body.conversation === conversation);
+  if (!own.some(({ begins }) => begins)) return [];
+  store(waiting.filter((turn) => !own.includes(turn)));
+  return own;
+}
+
+export function putBack(turns: readonly Waiting[]): void {
+  if (turns.length > 0) store([...turns, ...waitingTurns()]);
+}
+
 export function markRefused(reply: string, refused: Failure | null): void {
   store(waitingTurns().map((turn) => (turn.body.reply === reply ? { ...turn, refused } : turn)));
 }
