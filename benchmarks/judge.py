@@ -41,7 +41,7 @@ def as_the_judge_sees_it(bench: Bench, contest: Contest) -> None:
     asked = [one for one in contest.running if one.name in _ASKED]
     for one in in_turn(bench, "aiperf", contest, asked, 1):
         try:
-            seen = _profile(one, tokenizers, 20 if bench.is_quick else 50)
+            seen = _profile(one, tokenizers, 20 if bench.is_quick else 30)
         except (OSError, subprocess.SubprocessError) as problem:
             bench.results.remark(f"{one.name}, aiperf: {reason(problem)}")
             continue

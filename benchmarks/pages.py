@@ -17,7 +17,7 @@ import programs
 from calls import takes_part
 from contestants import DAEHWA, Contestant, Served, served
 from page_load import SLOWED, visit
-from page_stream import OBSERVE, RATE, REPLY, TOKEN, durations, seen
+from page_stream import OBSERVE, RATE, TOKEN, durations, seen
 from peers import CHAINLIT, OPEN_WEBUI
 from playwright.async_api import Browser, CDPSession, async_playwright
 from playwright.async_api import Error as PlaywrightError
@@ -39,7 +39,7 @@ LONG_FRAME = Measure("page_frame_long", STREAM, "behind 64 KB: frame p99, ms")
 
 BOXES: Mapping[str, str] = {DAEHWA: "#message", OPEN_WEBUI: "#chat-input", CHAINLIT: "#chat-input"}
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
-LONG, FURTHER = 64 * 1024, 2048
+LONG, REPLY, FURTHER = 64 * 1024, 4096, 2048
 _SETTLED_MS = 20.0
 _SETTLING_LOOKS = 40
 _BEGINNING_SECONDS = 30

@@ -8,7 +8,7 @@ FULL: Mapping[str, int] = {
     "start": 105,
     "size": 30,
     "visit": 85,
-    "page": 300,
+    "page": 230,
     "acks": 25,
     "conversations": 145,
     "messages": 15,
@@ -19,10 +19,10 @@ FULL: Mapping[str, int] = {
     "many": 85,
     "full": 20,
     "whole": 35,
-    "held": 210,
+    "held": 190,
     "turns": 100,
     "streams": 85,
-    "judge": 90,
+    "judge": 65,
 }
 QUICK: Mapping[str, int] = {"start": 15, "acks": 10, "messages": 5, "first": 15, "few": 20, "many": 20, "turns": 20}
 _PEERS_TO_START = 60
