@@ -7,6 +7,7 @@ It asks the upstream once for each kind of stream, keeps the bytes, and lets thr
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Self, TypeAlias
 
 from upstream import reset_connection
@@ -18,9 +19,12 @@ _ASK = b"POST /v1/chat/completions HTTP/1.1\r\nhost: upstream\r\ncontent-length:
 class Spoiling:
     """One answer on its way: the whole of it as it was recorded, and what a fault can do with it."""
 
-    def __init__(self, recorded: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self, recorded: bytes, told: Callable[[bytes], None], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         self.recorded = recorded
         self.passed = b""
+        self._told = told
         self.keeps = False
         """Whether the connection may serve again."""
         self._reader = reader
@@ -29,6 +33,7 @@ class Spoiling:
     async def let(self, piece: bytes) -> None:
         """Let bytes through."""
         self.passed += piece
+        self._told(self.passed)  # now: the server may be done with it before the fault is
         self._writer.write(piece)
         await self._writer.drain()
 
@@ -104,11 +109,10 @@ class FaultProxy:
             writer.close()
 
     async def _answer(self, question: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        spoiling = Spoiling(await self.record(question.split(maxsplit=1)[0]), reader, writer)
-        try:
-            await self.faults[question](spoiling)
-        finally:
-            self.passed[question] = spoiling.passed
+        told = partial(self.passed.__setitem__, question)
+        told(b"")  # where it is asked again, the answer before counts no more
+        spoiling = Spoiling(await self.record(question.split(maxsplit=1)[0]), told, reader, writer)
+        await self.faults[question](spoiling)
         return spoiling.keeps
 
 
