@@ -20,9 +20,10 @@ import aiosqlite
 import programs
 from contestants import DAEHWA, Contestant
 from results import Bench, Measure
+from texts import turn_to_come
 
 from daehwa.conversation.ids import new_id, now_ms
-from daehwa.conversation.messages import Message, TextPart
+from daehwa.conversation.messages import TextPart
 from daehwa.conversation.ports import Checkpoint, NewTurn
 from daehwa.stores.sqlite import SqliteStore
 from daehwa.stores.sqlite_writer import SqliteWriter
@@ -55,25 +56,8 @@ def plain_row() -> tuple[str, str, int, str]:
 
 def new_turn(conversation: str | None = None, parent: str | None = None) -> NewTurn:
     """Return the next question of a conversation, or the first of a new one, with its reply to come."""
-    conversation, at = conversation or new_id(), now_ms()
     words = "한국어로 질문합니다. How does a write-ahead log work, and why is it quick? " + new_id()
-    question = Message(
-        id=new_id(), conversation=conversation, parent=parent, role="user", parts=(TextPart(words),), created=at
-    )
-    reply = Message(
-        id=new_id(),
-        conversation=conversation,
-        parent=question.id,
-        role="assistant",
-        parts=(),
-        status="streaming",
-        model="test/parrot",
-        created=at,
-        heartbeat=at,
-    )
-    return NewTurn(
-        owner="local", conversation=conversation, question=question, reply=reply, title=words[:60], runner="benchmark"
-    )
+    return turn_to_come(conversation or new_id(), parent, words, now_ms())
 
 
 class Hammered(NamedTuple):

@@ -6,6 +6,8 @@ import sqlite3
 from itertools import accumulate
 from pydoc_data import topics
 
+import msgspec
+
 from daehwa.conversation.ids import new_id
 from daehwa.conversation.messages import Message, TextPart
 from daehwa.conversation.ports import NewTurn
@@ -143,7 +145,7 @@ def store_turns(database: sqlite3.Connection, writer: Writer, conversation: str,
     them 10,000 messages took longer to write than anybody waits.
     """
     for turn in range(turns):
-        new = _new_turn(writer, conversation, parent, 1_700_000_000_000 + turn)
+        new = _ended_turn(writer, conversation, parent, 1_700_000_000_000 + turn)
         if parent is None or turn == turns - 1:
             sqlite_turns.begin_turn(database, new)
         else:
@@ -152,8 +154,8 @@ def store_turns(database: sqlite3.Connection, writer: Writer, conversation: str,
     return parent or ""
 
 
-def _new_turn(writer: Writer, conversation: str, parent: str | None, at: int) -> NewTurn:
-    words = writer.text(2.5)
+def turn_to_come(conversation: str, parent: str | None, words: str, at: int) -> NewTurn:
+    """Return a question in a conversation, with its reply to come."""
     question = Message(
         id=new_id(), conversation=conversation, parent=parent, role="user", parts=(TextPart(words),), created=at
     )
@@ -162,11 +164,22 @@ def _new_turn(writer: Writer, conversation: str, parent: str | None, at: int) ->
         conversation=conversation,
         parent=question.id,
         role="assistant",
-        parts=(TextPart(writer.text(4.7)),),
+        parts=(),
+        status="streaming",
+        model="test/parrot",
         created=at,
+        heartbeat=at,
     )
     return NewTurn(
         owner=OWNER, conversation=conversation, question=question, reply=reply, title=words[:60], runner="benchmark"
+    )
+
+
+def _ended_turn(writer: Writer, conversation: str, parent: str | None, at: int) -> NewTurn:
+    new = turn_to_come(conversation, parent, writer.text(2.5), at)
+    said = (TextPart(writer.text(4.7)),)
+    return msgspec.structs.replace(
+        new, reply=msgspec.structs.replace(new.reply, parts=said, status="complete", heartbeat=None)
     )
 
 
