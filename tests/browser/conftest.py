@@ -8,7 +8,9 @@ import pytest
 import pytest_asyncio
 from browser.accessibility import axe_core
 from browser.household import Household, Member, Members, a_household
+from browser.porter import Porter
 from browser.reader import Reader, Readers, Watch, leave
+from browser.visitor import COUNT_DIALOGS, SHIFTS, WATCH_VIEWS, Visitor, Visits
 from model import Model
 from playwright.async_api import Browser, async_playwright, expect
 from program import ROOT, Program, serving
@@ -114,6 +116,31 @@ async def members(chromium: Browser, household: Household) -> AsyncIterator[Memb
         return member
 
     yield open_page
+    for context in contexts:
+        await leave(context)
+    assert watch.unexpected() == []
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def visits(chromium: Browser, program: Program) -> AsyncIterator[Visits]:
+    """Open a browser of one's own, signed in or not; at the end nothing unexpected must have gone wrong in it."""
+    contexts = []
+    watch = Watch(program.address)
+    watch.expect("status of 401")
+
+    async def visit(person: dict[str, str] | None = None, **options: Any) -> Visitor:
+        wide = {"viewport": {"width": 1280, "height": 800}, "locale": "en-US"}
+        context = await chromium.new_context(**{**wide, **options})
+        contexts.append(context)
+        watch.over(context)
+        porter = Porter(person)
+        await porter.stand_before(context)
+        visitor = Visitor(Reader(await context.new_page(), program.address, watch), porter)
+        await visitor.page.add_init_script(f"({WATCH_VIEWS})(); ({SHIFTS})(); ({COUNT_DIALOGS})()")
+        await visitor.goes_to()
+        return visitor
+
+    yield visit
     for context in contexts:
         await leave(context)
     assert watch.unexpected() == []
