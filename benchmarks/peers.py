@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import interpreter
 import platformdirs
 import programs
 from contestants import Contestant, Served
@@ -69,18 +70,33 @@ class Package:
         """Return the path of one of its programs."""
         return str(self.path / "bin" / name)
 
+    @property
+    def marker(self) -> Path:
+        """Return the file that says what is installed."""
+        return self.path / "installed.txt"
+
+    def is_installed(self) -> bool:
+        """Return whether it is there in these versions, and of the interpreter that runs this."""
+        return self.marker.exists() and self.marker.read_text() == self._wanted()
+
+    def note_installed(self) -> None:
+        """Say that it is there."""
+        self.marker.write_text(self._wanted())
+
     def install(self) -> None:
-        """Install it where it is not there in these versions."""
-        wanted = "\n".join(self.requirements)
-        marker = self.path / "installed.txt"
-        if marker.exists() and marker.read_text() == wanted:
+        """Install it where it is not there as it shall be."""
+        if self.is_installed():
             return
-        print(f"  installing {wanted.replace(chr(10), ', ')} into {self.path}", flush=True)
+        print(f"  installing {', '.join(self.requirements)} into {self.path}", flush=True)
         shutil.rmtree(self.path, ignore_errors=True)
         self.path.mkdir(parents=True)
         for command in self._commands():
             subprocess.run(command, cwd=self.path, check=True, capture_output=True, timeout=_INSTALL_SECONDS)
-        marker.write_text(wanted)
+        self.note_installed()
+
+    def _wanted(self) -> str:
+        made_by = () if self.by_npm else (interpreter.name(),)
+        return "\n".join((*self.requirements, *made_by))
 
     def _commands(self) -> list[list[str]]:
         if self.by_npm:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import interpreter
 import msgspec
 
 
@@ -153,6 +154,6 @@ def about_this_machine() -> dict[str, str]:
         "processors": f"{os.cpu_count()} × {models[0].partition(':')[2].strip() if models else platform.machine()}",
         "memory": f"{memory:.0f} GiB",
         "system": f"{platform.freedesktop_os_release().get('PRETTY_NAME', 'Linux')}, Linux {kernel}",
-        "Python": platform.python_version(),
+        "Python": f"{platform.python_version()}, built with the compiler's profile: {interpreter.built_with_profile()}",
         "load before": f"{os.getloadavg()[0]:.2f}",
     }

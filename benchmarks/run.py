@@ -24,6 +24,7 @@ import embedded
 import goals
 import growth
 import held
+import interpreter
 import judge
 import lambda_start
 import msgspec
@@ -156,6 +157,8 @@ def main() -> None:
     if options.install:
         absent: dict[str, str] = {}
         print("installed:", ", ".join(peers.install(absent)))
+        for package in (peers.JUDGE, lambda_start.USUAL):
+            package.install()
         print(*(f"{name} {why}" for name, why in absent.items()), sep="\n")
         return
     chosen = options.only.split(",") if options.only else QUICK if options.quick else PARTS
@@ -168,6 +171,9 @@ def main() -> None:
     rounds = options.rounds or (2 if options.quick else 5)
     bench = Bench(Results(about_this_machine()), options.quick, rounds)
     bench.keep = functools.partial(write, folder=options.output)
+    print(f"Python {bench.results.about['Python']}", flush=True)
+    if interpreter.built_with_profile() == "no":
+        bench.results.remark(interpreter.SLOW)
     invited = {} if options.without_peers else peers.install(bench.results.absent)
     known = {**OURS, **invited}
     names = options.names.split(",") if options.names else list(known)
