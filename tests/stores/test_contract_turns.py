@@ -245,7 +245,10 @@ async def test_a_stop_is_told_with_the_next_checkpoint(store: ConversationStore)
     one, two = [(await store.begin_turn(make_turn())).reply for _ in range(2)]
     assert await store.request_stop(ME, one.id) == one
     assert await store.request_stop(ME, one.id) == one
-    assert await store.save_checkpoints([grown(one, "a"), beat(two, next_moment())]) == {one.id}
+    at = next_moment()
+    assert await store.save_checkpoints([grown(one, "a"), beat(two, at)]) == {one.id}
+    assert (await store.get_message(ME, one.id)).text == "a", "what came by now is kept all the same"
+    assert (await store.get_message(ME, two.id)).heartbeat == at
     assert await store.save_checkpoints([beat(one, next_moment())]) == {one.id}
     await store.finish_reply(ended(one, "a", status="stopped", finish=None))
     assert (await store.request_stop(ME, one.id)).status == "stopped"

@@ -38,6 +38,7 @@ _GROW = """
 UPDATE messages SET parts = ?, position = ?, heartbeat = ? WHERE id = ? AND status = 'streaming' AND position <= ?
 """
 _BEAT = "UPDATE messages SET heartbeat = ? WHERE id = ? AND status = 'streaming' AND position <= ?"
+_GOES_ON = " AND NOT stop_requested"
 _IDS_AT_ONCE = 500
 
 
@@ -144,9 +145,19 @@ def save_checkpoints(database: sqlite3.Connection, checkpoints: Sequence[Checkpo
         if at.parts is not None
     ]
     beats = [(at.heartbeat, at.reply, at.position) for at in checkpoints if at.parts is None]
-    for statement, rows in ((_GROW, grown), (_BEAT, beats)):
-        if rows:
-            database.executemany(statement, rows)
+    if _updated(database, grown, beats, _GOES_ON) == len(checkpoints):
+        return frozenset()  # nearly always: nothing more has to be asked
+    _updated(database, grown, beats)  # what shall stop keeps what has come by now
+    return _stopping(database, checkpoints)
+
+
+def _updated(database: sqlite3.Connection, grown: Sequence[Row], beats: Sequence[Row], where: str = "") -> int:
+    """Write what has grown, and signs of life; return of how many replies."""
+    written = ((_GROW, grown), (_BEAT, beats))
+    return sum(database.executemany(statement + where, rows).rowcount for statement, rows in written if rows)
+
+
+def _stopping(database: sqlite3.Connection, checkpoints: Sequence[Checkpoint]) -> frozenset[str]:
     stopping: set[str] = set()
     for start in range(0, len(checkpoints), _IDS_AT_ONCE):
         ids = [at.reply for at in checkpoints[start : start + _IDS_AT_ONCE]]
