@@ -18,23 +18,27 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from aiodynamo.credentials import Key, StaticCredentials
-from aiodynamo.errors import ResourceInUse
-from aiodynamo.http.types import HttpImplementation
-from aiodynamo.models import (
-    GlobalSecondaryIndex,
-    KeySchema,
-    KeySpec,
-    KeyType,
-    PayPerRequest,
-    Projection,
-    ProjectionType,
-)
 from platformdirs import user_cache_path
 
 from daehwa.conversation.ids import new_id
+from daehwa.late_dataclasses import late_dataclasses
 from daehwa.stores import dynamodb_table as names
-from daehwa.stores.dynamodb_client import DynamoTable
+
+with late_dataclasses():  # as the function has them
+    from aiodynamo.credentials import Key, StaticCredentials
+    from aiodynamo.errors import ResourceInUse
+    from aiodynamo.http.types import HttpImplementation
+    from aiodynamo.models import (
+        GlobalSecondaryIndex,
+        KeySchema,
+        KeySpec,
+        KeyType,
+        PayPerRequest,
+        Projection,
+        ProjectionType,
+    )
+
+    from daehwa.stores.dynamodb_client import DynamoTable
 
 VERSION = "3.3.1"
 SDK_VERSION = "2.54.15"

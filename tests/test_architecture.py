@@ -28,14 +28,15 @@ ALLOWED = {
     "telemetry": {"", "conversation", "msgspec", "opentelemetry", "prometheus_client"},
     "settings": {"msgspec", "platformdirs"},
     "data_folder": {"conversation"},
+    "late_dataclasses": set(),
     "transfer": {"conversation", "msgspec"},
     "deployment": {
         *("", "settings", "msgspec", "platformdirs", "uv"),
         *("aws_cdk", "boto3", "botocore", "cdk_nag", "constructs"),
     },
     "services": {
-        *("", "accounts", "aws", "conversation", "data_folder", "gateway", "http_client", "providers", "sign_in"),
-        *("server", "settings", "stores", "telemetry", "msgspec", "uvicorn", "uvloop"),
+        *("", "accounts", "aws", "conversation", "data_folder", "gateway", "http_client", "late_dataclasses"),
+        *("providers", "sign_in", "server", "settings", "stores", "telemetry", "msgspec", "uvicorn", "uvloop"),
     },
     "cli": {"", "conversation", "data_folder", "deployment", "services", "settings", "transfer", "msgspec", "click"},
     "__main__": {"cli"},

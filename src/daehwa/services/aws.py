@@ -21,6 +21,7 @@ from daehwa.conversation.purging import PurgeInPassing
 from daehwa.conversation.running import RunningOptions, RunningTurns
 from daehwa.http_client.client import HttpClient
 from daehwa.http_client.tls import trusted_authorities
+from daehwa.late_dataclasses import late_dataclasses
 from daehwa.providers.catalogue import Catalogue
 from daehwa.providers.pacing import Beat
 from daehwa.providers.upstream import LateKey
@@ -45,14 +46,16 @@ from daehwa.settings import (
     load_settings,
 )
 from daehwa.sign_in.flow import SignIn
-from daehwa.stores.dynamodb import DynamoStore
-from daehwa.stores.dynamodb_answers import DynamoAnswers
-from daehwa.stores.dynamodb_client import Transport
-from daehwa.stores.dynamodb_credentials import AwsKey, GivenCredentials
-from daehwa.stores.dynamodb_keys import DynamoKeys
-from daehwa.stores.dynamodb_ledger import DynamoLedger
-from daehwa.stores.dynamodb_people import dynamo_people
-from daehwa.stores.dynamodb_rates import DynamoRates
+
+with late_dataclasses():  # aiodynamo's, of which a request needs few
+    from daehwa.stores.dynamodb import DynamoStore
+    from daehwa.stores.dynamodb_answers import DynamoAnswers
+    from daehwa.stores.dynamodb_client import Transport
+    from daehwa.stores.dynamodb_credentials import AwsKey, GivenCredentials
+    from daehwa.stores.dynamodb_keys import DynamoKeys
+    from daehwa.stores.dynamodb_ledger import DynamoLedger
+    from daehwa.stores.dynamodb_people import dynamo_people
+    from daehwa.stores.dynamodb_rates import DynamoRates
 
 OPTIONS = RunningOptions(checkpoint=2.0, follower_heartbeat=8.0, stored_heartbeat=8.0, store_poll=1.0)
 """Each checkpoint is a paid write that also reads the stop flag; a proxy of somebody's own may give up after 30 s of
