@@ -27,7 +27,7 @@ def encode_parts(parts: Iterable[Part]) -> str:
         return _encoder.encode(tuple(storable(part) for part in parts)).decode()
 
 
-def decode_parts(text: str) -> tuple[Part, ...]:
+def decode_parts(text: str | bytes) -> tuple[Part, ...]:
     """Return the parts that `encode_parts` wrote."""
     return _parts_decoder.decode(text)
 
