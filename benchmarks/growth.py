@@ -41,6 +41,7 @@ STREAMS = (10, 100, 300, 1000)
 CONVERSATIONS = (10, 100, 1_000, 10_000, 100_000)
 MESSAGES = (10, 100, 1_000, 10_000)
 _AT_ONCE = 1_000
+_CONTEXT_WINDOW = 32_768
 _TIMES = 15
 _MICRO = 1_000_000
 
@@ -142,5 +143,6 @@ async def _messages(bench: Bench, path: Path, sizes: Sequence[int]) -> None:
 
 
 async def _next_question(store: SqliteStore, conversation: str, parent: str | None) -> None:
-    begun = await store.begin_turn(new_turn(conversation, parent))
+    turn = msgspec.structs.replace(new_turn(conversation, parent), context_window=_CONTEXT_WINDOW)
+    begun = await store.begin_turn(turn)
     await store.finish_reply(msgspec.structs.replace(begun.reply, parts=(TextPart("An answer."),), status="complete"))

@@ -1,7 +1,9 @@
+import random
+
 from daehwa.conversation.ids import new_id
 from daehwa.conversation.messages import Message, ReasoningPart, Role, Status, TextPart
 from daehwa.conversation.ports import PromptMessage
-from daehwa.conversation.transcript import CONTINUE, build_transcript, estimated_tokens
+from daehwa.conversation.transcript import CONTINUE, build_transcript, end_within, estimated_tokens
 
 
 def message(role: Role, text: str, status: Status = "complete") -> Message:
@@ -80,6 +82,29 @@ def test_continuing_in_a_small_window_keeps_the_reply_that_is_continued() -> Non
         ("assistant", "one, tw"),
         ("user", CONTINUE),
     ]
+
+
+def test_what_is_read_of_a_path_is_all_that_its_transcript_needs() -> None:
+    chance = random.Random(7)  # noqa: S311 - the same paths in every run
+    texts = ("", "Hi", "가" * 30, "word " * 40, "a longer line of text, with 한국어 in it. " * 10, CONTINUE)
+    roles: tuple[Role, ...] = ("user", "assistant")
+    for _ in range(3_000):
+        path = [message(chance.choice(roles), chance.choice(texts)) for _ in range(chance.randrange(1, 14))]
+        window = chance.randrange(1, 900)
+        end = end_within(reversed(path), window)
+        assert end == tuple(path[-len(end) :])
+        for continues in (False, True):
+            assert build(list(end), window=window, continue_reply=continues) == build(
+                path, window=window, continue_reply=continues
+            )
+
+
+def test_no_more_of_a_path_is_read_than_fits() -> None:
+    newest_first = iter([message("user", "Hi"), *[message("assistant", "word " * 100)] * 50])
+    assert len(end_within(newest_first, 600)) == 5
+    assert len(list(newest_first)) == 46
+    whole = [message("user", "Hi"), message("assistant", "Hello")] * 50
+    assert end_within(reversed(whole), None) == tuple(whole)
 
 
 def test_estimates_count_korean_by_the_letter() -> None:

@@ -58,6 +58,7 @@ def make_turn(words: str | None = "What is a tree?", **given: Any) -> NewTurn:
         title=given.get("title", words or ""),
         runner=given.get("runner", RUNNER),
         continue_reply=given.get("continue_reply", False),
+        context_window=given.get("context_window"),
     )
 
 

@@ -1,6 +1,8 @@
 """What every store promises of turns: the tree, idempotency, checkpoints, ends."""
 
 import asyncio
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import cast
 
 import msgspec
@@ -18,12 +20,14 @@ from daehwa.conversation.ids import new_id
 from daehwa.conversation.messages import (
     MESSAGE_CHARACTERS,
     Failure,
+    Message,
     ReasoningPart,
     TextPart,
     ToolCallPart,
     Usage,
 )
-from daehwa.conversation.ports import ConversationArchive, ConversationStore
+from daehwa.conversation.ports import ConversationArchive, ConversationStore, PromptMessage
+from daehwa.conversation.transcript import build_transcript
 from daehwa.stores.memory import MemoryStore
 
 
@@ -341,6 +345,38 @@ async def test_a_long_conversation_keeps_its_whole_path(store: ConversationStore
     assert [await cast(ConversationArchive, store).import_conversation(record) for record in records] == ["added"]
     begun = await ask(store, "149", conversation=begun.conversation.id, parent=begun.reply.id)
     assert [message.text for message in begun.path[::2]] == [str(n) for n in range(150)]
+
+
+async def test_a_path_begins_where_the_models_window_does(store: ConversationStore) -> None:
+    begun = await ask(store, "question 0 " * 20)
+    for n in range(1, 12):
+        begun = await ask(store, f"question {n} " * 20, conversation=begun.conversation.id, parent=begun.reply.id)
+    turn = make_turn("the last", conversation=begun.conversation.id, parent=begun.reply.id, context_window=200)
+    path = (await store.begin_turn(turn)).path
+    assert 2 < len(path) < 20
+    assert path[-1] == turn.question
+    assert all(parent.id == message.parent for parent, message in pairwise(path))
+    whole = (await store.begin_turn(make_turn(None, conversation=turn.conversation, parent=path[-1].id))).path
+    assert len(whole) == 25
+    assert build(path, 200) == build(whole, 200)
+
+
+async def test_a_path_with_a_system_message_is_whole(store: ConversationStore) -> None:
+    origin = MemoryStore()
+    begun = await ask(origin, "question " * 100)
+    [record] = [record async for record in origin.export_conversations()]
+    question, reply = record.messages
+    system = msgspec.structs.replace(question, id=new_id(), role="system", parts=text("Be brief."))
+    messages = (system, msgspec.structs.replace(question, parent=system.id), reply)
+    record = msgspec.structs.replace(record, messages=messages)
+    assert await cast(ConversationArchive, store).import_conversation(record) == "added"
+    home = begun.conversation.id
+    begun = await ask(store, "more " * 100, conversation=home, parent=reply.id, context_window=20)
+    assert [message.role for message in begun.path] == ["system", "user", "assistant", "user"]
+
+
+def build(path: Sequence[Message], context_window: int) -> Sequence[PromptMessage]:
+    return build_transcript(path, context_window=context_window, continue_reply=False, continues_replies=True)
 
 
 async def test_closing_twice_is_fine(store: ConversationStore) -> None:

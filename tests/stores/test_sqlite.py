@@ -2,6 +2,7 @@
 # ruff: noqa: ASYNC240 - small files
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 import stat
@@ -16,7 +17,10 @@ from stores.asking import ME, ask, ended, found, grown, make_turn, titles
 from daehwa.conversation.errors import ConversationNotFound, InvalidRequest, StoreError
 from daehwa.conversation.ids import now_ms
 from daehwa.conversation.ports import BegunTurn
+from daehwa.stores import sqlite_turns
 from daehwa.stores.sqlite import SqliteStore
+from daehwa.stores.sqlite_connection import open_file
+from daehwa.stores.sqlite_migrations import migrate
 
 TESTS = Path(__file__).parents[1]
 
@@ -31,6 +35,23 @@ def look(path: Path, sql: str) -> list[tuple[object, ...]]:
 
 def files_holding(folder: Path, words: bytes) -> list[str]:
     return [file.name for file in folder.iterdir() if words in file.read_bytes()]
+
+
+def test_a_question_takes_no_more_steps_in_a_longer_conversation(tmp_path: Path) -> None:
+    path = tmp_path / "daehwa.db"
+    with contextlib.closing(open_file(path)) as connection:
+        migrate(connection, path)
+        begun = sqlite_turns.begin_turn(connection, make_turn("question " * 50))
+        steps: list[int] = []
+        for _ in range(150):
+            sqlite_turns.finish_reply(connection, ended(begun.reply, "answer " * 50))
+            home, parent = begun.conversation.id, begun.reply.id
+            turn = make_turn("question " * 50, conversation=home, parent=parent, context_window=1000)
+            steps.append(0)
+            connection.set_progress_handler(lambda: steps.append(steps.pop() + 1), 1)
+            begun = sqlite_turns.begin_turn(connection, turn)
+            connection.set_progress_handler(None, 1)
+    assert max(steps[100:]) < 1.5 * max(steps[:20])
 
 
 async def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:

@@ -144,6 +144,7 @@ class NewTurn(msgspec.Struct, frozen=True, kw_only=True):
     `question` None: a further reply to the message `reply.parent` (regenerate: a question; continue: a reply).
     `title` names the conversation if this turn creates it. `reply` has status "streaming" and no parts. `runner` is
     whoever makes the reply; `continue_reply` says that it goes on with its parent, a reply that was cut off.
+    `context_window` is how many tokens its model can be given, None where unknown.
     """
 
     owner: str
@@ -153,11 +154,13 @@ class NewTurn(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     runner: str
     continue_reply: bool = False
+    context_window: int | None = None
 
 
 class BegunTurn(msgspec.Struct, frozen=True, kw_only=True):
     """A turn as stored. `created` is false when this very turn was there before. `path` goes from the root of the
-    tree to the reply's parent; it is empty when `created` is false.
+    tree to the reply's parent; it is empty when `created` is false. Where the turn names a context window, it may begin
+    later: what `transcript.end_within` leaves out need not be read.
     """
 
     created: bool

@@ -25,7 +25,7 @@ from daehwa.conversation.events import Heartbeat, Numbered, ReplyEnded, UsageRep
 from daehwa.conversation.ids import now_ms
 from daehwa.conversation.messages import Conversation, Message, Part, title_from
 from daehwa.conversation.metering import Meter, Unmetered
-from daehwa.conversation.ports import BegunTurn, ConversationStore, ModelCatalogue, NewTurn
+from daehwa.conversation.ports import BegunTurn, ConversationStore, Model, ModelCatalogue, NewTurn
 from daehwa.conversation.reply import deltas_since
 from daehwa.conversation.terms import OPEN_TERMS, Terms, offered_model
 from daehwa.conversation.turn import Turn, TurnWish
@@ -128,7 +128,7 @@ class RunningTurns:
                 raise
             return existing
         self._check_open()
-        begun = await self._begin(_new_turn(request, resolved.model.id, self._runner))
+        begun = await self._begin(_new_turn(request, resolved.model, self._runner))
         if begun.created:
             until = None if request.deadline is None else request.deadline - round(self._options.before_deadline * 1000)
             wish = TurnWish(continue_reply=request.continue_reply, terms=request.terms, until=until)
@@ -333,7 +333,7 @@ def _report_fault(task: asyncio.Task[None]) -> None:
         _log.error("%s: it failed in a way that is not announced", task.get_name(), exc_info=error)
 
 
-def _new_turn(request: TurnRequest, model: str, runner: str) -> NewTurn:
+def _new_turn(request: TurnRequest, model: Model, runner: str) -> NewTurn:
     now = now_ms()
     asked = request.question
     if asked is None and request.parent is None:
@@ -355,7 +355,7 @@ def _new_turn(request: TurnRequest, model: str, runner: str) -> NewTurn:
         role="assistant",
         parts=(),
         status="streaming",
-        model=model,
+        model=model.id,
         created=now,
         heartbeat=now,
     )
@@ -367,6 +367,7 @@ def _new_turn(request: TurnRequest, model: str, runner: str) -> NewTurn:
         title=title_from(question.text) if question is not None else "",
         runner=runner,
         continue_reply=request.continue_reply,
+        context_window=model.context_window,
     )
 
 

@@ -1,6 +1,6 @@
 """Pure: the path from the root to a reply's parent becomes what the model is given, within its context window."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from math import ceil
 
@@ -30,6 +30,27 @@ def reserved_tokens(text: str) -> int:
     return max(estimated_tokens(text), ceil(len(text.encode("utf-8", "surrogatepass")) / 3))
 
 
+def end_within(newest_first: Iterable[Message], context_window: int | None) -> tuple[Message, ...]:
+    """Return the end of a path, oldest first: of a path without system messages, all that `build_transcript` can give a
+    model with this window. No more is taken of the messages, which come newest first.
+    """
+    taken: list[Message] = []
+    tokens, is_asked, is_round_before = 0, False, False
+    for message in newest_first:
+        taken.append(message)
+        text = message.text
+        if context_window is None or not text:
+            continue
+        is_round_before = is_round_before or (is_asked and message.role != "user")
+        is_asked = is_asked or (message.role == "user" and text != CONTINUE)
+        tokens += _fewest_tokens(text)
+        # The last question stays however long it is, and questions without an answer between them are one.
+        if is_round_before and tokens > _room(context_window):
+            break
+    taken.reverse()
+    return tuple(taken)
+
+
 def build_transcript(
     path: Sequence[Message],
     *,
@@ -51,8 +72,18 @@ def build_transcript(
     if instructions:
         messages.insert(0, PromptMessage("system", instructions))
     if context_window is not None:
-        messages = _within(messages, context_window - context_window // _OUTPUT_SHARE)
+        messages = _within(messages, _room(context_window))
     return tuple(messages)
+
+
+def _room(context_window: int) -> int:
+    return context_window - context_window // _OUTPUT_SHARE
+
+
+def _fewest_tokens(text: str) -> int:
+    """Return no more than what a text adds to the estimate of the message that it becomes a part of."""
+    ascii_count = len(text.encode("ascii", "ignore"))
+    return ascii_count // 4 + len(text) - ascii_count
 
 
 def _joined(path: Sequence[Message]) -> list[PromptMessage]:

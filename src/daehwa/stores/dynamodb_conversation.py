@@ -1,7 +1,7 @@
 """A conversation as the table holds it: read whole in one query, and the look-ups that all statements share."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any, Final, TypeAlias
 from weakref import WeakValueDictionary
@@ -53,14 +53,15 @@ class StoredConversation:
         """Return the ids of all messages."""
         return {message_id(item) for item in self._items.values() if is_head(item)}
 
-    def path_to(self, message: str | None) -> list[Message]:
-        """Return the messages from the root of the tree to this one."""
-        path: list[Message] = []
+    def has_system_messages(self) -> bool:
+        """Whether it has messages that are given to a model from wherever they stand."""
+        return any(item.get(names.ROLE) == "system" for item in self._items.values())
+
+    def path_up_from(self, message: str | None) -> Iterator[Message]:
+        """Yield the messages from this one up to the root of the tree."""
         while (value := self.message(message)) is not None:
-            path.append(value)
+            yield value
             message = value.parent
-        path.reverse()
-        return path
 
 
 class ConversationLocks:

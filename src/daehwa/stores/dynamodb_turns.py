@@ -9,6 +9,7 @@ one that nobody makes any more is noticed by whoever reads its conversation.
 """
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -20,6 +21,7 @@ from aiodynamo.operations import Put, Update
 from daehwa.conversation.errors import StoreError
 from daehwa.conversation.messages import Conversation, Message, Part
 from daehwa.conversation.ports import BegunTurn, Checkpoint, NewTurn
+from daehwa.conversation.transcript import end_within
 from daehwa.conversation.tree import Stored, check_turn
 from daehwa.stores import dynamodb_table as names
 from daehwa.stores.dynamodb_client import DynamoTable, Operation, changes, gathered
@@ -85,10 +87,12 @@ class DynamoTurns:
             operations.append(await self._message_operation(new_question, None))
         if await self._table.transact(operations):
             return None
-        path = stored.path_to(turn.reply.parent if new_question is None else new_question.parent)
-        if new_question is not None:
-            path.append(new_question)
-        return BegunTurn(created=True, conversation=conversation, reply=turn.reply, path=tuple(path))
+        newest_first = stored.path_up_from(turn.reply.parent if new_question is None else new_question.parent)
+        path = end_within(
+            newest_first if new_question is None else chain((new_question,), newest_first),
+            None if stored.has_system_messages() else turn.context_window,
+        )
+        return BegunTurn(created=True, conversation=conversation, reply=turn.reply, path=path)
 
     async def _take_ids(self, turn: NewTurn) -> None:
         """Make sure that no other conversation has messages with these ids, now and later. Raise `IdTaken`."""

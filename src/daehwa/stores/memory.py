@@ -19,6 +19,7 @@ from daehwa.conversation.ports import (
     NewTurn,
     SearchHit,
 )
+from daehwa.conversation.transcript import end_within
 from daehwa.conversation.tree import Stored, check_turn
 from daehwa.stores.ordering import decode_cursor, encode_cursor, in_tree_order, position_in_list
 from daehwa.stores.records import added, storable
@@ -76,7 +77,9 @@ class MemoryStore:
             self._conversations[turn.conversation] = kept
         updated = max(kept.value.updated, reply.created)
         kept.value = msgspec.structs.replace(kept.value, updated=updated, leaf=reply.id, model=reply.model)
-        return BegunTurn(created=True, conversation=kept.value, reply=reply, path=self._path_to(reply.parent))
+        has_system = any(message.role == "system" for message in self._messages_of(turn.conversation))
+        path = end_within(self._path_up_from(reply.parent), None if has_system else turn.context_window)
+        return BegunTurn(created=True, conversation=kept.value, reply=reply, path=path)
 
     async def save_checkpoints(self, checkpoints: Sequence[Checkpoint]) -> frozenset[str]:
         stopping = set()
@@ -295,12 +298,10 @@ class MemoryStore:
         kept = None if message is None else self._messages.get(message)
         return None if kept is None else kept.value
 
-    def _path_to(self, message: str | None) -> tuple[Message, ...]:
-        path = []
+    def _path_up_from(self, message: str | None) -> Iterator[Message]:
         while (value := self._message(message)) is not None:
-            path.append(value)
+            yield value
             message = value.parent
-        return tuple(reversed(path))
 
     def _messages_of(self, conversation: str) -> Iterator[Message]:
         return (kept.value for kept in self._messages.values() if kept.value.conversation == conversation)

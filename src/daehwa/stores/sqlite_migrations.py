@@ -283,7 +283,20 @@ _M0005 = (
     AND json_extract(value, '$.subject') NOT IN (SELECT id FROM users)""",
 )
 
-MIGRATIONS: tuple[Migration, ...] = (m0001_conversations, m0002_accounts, m0003_ledger, m0004_people, m0005_claims)
+
+def m0006_long_conversations(database: sqlite3.Connection) -> None:
+    """Know without reading a conversation whether it has system messages, which only an import brings."""
+    database.execute("CREATE INDEX messages_system ON messages (conversation) WHERE role = 'system'")
+
+
+MIGRATIONS: tuple[Migration, ...] = (
+    m0001_conversations,
+    m0002_accounts,
+    m0003_ledger,
+    m0004_people,
+    m0005_claims,
+    m0006_long_conversations,
+)
 
 
 def migrate(

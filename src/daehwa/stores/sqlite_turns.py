@@ -3,9 +3,11 @@
 # ruff: noqa: S608 - what is put together are column names and marks of ours
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 
 from daehwa.conversation.messages import Message
 from daehwa.conversation.ports import BegunTurn, Checkpoint, NewTurn
+from daehwa.conversation.transcript import end_within
 from daehwa.conversation.tree import Stored, check_turn
 from daehwa.stores.records import encode_parts, encode_value, storable, text_of
 from daehwa.stores.search_text import folded
@@ -27,13 +29,15 @@ INSERT INTO messages (id, conversation, parent, role, status, model, finish, usa
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _PATH = f"""
-WITH RECURSIVE path (seq, parent, depth) AS (
-    SELECT seq, parent, 0 FROM messages WHERE id = ?
-    UNION ALL SELECT m.seq, m.parent, depth + 1 FROM path JOIN messages m ON m.id = path.parent
+WITH RECURSIVE path (seq, parent) AS (
+    SELECT seq, parent FROM messages WHERE id = ?
+    UNION ALL SELECT m.seq, m.parent FROM path JOIN messages m ON m.id = path.parent
 )
-SELECT {MESSAGE} FROM path JOIN messages m ON m.seq = path.seq JOIN conversations c ON c.seq = m.conversation
-ORDER BY depth DESC
+SELECT {MESSAGE} FROM path
+CROSS JOIN messages m ON m.seq = path.seq CROSS JOIN conversations c ON c.seq = m.conversation
 """
+"""Upwards, each message read when its row is asked for: any other join would walk the whole path first."""
+_SYSTEM_MESSAGE = "SELECT 1 FROM messages WHERE conversation = ? AND role = 'system' LIMIT 1"
 _GROW = """
 UPDATE messages SET parts = ?, position = ?, heartbeat = ? WHERE id = ? AND status = 'streaming' AND position <= ?
 """
@@ -57,8 +61,17 @@ def begin_turn(database: sqlite3.Connection, turn: NewTurn) -> BegunTurn:
         insert_message(database, turn.question, number, None)
     insert_message(database, reply, number, turn.runner)
     there = owned_conversation(database, turn.owner, turn.conversation)
-    path = tuple(map(message_of, database.execute(_PATH, (reply.parent,))))
+    path = _path_to(database, reply.parent, number, turn.context_window)
     return BegunTurn(created=True, conversation=conversation_of(there), reply=reply, path=path)
+
+
+def _path_to(
+    database: sqlite3.Connection, message: str | None, conversation: int, context_window: int | None
+) -> tuple[Message, ...]:
+    if database.execute(_SYSTEM_MESSAGE, (conversation,)).fetchone():
+        context_window = None  # it is given to the model from wherever it stands
+    with closing(database.execute(_PATH, (message,))) as rows:
+        return end_within(map(message_of, rows), context_window)
 
 
 def _conversation_row(database: sqlite3.Connection, conversation: str) -> Row | None:
