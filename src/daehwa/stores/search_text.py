@@ -32,7 +32,6 @@ _MARKS = (
     "\u0cbc-\u0cd6\u0d00-\u0d03\u0d3b-\u0d4d\u0d57\u0d81-\u0d83\u0dca-\u0ddf\u1dc0-\u1dff\u20d0-\u20f0\ufe20-\ufe2f"
 )
 _WORD_LETTER = rf"(?:[{_MARKS}]|[^\W_{_RUNNING}])"
-_word_begins = rf"(?<![{_MARKS}])(?<![^\W_{_RUNNING}])"
 _half_typed = re.compile("(?<=[\uac00-\ud7a3])[\u1100-\u11ff\u3131-\u318e\uffa0-\uffdc]+$")
 # What joins with the character before it when it is folded; the rest of the text is folded run by run.
 _EXTENDING = f"{_MARKS}\u1160-\u11ff\u3099\u309a\uff9e\uff9f"
@@ -108,7 +107,6 @@ class Query:
         # An input method shows the next syllable's first letter before the syllable is there.
         line = _half_typed.sub("", line)
         self.chunks = tuple(dict.fromkeys(_chunk().findall(line)))
-        self._patterns = tuple(re.compile(_pattern(chunk)) for chunk in self.chunks)
 
     @property
     def is_empty(self) -> bool:
@@ -125,11 +123,11 @@ class Query:
 
     def matches(self, folded_text: str) -> bool:
         """Whether a folded text holds every chunk."""
-        return all(pattern.search(folded_text) for pattern in self._patterns)
+        return all(any(True for _ in _places(chunk, folded_text)) for chunk in self.chunks)
 
     def spans(self, folded_text: str) -> list[tuple[int, int]]:
         """Return where chunks stand in a folded text, in order, joined where they touch."""
-        found = sorted(match.span() for pattern in self._patterns for match in pattern.finditer(folded_text))
+        found = sorted((at, at + len(chunk)) for chunk in self.chunks for at in _places(chunk, folded_text))
         joined: list[tuple[int, int]] = []
         for start, end in found:
             if joined and start <= joined[-1][1]:
@@ -153,9 +151,18 @@ class Query:
         return [alignment.original(*span) for span in self.spans(alignment.folded)]
 
 
-def _pattern(chunk: str) -> str:
-    begins_word = not re.match(f"[{_RUNNING}]", chunk)
-    return (_word_begins if begins_word else "") + re.escape(chunk)
+def _places(chunk: str, folded_text: str) -> Iterator[int]:
+    """Yield where a chunk stands in a text. A pattern would look at what is before each letter, and take as long to be
+    compiled for a query as many texts to be looked through.
+    """
+    begins_word = not _runs().match(chunk)
+    at = folded_text.find(chunk)
+    while at >= 0:
+        if begins_word and at and _words().match(folded_text, at - 1, at):
+            at = folded_text.find(chunk, at + 1)
+        else:
+            yield at
+            at = folded_text.find(chunk, at + len(chunk))
 
 
 def _add_terms(terms: dict[str, bool], piece: str, *, is_run: bool, is_last: bool) -> None:
