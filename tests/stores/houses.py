@@ -74,8 +74,8 @@ async def open_sqlite(folder: Path) -> AsyncIterator[House]:
     async def leftovers(user: str) -> list[str]:
         with contextlib.closing(sqlite3.connect(store.path)) as database:
             tables = [row[0] for row in database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
-            tables.remove("message_index")
-            rows = {table: database.execute(f"SELECT * FROM {table}").fetchall() for table in tables}  # noqa: S608 - ours
+            readable = [table for table in tables if table not in {"message_index", "title_index"}]
+            rows = {table: database.execute(f"SELECT * FROM {table}").fetchall() for table in readable}  # noqa: S608 - ours
         return [table for table, found in rows.items() if user in repr(found)]
 
     stores = SqliteKeys(store), SqliteAnswers(store), SqliteLedger(store)

@@ -32,7 +32,7 @@ def decode_parts(text: str | bytes) -> tuple[Part, ...]:
     return _parts_decoder.decode(text)
 
 
-def text_of(parts: str) -> str:
+def text_of(parts: str | bytes) -> str:
     """Return the text that the reader sees of what `encode_parts` wrote."""
     return "".join(part.text for part in decode_parts(parts) if isinstance(part, TextPart))
 

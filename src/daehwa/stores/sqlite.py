@@ -20,7 +20,7 @@ from daehwa.conversation.ports import (
     NewTurn,
     SearchHit,
 )
-from daehwa.stores import sqlite_archive, sqlite_search, sqlite_turns
+from daehwa.stores import sqlite_archive, sqlite_index, sqlite_search, sqlite_turns
 from daehwa.stores import sqlite_conversations as conversations
 from daehwa.stores.ordering import decode_cursor
 from daehwa.stores.search_text import Query
@@ -213,8 +213,8 @@ class SqliteStore:
             return 0
         for conversation in chosen:
             await self._until_done(partial(conversations.purge_some, conversation=conversation))
-        await self._writer.run(sqlite_search.begin_forgetting)
-        await self._until_done(sqlite_search.forget_some)
+        await self._writer.run(sqlite_index.begin_forgetting)
+        await self._until_done(sqlite_index.forget_some)
         is_quick = self.path.stat().st_size <= _QUICKLY_WRITTEN_BYTES
         if is_quick or monotonic() - self._written_anew >= _DAY_SECONDS:
             await self.write_anew()

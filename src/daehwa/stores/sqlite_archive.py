@@ -12,8 +12,8 @@ from daehwa.stores.ordering import in_tree_order
 from daehwa.stores.records import decode_usage, encode_parts, encode_value, storable
 from daehwa.stores.search_text import folded
 from daehwa.stores.sqlite_conversations import BEING_PURGED
+from daehwa.stores.sqlite_index import change_title, index_text, index_title, unindex_text
 from daehwa.stores.sqlite_rows import CONVERSATION, MESSAGE, MESSAGES, Row, conversation_of, message_of
-from daehwa.stores.sqlite_search import index_text, unindex_text
 from daehwa.stores.sqlite_turns import insert_message
 
 _CONVERSATION_COLUMNS = (
@@ -68,6 +68,7 @@ def import_conversation(
     has_changed = row is None or is_later(given, conversation_of(row))
     number = _insert_conversation(database, record) if row is None else row[-2]
     if row is not None and has_changed:
+        change_title(database, number, row[2], given.title)
         _replace_conversation(database, record, number)
     for message in record.messages:
         if message.id not in there:
@@ -125,7 +126,9 @@ def _insert_conversation(database: sqlite3.Connection, record: ConversationRecor
     values = _values(record)
     marks = ", ".join("?" * len(values))
     cursor = database.execute(f"INSERT INTO conversations ({_CONVERSATION_COLUMNS}) VALUES ({marks})", values)
-    return cursor.lastrowid or 0
+    number = cursor.lastrowid or 0
+    index_title(database, number, record.conversation.title)
+    return number
 
 
 def _replace_conversation(database: sqlite3.Connection, record: ConversationRecord, number: int) -> None:

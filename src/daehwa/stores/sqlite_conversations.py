@@ -12,8 +12,8 @@ from daehwa.conversation.ports import ConversationChanges, ConversationPage
 from daehwa.stores.ordering import ListPosition, encode_cursor, in_tree_order, position_in_list
 from daehwa.stores.records import added, decode_usage, encode_value, storable, text_of
 from daehwa.stores.search_text import folded
+from daehwa.stores.sqlite_index import change_title, unindex_text, unindex_title
 from daehwa.stores.sqlite_rows import CONVERSATION, MESSAGE, MESSAGES, conversation_of, message_of, owned_conversation
-from daehwa.stores.sqlite_search import unindex_text
 
 BEING_PURGED = 0
 """`deleted` of a conversation whose messages are going: it cannot be restored, and a next purge goes on with it."""
@@ -58,6 +58,7 @@ def change_conversation(
         raise MessageNotFound("leaf")
     given = {name: value for name, value in msgspec.structs.asdict(storable(changes)).items() if value is not None}
     if "title" in given:
+        change_title(database, row[-1], row[2], given["title"])
         given |= {"title_source": "user", "title_folded": folded(given["title"])}
     if given:
         assignments = ", ".join(f"{name} = ?" for name in given)
@@ -82,17 +83,18 @@ def set_title(
 ) -> bool:
     """Give a title that a model made, unless it comes too late; keep its cost."""
     row = database.execute(
-        "SELECT seq, title_usage, deleted IS NULL AND title_source <> 'user' FROM conversations WHERE id = ?",
+        "SELECT seq, title, title_usage, deleted IS NULL AND title_source <> 'user' FROM conversations WHERE id = ?",
         (conversation,),
     ).fetchone()
     if row is None:
         return False
-    seq, spent, is_welcome = row
+    seq, before, spent, is_welcome = row
     if usage is not None:
         total = encode_value(added(decode_usage(spent), usage))
         database.execute("UPDATE conversations SET title_usage = ? WHERE seq = ?", (total, seq))
     if is_welcome:
         title = storable(title)
+        change_title(database, seq, before, title)
         database.execute(
             "UPDATE conversations SET title = ?, title_folded = ?, title_source = ? WHERE seq = ?",
             (title, folded(title), source, seq),
@@ -155,6 +157,8 @@ def purge_some(database: sqlite3.Connection, conversation: int) -> bool:
             unindex_text(database, seq, text_of(parts))
         database.execute("DELETE FROM messages WHERE seq = ?", (seq,))
     if len(rows) < _MESSAGES_PURGED_AT_ONCE:
-        database.execute("DELETE FROM conversations WHERE seq = ?", (conversation,))
+        row = database.execute("DELETE FROM conversations WHERE seq = ? RETURNING title", (conversation,))
+        for (title,) in row.fetchall():
+            unindex_title(database, conversation, title)
         return True
     return False

@@ -11,6 +11,7 @@ from daehwa.conversation.transcript import end_within
 from daehwa.conversation.tree import Stored, check_turn
 from daehwa.stores.records import encode_parts, encode_value, storable, text_of
 from daehwa.stores.search_text import folded
+from daehwa.stores.sqlite_index import index_text, index_title, unindex_text
 from daehwa.stores.sqlite_rows import (
     CONVERSATION,
     MESSAGE,
@@ -21,7 +22,6 @@ from daehwa.stores.sqlite_rows import (
     owned_conversation,
     owned_message,
 )
-from daehwa.stores.sqlite_search import index_text, unindex_text
 
 _INSERT_MESSAGE = """
 INSERT INTO messages (id, conversation, parent, role, status, model, finish, usage, error, created, position, heartbeat,
@@ -112,7 +112,9 @@ def _create_conversation(database: sqlite3.Connection, turn: NewTurn) -> int:
             reply.created,
         ),
     )
-    return cursor.lastrowid or 0
+    number = cursor.lastrowid or 0
+    index_title(database, number, turn.title)
+    return number
 
 
 def _touch_conversation(database: sqlite3.Connection, turn: NewTurn) -> int:

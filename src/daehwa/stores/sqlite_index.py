@@ -1,0 +1,92 @@
+"""The search index in the database: how it is written, how it is asked, and how it forgets what was taken out.
+
+How this works and why. FTS5 holds no text, no positions and no sizes: tokens go in, row numbers come out, those of
+messages, and those of conversations for their titles. To take something out it is told the same tokens again.
+
+It keeps lists of what begins with the same letters (one, two and three of them in texts, three in titles), and gives
+the newest rows of a list at once. For any other beginning it first merges the lists of all words that begin so.
+"""
+
+# ruff: noqa: S608 - what is put together are table names of ours
+import sqlite3
+from collections.abc import Mapping
+from typing import Final, TypeAlias
+
+from daehwa.stores.search_text import tokens
+
+Terms: TypeAlias = Mapping[str, bool]
+"""Tokens to ask for; True where a token that begins so will do."""
+
+LETTERS_LISTED: Final = 3
+"""The most letters of a beginning for which lists are kept."""
+_TERMS_ASKED = 12
+_INDEXES = ("message_index", "title_index")
+_PAGES_AT_ONCE = 200
+_CHANGES_OF_A_MERGE = 2
+"""FTS5's documented sign: a merge that changes fewer rows than this found nothing to do."""
+
+
+def index_text(database: sqlite3.Connection, seq: int, text: str) -> None:
+    """Make a message's text findable."""
+    _add(database, "message_index", seq, text)
+
+
+def unindex_text(database: sqlite3.Connection, seq: int, text: str) -> None:
+    """Take a text that was made findable out of the index again."""
+    _take_out(database, "message_index", seq, text)
+
+
+def index_title(database: sqlite3.Connection, number: int, title: str) -> None:
+    """Make a conversation's title findable."""
+    _add(database, "title_index", number, title)
+
+
+def unindex_title(database: sqlite3.Connection, number: int, title: str) -> None:
+    """Take a title that was made findable out of the index again."""
+    _take_out(database, "title_index", number, title)
+
+
+def change_title(database: sqlite3.Connection, number: int, before: str, after: str) -> None:
+    """Make a conversation findable by its new title, and no more by the one before."""
+    if before != after:
+        unindex_title(database, number, before)
+        index_title(database, number, after)
+
+
+def _add(database: sqlite3.Connection, index: str, row: int, text: str) -> None:
+    if found := " ".join(tokens(text)):
+        database.execute(f"INSERT INTO {index} (rowid, tokens) VALUES (?, ?)", (row, found))
+
+
+def _take_out(database: sqlite3.Connection, index: str, row: int, text: str) -> None:
+    if found := " ".join(tokens(text)):
+        database.execute(f"INSERT INTO {index} ({index}, rowid, tokens) VALUES ('delete', ?, ?)", (row, found))
+
+
+def matching(terms: Terms) -> str:
+    """Return terms in FTS5's language; they hold letters, digits and marks only, and are quoted all the same."""
+    chosen = sorted(terms.items(), key=lambda term: (term[1], -len(term[0])))[:_TERMS_ASKED]
+    return " AND ".join(f'"{token}"*' if is_prefix else f'"{token}"' for token, is_prefix in chosen)
+
+
+def by_lists(terms: Terms) -> Terms:
+    """Return terms that ask for less, where lists are kept: what holds the given ones holds these too."""
+    return {token[:LETTERS_LISTED] if is_prefix else token: is_prefix for token, is_prefix in terms.items()}
+
+
+def begin_forgetting(database: sqlite3.Connection) -> None:
+    """Begin to write the index anew: until then its files still hold the words of what was taken out."""
+    for index in _INDEXES:
+        _merge(database, index, -_PAGES_AT_ONCE)
+
+
+def forget_some(database: sqlite3.Connection) -> bool:
+    """Go on with writing the index anew; return whether it is done."""
+    return all(_merge(database, index, _PAGES_AT_ONCE) for index in _INDEXES)
+
+
+def _merge(database: sqlite3.Connection, index: str, pages: int) -> bool:
+    """Merge some pages of an index; return whether there was nothing to do."""
+    changes = database.total_changes
+    database.execute(f"INSERT INTO {index} ({index}, rank) VALUES ('merge', ?)", (pages,))
+    return database.total_changes - changes < _CHANGES_OF_A_MERGE
