@@ -14,7 +14,7 @@ from server.api_reference import whole_app
 from server.serving import serving
 
 from daehwa.server.app import create_app
-from daehwa.server.lean_uvicorn import postpone
+from daehwa.server.lean_uvicorn import annotations_alone, postpone
 from daehwa.server.options import ServerOptions
 from daehwa.server.programs import Programs, Spoken
 
@@ -122,3 +122,26 @@ def test_a_module_that_is_nowhere_is_not_put_off() -> None:
     with pytest.raises(ModuleNotFoundError, match="daehwa_nowhere"):
         postpone("daehwa_nowhere")
     assert "daehwa_nowhere" not in sys.modules
+
+
+def test_a_module_that_is_named_in_annotations_alone_is_run_by_whoever_imports_it_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "daehwa_types.py").write_text("class Own: pass\n", "utf-8")
+    text = "from daehwa_types import Own\ndef read(given: Own | None) -> Own: return given\n"
+    (tmp_path / "daehwa_typed.py").write_text(text, "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    with annotations_alone("daehwa_types", "json"):
+        typed = importlib.import_module("daehwa_typed")
+        assert sys.modules["json"].dumps([typed.read(1)]) == "[1]"  # it was there already, and is what it was
+    assert "daehwa_types" not in sys.modules
+    assert importlib.import_module("daehwa_types").Own is not typed.Own
+
+
+async def test_uvicorn_is_whole_for_whoever_asks_for_it() -> None:
+    asked = importlib.import_module("uvicorn")
+    config = asked.Config("daehwa:no_app", log_config=None, interface="wsgi", log_level="trace")
+    assert asked.run.__module__ == "uvicorn.main"
+    assert config.proxy_headers
+    assert importlib.import_module("uvicorn._types").HTTPScope.__required_keys__
+    assert importlib.import_module("configparser").RawConfigParser().sections() == []

@@ -29,13 +29,12 @@ _SHORTEST_SECRET = 4  # blotting out "1" or "no" would blot out the sentence
 SAID_CHARACTERS = 300
 """So much of the upstream's own message is passed on."""
 
-_LOOKS_LIKE_A_KEY = re.compile(r"\b(?:sk|pk|rk|gsk|xai|key)[-_][\w*.-]{6,}|\bBearer\s+\S+|\bAIza[\w-]{10,}")
-_CONTEXT = re.compile(
-    r"context_length_exceeded|exceed_context_size|maximum context length|context (?:length|window|size)|"
-    r"prompt is too long|too many (?:input )?tokens|input is too long",
-    re.IGNORECASE,
+# Compiled by the first fault that they are looked for in: each start would pay for it.
+_LOOKS_LIKE_A_KEY = r"\b(?:sk|pk|rk|gsk|xai|key)[-_][\w*.-]{6,}|\bBearer\s+\S+|\bAIza[\w-]{10,}"
+_CONTEXT = (
+    r"(?i)context_length_exceeded|exceed_context_size|maximum context length|context (?:length|window|size)|"
+    r"prompt is too long|too many (?:input )?tokens|input is too long"
 )
-_MODEL = re.compile(r"model", re.IGNORECASE)
 
 
 class UpstreamFault(Exception):  # noqa: N818 - errors state the fact
@@ -114,7 +113,7 @@ class Faults:
         """Return the upstream's words fit to be shown: one line, shortened, without keys."""
         for secret in self._secrets:
             text = text.replace(secret, "[key]")
-        text = " ".join(_LOOKS_LIKE_A_KEY.sub("[key]", text).split())
+        text = " ".join(re.sub(_LOOKS_LIKE_A_KEY, "[key]", text).split())
         return text if len(text) <= SAID_CHARACTERS else text[: SAID_CHARACTERS - 1] + "…"
 
     def blotted(self, body: bytes) -> bytes:
@@ -183,12 +182,12 @@ class Faults:
                 "there. Set the base URL to the right address.",
                 status=status,
             )
-        if _CONTEXT.search(f"{told.code} {told.message}"):
+        if re.search(_CONTEXT, f"{told.code} {told.message}"):
             return self.too_long(told.message, status)
         if status == 404 and model is not None:  # noqa: PLR2004 - HTTP statuses are known by their numbers
             sentence = (
                 f"{self._name} does not serve the model “{model}” (404). Choose another model."
-                if _MODEL.search(f"{told.code} {told.message}")
+                if "model" in f"{told.code} {told.message}".lower()
                 else f"{self._name} does not know this address or model (404). Check the model “{model}” and the base "
                 "URL, which usually ends in /v1."
             )
@@ -364,7 +363,7 @@ class Faults:
     def reported(self, error: Any) -> UpstreamFault:
         """Return the fault of an error object inside the stream."""
         told = said(error)
-        if _CONTEXT.search(f"{told.code} {told.message}"):
+        if re.search(_CONTEXT, f"{told.code} {told.message}"):
             return UpstreamFault(self.too_long(told.message))
         return UpstreamFault(
             ProviderStreamError(

@@ -2,14 +2,17 @@
 multiprocessing and some fifty further modules) and logging's reader of configurations, together a fifth of a start.
 
 Both are put in place before they are run. Whoever asks one for something (`uvicorn.run`) gets it whole, only later.
+What it names in annotations alone is not made at all.
 """
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec, module_from_spec
 from threading import RLock
 from types import ModuleType
+from typing import Any
 
 
 def postpone(name: str) -> ModuleType:
@@ -55,12 +58,35 @@ class _RunLate:
             del self._module.__dict__["__getattr__"]
 
 
+class _Annotations(ModuleType):
+    """Stands for a module whose names are in annotations alone: each of them is `Any`."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what every name stands for, but for those of modules themselves."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return Any
+
+
+@contextmanager
+def annotations_alone(*names: str) -> Iterator[None]:
+    """Let what is imported meanwhile have nothing but names of these modules; whoever imports them later gets them."""
+    standing_in = {name: _Annotations(name) for name in names if name not in sys.modules}
+    sys.modules.update(standing_in)
+    try:
+        yield
+    finally:
+        for name in standing_in:
+            del sys.modules[name]
+
+
 logging.__dict__["config"] = postpone("logging.config")
 _package = postpone("uvicorn")
-from uvicorn.config import Config  # noqa: E402 - after the lines above, and so those below
-from uvicorn.protocols.http.flow_control import FlowControl  # noqa: E402
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle  # noqa: E402
-from uvicorn.server import Server  # noqa: E402
+with annotations_alone("uvicorn._types", "configparser"):  # thirty classes, and three long expressions
+    from uvicorn.config import Config
+    from uvicorn.protocols.http.flow_control import FlowControl
+    from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+    from uvicorn.server import Server
 
 _package.__dict__["Config"] = Config  # parts of uvicorn that it imports late take it from there
 __all__ = ["STATUS_LINE", "Config", "FlowControl", "HttpToolsProtocol", "RequestResponseCycle", "Server"]

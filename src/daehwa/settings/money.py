@@ -25,10 +25,10 @@ MOST_DOLLARS = 1_000_000_000
 Period: TypeAlias = Literal["day", "month", "total"]
 _DOLLARS = "a number of dollars from 0"
 _Dollars: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=MOST_DOLLARS)]
-_AMOUNT = re.compile(r"\$?(\d{1,10}(?:\.\d{1,6})?)")
-_GROUP_NAME = re.compile(r"[^\W_][\w.-]*")
+_AMOUNT = r"\$?(\d{1,10}(?:\.\d{1,6})?)"
+_GROUP_NAME = r"[^\W_][\w.-]*"
 """Letters and digits are those of any script."""
-_MEMBER = re.compile(r"[^\s@*,;]*@[^\s@*,;]+")
+_MEMBER = r"[^\s@*,;]*@[^\s@*,;]+"
 _BUDGET_FORM = (
     "Write whose it is (all, user, key, user:ann@example.com or group:research), for which time (day, month or total) "
     'and the dollars, for example "user month 20".'
@@ -78,7 +78,7 @@ def _group(text: str, place: str) -> ConfiguredGroup:
     name, *members = text.lower().split() or [""]
     if not name:
         raise SettingsError(f"{place}: groups has an empty text. {_GROUP_FORM}")
-    if not _GROUP_NAME.fullmatch(name):
+    if not re.fullmatch(_GROUP_NAME, name):
         raise SettingsError(
             f'{place}: groups has "{text}", and {name} cannot be a name: it begins with a letter or a digit, and has '
             f"letters and digits of any script, '-', '_' and '.' alone. {_GROUP_FORM}"
@@ -86,7 +86,7 @@ def _group(text: str, place: str) -> ConfiguredGroup:
     if not members:
         raise SettingsError(f'{place}: groups has "{text}", which names nobody. {_GROUP_FORM}')
     for member in members:
-        if not _MEMBER.fullmatch(member):
+        if not re.fullmatch(_MEMBER, member):
             raise SettingsError(f'{place}: the group {name} has "{member}", which is nobody. {_GROUP_FORM}')
     return ConfiguredGroup(name=name, members=tuple(members))
 
@@ -96,7 +96,7 @@ def _budget(text: str, place: str, groups: list[str]) -> ConfiguredBudget:
     wrong = SettingsError(f'{place}: budgets has "{text}", which cannot be read. {_BUDGET_FORM}')
     if len(words) != len(("whose", "when", "how much")):
         raise wrong
-    scope, period, dollars = words[0].lower(), words[1].lower(), _AMOUNT.fullmatch(words[2])
+    scope, period, dollars = words[0].lower(), words[1].lower(), re.fullmatch(_AMOUNT, words[2])
     kind, _, name = scope.partition(":")
     is_scope = scope in {"all", "user", "key"} or (kind in {"user", "group"} and bool(name))
     if not is_scope or period not in get_args(Period) or dollars is None:
@@ -137,7 +137,7 @@ def _words(text: str) -> dict[str, Any]:
         )
     amounts: dict[str, Any] = {}
     for key, amount in zip(words[::2], words[1::2], strict=True):
-        found = _AMOUNT.fullmatch(amount)
+        found = re.fullmatch(_AMOUNT, amount)
         amounts[key] = float(found[1]) if found else amount
     return {"model": model, **amounts}
 

@@ -16,10 +16,10 @@ OPENAI_URL = "https://api.openai.com/v1"
 KEY_VARIABLE = "OPENAI_API_KEY"
 URL_VARIABLE = "OPENAI_BASE_URL"
 EMBEDDED = "embedded"
-_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _KEY_HEADERS = ("authorization", "proxy-authorization", "api-key", "x-api-key", "cookie")
-_VISIBLE_ASCII = re.compile(r"[\x21-\x7e]+")
-_LOOKS_LIKE_A_KEY = re.compile(r"(sk-|gsk_|AIza|Bearer ).{8,}|.*[A-Za-z0-9_-]{32,}")
+_VISIBLE_ASCII = r"[\x21-\x7e]+"
+_LOOKS_LIKE_A_KEY = r"(sk-|gsk_|AIza|Bearer ).{8,}|.*[A-Za-z0-9_-]{32,}"
 
 
 def configured_providers(
@@ -154,7 +154,7 @@ def _with_address(settings: ProviderSettings, source: str, env: Mapping[str, str
 
 
 def _missing_key(variable: str, place: str, provider: str) -> SettingsError:
-    if _LOOKS_LIKE_A_KEY.fullmatch(variable):
+    if re.fullmatch(_LOOKS_LIKE_A_KEY, variable):
         return SettingsError(
             f"{place}: api_key_env is the name of an environment variable, and this looks like a key itself. Put the "
             "key into a variable, take it out of the file, and write the variable's name here."
@@ -188,7 +188,7 @@ def _checked_url(url: str, place: str) -> str:
 
 def _secret(text: str, variable: str) -> Secret:
     text = text.strip()
-    if not _VISIBLE_ASCII.fullmatch(text):
+    if not re.fullmatch(_VISIBLE_ASCII, text):
         raise SettingsError(
             f"{variable} cannot be a key: it has a space, a line break or a letter outside ASCII in it. Copy the key "
             "again, without anything around it."
@@ -197,7 +197,7 @@ def _secret(text: str, variable: str) -> Secret:
 
 
 def _header(name: str, text: str, place: str, env: Mapping[str, str]) -> tuple[str, Secret]:
-    if not _HEADER.fullmatch(name):
+    if not re.fullmatch(_HEADER, name):
         raise SettingsError(f'{place}: "{name}" cannot be the name of a header.')
     if text.startswith("$"):
         variable = text[1:]

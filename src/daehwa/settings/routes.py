@@ -13,7 +13,7 @@ from daehwa.settings.values import ConfiguredRoute, SettingsError, described
 ROUTES = "routes"
 ROUTES_VARIABLE = "DAEHWA_ROUTES"
 _Place: TypeAlias = Callable[[str], str]
-_WEIGHED = re.compile(r"(.+)=(\d{1,7}(?:\.\d{1,6})?)")
+_WEIGHED = r"(.+)=(\d{1,7}(?:\.\d{1,6})?)"
 
 
 class TargetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -87,7 +87,7 @@ def _texts(env: Mapping[str, str]) -> Iterator[tuple[_Place, dict[str, Any]]]:
 
 
 def _target(text: str) -> str | dict[str, str | float]:
-    found = _WEIGHED.fullmatch(text)
+    found = re.fullmatch(_WEIGHED, text)
     return text if found is None else {"model": found[1], "weight": float(found[2])}
 
 

@@ -16,7 +16,7 @@ VARIABLES = "DAEHWA_SIGN_IN_"
 GroupRole: TypeAlias = Literal["admin", "member", "guest"]
 _ROLES: tuple[GroupRole, ...] = ("admin", "member", "guest")
 _EVERYBODY = "*"
-_PERSON_OR_DOMAIN = re.compile(r"""[^\s@*,;:<>()\[\]"\\]*@[^\s@*,;:<>()\[\]"\\]+""")
+_PERSON_OR_DOMAIN = r"""[^\s@*,;:<>()\[\]"\\]*@[^\s@*,;:<>()\[\]"\\]+"""
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -133,7 +133,7 @@ def _check_emails(name: str, entries: Iterable[str], place: str) -> None:
     for entry in entries:
         if entry == _EVERYBODY and name == "allowed_emails":
             continue
-        if not _PERSON_OR_DOMAIN.fullmatch(entry.strip()):
+        if not re.fullmatch(_PERSON_OR_DOMAIN, entry.strip()):
             everybody = ", or *" if name == "allowed_emails" else ""
             raise SettingsError(
                 f'{place}: {name} has "{entry}", which lets nobody in. Write an e-mail address (mina@example.com) or a '

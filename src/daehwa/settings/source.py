@@ -11,8 +11,9 @@ import msgspec
 from daehwa.settings.values import YES_NO, SettingsError, allowed_values
 
 FILE_NAME = "daehwa.toml"
-_TABLE = re.compile(r"\s*\[\[\s*([\w-]+)\s*\]\]")
-_SECTION = re.compile(r"\s*\[\s*([\w-]+)\s*\]")
+# Compiled where a place is looked for, which is seldom: each start would pay for it.
+_TABLE = r"\s*\[\[\s*([\w-]+)\s*\]\]"
+_SECTION = r"\s*\[\s*([\w-]+)\s*\]"
 _WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 
 
@@ -64,10 +65,10 @@ class SettingsFile:
         for number, line in enumerate(self._lines, 1):
             if current == wanted and written.match(line):
                 return f"{self.path}, line {number}"
-            if (begins := _TABLE.match(line)) is not None:
+            if (begins := re.match(_TABLE, line)) is not None:
                 current = (begins[1], tables[begins[1]])
                 tables[begins[1]] += 1
-            elif (section := _SECTION.match(line)) is not None:
+            elif (section := re.match(_SECTION, line)) is not None:
                 current = section[1]
             if current == wanted and written.match(line):
                 return f"{self.path}, line {number}"
@@ -75,7 +76,7 @@ class SettingsFile:
 
     def table_place(self, table: int, *, of: str = "providers") -> str:
         """Say where the numbered table `[[of]]` begins."""
-        begun = ((number, _TABLE.match(line)) for number, line in enumerate(self._lines, 1))
+        begun = ((number, re.match(_TABLE, line)) for number, line in enumerate(self._lines, 1))
         starts = [number for number, begins in begun if begins is not None and begins[1] == of]
         return f"{self.path}, line {starts[table]}" if table < len(starts) else str(self.path)
 

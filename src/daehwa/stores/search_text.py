@@ -32,12 +32,16 @@ _MARKS = (
     "\u0cbc-\u0cd6\u0d00-\u0d03\u0d3b-\u0d4d\u0d57\u0d81-\u0d83\u0dca-\u0ddf\u1dc0-\u1dff\u20d0-\u20f0\ufe20-\ufe2f"
 )
 _WORD_LETTER = rf"(?:[{_MARKS}]|[^\W_{_RUNNING}])"
-_half_typed = re.compile("(?<=[\uac00-\ud7a3])[\u1100-\u11ff\u3131-\u318e\uffa0-\uffdc]+$")
 # What joins with the character before it when it is folded; the rest of the text is folded run by run.
 _EXTENDING = f"{_MARKS}\u1160-\u11ff\u3099\u309a\uff9e\uff9f"
 
 
 # Compiled at the first need: they take 20 ms, which each start of the function on AWS would pay for.
+@cache
+def _half_typed() -> re.Pattern[str]:
+    return re.compile("(?<=[\uac00-\ud7a3])[\u1100-\u11ff\u3131-\u318e\uffa0-\uffdc]+$")
+
+
 @cache
 def _runs() -> re.Pattern[str]:
     return re.compile(rf"[{_RUNNING}]+")
@@ -105,7 +109,7 @@ class Query:
     def __init__(self, text: str) -> None:
         line = folded(storable(text[:QUERY_CHARACTERS]))
         # An input method shows the next syllable's first letter before the syllable is there.
-        line = _half_typed.sub("", line)
+        line = _half_typed().sub("", line)
         self.chunks = tuple(dict.fromkeys(_chunk().findall(line)))
 
     @property
