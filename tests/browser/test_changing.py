@@ -133,6 +133,19 @@ async def test_a_search_without_letters_says_what_it_needs(reader: Reader, model
     await expect(reader.hits.locator(".snippet mark").first).to_have_text("ampers")
 
 
+async def test_a_found_word_that_the_end_of_a_title_cuts_off_leaves_no_trace(reader: Reader, model: Model) -> None:
+    word = "lena" * 10
+    model.title = f"A river named {word}"
+    await reader.ask_to_end("Which river?")
+    await reader.search.fill(word)
+    title = reader.hits.locator(".title")
+    await expect(title.locator("mark")).to_have_text(word)
+    seen, mark = await title.bounding_box(), await title.locator("mark").bounding_box()
+    assert seen is not None
+    assert mark is not None
+    assert mark["y"] >= seen["y"] + seen["height"], "it is all on the line that is not shown"
+
+
 async def test_words_are_found_by_their_beginnings(reader: Reader, model: Model) -> None:
     model.title = "Rivers of the north"
     model.says("The Yenisei is long.")
