@@ -302,6 +302,12 @@ _M0007 = """CREATE VIRTUAL TABLE title_index USING fts5(
     tokens, content='', columnsize=0, detail=none, prefix='3', tokenize='ascii'
 )"""
 
+
+def m0008_leaner_ledger(database: sqlite3.Connection) -> None:
+    """Remove an index that each call wrote to twice, and that only a key's new limit read from."""
+    database.execute("DROP INDEX entries_of_key")
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     m0001_conversations,
     m0002_accounts,
@@ -310,6 +316,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     m0005_claims,
     m0006_long_conversations,
     m0007_titles,
+    m0008_leaner_ledger,
 )
 
 
