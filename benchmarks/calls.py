@@ -61,17 +61,17 @@ def in_turn(
                 yield one
 
 
-def able_to_stream(bench: Bench, running: Sequence[Served]) -> list[Served]:
-    """Return those who can stream at all, warm."""
+def able_to_stream(bench: Bench, contest: Contest, running: Sequence[Served]) -> list[Served]:
+    """Return those who can stream at all, warm; the upstream's pace is then a quick one."""
+    programs.set_pace(contest.upstream, pace_ms=1, tokens=_TOKENS_FIRST)
     work = Work(tokens=_TOKENS_FIRST, repeat=20, reuse=True, seconds=20)
     return [one for one in running if ask(bench, one, "a stream", work) is not None]
 
 
 def first_tokens(bench: Bench, contest: Contest) -> None:
     """One stream at a time, on a kept connection, 10 ms apart."""
-    programs.set_pace(contest.upstream, pace_ms=1, tokens=_TOKENS_FIRST)
     straight, straight_p99 = 0.0, 0.0
-    able = able_to_stream(bench, contest.running)
+    able = able_to_stream(bench, contest, contest.running)
     for one in in_turn(bench, "first token", contest, able):
         times = (50 if bench.is_quick else 100) // (4 if contest.contestants[one.name].is_peer else 1)
         work = Work(tokens=_TOKENS_FIRST, repeat=times, pause=0.01, reuse=True, seconds=20)
@@ -106,9 +106,9 @@ def many_streams(bench: Bench, contest: Contest) -> None:
 
 
 def _paced(bench: Bench, contest: Contest, running: Sequence[Served], streams: int) -> None:
-    programs.set_pace(contest.upstream, pace_ms=PACE_MS, tokens=200)
     cpu, gap = (FEW, GAP) if streams == _FEW else (MANY, GAP_MANY)
-    able = able_to_stream(bench, running)
+    able = able_to_stream(bench, contest, running)
+    programs.set_pace(contest.upstream, pace_ms=PACE_MS, tokens=200)
     for one in in_turn(
         bench, f"CPU a chunk, {streams} streams", contest, able, _FEW_ROUNDS if streams == _FEW else None
     ):

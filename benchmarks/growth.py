@@ -2,11 +2,12 @@
 
 `streams`: CPU a chunk with ever more paced streams. `conversations` and `messages` fill a store on disk through its own
 functions, half of the words Korean, and time what the page asks of it: the list, a conversation, a search letter by
-letter, the next question.
+letter, the next question. The store with 100,000 conversations is `filled.py`'s.
 """
 
 import asyncio
 import random
+import shutil
 import sqlite3
 import tempfile
 import time
@@ -15,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
 
+import filled
 import msgspec
 import programs
 from calls import PACE_MS, ask
@@ -38,7 +40,7 @@ OPEN_LONG = Measure("open_long", SECTION, "opening a long conversation, ms", 2)
 ASK_LONG = Measure("ask_long", SECTION, "the next question in it and its answer, durable, ms", 2)
 
 STREAMS = (10, 100, 300, 1000)
-CONVERSATIONS = (10, 100, 1_000, 10_000, 100_000)
+CONVERSATIONS = (10, 100, 1_000, 10_000)
 MESSAGES = (10, 100, 1_000, 10_000)
 _AT_ONCE = 1_000
 _CONTEXT_WINDOW = 32_768
@@ -62,10 +64,16 @@ def more_streams(bench: Bench, contest: Contest) -> None:
 
 
 def conversations(bench: Bench, _contestants: Mapping[str, Contestant]) -> None:
-    """Fill a store with conversations of a question and an answer; time list, opening and search at each size."""
-    sizes = CONVERSATIONS[:-1] if bench.is_quick else CONVERSATIONS
+    """Fill a store with conversations of a question and an answer; time list, opening and search at each size.
+
+    The largest is a copy of one that was filled before the parts began.
+    """
     with tempfile.TemporaryDirectory(dir=programs.ROOT / "benchmarks") as folder:
-        asyncio.run(_conversations(bench, Path(folder, "many.db"), sizes))
+        asyncio.run(_grow(bench, Path(folder, "growing.db"), CONVERSATIONS))
+        if not bench.is_quick:
+            many = Path(folder, "many.db")
+            shutil.copy(filled.kept(), many)
+            asyncio.run(_in_many(bench, many))
 
 
 def messages(bench: Bench, _contestants: Mapping[str, Contestant]) -> None:
@@ -86,36 +94,38 @@ async def _timed(work: Callable[[], Awaitable[object]], times: int = _TIMES) -> 
     return took
 
 
-async def _conversations(bench: Bench, path: Path, sizes: Sequence[int]) -> None:
+async def _grow(bench: Bench, path: Path, sizes: Sequence[int]) -> None:
     store, writer, known = await SqliteStore.open(path), Writer(), list[str]()
-
-    def add(database: sqlite3.Connection, count: int) -> None:
-        for _ in range(count):
-            known.append(new_id())
-            store_turns(database, writer, known[-1], None, 1)
-
     for size in sizes:
         while len(known) < size:
-            await store.writer.run(partial(add, count=min(_AT_ONCE, size - len(known))))
-            if time.monotonic() > bench.deadline:
-                bench.results.remark(f"conversations: only {len(known)} of {sizes[-1]} in its time")
-                await store.aclose()
-                return
-        print(f"  {size} conversations", flush=True)
-        for value in await _timed(lambda: store.list_conversations(OWNER, limit=50)):
-            bench.results.add_point(LIST, "conversations", DAEHWA, size, value)
-        chosen = random.Random(7)  # noqa: S311 - the same ones in every run
-        for value in await _timed(partial(_open_one, store, chosen.choices(known, k=_TIMES + 1))):
-            bench.results.add_point(OPEN, "conversations", DAEHWA, size, value)
-        took = [
-            value
-            for query in TYPED
-            for length in range(1, len(query) + 1)
-            for value in await _timed(partial(store.search_conversations, OWNER, query[:length]), 1)
-        ]
-        bench.results.add_point(SEARCH, "conversations", DAEHWA, size, median(took))
-        bench.results.add_point(SEARCH_P95, "conversations", DAEHWA, size, quantiles(took, n=20)[18])
+            known += await filled.add(store, writer, min(_AT_ONCE, size - len(known)))
+        await _asked(bench, store, known)
     await store.aclose()
+
+
+async def _in_many(bench: Bench, path: Path) -> None:
+    store = await SqliteStore.open(path)
+    await _asked(bench, store, await filled.ids_in(store))
+    await store.aclose()
+
+
+async def _asked(bench: Bench, store: SqliteStore, known: Sequence[str]) -> None:
+    """Time list, opening and search in a store that has these conversations."""
+    size = len(known)
+    print(f"  {size} conversations", flush=True)
+    for value in await _timed(lambda: store.list_conversations(OWNER, limit=50)):
+        bench.results.add_point(LIST, "conversations", DAEHWA, size, value)
+    chosen = random.Random(7)  # noqa: S311 - the same ones in every run
+    for value in await _timed(partial(_open_one, store, chosen.choices(known, k=_TIMES + 1))):
+        bench.results.add_point(OPEN, "conversations", DAEHWA, size, value)
+    took = [
+        value
+        for query in TYPED
+        for length in range(1, len(query) + 1)
+        for value in await _timed(partial(store.search_conversations, OWNER, query[:length]), 1)
+    ]
+    bench.results.add_point(SEARCH, "conversations", DAEHWA, size, median(took))
+    bench.results.add_point(SEARCH_P95, "conversations", DAEHWA, size, quantiles(took, n=20)[18])
 
 
 async def _open_one(store: SqliteStore, left: list[str]) -> None:

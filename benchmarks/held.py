@@ -1,7 +1,7 @@
 """A part of `run.py`: how many paced streams each holds, with a gap of 30 ms at most at the 99th percentile.
 
 The search begins where a contestant is known to be, goes away from there by ever larger steps, then by halves between
-what was held and what was not. One round of it takes three minutes. Streams begin slowly, since a beginning costs as
+what was held and what was not. Streams begin slowly where Python relays them, since a beginning costs as
 much as a hundred chunks, and gaps count only while all of them are open. Then the client leaves: held is what brought
 no wrong word, all of them open at the end, and nearly as many tokens as were due. What fails is tried once more: one
 disturbance of a shared machine is enough for a gap; what failed by far is not.
@@ -26,15 +26,16 @@ STEPS = (2, 5, 10, 15, 20, 30, 40, 50, 75, 100, 150, 200, 250, 300, 350, 400, 45
 BEGINNINGS: Mapping[str, int] = {DIRECT: 1000, NGINX: 750, BARE: 250, NAIVE: 30, DAEHWA: 250, DAEHWA_UVLOOP: 400}
 _PEERS_BEGINNING = 10
 _PROBES = 4
-_BEGUN_A_SECOND = 100
+_BEGUN_A_SECOND: Mapping[str, int] = {DIRECT: 400, NGINX: 400}
+_PYTHONS_BEGUN_A_SECOND = 100
 _TOGETHER_SECONDS, _SLACK_SECONDS = 2, 2
 _LEAST_PART = 0.95
 
 
 def streams_held(bench: Bench, contest: Contest) -> None:
     """Search for the most that each holds; the direct call shows what upstream and client can."""
+    able = able_to_stream(bench, contest, contest.running)
     programs.set_pace(contest.upstream, pace_ms=PACE_MS, tokens=1000)
-    able = able_to_stream(bench, contest.running)
     for one in in_turn(bench, "streams held", contest, able, 1):
         found = most_held(partial(_holds, one), BEGINNINGS.get(one.name, _PEERS_BEGINNING), _PROBES)
         print(f"    {one.name}: {found}", flush=True)
@@ -73,26 +74,27 @@ def _holds(one: Served, streams: int) -> bool:
         seen = _probe(one, streams)
         if seen is None or seen.failed or seen.open < streams or seen.gap.p99 > 2 * LONGEST_GAP_MS:
             return False
-        if seen.gap.p99 <= LONGEST_GAP_MS and seen.tokens >= _LEAST_PART * _due(streams):
+        if seen.gap.p99 <= LONGEST_GAP_MS and seen.tokens >= _LEAST_PART * _due(one, streams):
             return True
     return False
 
 
 def _probe(one: Served, streams: int) -> Load | None:
     """Open so many streams, slowly, and keep them open together for a while."""
-    seconds = _ramp(streams) + _TOGETHER_SECONDS
+    ramp = _ramp(one, streams)
+    seconds = ramp + _TOGETHER_SECONDS
     tokens = int((seconds + _SLACK_SECONDS) * 1000 / PACE_MS)
-    work = Work(streams=streams, tokens=tokens, ramp=_ramp(streams), seconds=seconds, all_open=True)
+    work = Work(streams=streams, tokens=tokens, ramp=ramp, seconds=seconds, all_open=True)
     try:
         return load.run(one.target, work)
     except subprocess.SubprocessError:
         return None
 
 
-def _ramp(streams: int) -> int:
-    return math.ceil(streams / _BEGUN_A_SECOND)
+def _ramp(one: Served, streams: int) -> int:
+    return math.ceil(streams / _BEGUN_A_SECOND.get(one.name, _PYTHONS_BEGUN_A_SECOND))
 
 
-def _due(streams: int) -> float:
+def _due(one: Served, streams: int) -> float:
     """Return how many tokens come in a probe where nothing is late."""
-    return streams * (_ramp(streams) / 2 + _TOGETHER_SECONDS) * 1000 / PACE_MS
+    return streams * (_ramp(one, streams) / 2 + _TOGETHER_SECONDS) * 1000 / PACE_MS

@@ -3,6 +3,8 @@
 `visit`: requests, weight and time to a usable box, with the processor as it is and slowed down four times. `page`: an
 answer of 2,000 tokens of mixed Markdown (quick: 512) is asked for in the page, then 512 tokens more behind 64 KB.
 Script and style are the renderer's CPU time until the page has caught up. Server on one processor, the browser on all.
+The servers are started once for both parts, and while the part before them weighs what is installed: Open WebUI takes
+half a minute.
 """
 
 import asyncio
@@ -11,7 +13,9 @@ import shutil
 import sys
 import urllib.request
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 
 import programs
 from calls import takes_part
@@ -50,16 +54,32 @@ _MICRO = 1_000_000
 PageWork = Callable[[Bench, Browser, Served, int], Coroutine[None, None, None]]
 
 
-def first_visits(bench: Bench, contestants: Mapping[str, Contestant]) -> None:
+@dataclass(frozen=True)
+class Pages:
+    """Those who have a page, over one upstream; their servers may still be starting."""
+
+    contestants: Mapping[str, Contestant]
+    upstream: int
+    running: Future[list[Served]]
+
+
+@contextmanager
+def started(bench: Bench, contestants: Mapping[str, Contestant]) -> Iterator[Pages]:
+    """Begin to start the servers, and wait for none."""
+    names = [name for name in contestants if name in BOXES]
+    with _upstream() as upstream, ExitStack() as stack, ThreadPoolExecutor(1) as pool:
+        servers = served(contestants, names, upstream, bench.results)
+        yield Pages(contestants, upstream, pool.submit(stack.enter_context, servers))
+
+
+def first_visits(bench: Bench, pages: Pages) -> None:
     """Visit each page anew, at full speed and slowed down."""
-    with programs.mock_upstream(tokens=5, pace_ms=1) as upstream:
-        _in_rounds(bench, "first visit", contestants, upstream, _visits, 2)
+    _in_rounds(bench, "first visit", pages, _visits, 2)
 
 
-def replies(bench: Bench, contestants: Mapping[str, Contestant]) -> None:
+def replies(bench: Bench, pages: Pages) -> None:
     """Ask in each page, and watch the answer grow."""
-    with _upstream() as upstream:
-        _in_rounds(bench, "an answer in the page", contestants, upstream, _replies, 1)
+    _in_rounds(bench, "an answer in the page", pages, _replies, 1)
 
 
 @contextmanager
@@ -71,18 +91,15 @@ def _upstream() -> Iterator[int]:
         yield port
 
 
-def _in_rounds(
-    bench: Bench, title: str, contestants: Mapping[str, Contestant], upstream: int, work: PageWork, rounds: int
-) -> None:
-    """Do the work with every page in turn, the servers running, in a browser that may use all processors."""
-    names = [name for name in contestants if name in BOXES]
+def _in_rounds(bench: Bench, title: str, pages: Pages, work: PageWork, rounds: int) -> None:
+    """Do the work with every page in turn, once all servers run, in a browser that may use all processors."""
+    running = pages.running.result()
     os.sched_setaffinity(0, range(os.cpu_count() or 1))
     try:
-        with served(contestants, names, upstream, bench.results) as running:
-            for number in bench.in_rounds(title, rounds):
-                for one in running:
-                    if takes_part(contestants[one.name], number):
-                        _try(bench, title, one, _in_browser(bench, one, upstream, work))
+        for number in bench.in_rounds(title, rounds):
+            for one in running:
+                if takes_part(pages.contestants[one.name], number):
+                    _try(bench, title, one, _in_browser(bench, one, pages.upstream, work))
     finally:
         os.sched_setaffinity(0, {programs.CLIENT_CORE})
 

@@ -18,9 +18,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import TypeVar
 
 import calls
 import embedded
+import filled
 import goals
 import growth
 import held
@@ -50,16 +52,16 @@ OVER_ONE_UPSTREAM: Mapping[str, calls.Part] = {
 }
 ALONE: Mapping[str, Callable[[Bench, Mapping[str, Contestant]], None]] = {
     "start": start.starts,
-    "size": start.sizes,
-    "visit": pages.first_visits,
-    "page": pages.replies,
     "acks": store_acks.acknowledgements,
     "conversations": growth.conversations,
     "messages": growth.messages,
     "embedded": embedded.tokens_a_second,
     "lambda": lambda_start.cold_starts,
 }
-PARTS = (*ALONE, *OVER_ONE_UPSTREAM)
+BESIDE_STARTING_PAGES: Mapping[str, Callable[[Bench, Mapping[str, Contestant]], None]] = {"size": start.sizes}
+IN_PAGES: Mapping[str, Callable[[Bench, pages.Pages], None]] = {"visit": pages.first_visits, "page": pages.replies}
+PARTS = (*ALONE, *BESIDE_STARTING_PAGES, *IN_PAGES, *OVER_ONE_UPSTREAM)
+Given = TypeVar("Given")
 QUICK = ("start", "acks", "messages", "first", "few", "many", "turns")
 CHECKED = ("first", "many", "whole")
 
@@ -90,16 +92,18 @@ def part(bench: Bench, name: str, schedule: Schedule) -> Iterator[None]:
 
 
 def measure(bench: Bench, contestants: Mapping[str, Contestant], chosen: Sequence[str]) -> None:
-    """Measure the chosen parts: first what runs alone."""
-    alone = [name for name in chosen if name in ALONE]
-    together = [name for name in chosen if name in OVER_ONE_UPSTREAM]
+    """Measure the chosen parts: first what runs alone, then the pages, then what is over one upstream."""
     has_peers = any(contestant.is_peer for contestant in contestants.values())
-    schedule = Schedule((*alone, *together), bench.is_quick, has_peers)
+    schedule = Schedule([name for name in PARTS if name in chosen], bench.is_quick, has_peers)
     print(schedule.announced(), flush=True)
-    for name in alone:
-        with part(bench, name, schedule):
-            ALONE[name](bench, contestants)
-        bench.keep(bench.results)
+    do(bench, schedule, ALONE, contestants)
+    if IN_PAGES.keys() & set(schedule.parts):
+        with pages.started(bench, contestants) as started:
+            do(bench, schedule, BESIDE_STARTING_PAGES, contestants)
+            do(bench, schedule, IN_PAGES, started)
+    else:
+        do(bench, schedule, BESIDE_STARTING_PAGES, contestants)
+    together = OVER_ONE_UPSTREAM.keys() & set(schedule.parts)
     able = {name: contestant for name, contestant in contestants.items() if contestant.speaks_openai}
     names = [name for name, contestant in able.items() if together or (contestant.is_peer and "start" in chosen)]
     if not names:
@@ -109,9 +113,15 @@ def measure(bench: Bench, contestants: Mapping[str, Contestant], chosen: Sequenc
         contest = Contest(contestants, upstream, running)
         if "start" in chosen:
             start.peers_started(bench, contest)
-        for name in together:
+        do(bench, schedule, OVER_ONE_UPSTREAM, contest)
+
+
+def do(bench: Bench, schedule: Schedule, parts: Mapping[str, Callable[[Bench, Given], None]], given: Given) -> None:
+    """Measure those of these parts that are in the schedule; what is found is kept after each."""
+    for name in schedule.parts:
+        if name in parts:
             with part(bench, name, schedule):
-                OVER_ONE_UPSTREAM[name](bench, contest)
+                parts[name](bench, given)
             bench.keep(bench.results)
 
 
@@ -159,6 +169,7 @@ def main() -> None:
         print("installed:", ", ".join(peers.install(absent)))
         for package in (peers.JUDGE, lambda_start.USUAL):
             package.install()
+        filled.kept()
         print(*(f"{name} {why}" for name, why in absent.items()), sep="\n")
         return
     chosen = options.only.split(",") if options.only else QUICK if options.quick else PARTS
@@ -179,6 +190,8 @@ def main() -> None:
     names = options.names.split(",") if options.names else list(known)
     found = versions.versions(names)
     bench.results.about["versions"] = "; ".join(f"{name} {version}" for name, version in found.items())
+    if "conversations" in chosen and not options.quick:
+        filled.kept()
     measure(bench, {name: known[name] for name in names if name in known}, chosen)
     write(bench.results, options.output)
     plots.draw(bench.results, options.output)

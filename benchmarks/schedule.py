@@ -5,27 +5,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 FULL: Mapping[str, int] = {
-    "start": 105,
+    "start": 80,
     "size": 30,
-    "visit": 85,
-    "page": 230,
+    "visit": 55,
+    "page": 200,
     "acks": 25,
-    "conversations": 145,
+    "conversations": 30,
     "messages": 15,
     "embedded": 25,
-    "lambda": 30,
+    "lambda": 25,
     "first": 60,
-    "few": 60,
-    "many": 85,
+    "few": 45,
+    "many": 75,
     "full": 20,
     "whole": 35,
-    "held": 190,
+    "held": 140,
     "turns": 100,
     "streams": 85,
-    "judge": 65,
+    "judge": 60,
 }
 QUICK: Mapping[str, int] = {"start": 15, "acks": 10, "messages": 5, "first": 15, "few": 20, "many": 20, "turns": 20}
-_PEERS_TO_START = 60
+_PEERS_TO_START = 50
 _PATIENCE = 1.5
 _HARD_PATIENCE = 3.0
 _LEAST = 30

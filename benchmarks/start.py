@@ -31,7 +31,7 @@ SIZE = Measure("size", SECTION, "installed, MB")
 
 _SETTLE_SECONDS = 1.5
 _HOLD_SECONDS = (3.5, 8.0)
-_HELD_ROUNDS = 2
+_WEIGHED_ROUNDS = 2
 _PACKAGES = {
     BARE: ("aiohttp", "starlette", "uvicorn", "httptools"),
     NAIVE: ("fastapi", "openai", "sse-starlette", "uvicorn", "httptools"),
@@ -49,8 +49,8 @@ def starts(bench: Bench, contestants: Mapping[str, Contestant]) -> None:
                     continue
                 with served(contestants, [name], upstream, bench.results) as running:
                     for one in running:
-                        started(bench, one)
-                        if contestant.speaks_openai and number < _HELD_ROUNDS:
+                        started(bench, one, weighs=number < _WEIGHED_ROUNDS)
+                        if contestant.speaks_openai and number < _WEIGHED_ROUNDS:
                             _hold(bench, one, contestant.held)
 
 
@@ -70,10 +70,12 @@ def peers_started(bench: Bench, contest: Contest) -> None:
                 _hold(bench, one, contestant.held)
 
 
-def started(bench: Bench, one: Served) -> None:
-    """Add how long it took to start, and what it weighs soon after."""
-    if one.program is not None:
-        bench.results.add(READY, one.name, one.program.ready_ms)
+def started(bench: Bench, one: Served, *, weighs: bool = True) -> None:
+    """Add how long it took to start, and what it weighs soon after, which hardly differs from start to start."""
+    if one.program is None:
+        return
+    bench.results.add(READY, one.name, one.program.ready_ms)
+    if weighs:
         time.sleep(_SETTLE_SECONDS)
         bench.results.add(IDLE, one.name, one.memory())
 
