@@ -13,7 +13,7 @@ from typing import Any
 import click
 import msgspec
 
-from daehwa.cli import cli
+from daehwa.cli.commands import cli
 from daehwa.cli.deploy import deploy
 from daehwa.cli.key import key
 from daehwa.cli.user import user

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 import pytest
 
-from daehwa.cli import cli
+from daehwa.cli.commands import cli
 from daehwa.cli.deploy import deploy
 from daehwa.conversation.messages import MESSAGE_CHARACTERS
 from daehwa.deployment.configuration import DeploymentSettings

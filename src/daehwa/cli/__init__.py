@@ -1,173 +1,24 @@
-"""The program `daehwa`: serve (the default), ask, key, deploy and more. Each command is imported when it is called."""
+"""The program `daehwa`. A plain start of the server, which is nearly each, does without click: a fifteenth of it."""
 
 import sys
-from pathlib import Path
-from typing import Any
 
-import click
-
-from daehwa import __version__
-from daehwa.cli.options import FILE, config_option, data_dir_option, place_options
+from daehwa.cli.plain import plain_flags
 from daehwa.cli.terminal import run_command
-from daehwa.settings import program_name
-
-DEFAULT_COMMAND = "serve"
-
-
-class DefaultingGroup(click.Group):
-    """A group that serves when no command is named, and says which command a wrong name may have meant."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put the default command before options that are not the group's own."""
-        if not args or (args[0].startswith("-") and args[0] not in {"--help", "--version"}):
-            args = [DEFAULT_COMMAND, *args]
-        return super().parse_args(ctx, args)
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[Any, Any, list[str]]:
-        """Find a command, or say what there is."""
-        if args[0] not in self.commands:
-            import difflib  # noqa: PLC0415 - for this alone
-
-            near = difflib.get_close_matches(args[0], self.commands, 1)
-            meant = f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(self.commands)}."
-            ask = f' To ask a model: {program_name()} ask "{" ".join(args)}"' if not near else ""
-            raise click.UsageError(f"There is no command '{args[0]}'. {meant}{ask}", ctx)
-        return super().resolve_command(ctx, args)
-
-
-@click.group(cls=DefaultingGroup, context_settings={"max_content_width": 100})
-@click.version_option(__version__, message="daehwa %(version)s")
-def cli() -> None:
-    """daehwa: your own ChatGPT on this machine.
-
-    Without a command it serves the page, as `daehwa serve` does, and takes its options.
-    """
-
-
-@cli.command()
-@click.option("--port", type=int, metavar="N", help="The port to listen on; 0 takes any free one. [8000]")
-@click.option("--host", metavar="ADDRESS", help="The address to listen on. [127.0.0.1]")
-@click.option("--no-open", is_flag=True, help="Do not open the page in a browser.")
-@data_dir_option
-@config_option
-@click.option("--log-json", is_flag=True, default=None, help="Log one JSON object a line.")
-@click.option(
-    "--accounts",
-    is_flag=True,
-    default=None,
-    help="People sign in by accounts of this server's own; the first start prints a link for the first admin.",
-)
-@click.option(
-    "--allow-unprotected",
-    is_flag=True,
-    default=None,
-    help="Listen on an address that others can reach, although there is no sign-in: they read and write everything.",
-)
-def serve(*, no_open: bool, config: Path | None, **flags: Any) -> None:
-    """Serve the page on this machine until Ctrl-C."""
-    from daehwa.cli.serve import run_server  # noqa: PLC0415 - a command brings its own imports
-
-    run_server({**flags, "open_browser": "no" if no_open else None}, config)
-
-
-@cli.command()
-@click.argument("question", nargs=-1)
-@click.option("--model", metavar="MODEL", help="The model to ask: its id or its name.")
-@click.option("--continue", "goes_on", is_flag=True, help="Go on with the last conversation.")
-@data_dir_option
-@config_option
-def ask(
-    question: tuple[str, ...], *, model: str | None, goes_on: bool, data_dir: Path | None, config: Path | None
-) -> int:
-    """Ask a model; its answer streams to standard output.
-
-    Text from a pipe is the question, or follows it: `git diff | daehwa ask "What does this change?"`. The conversation
-    is kept where the page's are. Ctrl-C stops the answer and keeps what came.
-    """
-    from daehwa.cli.ask import Asked, ask_model  # noqa: PLC0415 - as above
-
-    return ask_model(Asked(question=" ".join(question), model=model, goes_on=goes_on), {"data_dir": data_dir}, config)
-
-
-@cli.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
-@data_dir_option
-@config_option
-def doctor(*, as_json: bool, data_dir: Path | None, config: Path | None) -> int:
-    """Say what is configured, what can be reached and where data lies. Keys are never shown."""
-    from daehwa.cli.doctor import examine  # noqa: PLC0415 - as above
-
-    return examine({"data_dir": data_dir}, config, as_json=as_json)
-
-
-@cli.command()
-def fetch_model() -> None:
-    """Fetch the small model and its engine, where they are missing."""
-    from daehwa.cli.fetch import fetch  # noqa: PLC0415 - as above
-
-    fetch()
-
-
-@cli.command(add_help_option=False, context_settings={"ignore_unknown_options": True})
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def deploy(arguments: tuple[str, ...]) -> int:
-    """Deploy to AWS; status, set-key, invite, smoke and destroy belong to it."""
-    from daehwa.cli.deploy import deploy as commands  # noqa: PLC0415 - as above; its flags are many
-
-    code: int | None = commands.main(list(arguments), prog_name="daehwa deploy", standalone_mode=False)
-    return code or 0
-
-
-@cli.command(name="export")
-@click.argument("file", type=FILE)
-@click.option("--owner", metavar="EMAIL", help="Whose conversations. [everybody's]")
-@place_options
-def export_command(*, file: Path, owner: str | None, **place: Any) -> int:
-    """Write all conversations into FILE, archived ones too; `-` is standard output.
-
-    `daehwa import` reads it, here or at another home: both ways between a laptop and AWS.
-    """
-    from daehwa.cli.place import Place  # noqa: PLC0415 - as above
-    from daehwa.cli.transfer import export_to_file  # noqa: PLC0415 - as above
-
-    return export_to_file(file, Place(**place), owner=owner)
-
-
-@cli.command(name="import")
-@click.argument("file", type=FILE)
-@click.option("--owner", metavar="EMAIL", help="Whose they are to be. [whose they were, by e-mail address]")
-@place_options
-def import_command(*, file: Path, owner: str | None, **place: Any) -> int:
-    """Store the conversations of FILE, which `daehwa export` wrote; `-` is standard input.
-
-    What is there already stays as it is: the same import can be run again.
-    """
-    from daehwa.cli.place import Place  # noqa: PLC0415 - as above
-    from daehwa.cli.transfer import import_from_file  # noqa: PLC0415 - as above
-
-    return import_from_file(file, Place(**place), owner=owner)
-
-
-@cli.command(add_help_option=False, context_settings={"ignore_unknown_options": True})
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def key(arguments: tuple[str, ...]) -> int:
-    """Make, list and revoke API keys, by which programs ask here."""
-    from daehwa.cli.key import key as commands  # noqa: PLC0415 - as above
-
-    code: int | None = commands.main(list(arguments), prog_name="daehwa key", standalone_mode=False)
-    return code or 0
-
-
-@cli.command(add_help_option=False, context_settings={"ignore_unknown_options": True})
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def user(arguments: tuple[str, ...]) -> int:
-    """List and invite people, reset passwords, let people in or not."""
-    from daehwa.cli.user import user as commands  # noqa: PLC0415 - as above
-
-    code: int | None = commands.main(list(arguments), prog_name="daehwa user", standalone_mode=False)
-    return code or 0
 
 
 def main() -> None:
     """Run the program and end with its exit code."""
-    sys.exit(run_command(lambda: cli.main(prog_name="daehwa", standalone_mode=False)))
+    sys.exit(run_command(_run))
+
+
+def _run() -> int:
+    flags = plain_flags(sys.argv[1:])
+    if flags is None:
+        from daehwa.cli.commands import cli  # noqa: PLC0415 - with click
+
+        code: int | None = cli.main(prog_name="daehwa", standalone_mode=False)
+        return code or 0
+    from daehwa.cli.serve import run_server  # noqa: PLC0415 - a command brings its own imports
+
+    run_server(flags, None)
+    return 0

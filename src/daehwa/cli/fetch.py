@@ -2,8 +2,6 @@
 
 import sys
 
-import click
-
 from daehwa.cli.terminal import say
 from daehwa.settings import LoadedSettings
 
@@ -34,12 +32,18 @@ def offer_model(loaded: LoadedSettings) -> bool:
     is_alone = all(provider.settings.kind == "embedded" for provider in loaded.providers)
     say(f"\n{'No API key is set, and the' if is_alone else 'The'} small model is not installed.")
     is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    if is_terminal and click.confirm("Fetch it now? About 121 MB, no account; it runs on this machine.", default=False):
+    if is_terminal and _is_wanted():
         fetch()
         return False
     say("To fetch it later: `daehwa fetch-model`")
     say("To use another model: set OPENAI_API_KEY or OPENAI_BASE_URL, or write a daehwa.toml (docs/settings.md).")
     return True
+
+
+def _is_wanted() -> bool:
+    import click  # noqa: PLC0415 - asked once, and each start would pay for it
+
+    return click.confirm("Fetch it now? About 121 MB, no account; it runs on this machine.", default=False)
 
 
 def _report(step: str, done: int | None = None, total: int | None = None) -> None:
@@ -49,5 +53,5 @@ def _report(step: str, done: int | None = None, total: int | None = None) -> Non
     elif sys.stdout.isatty():
         filled = BAR * done // total
         end = "\n" if done >= total else "\r"
-        click.echo(f"  {step} [{'#' * filled}{'.' * (BAR - filled)}] {done * 100 // total:3d} %", nl=False)
-        click.echo(end, nl=False)
+        bar = f"  {step} [{'#' * filled}{'.' * (BAR - filled)}] {done * 100 // total:3d} %"
+        print(bar, end=end, flush=True)  # noqa: T201 - as `say` does, on the same line

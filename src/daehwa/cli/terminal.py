@@ -2,10 +2,7 @@
 
 import os
 import sys
-import textwrap
 from collections.abc import Callable
-
-import click
 
 from daehwa.conversation.errors import DaehwaError, InvalidRequest
 from daehwa.settings import SettingsError, is_debugging, program_name
@@ -20,7 +17,7 @@ class Refusal(Exception):  # noqa: N818 - it is an answer
 
 def say(text: str = "") -> None:
     """Print a line for the person who started the program."""
-    click.echo(as_typed(text))
+    print(as_typed(text), flush=True)  # noqa: T201 - it is what the terminal is for
 
 
 def as_typed(text: str) -> str:
@@ -32,17 +29,18 @@ def tell(paragraph: str) -> None:
     """Print a paragraph to standard error, wrapped where that is a terminal."""
     paragraph = as_typed(paragraph)
     if sys.stderr.isatty():
+        import textwrap  # noqa: PLC0415 - for this alone
+
         paragraph = textwrap.fill(paragraph, WIDTH, break_long_words=False, break_on_hyphens=False)
-    click.echo(paragraph, err=True)
+    _print_error(paragraph)
 
 
 def run_command(command: Callable[[], int | None]) -> int:
     """Run a command; whatever goes wrong becomes a paragraph and an exit code, never a traceback unless asked for."""
     try:
         return command() or 0
-    except (KeyboardInterrupt, click.Abort):
-        click.echo(err=True)
-        return STOPPED
+    except KeyboardInterrupt:
+        return _stopped()
     except BrokenPipeError:
         # Whoever read our output has left; Python would complain when it flushes what is left.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -51,7 +49,20 @@ def run_command(command: Callable[[], int | None]) -> int:
         return _told(error)
 
 
+def _print_error(text: str = "") -> None:
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - likewise
+
+
+def _stopped() -> int:
+    _print_error()
+    return STOPPED
+
+
 def _told(error: Exception) -> int:
+    import click  # noqa: PLC0415 - a start that goes well does without
+
+    if isinstance(error, click.Abort):
+        return _stopped()
     if isinstance(error, click.ClickException):
         error.show()
         return error.exit_code

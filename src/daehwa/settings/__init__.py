@@ -44,6 +44,7 @@ __all__ = [
     "SettingsError",
     "TelemetrySettings",
     "has_display",
+    "is_completing",
     "is_debugging",
     "load_aws_surroundings",
     "load_settings",
@@ -127,6 +128,11 @@ def load_aws_surroundings(environment: Mapping[str, str] | None = None) -> AwsSu
 def is_debugging(environment: Mapping[str, str] | None = None) -> bool:
     """Whether errors are to be shown with their traceback."""
     return bool((os.environ if environment is None else environment).get("DAEHWA_DEBUG"))
+
+
+def is_completing(environment: Mapping[str, str] | None = None) -> bool:
+    """Whether it is a shell that runs this, for what a word may be completed to."""
+    return "_DAEHWA_COMPLETE" in (os.environ if environment is None else environment)
 
 
 def program_name(environment: Mapping[str, str] | None = None) -> str:
