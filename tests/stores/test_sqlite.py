@@ -54,6 +54,24 @@ def test_a_question_takes_no_more_steps_in_a_longer_conversation(tmp_path: Path)
     assert max(steps[100:]) < 1.5 * max(steps[:20])
 
 
+async def test_what_is_said_is_text_in_the_file_however_it_came_there(tmp_path: Path) -> None:
+    origin, path = await SqliteStore.open(tmp_path / "origin.db"), tmp_path / "daehwa.db"
+    store = await SqliteStore.open(path)
+    kinds = "SELECT DISTINCT typeof(parts), json_valid(parts) FROM messages"
+    begun = await origin.begin_turn(make_turn("질문"))
+    for write in (origin.save_checkpoints([grown(begun.reply, "반")]), origin.finish_reply(ended(begun.reply, "전부"))):
+        (record,) = [record async for record in origin.export_conversations()]
+        await store.import_conversation(record)
+        assert look(path, kinds) == [("text", 1)]
+        await write
+        assert look(tmp_path / "origin.db", kinds) == [("text", 1)]
+    (record,) = [record async for record in origin.export_conversations()]
+    assert await store.import_conversation(record) == "changed"
+    assert look(path, kinds) == [("text", 1)]
+    await origin.aclose()
+    await store.aclose()
+
+
 async def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
     path = tmp_path / "daehwa.db"
     writing = await asyncio.create_subprocess_exec(

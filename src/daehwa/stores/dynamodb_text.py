@@ -52,7 +52,7 @@ class GrowingText:
 
     def grown_to(self, parts: Iterable[Part]) -> Text:
         """Return parts in pieces. What does not go on from the parts before is cut anew."""
-        whole = encode_parts(parts).encode()
+        whole = encode_parts(parts)
         if not whole.startswith(self._cut_off):
             self._begin_anew()
         while cut := self._cut(whole[len(self._cut_off) :]):

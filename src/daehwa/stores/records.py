@@ -18,13 +18,13 @@ _usage_decoder = msgspec.json.Decoder(Usage)
 _failure_decoder = msgspec.json.Decoder(Failure)
 
 
-def encode_parts(parts: Iterable[Part]) -> str:
-    """Return parts as JSON; half a surrogate pair, which no encoding can hold, becomes U+FFFD."""
+def encode_parts(parts: Iterable[Part]) -> bytes:
+    """Return parts as JSON in UTF-8; half a surrogate pair, which no encoding can hold, becomes U+FFFD."""
     parts = tuple(parts)
     try:
-        return _encoder.encode(parts).decode()
+        return _encoder.encode(parts)
     except UnicodeEncodeError:
-        return _encoder.encode(tuple(storable(part) for part in parts)).decode()
+        return _encoder.encode(tuple(storable(part) for part in parts))
 
 
 def decode_parts(text: str | bytes) -> tuple[Part, ...]:

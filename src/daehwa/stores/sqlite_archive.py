@@ -142,7 +142,7 @@ def _replace_message(database: sqlite3.Connection, message: Message, there: Mess
     if there.status != "streaming":
         unindex_text(database, number, there.text)
     database.execute(
-        f"UPDATE messages SET ({_MESSAGE_COLUMNS}) = (?, ?, ?, ?, ?, ?, ?, ?, ?) WHERE seq = ?",
+        f"UPDATE messages SET ({_MESSAGE_COLUMNS}) = (CAST(? AS TEXT), ?, ?, ?, ?, ?, ?, ?, ?) WHERE seq = ?",
         (
             encode_parts(message.parts),
             message.status,

@@ -18,7 +18,9 @@ MESSAGE = (
     "m.id, c.id, m.parent, m.role, CAST(m.parts AS BLOB), m.status, m.model, m.finish, m.usage, m.error, m.created, "
     "m.position, m.heartbeat"
 )
-"""The parts as bytes, which are decoded once and not twice: a third of what reading a message takes."""
+"""The parts as bytes, which are decoded once and not twice: a third of what reading a message takes. They are written
+from bytes, too (`CAST(? AS TEXT)`).
+"""
 MESSAGES = "messages m JOIN conversations c ON c.seq = m.conversation"
 
 

@@ -26,7 +26,7 @@ from daehwa.stores.sqlite_rows import (
 _INSERT_MESSAGE = """
 INSERT INTO messages (id, conversation, parent, role, status, model, finish, usage, error, created, position, heartbeat,
     runner, parts)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT))
 """
 _PATH = f"""
 WITH RECURSIVE path (seq, parent) AS (
@@ -39,7 +39,8 @@ CROSS JOIN messages m ON m.seq = path.seq CROSS JOIN conversations c ON c.seq = 
 """Upwards, each message read when its row is asked for: any other join would walk the whole path first."""
 _SYSTEM_MESSAGE = "SELECT 1 FROM messages WHERE conversation = ? AND role = 'system' LIMIT 1"
 _GROW = """
-UPDATE messages SET parts = ?, position = ?, heartbeat = ? WHERE id = ? AND status = 'streaming' AND position <= ?
+UPDATE messages SET parts = CAST(? AS TEXT), position = ?, heartbeat = ?
+WHERE id = ? AND status = 'streaming' AND position <= ?
 """
 _BEAT = "UPDATE messages SET heartbeat = ? WHERE id = ? AND status = 'streaming' AND position <= ?"
 _GOES_ON = " AND NOT stop_requested"
@@ -194,7 +195,8 @@ def finish_reply(database: sqlite3.Connection, reply: Message) -> None:
         return
     reply = storable(reply)
     database.execute(
-        "UPDATE messages SET parts = ?, status = ?, finish = ?, usage = ?, error = ?, position = ? WHERE seq = ?",
+        "UPDATE messages SET parts = CAST(? AS TEXT), status = ?, finish = ?, usage = ?, error = ?, position = ? "
+        "WHERE seq = ?",
         (
             encode_parts(reply.parts),
             reply.status,
