@@ -19,6 +19,7 @@ from daehwa.deployment.packaging import (
     requirements,
     write_zip,
 )
+from daehwa.deployment.reached import reached_modules
 from daehwa.deployment.shared_objects import without_symbols
 
 ROOT = Path(__file__).parents[2]
@@ -32,6 +33,18 @@ from joserfc import jwk, jwt
 for kind, key in (("RS256", jwk.RSAKey.generate_key(2048)), ("ES256", jwk.ECKey.generate_key("P-256"))):
     assert jwt.decode(jwt.encode({"alg": kind}, {"sub": "1"}, key), key).claims == {"sub": "1"}
 print(daehwa.__file__)
+"""
+
+EACH_IMPORTED = """
+import importlib, pathlib, sys
+sys.path[:] = [path for path in sys.path if not path.endswith("site-packages")]
+sys.path.insert(0, ".")
+for path in sorted(pathlib.Path("daehwa").rglob("*.py")):
+    try:
+        importlib.import_module(".".join(path.with_suffix("").parts).removesuffix(".__init__"))
+    except ModuleNotFoundError as error:
+        if error.name.startswith("daehwa"):
+            raise
 """
 
 
@@ -69,6 +82,31 @@ def test_what_is_packed_runs_with_nothing_else_on_the_path(host: FunctionPackage
     assert Path(ended.stdout.strip()).resolve().is_relative_to(host.folder.resolve())
 
 
+def test_each_module_of_ours_finds_those_that_it_imports(host: FunctionPackage) -> None:
+    command = [sys.executable, "-I", "-c", EACH_IMPORTED]
+    ended = subprocess.run(command, cwd=host.folder, capture_output=True, text=True, check=False)  # noqa: S603 - our own Python
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_of_our_modules_those_are_reached_that_are_imported_now_or_later(tmp_path: Path) -> None:
+    package = tmp_path / "own"
+    texts = {
+        "__init__.py": "",
+        "command.py": "import os\nfrom own.a import b\ndef late():\n    import own.c.d\n",
+        "a/__init__.py": "from own.e import value\n",
+        "a/b.py": "import own.command\n",
+        "c/__init__.py": "",
+        "c/d.py": "from . import other\n",
+        "e.py": "value = 1\n",
+        "alone.py": "import own.command\n",
+    }
+    for name, text in texts.items():
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).write_text(text, "utf-8")
+    reached = {path.as_posix() for path in reached_modules(package, "own.command")}
+    assert reached == set(texts) - {"alone.py"}
+
+
 def test_every_module_has_bytecode_that_no_time_invalidates(host: FunctionPackage) -> None:
     sources = [path for path in host.folder.rglob("*.py") if path.parent != host.folder]
     assert len(sources) > 300
@@ -79,10 +117,12 @@ def test_every_module_has_bytecode_that_no_time_invalidates(host: FunctionPackag
 
 def test_the_zip_holds_what_is_needed_and_no_more(host: FunctionPackage) -> None:
     packed = names(host)
-    assert {"daehwa/server/app.py", "daehwa/accounts/prices.json"} <= set(packed)
+    assert {"daehwa/server/app.py", "daehwa/services/dialects.py", "daehwa/accounts/prices.json"} <= set(packed)
+    assert not {"daehwa/stores/sqlite.py", "daehwa/services/local.py", "uvicorn/supervisors/__init__.py"} & set(packed)
     assert "run.sh" in packed
     tops = {name.split("/")[0] for name in packed}
-    assert not tops & {"bin", "boto3", "botocore", ".lock", "cffi", "pycparser", "click", "platformdirs", "aws_cdk"}
+    assert not tops & {"bin", "boto3", "botocore", ".lock", "cffi", "pycparser", "click", "h11", "platformdirs"}
+    assert not [top for top in tops if "argon2" in top or top == "aws_cdk"]
     assert not [
         name for name in packed if name.startswith(("daehwa/cli/", "daehwa/deployment/", "daehwa/server/page/"))
     ]

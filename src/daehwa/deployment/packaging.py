@@ -1,4 +1,4 @@
-"""Builds the function: its packages for Lambda's processor, our own modules, bytecode, and the zip of it all.
+"""Builds the function: its packages for Lambda's processor, our modules that it reaches, bytecode, and the zip of it.
 
 No Docker and no compiler: uv takes ready wheels for the wanted platform, whatever machine this is. The page is not in
 it, since S3 has it, nor boto3. The same files make the same zip, byte for byte.
@@ -19,6 +19,7 @@ import daehwa
 from daehwa.deployment import programs
 from daehwa.deployment.bytecode import compile_folder
 from daehwa.deployment.errors import DeploymentError
+from daehwa.deployment.reached import reached_modules
 from daehwa.deployment.shared_objects import without_symbols
 from daehwa.deployment.stack.limits import START_SCRIPT as START_FILE
 
@@ -30,15 +31,18 @@ EXTRAS = ("dynamodb", "sign-in")
 START_SCRIPT = Path("aws", START_FILE)
 _DATA = {"accounts/prices.json"}
 """What of ours is read as a file: everything else that is no code stays at home."""
-_OURS_LEFT_OUT = {"cli", "deployment", "server/page", START_SCRIPT.as_posix()}
+_COMMAND = "daehwa.aws.function"
+"""What the start script runs: of our modules those are packed that it reaches."""
 # cffi's modules and pycparser build bindings; cryptography's are built, and need cffi's compiled part alone. click is
 # for uvicorn's command and ours, platformdirs for folders of a person, prometheus_client for `/metrics`, which one of
-# many functions would answer for itself alone, argon2 for passwords that
-# nobody has there: nothing on AWS imports them.
+# many functions would answer for itself alone, argon2 for passwords that nobody has there, h11 for uvicorn's other
+# protocol: nothing on AWS imports them.
 _PACKAGES_LEFT_OUT = {
     *("bin", "cffi", "pycparser", ".lock", "click", "platformdirs", "prometheus_client"),
-    *("argon2", "_argon2_cffi_bindings"),
+    *("argon2", "argon2_cffi", "argon2_cffi_bindings", "_argon2_cffi_bindings", "h11"),
 }
+_PARTS_LEFT_OUT = {Path("uvicorn", "protocols", "websockets"), Path("uvicorn", "supervisors")}
+"""Nothing on AWS imports these either."""
 _FOLDERS_LEFT_OUT = {"__pycache__", "test", "tests"}
 _SUFFIXES_LEFT_OUT = {".pyi", ".pyx", ".pxd", ".c", ".h", ".typed"}
 _NAMES_LEFT_OUT = re.compile(r"_testcapi\..*\.(so|pyd)")
@@ -174,7 +178,7 @@ def _is_left_out(path: Path) -> bool:
         return _KEPT_OF_METADATA.fullmatch("/".join(path.parts[1:])) is None
     return (
         top in _PACKAGES_LEFT_OUT
-        or bool(_FOLDERS_LEFT_OUT & set(path.parts[:-1]))
+        or bool(_FOLDERS_LEFT_OUT & set(path.parts[:-1]) or _PARTS_LEFT_OUT & set(path.parents))
         or path.suffix in _SUFFIXES_LEFT_OUT
         or _NAMES_LEFT_OUT.fullmatch(path.name) is not None
     )
@@ -182,13 +186,10 @@ def _is_left_out(path: Path) -> bool:
 
 def _copy_ours(folder: Path) -> None:
     source = Path(daehwa.__file__).parent
-    for path in _files(source):
-        inside = path.relative_to(source)
-        places = {inside.as_posix(), *(parent.as_posix() for parent in inside.parents)}
-        if inside.as_posix() in _DATA or (path.suffix == ".py" and not places & _OURS_LEFT_OUT):
-            copy = folder / "daehwa" / inside
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, copy)
+    for inside in sorted({Path(data) for data in _DATA} | reached_modules(source, _COMMAND)):
+        copy = folder / "daehwa" / inside
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / inside, copy)
     script = source / START_SCRIPT
     if not script.is_file():
         raise DeploymentError(f"This installation of daehwa has no {START_SCRIPT}. Install it again, whole.")
