@@ -28,6 +28,7 @@ from texts import OWNER, TYPED, Writer, store_turns
 
 from daehwa.conversation.ids import new_id
 from daehwa.conversation.messages import TextPart
+from daehwa.conversation.stretch import StretchWish
 from daehwa.stores.sqlite import SqliteStore
 
 SECTION = "Growth"
@@ -36,13 +37,15 @@ LIST = Measure("list", SECTION, "list of conversations, ms", 2)
 OPEN = Measure("open", SECTION, "opening one of 2 messages, ms", 2)
 SEARCH = Measure("search", SECTION, "search as typed, p50, ms", 1)
 SEARCH_P95 = Measure("search_p95", SECTION, "search as typed, p95, ms", 1)
-OPEN_LONG = Measure("open_long", SECTION, "opening a long conversation, ms", 2)
+OPEN_LONG = Measure("open_long", SECTION, "opening a long conversation, all of it, ms", 2)
+OPEN_END = Measure("open_end", SECTION, "opening it as the page does, its last 100 messages, ms", 2)
 ASK_LONG = Measure("ask_long", SECTION, "the next question in it and its answer, durable, ms", 2)
 
 STREAMS = (10, 100, 300, 1000)
 CONVERSATIONS = (10, 100, 1_000, 10_000)
 MESSAGES = (10, 100, 1_000, 10_000)
 _AT_ONCE = 1_000
+_PAGE = StretchWish(limit=100)
 _CONTEXT_WINDOW = 32_768
 _TIMES = 15
 _MICRO = 1_000_000
@@ -147,6 +150,8 @@ async def _messages(bench: Bench, path: Path, sizes: Sequence[int]) -> None:
         print(f"  {size} messages", flush=True)
         for value in await _timed(lambda: store.get_conversation(OWNER, conversation)):
             bench.results.add_point(OPEN_LONG, "messages in one conversation", DAEHWA, size, value)
+        for value in await _timed(lambda: store.read_stretch(OWNER, conversation, _PAGE)):
+            bench.results.add_point(OPEN_END, "messages in one conversation", DAEHWA, size, value)
         for value in await _timed(partial(_next_question, store, conversation, parent)):
             bench.results.add_point(ASK_LONG, "messages in one conversation", DAEHWA, size, value)
     await store.aclose()

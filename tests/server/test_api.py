@@ -144,6 +144,25 @@ async def test_a_conversation_is_read_whole_and_without_its_owner(talked: tuple[
     }
 
 
+async def test_a_long_conversation_is_read_in_stretches(talked: tuple[Site, str]) -> None:
+    site, conversation = talked
+    one = f"/api/conversations/{conversation}"
+    _, whole = await site.call("GET", one)
+    assert (whole["whole"], whole["total"]) == (True, None)
+    body = asked("And tomorrow?", conversation=conversation, parent=whole["messages"][-1]["id"])
+    await site.turn(body)
+    _, whole = await site.call("GET", one)
+    status, end = await site.call("GET", f"{one}?limit=1&total=true")
+    assert (status, end["whole"], end["conversation"]) == (200, False, whole["conversation"])
+    assert end["messages"] == whole["messages"][2:]
+    assert end["total"]["calls"] == 2
+    _, earlier = await site.call("GET", f"{one}?limit=1&before={end['messages'][0]['id']}")
+    assert (earlier["messages"], earlier["total"]) == (whole["messages"][:2], None)
+    _, from_there = await site.call("GET", f"{one}?limit=1&message={whole['messages'][0]['id']}")
+    assert from_there["messages"] == whole["messages"]
+    assert (await site.call("GET", f"{one}?limit=1&before={new_id()}"))[0] == 404
+
+
 async def test_conversations_are_listed_in_pages(site: Site) -> None:
     made = [asked(f"Number {i}") for i in range(3)]
     for body in made:

@@ -145,6 +145,11 @@ async def test_what_another_owner_has_does_not_exist(tmp_path: Path) -> None:
     [
         ("GET", f"/api/conversations/{ID}", None, (404, "conversation_not_found", "conversation")),
         ("GET", "/api/conversations/x", None, (400, "invalid_id", "conversation")),
+        ("GET", f"/api/conversations/{ID}?limit=0", None, (400, "invalid_request", "limit")),
+        ("GET", f"/api/conversations/{ID}?limit=1001", None, (400, "invalid_request", "limit")),
+        ("GET", f"/api/conversations/{ID}?limit=9&message=x", None, (400, "invalid_id", "message")),
+        ("GET", f"/api/conversations/{ID}?limit=9&before=x", None, (400, "invalid_id", "before")),
+        ("GET", f"/api/conversations/{ID}?last=9", None, (400, "invalid_request", "last")),
         ("GET", "/api/conversations/..%2f..%2fetc", None, (404, "route_not_found", None)),
         ("PATCH", f"/api/conversations/{ID}", {"title": "t"}, (404, "conversation_not_found", "conversation")),
         ("PATCH", f"/api/conversations/{ID}", {"title": " "}, (400, "invalid_request", "title")),

@@ -123,6 +123,9 @@ async def _record_streams(recorder: Recorder) -> None:
         "conversation", "OpenedConversation", "GET", f"/api/conversations/{body['conversation']}"
     )
     assert opened["conversation"]["title_source"] == "model"
+    path = f"/api/conversations/{body['conversation']}?limit=1&total=true"
+    end = await recorder.call("conversation-end", "OpenedConversation", "GET", path)
+    assert (end["whole"], end["total"]["calls"]) == (False, 1)
     assert {part["type"] for part in opened["messages"][1]["parts"]} == {"text", "reasoning", "tool_call"}
     for script, last in (("busy", "error"), ("cut", "error"), ("long", "done"), ("quiet", "title")):
         body = asked(script)

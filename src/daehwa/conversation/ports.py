@@ -11,6 +11,7 @@ import msgspec
 from daehwa.conversation.errors import ProviderError
 from daehwa.conversation.events import Batch
 from daehwa.conversation.messages import Conversation, Message, Part, TitleSource, Usage
+from daehwa.conversation.stretch import Stretch, StretchWish
 
 if TYPE_CHECKING:
     from daehwa.conversation.upstreams import ProviderState
@@ -266,6 +267,13 @@ class ConversationStore(Protocol):
     async def get_conversation(self, owner: str, conversation: str) -> tuple[Conversation, tuple[Message, ...]]:
         """Return a conversation and all its messages, parents before children, siblings by time of creation and
         then by id. Raise `ConversationNotFound`.
+        """
+        ...
+
+    async def read_stretch(self, owner: str, conversation: str, wish: StretchWish) -> Stretch:
+        """Return a conversation and the messages that are wished for, with all their siblings, in the order of
+        `get_conversation`; all messages where there are no more than the wish's `limit`. Which they are is decided by
+        `stretch.path_of`, which also raises `MessageNotFound`. Raise `ConversationNotFound`.
         """
         ...
 

@@ -27,6 +27,7 @@ from daehwa.conversation.messages import Conversation, Message, Part, title_from
 from daehwa.conversation.metering import Meter, Unmetered
 from daehwa.conversation.ports import BegunTurn, ConversationStore, Model, ModelCatalogue, NewTurn
 from daehwa.conversation.reply import deltas_since
+from daehwa.conversation.stretch import Stretch, StretchWish
 from daehwa.conversation.terms import OPEN_TERMS, Terms, offered_model
 from daehwa.conversation.turn import Turn, TurnWish
 
@@ -242,6 +243,14 @@ class RunningTurns:
             return found
         await self.interrupt_stale(conversation)
         return await self._store.get_conversation(owner, conversation)
+
+    async def read_stretch(self, owner: str, conversation: str, wish: StretchWish) -> Stretch:
+        """Return a stretch of a conversation; otherwise as `read_conversation`. Raises `MessageNotFound`, too."""
+        found = await self._store.read_stretch(owner, conversation, wish)
+        if not any(self._is_stale(message) for message in found.messages):
+            return found
+        await self.interrupt_stale(conversation)
+        return await self._store.read_stretch(owner, conversation, wish)
 
     # ------------------------------------------------------------ stop
 

@@ -53,7 +53,14 @@ def _conversations(api: ConversationsApi) -> Iterator[Operation]:
     every, one = "/api/conversations", "/api/conversations/{conversation}"
     query, listed = shapes.ConversationsQuery, (shapes.ConversationPage, shapes.SearchHits)
     yield Operation("GET", every, api.list_conversations, query=query, answers=listed, errors=(StoreError,))
-    yield Operation("GET", one, api.get_conversation, answers=(shapes.OpenedConversation,), errors=_ONE)
+    yield Operation(
+        "GET",
+        one,
+        api.get_conversation,
+        query=shapes.StretchQuery,
+        answers=(shapes.OpenedConversation,),
+        errors=(*_ONE, MessageNotFound),
+    )
     yield Operation(
         "PATCH",
         one,

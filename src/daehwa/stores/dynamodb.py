@@ -20,6 +20,7 @@ from daehwa.conversation.ports import (
     NewTurn,
     SearchHit,
 )
+from daehwa.conversation.stretch import Stretch, StretchWish
 from daehwa.stores.dynamodb_archive import DynamoArchive
 from daehwa.stores.dynamodb_client import DynamoTable, Item, gathered
 from daehwa.stores.dynamodb_conversation import ConversationLocks, owned_message, streaming_replies
@@ -98,6 +99,10 @@ class DynamoStore:
 
     async def get_conversation(self, owner: str, conversation: str) -> tuple[Conversation, tuple[Message, ...]]:
         return await self._conversations.get(owner, conversation)
+
+    async def read_stretch(self, owner: str, conversation: str, wish: StretchWish) -> Stretch:
+        """Read the whole conversation, in one query; what is decoded of it, and returned, is the stretch."""
+        return await self._conversations.read_stretch(owner, conversation, wish)
 
     async def title_usage(self, owner: str, conversation: str) -> Usage | None:
         return await self._conversations.title_usage(owner, conversation)

@@ -10,10 +10,12 @@ from aiodynamo.errors import ConditionalCheckFailed
 from aiodynamo.expressions import Condition, F, HashKey, RangeKey
 
 from daehwa.conversation.errors import ConversationNotFound, IdTaken, MessageNotFound
-from daehwa.conversation.messages import Conversation, Message
+from daehwa.conversation.messages import Conversation, Message, Usage
+from daehwa.conversation.stretch import KnownTree, Node
 from daehwa.stores import dynamodb_table as names
 from daehwa.stores.dynamodb_client import DynamoTable
 from daehwa.stores.dynamodb_items import conversation_of, is_head, message_id, message_of, message_sort
+from daehwa.stores.records import decode_usage
 
 Item: TypeAlias = dict[str, Any]
 
@@ -48,6 +50,17 @@ class StoredConversation:
     def messages(self) -> list[Message]:
         """Return all messages, in the order of their ids."""
         return [message_of(item, self._items) for item in self._items.values() if is_head(item)]
+
+    def tree(self) -> KnownTree:
+        """Return where each message is."""
+        heads = filter(is_head, self._items.values())
+        return KnownTree(
+            Node(message_id(head), head.get(names.PARENT), head[names.ROLE], head[names.CREATED]) for head in heads
+        )
+
+    def usages(self) -> Iterator[Usage | None]:
+        """Yield what each reply took."""
+        return (decode_usage(item.get(names.USAGE)) for item in self._items.values())
 
     def message_ids(self) -> set[str]:
         """Return the ids of all messages."""

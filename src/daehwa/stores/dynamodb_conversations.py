@@ -15,10 +15,12 @@ from daehwa.conversation.errors import ConversationNotFound, StoreError
 from daehwa.conversation.ids import now_ms
 from daehwa.conversation.messages import Conversation, Message, TitleSource, Usage
 from daehwa.conversation.ports import ConversationChanges, ConversationPage
+from daehwa.conversation.stretch import Stretch, StretchWish, path_of, total_of
 from daehwa.stores import dynamodb_table as names
 from daehwa.stores.dynamodb_client import DynamoTable, changes, gathered
 from daehwa.stores.dynamodb_conversation import (
     BEING_PURGED,
+    StoredConversation,
     conversation_item_of,
     could_be_id,
     message_in,
@@ -42,13 +44,28 @@ class DynamoConversations:
 
     async def get(self, owner: str, conversation: str) -> tuple[Conversation, tuple[Message, ...]]:
         """Return a conversation with its messages."""
+        there, stored = await self._owned(owner, conversation)
+        return there, in_tree_order(stored.messages())
+
+    async def read_stretch(self, owner: str, conversation: str, wish: StretchWish) -> Stretch:
+        """Return a stretch of a conversation."""
+        there, stored = await self._owned(owner, conversation)
+        tree = stored.tree()
+        total = total_of(stored.usages()) if wish.total else None
+        if len(tree) <= wish.limit:
+            return Stretch(there, in_tree_order(stored.messages()), whole=True, total=total)
+        chosen = map(stored.message, tree.with_siblings(path_of(tree, there.leaf, wish)))
+        messages = in_tree_order(message for message in chosen if message is not None)
+        return Stretch(there, messages, whole=False, total=total)
+
+    async def _owned(self, owner: str, conversation: str) -> tuple[Conversation, StoredConversation]:
         if not could_be_id(conversation):
             raise ConversationNotFound
         stored = await read_conversation(self._table, conversation)
         there = stored.conversation
         if there is None or stored.is_deleted or there.owner != owner:
             raise ConversationNotFound
-        return there, in_tree_order(stored.messages())
+        return there, stored
 
     async def title_usage(self, owner: str, conversation: str) -> Usage | None:
         """Return what a conversation's titles took."""

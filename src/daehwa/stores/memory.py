@@ -19,6 +19,7 @@ from daehwa.conversation.ports import (
     NewTurn,
     SearchHit,
 )
+from daehwa.conversation.stretch import KnownTree, Node, Stretch, StretchWish, path_of, total_of
 from daehwa.conversation.transcript import end_within
 from daehwa.conversation.tree import Stored, check_turn
 from daehwa.stores.ordering import decode_cursor, encode_cursor, in_tree_order, position_in_list
@@ -142,6 +143,16 @@ class MemoryStore:
     async def get_conversation(self, owner: str, conversation: str) -> tuple[Conversation, tuple[Message, ...]]:
         kept = self._owned_conversation(owner, conversation)
         return kept.value, in_tree_order(self._messages_of(conversation))
+
+    async def read_stretch(self, owner: str, conversation: str, wish: StretchWish) -> Stretch:
+        value, messages = await self.get_conversation(owner, conversation)
+        tree = KnownTree(Node(message.id, message.parent, message.role, message.created) for message in messages)
+        total = total_of(message.usage for message in messages) if wish.total else None
+        if len(tree) <= wish.limit:
+            return Stretch(value, messages, whole=True, total=total)
+        ids = tree.with_siblings(path_of(tree, value.leaf, wish))
+        chosen = tuple(message for message in messages if message.id in ids)
+        return Stretch(value, chosen, whole=False, total=total)
 
     async def title_usage(self, owner: str, conversation: str) -> Usage | None:
         return self._owned_conversation(owner, conversation).title_usage

@@ -15,6 +15,7 @@ TOKENS: Final = ("input", "output", "cached", "reasoning")
 _encoder = msgspec.json.Encoder()
 _parts_decoder = msgspec.json.Decoder(tuple[Part, ...])
 _usage_decoder = msgspec.json.Decoder(Usage)
+_usages_decoder = msgspec.json.Decoder(list[Usage])
 _failure_decoder = msgspec.json.Decoder(Failure)
 
 
@@ -45,6 +46,11 @@ def encode_value(value: Usage | Failure | None) -> str | None:
 def decode_usage(text: str | None) -> Usage | None:
     """Return the token counts that `encode_value` wrote."""
     return None if text is None else _usage_decoder.decode(text)
+
+
+def decode_usages(texts: str | None) -> list[Usage]:
+    """Return token counts that `encode_value` wrote, with a comma between each; None are none."""
+    return _usages_decoder.decode(f"[{texts or ''}]")
 
 
 def decode_failure(text: str | None) -> Failure | None:

@@ -20,7 +20,8 @@ from daehwa.conversation.ports import (
     NewTurn,
     SearchHit,
 )
-from daehwa.stores import sqlite_archive, sqlite_index, sqlite_search, sqlite_turns
+from daehwa.conversation.stretch import Stretch, StretchWish
+from daehwa.stores import sqlite_archive, sqlite_index, sqlite_search, sqlite_stretch, sqlite_turns
 from daehwa.stores import sqlite_conversations as conversations
 from daehwa.stores.ordering import decode_cursor
 from daehwa.stores.search_text import Query
@@ -124,6 +125,10 @@ class SqliteStore:
 
     async def get_conversation(self, owner: str, conversation: str) -> tuple[Conversation, tuple[Message, ...]]:
         return await self._reader.run(partial(conversations.get_conversation, owner=owner, conversation=conversation))
+
+    async def read_stretch(self, owner: str, conversation: str, wish: StretchWish) -> Stretch:
+        work = partial(sqlite_stretch.read_stretch, owner=owner, conversation=conversation, wish=wish)
+        return await self._reader.run(work)
 
     async def title_usage(self, owner: str, conversation: str) -> Usage | None:
         return await self._reader.run(partial(conversations.title_usage, owner=owner, conversation=conversation))

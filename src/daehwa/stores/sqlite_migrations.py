@@ -308,6 +308,12 @@ def m0008_leaner_ledger(database: sqlite3.Connection) -> None:
     database.execute("DROP INDEX entries_of_key")
 
 
+def m0009_stretches(database: sqlite3.Connection) -> None:
+    """Find the messages below one, which is what stands beside another: a long conversation is read in stretches."""
+    database.execute("CREATE INDEX messages_below ON messages (conversation, parent)")
+    database.execute("DROP INDEX messages_of_conversation")
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     m0001_conversations,
     m0002_accounts,
@@ -317,6 +323,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     m0006_long_conversations,
     m0007_titles,
     m0008_leaner_ledger,
+    m0009_stretches,
 )
 
 

@@ -7,6 +7,7 @@ from daehwa.conversation.ids import checked_id
 from daehwa.conversation.ports import ConversationChanges, ConversationStore
 from daehwa.conversation.purging import PurgeInPassing
 from daehwa.conversation.running import RunningTurns
+from daehwa.conversation.stretch import Stretch, StretchWish
 from daehwa.server.api import shapes
 from daehwa.server.api.shapes import ConversationPage, OpenedConversation, SearchHit, SearchHits, without_owner
 from daehwa.server.asgi import Request, Response, json_response
@@ -52,12 +53,17 @@ class ConversationsApi:
         return json_response(SearchHits(tuple(found)))
 
     async def get_conversation(self, request: Request) -> Response:
-        """Return a conversation and all its messages."""
-        owner, asked = request.user.id, _conversation_id(request)
-        (conversation, messages), title_usage = await asyncio.gather(
-            self._running.read_conversation(owner, asked), self._store.title_usage(owner, asked)
+        """Return a conversation and all its messages, or, of a long one, a stretch of them."""
+        owner, asked, wish = request.user.id, _conversation_id(request), _stretch_wish(request)
+        found, title_usage = await asyncio.gather(self._read(owner, asked, wish), self._store.title_usage(owner, asked))
+        return json_response(
+            OpenedConversation(without_owner(found.conversation), found.messages, title_usage, found.whole, found.total)
         )
-        return json_response(OpenedConversation(without_owner(conversation), messages, title_usage))
+
+    async def _read(self, owner: str, conversation: str, wish: StretchWish | None) -> Stretch:
+        if wish is None:
+            return Stretch(*await self._running.read_conversation(owner, conversation), whole=True, total=None)
+        return await self._running.read_stretch(owner, conversation, wish)
 
     async def change_conversation(self, request: Request) -> Response:
         """Rename, pin, archive, or remember where the reader is."""
@@ -95,6 +101,15 @@ class ConversationsApi:
         if len(line) > most:
             raise TooMuch(f"The title is too long: at most {most} characters.", param="title")
         return line
+
+
+def _stretch_wish(request: Request) -> StretchWish | None:
+    asked = query_values(request, shapes.StretchQuery)
+    message = None if asked.message is None else checked_id(asked.message, "message")
+    before = None if asked.before is None else checked_id(asked.before, "before")
+    if asked.limit is None:
+        return None
+    return StretchWish(limit=asked.limit, message=message, before=before, total=asked.total)
 
 
 def _conversation_id(request: Request) -> str:

@@ -9,6 +9,7 @@ from daehwa.accounts.people import Role
 from daehwa.conversation import messages
 from daehwa.conversation.messages import Message, TitleSource, Usage
 from daehwa.conversation.ports import Model, Segment
+from daehwa.conversation.stretch import UsageTotal
 from daehwa.server.options import Limits
 
 UUID7 = r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
@@ -131,12 +132,34 @@ class SearchHits(msgspec.Struct, frozen=True):
     hits: tuple[SearchHit, ...]
 
 
+class StretchQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which messages; without `limit` all of them."""
+
+    limit: Annotated[
+        Annotated[int, Meta(ge=1, le=1000)] | None,
+        Meta(
+            description="Of a conversation with more messages than this, the end of the path to its leaf: so many "
+            "messages or some more, beginning with a question, with all their siblings.",
+        ),
+    ] = None
+    message: Annotated[
+        str | None,
+        _id("With `limit`: the path through this message to the newest below it, from it on at least."),
+    ] = None
+    before: Annotated[str | None, _id("With `limit`: the path that leads to this message, without itself.")] = None
+    total: Annotated[bool, Meta(description="With `limit`: say what all replies took.")] = False
+
+
 class OpenedConversation(msgspec.Struct, frozen=True):
-    """A conversation and all its messages, parents before children. `title_usage` is what its titles took."""
+    """A conversation and its messages, parents before children; `whole` says whether they are all. `title_usage` is
+    what its titles took, `total` what all its replies took, where that is asked.
+    """
 
     conversation: Conversation
     messages: tuple[Message, ...]
     title_usage: Usage | None = None
+    whole: bool = True
+    total: UsageTotal | None = None
 
 
 class ConversationChanges(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
