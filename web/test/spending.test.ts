@@ -7,7 +7,7 @@ import { money } from "../src/i18n/money.ts";
 import { fullest, isNearlyUsed } from "../src/spending/budgets.svelte.ts";
 import { estimateOf, LONG, tokensBefore, tokensOf } from "../src/spending/estimate.ts";
 import { sentenceForBudget } from "../src/spending/sentence.ts";
-import { totalOf, totalOfConversation } from "../src/spending/total.ts";
+import { restOf, totalOf, totalOfConversation } from "../src/spending/total.ts";
 import { message } from "./messages.ts";
 
 const usage = (more: Partial<Usage> = {}): Usage => ({
@@ -39,6 +39,14 @@ describe("sums", () => {
     ];
     const total = totalOfConversation(messages, usage({ cost: 7, input: 30 }));
     expect(total).toEqual({ calls: 3, input: 230, cached: 0, output: 60, reasoning: 5, cost: 507, unpriced: 1, estimated: 1 });
+  });
+
+  test("what is not loaded is in the sum, and what is loaded is in it once", () => {
+    const loaded = [message("q3", "a2"), message("a4", "q3", { usage: usage() })];
+    const all = [message("a2", "q1", { usage: usage({ cost: null }) }), ...loaded];
+    const rest = restOf(totalOfConversation(all, null), loaded);
+    expect(rest).toMatchObject({ calls: 1, cost: 0, unpriced: 1 });
+    expect(totalOfConversation(loaded, null, rest)).toEqual(totalOfConversation(all, null));
   });
 
   test("an answer that used nothing is no call", () => {

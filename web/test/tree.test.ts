@@ -26,6 +26,13 @@ test("without a leaf, or with an unknown one, the newest branch is shown", () =>
   expect(ids(tree.path("gone"))).toEqual(["q6", "a7"]);
 });
 
+test("a path whose beginning is not loaded begins where it is, with its siblings", () => {
+  const end = new MessageTree(byId([message("q3", "a2"), message("q8", "a2"), message("a4", "q3")]));
+  expect(ids(end.path("a4"))).toEqual(["q3", "a4"]);
+  expect(ids(end.siblings(message("q3", "a2")))).toEqual(["q3", "q8"]);
+  expect(ids(end.path("gone"))).toEqual(["q8"]);
+});
+
 test("siblings are ordered by age", () => {
   expect(ids(tree.siblings(message("a5", "q3")))).toEqual(["a4", "a5"]);
   expect(ids(tree.siblings(message("q1", null)))).toEqual(["q1", "q6"]);

@@ -101,8 +101,24 @@ export async function searchConversations(query: string, signal: AbortSignal): P
   return (await decoded(wire.SearchHits, response)).hits;
 }
 
-export const getConversation = async (id: string): Promise<wire.OpenedConversation> =>
-  decoded(wire.OpenedConversation, await send(`/api/conversations/${id}`));
+/** Which messages of a long conversation: through this one to the newest below it, or what leads to the one `before`. */
+export interface Stretch {
+  readonly limit?: number;
+  readonly message?: string | null;
+  readonly before?: string;
+  /** What all replies took is wanted too. */
+  readonly total?: boolean;
+}
+
+const STRETCH = 100;
+
+export async function getConversation(id: string, wish: Stretch = {}): Promise<wire.OpenedConversation> {
+  const search = new URLSearchParams({ limit: String(wish.limit ?? STRETCH) });
+  if (wish.message != null) search.set("message", wish.message);
+  if (wish.before !== undefined) search.set("before", wish.before);
+  if (wish.total) search.set("total", "true");
+  return decoded(wire.OpenedConversation, await send(`/api/conversations/${id}?${search.toString()}`));
+}
 
 export const changeConversation = async (id: string, changes: ConversationChanges): Promise<wire.Conversation> =>
   decoded(wire.Conversation, await send(`/api/conversations/${id}`, withBody("PATCH", changes)));

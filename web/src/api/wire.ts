@@ -73,11 +73,27 @@ export const SearchHit = v.object({
 
 export const SearchHits = v.object({ hits: v.array(SearchHit) });
 
+/** What replies took; see `UsageTotal` in conversation/stretch.py. */
+export const UsageTotal = v.object({
+  calls: v.number(),
+  input: v.number(),
+  cached: v.number(),
+  output: v.number(),
+  reasoning: v.number(),
+  cost: v.number(),
+  unpriced: v.number(),
+  estimated: v.number(),
+});
+
 export const OpenedConversation = v.object({
   conversation: Conversation,
   messages: v.array(Message),
   /** What the title's own call took. */
   title_usage: v.nullish(Usage),
+  /** Whether these are all messages. */
+  whole: v.optional(v.boolean(), true),
+  /** What all replies took, where it was asked. */
+  total: v.nullish(UsageTotal),
 });
 
 export const Model = v.object({
@@ -176,6 +192,7 @@ export type Conversation = v.InferOutput<typeof Conversation>;
 export type ConversationPage = v.InferOutput<typeof ConversationPage>;
 export type Segment = v.InferOutput<typeof Segment>;
 export type SearchHit = v.InferOutput<typeof SearchHit>;
+export type UsageTotal = v.InferOutput<typeof UsageTotal>;
 export type OpenedConversation = v.InferOutput<typeof OpenedConversation>;
 export type Model = v.InferOutput<typeof Model>;
 export type Problem = v.InferOutput<typeof Problem>;

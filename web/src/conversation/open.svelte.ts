@@ -1,7 +1,7 @@
 /** The conversation that is on the page: its tree, the branch that is shown, and the replies that grow in it. */
 import * as api from "../api/client.ts";
 import { ApiFailure } from "../api/failure.ts";
-import type { Conversation, Message, ReplyEnd, Usage } from "../api/wire.ts";
+import type { Conversation, Message, OpenedConversation, ReplyEnd, Usage } from "../api/wire.ts";
 import { conversationMessages } from "../i18n/catalogue.ts";
 import { announcer } from "../lib/announce.svelte.ts";
 import { newId } from "../lib/ids.ts";
@@ -10,6 +10,7 @@ import { models } from "../settings/models.svelte.ts";
 import { conversations } from "../sidebar/list.svelte.ts";
 import { budgets } from "../spending/budgets.svelte.ts";
 import { LiveReply, type LiveReplyHooks } from "./live-reply.svelte.ts";
+import { NOTHING, restOf, type Total } from "../spending/total.ts";
 import { dropTurn, keepTurn, markRefused, waitingTurns } from "./outbox.ts";
 import { textOf } from "./reply.ts";
 import { entriesOf, MessageTree } from "./tree.ts";
@@ -43,6 +44,9 @@ export class OpenConversation {
   meta = $state.raw<Conversation | null>(null);
   leaf = $state<string | null>(null);
   titleUsage = $state.raw<Usage | null>(null);
+  /** What the replies took that are not loaded; null while it is not known. */
+  rest = $state.raw<Total | null>(NOTHING);
+  loadsEarlier = $state(false);
   messages = $state.raw<ReadonlyMap<string, Message>>(new Map());
   live = $state.raw<ReadonlyMap<string, LiveReply>>(new Map());
   readonly tree = $derived(new MessageTree(this.messages));
@@ -50,7 +54,13 @@ export class OpenConversation {
   readonly entries = $derived(entriesOf(this.tree, this.path));
   /** The reply at the end of what is shown, while it grows or waits to be sent. */
   readonly growing = $derived(this.live.get(this.path.at(-1)?.id ?? "") ?? null);
+  /** Whether there are messages above what is shown. */
+  readonly hasEarlier = $derived((this.path[0]?.parent ?? null) !== null);
   readonly #followed = new Set<LiveReply>();
+  /** What the server has for certain. */
+  readonly #stored = new Set<string>();
+  #whole = true;
+  #weighs = false;
   #serverLeaf: string | null = null;
   #closed = false;
   #looksForTitle = false;
@@ -68,10 +78,10 @@ export class OpenConversation {
   async load(message: string | null = null): Promise<void> {
     if (this.state === "failed") this.state = "loading";
     try {
-      const opened = await api.getConversation(this.id);
+      const opened = await api.getConversation(this.id, { message });
       if (this.#closed) return;
-      this.#takeIn(opened.conversation, opened.messages);
-      this.titleUsage = opened.title_usage ?? null;
+      this.#takeIn(opened);
+      if (!opened.whole) void this.#weigh();
       if (message !== null && this.messages.has(message)) this.leaf = message;
       this.state = "ready";
     } catch (error) {
@@ -80,6 +90,35 @@ export class OpenConversation {
       this.#failedToLoad(error);
     }
     this.#resumeUnsent();
+  }
+
+  /** Load what was said before what is shown. */
+  async loadEarlier(): Promise<void> {
+    // A question that is not stored stands beside one that is.
+    const beside = this.tree.childrenOf(this.path[0]?.parent ?? null);
+    const first = this.hasEarlier ? beside.find((message) => this.#stored.has(message.id)) : undefined;
+    if (!first || this.loadsEarlier) return;
+    this.loadsEarlier = true;
+    try {
+      const opened = await api.getConversation(this.id, { before: first.id, total: true });
+      if (!this.#closed) this.#takeIn(opened);
+    } finally {
+      this.loadsEarlier = false;
+    }
+  }
+
+  /** Ask for what all replies took: for that the server looks at each, and nobody has to wait for it. */
+  async #weigh(): Promise<void> {
+    if (this.#weighs) return;
+    this.#weighs = true;
+    try {
+      const opened = await api.getConversation(this.id, { limit: 1, total: true });
+      if (!this.#closed) this.#takeIn(opened);
+    } catch (error) {
+      if (!(error instanceof ApiFailure)) throw error;
+    } finally {
+      this.#weighs = false;
+    }
   }
 
   #failedToLoad(error: ApiFailure): void {
@@ -95,6 +134,8 @@ export class OpenConversation {
     this.#followed.clear();
     this.live = new Map();
     this.messages = new Map();
+    this.#stored.clear();
+    this.rest = NOTHING;
     this.leaf = null;
     this.#serverLeaf = null;
     this.meta = null;
@@ -102,22 +143,29 @@ export class OpenConversation {
     conversations.drop(this.id);
   }
 
-  #takeIn(conversation: Conversation, messages: readonly Message[]): void {
+  #takeIn({ conversation, messages, title_usage, whole, total }: OpenedConversation): void {
+    for (const message of messages) this.#stored.add(message.id);
+    this.#whole = whole;
+    this.titleUsage = title_usage ?? null;
     const unsent = new Set(waitingTurns().flatMap(({ body }) => [body.reply, body.message?.id ?? ""]));
     this.messages = mergeMessages(
       this.messages,
       messages,
       (id) => this.live.has(id),
-      (id) => unsent.has(id),
+      (id) => unsent.has(id) || (!whole && this.#stored.has(id)),
     );
-    if (conversation.leaf !== this.#serverLeaf && !this.growing) this.leaf = conversation.leaf;
+    if (whole) this.rest = NOTHING;
+    else if (total) this.rest = restOf(total, this.messages.values());
+    else if (this.rest === NOTHING) this.rest = null;
+    const isHere = conversation.leaf === null || this.messages.has(conversation.leaf);
+    if (conversation.leaf !== this.#serverLeaf && isHere && !this.growing) this.leaf = conversation.leaf;
     this.#serverLeaf = conversation.leaf;
     this.meta = conversation;
     conversations.put(conversation);
     for (const message of messages) {
       if (message.status === "streaming" && !this.live.has(message.id)) this.#follow(message, null);
     }
-    if (!this.#looksForTitle && awaitsTitle(conversation, messages, Date.now())) this.#lookForTitle();
+    if (whole && !this.#looksForTitle && awaitsTitle(conversation, messages, Date.now())) this.#lookForTitle();
   }
 
   /** The first answer had just ended when it was loaded: its title is told to those who followed, so it is asked for. */
@@ -207,6 +255,7 @@ export class OpenConversation {
     return {
       onAccepted: () => {
         dropTurn(reply);
+        this.#stored.add(reply).add(this.messages.get(reply)?.parent ?? reply);
         this.#serverLeaf = reply;
         tellOtherTabs(this.id);
       },
@@ -305,17 +354,30 @@ export class OpenConversation {
 
   /** Walk to another version of a message, and remember the place. */
   async show(sibling: Message): Promise<void> {
-    const leaf = this.tree.newestBelow(sibling.id);
-    this.leaf = leaf;
-    if (leaf === null || this.live.get(leaf)?.phase === "sending") return;
-    this.#serverLeaf = leaf;
+    this.leaf = this.tree.newestBelow(sibling.id);
+    if (this.live.get(this.leaf ?? "")?.phase === "sending") return;
     try {
+      const leaf = await this.#newestBelow(sibling.id);
+      if (leaf === null) return;
+      this.#serverLeaf = leaf;
       await api.changeConversation(this.id, { leaf });
       tellOtherTabs(this.id);
     } catch (error) {
       // The place is not remembered then; that is all.
       if (!(error instanceof ApiFailure)) throw error;
     }
+  }
+
+  /** Load what is below a version that is shown; null where another one is meanwhile. */
+  async #newestBelow(sibling: string): Promise<string | null> {
+    const shown = this.leaf;
+    if (!this.#whole) {
+      const opened = await api.getConversation(this.id, { message: sibling, total: true });
+      if (this.#closed || this.leaf !== shown) return null;
+      this.#takeIn(opened);
+      this.leaf = this.tree.newestBelow(sibling);
+    }
+    return this.leaf;
   }
 
   /** Stop following; the turns themselves go on. */

@@ -36,12 +36,17 @@ export class MessageTree {
   path(leaf: string | null): Message[] {
     const known = leaf !== null && this.messages.has(leaf) ? leaf : null;
     const path: Message[] = [];
-    let current = this.messages.get(this.newestBelow(known) ?? ROOT);
+    let current = this.messages.get(this.newestBelow(known) ?? this.#newest() ?? ROOT);
     while (current) {
       path.push(current);
       current = current.parent === null ? undefined : this.messages.get(current.parent);
     }
     return path.reverse();
+  }
+
+  /** Where the beginning is not loaded, nothing is below it. */
+  #newest(): string | undefined {
+    return [...this.messages.values()].sort(byCreation).at(-1)?.id;
   }
 
   /** The alternatives to this message, itself among them; attempts that came to nothing are passed over. */

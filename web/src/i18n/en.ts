@@ -215,6 +215,8 @@ export const conversation = {
   answerEnds: "The answer is complete.",
   answerStopped: "The answer was stopped.",
   toEnd: "Scroll to the end",
+  earlier: "Show earlier messages",
+  earlierCame: "Earlier messages are above.",
 };
 
 export const composer = {

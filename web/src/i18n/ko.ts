@@ -206,6 +206,8 @@ export const ko = {
     answerEnds: "답변이 끝났어요.",
     answerStopped: "답변을 중지했어요.",
     toEnd: "맨 아래로 이동",
+    earlier: "이전 메시지 보기",
+    earlierCame: "이전 메시지를 위에 불러왔어요.",
   },
   composer: {
     label: "메시지",

@@ -1,21 +1,9 @@
 /** What calls used and cost, summed up. Pure. */
-import type { Message, Usage } from "../api/wire.ts";
+import type { Message, Usage, UsageTotal } from "../api/wire.ts";
 
-export interface Total {
-  readonly calls: number;
-  readonly input: number;
-  readonly cached: number;
-  readonly output: number;
-  readonly reasoning: number;
-  /** Micro-dollars, as far as prices are known. */
-  readonly cost: number;
-  /** How many calls have no known price. */
-  readonly unpriced: number;
-  /** How many were counted here, since the upstream counted nothing. */
-  readonly estimated: number;
-}
+export type Total = Readonly<UsageTotal>;
 
-const NOTHING: Total = { calls: 0, input: 0, cached: 0, output: 0, reasoning: 0, cost: 0, unpriced: 0, estimated: 0 };
+export const NOTHING: Total = { calls: 0, input: 0, cached: 0, output: 0, reasoning: 0, cost: 0, unpriced: 0, estimated: 0 };
 
 const isUsed = (usage: Usage | null | undefined): usage is Usage => usage != null && usage.input + usage.output > 0;
 
@@ -35,7 +23,25 @@ export function totalOf(usages: readonly (Usage | null | undefined)[]): Total {
   );
 }
 
-/** Every version of every answer was paid for, shown or not, and the title too. */
-export function totalOfConversation(messages: Iterable<Message>, title: Usage | null): Total {
-  return totalOf([...[...messages].map((message) => message.usage), title]);
+/** Every version of every answer was paid for, shown or not, loaded or not (`rest`), and the title too. */
+export function totalOfConversation(messages: Iterable<Message>, title: Usage | null, rest: Total = NOTHING): Total {
+  return combined(totalOf([...[...messages].map((message) => message.usage), title]), rest, 1);
+}
+
+/** What is left of a total without these messages. */
+export function restOf(total: Total, messages: Iterable<Message>): Total {
+  return combined(total, totalOf([...messages].map((message) => message.usage)), -1);
+}
+
+function combined(first: Total, second: Total, sign: 1 | -1): Total {
+  return {
+    calls: first.calls + sign * second.calls,
+    input: first.input + sign * second.input,
+    cached: first.cached + sign * second.cached,
+    output: first.output + sign * second.output,
+    reasoning: first.reasoning + sign * second.reasoning,
+    cost: first.cost + sign * second.cost,
+    unpriced: first.unpriced + sign * second.unpriced,
+    estimated: first.estimated + sign * second.estimated,
+  };
 }

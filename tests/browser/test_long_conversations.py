@@ -1,0 +1,141 @@
+"""A long conversation: its end is there at once, the rest when the reader goes there, and nothing jumps meanwhile."""
+
+import asyncio
+import re
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from browser.accessibility import faults
+from browser.reader import PHONE, Reader, Readers
+from model import Model
+from playwright.async_api import Locator, Route, expect
+from program import Program
+from server.serving import asked
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+TURNS = 130
+TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def long(program: Program, played: Model) -> str:
+    """Return where a conversation of 130 turns is."""
+    played.forget()
+    conversation, parent = "", None
+    async with aiohttp.ClientSession(program.address) as client:
+        for number in range(TURNS):
+            body = asked(f"Question {number}.", conversation=conversation, parent=parent)
+            async with client.post("/api/turns", json=body) as answer:
+                assert answer.status == 200
+                await answer.read()
+            conversation, parent = body["conversation"], body["reply"]
+    return f"/#/c/{conversation}"
+
+
+async def opened(reader: Reader, path: str) -> None:
+    await reader.page.goto(reader.address + path)
+    await expect(reader.question.locator(".bubble")).to_contain_text("Question 129.")
+
+
+def bubble(reader: Reader, number: int) -> Locator:
+    return reader.page.locator(".bubble", has_text=re.compile(rf"^Question {number}\.$"))
+
+
+async def top_of(place: Locator) -> float:
+    return float(await place.evaluate("(element) => element.getBoundingClientRect().top"))
+
+
+@pytest.mark.parametrize("device", [{}, PHONE], ids=["desktop", "phone"])
+async def test_its_end_comes_first_and_the_rest_by_scrolling(
+    readers: Readers, long: str, device: dict[str, object]
+) -> None:
+    reader = await readers(**device)
+    await opened(reader, long)
+    await expect(reader.questions).to_have_count(50)
+    for first in (80, 30):
+        await bubble(reader, first).scroll_into_view_if_needed()
+    await expect(reader.questions).to_have_count(TURNS)
+    await expect(reader.page.get_by_role("button", name="Show earlier messages")).to_have_count(0)
+    await expect(reader.questions.locator(".bubble")).to_have_text([f"Question {number}." for number in range(TURNS)])
+
+
+async def test_what_is_read_stays_where_it_is_when_more_comes_above(reader: Reader, long: str) -> None:
+    come = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        answer = await route.fetch()
+        await come.wait()
+        await route.fulfill(response=answer)
+
+    await opened(reader, long)
+    await expect(reader.questions).to_have_count(50)
+    for first, top in ((80, 0), (30, 400)):
+        come.clear()
+        async with reader.page.expect_request("**/api/conversations/*before=*"):
+            await reader.page.route("**/api/conversations/*before=*", late)
+            await reader.scroller.evaluate("(scroller, top) => (scroller.scrollTop = top)", top)
+        await reader.page.evaluate(TWO_FRAMES)
+        before = await top_of(bubble(reader, first))
+        come.set()
+        await expect(bubble(reader, first - 1)).to_be_attached()
+        await reader.page.evaluate(TWO_FRAMES)
+        assert abs(await top_of(bubble(reader, first)) - before) <= 2
+
+
+async def test_the_keyboard_comes_to_the_beginning(reader: Reader, long: str, axe: str) -> None:
+    await opened(reader, long)
+    earlier = reader.page.get_by_role("button", name="Show earlier messages")
+    await expect(earlier).to_be_attached()
+    assert await faults(reader, axe) == []
+    while await reader.questions.count() < TURNS:
+        loaded = await reader.questions.count()
+        await earlier.press("Enter")
+        await expect(reader.questions).not_to_have_count(loaded)
+        await expect(reader.page.get_by_test_id("announcer")).to_contain_text("Earlier messages are above.")
+    await expect(reader.page.get_by_role("log")).to_be_focused()
+
+
+async def test_a_found_message_is_shown_though_it_is_far_from_the_end(reader: Reader, long: str) -> None:
+    await reader.search.fill("Question 7.")
+    await expect(reader.hits.first).to_contain_text("Question")
+    message = await message_of(reader, long, 7)
+    await reader.page.goto(f"{reader.address}{long}?m={message}")
+    await expect(bubble(reader, 7)).to_be_in_viewport()
+    await expect(bubble(reader, 129)).to_be_attached()
+    await reader.page.wait_for_load_state("networkidle")
+    await reader.page.evaluate(TWO_FRAMES)
+    await expect(bubble(reader, 7)).to_be_in_viewport()
+
+
+async def message_of(reader: Reader, path: str, number: int) -> str:
+    """Return the id of a question, of which a program that asks for no stretch is told as ever."""
+    answer = await reader.page.request.get(f"{reader.address}/api/conversations/{path.removeprefix('/#/c/')}")
+    whole = await answer.json()
+    assert whole["whole"]
+    assert len(whole["messages"]) >= 2 * TURNS
+    found: str = whole["messages"][2 * number]["id"]
+    return found
+
+
+async def test_versions_are_walked_though_what_follows_is_not_loaded(reader: Reader, long: str, model: Model) -> None:
+    model.says("About something else.")
+    message = await message_of(reader, long, 20)
+    await reader.page.goto(f"{reader.address}{long}?m={message}")
+    place = reader.page.locator(f'[data-message="{message}"]')
+    await expect(place).to_be_in_viewport()
+    await reader.press("Edit the question", place)
+    await reader.page.get_by_role("textbox", name="Edit your question").fill("Another question.")
+    await reader.page.get_by_role("button", name="Send", exact=True).first.click()
+    await expect(reader.answer.locator(".prose")).to_have_text("About something else.")
+    await reader.ended()
+    await reader.page.goto(reader.address + long)
+    await expect(reader.question.locator(".bubble")).to_have_text("Another question.")
+    await expect(bubble(reader, 0)).to_be_attached()
+    await reader.press("Previous version", reader.question)
+    await expect(bubble(reader, 129)).to_be_attached()
+    await expect(place.get_by_role("group", name="Version 1 of 2")).to_be_attached()
+    await reader.page.reload()
+    await expect(reader.question.locator(".bubble")).to_have_text("Question 129.")
+    await expect(bubble(reader, 20)).to_have_count(0)
