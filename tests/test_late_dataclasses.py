@@ -70,6 +70,14 @@ class Own:
 class Slotted:
     size: int
 
+@dataclass
+class Above:
+    first: int
+
+@dataclass(slots=True)
+class Below(Above):
+    second: int
+
 class Child(Plain):
     def __init__(self) -> None:
         super().__init__(7)
@@ -77,7 +85,7 @@ class Child(Plain):
 MADE = (
     *("Plain(1)", "Plain(first=1, second=[2])", "Frozen()", "Frozen('a').renamed('b')", "Longer()", "Longer('a', 2)"),
     *("Ordered(rank=1) < Ordered(rank=2)", "After(4)", "Coded('x').encode()", "Failed(ValueError('no')).inner.args"),
-    *("Own()", "Slotted(1)", "Child()", "Child().second", "hash(Frozen('a')) == hash(Frozen('a'))"),
+    *("Own()", "Slotted(1)", "Below(1, 2)", "Child()", "Child().second", "hash(Frozen('a')) == hash(Frozen('a'))"),
     *("Longer('a') == Frozen('a')", "Plain()", "Ordered(1)", "Base()", "vars(Longer(size=2))"),
 )
 

@@ -33,6 +33,7 @@ def late_dataclasses() -> Iterator[None]:
 def _late(cls: type[T] | None = None, /, **options: bool) -> type[T] | Callable[[type[T]], type[T]]:
     def put_off(cls: type[T]) -> type[T]:
         if "__init__" in cls.__dict__ or options.get("slots"):  # it keeps its own, or another class takes its place
+            _make_waiting(cls)
             return _make(**options)(cls)
         _waiting[cls] = options
         cls.__init__ = _first_init(cls)  # type: ignore[method-assign]
@@ -43,10 +44,17 @@ def _late(cls: type[T] | None = None, /, **options: bool) -> type[T] | Callable[
 
 def _first_init(cls: type) -> Callable[..., None]:
     def __init__(self: Any, *given: Any, **named: Any) -> None:  # noqa: N807 - it is one
-        for base in reversed(cls.__mro__):  # a dataclass takes over the fields of its bases, so they come first
-            if base in _waiting:
-                del base.__init__  # type: ignore[misc]  # else the decorator keeps it
-                _make(**_waiting.pop(base))(base)
+        _make_waiting(cls)
         cls.__init__(self, *given, **named)  # type: ignore[misc]  # the one that was made just now
 
     return __init__
+
+
+def _make_waiting(cls: type) -> None:
+    """Make those of a class and its bases that wait. A dataclass takes over the fields of its bases, so they come
+    first.
+    """
+    for base in reversed(cls.__mro__):
+        if base in _waiting:
+            del base.__init__  # type: ignore[misc]  # else the decorator keeps it
+            _make(**_waiting.pop(base))(base)
