@@ -19,7 +19,7 @@ PLAIN: tuple[list[str], ...] = (
 NOT_PLAIN: tuple[list[str], ...] = (
     *(["--help"], ["--version"], ["ask", "--no-open"], ["serv"], ["--port"], ["--port", "x"], ["--port", "-1"]),
     *(["--port=8000"], ["--host", "--accounts"], ["--config", "a.toml"], ["--data-dir", "a"], ["--no"], ["serve", "x"]),
-    *(["serve", "serve"], ["--port", "٣"], ["--host", ""], ["--"], ["--no-open", "--help"], [""]),
+    *(["serve", "serve"], ["--port", "٣"], ["--port", "008000"], ["--host", ""], ["--"], ["--no-open", "--help"], [""]),
 )
 WORDS = ("serve", "--no-open", "--port", "--host", "--log-json", "--accounts", "--allow-unprotected", "7", "::1", "x")
 
@@ -42,6 +42,13 @@ def test_plain_words_are_read_as_click_reads_them(words: list[str]) -> None:
 @pytest.mark.parametrize("words", NOT_PLAIN, ids=" ".join)
 def test_other_words_are_left_to_click(words: list[str]) -> None:
     assert plain_flags(words) is None
+
+
+def test_a_port_of_more_digits_than_python_reads_is_a_fault_that_click_tells() -> None:
+    words = ["--port", "8" * (sys.get_int_max_str_digits() + 1)]
+    assert plain_flags(words) is None
+    with pytest.raises(click.BadParameter, match="not a valid integer"):
+        read_by_click(words)
 
 
 @given(st.lists(st.sampled_from(WORDS), max_size=5))

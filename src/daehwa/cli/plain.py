@@ -9,6 +9,7 @@ from typing import Final
 
 from daehwa.settings import is_completing
 
+_PORT_DIGITS: Final = 5
 _SWITCHES: Final[dict[str, tuple[str, object]]] = {
     "--no-open": ("open_browser", "no"),
     "--log-json": ("log_json", True),
@@ -27,10 +28,15 @@ def plain_flags(words: Sequence[str]) -> dict[str, object] | None:
         if word in _SWITCHES:
             name, value = _SWITCHES[word]
             flags[name] = value
-        elif word == "--port" and (port := next(rest, "")).isascii() and port.isdigit():
+        elif word == "--port" and _is_plain(port := next(rest, "")):
             flags["port"] = int(port)
         elif word == "--host" and (host := next(rest, "")) and not host.startswith("-"):
             flags["host"] = host
         else:
             return None
     return flags
+
+
+def _is_plain(port: str) -> bool:
+    """Whether a port is digits, and no more of them than ports have: `int` refuses thousands."""
+    return port.isascii() and port.isdigit() and len(port) <= _PORT_DIGITS
