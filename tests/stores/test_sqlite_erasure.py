@@ -12,6 +12,7 @@ from stores.asking import ask, found, titles
 from daehwa.accounts.erasure import Erasure
 from daehwa.accounts.people import NewUser
 from daehwa.conversation.errors import StoreError
+from daehwa.conversation.ports import ConversationChanges
 from daehwa.stores.sqlite import SqliteStore
 from daehwa.stores.sqlite_people import sqlite_people
 
@@ -44,6 +45,17 @@ async def test_not_even_pages_that_were_split_hold_a_word_of_who_is_gone(sqlite:
     assert len(await found(sqlite, "innocent", users[1])) == 30
     with closing(sqlite3.connect(sqlite.path)) as database:
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+async def test_an_old_title_is_gone_with_the_next_purge_though_it_removes_nothing(sqlite: SqliteStore) -> None:
+    renamed = (await ask(sqlite, "a question", title=CANARY)).conversation.id
+    for n in range(30):
+        await ask(sqlite, "another", title=f"other {n}")
+    await sqlite.change_conversation("me", renamed, ConversationChanges(title="nothing to see"))
+    assert files_holding(sqlite.path.parent, CANARY)
+    assert await sqlite.purge_deleted(before=NOW) == 0
+    assert files_holding(sqlite.path.parent, CANARY[:6]) == []
+    assert await found(sqlite, "nothing", "me") == ["nothing to see"]
 
 
 async def test_a_deletion_for_which_the_file_was_locked_is_begun_again(sqlite: SqliteStore) -> None:

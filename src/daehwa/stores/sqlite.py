@@ -57,6 +57,7 @@ class SqliteStore:
         self.path = path
         self._holding = holding
         self._written_anew = monotonic()
+        self._has_old_titles = False
         self.backup: Path | None = None
         """The copy that was made because this opening migrated the file."""
         self._writer = SqliteWriter(path, self._open_and_migrate)
@@ -148,9 +149,11 @@ class SqliteStore:
         return await self._searcher.run(partial(sqlite_search.search, owner=owner, query=words, limit=max(1, limit)))
 
     async def change_conversation(self, owner: str, conversation: str, changes: ConversationChanges) -> Conversation:
-        return await self._writer.run(
+        changed = await self._writer.run(
             partial(conversations.change_conversation, owner=owner, conversation=conversation, changes=changes)
         )
+        self._has_old_titles |= changes.title is not None
+        return changed
 
     async def set_title(self, conversation: str, title: str, source: TitleSource, usage: Usage | None) -> bool:
         return await self._writer.run(
@@ -166,8 +169,9 @@ class SqliteStore:
         )
 
     async def purge_deleted(self, *, before: int, limit: int | None = None) -> int:
-        """In small pieces, between which others write; at its end no copy of the text is left in the files. Only in one
-        that is large (32 MB), single words may be left in unused corners of it for up to a day: see `write_anew`.
+        """In small pieces, between which others write; at its end no copy of the text is left in the files, nor of
+        titles that people have changed since this process began. Only in a file that is large (32 MB), single words may
+        be left in unused corners of it for up to a day: see `write_anew`.
         """
         return await self._purge(await self._writer.run(partial(conversations.begin_purge, before=before, limit=limit)))
 
@@ -214,18 +218,22 @@ class SqliteStore:
             await asyncio.sleep(_TRUNCATION_PAUSE_S)
 
     async def _purge(self, chosen: Sequence[int]) -> int:
-        if not chosen:
-            return 0
         for conversation in chosen:
             await self._until_done(partial(conversations.purge_some, conversation=conversation))
-        await self._writer.run(sqlite_index.begin_forgetting)
-        await self._until_done(sqlite_index.forget_some)
+        if chosen or self._has_old_titles:
+            await self._forget(sqlite_index.INDEXES if chosen else sqlite_index.TITLE_INDEX)
+        return len(chosen)
+
+    async def _forget(self, indexes: Sequence[str]) -> None:
+        """Leave no words of what was taken out of these indexes."""
+        self._has_old_titles = False
+        await self._writer.run(partial(sqlite_index.begin_forgetting, indexes=indexes))
+        await self._until_done(partial(sqlite_index.forget_some, indexes=indexes))
         is_quick = self.path.stat().st_size <= _QUICKLY_WRITTEN_BYTES
         if is_quick or monotonic() - self._written_anew >= _DAY_SECONDS:
             await self.write_anew()
         else:
             await self.leave_no_copy()
-        return len(chosen)
 
     async def _until_done(self, work: Callable[[sqlite3.Connection], bool]) -> None:
         while not await self._writer.run(work):

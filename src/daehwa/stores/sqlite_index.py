@@ -9,7 +9,7 @@ the newest rows of a list at once. For any other beginning it first merges the l
 
 # ruff: noqa: S608 - what is put together are table names of ours
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
 from daehwa.stores.search_text import tokens
@@ -19,8 +19,9 @@ Terms: TypeAlias = Mapping[str, bool]
 
 LETTERS_LISTED: Final = 3
 """The most letters of a beginning for which lists are kept."""
+TITLE_INDEX: Final = ("title_index",)
+INDEXES: Final = ("message_index", *TITLE_INDEX)
 _TERMS_ASKED = 12
-_INDEXES = ("message_index", "title_index")
 _PAGES_AT_ONCE = 200
 _CHANGES_OF_A_MERGE = 2
 """FTS5's documented sign: a merge that changes fewer rows than this found nothing to do."""
@@ -74,15 +75,15 @@ def by_lists(terms: Terms) -> Terms:
     return {token[:LETTERS_LISTED] if is_prefix else token: is_prefix for token, is_prefix in terms.items()}
 
 
-def begin_forgetting(database: sqlite3.Connection) -> None:
-    """Begin to write the index anew: until then its files still hold the words of what was taken out."""
-    for index in _INDEXES:
+def begin_forgetting(database: sqlite3.Connection, indexes: Sequence[str]) -> None:
+    """Begin to write indexes anew: until then their files still hold the words of what was taken out."""
+    for index in indexes:
         _merge(database, index, -_PAGES_AT_ONCE)
 
 
-def forget_some(database: sqlite3.Connection) -> bool:
-    """Go on with writing the index anew; return whether it is done."""
-    return all(_merge(database, index, _PAGES_AT_ONCE) for index in _INDEXES)
+def forget_some(database: sqlite3.Connection, indexes: Sequence[str]) -> bool:
+    """Go on with writing indexes anew; return whether it is done."""
+    return all(_merge(database, index, _PAGES_AT_ONCE) for index in indexes)
 
 
 def _merge(database: sqlite3.Connection, index: str, pages: int) -> bool:
