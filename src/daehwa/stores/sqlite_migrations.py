@@ -304,7 +304,9 @@ _M0007 = """CREATE VIRTUAL TABLE title_index USING fts5(
 
 
 def m0008_leaner_ledger(database: sqlite3.Connection) -> None:
-    """Remove an index that each call wrote to twice, and that only a key's new limit read from."""
+    """Remove an index that each call wrote to twice. Only the sum that a key's counter begins with read from it, once
+    in each day or month; it looks at all entries of that time now, as those of users and groups do.
+    """
     database.execute("DROP INDEX entries_of_key")
 
 
