@@ -54,6 +54,16 @@ def part_of(key: str, other: str) -> Reading:
     return lambda results, name: results.ratio(key, other, name)
 
 
+def least_of(*readings: Reading) -> Reading:
+    """Read the least of several that there are: what holds of all of them."""
+
+    def read(results: Results, name: str) -> float | None:
+        found = (reading(results, name) for reading in readings)
+        return min((value for value in found if value is not None), default=None)
+
+    return read
+
+
 def last_of(key: str) -> Reading:
     """Read the median at the largest size of a curve."""
 
@@ -103,8 +113,8 @@ GOALS = (
         title="search in 100,000 conversations, p95, ms", read=last_of("search_p95"), target=50, moonshot=None, digits=0
     ),
     Goal(
-        title="start on Lambda, the usual function's to it",
-        read=part_of("lambda_clock", USUAL_NAME),
+        title="start on Lambda, alone or with a first request, the usual function's to it",
+        read=least_of(part_of("lambda_clock", USUAL_NAME), part_of("lambda_asked_clock", USUAL_NAME)),
         target=5,
         moonshot=9,
         more=True,

@@ -5,8 +5,10 @@
 Start: from the first line of the function's modules to a finished app, in the package as `daehwa deploy` builds it
 (here for this machine and its Python), bytecode compiled, against the same for what such functions are usually made of:
 FastAPI, openai with a client, boto3 with a client, in an environment of its own with bytecode compiled. In turn, each
-in a fresh process; Python's own start is in neither. Then the same function without bytecode. Memory: the function's
-peak while it streams one answer behind the real Lambda Web Adapter, which cargo builds once; the adapter's own beside.
+in a fresh process; Python's own start is in neither. The same process then answers one request, the list of
+conversations, for which it asks a stand-in for DynamoDB who is signed in: what ours puts off until it is asked counts
+there. Then the same function without bytecode. Memory: the function's peak while it streams one answer behind the real
+Lambda Web Adapter, which cargo builds once; the adapter's own beside.
 """
 
 import asyncio
@@ -18,6 +20,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+import table_stub
 from contestants import DAEHWA, Contestant
 from peers import Package
 from results import Bench, Measure, Results
@@ -28,32 +31,63 @@ ROOT = Path(__file__).resolve().parents[1]
 SECTION = "A start on Lambda: import and building the app"
 CLOCK = Measure("lambda_clock", SECTION, "by the clock, ms", 0)
 WORK = Measure("lambda_work", SECTION, "of a processor's work, ms", 0)
+ASKED_CLOCK = Measure("lambda_asked_clock", SECTION, "with a first request that asks the table, by the clock, ms", 0)
+ASKED_WORK = Measure("lambda_asked_work", SECTION, "…, of a processor's work, ms", 0)
 PACKED = Measure("lambda_packed", SECTION, "zip, MB", 2)
 USUAL_NAME, BARE_NAME = "FastAPI + openai + boto3", "daehwa without bytecode"
 _ROUNDS_EACH = 2
 _SECONDS = 60
 
 USUAL = Package("usual-function", ("fastapi>=0.120", "openai>=3.50,<4", "boto3>=1.42,<2"))
-OURS = """
+_BEGIN = """
 import time
 began, busy = time.perf_counter(), time.process_time()
-from daehwa.services.aws import FunctionServices
-from daehwa.settings import load_aws_surroundings, load_settings
-FunctionServices(load_settings(), load_aws_surroundings())
+"""
+_SAY = """
 print(time.perf_counter() - began, time.process_time() - busy)
 """
-THEIRS = """
-import time
-began, busy = time.perf_counter(), time.process_time()
+_ASK = """
+import asyncio
+
+async def ask():
+    said = []
+
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message):
+        said.append(message)
+
+    scope = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "scheme": "https",
+        "path": "/api/conversations", "raw_path": b"/api/conversations", "query_string": b"", "root_path": "",
+        "headers": [(b"host", b"chat.example.com"), (b"cookie", b"__Host-daehwa=TOKEN")],
+        "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 8080),
+    }
+    await app(scope, receive, send)
+    assert said[0]["status"] == 200, said
+
+asyncio.run(ask())
+""".replace("TOKEN", table_stub.TOKEN)
+_OURS = """
+from daehwa.services.aws import FunctionServices
+from daehwa.settings import load_aws_surroundings, load_settings
+app = FunctionServices(load_settings(), load_aws_surroundings()).app
+"""
+_THEIRS = """
 import boto3, fastapi, openai
 app = fastapi.FastAPI()
 upstream = openai.AsyncOpenAI(api_key="sk-none")
 table = boto3.client("dynamodb", region_name="us-east-1")
-@app.get("/healthz")
-async def healthz() -> dict[str, str]:
-    return {}
-print(time.perf_counter() - began, time.process_time() - busy)
+@app.get("/api/conversations")
+async def list_conversations() -> dict[str, list[str]]:
+    for key in ("S#session", "U#person"):
+        table.get_item(TableName="table", Key={"pk": {"S": key}, "sk": {"S": key[0]}})
+    of_person = {"KeyConditionExpression": "l = :l", "ExpressionAttributeValues": {":l": {"S": "L#person"}}}
+    found = table.query(TableName="table", IndexName="lists", **of_person)
+    return {"conversations": [item["pk"]["S"] for item in found["Items"]]}
 """
+OURS, THEIRS = (f"{_BEGIN}{code}{_SAY}{_ASK}{_SAY}" for code in (_OURS, _THEIRS))
 VARIABLES = {
     "DAEHWA_HOME": "aws",
     "DAEHWA_TABLE": "table",
@@ -68,21 +102,21 @@ VARIABLES = {
 }
 
 
-def start(bench: Bench, name: str, command: list[str], folder: Path, code: str) -> None:
+def start(bench: Bench, table: str, name: str, command: list[str], folder: Path, code: str) -> None:
     """Add what a fresh process took for it: by the clock, and in work, which a busy machine changes less."""
     env = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(folder), **VARIABLES}
+    env["AWS_ENDPOINT_URL_DYNAMODB"] = table
     ended = subprocess.run(
         [*command, "-c", code], cwd=folder, env=env, capture_output=True, text=True, check=True, timeout=_SECONDS
     )
-    clock, work = (float(seconds) * 1000 for seconds in ended.stdout.split())
-    bench.results.add(CLOCK, name, clock)
-    bench.results.add(WORK, name, work)
+    for measure, seconds in zip((CLOCK, WORK, ASKED_CLOCK, ASKED_WORK), ended.stdout.split(), strict=True):
+        bench.results.add(measure, name, float(seconds) * 1000)
 
 
 def cold_starts(bench: Bench, _contestants: Mapping[str, Contestant]) -> None:
     """Start all in turn, after once that warms the disk's cache."""
     USUAL.install()
-    with tempfile.TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory() as temporary, table_stub.table() as table:
         folder = Path(temporary)
         package = build_function(folder / "package", Target.of_this_machine())
         bench.results.add(PACKED, DAEHWA, package.packed / 1e6)
@@ -97,11 +131,11 @@ def cold_starts(bench: Bench, _contestants: Mapping[str, Contestant]) -> None:
         ]
         warming = Bench(Results({}), bench.is_quick, 1)
         for run in runs:
-            start(warming, *run)
+            start(warming, table, *run)
         for _ in bench.in_rounds("starts of a function", 3):
             for _ in range(_ROUNDS_EACH):
                 for run in runs:
-                    start(bench, *run)
+                    start(bench, table, *run)
 
 
 async def memory(folder: Path) -> dict[str, float]:

@@ -15,6 +15,7 @@ import plots  # noqa: E402
 import tables  # noqa: E402
 from calls import FIRST, MANY  # noqa: E402
 from goals import GOALS, faults  # noqa: E402
+from lambda_start import ASKED_CLOCK, CLOCK, USUAL_NAME  # noqa: E402
 from results import Measure, Results, reason, spread  # noqa: E402
 from run import PARTS, QUICK  # noqa: E402
 from schedule import FULL, Schedule  # noqa: E402
@@ -48,6 +49,16 @@ def test_a_goal_is_missed_reached_or_exceeded() -> None:
     assert verdicts == {"CPU a chunk, 200 streams, to nginx": "moonshot", "streams held": "moonshot"}
     held = next(goal for goal in GOALS if goal.title == "streams held")
     assert (held.verdict(499), held.verdict(500)) == ("**missed**", "reached")
+
+
+def test_a_start_on_lambda_is_held_to_the_less_flattering_of_both_figures() -> None:
+    goal = next(goal for goal in GOALS if goal.title.startswith("start on Lambda"))
+    found = Results({})
+    assert goal.read(found, "daehwa") is None
+    for measure, ours, usual in ((CLOCK, 100, 700), (ASKED_CLOCK, 200, 800)):
+        found.add(measure, "daehwa", ours)
+        found.add(measure, USUAL_NAME, usual)
+    assert goal.read(found, "daehwa") == 4
 
 
 def test_a_limit_is_broken_where_too_much_is_taken_and_where_nothing_was_measured() -> None:
