@@ -9,11 +9,12 @@ from pydoc_data import topics
 import msgspec
 
 from daehwa.conversation.ids import new_id
-from daehwa.conversation.messages import Message, TextPart
+from daehwa.conversation.messages import Message, TextPart, Usage
 from daehwa.conversation.ports import NewTurn
 from daehwa.stores import sqlite_turns
 
 OWNER = "local"
+_USAGE = Usage(input=3_000, output=200, cached=2_048, cost=1_250)
 KOREAN = (
     "한국",
     "한국어",
@@ -178,9 +179,8 @@ def turn_to_come(conversation: str, parent: str | None, words: str, at: int) -> 
 def _ended_turn(writer: Writer, conversation: str, parent: str | None, at: int) -> NewTurn:
     new = turn_to_come(conversation, parent, writer.text(2.5), at)
     said = (TextPart(writer.text(4.7)),)
-    return msgspec.structs.replace(
-        new, reply=msgspec.structs.replace(new.reply, parts=said, status="complete", heartbeat=None)
-    )
+    reply = msgspec.structs.replace(new.reply, parts=said, status="complete", heartbeat=None, usage=_USAGE)
+    return msgspec.structs.replace(new, reply=reply)
 
 
 def _insert(database: sqlite3.Connection, new: NewTurn) -> None:
