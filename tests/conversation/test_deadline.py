@@ -1,7 +1,8 @@
 """A process that will be stopped at a known time, and one that was: all ends, or is found ended, in good order."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias
 
 import msgspec
 import pytest
@@ -10,11 +11,14 @@ from cores import Core, a_core, left_behind, texts
 from daehwa.conversation.errors import ConversationNotFound, StoreError
 from daehwa.conversation.events import TextDelta
 from daehwa.conversation.ids import now_ms
-from daehwa.conversation.messages import Message
+from daehwa.conversation.messages import Conversation, Message
 from daehwa.conversation.ports import GenerationRequest
 from daehwa.conversation.running import RunningOptions, RunningTurns, TurnRequest
+from daehwa.conversation.stretch import StretchWish
 from daehwa.providers.scripted import Step, spoken
 from daehwa.stores.memory import MemoryStore
+
+Read: TypeAlias = Callable[[Core, str, str], Awaitable[tuple[Conversation, tuple[Message, ...]]]]
 
 
 def endless(_request: GenerationRequest) -> list[Step]:
@@ -126,25 +130,40 @@ async def test_a_save_that_fails_at_the_deadline_is_not_tried_for_a_minute() -> 
 # ---------------------------------------------------------------- found by whoever reads
 
 
-async def test_a_reader_of_a_conversation_finds_its_dead_replies_interrupted(core: Core) -> None:
+async def whole(core: Core, owner: str, conversation: str) -> tuple[Conversation, tuple[Message, ...]]:
+    return await core.running.read_conversation(owner, conversation)
+
+
+async def stretch(core: Core, owner: str, conversation: str) -> tuple[Conversation, tuple[Message, ...]]:
+    found = await core.running.read_stretch(owner, conversation, StretchWish(limit=1))
+    return found.conversation, found.messages
+
+
+reading = pytest.mark.parametrize("read", [whole, stretch])
+
+
+@reading
+async def test_a_reader_of_a_conversation_finds_its_dead_replies_interrupted(core: Core, read: Read) -> None:
     request = core.question("Still there?")
     await core.store.begin_turn(left_behind(request, now_ms() - 31_000))
-    conversation, messages = await core.running.read_conversation("me", request.conversation)
+    conversation, messages = await read(core, "me", request.conversation)
     assert conversation.id == request.conversation
     assert [message.status for message in messages] == ["complete", "interrupted"]
     assert (await core.store.get_message("me", request.reply)).status == "interrupted"
 
 
-async def test_a_reader_leaves_alone_what_another_process_makes(core: Core) -> None:
+@reading
+async def test_a_reader_leaves_alone_what_another_process_makes(core: Core, read: Read) -> None:
     request = core.question()
     await core.store.begin_turn(left_behind(request, now_ms() - 20_000))
-    _, messages = await core.running.read_conversation("me", request.conversation)
+    _, messages = await read(core, "me", request.conversation)
     assert messages[-1].status == "streaming"
 
 
-async def test_a_reader_sees_only_what_is_theirs(core: Core) -> None:
+@reading
+async def test_a_reader_sees_only_what_is_theirs(core: Core, read: Read) -> None:
     request = core.question()
     await core.store.begin_turn(left_behind(request, now_ms() - 31_000))
     with pytest.raises(ConversationNotFound):
-        await core.running.read_conversation("you", request.conversation)
+        await read(core, "you", request.conversation)
     assert (await core.store.get_message("me", request.reply)).status == "streaming"
