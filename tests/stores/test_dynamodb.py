@@ -19,9 +19,10 @@ from stores.faulty_transport import Fault, FaultyTransport
 from daehwa.conversation.errors import MessageNotFound, StoreError
 from daehwa.conversation.events import TextDelta
 from daehwa.conversation.ids import new_id, now_ms
-from daehwa.conversation.messages import MESSAGE_CHARACTERS
+from daehwa.conversation.messages import MESSAGE_CHARACTERS, Usage
 from daehwa.conversation.ports import ConversationChanges
 from daehwa.conversation.running import Question, RunningOptions, RunningTurns, TurnRequest
+from daehwa.conversation.stretch import StretchWish
 from daehwa.http_client.client import HttpClient
 from daehwa.providers.scripted import ScriptedProvider
 from daehwa.stores import dynamodb_table as names
@@ -68,6 +69,18 @@ async def stored_items(table: DynamoTable, conversation: str) -> list[Item]:
 
 def hard_to_compress(characters: int, seed: int = 1) -> str:
     return "".join(map(chr, random.Random(seed).choices(range(0xAC00, 0xD7A4), k=characters)))  # noqa: S311 - made-up text
+
+
+async def test_a_stretch_says_what_all_replies_took_unasked_as_all_are_read(bed: Bed) -> None:
+    store, sent = bed.open()
+    begun = await store.begin_turn(make_turn())
+    await store.finish_reply(ended(begun.reply, "words", usage=Usage(input=10, output=2, cost=5)))
+    sent.sent.clear()
+    stretch = await store.read_stretch(ME, begun.conversation.id, StretchWish(limit=1))
+    assert [action for action, _ in sent.sent] == ["Query"]
+    assert not stretch.whole
+    assert stretch.total is not None
+    assert (stretch.total.calls, stretch.total.cost) == (1, 5)
 
 
 # ------------------------------------------------------------ long texts

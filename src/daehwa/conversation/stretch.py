@@ -46,7 +46,7 @@ class UsageTotal(msgspec.Struct, frozen=True, kw_only=True):
 
 class Stretch(msgspec.Struct, frozen=True):
     """A conversation and messages of it, parents before children; whether they are all (`whole`), and what all replies
-    in it took, where that is wished.
+    in it took, where that is wished or known in any case.
     """
 
     conversation: Conversation

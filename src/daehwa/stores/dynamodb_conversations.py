@@ -48,10 +48,10 @@ class DynamoConversations:
         return there, in_tree_order(stored.messages())
 
     async def read_stretch(self, owner: str, conversation: str, wish: StretchWish) -> Stretch:
-        """Return a stretch of a conversation."""
+        """Return a stretch of a conversation, and what all replies took, wished or not: all are at hand."""
         there, stored = await self._owned(owner, conversation)
         tree = stored.tree()
-        total = total_of(stored.usages()) if wish.total else None
+        total = total_of(stored.usages())
         if len(tree) <= wish.limit:
             return Stretch(there, in_tree_order(stored.messages()), whole=True, total=total)
         chosen = map(stored.message, tree.with_siblings(path_of(tree, there.leaf, wish)))

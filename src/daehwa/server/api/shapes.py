@@ -152,7 +152,7 @@ class StretchQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 class OpenedConversation(msgspec.Struct, frozen=True):
     """A conversation and its messages, parents before children; `whole` says whether they are all. `title_usage` is
-    what its titles took, `total` what all its replies took, where that is asked.
+    what its titles took, `total` what all its replies took, where that is asked or known in any case.
     """
 
     conversation: Conversation
