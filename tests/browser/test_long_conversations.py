@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
 
 import aiohttp
 import pytest
@@ -43,6 +44,15 @@ def bubble(reader: Reader, number: int) -> Locator:
     return reader.page.locator(".bubble", has_text=re.compile(rf"^Question {number}\.$"))
 
 
+def late(come: asyncio.Event) -> Callable[[Route], Awaitable[None]]:
+    async def answer(route: Route) -> None:
+        response = await route.fetch()
+        await come.wait()
+        await route.fulfill(response=response)
+
+    return answer
+
+
 async def top_of(place: Locator) -> float:
     return float(await place.evaluate("(element) => element.getBoundingClientRect().top"))
 
@@ -52,29 +62,29 @@ async def test_its_end_comes_first_and_the_rest_by_scrolling(
     readers: Readers, long: str, device: dict[str, object]
 ) -> None:
     reader = await readers(**device)
+    weighed = []
+    reader.page.on("request", lambda request: weighed.append(request.url) if "total=true" in request.url else None)
     await opened(reader, long)
     await expect(reader.questions).to_have_count(50)
+    spent = reader.page.locator("main header").get_by_role("button", name="What this conversation cost")
+    sum_of_all = await spent.inner_text()
     for first in (80, 30):
         await bubble(reader, first).scroll_into_view_if_needed()
     await expect(reader.questions).to_have_count(TURNS)
     await expect(reader.page.get_by_role("button", name="Show earlier messages")).to_have_count(0)
+    await expect(spent).to_have_text(sum_of_all)
+    assert len(weighed) == 1, "what all replies took is asked for once, not with each stretch"
     await expect(reader.questions.locator(".bubble")).to_have_text([f"Question {number}." for number in range(TURNS)])
 
 
 async def test_what_is_read_stays_where_it_is_when_more_comes_above(reader: Reader, long: str) -> None:
     come = asyncio.Event()
-
-    async def late(route: Route) -> None:
-        answer = await route.fetch()
-        await come.wait()
-        await route.fulfill(response=answer)
-
     await opened(reader, long)
     await expect(reader.questions).to_have_count(50)
     for first, top in ((80, 0), (30, 400)):
         come.clear()
         async with reader.page.expect_request("**/api/conversations/*before=*"):
-            await reader.page.route("**/api/conversations/*before=*", late)
+            await reader.page.route("**/api/conversations/*before=*", late(come))
             await reader.scroller.evaluate("(scroller, top) => (scroller.scrollTop = top)", top)
         await reader.page.evaluate(TWO_FRAMES)
         before = await top_of(bubble(reader, first))
@@ -107,6 +117,11 @@ async def test_a_found_message_is_shown_though_it_is_far_from_the_end(reader: Re
     await reader.page.wait_for_load_state("networkidle")
     await reader.page.evaluate(TWO_FRAMES)
     await expect(bubble(reader, 7)).to_be_in_viewport()
+    await reader.page.goto(reader.address + long)
+    await reader.page.get_by_role("button", name="Scroll to the end").click()
+    await expect(bubble(reader, 129)).to_be_in_viewport()
+    await reader.page.goto(f"{reader.address}{long}?m={message}")
+    await expect(bubble(reader, 7)).to_be_in_viewport()
 
 
 async def message_of(reader: Reader, path: str, number: int) -> str:
@@ -119,23 +134,60 @@ async def message_of(reader: Reader, path: str, number: int) -> str:
     return found
 
 
-async def test_versions_are_walked_though_what_follows_is_not_loaded(reader: Reader, long: str, model: Model) -> None:
-    model.says("About something else.")
-    message = await message_of(reader, long, 20)
-    await reader.page.goto(f"{reader.address}{long}?m={message}")
+async def edits(reader: Reader, path: str, number: int, text: str) -> Locator:
+    """Ask a question anew; return where it stands as it was."""
+    message = await message_of(reader, path, number)
+    await reader.page.goto(f"{reader.address}{path}?m={message}")
     place = reader.page.locator(f'[data-message="{message}"]')
     await expect(place).to_be_in_viewport()
     await reader.press("Edit the question", place)
-    await reader.page.get_by_role("textbox", name="Edit your question").fill("Another question.")
+    await reader.page.get_by_role("textbox", name="Edit your question").fill(text)
     await reader.page.get_by_role("button", name="Send", exact=True).first.click()
-    await expect(reader.answer.locator(".prose")).to_have_text("About something else.")
+    return place
+
+
+async def test_versions_are_walked_though_what_follows_is_not_loaded(reader: Reader, long: str, model: Model) -> None:
+    model.says("About something else.\n\n" * 60)
+    place = await edits(reader, long, 20, "Another question.")
+    await expect(reader.answer).to_contain_text("About something else.")
     await reader.ended()
     await reader.page.goto(reader.address + long)
     await expect(reader.question.locator(".bubble")).to_have_text("Another question.")
     await expect(bubble(reader, 0)).to_be_attached()
+
+    below, come = "**/api/conversations/*message=*", asyncio.Event()
+    reader.watch.expect("status of 503")
+    await reader.page.route(below, lambda route: route.fulfill(status=503))
     await reader.press("Previous version", reader.question)
+    await expect(reader.page.locator(".toast")).to_be_visible()
+    await expect(reader.question.locator(".bubble")).to_have_text("Another question.")
+
+    await reader.page.unroute(below)
+    await reader.page.route(below, late(come))
+    async with reader.page.expect_request(below):
+        await reader.press("Previous version", reader.question)
+    await reader.page.evaluate(TWO_FRAMES)
+    await expect(reader.question.locator(".bubble")).to_have_text("Another question.")
+    await expect(reader.answer).to_contain_text("About something else.")
+    come.set()
     await expect(bubble(reader, 129)).to_be_attached()
+    await reader.page.evaluate(TWO_FRAMES)
+    await expect(place).to_be_in_viewport()
     await expect(place.get_by_role("group", name="Version 1 of 2")).to_be_attached()
     await reader.page.reload()
     await expect(reader.question.locator(".bubble")).to_have_text("Question 129.")
     await expect(bubble(reader, 20)).to_have_count(0)
+
+
+async def test_what_was_said_before_a_question_that_was_not_sent_is_found(reader: Reader, long: str) -> None:
+    reader.watch.expect("status of 413")
+    refusal = {"error": {"type": "too_large", "message": "Too large."}}
+    await reader.page.route("**/api/turns", lambda route: route.fulfill(status=413, json=refusal))
+    await edits(reader, long, 60, "What is refused?")
+    await expect(reader.answer).to_contain_text("Not sent.")
+    await reader.page.goto(reader.address + long)
+    await reader.page.reload()
+    await expect(reader.question.locator(".bubble")).to_have_text("What is refused?")
+    await expect(bubble(reader, 59)).to_be_attached()
+    await expect(bubble(reader, 58)).to_be_attached()
+    await expect(bubble(reader, 60)).to_have_count(0)

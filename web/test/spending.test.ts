@@ -7,8 +7,8 @@ import { money } from "../src/i18n/money.ts";
 import { fullest, isNearlyUsed } from "../src/spending/budgets.svelte.ts";
 import { estimateOf, LONG, tokensBefore, tokensOf } from "../src/spending/estimate.ts";
 import { sentenceForBudget } from "../src/spending/sentence.ts";
-import { restOf, totalOf, totalOfConversation } from "../src/spending/total.ts";
-import { message } from "./messages.ts";
+import { NOTHING, restOf, restWith, totalOf, totalOfConversation } from "../src/spending/total.ts";
+import { byId, message } from "./messages.ts";
 
 const usage = (more: Partial<Usage> = {}): Usage => ({
   input: 100,
@@ -47,6 +47,17 @@ describe("sums", () => {
     const rest = restOf(totalOfConversation(all, null), loaded);
     expect(rest).toMatchObject({ calls: 1, cost: 0, unpriced: 1 });
     expect(totalOfConversation(loaded, null, rest)).toEqual(totalOfConversation(all, null));
+  });
+
+  test("what is loaded later leaves the sum as it was, until a new total comes", () => {
+    const end = [message("q3", "a2"), message("a4", "q3", { usage: usage() })];
+    const all = [message("q1", null), message("a2", "q1", { usage: usage({ cost: 7 }) }), ...end];
+    const total = totalOfConversation(all, null);
+    const rest = restWith(null, total, byId([]), byId(end));
+    expect(restWith(rest, null, byId(end), byId(end))).toEqual(rest);
+    expect(restWith(rest, undefined, byId(end), byId(all))).toEqual(NOTHING);
+    expect(restWith(NOTHING, total, byId(end), byId(end))).toEqual(rest);
+    expect([restWith(null, null, byId([]), byId(end)), restWith(NOTHING, null, byId([]), byId(end))]).toEqual([null, null]);
   });
 
   test("an answer that used nothing is no call", () => {

@@ -1,4 +1,5 @@
 /** Which conversation is open, and keeping it in step with the server, other tabs and what waits to be sent. */
+import { untrack } from "svelte";
 import { startTurn } from "../api/client.ts";
 import { connection } from "../lib/connection.svelte.ts";
 import { route } from "../lib/route.svelte.ts";
@@ -28,7 +29,8 @@ class Current {
       this.open.close();
       this.open = new OpenConversation(conversation);
     }
-    if (conversation !== null) void this.open.load(message);
+    // What is read on the way there is no reason to open it once more.
+    if (conversation !== null) untrack(() => void this.open.load(message));
   }
 
   /** Begin a new conversation on an empty page. */

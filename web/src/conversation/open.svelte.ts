@@ -7,10 +7,11 @@ import { announcer } from "../lib/announce.svelte.ts";
 import { newId } from "../lib/ids.ts";
 import { tellOtherTabs } from "../lib/tabs.ts";
 import { models } from "../settings/models.svelte.ts";
+import { complain } from "../sign-in/complain.ts";
 import { conversations } from "../sidebar/list.svelte.ts";
 import { budgets } from "../spending/budgets.svelte.ts";
+import { NOTHING, restWith, type Total } from "../spending/total.ts";
 import { LiveReply, type LiveReplyHooks } from "./live-reply.svelte.ts";
-import { NOTHING, restOf, type Total } from "../spending/total.ts";
 import { dropTurn, keepTurn, markRefused, waitingTurns } from "./outbox.ts";
 import { textOf } from "./reply.ts";
 import { entriesOf, MessageTree } from "./tree.ts";
@@ -47,6 +48,7 @@ export class OpenConversation {
   /** What the replies took that are not loaded; null while it is not known. */
   rest = $state.raw<Total | null>(NOTHING);
   loadsEarlier = $state(false);
+  #whole = $state(true);
   messages = $state.raw<ReadonlyMap<string, Message>>(new Map());
   live = $state.raw<ReadonlyMap<string, LiveReply>>(new Map());
   readonly tree = $derived(new MessageTree(this.messages));
@@ -55,11 +57,10 @@ export class OpenConversation {
   /** The reply at the end of what is shown, while it grows or waits to be sent. */
   readonly growing = $derived(this.live.get(this.path.at(-1)?.id ?? "") ?? null);
   /** Whether there are messages above what is shown. */
-  readonly hasEarlier = $derived((this.path[0]?.parent ?? null) !== null);
+  readonly hasEarlier = $derived(!this.#whole && (this.path[0]?.parent ?? null) !== null);
   readonly #followed = new Set<LiveReply>();
   /** What the server has for certain. */
   readonly #stored = new Set<string>();
-  #whole = true;
   #weighs = false;
   #serverLeaf: string | null = null;
   #closed = false;
@@ -77,11 +78,14 @@ export class OpenConversation {
 
   async load(message: string | null = null): Promise<void> {
     if (this.state === "failed") this.state = "loading";
+    const shown = this.leaf;
     try {
       const opened = await api.getConversation(this.id, { message });
       if (this.#closed) return;
       this.#takeIn(opened);
-      if (!opened.whole) void this.#weigh();
+      // Who walked elsewhere meanwhile is not thrown back.
+      if (this.leaf === shown) this.#followLeaf(opened.conversation.leaf);
+      if (!opened.whole && !opened.total) void this.#weigh();
       if (message !== null && this.messages.has(message)) this.leaf = message;
       this.state = "ready";
     } catch (error) {
@@ -92,16 +96,17 @@ export class OpenConversation {
     this.#resumeUnsent();
   }
 
-  /** Load what was said before what is shown. */
-  async loadEarlier(): Promise<void> {
-    // A question that is not stored stands beside one that is.
-    const beside = this.tree.childrenOf(this.path[0]?.parent ?? null);
-    const first = this.hasEarlier ? beside.find((message) => this.#stored.has(message.id)) : undefined;
-    if (!first || this.loadsEarlier) return;
+  /** Load what was said before what is shown; returns whether something came. */
+  async loadEarlier(): Promise<boolean> {
+    const parent = this.path[0]?.parent ?? null;
+    if (parent === null || !this.hasEarlier || this.loadsEarlier) return false;
+    // A question that is not stored stands beside one that is, which may not be loaded either.
+    const beside = this.tree.childrenOf(parent).find((message) => this.#stored.has(message.id));
     this.loadsEarlier = true;
     try {
-      const opened = await api.getConversation(this.id, { before: first.id, total: true });
+      const opened = await api.getConversation(this.id, beside ? { before: beside.id } : { message: parent });
       if (!this.#closed) this.#takeIn(opened);
+      return this.messages.has(parent);
     } finally {
       this.loadsEarlier = false;
     }
@@ -148,24 +153,27 @@ export class OpenConversation {
     this.#whole = whole;
     this.titleUsage = title_usage ?? null;
     const unsent = new Set(waitingTurns().flatMap(({ body }) => [body.reply, body.message?.id ?? ""]));
-    this.messages = mergeMessages(
+    const merged = mergeMessages(
       this.messages,
       messages,
       (id) => this.live.has(id),
       (id) => unsent.has(id) || (!whole && this.#stored.has(id)),
     );
-    if (whole) this.rest = NOTHING;
-    else if (total) this.rest = restOf(total, this.messages.values());
-    else if (this.rest === NOTHING) this.rest = null;
-    const isHere = conversation.leaf === null || this.messages.has(conversation.leaf);
-    if (conversation.leaf !== this.#serverLeaf && isHere && !this.growing) this.leaf = conversation.leaf;
-    this.#serverLeaf = conversation.leaf;
+    this.rest = whole ? NOTHING : restWith(this.rest, total, this.messages, merged);
+    this.messages = merged;
     this.meta = conversation;
     conversations.put(conversation);
     for (const message of messages) {
       if (message.status === "streaming" && !this.live.has(message.id)) this.#follow(message, null);
     }
     if (whole && !this.#looksForTitle && awaitsTitle(conversation, messages, Date.now())) this.#lookForTitle();
+  }
+
+  /** Go where the conversation was left elsewhere, as soon as that is loaded. */
+  #followLeaf(leaf: string | null): void {
+    if (leaf !== null && !this.messages.has(leaf)) return;
+    if (leaf !== this.#serverLeaf && !this.growing) this.leaf = leaf;
+    this.#serverLeaf = leaf;
   }
 
   /** The first answer had just ended when it was loaded: its title is told to those who followed, so it is asked for. */
@@ -226,7 +234,7 @@ export class OpenConversation {
       ...(parent !== undefined && { parent }),
       ...(continues && { continue: true }),
     };
-    keepTurn(body, created, this.#serverLeaf === null);
+    keepTurn(body, created, this.#stored.size === 0);
     this.#add(messagesOf(body, created));
     this.meta = this.meta ? { ...this.meta, model, updated: created } : newConversation(body, created);
     conversations.put(this.meta);
@@ -352,15 +360,15 @@ export class OpenConversation {
     return asked && question ? textOf(question.parts) : "";
   }
 
-  /** Walk to another version of a message, and remember the place. */
+  /** Walk to another version of a message as soon as what is below it is here, and remember the place. */
   async show(sibling: Message): Promise<void> {
-    this.leaf = this.tree.newestBelow(sibling.id);
-    if (this.live.get(this.leaf ?? "")?.phase === "sending") return;
+    if (!(await this.#bringBelow(sibling.id))) return;
+    const leaf = this.tree.newestBelow(sibling.id);
+    this.leaf = leaf;
+    if (leaf === null || !this.#stored.has(leaf)) return;
     try {
-      const leaf = await this.#newestBelow(sibling.id);
-      if (leaf === null) return;
-      this.#serverLeaf = leaf;
       await api.changeConversation(this.id, { leaf });
+      this.#serverLeaf = leaf;
       tellOtherTabs(this.id);
     } catch (error) {
       // The place is not remembered then; that is all.
@@ -368,16 +376,19 @@ export class OpenConversation {
     }
   }
 
-  /** Load what is below a version that is shown; null where another one is meanwhile. */
-  async #newestBelow(sibling: string): Promise<string | null> {
+  /** Load what is below a version; false where that failed, or the reader has gone elsewhere meanwhile. */
+  async #bringBelow(sibling: string): Promise<boolean> {
+    if (this.#whole || !this.#stored.has(sibling)) return true;
     const shown = this.leaf;
-    if (!this.#whole) {
-      const opened = await api.getConversation(this.id, { message: sibling, total: true });
-      if (this.#closed || this.leaf !== shown) return null;
+    try {
+      const opened = await api.getConversation(this.id, { message: sibling });
+      if (this.#closed) return false;
       this.#takeIn(opened);
-      this.leaf = this.tree.newestBelow(sibling);
+      return this.leaf === shown;
+    } catch (error) {
+      complain(error);
+      return false;
     }
-    return this.leaf;
   }
 
   /** Stop following; the turns themselves go on. */

@@ -28,6 +28,21 @@ export function totalOfConversation(messages: Iterable<Message>, title: Usage | 
   return combined(totalOf([...[...messages].map((message) => message.usage), title]), rest, 1);
 }
 
+/**
+ * What the replies took that are not loaded, once more are: the new total says it, or else the rest from before without
+ * what came. Null while it is not known.
+ */
+export function restWith(
+  rest: Total | null,
+  total: Total | null | undefined,
+  before: ReadonlyMap<string, Message>,
+  after: ReadonlyMap<string, Message>,
+): Total | null {
+  if (total) return restOf(total, after.values());
+  if (rest === null || rest === NOTHING) return null;
+  return restOf(rest, [...after.values()].filter((message) => !before.has(message.id)));
+}
+
 /** What is left of a total without these messages. */
 export function restOf(total: Total, messages: Iterable<Message>): Total {
   return combined(total, totalOf([...messages].map((message) => message.usage)), -1);
