@@ -191,3 +191,19 @@ async def test_what_was_said_before_a_question_that_was_not_sent_is_found(reader
     await expect(bubble(reader, 59)).to_be_attached()
     await expect(bubble(reader, 58)).to_be_attached()
     await expect(bubble(reader, 60)).to_have_count(0)
+
+
+async def test_a_found_message_is_in_the_middle_though_what_is_around_was_never_drawn(
+    reader: Reader, long: str, model: Model
+) -> None:
+    model.says("About something else.\n\n" * 60)
+    await edits(reader, long, 20, "One more question.")
+    await reader.ended()
+    for number in (9, 5):
+        message = await message_of(reader, long, number)
+        await reader.page.goto(reader.address)
+        await reader.page.goto(f"{reader.address}{long}?m={message}")
+        await expect(bubble(reader, number)).to_be_in_viewport()
+        await expect(bubble(reader, 0)).to_be_attached()
+        await reader.page.evaluate(TWO_FRAMES)
+        await expect(bubble(reader, number)).to_be_in_viewport()
