@@ -92,6 +92,21 @@ GOALS = (
     Goal(title="CPU a chunk, 200 streams, to the bare relay", read=times("cpu", BARE), target=1.0, moonshot=0.6),
     Goal(title="CPU a token of a stored turn, to nginx", read=times("turn_cpu", NGINX), target=1.5, moonshot=1.0),
     Goal(
+        title="server's CPU a token of one answer in the page, Open WebUI's to it",
+        read=part_of("page_server", OPEN_WEBUI),
+        target=40,
+        moonshot=None,
+        digits=0,
+        more=True,
+    ),
+    Goal(
+        title="whole answers a second, to the bare relay",
+        read=times("whole", BARE),
+        target=0.5,
+        moonshot=None,
+        more=True,
+    ),
+    Goal(
         title="CPU a chunk, 10 streams, LiteLLM's to it",
         read=part_of("cpu_few", LITELLM),
         target=20,
