@@ -36,7 +36,7 @@ def _late(cls: type[T] | None = None, /, **options: bool) -> type[T] | Callable[
             _make_waiting(cls)
             return _make(**options)(cls)
         _waiting[cls] = options
-        cls.__init__ = _first_init(cls)  # type: ignore[method-assign]
+        cls.__init__ = _first_init(cls)  # type: ignore[method-assign]  # until it is first called
         return cls
 
     return put_off if cls is None else put_off(cls)

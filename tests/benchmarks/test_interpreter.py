@@ -32,9 +32,9 @@ def test_how_an_interpreter_was_built_is_read_or_seen_and_not_guessed(
 
 
 def test_an_environment_is_of_the_interpreter_that_it_was_made_of(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path)], check=True, timeout=60)  # noqa: S603
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path)], check=True, timeout=60)  # noqa: S603 - our own words
     told = [str(tmp_path / "bin" / "python"), "-c", "import interpreter; print(interpreter.name())"]
-    ended = subprocess.run(told, cwd=BENCHMARKS, capture_output=True, text=True, check=True, timeout=60)  # noqa: S603
+    ended = subprocess.run(told, cwd=BENCHMARKS, capture_output=True, text=True, check=True, timeout=60)  # noqa: S603 - our own words
     assert ended.stdout.strip() == interpreter.name()
 
 
