@@ -47,7 +47,7 @@ class Running:
     async def ended(self) -> float:
         """End it as a signal does; return how many seconds that took."""
         begun = time.monotonic()
-        self._server.should_exit = True
+        self._server.end()
         await asyncio.wait_for(self._task, 8)
         return time.monotonic() - begun
 

@@ -1,25 +1,30 @@
-"""A stream of events whose client leaves: it ends, and its source is closed at once."""
+"""A stream of events under a server that is not ours: it goes ASGI's way, and ends when its client leaves."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
+
 from daehwa.conversation.events import Heartbeat, Numbered, TextDelta
+from daehwa.conversation.following import BatchSink
+from daehwa.server.asgi import ClientLeftError
 from daehwa.server.event_stream import HEARTBEAT, EventStream
 
 
-async def test_a_stream_whose_client_has_left_ends_and_closes_its_source() -> None:
+async def test_a_stream_whose_client_has_left_ends_and_so_does_its_source() -> None:
     has_left = asyncio.Event()
     sent: list[Any] = []
     closed = []
 
-    async def endless() -> AsyncIterator[list[Numbered]]:
+    async def endless(sink: BatchSink) -> None:
         try:
-            yield [Numbered(3, TextDelta("Hi"))]
+            assert not sink.write([Numbered(3, TextDelta("Hi"))])
+            await sink.drained()
             has_left.set()
             while True:
                 await asyncio.sleep(0)
-                yield [Numbered(3, Heartbeat())]
+                assert not sink.write([Numbered(3, Heartbeat())])
+                await sink.drained()
         finally:
             closed.append(True)
 
@@ -30,8 +35,8 @@ async def test_a_stream_whose_client_has_left_ends_and_closes_its_source() -> No
     async def send(message: Any) -> None:
         sent.append(message)
 
-    source = endless()  # held here, so that nothing but the stream closes it
-    await asyncio.wait_for(EventStream(source)({}, receive, send), 5)
+    with pytest.raises(ClientLeftError):
+        await asyncio.wait_for(EventStream(endless)({}, receive, send), 5)
     assert closed == [True]
     assert sent[1] == {"type": "http.response.body", "body": HEARTBEAT, "more_body": True}
     assert sent[2] == {"type": "http.response.body", "body": b'id: 3\nevent: delta\ndata: "Hi"\n\n', "more_body": True}

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import aiohttp
@@ -42,7 +43,7 @@ async def _serving(server: Server) -> AsyncIterator[str]:
         await asyncio.wait_for(started.wait(), 5)
         yield address_of(listener)
     finally:
-        server.should_exit = True
+        server.end()
         await asyncio.wait_for(task, 5)
 
 
@@ -55,6 +56,17 @@ async def test_a_connection_that_sends_no_whole_head_has_an_end(tmp_path: Path, 
         writer.write(said)
         assert await asyncio.wait_for(reader.read(), 5) == b""
         writer.close()
+
+
+async def test_answers_say_the_second_in_which_they_were_asked_for_though_no_timer_runs(tmp_path: Path) -> None:
+    async with _serving(_server(Core(), tmp_path)) as address, aiohttp.ClientSession() as client:
+        for pause in (1.1, 0):
+            async with client.get(f"{address}/healthz") as answer:
+                said = parsedate_to_datetime(answer.headers["date"]).timestamp()
+            assert 0 <= time.time() - said < 2
+            await asyncio.sleep(pause)
+        timers: list[asyncio.TimerHandle] = getattr(asyncio.get_running_loop(), "_scheduled", [])  # not of uvloop's
+        assert not [each for each in timers if each.when() < asyncio.get_running_loop().time() + 1]
 
 
 async def test_nobody_new_is_let_in_while_running_turns_end(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ all. A reply that another process makes (or made) is followed by reading the sto
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from functools import partial
 
 import msgspec
@@ -21,7 +22,8 @@ from daehwa.conversation.errors import (
     ReplyStillGrowing,
     StoreError,
 )
-from daehwa.conversation.events import Heartbeat, Numbered, ReplyEnded, UsageReported
+from daehwa.conversation.events import Heartbeat, Numbered
+from daehwa.conversation.following import Batch, BatchSink, end_events
 from daehwa.conversation.ids import now_ms
 from daehwa.conversation.messages import Conversation, Message, Part, title_from
 from daehwa.conversation.metering import Meter, Unmetered
@@ -176,7 +178,7 @@ class RunningTurns:
 
     # ------------------------------------------------------------ follow
 
-    def follow(self, owner: str, reply: str, *, after: int = 0) -> AsyncIterator[list[Numbered]]:
+    def follow(self, owner: str, reply: str, *, after: int = 0) -> AsyncIterator[Batch]:
         """Yield the reply's events after position `after`, in batches, until it has ended and nothing more will come.
 
         Raises `MessageNotFound`, instead of the first batch.
@@ -186,7 +188,21 @@ class RunningTurns:
             return turn.follow(after)
         return self._follow_stored(owner, reply, after)
 
-    async def _follow_stored(self, owner: str, reply: str, after: int) -> AsyncIterator[list[Numbered]]:
+    async def forward(self, owner: str, reply: str, sink: BatchSink, *, after: int = 0) -> None:
+        """Write into `sink` what `follow` yields, at once where the reply grows in this process, and return at its end.
+
+        Raises `MessageNotFound`, before anything is written, and what `drained` raises.
+        """
+        turn = self._turns.get(reply)
+        if turn is not None and turn.owner == owner:
+            await turn.forward(after, sink)
+            return
+        async with aclosing(self._follow_stored(owner, reply, after)) as batches:
+            async for batch in batches:
+                if not sink.write(batch):
+                    await sink.drained()
+
+    async def _follow_stored(self, owner: str, reply: str, after: int) -> AsyncGenerator[Batch, None]:
         position, options = after, self._options
         loop = asyncio.get_running_loop()
         quiet_since = loop.time()
@@ -199,7 +215,7 @@ class RunningTurns:
             batch = list(deltas_since(message.parts, position))
             position = max(position, message.position)
             if message.status != "streaming":
-                yield batch + _end_events(message)
+                yield batch + end_events(message)
                 return
             if not batch and loop.time() - quiet_since >= options.follower_heartbeat:
                 batch = [Numbered(position, Heartbeat())]
@@ -378,10 +394,3 @@ def _new_turn(request: TurnRequest, model: Model, runner: str) -> NewTurn:
         continue_reply=request.continue_reply,
         context_window=model.context_window,
     )
-
-
-def _end_events(message: Message) -> list[Numbered]:
-    ended = Numbered(message.position, ReplyEnded(status=message.status, finish=message.finish, error=message.error))
-    if message.usage is None:
-        return [ended]
-    return [Numbered(message.position, UsageReported(message.usage)), ended]

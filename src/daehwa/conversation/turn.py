@@ -17,7 +17,8 @@ from typing import Literal
 import msgspec
 
 from daehwa.conversation.errors import DaehwaError, ProviderError, StoreError, TimeIsUp
-from daehwa.conversation.events import Heartbeat, Numbered, ReplyEnded, TextDelta, TitleMade, UsageReported
+from daehwa.conversation.events import Numbered, TextDelta, TitleMade, UsageReported
+from daehwa.conversation.following import Batch, BatchSink, Followers, Told, end_events
 from daehwa.conversation.ids import now_ms
 from daehwa.conversation.messages import Failure, Message, Status, TextPart
 from daehwa.conversation.metering import CallKind, Meter, PaidCall, Unmetered
@@ -94,7 +95,7 @@ class Turn:
         self._last_pauses = iter(_LAST_SAVE_PAUSES)
         self._save_limit: asyncio.Timeout | None = None
         self._task: asyncio.Task[None] | None = None
-        self._waiters: set[asyncio.Future[bool]] = set()
+        self._followers = Followers(self._news, self._is_closed)
         self._ended = asyncio.Event()
 
     # ------------------------------------------------------------ its own task
@@ -166,56 +167,36 @@ class Turn:
 
     # ------------------------------------------------------------ followers
 
-    async def follow(self, after: int) -> AsyncIterator[list[Numbered]]:
+    def follow(self, after: int) -> AsyncIterator[Batch]:
         """Yield everything after position `after` in batches until the turn is closed."""
-        position, told_end, told_title = after, False, False
-        while True:
-            closed = self.phase == "closed"
-            batch = self.reply.since(position)
-            if batch:
-                position = batch[-1].position
-            if self.phase in {"ended", "closed"} and not told_end:
-                told_end = True
-                batch += self._end_events()
-            if self._title is not None and not told_title:
-                told_title = True
-                batch.append(Numbered(self.reply.position, self._title))
-            if batch:
-                yield batch
-            elif closed:
-                return
-            elif not await self._changed():
-                yield [Numbered(position, Heartbeat())]
+        return self._followers.follow(after)
+
+    async def forward(self, after: int, sink: BatchSink) -> None:
+        """Write the same into `sink`, each batch within the call in which it comes. Raise what `drained` raises."""
+        await self._followers.forward(after, sink)
 
     def beat(self) -> None:
-        """Let every waiting follower tell its client that all is well."""
-        self._wake(changed=False)
+        """Let every follower tell its client that all is well."""
+        self._followers.tell(changed=False)
 
-    def _end_events(self) -> list[Numbered]:
-        message = self.message
-        events: list[Numbered] = []
-        if message.usage is not None:
-            events.append(Numbered(self.reply.position, UsageReported(message.usage)))
-        ended = ReplyEnded(status=message.status, finish=message.finish, error=message.error)
-        return [*events, Numbered(self.reply.position, ended)]
+    def _news(self, told: Told) -> Batch:
+        batch = self.reply.since(told.position)
+        if batch:
+            told.position = batch[-1].position
+        if self.phase in {"ended", "closed"} and not told.end:
+            told.end = True
+            batch += end_events(self.message)
+        if self._title is not None and not told.title:
+            told.title = True
+            batch.append(Numbered(self.reply.position, self._title))
+        return batch
 
-    async def _changed(self) -> bool:
-        waiter: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiters.add(waiter)
-        try:
-            return await waiter
-        finally:
-            self._waiters.discard(waiter)
-
-    def _wake(self, *, changed: bool) -> None:
-        waiters, self._waiters = self._waiters, set()
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(changed)
+    def _is_closed(self) -> bool:
+        return self.phase == "closed"
 
     def _enter(self, phase: Phase) -> None:
         self.phase = phase
-        self._wake(changed=True)
+        self._followers.tell(changed=True)
 
     # ------------------------------------------------------------ phases
 
@@ -277,7 +258,7 @@ class Turn:
             async for batch in batches:
                 self._paid.note_content(batch)
                 self.reply.apply(batch)
-                self._wake(changed=True)
+                self._followers.tell(changed=True)
                 if self.reply.position > REPLY_CHARACTERS:
                     self.reply.finish = "length"
                     return

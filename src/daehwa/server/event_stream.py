@@ -1,11 +1,10 @@
 """Follows a reply over HTTP: events become server-sent events, one write a batch.
 
-Nothing is saved or decided here, so it does not matter when this ends: the turn is its own task. Per batch there is one
-`send` and nothing else; one task a stream waits for the client to leave.
+Nothing is saved or decided here, so it does not matter when this ends: the turn is its own task. Over our own protocol
+a batch is written to the socket in the call in which the reply grew (`server/direct.py`); elsewhere it goes ASGI's way.
 """
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -21,7 +20,11 @@ from daehwa.conversation.events import (
     ToolCallDelta,
     UsageReported,
 )
+from daehwa.conversation.following import Batch, BatchSink
+from daehwa.server.access_log import exchange_of
 from daehwa.server.asgi import Receive, Scope, Send
+from daehwa.server.direct import DirectBody, line_of
+from daehwa.server.leaving import EndedWhenLeft
 
 HEARTBEAT: Final = b":\n\n"
 _HEADERS = [
@@ -65,29 +68,64 @@ def frames(batch: Sequence[Numbered]) -> bytes:
 
 
 class EventStream:
-    """The answer of a streaming route, a plain ASGI application."""
+    """The answer of a streaming route, a plain ASGI application: `forward` writes the events into what it is given."""
 
-    def __init__(self, batches: AsyncIterator[list[Numbered]]) -> None:
-        self._batches = batches
+    def __init__(self, forward: Callable[[BatchSink], Awaitable[None]]) -> None:
+        self._forward = forward
 
-    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
-        """Stream until the reply has ended or the client has left."""
-        left = asyncio.create_task(_until_left(receive), name="wait for the client to leave")
-        try:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Stream until the reply has ended. Raise `ClientLeftError` when the client has left."""
+        with EndedWhenLeft(scope, receive):
+            line = line_of(scope)
+            body = None if line is None else line.body()
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-            # Some proxies pass the head on with the first byte of the body, and the model may think for long.
-            await send({"type": "http.response.body", "body": HEARTBEAT, "more_body": True})
-            async for batch in self._batches:
-                if left.done():
-                    return
-                await send({"type": "http.response.body", "body": frames(batch), "more_body": True})
+            await (self._sent(send) if body is None else self._written(body, scope))
             await send({"type": "http.response.body", "body": b""})
+
+    async def _written(self, body: DirectBody, scope: Scope) -> None:
+        sink = _WrittenFrames(body)
+        try:
+            await self._forward(sink)
         finally:
-            left.cancel()
-            if isinstance(self._batches, AsyncGenerator):
-                await self._batches.aclose()
+            body.close()
+            exchange_of(scope).sent += body.sent
+
+    async def _sent(self, send: Send) -> None:
+        sink = _SentFrames(send)
+        await sink.drained()
+        await self._forward(sink)
 
 
-async def _until_left(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+# Some proxies pass the head on with the first byte of the body, and the model may think for long: so either sink begins
+# with a sign of life.
+
+
+class _WrittenFrames:
+    """Writes each batch to the socket as it comes."""
+
+    __slots__ = ("_body", "drained")
+
+    def __init__(self, body: DirectBody) -> None:
+        self._body = body
+        self.drained = body.drained
+        body.write(HEARTBEAT)
+
+    def write(self, batch: Batch) -> bool:
+        return self._body.write(frames(batch))
+
+
+class _SentFrames:
+    """Sends by ASGI, which has to be waited for: it is full with every batch."""
+
+    __slots__ = ("_send", "_waiting")
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._waiting = HEARTBEAT
+
+    def write(self, batch: Batch) -> bool:
+        self._waiting = frames(batch)
+        return False
+
+    async def drained(self) -> None:
+        await self._send({"type": "http.response.body", "body": self._waiting, "more_body": True})

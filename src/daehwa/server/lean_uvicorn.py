@@ -86,7 +86,7 @@ with annotations_alone("uvicorn._types", "configparser"):  # thirty classes, and
     from uvicorn.config import Config
     from uvicorn.protocols.http.flow_control import FlowControl
     from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
-    from uvicorn.server import Server
+    from uvicorn.server import Server, ServerState
 
 _package.__dict__["Config"] = Config  # parts of uvicorn that it imports late take it from there
-__all__ = ["STATUS_LINE", "Config", "FlowControl", "HttpToolsProtocol", "RequestResponseCycle", "Server"]
+__all__ = ["STATUS_LINE", "Config", "FlowControl", "HttpToolsProtocol", "RequestResponseCycle", "Server", "ServerState"]

@@ -8,14 +8,17 @@ import re
 import signal
 import socket
 import threading
+import time
 from collections.abc import Awaitable, Callable, Collection, Generator
+from email.utils import formatdate
+from types import FrameType
 from typing import Any, ClassVar
 
 from daehwa.conversation.errors import DaehwaError
-from daehwa.server.asgi import ASGIApp
+from daehwa.server.asgi import ASGIApp, Headers
 from daehwa.server.direct import LINE, Line, LineHolder
 from daehwa.server.heads import LeanCycle
-from daehwa.server.lean_uvicorn import Config, FlowControl, HttpToolsProtocol
+from daehwa.server.lean_uvicorn import Config, FlowControl, HttpToolsProtocol, ServerState
 from daehwa.server.lean_uvicorn import Server as UvicornServer
 
 KEEP_ALIVE_SECONDS = 75
@@ -250,8 +253,31 @@ def _let_go_of_slowest(connections: Collection[Any], most: int) -> None:
             each.transport.abort()
 
 
+class DatedState(ServerState):
+    """uvicorn's, with the date in the headers of all answers written when an answer needs it, not by a timer."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._headers: Headers = []
+        super().__init__()
+
+    @property
+    def default_headers(self) -> Headers:
+        """Return the headers of every answer."""
+        second = int(time.time())
+        if second != self._second:
+            self._second, self._headers = second, [(b"date", formatdate(second, usegmt=True).encode())]
+        return self._headers
+
+    @default_headers.setter
+    def default_headers(self, headers: Headers) -> None:
+        """Keep none: uvicorn begins with an empty list."""
+
+
 class Server(UvicornServer):
-    """uvicorn's server, which ends turns and calls under way before it waits for connections."""
+    """uvicorn's server, which ends turns and calls under way before it waits for connections. While nothing is asked of
+    it, no timer of its own runs.
+    """
 
     def __init__(
         self,
@@ -274,6 +300,9 @@ class Server(UvicornServer):
             "limit_concurrency": _most_connections(),
         }
         super().__init__(Config(app, **config))
+        self.server_state = DatedState()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_to_end = asyncio.Event()
         # Its notes on starting and ending are for those who run uvicorn itself.
         logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
         self.on_started = on_started
@@ -281,9 +310,25 @@ class Server(UvicornServer):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then say so."""
+        self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
         if self.on_started is not None:
             self.on_started()
+
+    async def main_loop(self) -> None:
+        """Return when it is to end. uvicorn's own looks ten times a second whether that is so."""
+        await self._is_to_end.wait()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take a signal as the word to end."""
+        super().handle_exit(sig, frame)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._is_to_end.set)  # a signal's handler runs beside the loop
+
+    def end(self) -> None:
+        """Let it end, as a signal does."""
+        self.should_exit = True
+        self._is_to_end.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take no more connections, end the turns so that their followers get their end, then close."""

@@ -1,5 +1,7 @@
 """Turns: begin, follow, stop. The turn itself runs in the core; here it is only asked for and watched."""
 
+from functools import partial
+
 import msgspec
 
 from daehwa.accounts.memberships import Memberships
@@ -43,7 +45,7 @@ class TurnsApi:
         asked = self._turn_request(request.user.id, body, deadline)
         terms = await self._memberships.terms_of(request.user)
         reply = await self._running.start(msgspec.structs.replace(asked, terms=terms))
-        return EventStream(self._running.follow(request.user.id, reply.id, after=after))
+        return self._following(request, reply.id, after)
 
     async def follow_turn(self, request: Request) -> EventStream:
         """Follow a reply from where the client last was: what it missed, then what is new, to the end."""
@@ -54,7 +56,10 @@ class TurnsApi:
         if message.role != "assistant":
             raise MessageNotFound("reply")
         position = after if last is None else last
-        return EventStream(self._running.follow(request.user.id, reply, after=position))
+        return self._following(request, reply, position)
+
+    def _following(self, request: Request, reply: str, after: int) -> EventStream:
+        return EventStream(partial(self._running.forward, request.user.id, reply, after=after))
 
     async def stop_turn(self, request: Request) -> Response:
         """Stop a reply where it is, ending the upstream call, and return it as stored."""
