@@ -1,15 +1,11 @@
 """The store that the benchmark fills once."""
 
 import asyncio
-import sys
 from pathlib import Path
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-sys.path.insert(0, str(BENCHMARKS))
+import filled
 
-import filled  # noqa: E402 - found by the path set above
-
-from daehwa.stores.sqlite import SqliteStore  # noqa: E402
+from daehwa.stores.sqlite import SqliteStore
 
 
 def test_a_store_is_filled_once_and_an_older_one_goes(tmp_path: Path) -> None:

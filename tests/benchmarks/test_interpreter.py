@@ -4,13 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import interpreter
+import peers
 import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-sys.path.insert(0, str(BENCHMARKS))
-
-import interpreter  # noqa: E402 - found by the path set above
-import peers  # noqa: E402
 
 
 @pytest.mark.parametrize(

@@ -4,21 +4,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import held
 import msgspec
+import plots
 import pytest
+import tables
+from calls import FIRST, MANY
+from goals import GOALS, faults
+from lambda_start import ASKED_CLOCK, CLOCK, USUAL_NAME
+from results import Measure, Results, reason, spread
+from run import PARTS, QUICK
+from schedule import FULL, Schedule
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-sys.path.insert(0, str(BENCHMARKS))
-
-import held  # noqa: E402 - found by the path set above
-import plots  # noqa: E402
-import tables  # noqa: E402
-from calls import FIRST, MANY  # noqa: E402
-from goals import GOALS, faults  # noqa: E402
-from lambda_start import ASKED_CLOCK, CLOCK, USUAL_NAME  # noqa: E402
-from results import Measure, Results, reason, spread  # noqa: E402
-from run import PARTS, QUICK  # noqa: E402
-from schedule import FULL, Schedule  # noqa: E402
 
 CPU = Measure("cpu", "A call", "CPU, µs")
 HELD = Measure("held", "A call", "streams held", 0, more=True)
