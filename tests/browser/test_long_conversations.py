@@ -124,6 +124,22 @@ async def test_a_found_message_is_shown_though_it_is_far_from_the_end(reader: Re
     await expect(bubble(reader, 7)).to_be_in_viewport()
 
 
+async def test_a_link_to_a_message_asks_once_for_what_it_shows(reader: Reader, long: str) -> None:
+    message = await message_of(reader, long, 100)
+    asked_for: list[str] = []
+    found = f"message={message}"
+    reader.page.on("request", lambda request: asked_for.append(request.url) if found in request.url else None)
+    await reader.page.goto(f"{reader.address}{long}?m={message}")
+    await expect(bubble(reader, 100)).to_be_in_viewport()
+    await reader.page.wait_for_timeout(500)
+    assert len(asked_for) == 1
+    await reader.page.evaluate("() => (location.hash = '#/')")
+    await expect(reader.page.get_by_role("heading", level=1)).to_be_visible()
+    await reader.page.go_back()
+    await expect(bubble(reader, 100)).to_be_in_viewport()
+    assert len(asked_for) == 2
+
+
 async def message_of(reader: Reader, path: str, number: int) -> str:
     """Return the id of a question, of which a program that asks for no stretch is told as ever."""
     answer = await reader.page.request.get(f"{reader.address}/api/conversations/{path.removeprefix('/#/c/')}")

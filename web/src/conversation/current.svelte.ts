@@ -20,6 +20,8 @@ class Current {
   open = $state.raw(new OpenConversation(route.place.conversation));
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #changed = new Set<string>();
+  /** What is being loaded because the address names it. */
+  #loading: { readonly open: OpenConversation; readonly message: string | null } | null = null;
 
   /** Open what the address names, unless it is open already. */
   follow(conversation: string | null, message: string | null): void {
@@ -30,7 +32,20 @@ class Current {
       this.open = new OpenConversation(conversation);
     }
     // What is read on the way there is no reason to open it once more.
-    if (conversation !== null) untrack(() => void this.open.load(message));
+    if (conversation !== null) untrack(() => void this.#load(message));
+  }
+
+  /** Load what is open, up to a found message; once, however many notice that the address names it. */
+  async #load(message: string | null): Promise<void> {
+    const { open } = this;
+    if (this.#loading?.open === open && this.#loading.message === message) return;
+    const loading = { open, message };
+    this.#loading = loading;
+    try {
+      await open.load(message);
+    } finally {
+      if (this.#loading === loading) this.#loading = null;
+    }
   }
 
   /** Begin a new conversation on an empty page. */
@@ -40,7 +55,7 @@ class Current {
   }
 
   start(): () => void {
-    if (this.open.state === "loading") void this.open.load(route.place.message);
+    if (this.open.state === "loading") void this.#load(route.place.message);
     void this.#send();
     const look = (): void => {
       if (document.visibilityState === "visible") this.#lookAgain();
