@@ -1,6 +1,8 @@
 """Followers that give a sink: told in the very call in which the reply grew, and as whole as those that ask."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Sequence
 
 import pytest
@@ -133,11 +135,10 @@ async def test_nobody_is_given_somebody_elses_reply(core: Core) -> None:
 class Growing:
     """Something that is followed, by the letter."""
 
-    def __init__(self, followers: "list[Followers]") -> None:
+    def __init__(self) -> None:
         self.text, self.is_over = "", False
-        followers.append(Followers(self.news, lambda: self.is_over))
 
-    def news(self, told: Told) -> list[Numbered]:
+    def new_to(self, told: Told) -> list[Numbered]:
         new = self.text[told.position :]
         told.position = len(self.text)
         return [Numbered(told.position, TextDelta(new))] if new else []
@@ -148,11 +149,8 @@ def _text(batches: Sequence[Sequence[Numbered]]) -> str:
 
 
 async def test_news_is_written_in_the_call_that_tells_of_it() -> None:
-    made: list[Followers] = []
-    growing = Growing(made)
-    [followers] = made
-    sink = Sink()
-    forwarding = asyncio.create_task(followers.forward(0, sink))
+    followers, growing, sink = Followers(), Growing(), Sink()
+    forwarding = asyncio.create_task(followers.forward(growing, 0, sink))
     await asyncio.sleep(0)
     for letter in "abc":
         growing.text += letter
@@ -163,3 +161,45 @@ async def test_news_is_written_in_the_call_that_tells_of_it() -> None:
     await asyncio.wait_for(forwarding, 5)
     followers.tell(changed=True)
     assert _text(sink.batches) == "abc"
+
+
+class BrokenSink(Sink):
+    """Fails with what it is given second."""
+
+    def write(self, batch: list[Numbered]) -> bool:
+        if self.batches:
+            raise ValueError("This cannot be written.")
+        return super().write(batch)
+
+
+async def test_what_a_sink_raises_ends_its_follower_and_neither_the_turn_nor_another_one() -> None:
+    gate = asyncio.Event()
+    async with a_core([(TextDelta("one "),), gate, (TextDelta("two"),), (Finished("stop"),)]) as core:
+        request = core.question()
+        await core.running.start(request)
+        sinks = [BrokenSink(), Sink()]
+        forwardings = [asyncio.create_task(core.running.forward("me", request.reply, sink)) for sink in sinks]
+        await asyncio.sleep(0.01)
+        gate.set()
+        with pytest.raises(ValueError, match="This cannot be written"):
+            await asyncio.wait_for(forwardings[0], 5)
+        await asyncio.wait_for(forwardings[1], 5)
+        assert texts(sinks[1].events) == "one two"
+        assert (await core.ended(request.reply)).status == "complete"
+
+
+async def test_a_turn_that_has_ended_is_kept_by_nothing_of_its_own() -> None:
+    core = Core()
+    gc.collect()
+    gc.disable()
+    try:
+        request = core.question()
+        await core.running.start(request)
+        turns = [weakref.ref(turn) for turn in core.running._turns.values()]
+        await core.running.forward("me", request.reply, Sink())
+        await core.followed(request.reply)
+        await core.running.aclose()
+        await asyncio.sleep(0.05)
+        assert [turn() for turn in turns] == [None]
+    finally:
+        gc.enable()

@@ -21,7 +21,7 @@ from daehwa.gateway.ports import KeptAnswer
 from daehwa.gateway.rates import Rates
 from daehwa.gateway.scripted import Piece, ScriptedAnswer
 from daehwa.server.asgi import ClientLeftError, Receive, Scope, Send
-from daehwa.server.direct import DirectBody, line_of
+from daehwa.server.direct import LEAST_READ_BYTES, DirectBody, line_of
 from daehwa.server.leaving import EndedWhenLeft
 from daehwa.stores.memory_answers import MemoryAnswers
 from daehwa.stores.memory_rates import MemoryRates
@@ -174,22 +174,40 @@ async def test_a_slow_reader_holds_the_upstream_back(play: Play) -> None:
         assert left > 100, "twenty megabytes do not wait in memory"
 
 
-async def test_a_reader_that_reads_nothing_is_not_waited_for_for_ever() -> None:
-    class Stuck:
-        async def drain(self) -> None:
+class Reader:
+    """A full connection, as much of one as a body takes; who reads takes so many bytes within each patience."""
+
+    def __init__(self, waiting: int, takes: int) -> None:
+        self.flow, self.transport = self, self
+        self.waiting, self.takes = waiting, takes
+        self.write_paused, self.is_cut = True, False
+
+    def get_write_buffer_size(self) -> int:
+        return self.waiting
+
+    async def drain(self) -> None:
+        await asyncio.sleep(0.03)
+        self.waiting = max(0, self.waiting - self.takes)
+        if self.waiting:
             await asyncio.Event().wait()
+        self.write_paused = False
 
-    class Cycle:
-        def __init__(self) -> None:
-            self.flow, self.transport, self.is_cut = Stuck(), self, False
+    def abort(self) -> None:
+        self.is_cut = True
 
-        def abort(self) -> None:
-            self.is_cut = True
 
-    cycle = Cycle()
-    body = DirectBody(cycle, patience=0.05)  # type: ignore[arg-type] # as much of one as it takes
-    await body.drained()
-    assert cycle.is_cut
+@pytest.mark.parametrize("takes", [0, LEAST_READ_BYTES - 1])
+async def test_a_reader_that_reads_nothing_to_speak_of_is_not_waited_for_for_ever(takes: int) -> None:
+    reader = Reader(1_000_000, takes)
+    await DirectBody(reader, patience=0.05).drained()  # type: ignore[arg-type] # see there
+    assert reader.is_cut
+
+
+@pytest.mark.parametrize("waiting", [LEAST_READ_BYTES // 2, 5 * LEAST_READ_BYTES])
+async def test_a_reader_that_goes_on_reading_is_waited_for(waiting: int) -> None:
+    reader = Reader(waiting, LEAST_READ_BYTES)
+    await DirectBody(reader, patience=0.05).drained()  # type: ignore[arg-type] # see there
+    assert (reader.is_cut, reader.waiting) == (False, 0)
 
 
 async def test_a_slow_reader_gets_all(play: Play) -> None:

@@ -182,6 +182,33 @@ asyncio.run(main())
 """
 
 
+_TO_ANOTHER_THREAD = """
+import os, signal, threading, time
+
+def send_myself_a_signal():
+    time.sleep(0.5)
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+threading.Thread(target=send_myself_a_signal, daemon=True).start()
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="signals go to processes alone on this system")
+async def test_a_server_that_sleeps_is_woken_by_a_signal_that_another_thread_gets() -> None:
+    tests = str(Path(__file__).parents[1])
+    program = [sys.executable, "-c", f"import sys; sys.path.insert(0, {tests!r}){_TO_ANOTHER_THREAD}{_PROGRAM}"]
+    process = await asyncio.create_subprocess_exec(*program, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    try:
+        said = await asyncio.wait_for(process.stdout.read(), 20)
+        assert said.endswith(b"closed the rest\n")
+        assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_a_signal_ends_the_program_in_order(number: signal.Signals) -> None:
     tests = str(Path(__file__).parents[1])

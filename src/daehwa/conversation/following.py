@@ -2,11 +2,12 @@
 
 How this works and why. A follower either asks for what is new (`follow`), which takes a turn of the event loop and a
 step of its task each time, or gives a sink (`forward`): then the news is written in the very call in which the reply
-grew, and its task sleeps until the sink is full or the turn is over.
+grew, and its task sleeps until the sink is full or the turn is over. What a sink raises ends its follower alone: no
+follower may end a turn. Nothing here outlives its follower: a turn that has ended is not kept by a circle of its own.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Protocol, TypeAlias
 
 from daehwa.conversation.events import Heartbeat, Numbered, ReplyEnded, UsageReported
@@ -15,11 +16,24 @@ from daehwa.conversation.messages import Message
 Batch: TypeAlias = list[Numbered]
 
 
+class News(Protocol):
+    """What a turn tells its followers."""
+
+    def new_to(self, told: "Told") -> Batch:
+        """Return what is new to one of them, and note it as told."""
+        ...
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will come."""
+        ...
+
+
 class BatchSink(Protocol):
     """Where the events of a reply go as they come."""
 
     def write(self, batch: Batch) -> bool:
-        """Take a batch; return False when no more should come until `drained`. Never waits, never raises."""
+        """Take a batch; return False when no more should come until `drained`. Never waits."""
         ...
 
     async def drained(self) -> None:
@@ -38,32 +52,28 @@ class Told:
 
 
 class Followers:
-    """All who follow one turn. `news` returns what is new to one of them and notes it as told; `is_over` says whether
-    nothing more will come.
-    """
+    """All who follow one turn."""
 
-    __slots__ = ("_forwardings", "_is_over", "_news", "_waiters")
+    __slots__ = ("_forwardings", "_waiters")
 
-    def __init__(self, news: Callable[[Told], Batch], is_over: Callable[[], bool]) -> None:
-        self._news = news
-        self._is_over = is_over
+    def __init__(self) -> None:
         self._waiters: set[asyncio.Future[bool]] = set()
         self._forwardings: set[_Forwarding] = set()
 
-    async def follow(self, after: int) -> AsyncIterator[Batch]:
-        """Yield everything after position `after` in batches until the turn is over."""
+    async def follow(self, news: News, after: int) -> AsyncIterator[Batch]:
+        """Yield everything after position `after` in batches until it is over."""
         told = Told(after)
         while True:
-            if batch := self._news(told):
+            if batch := news.new_to(told):
                 yield batch
-            elif self._is_over():
+            elif news.is_over:
                 return
             elif not await self._changed():
                 yield _sign_of_life(told)
 
-    async def forward(self, after: int, sink: BatchSink) -> None:
-        """Write the same into `sink`, each batch within the call in which it comes. Raise what `drained` raises."""
-        forwarding = _Forwarding(after, sink, self._news, self._is_over)
+    async def forward(self, news: News, after: int, sink: BatchSink) -> None:
+        """Write the same into `sink`, each batch within the call in which it comes. Raise what the sink raises."""
+        forwarding = _Forwarding(news, after, sink)
         self._forwardings.add(forwarding)
         try:
             await forwarding.run()
@@ -91,49 +101,58 @@ class Followers:
 class _Forwarding:
     """One follower that has a sink."""
 
-    __slots__ = ("_is_full", "_is_over", "_news", "_sink", "_told", "_waiter")
+    __slots__ = ("_fault", "_is_full", "_news", "_sink", "_told", "_waiter")
 
-    def __init__(self, after: int, sink: BatchSink, news: Callable[[Told], Batch], is_over: Callable[[], bool]) -> None:
+    def __init__(self, news: News, after: int, sink: BatchSink) -> None:
         self._told = Told(after)
         self._sink = sink
         self._news = news
-        self._is_over = is_over
         self._is_full = False
+        self._fault: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
 
     def pour(self, *, changed: bool) -> None:
         """Write what is new, or a sign of life where nothing has `changed`; nothing while the sink is full."""
-        if self._is_full:
+        if self._is_full or self._fault is not None:
             return
-        batch = self._news(self._told)
+        batch = self._news.new_to(self._told)
         if not batch and not changed:
             batch = _sign_of_life(self._told)
-        self._is_full = bool(batch) and not self._sink.write(batch)
-        if (self._is_full or self._is_over()) and self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        try:
+            self._is_full = bool(batch) and not self._sink.write(batch)
+        except Exception as fault:  # noqa: BLE001 - the edge of a follower: it is raised to that one
+            self._fault = fault
+        if self._is_full or self._fault is not None or self._news.is_over:
+            self._wake()
 
     async def run(self) -> None:
-        """Write until the turn is over."""
+        """Write until it is over. Raise what the sink raises."""
         self.pour(changed=True)
         while True:
+            if self._fault is not None:
+                raise self._fault
             if self._is_full:
                 await self._sink.drained()
                 self._is_full = False
                 self.pour(changed=True)
-            elif self._is_over():
+            elif self._news.is_over:
                 return
             else:
                 self._waiter = asyncio.get_running_loop().create_future()
                 await self._waiter
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
 
 def _sign_of_life(told: Told) -> Batch:
     return [Numbered(told.position, Heartbeat())]
 
 
-def end_events(message: Message) -> Batch:
-    """Return what says that a reply has ended, and how, once it is stored as `message`."""
-    ended = Numbered(message.position, ReplyEnded(status=message.status, finish=message.finish, error=message.error))
+def end_events(message: Message, position: int) -> Batch:
+    """Return what says, at this position, that a reply has ended, and how."""
+    ended = Numbered(position, ReplyEnded(status=message.status, finish=message.finish, error=message.error))
     if message.usage is None:
         return [ended]
-    return [Numbered(message.position, UsageReported(message.usage)), ended]
+    return [Numbered(position, UsageReported(message.usage)), ended]

@@ -191,7 +191,7 @@ class RunningTurns:
     async def forward(self, owner: str, reply: str, sink: BatchSink, *, after: int = 0) -> None:
         """Write into `sink` what `follow` yields, at once where the reply grows in this process, and return at its end.
 
-        Raises `MessageNotFound`, before anything is written, and what `drained` raises.
+        Raises `MessageNotFound`, before anything is written, and what the sink raises.
         """
         turn = self._turns.get(reply)
         if turn is not None and turn.owner == owner:
@@ -215,7 +215,7 @@ class RunningTurns:
             batch = list(deltas_since(message.parts, position))
             position = max(position, message.position)
             if message.status != "streaming":
-                yield batch + end_events(message)
+                yield batch + end_events(message, message.position)
                 return
             if not batch and loop.time() - quiet_since >= options.follower_heartbeat:
                 batch = [Numbered(position, Heartbeat())]

@@ -95,7 +95,7 @@ class Turn:
         self._last_pauses = iter(_LAST_SAVE_PAUSES)
         self._save_limit: asyncio.Timeout | None = None
         self._task: asyncio.Task[None] | None = None
-        self._followers = Followers(self._news, self._is_closed)
+        self._followers = Followers()
         self._ended = asyncio.Event()
 
     # ------------------------------------------------------------ its own task
@@ -169,29 +169,32 @@ class Turn:
 
     def follow(self, after: int) -> AsyncIterator[Batch]:
         """Yield everything after position `after` in batches until the turn is closed."""
-        return self._followers.follow(after)
+        return self._followers.follow(self, after)
 
     async def forward(self, after: int, sink: BatchSink) -> None:
-        """Write the same into `sink`, each batch within the call in which it comes. Raise what `drained` raises."""
-        await self._followers.forward(after, sink)
+        """Write the same into `sink`, each batch within the call in which it comes. Raise what the sink raises."""
+        await self._followers.forward(self, after, sink)
 
     def beat(self) -> None:
         """Let every follower tell its client that all is well."""
         self._followers.tell(changed=False)
 
-    def _news(self, told: Told) -> Batch:
+    def new_to(self, told: Told) -> Batch:
+        """Return what is new to a follower, and note it as told."""
         batch = self.reply.since(told.position)
         if batch:
             told.position = batch[-1].position
         if self.phase in {"ended", "closed"} and not told.end:
             told.end = True
-            batch += end_events(self.message)
+            batch += end_events(self.message, self.reply.position)
         if self._title is not None and not told.title:
             told.title = True
             batch.append(Numbered(self.reply.position, self._title))
         return batch
 
-    def _is_closed(self) -> bool:
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will come."""
         return self.phase == "closed"
 
     def _enter(self, phase: Phase) -> None:

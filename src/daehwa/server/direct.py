@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 LINE = "daehwa.line"
 """The line's name among a scope's extensions."""
 STALLED_SECONDS = 120.0
-"""How long a client may leave what fills its connection unread. It has a place at the upstream for as long."""
+"""Within so long a client whose connection is full has to read on. It has a place at the upstream for as long."""
+LEAST_READ_BYTES = 16 * 1024
+"""So much at least, or all that waits: who reads slowly is not cut off, who reads nothing to speak of is."""
 
 
 class LineHolder:
@@ -143,11 +145,16 @@ class DirectBody:
 
     async def drained(self) -> None:
         """Return when the client has read on, or left. One that reads nothing any more is taken to have left."""
-        try:
-            async with asyncio.timeout(self._patience):
-                await self._flow.drain()
-        except TimeoutError:
-            self._transport.abort()
+        waiting = self._transport.get_write_buffer_size()
+        while self._flow.write_paused:
+            try:
+                async with asyncio.timeout(self._patience):
+                    await self._flow.drain()
+            except TimeoutError:
+                before, waiting = waiting, self._transport.get_write_buffer_size()
+                if before - waiting < LEAST_READ_BYTES:
+                    self._transport.abort()
+                    return
 
     def flush(self) -> None:
         """Let the head go, if it has not gone yet."""

@@ -33,7 +33,7 @@ MOST_CONNECTIONS = 4000
 WAITED_FOR_SHARE = 2
 """One connection in so many may be waited for: those that say nothing, or have said half of what they have to say."""
 
-
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 _AUTHORITY_ENDS = re.compile(rb"[/?#]")
 
 
@@ -323,7 +323,7 @@ class Server(UvicornServer):
         """Take a signal as the word to end."""
         super().handle_exit(sig, frame)
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._is_to_end.set)  # a signal's handler runs beside the loop
+            self._loop.call_soon_threadsafe(self._is_to_end.set)  # on Windows this runs beside the loop
 
     def end(self) -> None:
         """Let it end, as a signal does."""
@@ -353,11 +353,19 @@ class Server(UvicornServer):
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.getsignal(number) for number in _ENDING}
+        loop = asyncio.get_running_loop()
+        for number in _ENDING:
+            try:
+                loop.add_signal_handler(number, self.handle_exit, number, None)  # wakes a loop that sleeps
+            except NotImplementedError:  # Windows, whose loop looks for signals by itself
+                signal.signal(number, self.handle_exit)
         try:
             yield
         finally:
             for number, handler in before.items():
+                with contextlib.suppress(NotImplementedError):
+                    loop.remove_signal_handler(number)
                 signal.signal(number, handler)
 
 
