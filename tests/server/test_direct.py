@@ -174,6 +174,21 @@ async def test_a_slow_reader_holds_the_upstream_back(play: Play) -> None:
         assert left > 100, "twenty megabytes do not wait in memory"
 
 
+async def test_a_client_that_leaves_with_a_request_sent_ahead_is_no_fault(
+    play: Play, caplog: pytest.LogCaptureFixture
+) -> None:
+    play.script(event("a"), asyncio.Event())
+    ahead = BODY + b"GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", play.site.port)
+    writer.write(ASK + b"\r\n" + ahead)
+    await asyncio.wait_for(reader.readuntil(event("a")), 5)
+    writer.close()
+    async with asyncio.timeout(5):
+        await play.answer.closed.wait()
+    await asyncio.sleep(0.1)
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
 class Reader:
     """A full connection, as much of one as a body takes; who reads takes so many bytes within each patience."""
 

@@ -64,6 +64,12 @@ class Line:
             return None
         return DirectBody(cycle)
 
+    def disconnect(self) -> None:
+        """Note that the client has left: uvicorn tells its newest request alone, and there may be one sent ahead."""
+        cycle = self._cycle()
+        if cycle is not None:
+            cycle.disconnected = True
+
     def join(self) -> None:
         """Let the head, which is sent next, leave with the body, which is sent in one piece and right after it."""
         cycle = self._cycle()

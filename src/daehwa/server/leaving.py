@@ -47,6 +47,8 @@ class EndedWhenLeft:
             raise ClientLeftError from None
 
     def _end(self) -> None:
+        if self._line is not None:
+            self._line.disconnect()
         if self._asking is not None:
             self._has_left = True
             self._asking.cancel()
