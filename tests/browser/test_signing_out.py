@@ -61,6 +61,7 @@ async def test_signing_out_that_fails_says_so(visits: Visits) -> None:
 async def test_a_session_that_ends_keeps_what_was_asked_and_asks_no_more(visits: Visits, model: Model) -> None:
     visitor = await visits(ADA)
     await visitor.reader.ask_to_end("A first question")
+    await visitor.quiet()
     visitor.porter.person = None
     await visitor.reader.ask("Asked too late")
     await expect(visitor.dialog).to_be_visible()
@@ -86,9 +87,35 @@ async def test_a_session_that_ends_keeps_what_was_asked_and_asks_no_more(visits:
     ]
 
 
+ENTER_AT_ONCE_AND_LATER = """async () => {
+    dispatchEvent(new Event("focus"));
+    while (!document.querySelector("dialog[open] a:focus")) await new Promise(requestAnimationFrame);
+    const press = () => {
+        const enter = new KeyboardEvent("keydown", { key: "Enter", bubbles: true, cancelable: true });
+        return document.activeElement.dispatchEvent(enter);
+    };
+    const atOnce = press();
+    await new Promise((later) => setTimeout(later, 600));
+    return [atOnce, press()];
+}"""
+
+
+async def test_an_enter_that_was_meant_for_the_question_leads_nobody_away(visits: Visits) -> None:
+    visitor = await visits(ADA)
+    await visitor.reader.box.fill("Half a question")
+    await visitor.quiet()
+    visitor.porter.person = None
+    assert await visitor.page.evaluate(ENTER_AT_ONCE_AND_LATER) == [False, True]
+    await visitor.page.keyboard.press("Enter")
+    await expect(visitor.account).to_be_visible()
+    await expect(visitor.reader.box).to_have_value("Half a question")
+    assert visitor.porter.person == ADA
+
+
 async def test_what_needs_a_session_asks_for_one(visits: Visits) -> None:
     visitor = await visits(ADA)
     await visitor.reader.ask_to_end("Something to pin")
+    await visitor.quiet()
     visitor.porter.person = None
     doors, pinned = asyncio.Event(), asyncio.Event()
     waits = [pinned]
@@ -143,6 +170,7 @@ async def test_signing_in_in_another_tab_is_enough(visits: Visits, model: Model)
 async def test_another_person_sees_and_sends_nothing_of_the_first_one(visits: Visits, model: Model) -> None:
     visitor = await visits(ADA)
     await visitor.reader.ask_to_end("Mine")
+    await visitor.quiet()
     visitor.porter.person = None
     await visitor.reader.ask("A secret of mine")
     await expect(visitor.dialog).to_be_visible()

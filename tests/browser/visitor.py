@@ -1,5 +1,6 @@
 """A person in front of the page of a site with an identity provider, and the porter who lets them in."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -55,6 +56,13 @@ class Visitor:
         """Open an address anew."""
         await self.page.goto("about:blank")
         await self.page.goto(self.reader.address + path)
+
+    async def quiet(self) -> None:
+        """Wait until the page has asked nothing for half a second: after an answer it asks what that has changed."""
+        asked = -1
+        while asked != len(self.porter.asked):
+            asked = len(self.porter.asked)
+            await asyncio.sleep(0.5)
 
     async def tab(self) -> "Visitor":
         """Open another tab of the same browser."""
