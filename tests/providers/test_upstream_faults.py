@@ -304,11 +304,11 @@ async def test_silence_in_the_middle(connect: Connect) -> None:
 
 
 async def test_keep_alive_comments_are_signs_of_life_and_a_slow_reader_is_not_silence(connect: Connect) -> None:
-    comments: list[Step] = [0.04, b": keep-alive\n\n"] * 5
+    comments: list[Step] = [0.08, b": keep-alive\n\n"] * 5
     async with FakeUpstream(Answer([*comments, text("Still"), *comments, text(" here"), ending(), DONE])) as upstream:
-        reply = connect(upstream.base_url, patience=Patience(first_byte=0.1, idle=0.1)).generate(question())
+        reply = connect(upstream.base_url, patience=Patience(first_byte=0.3, idle=0.3)).generate(question())
         first = list(await anext(reply))
-        await asyncio.sleep(0.15)
+        await asyncio.sleep(0.45)
         assert said(first + [event async for batch in reply for event in batch]) == "Still here"
 
 
