@@ -183,7 +183,7 @@ asyncio.run(main())
 
 
 _TO_ANOTHER_THREAD = """
-import os, signal, threading, time
+import signal, threading, time
 
 def send_myself_a_signal():
     time.sleep(0.5)

@@ -47,7 +47,7 @@ export class OpenConversation {
   titleUsage = $state.raw<Usage | null>(null);
   /** What the replies took that are not loaded; null while it is not known. */
   rest = $state.raw<Total | null>(NOTHING);
-  loadsEarlier = $state(false);
+  earlier = $state.raw<Promise<boolean> | null>(null);
   #whole = $state(true);
   messages = $state.raw<ReadonlyMap<string, Message>>(new Map());
   live = $state.raw<ReadonlyMap<string, LiveReply>>(new Map());
@@ -96,20 +96,20 @@ export class OpenConversation {
     this.#resumeUnsent();
   }
 
-  /** Load what was said before what is shown; returns whether something came. */
-  async loadEarlier(): Promise<boolean> {
+  /** Load what was said before what is shown; returns whether something came. Whoever asks meanwhile waits for the same. */
+  loadEarlier(): Promise<boolean> {
+    this.earlier ??= this.#bringEarlier().finally(() => (this.earlier = null));
+    return this.earlier;
+  }
+
+  async #bringEarlier(): Promise<boolean> {
     const parent = this.path[0]?.parent ?? null;
-    if (parent === null || !this.hasEarlier || this.loadsEarlier) return false;
+    if (parent === null || !this.hasEarlier) return false;
     // A question that is not stored stands beside one that is, which may not be loaded either.
     const beside = this.tree.childrenOf(parent).find((message) => this.#stored.has(message.id));
-    this.loadsEarlier = true;
-    try {
-      const opened = await api.getConversation(this.id, beside ? { before: beside.id } : { message: parent });
-      if (!this.#closed) this.#takeIn(opened);
-      return this.messages.has(parent);
-    } finally {
-      this.loadsEarlier = false;
-    }
+    const opened = await api.getConversation(this.id, beside ? { before: beside.id } : { message: parent });
+    if (!this.#closed) this.#takeIn(opened);
+    return this.messages.has(parent);
   }
 
   /** Ask for what all replies took: for that the server looks at each, and nobody has to wait for it. */
