@@ -19,10 +19,10 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 from lambda_bed.deployed import ADAPTER, VERSION, built_layer, lay_out_echo  # noqa: E402 - found by the path set above
-from lambda_bed.environment import Code  # noqa: E402
-from lambda_bed.events import event, request  # noqa: E402
-from lambda_bed.function import Function  # noqa: E402
-from lambda_bed.runtime_api import RuntimeApi  # noqa: E402
+from lambda_bed.environment import Code  # noqa: E402 - found by the path set above
+from lambda_bed.events import event, request  # noqa: E402 - found by the path set above
+from lambda_bed.function import Function  # noqa: E402 - found by the path set above
+from lambda_bed.runtime_api import RuntimeApi  # noqa: E402 - found by the path set above
 
 PAUSE_S = 0.01
 PACES_S = (0.005, 0.02, 0.05)

@@ -142,10 +142,10 @@ async def memory(folder: Path) -> dict[str, float]:
     """Return each process's memory at its peak after one stream, in MB."""
     sys.path.insert(0, str(ROOT / "tests"))
     from aws.home import a_home, read  # noqa: PLC0415 - found by the path set above
-    from lambda_bed.deployed import built_layer  # noqa: PLC0415
-    from lambda_bed.environment import Code  # noqa: PLC0415
-    from server.serving import asked  # noqa: PLC0415
-    from upstream import stream  # noqa: PLC0415
+    from lambda_bed.deployed import built_layer  # noqa: PLC0415 - only this part needs it
+    from lambda_bed.environment import Code  # noqa: PLC0415 - only this part needs it
+    from server.serving import asked  # noqa: PLC0415 - only this part needs it
+    from upstream import stream  # noqa: PLC0415 - only this part needs it
 
     package = build_function(folder / "package", Target.of_this_machine())
     async with a_home(Code(package.folder, built_layer()), folder / "bed") as home:

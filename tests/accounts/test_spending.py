@@ -94,7 +94,7 @@ def a_rule(scope: str, kind: BudgetKind = "day", limit: int = 1) -> BudgetRule:
 
 
 def a_call(**fields: object) -> PaidCall:
-    return PaidCall(**{"id": "1", "kind": "turn", "user": "mina", "model": "a/b", "input_tokens": 1, **fields})  # type: ignore[arg-type]
+    return PaidCall(**{"id": "1", "kind": "turn", "user": "mina", "model": "a/b", "input_tokens": 1, **fields})  # type: ignore[arg-type]  # what a test gives it, by its names
 
 
 RULES = BudgetRules(

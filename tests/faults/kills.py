@@ -151,7 +151,7 @@ async def _killed(
 async def _begun(askings: list[Asking]) -> None:
     """Wait until some answers have begun, for a while."""
     until = time.monotonic() + 10
-    while sum(bool(asking.said) for asking in askings) < len(askings) // 4 and time.monotonic() < until:  # noqa: ASYNC110
+    while sum(bool(asking.said) for asking in askings) < len(askings) // 4 and time.monotonic() < until:  # noqa: ASYNC110 - many tasks say it
         await asyncio.sleep(0.05)
 
 

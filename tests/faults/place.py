@@ -86,7 +86,7 @@ class Place:
         """Return how many counters of money are not the sum of their entries."""
         with closing(sqlite3.connect(self.database)) as connection:
             counted = "CASE WHEN settled THEN coalesce(cost, 0) ELSE reserved END"
-            (total,) = connection.execute(f"SELECT coalesce(sum({counted}), 0) FROM entries").fetchone()  # noqa: S608
+            (total,) = connection.execute(f"SELECT coalesce(sum({counted}), 0) FROM entries").fetchone()  # noqa: S608 - our own words
             counters = connection.execute("SELECT counted FROM counters").fetchall()
             # One month, one day, one person: all counters count all entries, unless midnight was in between.
             return sum(row[0] != total for row in counters)

@@ -107,7 +107,7 @@ RECORDED = {
 
 
 @given(st.sampled_from(sorted(RECORDED)), st.lists(st.integers(1, 400), max_size=12), st.booleans())
-def test_wherever_it_is_cut_the_same_is_found_and_shown(name: str, cuts: list[int], strip: bool) -> None:  # noqa: FBT001
+def test_wherever_it_is_cut_the_same_is_found_and_shown(name: str, cuts: list[int], strip: bool) -> None:  # noqa: FBT001 - hypothesis gives it
     whole = RECORDED[name]
     at_once, in_pieces = UsageTap(strip=strip), UsageTap(strip=strip)
     shown = at_once.feed(whole) + at_once.feed(b"")

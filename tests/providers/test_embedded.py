@@ -287,7 +287,7 @@ async def test_it_is_asked_in_openais_dialect(embedded: EmbeddedProvider) -> Non
         ("chat/completions", {**fields, "messages": messages}),
         ("completions", {**fields, "prompt": "Once upon a time"}),
     ):
-        request = WireRequest(endpoint=endpoint, body=json.dumps(asked).encode())  # type: ignore[arg-type]
+        request = WireRequest(endpoint=endpoint, body=json.dumps(asked).encode())  # type: ignore[arg-type]  # a text for one of the literals
         answer = await target.send(request)
         pieces = []
         while piece := await answer.read():

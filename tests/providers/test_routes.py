@@ -190,7 +190,7 @@ async def test_a_full_upstream_is_passed_over(connect: Connect) -> None:
         assert await anext(running)
         found = await catalogue.resolve("fast")
         assert said(await all_events(found.provider, question())) == "Hello there."
-        await running.aclose()  # type: ignore[attr-defined]
+        await running.aclose()  # type: ignore[attr-defined]  # an async generator
         assert one.upstream_gate.calls == 0
 
 

@@ -29,7 +29,7 @@ BODY = b'{"model":"gpt-test","messages":[],"x_unknown":{"a":[1.50]}}'
 
 
 def asked(body: bytes = BODY, **more: object) -> WireRequest:
-    return WireRequest(**{"endpoint": "chat/completions", "body": body, **more})  # type: ignore[arg-type]
+    return WireRequest(**{"endpoint": "chat/completions", "body": body, **more})  # type: ignore[arg-type]  # a text for one of the literals
 
 
 async def target_of(provider: OpenAIWireProvider) -> WireTarget:
@@ -259,7 +259,7 @@ async def test_who_answers_in_openais_dialect(connect: Connect) -> None:
             ("audio/translations", "whisper-1"),
             ("images/generations", "gpt-image-1"),
         ):
-            (target,) = await catalogue.targets(None, endpoint)  # type: ignore[arg-type]
+            (target,) = await catalogue.targets(None, endpoint)  # type: ignore[arg-type]  # a text for one of the literals
             assert target.upstream_name == name
         with pytest.raises(ModelNotFound, match=r"no model for conversations"):
             await catalogue.resolve("whisper-1")
@@ -278,7 +278,7 @@ async def test_a_default_that_only_goes_on_with_prompts_is_not_asked_to_chat_whe
         catalogue = Catalogue([connect(upstream.base_url, name="openai")], default="davinci-002")
         assert await catalogue.default_model() == "openai/davinci-002"
         for endpoint, name in (("chat/completions", answers), ("completions", "davinci-002")):
-            (target,) = await catalogue.targets(None, endpoint)  # type: ignore[arg-type]
+            (target,) = await catalogue.targets(None, endpoint)  # type: ignore[arg-type]  # a text for one of the literals
             assert target.upstream_name == name
 
 

@@ -107,7 +107,7 @@ def _home(wiring: Wiring) -> Iterator[Operation]:
 
 
 def _auth(wiring: Wiring) -> Iterator[Operation]:
-    from daehwa.server.auth_operations import auth_operations  # noqa: PLC0415
+    from daehwa.server.auth_operations import auth_operations  # noqa: PLC0415 - each start pays for imports
 
     return auth_operations(wiring)
 
@@ -118,8 +118,8 @@ def _accounts(wiring: Wiring) -> Iterator[Operation]:
     people, erasure = entrances.people, entrances.erasure
     if not entrances.is_any or people is None or erasure is None:
         return iter(())
-    from daehwa.server.account_operations import account_operations  # noqa: PLC0415
-    from daehwa.server.administration import Administration  # noqa: PLC0415
+    from daehwa.server.account_operations import account_operations  # noqa: PLC0415 - each start pays for imports
+    from daehwa.server.administration import Administration  # noqa: PLC0415 - each start pays for imports
 
     core = wiring.core
     office = Administration(people, erasure, wiring.books, entrances.local, wiring.identity, wiring.options)
@@ -127,19 +127,19 @@ def _accounts(wiring: Wiring) -> Iterator[Operation]:
 
 
 def _conversations(wiring: Wiring) -> Iterator[Operation]:
-    from daehwa.server.page_operations import conversation_operations  # noqa: PLC0415
+    from daehwa.server.page_operations import conversation_operations  # noqa: PLC0415 - each start pays for imports
 
     return conversation_operations(wiring)
 
 
 def _books(wiring: Wiring) -> Iterator[Operation]:
-    from daehwa.server.book_operations import book_operations  # noqa: PLC0415
+    from daehwa.server.book_operations import book_operations  # noqa: PLC0415 - each start pays for imports
 
     return book_operations(wiring)
 
 
 def _described(own: tuple[Wing, ...], options: ServerOptions) -> Iterator[Operation]:
-    from daehwa.server.openapi import OpenApi  # noqa: PLC0415
+    from daehwa.server.openapi import OpenApi  # noqa: PLC0415 - each start pays for imports
 
     openapi = OpenApi(options.version)
     row = Operation("GET", "/api/openapi.json", openapi.get_openapi, answers=(dict,))

@@ -85,4 +85,4 @@ def _is_mostly(folded: str, name: str) -> bool:
     """Whether a password says little more than a name."""
     name = unicodedata.normalize("NFKC", name).casefold().strip()
     parts = {name, name.partition("@")[0], "".join(name.split())}
-    return any(len(part) > 2 and folded.replace(part, "").strip(_AROUND) == "" for part in parts if part)  # noqa: PLR2004
+    return any(len(part) > 2 and folded.replace(part, "").strip(_AROUND) == "" for part in parts if part)  # noqa: PLR2004 - initials are in any word
