@@ -15,6 +15,7 @@ from daehwa.conversation.ports import Model
 from daehwa.gateway.asking import Added, Habits, JsonAsked
 from daehwa.gateway.counting import paid_call
 from daehwa.gateway.estimates import IMAGE_TOKENS, UNSEEN_TOKENS
+from daehwa.gateway.ports import Endpoint
 
 
 def chat(content: object, **more: object) -> JsonAsked:
@@ -124,6 +125,45 @@ def test_a_limit_of_ours_takes_the_place_of_no_limit_by_any_name() -> None:
     assert isinstance(body, bytes)
     sent = msgspec.json.decode(body)
     assert {name: limit for name, limit in sent.items() if name.startswith("max_")} == {"max_tokens": 300}
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+def test_an_answer_of_no_tokens_is_one_without_a_limit(limit: int) -> None:
+    assert chat("Hi", max_tokens=limit).weight.output_limit is None
+    assert JsonAsked.of("responses", {"input": "Hi", "max_output_tokens": limit}).weight.output_limit is None
+
+
+def test_a_completion_of_no_tokens_is_an_echo() -> None:
+    assert JsonAsked.of("completions", {"prompt": "Once", "max_tokens": 0}).weight.output_limit == 0
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "body"),
+    [
+        ("completions", b'{"prompt":[1e999]}'),
+        ("chat/completions", b'{"messages":[1e999,"image_url"]}'),
+    ],
+)
+def test_a_number_out_of_range_is_the_caller_s_fault(endpoint: Endpoint, body: bytes) -> None:
+    with pytest.raises(InvalidRequest, match="out of range"):
+        JsonAsked(endpoint, body)
+
+
+def test_what_is_looked_for_is_found_however_it_is_written() -> None:
+    reference = b'{"input":[{"type":"item\\u005freference","id":"msg_1"}]}'
+    assert JsonAsked("responses", reference).weight.reads_more
+    image = b'{"messages":[{"type":"image\\u005Furl","im\\u0061ge_url":{"url":"https://example.com/a.png"}}]}'
+    assert JsonAsked("chat/completions", image).weight.images == 1
+
+
+def test_models_that_may_take_the_place_of_another_are_reserved_for_too() -> None:
+    asked = chat("Hi", models=["openai/gpt-4o", "anthropic/claude"])
+    model = Model(id="router/small", name="small", provider="router")
+    call = paid_call(Caller(user=OWNER), asked, model)
+    assert call.others == ("router/openai/gpt-4o", "router/anthropic/claude")
+    assert chat("Hi", models=None).others == ()
+    with pytest.raises(InvalidRequest, match="'models' must be a list of texts"):
+        chat("Hi", models="all")
 
 
 def test_what_cannot_be_counted_is_not_asked() -> None:

@@ -23,11 +23,11 @@ NOUGHTS = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
 async def nothing(_tokens: int) -> None: ...
 
 
-async def counted(meter: RememberingMeter, correct: Correct | None = nothing) -> Counted:
-    asked = JsonAsked.of("chat/completions", {"messages": [{"role": "user", "content": "Hello there."}]})
+async def counted(meter: RememberingMeter, correct: Correct | None = nothing, **more: object) -> Counted:
+    asked = JsonAsked.of("chat/completions", {"messages": [{"role": "user", "content": "Hello there."}], **more})
     model = ScriptedTarget(provider="a", name="one").model
-    charge = await meter.open(paid_call(Caller(user=OWNER), asked, model))
-    return Counted(charge, asked, model, correct)
+    call = paid_call(Caller(user=OWNER), asked, model)
+    return Counted(await meter.open(call), asked, call, correct)
 
 
 @pytest.mark.parametrize("streamed", [False, True])
@@ -66,6 +66,25 @@ async def test_what_no_ledger_could_hold_is_not_believed(said: dict[str, Any]) -
     assert outcome.usage is not None
     assert outcome.usage.estimated
     assert (0 < outcome.usage.output < 100, outcome.seconds) == (True, 0)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize(("said", "counted_as"), [("big", "a/big"), ("one-2026-01-01", "a/one"), (None, "a/one")])
+async def test_an_answer_is_paid_as_that_of_the_model_that_took_the_other_s_place(
+    said: str | None, counted_as: str, *, streamed: bool
+) -> None:
+    meter = RememberingMeter()
+    one = await counted(meter, models=["big"])
+    body = msgspec.json.encode(
+        {"model": said, "choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 4}},
+    )
+    if streamed:
+        tap = UsageTap(strip=False)
+        tap.feed(b"data: " + body + b"\n\n")
+        await one.end_stream(tap)
+    else:
+        await one.end_whole(body)
+    assert meter.outcomes[0].model == counted_as
 
 
 async def test_an_upstream_that_counts_an_answer_of_nothing_is_believed() -> None:

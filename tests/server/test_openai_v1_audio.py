@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import struct
 import tracemalloc
 from collections.abc import AsyncIterator
 from email.message import Message
@@ -137,6 +138,30 @@ async def test_a_name_makes_no_recording_shorter(site: Site, bed: Bed, order: tu
     body = form(*order).replace(b"a b.mp3", b"a b.wav").replace(b"ID3", b"OggS")
     await sent(site, body, **announced(body))
     assert bed.meter.calls[0].seconds == pytest.approx(len(FILE) / 4000, rel=0.05)
+
+
+def wave(form: int, channels: int, samples: int, said: int, sample: int) -> bytes:
+    """The head of a WAVE file, behind a chunk that has the look of another one."""
+    chunks = b"JUNK" + struct.pack("<I", 24) + b"fmt " + b"\xff" * 20
+    chunks += b"fmt " + struct.pack("<IHHIIHH", 16, form, channels, samples, said, sample, 0)
+    return b"RIFF" + struct.pack("<I", len(chunks)) + b"WAVE" + chunks
+
+
+@pytest.mark.parametrize(
+    ("head", "rate"),
+    [
+        (wave(1, 2, 44_100, 176_400, 4), 176_400),
+        (wave(1, 1, 8_000, 999_999, 2), 16_000),  # what is said beside has no say
+        (wave(0x31, 1, 8_000, 1_625, 65), 1_625),  # GSM, as telephones have it
+        (wave(0x31, 1, 8_000, 999_999, 65), 4_000),
+        (wave(1, 2, 4_000_000_000, 1, 60_000), 1_152_000),
+        (b"RIFF????WAVEfm", 4_000),
+    ],
+)
+async def test_a_wave_file_says_how_long_it_is(site: Site, bed: Bed, head: bytes, rate: int) -> None:
+    body = form("model", "file").replace(FILE, head + bytes(100_000))
+    await sent(site, body, **announced(body))
+    assert bed.meter.calls[0].seconds == pytest.approx(100_000 / rate, rel=0.05)
 
 
 @pytest.mark.parametrize(

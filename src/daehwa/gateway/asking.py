@@ -7,7 +7,7 @@ import msgspec
 
 from daehwa.conversation.errors import InvalidRequest
 from daehwa.conversation.metering import CallKind
-from daehwa.gateway.estimates import images_in, input_tokens
+from daehwa.gateway.estimates import images_in, input_tokens, unescaped
 from daehwa.gateway.ports import Endpoint, WireRequest
 
 T = TypeVar("T")
@@ -31,6 +31,8 @@ _LIMITS: Final[dict[Endpoint, tuple[str, ...]]] = {
     "completions": ("max_tokens",),
     "responses": ("max_output_tokens",),
 }
+_UNLIMITED: Final = {-1, 0}
+"""Where an answer is talked of, some servers take these for "no limit"."""
 _NEEDED: Final[dict[Endpoint, str]] = {
     "chat/completions": "messages",
     "embeddings": "input",
@@ -44,13 +46,15 @@ _DECODE: Final[dict[type, Callable[[msgspec.Raw], Any]]] = {
     bool: msgspec.json.Decoder(bool | None).decode,
     float: msgspec.json.Decoder(int | float | None).decode,
     dict: msgspec.json.Decoder(dict[str, Any] | None).decode,
+    list: msgspec.json.Decoder(list[str] | None).decode,
 }
-_WORDS: Final[dict[type, str]] = {str: "a text", bool: "true or false", dict: "an object"}
+_WORDS: Final[dict[type, str]] = {str: "a text", bool: "true or false", dict: "an object", list: "a list of texts"}
 _encode = msgspec.json.Encoder().encode
 _SAYS_USAGE_IF_ASKED = frozenset({"chat/completions", "completions"})
 _OPTIONS = "stream_options"
 _KEPT_ELSEWHERE = ("previous_response_id", "conversation", "prompt")
 _REFERENCE = b'"item_reference"'
+_TOO_LARGE = "The body holds a number that is out of range."
 
 
 class Weight(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,10 +96,13 @@ class Habits(msgspec.Struct, frozen=True):
 
 
 class Asked(Protocol):
-    """One request. `model` is as the caller names it; `is_repeatable` says whether it can be sent more than once."""
+    """One request. `model` is as the caller names it, and `others` are those that an upstream may take in its place;
+    `is_repeatable` says whether it can be sent more than once.
+    """
 
     endpoint: Endpoint
     model: str | None
+    others: tuple[str, ...]
     is_repeatable: bool
 
     @property
@@ -135,14 +142,17 @@ class JsonAsked:
         self._headers = headers
         self._fields = fields = _fields_of(body)
         self.model = _optional(fields, "model", str)
+        # As OpenRouter has it: its server may take another one, which has to be allowed and paid for.
+        self.others = tuple(_optional(fields, "models", list) or ()) if "models" in fields else ()
         self.is_streamed = _optional(fields, "stream", bool) is True
         if (needed := _NEEDED.get(endpoint)) is not None and needed not in fields:
             raise InvalidRequest(f"'{needed}' is missing.", param=needed)
         self._options = _optional(fields, _OPTIONS, dict)
         limits = [_whole(fields, name, least=-1, most=MOST_TOKENS) for name in _LIMITS.get(endpoint, ())]
-        # Some servers take -1 for "no limit". Of two names an upstream may know one: the larger counts.
+        # Of two names an upstream may know one: the larger counts. A completion of 0 tokens is its prompt's echo.
         known = [limit for limit in limits if limit is not None]
-        limit = None if -1 in known else max(known, default=None)
+        unlimited = {-1} if endpoint == "completions" else _UNLIMITED
+        limit = None if unlimited.intersection(known) else max(known, default=None)
         self._weight = Weight(
             input_tokens=_tokens(body),
             images=images_in(body),
@@ -207,7 +217,7 @@ class JsonAsked:
         if added.usage:
             changed[_OPTIONS] = {**(self._options or {}), "include_usage": True}
         if added.limit_name is not None:
-            for other in _LIMITS[self.endpoint]:  # a -1 by another name would be no limit
+            for other in _LIMITS[self.endpoint]:  # a -1 or 0 by another name would be no limit
                 changed.pop(other, None)
             changed[added.limit_name] = added.limit
         return WireRequest(endpoint=self.endpoint, body=_encode(changed), headers=self._headers)
@@ -266,7 +276,7 @@ def _whole(fields: dict[str, msgspec.Raw], name: str, *, least: int, most: int) 
 
 def _reads_more(fields: dict[str, msgspec.Raw]) -> bool:
     named = any(name in fields and bytes(fields[name]) != b"null" for name in _KEPT_ELSEWHERE)
-    return named or ("input" in fields and bytes(fields["input"]).find(_REFERENCE) >= 0)
+    return named or ("input" in fields and unescaped(bytes(fields["input"])).find(_REFERENCE) >= 0)
 
 
 def _tokens(body: bytes) -> int:
@@ -274,11 +284,16 @@ def _tokens(body: bytes) -> int:
         return input_tokens(body)
     except RecursionError:
         raise InvalidRequest("The body is nested too deeply.") from None
+    except msgspec.DecodeError:
+        raise InvalidRequest(_TOO_LARGE) from None
 
 
 def _prompts(raw: msgspec.Raw | None) -> int:
     if raw is None or not bytes(raw).lstrip().startswith(b"["):
         return 1
-    prompts: list[Any] = msgspec.json.decode(raw)
+    try:
+        prompts: list[Any] = msgspec.json.decode(raw)
+    except msgspec.DecodeError:
+        raise InvalidRequest(_TOO_LARGE, param="prompt") from None
     is_many = bool(prompts) and not isinstance(prompts[0], int)
     return len(prompts) if is_many else 1

@@ -19,7 +19,7 @@ from daehwa.conversation.upstreams import may_ask_another
 from daehwa.gateway.answers import STREAM, Answer, StreamedAnswer, headers_for, whole_body
 from daehwa.gateway.asking import Added, Asked, Habits
 from daehwa.gateway.callers import is_limited, may_ask, refused_model
-from daehwa.gateway.counting import Counted, paid_call
+from daehwa.gateway.counting import Counted, other_id, paid_call
 from daehwa.gateway.idempotency import OnceOnly
 from daehwa.gateway.ports import KeptAnswer, WireAnswer, WireModels, WireTarget
 from daehwa.gateway.rates import Rates, Taken
@@ -101,11 +101,14 @@ class Gateway:
             allowed = [target for target in found if may_ask(caller, target.model, asked.model)]
         if not allowed:
             raise refused_model(caller, asked.model, found[0].model)
+        if asked.others and is_limited(caller):
+            _check_others(caller, asked.others, allowed)
         return allowed if asked.is_repeatable else allowed[:1]
 
     async def _asked(self, caller: Caller, asked: Asked, target: WireTarget, taken: Taken) -> Answer:
-        charge = await self._meter.open(paid_call(caller, asked, target.model))
-        counted = Counted(charge, asked, target.model, self._rates.correction(taken))
+        call = paid_call(caller, asked, target.model)
+        charge = await self._meter.open(call)
+        counted = Counted(charge, asked, call, self._rates.correction(taken))
         try:
             opened = await self._opened(asked, target, counted)
             answer, body = opened.answer, opened.body
@@ -149,3 +152,12 @@ class Gateway:
             if changed is None:
                 return _Opened(answer, added, body)
             tried = changed
+
+
+def _check_others(caller: Caller, others: Sequence[str], targets: Sequence[WireTarget]) -> None:
+    """Raise where an upstream could take a model that the caller may not ask."""
+    for provider in {target.model.provider for target in targets}:
+        for name in others:
+            model = Model(id=other_id(provider, name), name=name, provider=provider)
+            if not may_ask(caller, model, name):
+                raise refused_model(caller, name, model)

@@ -30,12 +30,18 @@ def paid_call(caller: Caller, asked: Asked, model: Model) -> PaidCall:
         input_tokens=max(sent, model.context_window or UNSEEN_TOKENS) if weight.reads_more else sent,
         output_limit=weight.output_limit,
         choices=weight.choices,
+        others=tuple(other_id(model.provider, name) for name in asked.others),
         images=weight.choices if asked.endpoint == "images/generations" else 0,
         seconds=weight.seconds,
         key=None if key is None else key.id,
         key_limits={} if key is None else key_limits(key),
         groups=caller.terms.groups,
     )
+
+
+def other_id(provider: str, name: str) -> str:
+    """Return the id of a model that an upstream may take in place of the one that was asked."""
+    return f"{provider}/{name}"
 
 
 def key_limits(key: ApiKey) -> dict[BudgetKind, int]:
@@ -47,7 +53,7 @@ def key_limits(key: ApiKey) -> dict[BudgetKind, int]:
 class Counted:
     """The count of one call to one model. `correct`, if there is one, is told how many tokens it really took."""
 
-    def __init__(self, charge: Charge, asked: Asked, model: Model, correct: Correct | None) -> None:
+    def __init__(self, charge: Charge, asked: Asked, call: PaidCall, correct: Correct | None) -> None:
         self.output_limit = charge.output_limit
         self.is_sent = True
         """Whether the upstream may have all of the request."""
@@ -55,7 +61,7 @@ class Counted:
         self._charge = charge
         # Not the request itself, which may be long and would be held as long as its answer streams.
         self._endpoint, self._weight = asked.endpoint, asked.weight
-        self._model = model.id
+        self._model, self._others = call.model, call.others
         self._began = time.perf_counter()
         self._first_ms: float | None = None
 
@@ -90,7 +96,7 @@ class Counted:
         usage = as_counted(tap.usage) or (Usage() if tap.seconds else self._estimated(tap.tokens))
         if error is None and tap.has_failed:
             error = ProviderStreamError.type
-        return self._outcome(usage, error, seconds=tap.seconds, images=tap.images)
+        return self._outcome(usage, error, seconds=tap.seconds, images=tap.images, model=self._answered_by(tap.model))
 
     async def end_whole(self, body: bytes) -> None:
         """Count an answer in one piece."""
@@ -105,11 +111,34 @@ class Counted:
             usage = Usage() if seconds else self._estimated(len(body) // BYTES_PER_TOKEN_OF_ANSWER)
             seconds = seconds or self._weight.seconds
         images = len(said.data or ()) if self._endpoint == "images/generations" else 0
-        await self._settle(self._outcome(usage, seconds=seconds, images=images))
+        model = self._answered_by(said.answered_by)
+        await self._settle(self._outcome(usage, seconds=seconds, images=images, model=model))
 
-    def _outcome(self, usage: Usage, error: str | None = None, *, seconds: float = 0.0, images: int = 0) -> Outcome:
+    def _answered_by(self, name: str | None) -> str:
+        """Return the id of the model that an answer names where it is one of those that could take the other's place;
+        what an upstream calls the model that was asked is no matter.
+        """
+        if not self._others or name is None:
+            return self._model
+        other = other_id(self._model.partition("/")[0], name)
+        return other if other in self._others else self._model
+
+    def _outcome(
+        self,
+        usage: Usage,
+        error: str | None = None,
+        *,
+        seconds: float = 0.0,
+        images: int = 0,
+        model: str | None = None,
+    ) -> Outcome:
         return Outcome(
-            usage=usage, model=self._model, error=error, first_ms=self._first_ms, seconds=seconds, images=images
+            usage=usage,
+            model=model or self._model,
+            error=error,
+            first_ms=self._first_ms,
+            seconds=seconds,
+            images=images,
         )
 
     async def _settle(self, outcome: Outcome) -> None:

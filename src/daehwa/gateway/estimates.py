@@ -9,6 +9,7 @@ that: whoever calls a message a file has its text counted all the same. A prompt
 shorter than three bytes; so there is no less than a token for each comma.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,6 +40,7 @@ _PAYLOADS = (
     b"\\u00",
 )
 """The last may be a letter of one of these words, written as its number."""
+_ESCAPED = re.compile(rb"\\u00([4-7][0-9A-Fa-f])")
 _NO_TEXT = frozenset({"image_url", "input_image"})
 _FILES = frozenset({"input_audio", "input_file", "file"})
 _IMAGE_FIELDS = frozenset({"image_url", "file_id", "detail"})
@@ -89,7 +91,15 @@ def _is_named(file: Any) -> bool:
 
 def images_in(body: bytes) -> int:
     """Return about how many images a request shows: each has two of these words."""
+    body = unescaped(body)
     return (body.count(b'"image_url"') + body.count(b'"input_image"') + 1) // 2
+
+
+def unescaped(json: bytes) -> bytes:
+    """Return JSON with its letters that are written as numbers written as letters: for searching, not for reading."""
+    if json.find(b"\\u00") < 0:
+        return json
+    return _ESCAPED.sub(lambda found: bytes.fromhex(found[1].decode()), json)
 
 
 def images_beyond(images: int, model: str) -> int:

@@ -33,17 +33,18 @@ _EVENT = re.compile(rb".+?(?:\n\r?\n|\r\r|\Z)", re.DOTALL)
 class UsageTap:
     """Reads a stream of events. `strip`: usage was asked for by us, so the client is not shown it.
 
-    `usage` is what the upstream said, None until it did, and so are `seconds` of audio and `images`. `has_failed`: an
-    error stood in the stream.
+    `usage` is what the upstream said, None until it did, and so are `seconds` of audio, `images` and the `model` that
+    it named beside. `has_failed`: an error stood in the stream.
     """
 
     __slots__ = (
         *("_around", "_before", "_events", "_length", "_rest", "_strips"),
-        *("has_failed", "images", "seconds", "usage"),
+        *("has_failed", "images", "model", "seconds", "usage"),
     )
 
     def __init__(self, *, strip: bool) -> None:
         self.usage: Usage | None = None
+        self.model: str | None = None
         self.seconds = 0.0
         self.images = 0
         self.has_failed = False
@@ -109,6 +110,7 @@ class UsageTap:
         said = said_in(data)
         if said.counted is not None:
             self.usage = said.counted.tokens or self.usage
+            self.model = said.answered_by
         self.seconds = said.seconds or self.seconds
         self.images += said.type == _IMAGE
         self.has_failed = self.has_failed or said.is_error

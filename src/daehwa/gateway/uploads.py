@@ -15,6 +15,7 @@ and is paid for.
 import asyncio
 import hashlib
 import secrets
+import struct
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import IO, TYPE_CHECKING, Final, Self, TypeAlias
 
@@ -34,8 +35,15 @@ MOST_SEGMENTS = 64
 TOKENS_PER_SECOND = 17
 """What the models that are paid by the token count for a second of audio, about a thousand a minute."""
 
-_BYTES_PER_SECOND: Final = {b"RIFF": 32_000, b"fLaC": 16_000, b"ID3": 8_000, b"\xff\xfb": 8_000, b"\xff\xf3": 8_000}
-"""By what a file begins with: its name is anybody's word."""
+_BYTES_PER_SECOND: Final = {b"fLaC": 16_000, b"ID3": 8_000, b"\xff\xfb": 8_000, b"\xff\xf3": 8_000}
+"""By what a file begins with: its name is anybody's word. A WAVE file says it itself."""
+_WAVE_CHUNKS_AT: Final = 12
+_WAVE_CHUNK: Final = struct.Struct("<4sI")
+_WAVE_FORMAT: Final = struct.Struct("<HHIIH")
+"""The format, channels, samples a second, bytes a second, and bytes of a sample of all channels."""
+_PLAIN_SAMPLES: Final = frozenset({1, 3, 0xFFFE})
+_MOST_WAVE_BYTES_PER_SECOND = 1_152_000
+"""192 kHz, two channels, 24 bits."""
 _OTHER_BYTES_PER_SECOND = 4_000
 """Few, so that a recording is rather taken for longer than it is: 32 kbit/s, as phones record speech."""
 _QUOTED: Final = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A", "\\": "%5C", "\0": "%00"})
@@ -51,6 +59,7 @@ class UploadAsked:
     def __init__(self, endpoint: Endpoint, form: "_Form", fields: "_Fields", kept: "_Kept | None") -> None:
         self.endpoint = endpoint
         self.model = fields.model
+        self.others: tuple[str, ...] = ()
         self.is_repeatable = kept is not None
         self._form = form
         self._fields = fields
@@ -284,7 +293,27 @@ def _refuse_model_file(segment: "MultipartSegment") -> None:
 
 
 def _bytes_per_second(begin: bytearray) -> int:
+    if begin.startswith(b"RIFF"):
+        return _bytes_per_second_of_wave(begin)
     return next((rate for mark, rate in _BYTES_PER_SECOND.items() if begin.startswith(mark)), _OTHER_BYTES_PER_SECOND)
+
+
+def _bytes_per_second_of_wave(begin: bytearray) -> int:
+    """Return what the head of a WAVE file says. Of plain samples it follows from how they are; of others it is a word
+    that nobody checks, so no more is believed than of any other recording.
+    """
+    place = _WAVE_CHUNKS_AT
+    while place + _WAVE_CHUNK.size + _WAVE_FORMAT.size <= len(begin):
+        name, size = _WAVE_CHUNK.unpack_from(begin, place)
+        place += _WAVE_CHUNK.size
+        if name == b"fmt ":
+            fields: tuple[int, int, int, int, int] = _WAVE_FORMAT.unpack_from(begin, place)
+            form, _, samples, said, sample = fields
+            if form in _PLAIN_SAMPLES:
+                return min(max(1, samples * sample), _MOST_WAVE_BYTES_PER_SECOND)
+            return min(max(1, said), _OTHER_BYTES_PER_SECOND)
+        place += size + size % 2
+    return _OTHER_BYTES_PER_SECOND
 
 
 def _decoded(value: bytes) -> str:

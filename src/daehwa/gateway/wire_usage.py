@@ -48,6 +48,7 @@ class WireUsage(msgspec.Struct):
 class _Response(msgspec.Struct):
     usage: WireUsage | None = None
     error: Any = None
+    model: Any = None
 
 
 class Said(msgspec.Struct):
@@ -59,6 +60,7 @@ class Said(msgspec.Struct):
     usage: WireUsage | None = None
     type: Any = None
     error: Any = None
+    model: Any = None
     response: _Response | None = None
     duration: float | str | None = None
     choices: list[msgspec.Raw] | None = None
@@ -70,6 +72,12 @@ class Said(msgspec.Struct):
         if self.usage is not None:
             return self.usage
         return None if self.response is None else self.response.usage
+
+    @property
+    def answered_by(self) -> str | None:
+        """The name of the model that answered, as the upstream has it."""
+        name = self.model if self.model is not None or self.response is None else self.response.model
+        return name if isinstance(name, str) else None
 
     @property
     def is_error(self) -> bool:
