@@ -8,26 +8,32 @@ import pytest
 from gateway.bed import OWNER, RememberingMeter
 
 from daehwa.accounts.keys import Caller
-from daehwa.conversation.errors import ProviderMalformedError
+from daehwa.conversation.errors import ProviderMalformedError, ProviderTimeoutError, ProviderUnreachableError
 from daehwa.conversation.messages import Usage
 from daehwa.gateway.answers import whole_body
 from daehwa.gateway.asking import JsonAsked
 from daehwa.gateway.counting import Counted, paid_call
-from daehwa.gateway.rates import Correct
+from daehwa.gateway.rates import Correction, Taken
 from daehwa.gateway.scripted import ScriptedAnswer, ScriptedTarget
 from daehwa.gateway.tap import UsageTap
+from daehwa.stores.memory_rates import MemoryRates
 
 NOUGHTS = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
 
 
-async def nothing(_tokens: int) -> None: ...
+class _SlowRates(MemoryRates):
+    async def adjust(self, scope: str, difference: int, *, now: int) -> None:  # noqa: ARG002 - as the store has it
+        await asyncio.Event().wait()
 
 
-async def counted(meter: RememberingMeter, correct: Correct | None = nothing, **more: object) -> Counted:
+async def counted(
+    meter: RememberingMeter, rates: MemoryRates | None = None, *, is_rated: bool = True, **more: object
+) -> Counted:
     asked = JsonAsked.of("chat/completions", {"messages": [{"role": "user", "content": "Hello there."}], **more})
     model = ScriptedTarget(provider="a", name="one").model
     call = paid_call(Caller(user=OWNER), asked, model)
-    return Counted(await meter.open(call), asked, call, correct)
+    correction = Correction(rates or MemoryRates(), Taken("key", tokens=10, at=0))
+    return Counted(await meter.open(call), asked, call, correction if is_rated else None)
 
 
 @pytest.mark.parametrize("streamed", [False, True])
@@ -95,11 +101,8 @@ async def test_an_upstream_that_counts_an_answer_of_nothing_is_believed() -> Non
 
 
 async def test_money_is_counted_also_where_the_rate_is_waited_for_in_vain() -> None:
-    async def never(_tokens: int) -> None:
-        await asyncio.Event().wait()
-
     meter = RememberingMeter()
-    one = await counted(meter, never)
+    one = await counted(meter, _SlowRates())
     leaving = asyncio.create_task(one.leave())
     await asyncio.sleep(0.01)
     leaving.cancel()
@@ -129,26 +132,46 @@ async def test_who_leaves_before_the_first_byte_pays_the_prompt_and_who_was_cut_
 
 
 async def test_who_leaves_before_the_upstream_has_the_request_pays_nothing() -> None:
-    corrected: list[int] = []
-
-    async def correct(tokens: int) -> None:
-        corrected.append(tokens)
-
+    rates = MemoryRates()
+    await rates.take("tokens:key", 10, 100, now=0)
     meter = RememberingMeter()
-    one = await counted(meter, correct)
+    one = await counted(meter, rates)
     one.is_sent = False
     await one.leave()
     (outcome,) = meter.outcomes
-    assert (outcome.usage, outcome.seconds, outcome.error, corrected) == (None, 0, None, [0])
+    assert (outcome.usage, outcome.seconds, outcome.error) == (None, 0, None)
+    assert (await rates.take("tokens:key", 0, 100, now=0)).left == 100
+
+
+async def test_an_upstream_that_is_given_up_has_read_the_prompt_if_it_had_it() -> None:
+    meter = RememberingMeter()
+    late = ProviderTimeoutError("It did not begin to answer.")
+    for is_sent, heard in ((True, 0), (False, 0), (True, 400)):
+        one = await counted(meter)
+        one.is_sent = is_sent
+        if heard:
+            one.hear(heard)
+        await one.break_off(late)
+    await (await counted(meter)).end_stream(UsageTap(strip=False), late.type)
+    await (await counted(meter)).break_off(ProviderUnreachableError("Nobody is there."))
+    usages = [outcome.usage for outcome in meter.outcomes]
+    read, unread, came, stream, nobody = usages
+    assert (unread, nobody) == (None, None)
+    assert read is not None
+    assert (read.input > 0, read.output, read.estimated) == (True, 0, True)
+    assert stream == read
+    assert came is not None
+    assert (came.input, came.output) == (read.input, 100)
+    assert meter.outcomes[0].error == "upstream_timeout"
 
 
 async def test_a_stream_is_counted_at_once_where_no_rate_has_to_be_corrected() -> None:
     meter, tap = RememberingMeter(), UsageTap(strip=False)
     assert not (await counted(meter)).end_stream_now(tap)
     assert meter.outcomes == []
-    assert (await counted(meter, None)).end_stream_now(tap)
+    assert (await counted(meter, is_rated=False)).end_stream_now(tap)
     assert len(meter.outcomes) == 1
-    await (await counted(meter, None)).leave()
+    await (await counted(meter, is_rated=False)).leave()
     assert len(meter.outcomes) == 2
 
 

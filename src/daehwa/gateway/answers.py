@@ -14,8 +14,11 @@ MOST_BYTES = 64 * 1024 * 1024
 """Bytes of an answer in one piece: images come as base64, a dozen to an answer."""
 STREAM = "text/event-stream"
 
-_KEPT_NAMES = frozenset({"content-type", "content-disposition", "x-should-retry"})
-_KEPT_BEGINNINGS = ("openai-", "x-ratelimit-", "retry-after")
+_KEPT_NAMES = frozenset(
+    {"content-type", "content-disposition", "x-should-retry", "openai-version", "openai-processing-ms", "openai-model"}
+)
+"""Not `openai-organization` and `openai-project`: whose account this server asks with is nobody's business but its own."""
+_KEPT_BEGINNINGS = ("x-ratelimit-", "retry-after")
 _UPSTREAMS_ID = "x-upstream-request-id"
 
 
@@ -36,14 +39,17 @@ def headers_for(answer: Mapping[str, str], own: Headers) -> Headers:
     return (*kept, *own)
 
 
-async def whole_body(answer: WireAnswer) -> bytes:
-    """Return the whole body and give the connection back. Raise `ProviderError`."""
+async def whole_body(answer: WireAnswer, heard: Callable[[int], None] = lambda _bytes: None) -> bytes:
+    """Return the whole body and give the connection back; `heard` is told how much has come so far. Raise
+    `ProviderError`.
+    """
     pieces: list[bytes] = []
     size = 0
     try:
         while piece := await answer.read():
             pieces.append(piece)
             size += len(piece)
+            heard(size)
             if size > MOST_BYTES:
                 raise ProviderMalformedError(f"The upstream's answer has more than {MOST_BYTES:,} bytes.")
     finally:

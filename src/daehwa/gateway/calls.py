@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from daehwa.accounts.keys import Caller
 from daehwa.conversation.errors import DaehwaError, InvalidRequest, ModelNotFound, ProviderError
-from daehwa.conversation.metering import Meter
+from daehwa.conversation.metering import Charge, Meter, PaidCall
 from daehwa.conversation.ports import Model
 from daehwa.conversation.upstreams import may_ask_another
 from daehwa.gateway.answers import STREAM, Answer, StreamedAnswer, headers_for, whole_body
@@ -22,7 +22,7 @@ from daehwa.gateway.callers import is_limited, may_ask, refused_model
 from daehwa.gateway.counting import Counted, other_id, paid_call
 from daehwa.gateway.idempotency import OnceOnly
 from daehwa.gateway.ports import KeptAnswer, WireAnswer, WireModels, WireTarget
-from daehwa.gateway.rates import Rates, Taken
+from daehwa.gateway.rates import Correction, Rates
 from daehwa.gateway.tap import UsageTap
 from daehwa.gateway.under_way import CallsUnderWay
 
@@ -31,6 +31,7 @@ MODEL_CHARACTERS = 500
 MOST_HABITS = 10_000
 _FIRST_ERROR = 400
 _REFUSALS = frozenset({400, 422})
+_NOT_HERE = b'"previous_response_not_found"'
 
 
 class _Opened(NamedTuple):
@@ -39,6 +40,13 @@ class _Opened(NamedTuple):
     answer: WireAnswer
     added: Added
     body: bytes | None
+
+
+class _Rated(NamedTuple):
+    """What the rates of a call's key say: headers for its caller, and what corrects its tokens."""
+
+    headers: tuple[tuple[str, str], ...]
+    correction: Correction | None
 
 
 class Gateway:
@@ -61,7 +69,7 @@ class Gateway:
         for model in await self._models.listed():
             if name in {model.id, model.name} and may_ask(caller, model, name):
                 return model
-        raise ModelNotFound(f"There is no model '{name}' here. The models are listed at /v1/models.", param="model")
+        raise _not_there(name)
 
     async def ask(self, caller: Caller, asked: Asked, *, idempotency_key: str | None = None) -> Answer:
         """Make a call. What the upstream answers is returned, its errors too.
@@ -71,54 +79,56 @@ class Gateway:
         """
         targets = await self._targets(caller, asked)
         told = asked.instructed(caller.terms.instructions) if caller.terms.instructions else asked
-        taken = await self._rates.take(caller.key, told.weight)
         if idempotency_key is None:
-            return await self._answer(caller, told, targets, taken)
-        make = partial(self._answer, caller, told, targets, taken)
+            return await self._answer(caller, told, targets)
+        make = partial(self._answer, caller, told, targets)
         return await self._once.answer(caller, idempotency_key, asked, make)
 
-    async def _answer(self, caller: Caller, asked: Asked, targets: Sequence[WireTarget], taken: Taken) -> Answer:
+    async def _answer(self, caller: Caller, asked: Asked, targets: Sequence[WireTarget]) -> Answer:
+        taken = await self._rates.take(caller.key, asked.weight)
+        rated = _Rated(taken.headers, self._rates.correction(taken))
         for target in targets[:-1]:
             try:
-                answer = await self._asked(caller, asked, target, taken)
+                answer = await self._asked(caller, asked, target, rated)
                 if isinstance(answer, StreamedAnswer):
                     await answer.begun()  # an upstream that goes silent after its head can still be passed over
             except ProviderError as fault:
                 if not may_ask_another(fault):
                     raise
             else:
-                if answer.status < _FIRST_ERROR or not may_ask_another(answer.status):
+                if not _passes_on(answer):
                     return answer
-        return await self._asked(caller, asked, targets[-1], taken)
+        return await self._asked(caller, asked, targets[-1], rated)
 
     async def _targets(self, caller: Caller, asked: Asked) -> Sequence[WireTarget]:
         if asked.model is not None and len(asked.model) > MODEL_CHARACTERS:
             raise InvalidRequest(f"A model's name has at most {MODEL_CHARACTERS} characters.", param="model")
-        found = await self._models.targets(asked.model, asked.endpoint)
-        if not is_limited(caller):
-            allowed = found
-        else:
-            allowed = [target for target in found if may_ask(caller, target.model, asked.model)]
+        is_free = not is_limited(caller)
+        try:
+            found = await self._models.targets(asked.model, asked.endpoint)
+        except ModelNotFound as fault:
+            raise fault if is_free or asked.model is None else _not_there(asked.model) from None
+        allowed = found if is_free else [target for target in found if may_ask(caller, target.model, asked.model)]
         if not allowed:
             raise refused_model(caller, asked.model, found[0].model)
         if asked.others and is_limited(caller):
             _check_others(caller, asked.others, allowed)
         return allowed if asked.is_repeatable else allowed[:1]
 
-    async def _asked(self, caller: Caller, asked: Asked, target: WireTarget, taken: Taken) -> Answer:
+    async def _asked(self, caller: Caller, asked: Asked, target: WireTarget, rated: _Rated) -> Answer:
         call = paid_call(caller, asked, target.model)
-        charge = await self._meter.open(call)
-        counted = Counted(charge, asked, call, self._rates.correction(taken))
+        charge = await self._reserved(call, rated.correction)
+        counted = Counted(charge, asked, call, rated.correction)
         try:
             opened = await self._opened(asked, target, counted)
             answer, body = opened.answer, opened.body
-            headers = headers_for(answer.headers, taken.headers)
-            if answer.status < _FIRST_ERROR and answer.headers.get("content-type", "").startswith(STREAM):
+            headers = headers_for(answer.headers, rated.headers)
+            if answer.status < _FIRST_ERROR and answer.headers.get("content-type", "").lower().startswith(STREAM):
                 tap = UsageTap(strip=opened.added.usage)
                 return StreamedAnswer(answer, tap, counted, headers)
-            body = await whole_body(answer) if body is None else body
+            body = await whole_body(answer, counted.hear) if body is None else body
         except DaehwaError as fault:
-            await counted.fail(fault.type)
+            await counted.break_off(fault)
             raise
         except BaseException:  # the caller left, or this server ends
             await counted.leave()
@@ -129,6 +139,17 @@ class Gateway:
         else:
             await counted.end_whole(body)
         return KeptAnswer(status=answer.status, headers=headers, body=body)
+
+    async def _reserved(self, call: PaidCall, correction: Correction | None) -> Charge:
+        """Reserve what a call may cost. Where that is refused its tokens are not counted either."""
+        if correction is None:
+            return await self._meter.open(call)
+        await correction.estimate()
+        try:
+            return await self._meter.open(call)
+        except DaehwaError:
+            await correction.count(0)
+            raise
 
     async def _opened(self, asked: Asked, target: WireTarget, counted: Counted) -> _Opened:
         """Send the request; where the upstream refuses what we added to it, once more without."""
@@ -152,6 +173,20 @@ class Gateway:
             if changed is None:
                 return _Opened(answer, added, body)
             tried = changed
+
+
+def _not_there(name: str) -> ModelNotFound:
+    """Return the error for a model that is not there, without naming those that are: not all may be the caller's."""
+    return ModelNotFound(f"There is no model '{name}' here. The models are listed at /v1/models.", param="model")
+
+
+def _passes_on(answer: Answer) -> bool:
+    """Whether another upstream is asked after this answer: also where only another one knows what the call goes on
+    with, as behind an alias that shares its calls out.
+    """
+    if answer.status < _FIRST_ERROR:
+        return False
+    return may_ask_another(answer.status) or (isinstance(answer, KeptAnswer) and answer.body.find(_NOT_HERE) >= 0)
 
 
 def _check_others(caller: Caller, others: Sequence[str], targets: Sequence[WireTarget]) -> None:

@@ -3,14 +3,14 @@
 import time
 
 from daehwa.accounts.keys import ApiKey, Caller
-from daehwa.conversation.errors import ProviderStreamError
+from daehwa.conversation.errors import DaehwaError, ProviderStreamError, ProviderTimeoutError
 from daehwa.conversation.ids import new_id
 from daehwa.conversation.messages import Usage
 from daehwa.conversation.metering import BudgetKind, Charge, Outcome, PaidCall, as_counted
 from daehwa.conversation.ports import Model
 from daehwa.gateway.asking import KINDS, Asked
 from daehwa.gateway.estimates import UNSEEN_TOKENS, images_beyond
-from daehwa.gateway.rates import Correct
+from daehwa.gateway.rates import Correction
 from daehwa.gateway.tap import UsageTap
 from daehwa.gateway.wire_usage import said_in
 
@@ -51,19 +51,25 @@ def key_limits(key: ApiKey) -> dict[BudgetKind, int]:
 
 
 class Counted:
-    """The count of one call to one model. `correct`, if there is one, is told how many tokens it really took."""
+    """The count of one call to one model. `correction`, if there is one, is told how many tokens it really took."""
 
-    def __init__(self, charge: Charge, asked: Asked, call: PaidCall, correct: Correct | None) -> None:
+    def __init__(self, charge: Charge, asked: Asked, call: PaidCall, correction: Correction | None) -> None:
         self.output_limit = charge.output_limit
         self.is_sent = True
         """Whether the upstream may have all of the request."""
-        self._correct = correct
+        self._correction = correction
         self._charge = charge
         # Not the request itself, which may be long and would be held as long as its answer streams.
         self._endpoint, self._weight = asked.endpoint, asked.weight
         self._model, self._others = call.model, call.others
         self._began = time.perf_counter()
         self._first_ms: float | None = None
+        self._heard = 0
+
+    def hear(self, size: int) -> None:
+        """Note how many bytes of an answer in one piece have come."""
+        self.begin()
+        self._heard = size
 
     def begin(self) -> None:
         """Note that the answer's first byte is there."""
@@ -72,7 +78,18 @@ class Counted:
 
     async def fail(self, error: str) -> None:
         """Count a call that gave nothing: it costs nothing."""
-        await self._charge.settle(Outcome(usage=None, model=self._model, error=error))
+        await self._settle(Outcome(usage=None, model=self._model, error=error))
+
+    async def break_off(self, fault: DaehwaError) -> None:
+        """Count a call that ended in a fault: nothing, unless its upstream was at work on it, which takes the prompt
+        and what came of the answer.
+        """
+        was_late = isinstance(fault, ProviderTimeoutError) and self.is_sent
+        if not (self._heard or was_late):
+            await self.fail(fault.type)
+            return
+        usage = self._estimated(self._heard // BYTES_PER_TOKEN_OF_ANSWER)
+        await self._settle(self._outcome(usage, fault.type, seconds=self._weight.seconds))
 
     async def leave(self) -> None:
         """Count a call whose caller left before the answer came: the upstream has read the prompt, if it got that."""
@@ -83,11 +100,11 @@ class Counted:
 
     def end_stream_now(self, tap: UsageTap) -> bool:
         """Count a stream that has come to its end, if nothing of that has to wait; return whether it is done."""
-        return self._correct is None and self._charge.settle_now(self._streamed(tap))
+        return self._correction is None and self._charge.settle_now(self._streamed(tap))
 
     async def end_stream(self, tap: UsageTap, error: str | None = None) -> None:
-        """Count a stream as far as it came."""
-        if self._first_ms is None and error is not None:
+        """Count a stream as far as it came. One that took too long to begin has had its prompt read."""
+        if self._first_ms is None and error is not None and error != ProviderTimeoutError.type:
             await self.fail(error)
         else:
             await self._settle(self._streamed(tap, error))
@@ -144,9 +161,9 @@ class Counted:
     async def _settle(self, outcome: Outcome) -> None:
         # Money first: whoever waits may be cancelled once more, and a rate is over in a minute.
         await self._charge.settle(outcome)
-        if self._correct is not None:
+        if self._correction is not None:
             usage = outcome.usage
-            await self._correct(0 if usage is None else usage.input + usage.output)
+            await self._correction.count(0 if usage is None else usage.input + usage.output)
 
     def _estimated(self, output: int) -> Usage:
         no_output = self._endpoint in {"embeddings", "images/generations"}

@@ -50,7 +50,7 @@ class OnceOnly:
         who = caller.user.id if caller.key is None else f"{caller.user.id}/{caller.key.id}"
         kept = await self._claimed(who, key, fingerprint(asked))
         if kept is not None:
-            return kept
+            return _replayed(kept)
         claim = _Claim(self._store, self._running, who, key, self._clock)
         try:
             answer = await make()
@@ -153,6 +153,12 @@ class _Claim:
     def _wake(self) -> None:
         if (event := self._running.pop((self._who, self._key), None)) is not None:
             event.set()
+
+
+def _replayed(kept: KeptAnswer) -> KeptAnswer:
+    """Return a kept answer without what was left of a rate when it was made: giving it again takes nothing of one."""
+    headers = tuple((name, value) for name, value in kept.headers if not name.startswith("x-ratelimit-"))
+    return KeptAnswer(status=kept.status, headers=headers, body=kept.body)
 
 
 def fingerprint(asked: Asked) -> str:

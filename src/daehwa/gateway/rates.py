@@ -1,9 +1,8 @@
 """Requests and tokens a minute, for keys that have such limits."""
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable
-from functools import partial
-from typing import Literal, TypeAlias
+from collections.abc import Callable, Iterable
+from typing import Literal
 
 import msgspec
 
@@ -15,8 +14,6 @@ from daehwa.conversation.ids import now_ms
 from daehwa.gateway.asking import Weight
 
 MINUTE_MS = 60_000
-
-Correct: TypeAlias = Callable[[int], Awaitable[None]]
 
 _log = logging.getLogger("daehwa")
 
@@ -62,15 +59,32 @@ class Rates:
             raise RateExceeded(counted, limit, retry_after=taken.wait)
         return rate_headers(counted, limit, taken.left, (MINUTE_MS - now % MINUTE_MS) / 1000)
 
-    def correction(self, taken: Taken) -> Correct | None:
-        """Return what counts how many tokens it really was, in place of the estimate; None where none are counted."""
-        return None if taken.key is None else partial(self._correct, taken)
+    def correction(self, taken: Taken) -> "Correction | None":
+        """Return what corrects the tokens of a call; None where none are counted."""
+        return None if taken.key is None else Correction(self._store, taken)
 
-    async def _correct(self, taken: Taken, tokens: int) -> None:
-        if tokens == taken.tokens:
+
+class Correction:
+    """Counts how many tokens a call really took, in place of the estimate; each time in place of the time before."""
+
+    __slots__ = ("_counted", "_store", "_taken")
+
+    def __init__(self, store: RateStore, taken: Taken) -> None:
+        self._store = store
+        self._taken = taken
+        self._counted = taken.tokens
+
+    async def estimate(self) -> None:
+        """Count the estimate again: another upstream is asked."""
+        await self.count(self._taken.tokens)
+
+    async def count(self, tokens: int) -> None:
+        """Count so many tokens; 0 where the call came to nothing. Never raises."""
+        difference, self._counted = tokens - self._counted, tokens
+        if not difference:
             return
         try:
-            await self._store.adjust(f"tokens:{taken.key}", tokens - taken.tokens, now=taken.at)
+            await self._store.adjust(f"tokens:{self._taken.key}", difference, now=self._taken.at)
         except DaehwaError as error:
             # It is gone in a minute.
             _log.warning("the rate of a key is not corrected: %s", error.message)

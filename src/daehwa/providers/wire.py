@@ -143,6 +143,8 @@ class WireSender:
             return await self._refusal(stream, passage, model)
         except UpstreamFault as fault:
             passage.failed(fault.error)
+            if fault.again:  # it came to no answer at all: no connection, or one that was lost
+                request.is_sent = False
             raise fault.error from fault.__cause__
         finally:
             if not is_handed_on:

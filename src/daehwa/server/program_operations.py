@@ -19,6 +19,9 @@ from daehwa.conversation.errors import (
     ModelNotInstalled,
     ModelNotOffered,
     ProviderError,
+    ProviderRateLimitError,
+    ProviderTimeoutError,
+    ProviderUnavailableError,
     StoreError,
     TooMuch,
 )
@@ -33,7 +36,8 @@ _REFUSED = (KeyRefused, NotAllowed, ModelNotAllowed, ModelNotOffered)
 _MODEL = (ModelNotFound, ModelNotInstalled, KeyNotSet)
 _CALL = (
     *(InvalidRequest, *_REFUSED, PriceUnknown, *_MODEL, Conflict, TooMuch, BodyTooSlow),
-    *(BudgetExceeded, RateExceeded, ProviderError, StoreError),
+    *(BudgetExceeded, RateExceeded, ProviderError, ProviderRateLimitError, ProviderUnavailableError),
+    *(ProviderTimeoutError, StoreError),
 )
 
 

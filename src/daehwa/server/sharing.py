@@ -9,8 +9,14 @@ from daehwa.server.asgi import ASGIApp, Headers, Receive, Response, Scope, Send,
 SHARED: Final = "daehwa.shared"
 """Stands in the scope of a request by a page that may ask although it is another site's."""
 _PATHS = "/v1/"
+_RATE_PARTS = (b"limit", b"remaining", b"reset")
 _HEADER_NAMES = r"[A-Za-z0-9-]{1,64}( ?, ?[A-Za-z0-9-]{1,64}){0,63}"
-_READABLE = b"x-request-id, x-upstream-request-id, retry-after, x-should-retry"
+_READABLE = b", ".join(
+    [
+        *(b"x-request-id", b"x-upstream-request-id", b"x-should-retry", b"retry-after", b"retry-after-ms"),
+        *(b"x-ratelimit-%b-%b" % (what, of) for of in (b"requests", b"tokens") for what in _RATE_PARTS),
+    ]
+)
 _PREFLIGHT_SECONDS = b"600"
 
 

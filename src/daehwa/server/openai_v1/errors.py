@@ -7,7 +7,15 @@ from typing import Final
 import msgspec
 
 from daehwa.accounts.errors import BudgetExceeded, KeyRefused, RateExceeded
-from daehwa.conversation.errors import DaehwaError, ProviderError
+from daehwa.conversation.errors import (
+    DaehwaError,
+    ProviderAuthError,
+    ProviderError,
+    ProviderMalformedError,
+    ProviderRateLimitError,
+    ProviderRefusedError,
+)
+from daehwa.gateway.errors import AnswerTooLarge, IdempotencyKeyReused
 from daehwa.gateway.rates import rate_headers
 from daehwa.server.asgi import Headers, Response, json_response
 from daehwa.server.errors import error_headers, status_of
@@ -15,7 +23,13 @@ from daehwa.server.errors import error_headers, status_of
 _TYPES: Final[Mapping[type[DaehwaError], str]] = {
     BudgetExceeded: "insufficient_quota",
     RateExceeded: "rate_limit_error",
+    ProviderRateLimitError: "rate_limit_error",
 }
+_FINAL: Final = (
+    *(BudgetExceeded, AnswerTooLarge, IdempotencyKeyReused),
+    *(ProviderAuthError, ProviderMalformedError, ProviderRefusedError),
+)
+"""What the same request meets again. OpenAI's clients try again by themselves after a 409, a 429 and a 5xx."""
 
 
 class OpenAIError(msgspec.Struct, frozen=True):
@@ -42,9 +56,27 @@ def error_body(error: DaehwaError) -> OpenAIErrorAnswer:
     return OpenAIErrorAnswer(OpenAIError(error.told, kind, error.param, error.type))
 
 
-def error_event(error: DaehwaError) -> bytes:
-    """Return an error as it stands in a stream whose head is out."""
-    return b"data: " + msgspec.json.encode(error_body(error)) + b"\n\n"
+class OpenAIErrorEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """The event of an error in a stream of the Responses API, with the body of other streams beside: its readers go by
+    either. Which number it has among the upstream's events is not known here.
+    """
+
+    type: str = "error"
+    code: str | None
+    message: str
+    param: str | None
+    sequence_number: int = 0
+    error: OpenAIError
+
+
+def error_event(error: DaehwaError, path: str) -> bytes:
+    """Return an error as it stands in the stream of this path, whose head is out."""
+    body = error_body(error)
+    if not path.endswith("/responses"):
+        return b"data: " + msgspec.json.encode(body) + b"\n\n"
+    said = body.error
+    event = OpenAIErrorEvent(code=said.code, message=said.message, param=said.param, error=said)
+    return b"event: error\ndata: " + msgspec.json.encode(event) + b"\n\n"
 
 
 def error_response(error: DaehwaError) -> Response:
@@ -52,7 +84,7 @@ def error_response(error: DaehwaError) -> Response:
     headers: Headers = error_headers(error)
     if isinstance(error, KeyRefused):
         headers.append((b"www-authenticate", b"Bearer"))
-    if isinstance(error, BudgetExceeded):
+    if isinstance(error, _FINAL):
         headers.append((b"x-should-retry", b"false"))
     if isinstance(error, RateExceeded):
         headers += [

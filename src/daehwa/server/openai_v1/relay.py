@@ -60,7 +60,7 @@ class Relay:
             await _whole(answer)(scope, receive, send)
         else:
             if ending is not None:
-                await _say(ending, send)
+                await _say(ending, scope, send)
             await send({"type": "http.response.body", "body": last})
 
     async def _made(self) -> Answer:
@@ -90,7 +90,7 @@ async def _stream(answer: StreamedAnswer, scope: Scope, send: Send) -> bytes:
     try:
         return await (_sent(answer, send) if body is None else _forwarded(answer, body, scope))
     except ProviderError as error:
-        await _say(error, send)
+        await _say(error, scope, send)
         return b""
 
 
@@ -113,8 +113,8 @@ async def _sent(answer: StreamedAnswer, send: Send) -> bytes:
     return b""
 
 
-async def _say(error: DaehwaError, send: Send) -> None:
-    await send({"type": "http.response.body", "body": error_event(error), "more_body": True})
+async def _say(error: DaehwaError, scope: Scope, send: Send) -> None:
+    await send({"type": "http.response.body", "body": error_event(error, scope["path"]), "more_body": True})
 
 
 def _encoded(headers: tuple[tuple[str, str], ...]) -> Headers:

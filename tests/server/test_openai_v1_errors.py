@@ -1,0 +1,138 @@
+"""What goes wrong under /v1: which status says it, whether trying again helps, and how a stream says it."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from cores import Core
+from gateway.bed import Bed
+from server.serving import Site, serving
+
+from daehwa.accounts.keys import KeyLimits
+from daehwa.accounts.minting import mint_key
+from daehwa.conversation.errors import (
+    ProviderAuthError,
+    ProviderCutError,
+    ProviderError,
+    ProviderMalformedError,
+    ProviderRateLimitError,
+    ProviderTimeoutError,
+    ProviderUnavailableError,
+    ProviderUnreachableError,
+)
+from daehwa.conversation.ids import now_ms
+from daehwa.gateway.scripted import ScriptedAnswer, ScriptedTarget, as_json
+
+PATH = "/v1/chat/completions"
+CHAT = {"model": "parrot", "messages": [{"role": "user", "content": "Hi"}]}
+SSE = {"content-type": "text/event-stream"}
+
+
+@pytest.fixture
+def bed() -> Bed:
+    return Bed()
+
+
+@pytest.fixture
+async def site(bed: Bed, tmp_path: Path) -> AsyncIterator[Site]:
+    async with serving(Core(), tmp_path, programs=bed.programs()) as made:
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "kind", "is_final"),
+    [
+        (ProviderRateLimitError("All places are taken.", retry_after=1.0), 429, "rate_limit_error", False),
+        (ProviderUnavailableError("Not asked for a while.", retry_after=3), 503, "server_error", False),
+        (ProviderTimeoutError("Too late."), 504, "server_error", False),
+        (ProviderUnreachableError("Nobody there."), 502, "server_error", False),
+        (ProviderAuthError("It does not take our key."), 502, "server_error", True),
+        (ProviderMalformedError("No chat completion."), 502, "server_error", True),
+    ],
+    ids=lambda value: value.type if isinstance(value, ProviderError) else str(value),
+)
+async def test_a_status_says_what_went_wrong_and_a_header_whether_to_try_again(
+    site: Site, bed: Bed, fault: ProviderError, status: int, kind: str, *, is_final: bool
+) -> None:
+    bed.models.all[0].script = lambda _request: fault
+    async with site.client.post(PATH, json=CHAT) as answer:
+        error = (await answer.json())["error"]
+        assert (answer.status, error["code"], error["type"]) == (status, fault.type, kind)
+        assert (answer.headers.get("x-should-retry") == "false") is is_final
+        assert ("retry-after" in answer.headers) is (fault.retry_after is not None)
+
+
+async def test_a_stream_of_responses_ends_in_an_event_of_its_kind(site: Site, bed: Bed) -> None:
+    pieces = [b'event: response.created\ndata: {"type":"response.created"}\n\n', ProviderCutError("It broke off.")]
+    bed.models.all[0].script = lambda _request: ScriptedAnswer(pieces, 200, SSE)
+    async with site.client.post("/v1/responses", json={"model": "parrot", "input": "Hi", "stream": True}) as answer:
+        *_, last = (await answer.text()).strip().split("\n\n")
+    name, data = last.split("\n")
+    event = json.loads(data.removeprefix("data: "))
+    assert name == "event: error"
+    assert (event["type"], event["code"], event["message"]) == ("error", "upstream_cut", "It broke off.")
+    assert event["error"]["code"] == "upstream_cut"
+
+
+async def test_a_stream_is_one_however_its_type_is_written(site: Site, bed: Bed) -> None:
+    answer = ScriptedAnswer([b"data: {}\n\n", b"data: [DONE]\n\n"], 200, {"content-type": "Text/Event-Stream"})
+    bed.models.all[0].script = lambda _request: answer
+    async with site.client.post(PATH, json={**CHAT, "stream": True}) as came:
+        assert came.headers["x-accel-buffering"] == "no"
+        assert await came.text() == "data: {}\n\ndata: [DONE]\n\n"
+
+
+async def test_the_one_who_knows_what_a_call_goes_on_with_is_found(tmp_path: Path) -> None:
+    unknown = {"error": {"message": "Not found.", "code": "previous_response_not_found"}}
+    first = ScriptedTarget(lambda _request: as_json(unknown, 400), provider="a")
+    second = ScriptedTarget(lambda _request: as_json({"id": "resp_2"}), provider="b")
+    bed = Bed(first, second)
+    async with serving(Core(), tmp_path, programs=bed.programs()) as site:
+        asked = {"model": "any", "input": "Go on.", "previous_response_id": "resp_1"}
+        assert await site.call("POST", "/v1/responses", asked) == (200, {"id": "resp_2"})
+        bed.models.all = (first,)
+        assert await site.call("POST", "/v1/responses", asked) == (400, unknown)
+
+
+async def test_a_limited_key_is_told_of_no_model_that_it_may_not_ask(site: Site, bed: Bed) -> None:
+    key, text = mint_key("me", "Program", limits=KeyLimits(models=("fast",)), now=now_ms())
+    await bed.keys.add_key(key)
+    headers = {"Authorization": f"Bearer {text}"}
+    status, answer = await site.call("POST", PATH, {**CHAT, "model": "zzz"}, headers=headers)
+    assert (status, answer["error"]["code"]) == (404, "model_not_found")
+    assert "parrot" not in answer["error"]["message"]
+    assert "/v1/models" in answer["error"]["message"]
+
+
+async def test_whose_account_the_upstream_s_is_stays_here(site: Site, bed: Bed) -> None:
+    headers = {"openai-organization": "org-ours", "openai-project": "proj-ours", "openai-version": "1"}
+    bed.models.all[0].script = lambda _request: as_json({"choices": []}, **headers)
+    async with site.client.post(PATH, json=CHAT) as answer:
+        assert answer.headers["openai-version"] == "1"
+        assert not {"openai-organization", "openai-project"} & set(answer.headers)
+
+
+async def test_a_call_that_came_to_nothing_takes_nothing_of_its_key_s_rate(site: Site, bed: Bed) -> None:
+    key, text = mint_key("me", "Program", limits=KeyLimits(tokens_per_minute=1000), now=now_ms())
+    await bed.keys.add_key(key)
+    headers = {"Authorization": f"Bearer {text}"}
+    asked = {**CHAT, "max_tokens": 900}
+    bed.models.all[0].script = lambda _request: as_json({"error": {"message": "Overloaded."}}, 500)
+    for _ in range(3):
+        assert (await site.call("POST", PATH, asked, headers=headers))[0] == 500
+    bed.models.all[0].script = lambda _request: ProviderUnreachableError("Nobody there.")
+    assert (await site.call("POST", PATH, asked, headers=headers))[0] == 502
+    bed.models.all[0].script = lambda _request: as_json({"choices": [], "usage": {"prompt_tokens": 2}})
+    assert (await site.call("POST", PATH, asked, headers=headers))[0] == 200
+
+
+async def test_giving_an_answer_again_takes_nothing_of_its_key_s_rate(site: Site, bed: Bed) -> None:
+    key, text = mint_key("me", "Program", limits=KeyLimits(requests_per_minute=2), now=now_ms())
+    await bed.keys.add_key(key)
+    headers = {"Authorization": f"Bearer {text}", "Idempotency-Key": "once"}
+    for number in range(4):
+        async with site.client.post(PATH, json=CHAT, headers=headers) as answer:
+            assert answer.status == 200
+            assert ("x-ratelimit-remaining-requests" in answer.headers) is (number == 0)
+    assert len(bed.models.all[0].requests) == 1
