@@ -120,6 +120,14 @@ def read_import(export: bytes, spoils: list[Spoil]) -> None:
     asyncio.run(moved())
 
 
+async def _always(_model: str) -> bool:
+    return True
+
+
+async def _never(_model: str) -> bool:
+    return False
+
+
 def read_form(spoils: list[Spoil], cuts: list[float], *, keeps: bool) -> None:
     """A form is refused, or sent on with one model: the one that was allowed."""
     whole = spoilt(FORM, spoils)
@@ -131,7 +139,9 @@ def read_form(spoils: list[Spoil], cuts: list[float], *, keeps: bool) -> None:
     async def sent() -> tuple[bytes, str] | None:
         kind = f"multipart/form-data; boundary={BOUNDARY}"
         try:
-            asked = await UploadAsked.read("audio/transcriptions", kind, come(), keep=keeps, length=len(whole))
+            asked = await UploadAsked.read(
+                "audio/transcriptions", kind, come(), keep=_always if keeps else _never, length=len(whole)
+            )
             try:
                 request = asked.request("allowed", asked.added(Habits(), None))
                 assert not isinstance(request.body, bytes)

@@ -133,6 +133,17 @@ def test_an_answer_of_no_tokens_is_one_without_a_limit(limit: int) -> None:
     assert JsonAsked.of("responses", {"input": "Hi", "max_output_tokens": limit}).weight.output_limit is None
 
 
+def test_what_the_settings_add_limits_an_answer_where_the_request_does_not() -> None:
+    model = Model(id="a/one", name="one", provider="a")
+
+    def limit(**more: object) -> int | None:
+        return paid_call(Caller(user=OWNER), chat("Hi", **more), model, 7).output_limit
+
+    assert limit() == 7
+    assert limit(max_tokens=9) == 9
+    assert limit(max_tokens=-1) is None
+
+
 def test_a_completion_of_no_tokens_is_an_echo() -> None:
     assert JsonAsked.of("completions", {"prompt": "Once", "max_tokens": 0}).weight.output_limit == 0
 

@@ -34,11 +34,13 @@ FAST = ModelRoute("fast", (RouteTarget("one/gpt-test"), RouteTarget("two/gpt-tes
 class Two:
     """A gateway before two upstreams, which an alias names in this order."""
 
-    def __init__(self, first: FakeUpstream, second: FakeUpstream) -> None:
+    def __init__(self, first: FakeUpstream, second: FakeUpstream, *, max_concurrent: int | None = None) -> None:
         self.meter = RememberingMeter()
         providers = [
-            OpenAIWireProvider(Upstream(name=name, base_url=upstream.base_url, patience=PATIENCE))
-            for name, upstream in (("one", first), ("two", second))
+            OpenAIWireProvider(
+                Upstream(name="one", base_url=first.base_url, patience=PATIENCE, max_concurrent=max_concurrent)
+            ),
+            OpenAIWireProvider(Upstream(name="two", base_url=second.base_url, patience=PATIENCE)),
         ]
         self.catalogue = Catalogue(providers, routes=[FAST])
         self.gateway = Gateway(self.catalogue, self.meter, Rates(MemoryRates()), OnceOnly(MemoryAnswers()))
@@ -100,6 +102,20 @@ async def test_a_request_that_is_at_fault_is_refused_once(status: int) -> None:
         answer = await two.ask()
         assert answer.status == status
         assert second.turns == []
+
+
+async def test_nobody_waits_for_a_place_while_another_one_has_one() -> None:
+    async with (
+        FakeUpstream(Answer([ROLE, text("Hel"), 5.0])) as first,
+        FakeUpstream(GOOD) as second,
+        Two(first, second, max_concurrent=1) as two,
+    ):
+        held = await two.ask()
+        assert isinstance(held, StreamedAnswer)
+        async with asyncio.timeout(2):
+            assert b"Hello" in await whole(await two.ask())
+        await held.aclose()
+        assert [call.model for call in two.meter.calls] == ["one/gpt-test", "two/gpt-test"]
 
 
 async def test_nobody_else_is_asked_after_the_first_byte() -> None:

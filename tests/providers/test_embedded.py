@@ -17,7 +17,7 @@ import msgspec
 import pytest
 from providers.contract import ProviderContract, Subject, all_events, fault_of, question, said
 
-from daehwa.conversation.errors import ModelNotFound, ProviderUnavailableError
+from daehwa.conversation.errors import InvalidRequest, ModelNotFound, ProviderUnavailableError
 from daehwa.conversation.events import Finished
 from daehwa.conversation.ports import GenerationRequest, PromptMessage
 from daehwa.gateway.ports import WireRequest
@@ -322,6 +322,17 @@ async def test_what_it_does_not_serve_is_refused_before_its_server_is_asked(
     with pytest.raises(ModelNotFound, match=sentence):
         await Catalogue([provider]).targets(model, endpoint)
     await provider.aclose()
+
+
+async def test_what_it_cannot_see_is_the_caller_s_fault(embedded: EmbeddedProvider) -> None:
+    catalogue = Catalogue([embedded])
+    (target,) = await catalogue.targets(None, "chat/completions")
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    body = json.dumps({"messages": [{"role": "user", "content": [image]}]}).replace(" ", "").encode()
+    with pytest.raises(InvalidRequest, match="reads text only"):
+        await target.send(WireRequest(endpoint="chat/completions", body=body))
+    (state,) = catalogue.upstreams()
+    assert state.failures == 0
 
 
 async def test_a_request_that_is_not_one_is_refused_by_its_server_and_starts_nothing_anew(

@@ -160,6 +160,15 @@ async def test_the_settings_fields_are_added_where_the_request_has_none(connect:
         assert third == b"no json"
 
 
+async def test_a_limit_in_the_settings_fields_is_known_before_a_call(connect: Connect) -> None:
+    async with FakeUpstream(Answer([b"{}"], headers=JSON)) as upstream:
+        target = await target_of(connect(upstream.base_url, extra_body={"max_tokens": 7, "max_output_tokens": "no"}))
+        assert target.default_limit("chat/completions") == 7
+        assert target.default_limit("completions") == 7
+        assert target.default_limit("responses") is None
+        assert target.default_limit("embeddings") is None
+
+
 async def pieces_of(count: int, size: int) -> AsyncIterator[bytes]:
     for number in range(count):
         yield bytes([number % 251]) * size

@@ -109,10 +109,19 @@ async def test_a_recording_that_is_gone_is_sent_to_nobody_else(tmp_path: Path) -
     first = ScriptedTarget(lambda _request: as_json({"error": {"message": "no"}}, 503), provider="a")
     second = ScriptedTarget(lambda _request: as_json({"text": "Hi"}), provider="b")
     async with serving(Core(), tmp_path, programs=Bed(first, second).programs()) as site:
-        body = form("model", "file", model="any")
+        body = form("model", "file", model="a/parrot")
         assert (await sent(site, body, **announced(body)))[0] == 503
         assert not second.requests
-        assert (await sent(site, form("file", "model", model="any")))[0] == 200, "this one was kept"
+
+
+@pytest.mark.parametrize("order", [("model", "file"), ("file", "model")])
+async def test_a_recording_is_kept_for_the_next_upstream(tmp_path: Path, order: tuple[str, ...]) -> None:
+    first = ScriptedTarget(lambda _request: as_json({"error": {"message": "no"}}, 503), provider="a")
+    second = ScriptedTarget(lambda _request: as_json({"text": "Hi"}), provider="b")
+    async with serving(Core(), tmp_path, programs=Bed(first, second).programs()) as site:
+        body = form(*order, model="any")
+        assert (await sent(site, body, **announced(body)))[0] == 200
+        assert read(second.requests[0])["file"] == FILE
 
 
 async def test_audio_without_usage_is_paid_by_its_size(site: Site, bed: Bed) -> None:
@@ -242,6 +251,9 @@ class CountingTarget:
     def __init__(self) -> None:
         self.received = 0
         self.first = asyncio.Event()
+
+    def default_limit(self, _endpoint: str) -> None:
+        return None
 
     async def send(self, request: WireRequest) -> ScriptedAnswer:
         assert not isinstance(request.body, bytes)

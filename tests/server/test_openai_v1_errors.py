@@ -22,7 +22,7 @@ from daehwa.conversation.errors import (
     ProviderUnreachableError,
 )
 from daehwa.conversation.ids import now_ms
-from daehwa.gateway.scripted import ScriptedAnswer, ScriptedTarget, as_json
+from daehwa.gateway.scripted import Piece, ScriptedAnswer, ScriptedTarget, as_json
 
 PATH = "/v1/chat/completions"
 CHAT = {"model": "parrot", "messages": [{"role": "user", "content": "Hi"}]}
@@ -64,7 +64,8 @@ async def test_a_status_says_what_went_wrong_and_a_header_whether_to_try_again(
 
 
 async def test_a_stream_of_responses_ends_in_an_event_of_its_kind(site: Site, bed: Bed) -> None:
-    pieces = [b'event: response.created\ndata: {"type":"response.created"}\n\n', ProviderCutError("It broke off.")]
+    begun = b'event: response.created\ndata: {"type":"response.created"}\n\n'
+    pieces: list[Piece] = [begun, ProviderCutError("It broke off.")]
     bed.models.all[0].script = lambda _request: ScriptedAnswer(pieces, 200, SSE)
     async with site.client.post("/v1/responses", json={"model": "parrot", "input": "Hi", "stream": True}) as answer:
         *_, last = (await answer.text()).strip().split("\n\n")
@@ -106,8 +107,9 @@ async def test_a_limited_key_is_told_of_no_model_that_it_may_not_ask(site: Site,
 
 
 async def test_whose_account_the_upstream_s_is_stays_here(site: Site, bed: Bed) -> None:
-    headers = {"openai-organization": "org-ours", "openai-project": "proj-ours", "openai-version": "1"}
-    bed.models.all[0].script = lambda _request: as_json({"choices": []}, **headers)
+    bed.models.all[0].script = lambda _request: as_json(
+        {"choices": []}, openai_organization="org-ours", openai_project="proj-ours", openai_version="1"
+    )
     async with site.client.post(PATH, json=CHAT) as answer:
         assert answer.headers["openai-version"] == "1"
         assert not {"openai-organization", "openai-project"} & set(answer.headers)

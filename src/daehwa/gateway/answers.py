@@ -17,7 +17,7 @@ STREAM = "text/event-stream"
 _KEPT_NAMES = frozenset(
     {"content-type", "content-disposition", "x-should-retry", "openai-version", "openai-processing-ms", "openai-model"}
 )
-"""Not `openai-organization` and `openai-project`: whose account this server asks with is nobody's business but its own."""
+"""Not `openai-organization` and `openai-project`: with whose account this server asks is its own business."""
 _KEPT_BEGINNINGS = ("x-ratelimit-", "retry-after")
 _UPSTREAMS_ID = "x-upstream-request-id"
 

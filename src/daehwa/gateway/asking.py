@@ -8,7 +8,7 @@ import msgspec
 from daehwa.conversation.errors import InvalidRequest
 from daehwa.conversation.metering import CallKind
 from daehwa.gateway.estimates import images_in, input_tokens, unescaped
-from daehwa.gateway.ports import Endpoint, WireRequest
+from daehwa.gateway.ports import LIMIT_NAMES, Endpoint, WireRequest
 
 T = TypeVar("T")
 
@@ -26,11 +26,6 @@ COMPLETION_TOKENS = 16
 MOST_CHOICES = 4096
 MOST_TOKENS = 1_000_000_000
 
-_LIMITS: Final[dict[Endpoint, tuple[str, ...]]] = {
-    "chat/completions": ("max_completion_tokens", "max_tokens"),
-    "completions": ("max_tokens",),
-    "responses": ("max_output_tokens",),
-}
 _UNLIMITED: Final = {-1, 0}
 """Where an answer is talked of, some servers take these for "no limit"."""
 _NEEDED: Final[dict[Endpoint, str]] = {
@@ -59,15 +54,21 @@ _TOO_LARGE = "The body holds a number that is out of range."
 
 class Weight(msgspec.Struct, frozen=True, kw_only=True):
     """How much a request may cost, before anybody has answered it. `images` are those that it shows; `reads_more` says
-    whether it only names something that its upstream keeps, and that is read as well.
+    whether it only names something that its upstream keeps, and that is read as well. `is_unlimited`: it asks in so
+    many words for an answer without a limit.
     """
 
     input_tokens: int
     images: int = 0
     reads_more: bool = False
     output_limit: int | None = None
+    is_unlimited: bool = False
     choices: int = 1
     seconds: float = 0.0
+
+    def limit(self, default: int | None) -> int | None:
+        """Return the limit of the answer, `default` where the request says nothing of one."""
+        return default if self.output_limit is None and not self.is_unlimited else self.output_limit
 
 
 class Added(msgspec.Struct, frozen=True):
@@ -148,16 +149,17 @@ class JsonAsked:
         if (needed := _NEEDED.get(endpoint)) is not None and needed not in fields:
             raise InvalidRequest(f"'{needed}' is missing.", param=needed)
         self._options = _optional(fields, _OPTIONS, dict)
-        limits = [_whole(fields, name, least=-1, most=MOST_TOKENS) for name in _LIMITS.get(endpoint, ())]
+        limits = [_whole(fields, name, least=-1, most=MOST_TOKENS) for name in LIMIT_NAMES.get(endpoint, ())]
         # Of two names an upstream may know one: the larger counts. A completion of 0 tokens is its prompt's echo.
         known = [limit for limit in limits if limit is not None]
         unlimited = {-1} if endpoint == "completions" else _UNLIMITED
-        limit = None if unlimited.intersection(known) else max(known, default=None)
+        is_unlimited = not unlimited.isdisjoint(known)
         self._weight = Weight(
             input_tokens=_tokens(body),
             images=images_in(body),
             reads_more=endpoint == "responses" and _reads_more(fields),
-            output_limit=limit,
+            output_limit=None if is_unlimited else max(known, default=None),
+            is_unlimited=is_unlimited,
             choices=self._choices(),
         )
         if endpoint == "responses" and _optional(fields, "background", bool):
@@ -204,12 +206,12 @@ class JsonAsked:
         """See the protocol."""
         usage = self.is_streamed and self.endpoint in _SAYS_USAGE_IF_ASKED and habits.takes_usage
         usage = usage and not self._asks_usage()
-        if output_limit is None or self._weight.output_limit is not None or self.endpoint not in _LIMITS:
+        if output_limit is None or self._weight.output_limit is not None or self.endpoint not in LIMIT_NAMES:
             return Added(usage)
         if self.endpoint == "chat/completions":
             return Added(usage, habits.limit_name, output_limit)
         limit = min(output_limit, COMPLETION_TOKENS) if self.endpoint == "completions" else output_limit
-        return Added(usage, _LIMITS[self.endpoint][0], limit)
+        return Added(usage, LIMIT_NAMES[self.endpoint][0], limit)
 
     def request(self, name: str, added: Added) -> WireRequest:
         """See the protocol."""
@@ -217,7 +219,7 @@ class JsonAsked:
         if added.usage:
             changed[_OPTIONS] = {**(self._options or {}), "include_usage": True}
         if added.limit_name is not None:
-            for other in _LIMITS[self.endpoint]:  # a -1 or 0 by another name would be no limit
+            for other in LIMIT_NAMES[self.endpoint]:  # a -1 or 0 by another name would be no limit
                 changed.pop(other, None)
             changed[added.limit_name] = added.limit
         return WireRequest(endpoint=self.endpoint, body=_encode(changed), headers=self._headers)

@@ -21,7 +21,7 @@ from daehwa.gateway.asking import Added, Asked, Habits
 from daehwa.gateway.callers import is_limited, may_ask, refused_model
 from daehwa.gateway.counting import Counted, other_id, paid_call
 from daehwa.gateway.idempotency import OnceOnly
-from daehwa.gateway.ports import KeptAnswer, WireAnswer, WireModels, WireTarget
+from daehwa.gateway.ports import Endpoint, KeptAnswer, WireAnswer, WireModels, WireTarget
 from daehwa.gateway.rates import Correction, Rates
 from daehwa.gateway.tap import UsageTap
 from daehwa.gateway.under_way import CallsUnderWay
@@ -59,6 +59,13 @@ class Gateway:
         self._rates = rates
         self._once = once
         self._habits: dict[str, Habits] = {}
+
+    async def has_choice(self, model: str, endpoint: Endpoint) -> bool:
+        """Whether several upstreams can answer, so that a request may have to be sent more than once."""
+        try:
+            return len(await self._models.targets(model, endpoint)) > 1
+        except DaehwaError:
+            return False
 
     async def models(self, caller: Caller) -> list[Model]:
         """Return the models that the caller may ask."""
@@ -116,7 +123,7 @@ class Gateway:
         return allowed if asked.is_repeatable else allowed[:1]
 
     async def _asked(self, caller: Caller, asked: Asked, target: WireTarget, rated: _Rated) -> Answer:
-        call = paid_call(caller, asked, target.model)
+        call = paid_call(caller, asked, target.model, target.default_limit(asked.endpoint))
         charge = await self._reserved(call, rated.correction)
         counted = Counted(charge, asked, call, rated.correction)
         try:

@@ -18,8 +18,10 @@ BYTES_PER_TOKEN_OF_ANSWER = 4
 """An answer in one piece whose upstream counts nothing: JSON around text, so fewer bytes would be too few."""
 
 
-def paid_call(caller: Caller, asked: Asked, model: Model) -> PaidCall:
-    """Return what the meter has to know of a call before it is made."""
+def paid_call(caller: Caller, asked: Asked, model: Model, default_limit: int | None = None) -> PaidCall:
+    """Return what the meter has to know of a call before it is made. `default_limit` is how many tokens the answer has
+    at most where the request does not say it.
+    """
     weight, key = asked.weight, caller.key
     sent = weight.input_tokens + images_beyond(weight.images, model.name)
     return PaidCall(
@@ -28,7 +30,7 @@ def paid_call(caller: Caller, asked: Asked, model: Model) -> PaidCall:
         user=caller.user.id,
         model=model.id,
         input_tokens=max(sent, model.context_window or UNSEEN_TOKENS) if weight.reads_more else sent,
-        output_limit=weight.output_limit,
+        output_limit=weight.limit(default_limit),
         choices=weight.choices,
         others=tuple(other_id(model.provider, name) for name in asked.others),
         images=weight.choices if asked.endpoint == "images/generations" else 0,

@@ -1,7 +1,7 @@
 """What the gateway needs of the world, as protocols that it owns. The docstrings here are the contract."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import msgspec
 
@@ -16,6 +16,14 @@ Endpoint = Literal[
     "audio/translations",
     "images/generations",
 ]
+
+
+LIMIT_NAMES: Final[Mapping[Endpoint, tuple[str, ...]]] = {
+    "chat/completions": ("max_completion_tokens", "max_tokens"),
+    "completions": ("max_tokens",),
+    "responses": ("max_output_tokens",),
+}
+"""By which fields a request limits its answer."""
 
 
 class WireRequest(msgspec.Struct, kw_only=True):
@@ -81,6 +89,12 @@ class WireTarget(Protocol):
     """`model.id` is `provider/name-at-the-upstream`."""
     upstream_name: str
     """What the request's field `model` has to say."""
+
+    def default_limit(self, endpoint: Endpoint) -> int | None:
+        """Return how many tokens an answer has at most where the request does not say it, since the settings add that;
+        None where they add nothing.
+        """
+        ...
 
     async def send(self, request: WireRequest) -> WireAnswer:
         """Send a request and return when the answer's head is there, whatever its status.

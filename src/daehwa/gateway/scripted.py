@@ -107,8 +107,13 @@ class ScriptedTarget:
         self.model = Model(id=f"{provider}/{name}", name=name, provider=provider)
         self.upstream_name = name
         self.script = script
+        self.limit: int | None = None
         self.requests: list[WireRequest] = []
         self.answers: list[ScriptedAnswer] = []
+
+    def default_limit(self, endpoint: Endpoint) -> int | None:  # noqa: ARG002 - the same for all
+        """Return `limit`."""
+        return self.limit
 
     async def send(self, request: WireRequest) -> ScriptedAnswer:
         """Play the script; a body in pieces is taken in first."""

@@ -16,7 +16,7 @@ import asyncio
 import hashlib
 import secrets
 import struct
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from typing import IO, TYPE_CHECKING, Final, Self, TypeAlias
 
 from daehwa.conversation.errors import InvalidRequest, TooMuch
@@ -67,13 +67,21 @@ class UploadAsked:
 
     @classmethod
     async def read(
-        cls, endpoint: Endpoint, content_type: str, pieces: AsyncIterator[bytes], *, keep: bool, length: int | None
+        cls,
+        endpoint: Endpoint,
+        content_type: str,
+        pieces: AsyncIterator[bytes],
+        *,
+        keep: Callable[[str], Awaitable[bool]],
+        length: int | None,
     ) -> Self:
-        """Read a form as far as it must be. `length` is the whole body's, where it is known. Raise `InvalidRequest`."""
+        """Read a form as far as it must be: whole where it is to `keep` for its model, where its model comes after the
+        file, and where its `length` is not known. Raise `InvalidRequest`.
+        """
         form = _Form(content_type, pieces, length)
         fields = await form.fields()
         kept = None
-        if keep or fields.model is None or length is None:
+        if fields.model is None or length is None or await keep(fields.model):
             kept = _Kept(form.boundary)
             try:
                 await kept.take(form, fields)

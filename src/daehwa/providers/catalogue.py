@@ -7,6 +7,7 @@ not answer never holds up the page.
 
 import asyncio
 from collections.abc import Collection, Sequence
+from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from daehwa.conversation.errors import DaehwaError, KeyNotSet, ModelNotFound, ModelNotInstalled, ProviderError
@@ -31,6 +32,14 @@ _KINDS: dict[str, ModelKind] = {
     "audio/translations": "audio",
     "images/generations": "image",
 }
+
+
+class _Trouble(IntEnum):
+    """Why a model is not asked first."""
+
+    NONE = 0
+    WAITING = 1
+    SILENT = 2
 
 
 class Catalogue:
@@ -200,22 +209,27 @@ class Catalogue:
         return await (self._find_one(model) if route is None else self._find_route(route))
 
     async def _find_route(self, route: ModelRoute) -> ResolvedModel | None:
-        """Return an alias with those of its targets that are there; last those that are known not to answer now."""
+        """Return an alias with those of its targets that are there: first those that have a place for the call now,
+        last those that are known not to answer.
+        """
         found = [target for name in route.in_order() if (target := await self._find_one(name)) is not None]
         if not found:
             self._lost_routes[route.name] = route.nobody()
             return None
         self._lost_routes.pop(route.name, None)
-        found.sort(key=self._cannot_answer_now)
+        found.sort(key=self._trouble)
         model = route.model([target.model for target in found])
         candidates = tuple(target.model.id for target in found)
         return ResolvedModel(RoutedProvider(model, found), model, route.name, candidates)
 
-    def _cannot_answer_now(self, found: ResolvedModel) -> bool:
+    def _trouble(self, found: ResolvedModel) -> _Trouble:
         if self._missing_key(found) is not None or found.model.state == "unavailable":
-            return True
+            return _Trouble.SILENT
         provider = found.provider
-        return isinstance(provider, HasGate) and provider.upstream_gate.is_open
+        if not isinstance(provider, HasGate):
+            return _Trouble.NONE
+        gate = provider.upstream_gate
+        return _Trouble.SILENT if gate.is_open else _Trouble.WAITING if gate.is_full else _Trouble.NONE
 
     async def _find_one(self, model: str) -> ResolvedModel | None:
         provider, _, name = model.partition("/")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from daehwa.conversation.errors import ModelNotInstalled, ProviderError, ProviderUnavailableError
+from daehwa.conversation.errors import InvalidRequest, ModelNotInstalled, ProviderError, ProviderUnavailableError
 from daehwa.conversation.events import Batch
 from daehwa.conversation.ports import GenerationRequest, Model
 from daehwa.providers.embedded_child import Order, Report
@@ -46,6 +46,7 @@ _LOAD_SECONDS = 300.0
 _NOT_INSTALLED = "The small model is not installed. Run `daehwa fetch-model` in a terminal, or connect a real model."
 # What the makers of SmolLM2 recommend, and a penalty against going round in circles.
 _SMALL_MODEL_BODY = {"temperature": 0.2, "top_p": 0.9, "repeat_penalty": 1.1}
+_NO_TEXT = (b'"image_url"', b'"input_image"', b'"input_audio"')
 
 
 class EmbeddedProvider:
@@ -256,8 +257,16 @@ class EmbeddedTarget:
         self.upstream_name = upstream_name
         self._provider = provider
 
+    def default_limit(self, endpoint: "Endpoint") -> int | None:  # noqa: ARG002 - the protocol's
+        """Return None: its settings add nothing."""
+        return None
+
     async def send(self, request: "WireRequest") -> "WireAnswer":
-        """Send a request; see the protocol."""
+        """Send a request; see the protocol. Raise `InvalidRequest` where it shows more than text: the engine would call
+        that a fault of its own.
+        """
+        if isinstance(request.body, bytes) and any(request.body.find(mark) >= 0 for mark in _NO_TEXT):
+            raise InvalidRequest(f"{self.model.name} reads text only. Choose another model.", param="messages")
         return await self._provider.send(request)
 
 

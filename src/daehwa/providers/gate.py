@@ -161,6 +161,11 @@ class Gate:
         """Whether the circuit lets nobody through now."""
         return self.circuit.again is not None
 
+    @property
+    def is_full(self) -> bool:
+        """Whether a call would have to wait for a place now."""
+        return self._most is not None and (self.calls >= self._most or bool(self._line))
+
     def state(self) -> UpstreamState:
         """Return how the upstream fares."""
         return UpstreamState(
@@ -179,7 +184,7 @@ class Gate:
         `ProviderRateLimitError` where no place comes free in time.
         """
         self._refuse_while_open()
-        if self._most is not None and (self.calls >= self._most or self._line):
+        if self.is_full:
             await self._place()
             try:
                 self._refuse_while_open()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from daehwa.gateway.ports import Sink, WireAnswer, WireRequest
+from daehwa.gateway.ports import LIMIT_NAMES, Endpoint, Sink, WireAnswer, WireRequest
 from daehwa.providers.gate import Gate, Passage
 from daehwa.providers.upstream import Upstream
 from daehwa.providers.upstream_faults import Faults, UpstreamFault
@@ -130,6 +130,14 @@ class WireSender:
         """Return one model as what can be asked."""
         return UpstreamTarget(self, model, upstream_name)
 
+    def default_limit(self, endpoint: Endpoint) -> int | None:
+        """Return the limit of an answer that `extra_body` holds, the largest where it holds it by several names."""
+        extra = self._upstream.extra_body
+        if not extra:
+            return None
+        found = [extra[name] for name in LIMIT_NAMES.get(endpoint, ()) if name in extra]
+        return max((limit for limit in found if isinstance(limit, int) and limit > 0), default=None)
+
     async def send(self, request: WireRequest, model: str) -> WireAnswer:
         """Send a request for `model` and return when the answer's head is there. Raise `ProviderError`."""
         passage = await self._gate.enter()
@@ -199,6 +207,10 @@ class UpstreamTarget:
         self.model = model
         self.upstream_name = upstream_name
         self._sender = sender
+
+    def default_limit(self, endpoint: Endpoint) -> int | None:
+        """Return the limit in the settings' `extra_body`; see the protocol."""
+        return self._sender.default_limit(endpoint)
 
     def send(self, request: WireRequest) -> Coroutine[Any, Any, WireAnswer]:
         """Send a request; see the protocol."""

@@ -59,7 +59,9 @@ class PriceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         ),
     ] = None
     per_minute: Annotated[_Dollars | None, described(_DOLLARS, "Dollars per minute of audio.")] = None
-    per_image: Annotated[_Dollars | None, described(_DOLLARS, "Dollars per image, whatever its size and quality: name the dearest.")] = None
+    per_image: Annotated[
+        _Dollars | None, described(_DOLLARS, "Dollars per image, whatever its size and quality: name the dearest.")
+    ] = None
 
 
 def configured_money(

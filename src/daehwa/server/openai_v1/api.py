@@ -126,12 +126,15 @@ class OpenAIV1:
     async def _uploaded(self, request: Request, endpoint: Endpoint) -> Relay:
         from daehwa.gateway.uploads import UploadAsked  # noqa: PLC0415 - each start pays for imports
 
-        limits, key = self._limits, request.header(b"idempotency-key")
+        async def keep(model: str) -> bool:
+            return request.header(b"idempotency-key") is not None or await self._gateway.has_choice(model, endpoint)
+
+        limits = self._limits
         kind = request.header(b"content-type") or ""
         with self._gateway.calls.one():
             caller = await self.caller_of(request)
             body = BodyPieces(request, limits.upload_bytes, limits.upload_seconds)
-            asked = await UploadAsked.read(endpoint, kind, body.pieces(), keep=key is not None, length=body.length)
+            asked = await UploadAsked.read(endpoint, kind, body.pieces(), keep=keep, length=body.length)
         return self._relay(request, caller, asked, body.done)
 
     def _relay(self, request: Request, caller: Caller, asked: Asked, body: asyncio.Event | None = None) -> Relay:
