@@ -17,8 +17,9 @@ from daehwa.accounts.people import User
 from daehwa.conversation.events import TextDelta
 from daehwa.providers.scripted import ScriptedProvider
 from daehwa.server.app import create_app
+from daehwa.server.http_protocol import HEAD_SECONDS, WAITED_FOR_SHARE, BoundedHttpProtocol
 from daehwa.server.options import ServerOptions
-from daehwa.server.run import HEAD_SECONDS, WAITED_FOR_SHARE, BoundedHttpProtocol, Server
+from daehwa.server.run import Server
 
 MOST = 40
 ATTACKERS = 120

@@ -15,7 +15,6 @@ from daehwa.conversation.errors import (
     ProviderMalformedError,
     ProviderUnreachableError,
 )
-from daehwa.http_client import connections
 from daehwa.http_client.connection import BUFFER_BYTES
 from daehwa.http_client.errors import ConnectionLost, NotHttp
 from daehwa.http_client.reading import INFLATED_BYTES
@@ -266,11 +265,14 @@ async def test_a_request_is_not_sent_again_when_a_byte_of_an_answer_came(make: M
         assert len(server.lines) == 1
 
 
-async def test_a_request_is_not_sent_again_when_it_may_have_been_worked_on(
-    make: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connections, "STALE_SECONDS", -1)
-    async with WireServer(stale()) as server:
+async def test_a_request_is_not_sent_again_when_it_may_have_been_worked_on(make: Make) -> None:
+    async def talk(line: Line) -> None:
+        await line.request()
+        await line.say(SHORT)
+        await line.request()
+        await asyncio.sleep(0.4)
+
+    async with WireServer(talk) as server:
         client = make(server.base_url)
         assert await body_of(client) == b"hi"
         assert type(await upstream_fault_of(client.post("chat/completions", b"{}"))) is ProviderUnreachableError

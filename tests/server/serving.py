@@ -21,9 +21,10 @@ from daehwa.server.app import App, create_app
 from daehwa.server.asgi import ASGIApp
 from daehwa.server.books import Books
 from daehwa.server.entrances import Entrances
+from daehwa.server.http_protocol import BoundedHttpProtocol
 from daehwa.server.options import ServerOptions
 from daehwa.server.programs import Programs
-from daehwa.server.run import BoundedHttpProtocol, Server
+from daehwa.server.run import Server
 from daehwa.sign_in.flow import SignIn
 
 Json = dict[str, Any]

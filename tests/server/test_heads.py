@@ -8,7 +8,7 @@ from server.serving import listening
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from daehwa.server.asgi import ASGIApp, Headers, Receive, Scope, Send
-from daehwa.server.run import BoundedHttpProtocol
+from daehwa.server.http_protocol import BoundedHttpProtocol
 
 JSON = (b"content-type", b"application/json")
 ANSWERS: dict[str, tuple[int, Headers, bytes]] = {

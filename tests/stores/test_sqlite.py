@@ -17,8 +17,10 @@ from stores.asking import ME, ask, ended, found, grown, make_turn, titles
 from daehwa.conversation.errors import ConversationNotFound, InvalidRequest, StoreError
 from daehwa.conversation.ids import now_ms
 from daehwa.conversation.ports import BegunTurn
+from daehwa.gateway.ports import KeptAnswer
 from daehwa.stores import sqlite_turns
 from daehwa.stores.sqlite import SqliteStore
+from daehwa.stores.sqlite_answers import SqliteAnswers
 from daehwa.stores.sqlite_connection import open_file
 from daehwa.stores.sqlite_migrations import migrate
 
@@ -316,3 +318,17 @@ async def test_a_full_disk_is_told_and_nothing_is_half_written(sqlite: SqliteSto
     )
     assert await titles(sqlite) == ["small", "kept"]
     assert (await sqlite.begin_turn(large)).created
+
+
+async def test_who_waits_for_a_server_that_is_gone_waits_no_more(tmp_path: Path) -> None:
+    store = await SqliteStore.open(tmp_path / "daehwa.sqlite3")
+    answers = SqliteAnswers(store)
+    kept = KeptAnswer(status=200, headers=(), body=b"{}")
+    assert await answers.claim("mina", "done", "f", now=1) == "new"
+    await answers.keep("mina", "done", kept, now=1)
+    assert await answers.claim("mina", "cut", "f", now=1) == "new"
+    assert await answers.claim("mina", "cut", "f", now=2) == "running"
+    await answers.release_leftovers()
+    assert await answers.claim("mina", "cut", "f", now=2) == "new"
+    assert await answers.claim("mina", "done", "f", now=2) == kept
+    await store.aclose()

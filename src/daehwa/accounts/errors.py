@@ -177,17 +177,37 @@ class SignInMisconfigured(DaehwaError):  # noqa: N818 - errors state the fact
 
 class BudgetExceeded(DaehwaError):  # noqa: N818 - errors state the fact
     """A budget would be overspent. `scope` and `period` name it, `limit` is in micro-dollars, `renews` is when its next
-    period begins (ms since 1970; None: never).
+    period begins (ms since 1970; None: never). So much more room it `lacks`, in micro-dollars; `is_passing`: calls
+    under way hold as much, and give most of it back when they end.
     """
 
     type = "budget_exceeded"
 
-    def __init__(self, message: str, *, scope: str, period: str, limit: int, renews: int | None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        scope: str,
+        period: str,
+        limit: int,
+        renews: int | None,
+        lacks: int = 0,
+    ) -> None:
         super().__init__(message)
         self.scope = scope
         self.period = period
         self.limit = limit
         self.renews = renews
+        self.lacks = lacks
+        self.is_passing = False
+
+    def changed(self, message: str, *, is_passing: bool) -> "BudgetExceeded":
+        """Return the same in other words."""
+        same = BudgetExceeded(
+            message, scope=self.scope, period=self.period, limit=self.limit, renews=self.renews, lacks=self.lacks
+        )
+        same.is_passing = is_passing
+        return same
 
 
 class PriceUnknown(DaehwaError):  # noqa: N818 - errors state the fact

@@ -70,6 +70,7 @@ class LedgerMeter:
         self._clock = clock
         self._emails: dict[str, tuple[int, str | None]] = {}
         self._observers: list[CallObserver] = []
+        self._reserved: dict[str, Entry] = {}
         self._writing: set[asyncio.Task[None]] = set()
 
     def observe(self, observer: CallObserver) -> None:
@@ -81,7 +82,15 @@ class LedgerMeter:
         try:
             return await self._open(call)
         except BudgetExceeded as error:
-            raise _named(error, call.groups) from None
+            raise _named(self._passing(error), call.groups) from None
+
+    def _passing(self, error: BudgetExceeded) -> BudgetExceeded:
+        """Return the error as one that passes, where this process's calls under way hold what there is no room for."""
+        held = sum(entry.reserved for entry in self._reserved.values() if error.scope in entry.scopes)
+        if held < error.lacks:
+            return error
+        why, _, _ = error.message.replace("is used up", "has no room left just now").partition(". ")
+        return error.changed(f"{why}. Calls under way hold the rest: try again in a moment.", is_passing=True)
 
     async def _open(self, call: PaidCall) -> "LedgerCharge":
         now = self._clock()
@@ -197,7 +206,12 @@ class LedgerMeter:
             # Nobody knows whether it is reserved by now. Settled with nothing it counts nothing, in either order.
             self.write(msgspec.structs.replace(reserved, usage=Usage(cost=0)))
             raise
+        self._reserved[reserved.id] = reserved
         return reserved
+
+    def give_back(self, entry: str) -> None:
+        """Note that an entry is no longer reserved, or is about not to be."""
+        self._reserved.pop(entry, None)
 
     # ------------------------------------------------------------ after a call
 
@@ -290,6 +304,7 @@ class LedgerCharge:
 
     def _note(self, outcome: Outcome, usage: Usage | None) -> None:
         self._settled = (usage,)
+        self._meter.give_back(self._entry.id)
         self._meter.tell(self._call, outcome, usage, self._entry.created)
 
     def _as_settled(self, outcome: Outcome, usage: Usage | None) -> Entry:
@@ -309,7 +324,7 @@ def _named(error: BudgetExceeded, groups: Sequence[GroupShare]) -> BudgetExceede
     if group is None:
         return error
     message = error.message.replace(f"“{group.id}”", f"“{group.name}”")
-    return BudgetExceeded(message, scope=error.scope, period=error.period, limit=error.limit, renews=error.renews)
+    return error.changed(message, is_passing=error.is_passing)
 
 
 def _unasked_output(call: PaidCall) -> int:

@@ -125,6 +125,7 @@ def exceeded(counter: Counter, limit: int, *, spent: int, amount: int) -> Budget
         period=counter.period,
         limit=limit,
         renews=renewal(counter.period),
+        lacks=spent + amount - limit,
     )
 
 

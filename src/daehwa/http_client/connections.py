@@ -13,7 +13,8 @@ from daehwa.http_client.reading import FellSilent
 from daehwa.http_client.route import Route
 
 KEEP_ALIVE_SECONDS = 60.0
-STALE_SECONDS = 1.0
+STALE_SECONDS = 0.25
+"""As long as a word takes around the world and back: by then a server that had closed the connection has said so."""
 _PROXY_AUTHENTICATION = 407
 
 

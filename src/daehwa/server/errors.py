@@ -45,9 +45,9 @@ class RouteNotFound(NotFound):
 
     type = "route_not_found"
 
-    def __init__(self, described: str | None = None) -> None:
+    def __init__(self, described: str | None = None, advice: str = "") -> None:
         listed = "" if described is None else f" The paths are listed at {described}."
-        super().__init__(f"Nothing is served at this path.{listed}")
+        super().__init__(f"Nothing is served at this path.{listed} {advice}".rstrip())
 
 
 class MethodNotAllowed(DaehwaError):  # noqa: N818 - errors state the fact

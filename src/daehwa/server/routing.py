@@ -18,6 +18,13 @@ Handler: TypeAlias = Callable[[Request], Awaitable[ASGIApp]]
 Identify: TypeAlias = Callable[[Request], Awaitable[User]]
 
 _NAME = re.compile(r"\{([a-z_]+)\}")
+_WITHOUT_V1 = frozenset(
+    {
+        *("/chat/completions", "/completions", "/responses", "/embeddings", "/models"),
+        *("/audio/transcriptions", "/audio/translations", "/images/generations"),
+    }
+)
+"""What a client asks whose base URL lacks its end."""
 
 
 class Operation(msgspec.Struct, frozen=True):
@@ -144,6 +151,8 @@ class Router:
     def _unmatched(self, path: str) -> Handler:
         if path == "/v1" or path.startswith("/v1/"):
             raise RouteNotFound("/v1/openapi.json")
+        if path in _WITHOUT_V1:
+            raise RouteNotFound("/v1/openapi.json", "Let the base URL end in /v1.")
         if path in {"/api", "/auth"} or path.startswith(("/api/", "/auth/")):
             raise RouteNotFound("/api/openapi.json")
         return self._otherwise

@@ -16,7 +16,6 @@ from daehwa.conversation.ports import KeptConversations, Provider
 from daehwa.conversation.purging import DAY_MS, RESTORABLE_MS
 from daehwa.conversation.running import RunningTurns
 from daehwa.data_folder import DataFolder
-from daehwa.gateway.ports import AnswerStore
 from daehwa.providers.catalogue import Catalogue
 from daehwa.providers.openai_wire import OpenAIWireProvider
 from daehwa.providers.pacing import Beat
@@ -89,7 +88,7 @@ class Services:
         self.accounts: AccountStore = self.people.accounts
         self.keys: KeyStore = SqliteKeys(store)
         self.ledger: LedgerStore = SqliteLedger(store)
-        self.answers: AnswerStore = SqliteAnswers(store)
+        self.answers = SqliteAnswers(store)
         self.meter = build_meter(loaded, self.ledger, self.accounts)
         self.catalogue = build_catalogue(loaded, build_providers(loaded))
         self.running = RunningTurns(store, self.catalogue, runner=runner, meter=self.meter)
@@ -218,6 +217,7 @@ async def serve(
     try:
         entrances = services.entrances(loaded, address_of(listener))
         await interrupt_leftovers(services.running, say)
+        await services.answers.release_leftovers()
         app = create_app(
             services,
             options=options,

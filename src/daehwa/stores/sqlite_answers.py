@@ -38,6 +38,12 @@ class SqliteAnswers:
     async def forget(self, user: str) -> None:
         await self._writer.run(partial(_forget, user=user))
 
+    async def release_leftovers(self) -> None:
+        """Give back the claims of a server that is gone: nobody answers for them any more, and whoever sends the same
+        again would wait for an answer. Only while no other server runs on this file.
+        """
+        await self._writer.run(_release_all)
+
 
 def _claim(
     database: sqlite3.Connection, caller: str, key: str, fingerprint: str, now: int
@@ -64,6 +70,10 @@ def _keep(database: sqlite3.Connection, caller: str, key: str, answer: bytes, ex
 
 def _release(database: sqlite3.Connection, caller: str, key: str) -> None:
     database.execute("DELETE FROM kept_answers WHERE caller = ? AND key = ? AND answer IS NULL", (caller, key))
+
+
+def _release_all(database: sqlite3.Connection) -> None:
+    database.execute("DELETE FROM kept_answers WHERE answer IS NULL")
 
 
 def _forget(database: sqlite3.Connection, user: str) -> None:
