@@ -7,6 +7,8 @@ import pytest
 from deployment.conftest import ACCOUNT, NAME, REGION, Account
 from synthesized import synthesized
 
+from daehwa.cli.deploying import next_steps
+from daehwa.deployment.configuration import DeploymentSettings
 from daehwa.deployment.preflight import BOOTSTRAP_PARAMETER
 
 KEY = "sk-canary-nobody-may-see-0123456789"
@@ -158,6 +160,16 @@ def test_it_is_not_destroyed_without_a_yes(account: Account) -> None:
     assert ended.code == 2
     assert "Add --yes" in ended.err
     assert "CREATE_COMPLETE" in account.run("status").out
+
+
+def test_who_is_told_by_alarms_learns_that_a_link_must_be_opened_first(account: Account) -> None:
+    outputs = account.install()
+    told = DeploymentSettings(admin_email="a@example.com", alarm_email="alarm@example.com")
+    said = " ".join(next_steps(told, outputs, is_key_set=True))
+    assert (
+        "alarm@example.com has, or had, an e-mail from AWS Notifications (SNS) with a link: until it is opened" in said
+    )
+    assert "SNS" not in " ".join(next_steps(DeploymentSettings(admin_email="a@example.com"), outputs, is_key_set=True))
 
 
 @pytest.mark.cdk

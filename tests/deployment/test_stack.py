@@ -130,6 +130,20 @@ def test_alarms_reach_a_person_only_where_an_address_is_given() -> None:
     assert synthesized().of_type("AWS::Budgets::Budget") == {}
 
 
+@pytest.mark.parametrize("variant", ["told", "everything"])
+def test_alarms_may_publish_to_the_topic_and_nothing_goes_there_in_the_clear(variant: str) -> None:
+    policy = synthesized(variant).only("AWS::SNS::TopicPolicy")
+    (topic,) = synthesized(variant).of_type("AWS::SNS::Topic")
+    assert policy["Topics"] == [{"Ref": topic}]
+    statements = {statement["Effect"]: statement for statement in policy["PolicyDocument"]["Statement"]}
+    allowed, refused = statements["Allow"], statements["Deny"]
+    assert len(policy["PolicyDocument"]["Statement"]) == 2
+    assert allowed["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert (allowed["Action"], allowed["Resource"]) == ("sns:Publish", {"Ref": topic})
+    assert allowed["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+    assert refused["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
 def test_the_firewall_stands_in_us_east_1_and_is_read_without_a_function() -> None:
     home = synthesized("waf")
     manifest = json.loads((home.folder / "manifest.json").read_text("utf-8"))

@@ -112,6 +112,32 @@ def show_leftovers(name: str, left: list[Leftover]) -> None:
             say(line)
 
 
+def next_steps(settings: DeploymentSettings, outputs: Outputs, *, is_key_set: bool) -> list[str]:
+    """Return what is left for people to do once it stands."""
+    if outputs.user_pool_id:
+        steps = [
+            f"{settings.admin_email} finds a first password in the e-mail from Cognito (look at spam too).",
+            "To let others in: `daehwa deploy invite EMAIL`",
+        ]
+    else:
+        steps = [
+            f"{settings.admin_email} signs in through {settings.issuer}. Its callback address must be there:",
+            f"  {outputs.web_address}{CALLBACK_PATH}",
+        ]
+    if settings.alarm_email is not None:
+        steps.append(
+            f"{settings.alarm_email} has, or had, an e-mail from AWS Notifications (SNS) with a link: until it is"
+        )
+        steps.append("opened, no alarm is mailed.")
+    if not is_key_set:
+        steps.append("There is no key yet, so nothing answers: `daehwa deploy set-key`")
+    if settings.domain is not None:
+        steps.append(
+            f"Point {settings.domain} (CNAME or ALIAS) at CloudFront; the console names the distribution's host."
+        )
+    return steps
+
+
 def _synthesize_only(asked: Asked, options: Options) -> int:
     settings = asked.file.read(asked.flags)
     settings = msgspec.structs.replace(settings, region=settings.region or usual_region(asked.profile))
@@ -273,16 +299,7 @@ def _show_result(settings: DeploymentSettings, outputs: Outputs, *, is_key_set: 
     say("\nLooking at it from outside")
     is_right = show_checks(look(outputs))
     say(f"\nOpen {outputs.web_address}/chat.html\n")
-    if outputs.user_pool_id:
-        say(f"{settings.admin_email} finds a first password in the e-mail from Cognito (look at spam too).")
-        say("To let others in: `daehwa deploy invite EMAIL`")
-    else:
-        say(f"{settings.admin_email} signs in through {settings.issuer}. Its callback address must be there:")
-        say(f"  {outputs.web_address}{CALLBACK_PATH}")
-    if not is_key_set:
-        say("There is no key yet, so nothing answers: `daehwa deploy set-key`")
-    if settings.domain is not None:
-        say(f"Point {settings.domain} (CNAME or ALIAS) at CloudFront; the console names the distribution's host.")
+    _say_all(next_steps(settings, outputs, is_key_set=is_key_set))
     if not is_right:
         tell("Something is not right yet. CloudFront takes some minutes at first: `daehwa deploy smoke` looks again.")
     return 0 if is_right else 1

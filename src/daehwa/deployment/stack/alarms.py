@@ -1,8 +1,10 @@
 """Alarms: what a person should hear of, by e-mail where they left an address. Few enough to be free (10 metrics)."""
 
+from aws_cdk import Stack
 from aws_cdk import aws_budgets as budgets
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
@@ -21,10 +23,7 @@ class Alarms(Construct):
 
     def __init__(self, scope: Construct, name: str, *, settings: DeploymentSettings, signals: Signals) -> None:
         super().__init__(scope, name)
-        self.topic: sns.Topic | None = None
-        if settings.alarm_email is not None:
-            self.topic = sns.Topic(self, "Topic", display_name=settings.name, enforce_ssl=True)
-            self.topic.add_subscription(subscriptions.EmailSubscription(settings.alarm_email))
+        self.topic = None if settings.alarm_email is None else self._topic(settings.name, settings.alarm_email)
         self.alarms = [
             self._alarm("Errors", "The function ended in a fault.", signals.function.metric_errors(period=PERIOD)),
             self._alarm(
@@ -43,6 +42,21 @@ class Alarms(Construct):
         ]
         if settings.monthly_budget is not None:
             self._watch_spending(settings.monthly_budget, mail_for_budget(settings) or "")
+
+    def _topic(self, name: str, email: str) -> sns.Topic:
+        topic = sns.Topic(self, "Topic", display_name=name, enforce_ssl=True)
+        # Any policy of a topic takes the place of SNS's own, by which alarms of the account could be told through it.
+        topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="AllowPublishByAlarms",
+                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                actions=["sns:Publish"],
+                resources=[topic.topic_arn],
+                conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
+            )
+        )
+        topic.add_subscription(subscriptions.EmailSubscription(email))
+        return topic
 
     def _alarm(self, name: str, text: str, metric: cloudwatch.IMetric, from_count: int = 1) -> cloudwatch.Alarm:
         alarm = cloudwatch.Alarm(
