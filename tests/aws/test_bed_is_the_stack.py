@@ -40,5 +40,7 @@ def test_the_edge_has_the_paths_and_the_patience_of_the_distribution() -> None:
     assert api["OriginPath"] == f"/{STAGE}"
     assert [header["HeaderName"] for header in api["OriginCustomHeaders"]] == ["x-api-key"]
     assert api["CustomOriginConfig"]["OriginReadTimeout"] == edge.READ_SECONDS
+    kept = {each["ErrorCode"]: each["ErrorCachingMinTTL"] for each in config["CustomErrorResponses"]}
+    assert kept == edge.ERROR_SECONDS
     code = synthesized().only("AWS::CloudFront::Function")["FunctionCode"]
     assert all(f"'{path}'" in code for path in edge.INDEX_PATHS)

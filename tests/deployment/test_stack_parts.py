@@ -219,7 +219,6 @@ def test_cloudfront_passes_streams_on_and_caches_files() -> None:
     assert files["CachePolicyId"] == "658327ea-f89d-4fab-a63d-7e88639e58f6", "CachingOptimized"
     assert files["Compress"] is True
     assert config["HttpVersion"] == "http2and3"
-    assert "CustomErrorResponses" not in config
     assert "Logging" not in config
     (api,) = (origin for origin in config["Origins"] if "CustomOriginConfig" in origin)
     assert joined(api["DomainName"]) == f"{{Api}}.execute-api.{REGION}.amazonaws.com"
@@ -228,6 +227,14 @@ def test_cloudfront_passes_streams_on_and_caches_files() -> None:
     custom = api["CustomOriginConfig"]
     assert (custom["OriginReadTimeout"], custom["OriginKeepaliveTimeout"]) == (120, 60)
     assert (custom["OriginProtocolPolicy"], custom["OriginSSLProtocols"]) == ("https-only", ["TLSv1.2"])
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_cloudfront_keeps_no_fault_for_others_and_shows_each_as_it_came(variant: str) -> None:
+    config = synthesized(variant).only("AWS::CloudFront::Distribution")["DistributionConfig"]
+    assert config["CustomErrorResponses"] == [
+        {"ErrorCode": status, "ErrorCachingMinTTL": 0} for status in (500, 502, 503, 504)
+    ]
 
 
 def test_cloudfront_sends_the_headers_that_the_server_sends() -> None:

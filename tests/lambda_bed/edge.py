@@ -3,6 +3,7 @@
 * Files come from the folder that S3 would hold; `/` and `/chat.html` are index.html; what is missing is S3's 403.
 * To the API go the viewer's headers but Host, and the origin's key, which replaces one from outside.
 * An answer is passed on piece by piece. When none came for `read_seconds` the viewer is cut off (504 before the head).
+* A fault of the API is given to whoever asks for the same next, for as long as `error_seconds` says.
 * **A viewer who leaves changes nothing behind**: the answer is read to its end all the same.
 * The same headers of safety are on every answer.
 """
@@ -10,7 +11,8 @@
 import asyncio
 import contextlib
 import mimetypes
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +29,16 @@ API_PATHS = ("/api/*", "/auth/*", "/v1/*", "/chat")
 INDEX_PATHS = ("/", "/chat.html")
 READ_SECONDS = 120.0
 END_SECONDS = 5.0
+ERROR_SECONDS = {500: 0.0, 502: 0.0, 503: 0.0, 504: 0.0}
+"""How long the distribution keeps an answer with such a status."""
+UNTOLD_ERROR_SECONDS = dict.fromkeys(ERROR_SECONDS, 10.0)
+"""… and how long it would if it were not told."""
 _NOT_PASSED_ON = {b"connection", b"host", b"transfer-encoding", b"x-api-key"}
 _DENIED = b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>AccessDenied</Code></Error>'
 _TIMED_OUT = b"<H1>504 Gateway Timeout ERROR</H1>"
+
+
+Kept = tuple[int, list[tuple[bytes, bytes]], bytes]
 
 
 class CutOffError(Exception):
@@ -39,11 +48,20 @@ class CutOffError(Exception):
 class Edge:
     """The distribution, as an ASGI application. `address` is set while it listens."""
 
-    def __init__(self, api: ApiGateway, page: Path, *, read_seconds: float = READ_SECONDS) -> None:
+    def __init__(
+        self,
+        api: ApiGateway,
+        page: Path,
+        *,
+        read_seconds: float = READ_SECONDS,
+        error_seconds: Mapping[int, float] = ERROR_SECONDS,
+    ) -> None:
         self.api = api
         self.address = ""
         self._page = page
         self._read_seconds = read_seconds
+        self._error_seconds = error_seconds
+        self._faults: dict[str, tuple[float, Kept]] = {}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer a request."""
@@ -74,20 +92,32 @@ class Edge:
 
     async def _pass_on(self, scope: Any, receive: Any, send: Any) -> None:
         asked = await _request(scope, receive)
+        until, fault = self._faults.get(asked.target, (0.0, (504, [], b"")))
+        if asked.method in {"GET", "HEAD"} and time.monotonic() < until:
+            await _send(send, *fault)
+            return
         try:
             async with asyncio.timeout(self._read_seconds):
                 answer = await self.api.answer(asked)
         except TimeoutError:
+            self._keep(asked, (504, [], _TIMED_OUT))
             await _send(send, 504, [], _TIMED_OUT)
             return
         headers = [(name.encode(), value.encode("latin-1")) for name, value in answer.headers]
         await send({"type": "http.response.start", "status": answer.status, "headers": _safe(headers)})
+        pieces = []
         try:
             async for piece in _within(self._read_seconds, answer):
+                pieces += [piece] if answer.status in self._error_seconds else []
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
         except (Failed, TimeoutError) as error:
             raise CutOffError from error
         await send({"type": "http.response.body", "body": b""})
+        self._keep(asked, (answer.status, headers, b"".join(pieces)))
+
+    def _keep(self, asked: HttpRequest, answer: Kept) -> None:
+        if asked.method in {"GET", "HEAD"} and answer[0] in self._error_seconds:
+            self._faults[asked.target] = (time.monotonic() + self._error_seconds[answer[0]], answer)
 
     async def _send_file(self, scope: Any, send: Any) -> None:
         name = "index.html" if scope["path"] in INDEX_PATHS else scope["path"].lstrip("/")

@@ -18,6 +18,9 @@ from daehwa.server.safety import SAFETY_HEADERS
 
 API_PATHS = ("/api/*", "/auth/*", "/v1/*", "/chat")
 INDEX_PATHS = ("/", "/chat.html")
+FAULTS = (500, 502, 503, 504)
+"""CloudFront keeps these for 10 s and gives them to whoever asks next at that edge, whatever the answer's own headers
+and the cache policy say. What else it keeps goes by the answer's `no-store`, which all of ours have."""
 _YEAR = Duration.days(365)
 # Headers that CloudFront sets from settings of its own; the rest are given to it as they are.
 _OWN_HEADERS = {"content-security-policy", "x-content-type-options", "referrer-policy"}
@@ -80,6 +83,9 @@ class WebAddress(Construct):
             certificate=certificate,
             minimum_protocol_version=cloudfront.SecurityPolicyProtocol.TLS_V1_2_2021 if certificate else None,
             web_acl_id=firewall,
+            error_responses=[
+                cloudfront.ErrorResponse(http_status=status, ttl=Duration.seconds(0)) for status in FAULTS
+            ],
         )
         name_for_good(self.distribution, "Distribution")
         self.url = f"https://{settings.domain or self.distribution.distribution_domain_name}"
