@@ -179,7 +179,9 @@ def test_an_alarm_is_quiet_where_nobody_is_there_and_slowness_must_last() -> Non
     alarms = synthesized().of_type("AWS::CloudWatch::Alarm").values()
     assert {alarm["TreatMissingData"] for alarm in alarms} == {"notBreaching"}
     (slow,) = (alarm for alarm in alarms if "ExtendedStatistic" in alarm)
-    assert (slow["Threshold"], slow["Period"], slow["EvaluationPeriods"]) == (3000, 300, 3)
+    assert (slow["Threshold"], slow["Period"]) == (3000, 300)
+    assert (slow["DatapointsToAlarm"], slow["EvaluationPeriods"]) == (3, 12)
+    assert slow["EvaluateLowSampleCountPercentile"] == "evaluate", "a small home never has the 200 answers of a p95"
     assert {alarm["EvaluationPeriods"] for alarm in alarms if alarm is not slow} == {1}
 
 
@@ -203,6 +205,29 @@ def test_the_first_byte_is_measured_from_the_columns_of_the_access_log() -> None
         "AWS::CloudWatch::Alarm",
         {"ExtendedStatistic": "p95", "MetricName": change["MetricName"], "Namespace": change["MetricNamespace"]},
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "is_measured"),
+    [
+        ("1 id GET /live/api/me 200 31 24 20 -", True),
+        ("1 id POST /live/api/turns 200 4711 9000 70 -", True),
+        ("1 id POST /live/v1/chat/completions 200 900 41000 40900 -", False),  # unstreamed: when the model has ended
+        ("1 id GET /live/chat 302 0 30 25 -", False),
+        ("1 id GET /live/api/me 403 31 1 - Forbidden", False),  # the function was not asked
+    ],
+)
+def test_the_first_byte_is_measured_of_what_the_page_asks(line: str, *, is_measured: bool) -> None:
+    pattern = synthesized().only("AWS::Logs::MetricFilter")["FilterPattern"]
+    conditions = [column.partition(" ")[2] for column in pattern.strip("[]").split(", ")]
+    assert all(map(holds, conditions, line.split())) is is_measured
+
+
+def holds(condition: str, text: str) -> bool:
+    """Whether a text holds the condition of its column, of those kinds that our pattern has."""
+    if condition.startswith("= %"):
+        return re.search(condition.removeprefix("= ").strip("%"), text) is not None
+    return condition == "" or (condition == "> 0" and text.isdecimal() and int(text) > 0)
 
 
 def test_cloudfront_passes_streams_on_and_caches_files() -> None:

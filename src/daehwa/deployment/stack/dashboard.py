@@ -24,7 +24,9 @@ class Dashboard(Construct):
             widgets=[
                 [cloudwatch.AlarmStatusWidget(title="Alarms", alarms=list(alarms), width=2 * _WIDTH, height=3)],
                 [
-                    _graph("First byte (ms)", [signals.first_byte(s).with_(label=s) for s in ("p50", "p95")]),
+                    _graph(
+                        "First byte under /api (ms)", [signals.first_byte(s).with_(label=s) for s in ("p50", "p95")]
+                    ),
                     _requests(signals),
                 ],
                 [_function(signals), _running(signals)],

@@ -10,7 +10,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from daehwa.deployment.stack.api import FIRST_BYTE_FIELD, LOG_COLUMNS, StreamingApi
+from daehwa.deployment.stack.api import FIRST_BYTE_FIELD, LOG_COLUMNS, STAGE, StreamingApi
 
 PERIOD = Duration.minutes(5)
 STORE_OPERATIONS = ("TransactWriteItems", "UpdateItem")
@@ -21,7 +21,8 @@ class Signals(Construct):
     """Metrics of one installation.
 
     API Gateway's `Latency` of a stream is its whole length, and no metric of AWS tells the first byte; but the access
-    log does (`$context.integration.timeToFirstContent`), and a filter makes a metric of it.
+    log does (`$context.integration.timeToFirstContent`), and a filter makes a metric of it. It looks at what the page
+    asks alone: an answer under `/v1` that is not streamed begins when the model has ended.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Signals(Construct):
         )
 
     def first_byte(self, statistic: str) -> cloudwatch.Metric:
-        """Return milliseconds from API Gateway's call to the answer's first byte."""
+        """Return milliseconds from API Gateway's call to the first byte of an answer under `/api/`."""
         return self._first_byte.metric(statistic=statistic, period=PERIOD)
 
     def table_metric(self, name: str, label: str) -> cloudwatch.Metric:
@@ -84,5 +85,6 @@ def total(metrics: Sequence[cloudwatch.IMetric], label: str) -> cloudwatch.MathE
 
 
 def _first_byte_pattern() -> str:
-    columns = [name if name != FIRST_BYTE_FIELD else f"{name} > 0" for name in LOG_COLUMNS]
-    return f"[{', '.join(columns)}]"
+    # The path in the log has the stage before it. Between % stands a regular expression.
+    conditions = {"path": f" = %^/{STAGE}/api/%", FIRST_BYTE_FIELD: " > 0"}
+    return f"[{', '.join(name + conditions.get(name, '') for name in LOG_COLUMNS)}]"
