@@ -73,3 +73,10 @@ def test_figures_in_sentences_are_those_of_the_code() -> None:
         f"Lambda function (python{defaults.python}, arm64)",
     ):
         assert figure in PAGE
+
+
+def test_the_page_says_what_its_admin_may_do_with_people() -> None:
+    (people,) = re.findall(r"^## People\n(.*?)^## ", PAGE, re.DOTALL | re.MULTILINE)
+    for resource in ("disables", "deletes", "groups", "audit log", "signs somebody out", "[accounts.md](accounts.md)"):
+        assert resource in people
+    assert "for later" not in people
