@@ -38,7 +38,9 @@ MEASURED = ("daehwa", "daehwa with uvloop", "nginx", "bare relay", "naive stack"
 BUSY = 1.5
 """The load before a run from which on its figures are of the other work as well, and not for a README."""
 WHEN = "Medians of the run of {date} on {processors}; the load before it was {load}."
-WHEN_KOREAN = "{date}에 {processors}에서 잰 중앙값입니다. 재기 직전의 부하는 {load}였습니다."
+WHEN_KOREAN = "{date}에 {processors}에서 잰 중앙값입니다. 재기 직전의 부하는 {load}{was}."
+# Digits as they are read (영, 일, 이 …): after a consonant the past of 이다 is longer, after a vowel it is not.
+_AFTER_A_CONSONANT = "013678"
 KOREAN_NAMES = {"daehwa with uvloop": "daehwa + uvloop"}
 FIGURES = (
     ("first", "first token, added to the direct call, ms", "직접 호출에 더해지는 첫 토큰 시간, ms"),
@@ -222,6 +224,11 @@ PARTS: dict[str, Callable[[], str]] = {
 PAGES = ("docs/settings.md", "docs/cli.md", "docs/aws.md", "README.md", "README.ko.md")
 
 
+def was_in_korean(number: str) -> str:
+    """Return "was" as it stands after a number; one that ends with zeros ends with 영, 십, 백, 천 or 만: consonants."""
+    return "이었습니다" if number[-1] in _AFTER_A_CONSONANT else "였습니다"
+
+
 def generated(text: str) -> str:
     """Return a page with its generated parts made anew."""
     return PART.sub(lambda found: found[1] + "\n" + PARTS[found["name"]]() + "\n" + found[3], text)
@@ -243,7 +250,8 @@ def _benchmark(titles: dict[str, str], names: dict[str, str], when: str) -> str:
         for key, title in titles.items()
         if key in rows
     ]
-    said = when.format(date=about["date"], processors=about["processors"], load=about["load before"])
+    load = str(about["load before"])
+    said = when.format(date=about["date"], processors=about["processors"], load=load, was=was_in_korean(load))
     table = _table(("", *(names.get(name, name) for name in MEASURED)), lines)
     return f"{said}\n\n{table}"
 

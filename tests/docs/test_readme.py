@@ -1,3 +1,4 @@
+import calendar
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from daehwa.deployment.costs import idle_costs, total, turn_costs
 ROOT = Path(__file__).parents[2]
 ENGLISH = (ROOT / "README.md").read_text("utf-8")
 KOREAN = (ROOT / "README.ko.md").read_text("utf-8")
+MONTHS = [*calendar.month_name][1:]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 LINK = re.compile(r"\[[^\]\n]*\]\(([^)#\s]+)[^)\n]*\)")
 
@@ -35,6 +37,11 @@ def test_both_readmes_have_the_same_headings_commands_links_and_figures() -> Non
     assert set(LINK.findall(ENGLISH)) - {"README.ko.md"} == set(LINK.findall(KOREAN)) - {"README.md"}
     assert ENGLISH.count("\n- ") == KOREAN.count("\n- ")
     assert ENGLISH.count("\n| ") == KOREAN.count("\n| ")
+
+
+def test_both_readmes_say_when_what_it_costs_was_measured() -> None:
+    (day, month, year) = re.findall(r"^Measured on .* on (\d+) (\w+) (\d{4})\.$", ENGLISH, re.MULTILINE)[0]
+    assert f"{year}년 {MONTHS.index(month) + 1}월 {day}일에 잰 값입니다." in KOREAN
 
 
 def test_the_tree_names_every_folder_of_the_package() -> None:
