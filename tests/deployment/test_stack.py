@@ -4,16 +4,18 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aws_cdk import App, CfnResource, Stack
 from aws_cdk.aws_s3 import Bucket
-from synthesized import ACCOUNT, VARIANTS, new_app, synthesized, workplace
+from synthesized import ACCOUNT, REGION, VARIANTS, asked_for, new_app, synthesized, workplace
 
-from daehwa.deployment.configuration import INPUT_VARIABLE, Outputs
+from daehwa.deployment.configuration import INPUT_VARIABLE, Outputs, firewall_stack
 from daehwa.deployment.costs import FIREWALL_RULES, STACK_ALARMS
-from daehwa.deployment.stack.app import CONTEXT
+from daehwa.deployment.stack.app import CONTEXT, synthesize
 
 pytestmark = pytest.mark.cdk
 
@@ -27,10 +29,15 @@ LASTING = {
 KEPT = {"Table", "UserPool"}
 
 
+def firewall_of(variant: str) -> str:
+    home = VARIANTS[variant]
+    return firewall_stack(home.get("name", "daehwa"), home.get("region", REGION))
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_variant_synthesises_with_cdk_nag_and_cdks_own_checks_as_errors(variant: str) -> None:
     home = synthesized(variant)
-    assert set(home.templates) == {home.name, *({f"{home.name}-firewall"} if "waf" in VARIANTS[variant] else ())}
+    assert set(home.templates) == {home.name, *({firewall_of(variant)} if "waf" in VARIANTS[variant] else ())}
     report = json.loads((home.folder / "validation-report.json").read_text("utf-8"))
     assert not [violation for plugin in report["pluginReports"] for violation in plugin["violations"]]
 
@@ -147,15 +154,48 @@ def test_alarms_may_publish_to_the_topic_and_nothing_goes_there_in_the_clear(var
 def test_the_firewall_stands_in_us_east_1_and_is_read_without_a_function() -> None:
     home = synthesized("waf")
     manifest = json.loads((home.folder / "manifest.json").read_text("utf-8"))
-    firewall = manifest["artifacts"]["daehwa-firewall"]
+    firewall = manifest["artifacts"][f"daehwa-{REGION}-firewall"]
     assert firewall["environment"] == f"aws://{ACCOUNT}/us-east-1"
-    assert "daehwa-firewall" in manifest["artifacts"]["daehwa"]["dependencies"], "it comes first"
-    (acl,) = home.templates["daehwa-firewall"]["Resources"].values()
+    assert f"daehwa-{REGION}-firewall" in manifest["artifacts"]["daehwa"]["dependencies"], "it comes first"
+    (acl,) = home.templates[f"daehwa-{REGION}-firewall"]["Resources"].values()
     assert len(acl["Properties"]["Rules"]) == FIREWALL_RULES
     asked = home.only("AWS::CloudFront::Distribution")["DistributionConfig"]["WebACLId"]["Fn::GetStackOutput"]
-    assert asked["StackName"] == "daehwa-firewall"
+    assert asked["StackName"] == f"daehwa-{REGION}-firewall"
     assert asked["Region"] == "us-east-1"
-    assert asked["OutputName"] in home.templates["daehwa-firewall"]["Outputs"]
+    assert asked["OutputName"] in home.templates[f"daehwa-{REGION}-firewall"]["Outputs"]
+
+
+def nothing(_: dict[str, Any]) -> None:
+    """Stand for the name of what has none."""
+
+
+NAMED_ONCE_IN_AN_ACCOUNT: dict[str, Callable[[dict[str, Any]], str | None]] = {
+    "AWS::CloudFront::ResponseHeadersPolicy": lambda p: p["ResponseHeadersPolicyConfig"]["Name"],
+    "AWS::CloudFront::OriginAccessControl": lambda p: p["OriginAccessControlConfig"]["Name"],
+    "AWS::CloudFront::Function": lambda p: p["Name"],
+    "AWS::CloudWatch::Dashboard": lambda p: p["DashboardName"],
+    "AWS::IAM::Role": lambda p: p.get("RoleName"),
+    "AWS::S3::Bucket": lambda p: p.get("BucketName"),
+    "AWS::Budgets::Budget": lambda p: p["Budget"].get("BudgetName"),
+    "AWS::WAFv2::WebACL": lambda p: p.get("Name"),
+    "AWS::Cognito::UserPoolDomain": lambda p: p["Domain"],
+}
+
+
+def test_the_same_name_in_a_second_region_takes_no_name_of_the_first() -> None:
+    taken = []
+    for region in ("eu-west-1", "us-east-1"):
+        asked = asked_for(region=region, waf=True, monthly_budget=5, alarm_email="a@example.com")
+        stacks = synthesize(asked, new_app(f"in-{region}")).stacks
+        names = {("stack", stack.stack_name) for stack in stacks} - {("stack", "daehwa")}  # which is its region's
+        for stack in stacks:
+            for resource in json.loads(Path(stack.template_full_path).read_text("utf-8"))["Resources"].values():
+                name = NAMED_ONCE_IN_AN_ACCOUNT.get(resource["Type"], nothing)(resource["Properties"])
+                names |= {(resource["Type"], name)} if name else set()
+        taken.append(names)
+    first, second = taken
+    assert len(first) == len(second) == 6, "the firewall's stack, and five resources that AWS does not name by itself"
+    assert first & second == set()
 
 
 def test_a_domain_brings_its_certificate_and_newer_tls() -> None:

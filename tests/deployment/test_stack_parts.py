@@ -186,7 +186,7 @@ def test_an_alarm_is_quiet_where_nobody_is_there_and_slowness_must_last() -> Non
 
 
 def test_the_firewall_blocks_addresses_and_rates_alone() -> None:
-    (acl,) = synthesized("waf").templates["daehwa-firewall"]["Resources"].values()
+    (acl,) = synthesized("waf").templates[f"daehwa-{REGION}-firewall"]["Resources"].values()
     reputation, rate = acl["Properties"]["Rules"]
     assert reputation["OverrideAction"] == {"None": {}}, "the list's own actions count"
     assert rate["Action"] == {"Block": {}}

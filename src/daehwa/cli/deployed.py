@@ -104,8 +104,9 @@ def destroy_home(asked: Asked, *, data_of: str | None, asks: bool) -> int:
     if state is None and (data_of is None or not earlier):
         raise DeploymentError(f"There is no installation '{settings.name}' in {cloud.region} of this account.")
     _confirm_removal(settings, with_data=data_of is not None, asks=asks)
+    firewalls = removal.firewalls(cloud, settings.name)
     kept = [] if state is None else removal.remove(cloud, state, _say_step)
-    removal.remove_firewall(cloud, settings.name, _say_step)
+    removal.remove_firewalls(cloud, firewalls, _say_step)
     left = leftovers.left_behind(cloud, settings.name)
     if data_of is not None:
         removal.delete_data(cloud, settings.name, left, _say_step)

@@ -23,7 +23,14 @@ from daehwa.deployment import (
 )
 from daehwa.deployment.cdk import Cdk, CdkFailed, synthesize
 from daehwa.deployment.cloud import Cloud, open_session, usual_region
-from daehwa.deployment.configuration import CALLBACK_PATH, FIREWALL_REGION, DeploymentSettings, Outputs, key_parameter
+from daehwa.deployment.configuration import (
+    CALLBACK_PATH,
+    FIREWALL_REGION,
+    DeploymentSettings,
+    Outputs,
+    firewall_stack,
+    key_parameter,
+)
 from daehwa.deployment.configuration_file import Asked
 from daehwa.deployment.costs import estimate
 from daehwa.deployment.errors import DeploymentError
@@ -239,6 +246,7 @@ def _deploy(
         cdk.bootstrap(around.account, around.not_bootstrapped, assembly.parent, _say_step)
     if key is not None:
         parameters.put_secret(cloud, key_parameter(settings.name), key)
+    firewalls = removal.firewalls(cloud, settings.name)
     say("\nDeploying; the first time takes about five minutes, most of it CloudFront's")
     try:
         cdk.deploy(assembly, settings.name, parameters.origin_key(cloud, settings.name), _say_step)
@@ -250,8 +258,9 @@ def _deploy(
             "`daehwa deploy` goes on when it is done."
         )
         raise
-    if not settings.waf:
-        removal.remove_firewall(cloud, settings.name, _say_step)  # of earlier choices; it would go on costing
+    # Those of earlier choices and of an earlier name would go on costing.
+    needed = firewall_stack(settings.name, cloud.region) if settings.waf else None
+    removal.remove_firewalls(cloud, (stack for stack in firewalls if stack != needed), _say_step)
     outputs = stack_state.standing(cloud, settings.name)
     done = page_upload.upload(cloud, outputs, page, dt.datetime.now(dt.UTC).date())
     say(f"  page           {done.files} files" + (f", {done.removed} old ones removed" if done.removed else ""))

@@ -19,8 +19,18 @@ FIREWALL_REGION = "us-east-1"
 """CloudFront's firewalls stand there alone."""
 
 
-def firewall_stack(name: str) -> str:
-    """Return the name of the stack with an installation's firewall."""
+def name_everywhere(name: str, region: str) -> str:
+    """Return an installation's name where AWS has one name for all regions of an account."""
+    return f"{name}-{region}"
+
+
+def firewall_stack(name: str, region: str) -> str:
+    """Return the name of the stack with an installation's firewall. All of them stand in one region."""
+    return f"{name_everywhere(name, region)}-firewall"
+
+
+def former_firewall_stack(name: str) -> str:
+    """Return what that was called when a name was taken to be in one region alone."""
     return f"{name}-firewall"
 
 
@@ -46,7 +56,7 @@ class DeploymentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
         str,
         described(
             "2 to 24 of a to z, 0 to 9 and -, a letter first",
-            "The stack's name; several installations in one account differ by it.",
+            "The stack's name; several installations in one region of an account differ by it.",
             pattern=r"^[a-z][a-z0-9-]{0,22}[a-z0-9]$",
         ),
     ] = "daehwa"

@@ -23,7 +23,8 @@ def synthesize(asked: StackInput, app: App | None = None) -> CloudAssembly:
     app = app or App(context=CONTEXT, analytics_reporting=False)
     firewall = None
     if settings.waf:
-        firewall = Firewall(app, firewall_stack(settings.name), account=asked.account).arn
+        name = firewall_stack(settings.name, settings.region or "")  # which `check` has asked for
+        firewall = Firewall(app, name, account=asked.account).arn
     Home(app, settings, code=Path(asked.code), account=asked.account, firewall=firewall)
     assembly = app.synth()
     for stack in assembly.stacks:

@@ -6,6 +6,7 @@ from aws_cdk import Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
+from daehwa.deployment.configuration import name_everywhere
 from daehwa.deployment.stack.signals import PERIOD, Signals
 
 _WIDTH = 12
@@ -16,11 +17,12 @@ class Dashboard(Construct):
 
     def __init__(self, scope: Construct, name: str, *, signals: Signals, alarms: Sequence[cloudwatch.IAlarm]) -> None:
         super().__init__(scope, name)
-        region, installation = Stack.of(self).region, Stack.of(self).stack_name
+        region = Stack.of(self).region
+        dashboard = name_everywhere(Stack.of(self).stack_name, region)
         cloudwatch.Dashboard(
             self,
             "Dashboard",
-            dashboard_name=installation,
+            dashboard_name=dashboard,
             widgets=[
                 [cloudwatch.AlarmStatusWidget(title="Alarms", alarms=list(alarms), width=2 * _WIDTH, height=3)],
                 [
@@ -34,7 +36,9 @@ class Dashboard(Construct):
                 [_edge(signals)],
             ],
         )
-        self.address = f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}#dashboards/dashboard/{installation}"
+        self.address = (
+            f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}#dashboards/dashboard/{dashboard}"
+        )
 
 
 def _graph(title: str, metrics: Sequence[cloudwatch.IMetric]) -> cloudwatch.GraphWidget:

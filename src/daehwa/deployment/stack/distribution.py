@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_cloudfront_origins as origins
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from daehwa.deployment.configuration import DeploymentSettings
+from daehwa.deployment.configuration import DeploymentSettings, name_everywhere
 from daehwa.deployment.stack.acknowledgments import acknowledge
 from daehwa.deployment.stack.lasting import name_for_good
 from daehwa.deployment.stack.limits import ORIGIN_READ_SECONDS
@@ -68,7 +68,8 @@ class WebAddress(Construct):
         firewall: str | None = None,
     ) -> None:
         super().__init__(scope, name)
-        self._headers = _response_headers(self)
+        self._name = name_everywhere(settings.name, Stack.of(self).region)
+        self._headers = _response_headers(self, self._name)
         certificate = None
         if settings.certificate is not None:
             certificate = acm.Certificate.from_certificate_arn(self, "Certificate", settings.certificate)
@@ -99,8 +100,9 @@ class WebAddress(Construct):
             code=cloudfront.FunctionCode.from_inline(INDEX_CODE),
             runtime=cloudfront.FunctionRuntime.JS_2_0,
         )
+        access = cloudfront.S3OriginAccessControl(self, "Access", origin_access_control_name=self._name)
         return cloudfront.BehaviorOptions(
-            origin=origins.S3BucketOrigin.with_origin_access_control(page),
+            origin=origins.S3BucketOrigin.with_origin_access_control(page, origin_access_control=access),
             # What the files say of themselves counts (immutable or no-cache); compressed as brotli or gzip.
             cache_policy=cloudfront.CachePolicy.CACHING_OPTIMIZED,
             compress=True,
@@ -134,13 +136,14 @@ class WebAddress(Construct):
         )
 
 
-def _response_headers(scope: Construct) -> cloudfront.ResponseHeadersPolicy:
+def _response_headers(scope: Construct, name: str) -> cloudfront.ResponseHeadersPolicy:
     """Make the policy from the headers that the app itself sends: files and CloudFront's own answers have them too."""
     said = {name.decode(): value.decode() for name, value in SAFETY_HEADERS}
     referrer = said["referrer-policy"].upper().replace("-", "_")
     return cloudfront.ResponseHeadersPolicy(
         scope,
         "Headers",
+        response_headers_policy_name=name,
         security_headers_behavior=cloudfront.ResponseSecurityHeadersBehavior(
             content_security_policy=cloudfront.ResponseHeadersContentSecurityPolicy(
                 content_security_policy=said["content-security-policy"], override=True
