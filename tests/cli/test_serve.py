@@ -315,7 +315,7 @@ async def test_it_says_when_all_the_world_may_come_in(program: Program) -> None:
 @pytest.mark.parametrize(
     ("started_by", "line"),
     [
-        ({}, "pip install 'daehwa[sign-in]'"),
+        ({}, "pip install '.[sign-in]' (in daehwa's folder)"),
         ({"UV": "uv", "UV_RUN_RECURSION_DEPTH": "1"}, "uv run --extra sign-in daehwa"),
     ],
 )

@@ -1,5 +1,6 @@
 import calendar
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ ENGLISH = (ROOT / "README.md").read_text("utf-8")
 KOREAN = (ROOT / "README.ko.md").read_text("utf-8")
 MONTHS = [*calendar.month_name][1:]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+HINT = re.compile(r"pip install '([^'\[]*)\[([^\]]+)\]'")
 LINK = re.compile(r"\[[^\]\n]*\]\(([^)#\s]+)[^)\n]*\)")
 
 
@@ -78,3 +80,12 @@ def test_the_changelog_names_the_version_or_what_is_to_come() -> None:
 def test_paths_that_pages_name_are_there(page: Path) -> None:
     named = re.findall(r"`((?:src|web|tests|docs|scripts|benchmarks)/[\w./-]+)`", page.read_text("utf-8"))
     assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_no_hint_asks_a_registry_for_the_package_itself() -> None:
+    """It is on none: what pip installs is the clone, `.`, with the extra's name."""
+    extras = set(tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"])
+    sources = [*PAGES, *(ROOT / "src" / "daehwa").rglob("*.py")]
+    hints = {found for path in sources for found in HINT.findall(path.read_text("utf-8"))}
+    assert hints >= {(".", "aws"), (".", "accounts"), (".", "uvloop")}
+    assert [hint for hint in hints if hint[0] != "." or hint[1] not in {*extras, "{extra}"}] == []

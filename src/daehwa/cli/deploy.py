@@ -10,7 +10,7 @@ import click
 from daehwa.cli.terminal import Refusal, tell
 from daehwa.deployment.configuration_file import FILE_NAME, Asked, fields, flag_of
 from daehwa.deployment.errors import DeploymentError
-from daehwa.settings import program_name
+from daehwa.settings import line_with_extra
 from daehwa.settings.values import YES_NO, allowed_values, meta_of
 
 NEEDED = ("aws_cdk", "boto3", "aiodynamo", "joserfc")
@@ -77,8 +77,7 @@ def _place(names: Sequence[str]) -> Callable[[_Command], _Command]:
 def refuse_without_extra(typed: str) -> None:
     """Raise `Refusal` where the packages for AWS are not installed; `typed` is the command that needs them."""
     if not all(importlib.util.find_spec(name) is not None for name in NEEDED):
-        is_uv = program_name().startswith("uv ")
-        line = f"uv run --extra aws {typed}" if is_uv else "pip install 'daehwa[aws]'"
+        line = line_with_extra("aws", typed)
         raise Refusal(f"`{typed}` needs packages for AWS that are not installed here. Type: {line}")
 
 

@@ -8,7 +8,7 @@ from daehwa.accounts.ports import AccountStore, KeyStore, LedgerStore
 from daehwa.conversation.running import RunningTurns
 from daehwa.providers.catalogue import Catalogue
 from daehwa.server.books import Books
-from daehwa.settings import TelemetrySettings, program_name
+from daehwa.settings import TelemetrySettings, line_with_extra
 from daehwa.telemetry.counts import CallCounts
 from daehwa.telemetry.exposition import Exposition
 from daehwa.telemetry.otel import OpenTelemetry
@@ -41,11 +41,9 @@ def telemetry_fault(asked: TelemetrySettings) -> str | None:
     """Return a paragraph where OpenTelemetry is asked for and its packages are missing."""
     if not asked.is_on or importlib.util.find_spec("opentelemetry") is not None:
         return None
-    is_uv = program_name().startswith("uv ")
-    line = "uv run --extra otel daehwa" if is_uv else "pip install 'daehwa[otel]'"
     return (
         "The environment asks for OpenTelemetry (OTEL_…), whose packages are not installed here, so nothing is sent. "
-        f"Type: {line}. Or set OTEL_SDK_DISABLED=true."
+        f"Type: {line_with_extra('otel')}. Or set OTEL_SDK_DISABLED=true."
     )
 
 

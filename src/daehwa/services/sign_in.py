@@ -8,7 +8,7 @@ from daehwa.conversation.ids import now_ms
 from daehwa.http_client.client import HttpClient
 from daehwa.http_client.inward import NoFurtherIn
 from daehwa.http_client.route import origin_of
-from daehwa.settings import ConfiguredSignIn, program_name
+from daehwa.settings import ConfiguredSignIn, line_with_extra
 from daehwa.sign_in.flow import ANSWER_SECONDS, SignIn
 from daehwa.sign_in.identity_provider import Http, IdentityProvider
 from daehwa.sign_in.settings import ReadSecret, SignInSettings
@@ -42,8 +42,7 @@ async def sign_in_fault(configured: ConfiguredSignIn, http: Http) -> str | None:
 
 def _refuse_without_extra() -> None:
     if importlib.util.find_spec("joserfc") is None:
-        is_uv = program_name().startswith("uv ")
-        line = "uv run --extra sign-in daehwa" if is_uv else "pip install 'daehwa[sign-in]'"
+        line = line_with_extra("sign-in")
         raise SignInMisconfigured(f"Signing in needs a package that is not installed here. Type: {line}")
 
 

@@ -46,6 +46,7 @@ __all__ = [
     "has_display",
     "is_completing",
     "is_debugging",
+    "line_with_extra",
     "load_aws_surroundings",
     "load_settings",
     "load_telemetry",
@@ -139,6 +140,16 @@ def program_name(environment: Mapping[str, str] | None = None) -> str:
     """Return what is to be typed to run this program again: with uv, where `uv run` started it."""
     env = os.environ if environment is None else environment
     return "uv run daehwa" if env.get("UV") and env.get("UV_RUN_RECURSION_DEPTH") else "daehwa"
+
+
+def line_with_extra(extra: str, typed: str = "daehwa", environment: Mapping[str, str] | None = None) -> str:
+    """Return what is to be typed where an extra's packages are missing: `typed` by uv, or how pip installs it.
+
+    The package is on no registry, so pip takes it from the folder that it was cloned into.
+    """
+    if program_name(environment).startswith("uv "):
+        return f"uv run --extra {extra} {typed.removeprefix('uv run ')}"
+    return f"pip install '.[{extra}]' (in daehwa's folder)"
 
 
 def has_display(environment: Mapping[str, str] | None = None) -> bool:

@@ -39,7 +39,10 @@ class RelyingParty:
     def check(self) -> None:
         """Raise `PasskeysOff` where there can be none."""
         if not is_installed():
-            raise PasskeysOff("Passkeys need a package that is not installed here: daehwa[accounts].")
+            raise PasskeysOff(
+                "Passkeys need a package that is not installed on this server. Whoever runs it starts it by `uv run "
+                "--extra accounts daehwa`, or types `pip install '.[accounts]'` in daehwa's folder first."
+            )
         if not self.is_possible:
             raise PasskeysOff(
                 "Browsers tie passkeys to a name, and this page was opened under a number. On this machine, start with "
