@@ -3,7 +3,9 @@
 import datetime as dt
 import json
 from pathlib import Path
+from typing import Any
 
+import boto3
 import botocore.exceptions
 import msgspec
 import pytest
@@ -11,7 +13,7 @@ from deployment.conftest import REGION, Account
 
 from daehwa.deployment import page_upload, parameters, removal
 from daehwa.deployment.cdk import event_line
-from daehwa.deployment.cloud import told
+from daehwa.deployment.cloud import Cloud, told
 from daehwa.deployment.errors import DeploymentError
 from daehwa.deployment.leftovers import PEOPLE, TABLE, Leftover, advice, left_behind
 from daehwa.deployment.preflight import BOOTSTRAP_PARAMETER, Surroundings, look_around
@@ -124,6 +126,22 @@ def test_data_is_deleted_for_good(account: Account) -> None:
     assert account.client("cognito-idp").list_user_pools(MaxResults=10)["UserPools"] == []
     assert account.client("ssm").describe_parameters()["Parameters"] == []
     assert said[0] == f"DynamoDB Table {outputs.table_name} deleted"
+
+
+def test_a_tables_recovery_is_switched_off_before_it_goes_so_that_aws_keeps_no_backup(account: Account) -> None:
+    table = account.install().table_name
+    on, off = ({"PointInTimeRecoveryEnabled": is_on} for is_on in (True, False))
+    client = account.client("dynamodb")
+    client.update_continuous_backups(TableName=table, PointInTimeRecoverySpecification=on)
+    asked: list[tuple[str, Any]] = []
+    session = boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name=REGION)
+    session.events.register(
+        "provide-client-params.dynamodb",
+        lambda model, params, **_: asked.append((model.name, params.get("PointInTimeRecoverySpecification"))),
+    )
+    removal.delete_data(Cloud(session, REGION), "daehwa", [Leftover(TABLE, table, is_empty=False)], lambda _: None)
+    assert asked[-2:] == [("UpdateContinuousBackups", off), ("DeleteTable", None)]
+    assert client.list_tables()["TableNames"] == []
 
 
 def firewalls_standing(account: Account, *made: str) -> set[str]:

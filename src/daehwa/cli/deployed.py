@@ -131,8 +131,9 @@ def _confirm_removal(settings: DeploymentSettings, *, with_data: bool, asks: boo
         return
     if not sys.stdin.isatty():
         raise Refusal("Nobody is at a terminal to say yes. Add --yes to go on without being asked.")
-    what = "with ALL conversations, people and keys, for good" if with_data else "; conversations, people and keys stay"
-    click.confirm(f"Take away '{settings.name}' {what}?", abort=True)
+    gone = " with ALL conversations, people and keys, for good and without a backup"
+    what = gone if with_data else "; conversations, people and keys stay"
+    click.confirm(f"Take away '{settings.name}'{what}?", abort=True)
 
 
 def _ringing(cloud: Cloud, stack: str) -> list[str]:

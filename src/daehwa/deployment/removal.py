@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from daehwa.deployment import page_upload
 from daehwa.deployment.cloud import AWS_ERRORS, Cloud, error_code
@@ -18,6 +19,7 @@ from daehwa.deployment.costs import PRICES
 from daehwa.deployment.leftovers import GONE, PEOPLE, TABLE, Leftover, advice
 from daehwa.deployment.stack_state import Kept, StackState, delete_stack, find_stack
 
+_NO_RECOVERY_YET = "ContinuousBackupsUnavailableException"  # of a table that was made a moment ago
 _SECONDS_BETWEEN_LOOKS = 2.0
 _LOOKS = 150
 
@@ -78,7 +80,8 @@ def remaining(name: str, kept: list[Kept], left: list[Leftover]) -> list[str]:
         *others,
         f"This costs nothing but storage: up to ${price:.2f} a month for each GB of conversations.",
         *advice(name, left),
-        f"`daehwa deploy destroy --delete-data {name}` deletes tables, people and secrets, for good.",
+        f"`daehwa deploy destroy --delete-data {name}` deletes tables, people and secrets, for good:",
+        "no backup of AWS's own is left of them.",
     ]
 
 
@@ -93,7 +96,18 @@ def _delete_table(cloud: Cloud, table: str) -> None:
         if client.describe_table(TableName=table)["Table"]["TableStatus"] == "ACTIVE":
             break
         time.sleep(_SECONDS_BETWEEN_LOOKS)
+    _stop_recovery(client, table)
     client.delete_table(TableName=table)
+
+
+def _stop_recovery(client: Any, table: str) -> None:
+    """Switch off the table's recovery: of one that is deleted with it on, AWS keeps a backup for 35 days."""
+    off = {"PointInTimeRecoveryEnabled": False}
+    try:
+        client.update_continuous_backups(TableName=table, PointInTimeRecoverySpecification=off)
+    except AWS_ERRORS as error:
+        if error_code(error) != _NO_RECOVERY_YET:
+            raise
 
 
 def _delete_pool(cloud: Cloud, pool: str) -> None:
