@@ -54,6 +54,17 @@ def test_choices_that_do_not_go_together_are_refused_before_aws_is_asked(account
     assert "give both --domain and --certificate" in ended.err
 
 
+def test_a_budget_waits_for_the_admins_address_which_is_asked_for_after_the_plan(account: Account) -> None:
+    planned = account.run("--monthly-budget", "5")
+    assert (planned.code, "1,000 turns of 10 s" in planned.out) == (2, True)
+    assert "Add --yes to go on" in planned.err
+    ended = account.run("--monthly-budget", "5", "--yes")
+    assert (ended.code, "Who is the first admin?" in ended.err) == (2, True)
+    looked = account.run("--monthly-budget", "5", "--dry-run")
+    assert looked.code == 1
+    assert "A monthly budget warns by e-mail: give --admin-email or --alarm-email as well." in looked.err
+
+
 def test_without_credentials_it_says_how_to_get_some(account: Account) -> None:
     ended = account.run("status", AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="")
     assert ended.code == 1

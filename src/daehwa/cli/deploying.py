@@ -37,7 +37,7 @@ from daehwa.deployment.errors import DeploymentError
 from daehwa.deployment.leftovers import Leftover
 from daehwa.deployment.preflight import Surroundings
 from daehwa.deployment.smoke import Check, look
-from daehwa.deployment.stack.limits import check_settings
+from daehwa.deployment.stack.limits import check_mail, check_settings
 from daehwa.deployment.stack_state import StackState
 from daehwa.settings import Secret
 from daehwa.settings.surroundings import KEY_VARIABLE, key_from_environment
@@ -149,6 +149,7 @@ def _synthesize_only(asked: Asked, options: Options) -> int:
     settings = asked.file.read(asked.flags)
     settings = msgspec.structs.replace(settings, region=settings.region or usual_region(asked.profile))
     check_settings(settings)
+    check_mail(settings)
     _say_all(estimate(settings))
     assembly = _built(settings, None, options)
     say(f"\nNothing was asked of AWS. The templates are in {assembly}")

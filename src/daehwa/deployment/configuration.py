@@ -111,7 +111,10 @@ class DeploymentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     ] = 30
     monthly_budget: Annotated[
         Annotated[int, msgspec.Meta(ge=1)] | None,
-        described("whole US dollars", "At what AWS spending in a month an e-mail warns. Left out: no such alarm."),
+        described(
+            "whole US dollars",
+            "At what AWS spending in a month an e-mail warns `alarm_email`, else the admin. Left out: no such alarm.",
+        ),
     ] = None
     alarm_email: Annotated[
         str | None, described("an e-mail address", "Who is told by alarms. Left out: nobody; the dashboard shows them.")

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 
 from daehwa.deployment.configuration import INPUT_VARIABLE, DeploymentSettings
-from daehwa.deployment.stack.limits import NotDeployable, check_code, check_settings
+from daehwa.deployment.stack.limits import NotDeployable, check_code, check_mail, check_settings
 
 
 class StackInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,4 +35,5 @@ class StackInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     def check(self) -> None:
         """Raise `NotDeployable` or `BeyondLimit` for what AWS would not take."""
         check_settings(self.settings)
+        check_mail(self.settings)
         check_code(Path(self.code))

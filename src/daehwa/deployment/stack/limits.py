@@ -73,7 +73,7 @@ def adapter_layer(region: str) -> str:
 
 
 def check_settings(settings: DeploymentSettings) -> None:
-    """Raise `NotDeployable` for settings that do not go together."""
+    """Raise `NotDeployable` for settings that do not go together, whoever the admin will be."""
     if settings.region is None:
         raise NotDeployable("No region is chosen. Give one by --region, such as --region ap-northeast-2.")
     adapter_layer(settings.region)
@@ -100,9 +100,6 @@ def check_settings(settings: DeploymentSettings) -> None:
         f"Lambda has no SnapStart in {settings.region}. Leave --snap-start out, or choose another region.": (
             settings.snap_start and settings.region in _WITHOUT_SNAP_START
         ),
-        "A monthly budget warns by e-mail: give --alarm-email as well.": (
-            settings.monthly_budget is not None and mail_for_budget(settings) is None
-        ),
     }
     for sentence, is_so in faults.items():
         if is_so:
@@ -125,6 +122,12 @@ def _check_texts(settings: DeploymentSettings) -> None:
 def mail_for_budget(settings: DeploymentSettings) -> str | None:
     """Return whom the budget warns."""
     return settings.alarm_email or settings.admin_email
+
+
+def check_mail(settings: DeploymentSettings) -> None:
+    """Raise `NotDeployable` where a warning has nobody to go to: the admin will do, once their address is known."""
+    if settings.monthly_budget is not None and mail_for_budget(settings) is None:
+        raise NotDeployable("A monthly budget warns by e-mail: give --admin-email or --alarm-email as well.")
 
 
 def check_code(code: Path) -> None:
