@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from daehwa.deployment.configuration import DeploymentSettings
 from daehwa.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
@@ -27,6 +28,11 @@ def test_the_example_of_a_settings_file_is_right(tmp_path: Path) -> None:
     loaded = load_settings(config=file, environment={"WORK_KEY": "made-up", "TEAM": "blue"})
     assert [provider.name for provider in loaded.providers] == ["work", "ollama", "here"]
     assert loaded.values.default_model == "work/qwen3-32b"
+
+
+def test_the_page_says_that_a_deployment_cannot_choose_groups_of_the_provider() -> None:
+    assert not {"group_claim", "group_roles"} & set(DeploymentSettings.__struct_fields__)
+    assert "`daehwa deploy` has no flag for these two" in PAGE.read_text("utf-8")
 
 
 def test_the_example_of_signing_in_is_right(tmp_path: Path) -> None:
