@@ -77,7 +77,8 @@ def find_node() -> Node:
         options = ("--python", sys.executable, "--target", str(folder), "--exclude-newer", PUBLISHED_BEFORE)
         run([find_uv(), "pip", "install", "--quiet", *options, NODE_REQUIREMENT], folder, what="Fetching Node")
     if not binary.is_file():
-        raise ProgramMissing("Node is needed, and PyPI's package did not bring it. Install Node 22 or newer.")
+        oldest = ".".join(map(str, OLDEST_NODE))
+        raise ProgramMissing(f"Node is needed, and PyPI's package did not bring it. Install Node {oldest} or newer.")
     return Node(str(binary), (str(binary), str(inner / "node_modules" / "npm" / "bin" / "npm-cli.js")))
 
 
