@@ -190,6 +190,7 @@ def aws_prices() -> str:
         ("Cognito: a person who signs in", p.person_month, f"{p.free_people:,} people"),
         ("CloudWatch: a GB of logs", p.log_gigabyte, f"{p.free_log_gigabytes:.0f} GB"),
         ("CloudWatch: an alarm", p.alarm_month, f"{p.free_alarms} alarms"),
+        ("CloudWatch: a metric made of logs", p.made_metric_month, f"{p.free_made_metrics} metrics"),
         ("CloudWatch: a dashboard", p.dashboard_month, f"{p.free_dashboards} dashboards"),
     ]
     shown = [(what, f"{price:.4f}".rstrip("0").ljust(4, "0"), free or "**nothing**") for what, price, free in rows]

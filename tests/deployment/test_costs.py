@@ -56,6 +56,11 @@ def test_what_is_chosen_beside_is_counted_and_named() -> None:
     assert "sign-in by Cognito" not in {line.what for line in foreign}
 
 
+def test_the_metric_of_the_first_byte_is_named_with_what_it_costs_where_the_free_ones_are_used() -> None:
+    (line,) = (line for line in idle_costs(DEFAULTS) if "metric made of the access log" in line.what)
+    assert (line.dollars, line.note) == (0.0, "an account has 10 free, then $0.30 each")
+
+
 def test_stored_conversations_cost_their_recovery_even_within_the_free_tier() -> None:
     assert total(stored_costs(10)) == pytest.approx(2.0)
     assert total(stored_costs(30)) == pytest.approx(5 * 0.25 + 30 * 0.20)

@@ -14,7 +14,7 @@ from aws_cdk.aws_s3 import Bucket
 from synthesized import ACCOUNT, REGION, VARIANTS, asked_for, new_app, synthesized, workplace
 
 from daehwa.deployment.configuration import INPUT_VARIABLE, Outputs, firewall_stack
-from daehwa.deployment.costs import FIREWALL_RULES, STACK_ALARMS
+from daehwa.deployment.costs import FIREWALL_RULES, STACK_ALARMS, STACK_MADE_METRICS
 from daehwa.deployment.stack.app import CONTEXT, synthesize
 
 pytestmark = pytest.mark.cdk
@@ -122,6 +122,12 @@ def test_alarms_stay_within_the_free_ones_and_within_what_the_estimate_says() ->
         alarms = synthesized(variant).of_type("AWS::CloudWatch::Alarm").values()
         billed = sum(sum("MetricStat" in query for query in alarm.get("Metrics", ())) or 1 for alarm in alarms)
         assert billed == STACK_ALARMS
+
+
+def test_the_estimate_knows_how_many_metrics_are_made_of_logs() -> None:
+    for variant in VARIANTS:
+        filters = synthesized(variant).of_type("AWS::Logs::MetricFilter").values()
+        assert sum(len(made["MetricTransformations"]) for made in filters) == STACK_MADE_METRICS
 
 
 def test_alarms_reach_a_person_only_where_an_address_is_given() -> None:

@@ -39,6 +39,8 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True):
     free_log_gigabytes: float = 5
     alarm_month: float = 0.10
     free_alarms: int = 10
+    made_metric_month: float = 0.30  # by a filter, of logs
+    free_made_metrics: int = 10
     dashboard_month: float = 3.00
     free_dashboards: int = 3
     page_gigabyte_month: float = 0.023  # S3
@@ -125,6 +127,8 @@ class CostLine(msgspec.Struct, frozen=True):
 
 STACK_ALARMS = 8
 """How many metrics the stack's alarms watch."""
+STACK_MADE_METRICS = 1
+"""How many metrics are made of logs, beside those that AWS has of itself: the first byte's."""
 KEPT_MEGABYTES = 40
 """The page with its former builds, and the function's zips that CDK keeps in its bucket."""
 FIREWALL_RULES = 2
@@ -174,6 +178,7 @@ def idle_costs(settings: DeploymentSettings) -> tuple[CostLine, ...]:
     """Return what a month costs in which nobody comes."""
     p = PRICES
     alarms = max(0, STACK_ALARMS - p.free_alarms) * p.alarm_month
+    made_metrics = max(0, STACK_MADE_METRICS - p.free_made_metrics) * p.made_metric_month
     lines = [
         CostLine("Lambda, API Gateway, CloudFront, DynamoDB", 0.0, "paid by use"),
         CostLine("the key in SSM, with AWS's own encryption key", 0.0, "free"),
@@ -182,6 +187,11 @@ def idle_costs(settings: DeploymentSettings) -> tuple[CostLine, ...]:
             alarms,
             f"an account has {p.free_alarms} metrics and {p.free_dashboards} dashboards free; beyond that "
             f"${p.alarm_month:.2f} and ${p.dashboard_month:.2f} each",
+        ),
+        CostLine(
+            "a metric made of the access log, the first byte's",
+            made_metrics,
+            f"an account has {p.free_made_metrics} free, then ${p.made_metric_month:.2f} each",
         ),
     ]
     if settings.issuer is None:
