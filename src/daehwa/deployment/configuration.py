@@ -117,7 +117,11 @@ class DeploymentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
         ),
     ] = None
     alarm_email: Annotated[
-        str | None, described("an e-mail address", "Who is told by alarms. Left out: nobody; the dashboard shows them.")
+        str | None,
+        described(
+            "an e-mail address",
+            "Who is told by alarms, from when a link that SNS mails is opened. Left out: nobody; the dashboard shows them.",
+        ),
     ] = None
     budgets: Annotated[
         tuple[str, ...],
