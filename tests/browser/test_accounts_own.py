@@ -32,11 +32,23 @@ def section(member: Member, *names: str) -> Locator:
     return first
 
 
+async def proves(member: Member, password: str = PASSWORD) -> None:
+    """Give the password where it is asked for once more."""
+    field = member.page.get_by_role("dialog").locator('input[name="current"]')
+    await expect(field).to_be_focused()
+    await field.fill(password)
+    await field.press("Enter")
+
+
 async def with_app(member: Member) -> tuple[str, list[str]]:
     """Set up an authenticator app; return its secret, and the recovery codes as they were copied."""
     await section(member, "Authenticator app").get_by_role("button", name="Set up").click()
     dialog = member.page.get_by_role("dialog")
+    await proves(member, "not the password")
+    await expect(dialog.get_by_role("alert").filter(has_text="not the password you have now")).to_be_visible()
+    await proves(member)
     await expect(dialog.get_by_role("img", name="QR code")).to_be_visible()
+    await expect(dialog.get_by_role("textbox", name="Then write the six digits")).to_be_focused()
     await dialog.get_by_text("It cannot be scanned?").click()
     secret = await dialog.get_by_role("group", name="Secret").locator("code").inner_text()
     await dialog.get_by_role("textbox").fill("000000")
@@ -136,10 +148,20 @@ async def test_a_passkey_is_made_used_and_removed(members: Members, household: H
     await keys.get_by_role("button", name="Add a passkey").click()
     name = member.page.get_by_role("textbox", name="Name of the passkey")
     await expect(name).to_have_value("Chrome, Linux")
+    await expect(section(member, "Password")).not_to_contain_text("passkeys")
     await name.fill("My laptop")
     await name.press("Enter")
+    await expect(member.page.get_by_role("alert").filter(has_text="Write the password you have now.")).to_be_visible()
+    await proves(member, "not the password")
+    await expect(member.page.get_by_role("alert").filter(has_text="not the password you have now")).to_be_visible()
+    await proves(member)
     await expect(keys.get_by_role("listitem")).to_contain_text("not used yet")
+    await expect(section(member, "Password")).to_contain_text("Your passkeys let you in as before")
+    await section(member, "Password").get_by_role("button").click()
+    await expect(member.page.get_by_role("dialog")).to_contain_text("Your passkeys let you in as before")
+    await member.page.keyboard.press("Escape")
     await keys.get_by_role("button", name="Add a passkey").click()
+    await member.page.get_by_label("Password you have now").fill(PASSWORD)
     await member.page.get_by_role("button", name="Continue").click()
     await expect(
         member.page.get_by_role("alert").filter(has_text="has a passkey for this site already")
@@ -187,6 +209,8 @@ async def test_sessions_are_listed_and_ended(members: Members, household: Househ
 async def test_korean(members: Members, household: Household) -> None:
     member = await at_home(members, household, "suyeon", locale="ko-KR")
     await section(member, "인증 앱").get_by_role("button", name="설정하기").click()
+    await expect(member.page.get_by_role("dialog", name="인증 앱 설정하기")).to_contain_text("한 번 더 확인해요")
+    await proves(member)
     await expect(member.page.get_by_role("dialog", name="인증 앱 설정하기")).to_contain_text("스캔해 주세요")
     await member.page.keyboard.press("Escape")
     await expect(section(member, "로그인한 곳")).to_contain_text("이 브라우저")
@@ -202,15 +226,20 @@ async def test_nothing_is_in_the_way_of_anybody(
     await member.passkeys()
     await section(member, "Passkeys").get_by_role("button", name="Add a passkey").click()
     seen = {"passkey": await faults(member, axe)}
+    small = await member.page.evaluate(SMALL_TARGETS)
+    await member.page.get_by_label("Password you have now").fill(PASSWORD)
     await member.press("Continue")
     await expect(section(member, "Passkeys").get_by_role("listitem")).to_be_visible()
     seen["account"] = await faults(member, axe)
-    small = await member.page.evaluate(SMALL_TARGETS)
+    small += await member.page.evaluate(SMALL_TARGETS)
     await member.press("Change the password")
     seen["password"] = await faults(member, axe)
     small += await member.page.evaluate(SMALL_TARGETS)
     await member.page.keyboard.press("Escape")
     await section(member, "Authenticator app").get_by_role("button", name="Set up").click()
+    seen["proof"] = await faults(member, axe)
+    small += await member.page.evaluate(SMALL_TARGETS)
+    await proves(member)
     await expect(member.page.get_by_role("img", name="QR code")).to_be_visible()
     seen["app"] = await faults(member, axe)
     small += await member.page.evaluate(SMALL_TARGETS)

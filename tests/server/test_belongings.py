@@ -68,7 +68,7 @@ class Home:
         gone = await self.turn(browser, f"{said} to be deleted")
         assert (await browser.call("DELETE", f"/api/conversations/{gone}"))[0] == 204
         assert (await browser.call("POST", "/api/keys", {"name": word}))[0] == 201
-        assert (await browser.call("POST", "/api/account/totp"))[0] == 200
+        assert (await browser.call("POST", "/api/account/totp", {"password": PASSWORD}))[0] == 200
         await door.browser(**{"user-agent": said.encode().decode("latin-1")}).sign_in(f"{word}@example.com")
         user = (await browser.call("GET", "/api/me"))[1]["user"]["id"]
         passkey = Passkey(id=new_id(), user=user, public_key=word.encode(), sign_count=0, name=word, created=now_ms())

@@ -34,7 +34,7 @@ async def a_code(door: FrontDoor, browser: Browser) -> str:
 
 async def with_app(door: FrontDoor, browser: Browser) -> list[str]:
     """Set up an authenticator app; return the recovery codes."""
-    status, begun = await browser.call("POST", "/api/account/totp")
+    status, begun = await browser.call("POST", "/api/account/totp", {"password": PASSWORD})
     assert status == 200
     assert begun["uri"].startswith("otpauth://totp/daehwa%3A")
     assert begun["secret"] in begun["uri"]
@@ -48,7 +48,7 @@ async def with_app(door: FrontDoor, browser: Browser) -> list[str]:
 async def passkey_of(browser: Browser, *, name: str = "Phone", **more: Any) -> tuple[Authenticator, dict[str, Any]]:
     """Add a passkey; return the device and what the server says of it."""
     device = Authenticator(browser.door.local.public_url, **more)
-    status, options = await browser.call("POST", "/api/account/passkeys/options", {})
+    status, options = await browser.call("POST", "/api/account/passkeys/options", {"password": PASSWORD})
     assert status == 200, options
     credential = device.make(options["publicKey"])
     status, made = await browser.call("POST", "/api/account/passkeys", {"name": name, "credential": credential})
@@ -165,7 +165,7 @@ async def test_a_code_is_asked_for_after_the_password(door: FrontDoor) -> None:
     assert CODE not in other.cookies
     account = (await mina.call("GET", "/api/account"))[1]
     assert (account["totp"], account["recovery_codes"]) == (True, 10)
-    assert await mina.refused("POST", "/api/account/totp") == (409, "codes_on")
+    assert await mina.refused("POST", "/api/account/totp", {"password": PASSWORD}) == (409, "codes_on")
     off = {"password": "not the password"}
     assert await mina.refused("POST", "/api/account/totp/off", off) == (401, "credentials_refused")
     assert await mina.call("POST", "/api/account/totp/off", {"password": PASSWORD}) == (204, None)
@@ -186,7 +186,7 @@ async def test_recovery_codes_are_renewed_with_the_password(door: FrontDoor) -> 
     mina, path = await door.member(), "/api/account/totp/recovery-codes"
     proof = {"password": PASSWORD}
     assert await mina.refused("POST", path, proof) == (409, "codes_off")
-    await mina.call("POST", "/api/account/totp")
+    await mina.call("POST", "/api/account/totp", proof)
     assert await mina.refused("POST", path, proof) == (409, "codes_off"), "one that was not confirmed is none"
     old = await with_app(door, mina)
     assert await mina.refused("POST", path, {"password": "not that one at all"}) == (401, "credentials_refused")
@@ -199,6 +199,18 @@ async def test_recovery_codes_are_renewed_with_the_password(door: FrontDoor) -> 
         assert (await other.call("POST", "/auth/code", {"code": code}))[0] == expected
     assert (await mina.call("GET", "/api/account"))[1]["recovery_codes"] == 9
     assert "recovery_codes.renewed" in await door.acts()
+
+
+async def test_an_app_is_begun_with_the_password(door: FrontDoor) -> None:
+    mina, path = await door.member(), "/api/account/totp"
+    assert (await mina.refused("POST", path, {}))[0] == 400
+    assert await mina.refused("POST", path, {"password": "not that one at all"}) == (401, "credentials_refused")
+    code = {"code": "000000"}
+    assert await mina.refused("POST", f"{path}/confirm", code) == (401, "credentials_refused"), "there is nothing begun"
+    user = await door.people.accounts.find_user("mina")
+    assert user is not None
+    assert (await door.people.credentials.get_credentials(user.id)).totp is None
+    assert "password.refused" in await door.acts()
 
 
 async def test_changing_the_password_ends_all_other_sessions(door: FrontDoor) -> None:

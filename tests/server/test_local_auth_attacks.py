@@ -208,7 +208,7 @@ async def test_a_password_changed_meanwhile_ends_the_waiting(door: FrontDoor) ->
 
 async def test_an_app_that_was_not_confirmed_asks_nobody(door: FrontDoor) -> None:
     mina = await door.member()
-    await mina.call("POST", "/api/account/totp")
+    await mina.call("POST", "/api/account/totp", {"password": PASSWORD})
     assert await mina.refused("POST", "/api/account/totp/confirm", {"code": "000000"}) == (401, "credentials_refused")
     assert await door.browser().sign_in("mina") == (200, {"next": "done"})
 
@@ -317,9 +317,10 @@ POSTS: list[tuple[str, dict[str, Any]]] = [
     ("/auth/link/accept", {"token": "x", "password": PASSWORD}),
     ("/auth/reset", {"login": "mina"}),
     ("/api/account/password", {"current": PASSWORD, "new": WRONG}),
-    ("/api/account/totp", {}),
+    ("/api/account/totp", {"password": PASSWORD}),
     ("/api/account/totp/recovery-codes", {"password": PASSWORD}),
     ("/api/account/totp/off", {"password": PASSWORD}),
+    ("/api/account/passkeys/options", {"password": PASSWORD}),
     ("/api/account/passkeys", {"name": "x", "credential": {}}),
     ("/api/account/sessions/end-others", {}),
 ]

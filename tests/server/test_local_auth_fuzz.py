@@ -35,9 +35,11 @@ DOORS = {
     "/auth/link/accept": ("token", "password", "login", "name"),
     "/auth/reset": ("login",),
     "/api/account/password": ("current", "new"),
+    "/api/account/totp": ("password",),
     "/api/account/totp/confirm": ("code",),
     "/api/account/totp/recovery-codes": ("password",),
     "/api/account/totp/off": ("password",),
+    "/api/account/passkeys/options": ("password",),
     "/api/account/passkeys": ("name", "credential"),
 }
 ALLOWED = {200, 204, 400, 401, 403, 404, 409, 413, 429}

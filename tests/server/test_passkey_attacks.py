@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from server.front_door import CHALLENGE, FrontDoor, a_front_door, people_in
+from server.front_door import CHALLENGE, PASSWORD, FrontDoor, a_front_door, people_in
 from server.test_local_auth import passkey_of
-from sign_in.authenticator import USER_PRESENT, b64
+from sign_in.authenticator import USER_PRESENT, Authenticator, b64
+
+PROOF = {"password": PASSWORD}
 
 
 @pytest.fixture
@@ -86,7 +88,7 @@ async def test_a_passkey_must_have_verified_the_person(door: FrontDoor) -> None:
     device.flags = USER_PRESENT
     browser, options = await challenged(door)
     assert (await browser.call("POST", "/auth/passkey", {"credential": device.use(options)}))[0] == 400
-    options = (await mina.call("POST", "/api/account/passkeys/options", {}))[1]["publicKey"]
+    options = (await mina.call("POST", "/api/account/passkeys/options", PROOF))[1]["publicKey"]
     credential = {"name": "x", "credential": device.make(options)}
     assert await mina.refused("POST", "/api/account/passkeys", credential) == (400, "passkey_refused")
 
@@ -94,11 +96,11 @@ async def test_a_passkey_must_have_verified_the_person(door: FrontDoor) -> None:
 async def test_a_passkey_is_made_for_who_asked_and_is_nobody_else_s(door: FrontDoor) -> None:
     mina, other = await door.member(), await door.member("other")
     device, _ = await passkey_of(mina)
-    options = (await other.call("POST", "/api/account/passkeys/options", {}))[1]["publicKey"]
+    options = (await other.call("POST", "/api/account/passkeys/options", PROOF))[1]["publicKey"]
     same = {"name": "x", "credential": device.make(options)}
     assert await other.refused("POST", "/api/account/passkeys", same) == (400, "passkey_refused")
     mina.cookies[CHALLENGE] = other.cookies[CHALLENGE]
-    options = (await other.call("POST", "/api/account/passkeys/options", {}))[1]["publicKey"]
+    options = (await other.call("POST", "/api/account/passkeys/options", PROOF))[1]["publicKey"]
     assert (await mina.call("POST", "/api/account/passkeys", {"name": "x", "credential": device.make(options)}))[
         0
     ] == 400
@@ -119,8 +121,37 @@ async def test_nonsense_is_no_passkey(door: FrontDoor, credential: dict[str, Any
     mina = await door.member()
     browser, _ = await challenged(door)
     assert (await browser.call("POST", "/auth/passkey", {"credential": credential}))[0] == 400
-    await mina.call("POST", "/api/account/passkeys/options", {})
+    await mina.call("POST", "/api/account/passkeys/options", PROOF)
     assert (await mina.call("POST", "/api/account/passkeys", {"name": "x", "credential": credential}))[0] == 400
+
+
+async def test_an_open_browser_alone_gets_no_passkey(door: FrontDoor) -> None:
+    mina, path = await door.member(), "/api/account/passkeys"
+    device = Authenticator(door.local.public_url)
+    assert (await mina.refused("POST", f"{path}/options", {}))[0] == 400
+    assert await mina.refused("POST", f"{path}/options", {"password": "not that one at all"}) == (
+        *(401, "credentials_refused"),
+    )
+    assert CHALLENGE not in mina.cookies
+    # The challenge that a door asks of anybody's passkeys is none for a new one.
+    options = (await mina.call("POST", "/auth/passkey/options", {}))[1]["publicKey"]
+    made = device.make({**options, "rp": {"id": options["rpId"]}, "user": {"id": b64(b"mina")}})
+    assert await mina.refused("POST", path, {"name": "x", "credential": made}) == (400, "passkey_refused")
+    assert (await mina.call("GET", "/api/account"))[1]["passkeys"] == []
+
+
+async def test_another_password_ends_what_was_begun_with_the_one_before(door: FrontDoor) -> None:
+    mina = await door.member()
+    options = (await mina.call("POST", "/api/account/passkeys/options", PROOF))[1]["publicKey"]
+    kept = mina.cookies[CHALLENGE]
+    assert (await mina.call("POST", "/api/account/password", {"current": PASSWORD, "new": f"{PASSWORD} more"}))[
+        0
+    ] == 204
+    mina.cookies[CHALLENGE] = kept
+    credential = Authenticator(door.local.public_url).make(options)
+    assert await mina.refused("POST", "/api/account/passkeys", {"name": "x", "credential": credential}) == (
+        *(400, "passkey_refused"),
+    )
 
 
 async def test_broken_bytes_of_a_passkey_are_refused(door: FrontDoor) -> None:

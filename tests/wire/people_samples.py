@@ -56,14 +56,15 @@ async def _record_doors(records: Records, door: FrontDoor) -> None:
 
 
 async def _record_account(records: Records, door: FrontDoor, boss: Browser) -> None:
-    begun = await records.call("totp-begun", "TotpBegun", "POST", "/api/account/totp", **_as(boss))
+    proof = {"password": PASSWORD}
+    begun = await records.call("totp-begun", "TotpBegun", "POST", "/api/account/totp", proof, **_as(boss))
     assert begun["secret"]
     user = (await boss.call("GET", "/api/account"))[1]["user"]["id"]
     totp = (await door.people.credentials.get_credentials(user)).totp
     assert totp is not None
     code = {"code": code_at(totp.secret, door.clock.now // 1000 // 30)}
     await records.call("totp-confirmed", "RecoveryCodes", "POST", "/api/account/totp/confirm", code, **_as(boss))
-    _, options = await boss.call("POST", "/api/account/passkeys/options", {})
+    _, options = await boss.call("POST", "/api/account/passkeys/options", proof)
     passkey = {"name": "Phone", "credential": Authenticator(door.local.public_url).make(options["publicKey"])}
     await records.call("passkey-added", "ShownPasskey", "POST", "/api/account/passkeys", passkey, **_as(boss))
     account = await records.call("account", "Account", "GET", "/api/account", **_as(boss))

@@ -37,6 +37,7 @@ from daehwa.sign_in.errors import (
 _BODY = (InvalidRequest, TooMuch, UnsupportedMediaType, BodyTooSlow, StoreError)
 _TRIED = (CredentialsRefused, AccountDisabled, TooManyAttempts, *_BODY)
 _OWN = (AccountsOff, NotAllowed, *_BODY)
+_PROVED = (CredentialsRefused, TooManyAttempts, *_OWN)
 
 
 def account_operations(
@@ -105,41 +106,38 @@ def _belongings(api: BelongingsApi) -> Iterator[Operation]:
 
 
 def _credentials(api: AccountApi) -> Iterator[Operation]:
-    proved = (CredentialsRefused, TooManyAttempts, *_OWN)
-    password, totp, passkeys = "/api/account/password", "/api/account/totp", "/api/account/passkeys"
-    yield Operation(
-        "POST",
-        password,
-        api.change_password,
-        body=account.PasswordChange,
-        status=204,
-        errors=(PasswordRefused, SignInExpired, *proved),
-    )
-    yield Operation("POST", totp, api.begin_totp, answers=(account.TotpBegun,), errors=(CodesOn, *_OWN))
+    password, wrong = "/api/account/password", (PasswordRefused, SignInExpired, *_PROVED)
+    yield Operation("POST", password, api.change_password, body=account.PasswordChange, status=204, errors=wrong)
+    yield from _totp(api)
+    yield from _passkeys(api)
+
+
+def _totp(api: AccountApi) -> Iterator[Operation]:
+    totp, proof = "/api/account/totp", account.PasswordProof
+    begun, codes = (account.TotpBegun,), (account.RecoveryCodes,)
+    yield Operation("POST", totp, api.begin_totp, body=proof, answers=begun, errors=(CodesOn, *_PROVED))
     yield Operation(
         "POST",
         f"{totp}/confirm",
         api.confirm_totp,
         body=account.TotpConfirmed,
-        answers=(account.RecoveryCodes,),
-        errors=(CodesOn, SignInExpired, *proved),
+        answers=codes,
+        errors=(CodesOn, SignInExpired, *_PROVED),
     )
-    yield Operation(
-        "POST",
-        f"{totp}/recovery-codes",
-        api.renew_recovery_codes,
-        body=account.PasswordProof,
-        answers=(account.RecoveryCodes,),
-        errors=(CodesOff, *proved),
-    )
-    yield Operation("POST", f"{totp}/off", api.end_totp, body=account.PasswordProof, status=204, errors=proved)
+    renewed = f"{totp}/recovery-codes"
+    yield Operation("POST", renewed, api.renew_recovery_codes, body=proof, answers=codes, errors=(CodesOff, *_PROVED))
+    yield Operation("POST", f"{totp}/off", api.end_totp, body=proof, status=204, errors=_PROVED)
+
+
+def _passkeys(api: AccountApi) -> Iterator[Operation]:
+    passkeys = "/api/account/passkeys"
     yield Operation(
         "POST",
         f"{passkeys}/options",
         api.ask_new_passkey,
-        body=local_auth.NothingGiven,
+        body=account.PasswordProof,
         answers=(PasskeyOptions,),
-        errors=(PasskeysOff, *_OWN),
+        errors=(PasskeysOff, *_PROVED),
     )
     yield Operation(
         "POST",

@@ -53,10 +53,13 @@ class OwnAccount:
         await parts.acts.note("password.changed", visitor, actor=user)
         return Entered(user=user, session=session, known=new_known(changed))
 
-    async def begin_totp(self, user: User) -> tuple[str, str]:
+    async def begin_totp(self, user: User, password: str, visitor: Visitor) -> tuple[str, str]:
         """Return the secret for an authenticator app, as text and as the address in a QR code. Nothing is asked for
-        until a code of it was right. Raise `CodesOn`.
+        until a code of it was right: that comes from whoever has proved the password, since nobody else was told it.
+
+        Raise `CredentialsRefused`, `CodesOn`, `TooManyAttempts`.
         """
+        await self.prove(user, password, visitor)
         store = self._parts.people.credentials
         async with self._parts.changing:
             has = await self._local(user)
@@ -112,17 +115,24 @@ class OwnAccount:
             await self._parts.people.credentials.delete_totp(user.id)
         await self._parts.acts.note("totp.removed", visitor, actor=user)
 
-    async def passkey_options(self, user: User) -> tuple[str, dict[str, Any]]:
-        """Return what a browser carries meanwhile, and what it asks for a new passkey. Raise `PasskeysOff`."""
+    async def passkey_options(self, user: User, password: str, visitor: Visitor) -> tuple[str, dict[str, Any]]:
+        """Return what a browser carries meanwhile, and what it asks for a new passkey.
+
+        Raise `PasskeysOff`, `CredentialsRefused`, `TooManyAttempts`.
+        """
         self._parts.site.check()
+        kept = await self.prove(user, password, visitor)
         has = await self._local(user)
-        text, challenge = self._parts.challenges.new(f"make {user.id}")
+        text, challenge = self._parts.challenges.new(_making(kept))
         return text, self._parts.site.options_to_make(user, has.passkeys, challenge)
 
     async def add_passkey(
         self, user: User, name: str, credential: Mapping[str, Any], visitor: Visitor, carried: Carried
     ) -> Passkey:
-        """Keep a new passkey. Raise `PasskeyRefused`, `SignInExpired`."""
+        """Keep a new passkey: its challenge is told to whoever has proved the password, and to nobody else.
+
+        Raise `PasskeyRefused`, `SignInExpired`.
+        """
         parts = self._parts
         parts.site.check()
         name = " ".join(name.split())[:NAME_CHARACTERS]
@@ -131,7 +141,7 @@ class OwnAccount:
         has = await self._local(user)
         if len(has.passkeys) >= MOST_PASSKEYS:
             raise InvalidRequest(f"There are {MOST_PASSKEYS} passkeys already. Remove one that is not needed any more.")
-        challenge = parts.challenges.open(f"make {user.id}", carried.challenge)
+        challenge = None if has.password is None else parts.challenges.open(_making(has.password), carried.challenge)
         if challenge is None or carried.challenge is None:
             raise SignInExpired
         made, key, count, ways = await asyncio.to_thread(parts.site.made, credential, challenge)
@@ -174,3 +184,8 @@ class OwnAccount:
             raise CredentialsRefused("Your current password is not right.")
         parts.throttle.give_back(f"own {user.id}")
         return kept
+
+
+def _making(password: Password) -> str:
+    """Return what a challenge for a new passkey is for. Another password ends it."""
+    return f"make {password.user} {password.changed}"

@@ -16,7 +16,8 @@ export async function changePassword(current: string, next: string): Promise<voi
   await send(`${OWN}/password`, withBody("POST", { current, new: next }));
 }
 
-export const beginTotp = async (): Promise<wire.TotpBegun> => decoded(wire.TotpBegun, await send(`${OWN}/totp`, { method: "POST" }));
+export const beginTotp = async (password: string): Promise<wire.TotpBegun> =>
+  decoded(wire.TotpBegun, await send(`${OWN}/totp`, withBody("POST", { password })));
 
 export const confirmTotp = async (code: string): Promise<readonly string[]> =>
   (await decoded(wire.RecoveryCodes, await send(`${OWN}/totp/confirm`, withBody("POST", { code })))).recovery_codes;
@@ -29,8 +30,8 @@ export async function endTotp(password: string): Promise<void> {
   await send(`${OWN}/totp/off`, withBody("POST", { password }));
 }
 
-export const askNewPasskey = async () =>
-  (await decoded(PasskeyOptions, await send(`${OWN}/passkeys/options`, withBody("POST", {})))).publicKey;
+export const askNewPasskey = async (password: string) =>
+  (await decoded(PasskeyOptions, await send(`${OWN}/passkeys/options`, withBody("POST", { password })))).publicKey;
 
 export const addPasskey = async (name: string, credential: unknown): Promise<wire.Passkey> =>
   decoded(wire.Passkey, await send(`${OWN}/passkeys`, withBody("POST", { name, credential })));

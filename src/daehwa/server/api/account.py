@@ -15,7 +15,7 @@ from daehwa.conversation.ids import now_ms
 from daehwa.server.asgi import Request, Response, json_response
 from daehwa.server.body import json_body
 from daehwa.server.identity import Identity
-from daehwa.server.local_auth import AuthCookies, Code, NothingGiven, PasskeyOptions, Password, small
+from daehwa.server.local_auth import AuthCookies, Code, PasskeyOptions, Password, small
 from daehwa.server.options import ServerOptions
 from daehwa.server.visiting import visitor_of
 from daehwa.sign_in.acts import Acts
@@ -198,8 +198,10 @@ class AccountApi:
         return Response(204, headers=self._cookies.of(entered))
 
     async def begin_totp(self, request: Request) -> Response:
-        """Make a secret for an authenticator app. No code is asked for before one was confirmed."""
-        return json_response(TotpBegun(*await self._on().own.begin_totp(request.user)))
+        """Make a secret for an authenticator app, with the password. No code is asked for before one of it came."""
+        given = await json_body(request, PasswordProof, self._options)
+        begun = await self._on().own.begin_totp(request.user, given.password, self._visitor(request))
+        return json_response(TotpBegun(*begun))
 
     async def confirm_totp(self, request: Request) -> Response:
         """Confirm an authenticator app by its first code; from now on codes are asked for."""
@@ -220,9 +222,9 @@ class AccountApi:
         return Response(204)
 
     async def ask_new_passkey(self, request: Request) -> Response:
-        """Say what the browser needs for a new passkey."""
-        await json_body(request, NothingGiven, self._options)
-        text, options = await self._on().own.passkey_options(request.user)
+        """Say what the browser needs for a new passkey; it takes the password."""
+        given = await json_body(request, PasswordProof, self._options)
+        text, options = await self._on().own.passkey_options(request.user, given.password, self._visitor(request))
         return json_response(PasskeyOptions(public_key=options), headers=[self._cookies.challenge.set(text)])
 
     async def add_passkey(self, request: Request) -> Response:
