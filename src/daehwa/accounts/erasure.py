@@ -25,6 +25,10 @@ class Erasure:
         self._owned = tuple(owned)
         self._clock = clock
 
+    def telling_first(self, owned: Owned) -> "Erasure":
+        """Return what deletes people likewise, and tells this one before all others."""
+        return Erasure(self._people, (owned, *self._owned), clock=self._clock)
+
     async def erase(self, user: str, *, act: NewEvent | None = None) -> None:
         """Delete a person and all that is theirs. Raise `LastAdmin`. Somebody who is not among the people (the owner of
         a server without sign-in) loses all that is theirs likewise. Again: no-op.

@@ -288,14 +288,18 @@ class RunningTurns:
             turn.stop()
         await asyncio.gather(*(turn.wait_ended() for turn in turns))
 
-    async def forget(self, owner: str) -> None:
-        """Stop every reply that this process makes for somebody who is being deleted, and wait until none grows."""
+    async def stop_of(self, owner: str) -> None:
+        """Stop every reply that this process makes for somebody, and wait until none grows."""
         if self._starting:
             await asyncio.wait(list(self._starting.values()))  # theirs may be among them, and would be stored late
         turns = [turn for turn in self._turns.values() if turn.owner == owner]
         for turn in turns:
             turn.stop()
         await asyncio.gather(*(turn.wait_ended() for turn in turns))
+
+    async def forget(self, owner: str) -> None:
+        """Do so for somebody who is being deleted."""
+        await self.stop_of(owner)
 
     async def aclose(self) -> None:
         """Interrupt every turn; return when all are stored and their followers were told."""

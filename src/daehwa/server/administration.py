@@ -15,6 +15,7 @@ from daehwa.server.asgi import Request
 from daehwa.server.books import Books
 from daehwa.server.identity import Identity
 from daehwa.server.options import ServerOptions
+from daehwa.server.under_way import UnderWay
 from daehwa.server.visiting import visitor_of
 from daehwa.sign_in.acts import Acts
 from daehwa.sign_in.errors import AccountsOff
@@ -38,6 +39,7 @@ class Administration(NamedTuple):
     local: LocalAccounts | None
     identity: Identity
     options: ServerOptions
+    under_way: UnderWay
 
     def clock(self) -> int:
         """Return the time by which people and their links are judged (ms since 1970)."""

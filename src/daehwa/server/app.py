@@ -79,7 +79,7 @@ def create_app(
     """Return the application. Without an entrance, whoever reaches it is its owner. `purge` is for a home that has no
     other time to remove what was deleted. `programs`: the dialects that other programs speak, where they may.
     """
-    wiring = Wiring(core, options, books, entrances, Identity(entrances, options), Traffic(), purge)
+    wiring = Wiring(core, options, books, entrances, Identity(entrances, options), Traffic(), purge, programs)
     wings = [
         Wing(_health, "/healthz"),
         Wing(lambda: _home(wiring), "/api/me", "/api/models"),
@@ -120,9 +120,12 @@ def _accounts(wiring: Wiring) -> Iterator[Operation]:
         return iter(())
     from daehwa.server.account_operations import account_operations  # noqa: PLC0415 - each start pays for imports
     from daehwa.server.administration import Administration  # noqa: PLC0415 - each start pays for imports
+    from daehwa.server.under_way import UnderWay  # noqa: PLC0415 - each start pays for imports
 
     core = wiring.core
-    office = Administration(people, erasure, wiring.books, entrances.local, wiring.identity, wiring.options)
+    under_way = UnderWay(core.running, wiring.programs)
+    erasure, local = erasure.telling_first(under_way), entrances.local
+    office = Administration(people, erasure, wiring.books, local, wiring.identity, wiring.options, under_way)
     return account_operations(office, core.store, core.running, core.catalogue)
 
 

@@ -29,7 +29,7 @@ _BODY = (TooMuch, UnsupportedMediaType, BodyTooSlow)
 def book_operations(wiring: Wiring) -> Iterator[Operation]:
     """Yield them."""
     books, entrances = wiring.books, wiring.entrances
-    yield from _keys(KeysApi(books, wiring.options, wiring.identity.acts))
+    yield from _keys(KeysApi(books, wiring.options, wiring.identity.acts, wiring.programs))
     yield from _money(UsageApi(books), BudgetsApi(books, Memberships(wiring.groups)))
     yield from _watching(MetricsApi(wiring.traffic, books, has_sign_in=entrances.is_any, as_now=entrances.as_now))
 

@@ -111,7 +111,7 @@ class ClassicApi:
         """
         caller = await self._caller_of(request)
         try:
-            with self._gateway.calls.one():
+            with self._gateway.calls.one(caller):
                 question = await json_body(request, ClassicQuestion, self._options)
             if not question.text.strip():
                 raise InvalidRequest("The text is empty. Write something to ask.", param="text")
@@ -172,7 +172,7 @@ class _Answering:
         """Make the call and send its answer."""
         headers: Headers = []
         try:
-            with self._gateway.calls.one(), EndedWhenLeft(scope, receive):
+            with self._gateway.calls.one(self._caller), EndedWhenLeft(scope, receive):
                 said = ClassicAnswer(200, await self._text())
         except DaehwaError as error:
             said = _said(error)

@@ -12,6 +12,7 @@ from daehwa.server.errors import Dialect
 from daehwa.server.routing import Operation, Wing
 
 if TYPE_CHECKING:
+    from daehwa.accounts.keys import ApiKey
     from daehwa.server.classic import ClassicApi
     from daehwa.server.openai_v1.api import OpenAIV1
 
@@ -48,14 +49,24 @@ class Programs:
         """End the calls under way and refuse new ones: the server ends."""
         self._has_ended = True
         if "spoken" in self.__dict__:
-            self.spoken.openai.end_calls()
+            self.spoken.openai.calls.end()
+
+    def end_calls_of(self, user: str) -> None:
+        """End the calls of a person who may not come in any more, those that this process makes."""
+        if "spoken" in self.__dict__:
+            self.spoken.openai.calls.end_of(user)
+
+    def end_calls_with(self, key: "ApiKey") -> None:
+        """End the calls made with a key that is revoked, those that this process makes."""
+        if "spoken" in self.__dict__:
+            self.spoken.openai.calls.end_with(key)
 
     @cached_property
     def spoken(self) -> Spoken:
         """The dialects themselves."""
         spoken = self._make()
         if self._has_ended:
-            spoken.openai.end_calls()
+            spoken.openai.calls.end()
         return spoken
 
     def _operations(self) -> Iterator[Operation]:

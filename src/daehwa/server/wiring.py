@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from daehwa.server.entrances import Entrances
     from daehwa.server.identity import Identity
     from daehwa.server.options import ServerOptions
+    from daehwa.server.programs import Programs
 
 
 class Core(Protocol):
@@ -36,7 +37,9 @@ class Core(Protocol):
 
 
 class Wiring(msgspec.Struct, frozen=True):
-    """The core, and what is around it. `purge` is for a home that has no other time to remove what was deleted."""
+    """The core, and what is around it. `purge` is for a home that has no other time to remove what was deleted;
+    `programs` speak here, where they may.
+    """
 
     core: Core
     options: "ServerOptions"
@@ -45,6 +48,7 @@ class Wiring(msgspec.Struct, frozen=True):
     identity: "Identity"
     traffic: "Traffic"
     purge: "PurgeInPassing | None" = None
+    programs: "Programs | None" = None
 
     @property
     def groups(self) -> "GroupStore | None":

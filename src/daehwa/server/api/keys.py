@@ -20,6 +20,7 @@ from daehwa.server.asgi import Request, Response, json_response
 from daehwa.server.body import json_body, query_values
 from daehwa.server.books import Books, whose
 from daehwa.server.options import ServerOptions
+from daehwa.server.programs import Programs
 from daehwa.server.visiting import visitor_of
 from daehwa.sign_in.acts import Acts
 
@@ -85,8 +86,9 @@ class KeysQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class KeysApi:
     """The operations on keys."""
 
-    def __init__(self, books: Books, options: ServerOptions, acts: Acts) -> None:
+    def __init__(self, books: Books, options: ServerOptions, acts: Acts, programs: Programs | None = None) -> None:
         self._acts = acts
+        self._programs = programs
         self._books = books
         self._options = options
 
@@ -113,10 +115,15 @@ class KeysApi:
         return json_response(made_key(key, text), 201)
 
     async def revoke_key(self, request: Request) -> Response:
-        """Revoke an API key at once and for good; an admin may revoke anybody's. Revoked already is fine."""
+        """Revoke an API key at once and for good; an admin may revoke anybody's. Revoked already is fine.
+
+        Calls under way with it end.
+        """
         key = checked_id(request.path["key"], "key")
         user = None if request.user.role == "admin" else request.user.id
         revoked = await self._books.keys.revoke_key(key, user=user, now=self._books.clock())
+        if self._programs is not None:
+            self._programs.end_calls_with(revoked)
         await self._note(request, "key.revoked", revoked)
         return json_response((await self._shown([revoked]))[0])
 

@@ -99,7 +99,7 @@ class PeopleApi:
 
     async def change_person(self, request: Request) -> Response:
         """Change a person. A changed role, and `disabled`, end their sessions at once; their keys stop with them.
-        Links that they have made as an admin are void then.
+        Links that they have made as an admin are void then. `disabled` ends what is under way for them, too.
 
         Nobody disables themselves or changes their own role, and the last admin stays. Who comes through an identity
         provider is made an admin by the settings alone, and is called there what they are called here.
@@ -112,6 +112,8 @@ class PeopleApi:
         changed = await self._accounts.change_user(person.id, changes)
         if changed.role != person.role:
             await self._accounts.delete_sessions(person.id)
+        if changed.disabled is not None:
+            await self._office.under_way.stop(person.id)
         await self._note_changes(request, person, changed)
         if loses_admin(person, changed):
             await self._void_links_of(request, person)

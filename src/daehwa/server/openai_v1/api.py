@@ -14,6 +14,7 @@ from daehwa.gateway.asking import Asked, JsonAsked
 from daehwa.gateway.callers import Callers
 from daehwa.gateway.calls import Gateway
 from daehwa.gateway.ports import Endpoint
+from daehwa.gateway.under_way import CallsUnderWay
 from daehwa.server.asgi import Request, Response, json_response
 from daehwa.server.body import BodyPieces, checked_json_type, read_body
 from daehwa.server.openai_v1.relay import Relay
@@ -112,13 +113,14 @@ class OpenAIV1:
         """Return who calls, by the headers that OpenAI's clients, and Azure's and Anthropic's, send a key in."""
         return self._callers.caller_of(bearer_of(request))
 
-    def end_calls(self) -> None:
-        """End the calls under way, those of other dialects too, and refuse new ones: the server ends."""
-        self._gateway.calls.end()
+    @property
+    def calls(self) -> CallsUnderWay:
+        """The calls under way, those of other dialects too."""
+        return self._gateway.calls
 
     async def _relayed(self, request: Request, endpoint: Endpoint) -> Relay:
-        with self._gateway.calls.one():
-            caller = await self.caller_of(request)
+        with self._gateway.calls.one() as call:
+            caller = call.is_by(await self.caller_of(request))
             checked_json_type(request)
             body = await read_body(request, self._limits.json_bytes, self._limits.body_seconds)
         return self._relay(request, caller, JsonAsked(endpoint, body, _passed_on(request)))
@@ -131,8 +133,8 @@ class OpenAIV1:
 
         limits = self._limits
         kind = request.header(b"content-type") or ""
-        with self._gateway.calls.one():
-            caller = await self.caller_of(request)
+        with self._gateway.calls.one() as call:
+            caller = call.is_by(await self.caller_of(request))
             body = BodyPieces(request, limits.upload_bytes, limits.upload_seconds)
             asked = await UploadAsked.read(endpoint, kind, body.pieces(), keep=keep, length=body.length)
         return self._relay(request, caller, asked, body.done)
@@ -140,7 +142,8 @@ class OpenAIV1:
     def _relay(self, request: Request, caller: Caller, asked: Asked, body: asyncio.Event | None = None) -> Relay:
         key = request.header(b"idempotency-key")
         make = partial(self._gateway.ask, caller, asked, idempotency_key=key)
-        return Relay(make, self._gateway.calls, body=body, close=None if isinstance(asked, JsonAsked) else asked.close)
+        close = None if isinstance(asked, JsonAsked) else asked.close
+        return Relay(make, self._gateway.calls, caller, body=body, close=close)
 
 
 class DescribedV1:

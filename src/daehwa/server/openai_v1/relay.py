@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from daehwa.accounts.keys import Caller
 from daehwa.conversation.errors import DaehwaError, ProviderError
 from daehwa.gateway.answers import Answer, StreamedAnswer
-from daehwa.gateway.errors import ShuttingDown
 from daehwa.gateway.ports import KeptAnswer
-from daehwa.gateway.under_way import CallsUnderWay
+from daehwa.gateway.under_way import ENDINGS, CallsUnderWay
 from daehwa.server.access_log import exchange_of
 from daehwa.server.asgi import Headers, Receive, Response, Scope, Send
 from daehwa.server.direct import DirectBody, line_of
@@ -27,26 +27,28 @@ class Relay:
         self,
         make: Callable[[], Awaitable[Answer]],
         calls: CallsUnderWay,
+        caller: Caller,
         *,
         body: asyncio.Event | None = None,
         close: Callable[[], None] | None = None,
     ) -> None:
         self._make: Callable[[], Awaitable[Answer]] | None = make
         self._calls = calls
+        self._caller = caller
         self._body = body
         self._close = close
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Make the call and send its answer."""
         answer: Answer | None = None
-        ending: ShuttingDown | None = None
+        ending: DaehwaError | None = None
         last = b""
         try:
-            with self._calls.one(), EndedWhenLeft(scope, receive, after=self._body):
+            with self._calls.one(self._caller), EndedWhenLeft(scope, receive, after=self._body):
                 answer = await self._made()
                 if isinstance(answer, StreamedAnswer):
                     last = await _stream(answer, scope, send)
-        except ShuttingDown as error:
+        except ENDINGS as error:
             if not exchange_of(scope).status:
                 raise
             ending = error
