@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from dynamodb_local import shared_server
 
-from daehwa.accounts.people import Profile, Session, SignInAttempt
+from daehwa.accounts.people import MOST_SESSIONS, Profile, Session, SignInAttempt
 from daehwa.accounts.ports import AccountStore
 from daehwa.conversation.ids import checked_id
 from daehwa.stores.dynamodb_accounts import DynamoAccounts
@@ -139,6 +139,23 @@ async def test_the_same_session_again_replaces_it(accounts: AccountStore) -> Non
     renewed = a_session(user.id, expires=NOW + 5000)
     await accounts.save_session(renewed)
     assert await accounts.get_session("one", now=NOW + 4000) == (renewed, user)
+
+
+async def test_a_person_has_so_many_sessions_and_the_oldest_end(accounts: AccountStore) -> None:
+    mina, other = [await accounts.sign_in(changed(MINA, subject=name), role=None, now=NOW) for name in ("m", "o")]
+    await accounts.save_session(a_session(other.id, name="theirs"))
+    for number in range(MOST_SESSIONS + 2):
+        await accounts.save_session(a_session(mina.id, name=f"s{number}", expires=NOW + 1000 * (number + 1)))
+    await accounts.save_session(a_session(mina.id, name="short"))
+    listed = {session.id for session in await accounts.list_sessions(mina.id, now=NOW)}
+    assert listed == {"short", *(f"s{number}" for number in range(3, MOST_SESSIONS + 2))}, "a new one stays"
+    for gone in ("s0", "s2"):
+        assert await accounts.get_session(gone, now=NOW) is None
+    assert await accounts.get_session("theirs", now=NOW) is not None
+    again = a_session(mina.id, name="s9", expires=NOW + 90_000)
+    await accounts.save_session(again)
+    assert len(await accounts.list_sessions(mina.id, now=NOW)) == MOST_SESSIONS
+    assert await accounts.delete_sessions(mina.id) == MOST_SESSIONS
 
 
 async def test_a_session_shows_its_user_as_of_now(accounts: AccountStore) -> None:

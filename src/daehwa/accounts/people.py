@@ -15,6 +15,8 @@ LOCAL_ISSUER: Final = "local"
 
 SEEN_EVERY_MS: Final = 5 * 60 * 1000
 """How often it is written down at most that a session is in use."""
+MOST_SESSIONS: Final = 50
+"""In so many browsers a person is signed in at most; where there are more, the oldest sessions end."""
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

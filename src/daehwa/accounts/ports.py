@@ -71,7 +71,9 @@ class AccountStore(Protocol):
         ...
 
     async def save_session(self, session: Session) -> None:
-        """Keep a session; the same id again replaces it."""
+        """Keep a session; the same id again replaces it. Of those of its user that are above `people.MOST_SESSIONS`,
+        the ones end that would expire first, but never this one.
+        """
         ...
 
     async def get_session(self, session: str, *, now: int) -> tuple[Session, User] | None:

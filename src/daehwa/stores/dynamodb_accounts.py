@@ -8,7 +8,7 @@ somebody has stands in their own partition, so that ending all of them finds the
 """
 # ruff: noqa: D102 - what the methods do is written once, on the protocol
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -20,6 +20,7 @@ from aiodynamo.operations import ConditionCheck, Delete, Put, Update
 from daehwa.accounts.errors import AccountDisabled, LastAdmin, LoginTaken, UserNotFound
 from daehwa.accounts.people import (
     LOCAL_ISSUER,
+    MOST_SESSIONS,
     SEEN_EVERY_MS,
     NewUser,
     Profile,
@@ -171,7 +172,11 @@ class DynamoAccounts:
     async def save_session(self, session: Session) -> None:
         session = storable(session)
         await self._table.put(listed_session(session))  # first, so that there is none that is not found
-        await self._table.put(expiring_item(session_place(session.id), session))
+        keeping = self._table.put(expiring_item(session_place(session.id), session))
+        # Side by side, and as they were a moment ago: nobody waits longer for a session, and half a read unit is all.
+        known, _ = await gathered((self._sessions_of(session.user, as_of_now=False), keeping))
+        others = sorted((each for each in known or () if each[1] != session.id), reverse=True)
+        await self._end_sessions(session.user, [each for _, each in others[MOST_SESSIONS - 1 :]])
 
     async def get_session(self, session: str, *, now: int) -> tuple[Session, User] | None:
         item = await self._table.get(*session_place(session))
@@ -182,7 +187,7 @@ class DynamoAccounts:
         return None if user is None or user.disabled is not None else (found, user)
 
     async def list_sessions(self, user: str, *, now: int) -> tuple[Session, ...]:
-        items = await self._table.get_many(session_place(session) for session in await self._session_ids(user))
+        items = await self._table.get_many(session_place(session) for _, session in await self._sessions_of(user))
         found = [_session_decoder.decode(item[names.VALUE]) for item in items]
         live = (session for session in found if session.expires > now)
         return tuple(sorted(live, key=lambda session: (session.created, session.id), reverse=True))
@@ -205,19 +210,25 @@ class DynamoAccounts:
             await self._table.delete(names.owner_partition(user), names.listed_session_sort(session))
 
     async def delete_sessions(self, user: str, *, but: str | None = None) -> int:
-        ending = [session for session in await self._session_ids(user) if session != but]
+        known = await self._sessions_of(user)
+        return await self._end_sessions(user, [session for _, session in known if session != but])
+
+    async def _end_sessions(self, user: str, ending: Sequence[str]) -> int:
         ended = await gathered(self._table.delete(*session_place(session)) for session in ending)
         partition = names.owner_partition(user)
         await self._table.write_many(deletes=[(partition, names.listed_session_sort(session)) for session in ending])
         return sum(session is not None for session in ended)
 
-    async def _session_ids(self, user: str) -> list[str]:
+    async def _sessions_of(self, user: str, *, as_of_now: bool = True) -> list[tuple[int, str]]:
+        """Return when each of somebody's sessions expires, and its id."""
         beginning = names.listed_session_sort("")
         mine = HashKey(names.PARTITION_KEY, names.owner_partition(user))
         items = await self._table.query(
-            mine & RangeKey(names.SORT_KEY).begins_with(beginning), fields=(names.SORT_KEY,)
+            mine & RangeKey(names.SORT_KEY).begins_with(beginning),
+            fields=(names.SORT_KEY, names.EXPIRES),
+            as_of_now=as_of_now,
         )
-        return [item[names.SORT_KEY].removeprefix(beginning) for item in items]
+        return [(int(item[names.EXPIRES]), item[names.SORT_KEY].removeprefix(beginning)) for item in items]
 
     async def save_attempt(self, attempt: SignInAttempt) -> None:
         await self._table.put(expiring_item((names.attempt_partition(attempt.id), names.ATTEMPT_SORT), attempt))

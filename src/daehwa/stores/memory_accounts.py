@@ -8,6 +8,7 @@ import msgspec
 from daehwa.accounts.errors import AccountDisabled, LastAdmin, LoginTaken, UserNotFound
 from daehwa.accounts.people import (
     LOCAL_ISSUER,
+    MOST_SESSIONS,
     SEEN_EVERY_MS,
     NewUser,
     Profile,
@@ -113,6 +114,10 @@ class MemoryAccounts:
 
     async def save_session(self, session: Session) -> None:
         self._sessions[session.id] = storable(session)
+        mine = [each for each in self._sessions.values() if each.user == session.user and each.id != session.id]
+        mine.sort(key=lambda each: each.expires, reverse=True)
+        for each in mine[MOST_SESSIONS - 1 :]:
+            del self._sessions[each.id]
 
     async def get_session(self, session: str, *, now: int) -> tuple[Session, User] | None:
         found = self._sessions.get(session)

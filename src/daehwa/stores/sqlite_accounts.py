@@ -99,7 +99,7 @@ class SqliteAccounts:
         await self._writer.run(partial(_note_seen, user=user, now=now))
 
     async def save_session(self, session: Session) -> None:
-        await self._writer.run(partial(put, table="sessions", value=storable(session)))
+        await self._writer.run(partial(sign_ins.save_session, session=storable(session)))
 
     async def get_session(self, session: str, *, now: int) -> tuple[Session, User] | None:
         return await self._reader.run(partial(sign_ins.get_session, session=session, now=now))

@@ -4,8 +4,8 @@
 import sqlite3
 from typing import Final
 
-from daehwa.accounts.people import SEEN_EVERY_MS, Session, SignInAttempt, User
-from daehwa.stores.sqlite_values import columns, value_of
+from daehwa.accounts.people import MOST_SESSIONS, SEEN_EVERY_MS, Session, SignInAttempt, User
+from daehwa.stores.sqlite_values import columns, put, value_of
 
 _SESSION: Final = (
     f"SELECT {columns(Session, 's.')}, {columns(User, 'u.')} FROM sessions s JOIN users u ON u.id = s.user "
@@ -14,7 +14,17 @@ _SESSION: Final = (
 _OF_USER: Final = (
     f"SELECT {columns(Session)} FROM sessions WHERE user = ? AND expires > ? ORDER BY created DESC, id DESC"
 )
+_TOO_MANY: Final = (
+    "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE user = ? AND id <> ? "
+    f"ORDER BY expires DESC LIMIT -1 OFFSET {MOST_SESSIONS - 1})"
+)
 _EXPIRING: Final = ("sessions", "sign_in_attempts")
+
+
+def save_session(database: sqlite3.Connection, session: Session) -> None:
+    """Keep a session, and end the oldest of its user where there are too many."""
+    put(database, "sessions", session)
+    database.execute(_TOO_MANY, (session.user, session.id))
 
 
 def get_session(database: sqlite3.Connection, session: str, now: int) -> tuple[Session, User] | None:
