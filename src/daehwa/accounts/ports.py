@@ -47,7 +47,8 @@ class AccountStore(Protocol):
 
     async def find_user(self, login: str) -> User | None:
         """Return the local account of this login, folded or not; where there is none, the one local account that has
-        this e-mail address. A disabled one too.
+        this e-mail address. A disabled one too. Where people sign in by it, whether there is one does not show in how
+        long it takes.
         """
         ...
 

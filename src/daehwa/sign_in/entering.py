@@ -67,7 +67,7 @@ class Entering:
         address = f"address {visitor.network}"
         parts.throttle.take(address, ADDRESS)
         user = await parts.people.accounts.find_user(name)
-        has = Credentials() if user is None else await parts.people.credentials.get_credentials(user.id)
+        has = await parts.people.credentials.get_credentials("" if user is None else user.id)
         known = known_as(carried.known, has.password)
         account = f"browser {known}" if known else f"account {name if user is None else user.id}"
         parts.throttle.take(account, BROWSER if known else ACCOUNT)

@@ -114,6 +114,7 @@ class DynamoAccounts:
         return user
 
     async def find_user(self, login: str) -> User | None:
+        # Nobody signs in by a login of this home's own, so there is nothing to be told by how long this takes.
         login = folded_login(storable(login))
         place = await self._table.get(*subject_place(LOCAL_ISSUER, login))
         if place is not None:

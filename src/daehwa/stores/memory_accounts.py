@@ -83,11 +83,9 @@ class MemoryAccounts:
 
     async def find_user(self, login: str) -> User | None:
         login = folded_login(storable(login))
-        if (user := self._users.get((LOCAL_ISSUER, login))) is not None:
-            return user
         local = (user for user in self._users.values() if user.login is not None and user.email is not None)
         found = [user for user in local if folded_login(user.email or "") == login]
-        return found[0] if len(found) == 1 else None
+        return self._users.get((LOCAL_ISSUER, login)) or (found[0] if len(found) == 1 else None)
 
     async def get_user(self, user: str) -> User | None:
         return self._user(user)

@@ -192,11 +192,11 @@ def _of_issuer(database: sqlite3.Connection, issuer: str, subject: str) -> User 
 
 
 def _find_user(database: sqlite3.Connection, login: str) -> User | None:
-    if (user := _of_issuer(database, LOCAL_ISSUER, login)) is not None:
-        return user
-    rows = database.execute(f"{_USERS} WHERE issuer = ? AND email IS NOT NULL", (LOCAL_ISSUER,))
-    found = [user for row in rows if folded_login((user := value_of(User, row)).email or "") == login]
-    return found[0] if len(found) == 1 else None
+    # Both are looked for, also where the first is there: how long it takes must not tell whether it is.
+    named = _of_issuer(database, LOCAL_ISSUER, login)
+    rows = database.execute("SELECT id, email FROM users WHERE issuer = ? AND email IS NOT NULL", (LOCAL_ISSUER,))
+    found = [user for user, email in rows if folded_login(email) == login]
+    return named or (_get_user(database, found[0]) if len(found) == 1 else None)
 
 
 def _get_user(database: sqlite3.Connection, user: str) -> User | None:
