@@ -241,6 +241,22 @@ async def test_a_reset_sets_a_new_password_and_ends_everything(door: FrontDoor) 
     assert (await door.browser().sign_in("mina", "a wholly new password"))[0] == 200
 
 
+async def test_an_account_tells_when_a_link_of_an_admin_s_set_its_password(door: FrontDoor) -> None:
+    boss, mina = await door.admin(), await door.member()
+    assert (await mina.call("GET", "/api/account"))[1]["admin_links"] == [], "an invitation is none"
+    user = await door.people.accounts.find_user("mina")
+    assert user is not None
+    for _ in range(2):
+        door.clock.go_on(60)
+        link = (await boss.call("POST", f"/api/people/{user.id}/reset", {}))[1]["url"]
+        assert (await door.browser().accept(link, password="what an admin has made up"))[0] == 200
+    used = door.clock.now
+    door.clock.go_on(60)
+    own = await door.local.links.maker.mailed(user, now=door.clock.now)
+    assert (await mina.accept(own.url, password="a wholly new password"))[0] == 200
+    assert (await mina.call("GET", "/api/account"))[1]["admin_links"] == [used, used - 60_000]
+
+
 async def test_a_reset_does_not_go_round_the_app(door: FrontDoor) -> None:
     mina = await door.member()
     await with_app(door, mina)

@@ -60,6 +60,14 @@ async def test_what_is_to_be_told_once_is_told_once(audit: AuditStore) -> None:
     assert await audit.check() == AuditCheck(ok=True, events=4)
 
 
+async def test_what_was_told_of_somebody_is_found_newest_first(audit: AuditStore) -> None:
+    for at, (action, subject) in enumerate((("a", "m"), ("b", "m"), ("a", "j"), ("a", "m"), ("a", "m"))):
+        await audit.append(an_event(action, subject=subject, at=at))
+    assert [event.at for event in await audit.told("a", "m", limit=2)] == [4, 3]
+    assert [event.at for event in await audit.told("a", "m", limit=9)] == [4, 3, 0]
+    assert await audit.told("c", "m", limit=9) == ()
+
+
 async def test_what_is_odd_or_long_is_kept_as_far_as_it_can_be(audit: AuditStore) -> None:
     odd = an_event(actor_name="Mi\ud800na", details={"long": "x" * 999, "none": None, "is": True, "many": 2**40})
     event = await audit.append(odd)

@@ -143,6 +143,10 @@ class AuditStore(Protocol):
         """Return the newest events, or the newest of those whose `seq` is below `before`, newest first."""
         ...
 
+    async def told(self, action: str, subject: str, *, limit: int) -> tuple[AuditEvent, ...]:
+        """Return the newest events of an action and a subject, newest first. The whole log may be looked at for it."""
+        ...
+
     def events(self) -> AsyncIterator[AuditEvent]:
         """Yield all events, the oldest first, for an export."""
         ...

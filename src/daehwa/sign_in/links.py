@@ -30,6 +30,8 @@ INVITE_MS = 7 * 24 * HOUR_MS
 RESET_MS = 24 * HOUR_MS
 MAILED_MS = HOUR_MS
 NAME_CHARACTERS = 100
+BY_ADMIN = "by_admin"
+"""The detail of `link.used` that says of a link for a new password that an admin had made it."""
 _LOGIN = re.compile(r"[^\s@]{2,64}")
 
 
@@ -157,7 +159,8 @@ class Links:
             if taken is None:
                 raise LinkGone
             user = await self._changed(taken, user, new, hashed)
-        await self._parts.acts.note("link.used", visitor, actor=user, subject=user.id, kind=link.kind)
+        by_admin = {BY_ADMIN: True} if link.kind == "reset" and link.made_by is not None else {}
+        await self._parts.acts.note("link.used", visitor, actor=user, subject=user.id, kind=link.kind, **by_admin)
         return await self._entering.go_on(user, visitor, carried, by=link.kind)
 
     async def send_reset(self, login: str, visitor: Visitor) -> None:

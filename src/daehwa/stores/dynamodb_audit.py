@@ -81,6 +81,10 @@ class DynamoAudit:
         items = await self._table.query_last(condition if before is None else condition & below, limit=max(1, limit))
         return tuple(_decoder.decode(item[names.VALUE]) for item in items)
 
+    async def told(self, action: str, subject: str, *, limit: int) -> tuple[AuditEvent, ...]:
+        found = [event async for event in self.events() if (event.action, event.subject) == (action, subject)]
+        return tuple(reversed(found[-limit:]))
+
     def events(self) -> AsyncIterator[AuditEvent]:
         return self._after(0)
 

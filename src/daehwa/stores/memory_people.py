@@ -193,6 +193,10 @@ class MemoryAudit:
         end = len(self._events) if before is None else max(0, before - 1)
         return tuple(reversed(self._events[max(0, end - max(1, limit)) : end]))
 
+    async def told(self, action: str, subject: str, *, limit: int) -> tuple[AuditEvent, ...]:
+        found = [event for event in self._events if (event.action, event.subject) == (action, subject)]
+        return tuple(reversed(found[-limit:]))
+
     async def events(self) -> AsyncIterator[AuditEvent]:
         for event in tuple(self._events):
             yield event

@@ -13,9 +13,7 @@ from daehwa.stores.records import storable
 from daehwa.stores.sqlite import SqliteStore
 
 _READ_AT_ONCE: Final = 500
-_SAME_ACT: Final = (
-    "SELECT 1 FROM audit WHERE json_extract(value, '$.action') = ? AND json_extract(value, '$.subject') = ?"
-)
+_SAME_ACT: Final = "FROM audit WHERE json_extract(value, '$.action') = ? AND json_extract(value, '$.subject') = ?"
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(AuditEvent)
 
@@ -36,6 +34,9 @@ class SqliteAudit:
 
     async def page(self, *, before: int | None = None, limit: int = 50) -> tuple[AuditEvent, ...]:
         return await self._reader.run(partial(_page, before=before, limit=max(1, limit)))
+
+    async def told(self, action: str, subject: str, *, limit: int) -> tuple[AuditEvent, ...]:
+        return await self._reports.run(partial(_told, action=action, subject=subject, limit=limit))
 
     async def events(self) -> AsyncIterator[AuditEvent]:
         seen = 0
@@ -74,7 +75,7 @@ def _append(database: sqlite3.Connection, new: NewEvent) -> AuditEvent:
 
 
 def _append_once(database: sqlite3.Connection, new: NewEvent) -> bool:
-    if database.execute(_SAME_ACT, (new.action, new.subject)).fetchone() is not None:
+    if database.execute(f"SELECT 1 {_SAME_ACT}", (new.action, new.subject)).fetchone() is not None:
         return False
     _append(database, new)
     return True
@@ -84,6 +85,11 @@ def _page(database: sqlite3.Connection, before: int | None, limit: int) -> tuple
     rows = database.execute(
         "SELECT value FROM audit WHERE ?1 IS NULL OR seq < ?1 ORDER BY seq DESC LIMIT ?2", (before, limit)
     )
+    return tuple(_decoder.decode(row[0]) for row in rows)
+
+
+def _told(database: sqlite3.Connection, action: str, subject: str, limit: int) -> tuple[AuditEvent, ...]:
+    rows = database.execute(f"SELECT value {_SAME_ACT} ORDER BY seq DESC LIMIT ?", (action, subject, limit))
     return tuple(_decoder.decode(row[0]) for row in rows)
 
 

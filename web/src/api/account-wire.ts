@@ -13,7 +13,8 @@ export const Session = v.object({
   current: v.boolean(),
 });
 
-/** `login` is null for whoever comes through an identity provider; so many `recovery_codes` are left. */
+/** `login` is null for whoever comes through an identity provider; so many `recovery_codes` are left; `admin_links` is when links
+ * that admins had made set the password. */
 export const Account = v.object({
   user: v.object({
     id: v.string(),
@@ -24,6 +25,7 @@ export const Account = v.object({
     groups: v.array(v.string()),
   }),
   password: v.boolean(),
+  admin_links: v.array(v.number()),
   totp: v.boolean(),
   recovery_codes: v.number(),
   passkeys: v.array(Passkey),

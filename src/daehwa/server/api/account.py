@@ -20,10 +20,13 @@ from daehwa.server.options import ServerOptions
 from daehwa.server.visiting import visitor_of
 from daehwa.sign_in.acts import Acts
 from daehwa.sign_in.errors import AccountsOff
-from daehwa.sign_in.links import checked_name
+from daehwa.sign_in.links import BY_ADMIN, checked_name
 from daehwa.sign_in.local_accounts import LocalAccounts
 from daehwa.sign_in.tokens import digest
 from daehwa.sign_in.visitors import Visitor
+
+MOST_LINKS = 5
+"""So many of the last links by which somebody set a password are looked at."""
 
 
 class SessionNotFound(NotFound):
@@ -76,10 +79,13 @@ class ShownSession(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Account(Unshown, frozen=True, kw_only=True):
-    """One's own account. `totp`: an authenticator app's code is asked for; so many `recovery_codes` are left."""
+    """One's own account. `totp`: an authenticator app's code is asked for; so many `recovery_codes` are left.
+    `admin_links`: when the last links that admins had made set the password, the newest first (ms since 1970).
+    """
 
     user: AccountPerson
     password: bool
+    admin_links: tuple[int, ...]
     totp: bool
     recovery_codes: int
     passkeys: tuple[ShownPasskey, ...]
@@ -162,6 +168,7 @@ class AccountApi:
                 groups=tuple(names[group] for group in stored.groups if group in names),
             ),
             password=has.password is not None,
+            admin_links=() if user.login is None else await self._admin_links(user.id),
             totp=has.asks_for_code,
             recovery_codes=has.recovery_codes if has.asks_for_code else 0,
             passkeys=tuple(map(_shown, has.passkeys)),
@@ -255,6 +262,10 @@ class AccountApi:
         ended = await self._people.accounts.delete_sessions(request.user.id, but=self._current(request))
         await self._acts.note("session.ended", self._visitor(request), actor=request.user, sessions=ended)
         return Response(204)
+
+    async def _admin_links(self, user: str) -> tuple[int, ...]:
+        used = await self._people.audit.told("link.used", user, limit=MOST_LINKS)
+        return tuple(event.at for event in used if event.details.get(BY_ADMIN))
 
     def _current(self, request: Request) -> str | None:
         text = self._cookies.session.read(request.scope)

@@ -61,7 +61,8 @@ export const people = {
   deleteNow: "Delete for good",
   deletedNow: params("{name} and all that was theirs is deleted."),
   resetTitle: params("A link for {name}?"),
-  resetWhy: "With it they set a new password, within a day. Older links of theirs are void.",
+  resetWhy:
+    "With it they set a new password, within a day. Older links of theirs are void. Whoever uses it can read all that is theirs: hand it to them alone. Their account tells them when it was used.",
   resetWholly: "Also take away their authenticator app and passkeys, which are lost",
   resetMake: "Make the link",
   resetMade: params("The link for {name} is ready"),
@@ -233,6 +234,7 @@ export const facts = {
   isNot: params("{name}: no"),
   admins_may_read: "admins may read",
   by: "by",
+  by_admin: "made by an admin",
   conversation: "conversation",
   disabled: "disabled",
   email: "e-mail",

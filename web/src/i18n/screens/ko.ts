@@ -191,6 +191,7 @@ export const ko = {
     changePassword: "비밀번호 바꾸기",
     passwordEnds: "비밀번호를 바꾸면 다른 브라우저는 모두 로그아웃돼요.",
     passwordChanged: "비밀번호를 바꿨어요. 다른 브라우저는 모두 로그아웃됐어요.",
+    adminLinks: "관리자가 만든 링크로 비밀번호를 새로 정했어요: {moments}. 내가 한 일이 아니라면 다른 사람이 내 계정에 들어온 거예요.",
     passkeysStay: "비밀번호를 바꿔도 패스키로는 그대로 로그인할 수 있어요. 모르는 패스키가 있다면 ‘패스키’에서 삭제해 주세요.",
     current: "지금 비밀번호",
     currentMissing: "지금 쓰는 비밀번호를 입력해 주세요.",
