@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from aws.role import RoleBound
 from dynamodb_local import shared_server
 from lambda_bed.deployed import ADAPTER
 from lambda_bed.environment import Code
@@ -133,7 +134,8 @@ async def a_home(code: Code, folder: Path, **told: str) -> AsyncIterator[AwsHome
     store = DynamoStore(dynamodb.connect(table))
     model, openai = Model(), ParameterStore()
     files = _listing(code.task_root)
-    async with model.upstream, FakeUpstream(openai) as parameters:
+    bound = RoleBound(dynamodb.endpoint, table)
+    async with model.upstream, FakeUpstream(openai) as parameters, bound as role:
         variables = {
             **ADAPTER,
             "DAEHWA_HOME": "aws",
@@ -145,7 +147,7 @@ async def a_home(code: Code, folder: Path, **told: str) -> AsyncIterator[AwsHome
             "DAEHWA_SIGN_IN_ISSUER": "https://issuer.invalid",
             "DAEHWA_SIGN_IN_CLIENT_ID": "daehwa",
             "DAEHWA_SIGN_IN_ALLOWED_EMAILS": "@example.com",
-            "AWS_ENDPOINT_URL_DYNAMODB": dynamodb.endpoint,
+            "AWS_ENDPOINT_URL_DYNAMODB": role.endpoint,
             "AWS_ENDPOINT_URL_SSM": f"http://127.0.0.1:{parameters.port}",
             **told,
         }
@@ -159,6 +161,7 @@ async def a_home(code: Code, folder: Path, **told: str) -> AsyncIterator[AwsHome
             await accounts.save_session(session)
             yield AwsHome(function, store, model, user.id, token, openai)
             assert function.faults() == []
+            assert role.refused == []
     await store.aclose()
     assert _listing(code.task_root) == files, "on Lambda this folder cannot be written to"
 

@@ -52,7 +52,7 @@ class DynamoStore:
         self._signatures = DynamoSignatures(table)
         self._search = DynamoSearch(table, self._signatures)
         self._locks = ConversationLocks()
-        self._archive = DynamoArchive(table, self._signatures)
+        self._archive = DynamoArchive(table, self._signatures, self._conversations)
 
     @classmethod
     def open(

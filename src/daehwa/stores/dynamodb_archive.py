@@ -18,8 +18,14 @@ from daehwa.stores.dynamodb_conversation import (
     read_conversation,
     take_id,
 )
-from daehwa.stores.dynamodb_conversations import title_usage_attributes, title_usage_of
-from daehwa.stores.dynamodb_items import conversation_item, conversation_of, message_item, piece_items
+from daehwa.stores.dynamodb_conversations import DynamoConversations, title_usage_attributes, title_usage_of
+from daehwa.stores.dynamodb_items import (
+    conversation_id,
+    conversation_item,
+    conversation_of,
+    message_item,
+    piece_items,
+)
 from daehwa.stores.dynamodb_signatures import DynamoSignatures
 from daehwa.stores.dynamodb_text import in_pieces
 from daehwa.stores.ordering import in_tree_order
@@ -33,15 +39,24 @@ _ATTEMPTS: Final = 50
 class DynamoArchive:
     """What a store does to be moved."""
 
-    def __init__(self, table: DynamoTable, signatures: DynamoSignatures) -> None:
+    def __init__(self, table: DynamoTable, signatures: DynamoSignatures, conversations: DynamoConversations) -> None:
         self._table = table
         self._signatures = signatures
+        self._conversations = conversations
 
     async def export_conversations(self, owner: str | None) -> AsyncIterator[ConversationRecord]:
-        """Yield every conversation, as of when its turn comes; which there are, the index says."""
-        listed = [item for item in await self._table.scan_lists() if names.TITLE in item]
-        owned = [conversation_of(item) for item in listed if owner in {None, item[names.OWNER]}]
-        for conversation in in_order_of_use(owned):
+        """Yield every conversation, as of when its turn comes; which there are, the index says.
+
+        Those of an owner are asked for by their lists, as a function may. Those of all are read off the whole index,
+        which only whoever moves a table may.
+        """
+        if owner is None:
+            listed = [item for item in await self._table.scan_lists() if names.TITLE in item]
+        else:
+            listed = await self._conversations.all_of(owner)
+        # One that is moved just now may stand in two lists.
+        chosen = {conversation_id(item): conversation_of(item) for item in listed}
+        for conversation in in_order_of_use(chosen.values()):
             record = _record_of(await read_conversation(self._table, conversation.id))
             if record is not None:
                 yield record

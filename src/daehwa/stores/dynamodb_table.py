@@ -133,6 +133,14 @@ UNTIL: Final = "un"
 ANSWER: Final = "an"
 """A kept answer, compressed; missing while it is being made, empty where it was too large."""
 
+ACTIONS: Final = (
+    *("GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"),
+    "ConditionCheckItem",
+)
+"""All that may be asked of the table while it serves, and all that the function's role lets it do: no scan, and nothing
+to the table itself. A transaction needs its items' actions.
+"""
+
 LISTED: Final = (OWNER, TITLE, TITLE_SOURCE, MODEL, LEAF, PINNED, ARCHIVED, CREATED, UPDATED, TURNS)
 """What the index holds beside the keys: a conversation without its usage. Messages are not in it."""
 

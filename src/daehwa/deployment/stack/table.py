@@ -7,14 +7,7 @@ from constructs import Construct
 from daehwa.deployment.stack.lasting import name_for_good
 from daehwa.stores import dynamodb_table as layout
 
-ITEM_ACTIONS = tuple(
-    f"dynamodb:{action}"
-    for action in (
-        *("GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"),
-        "ConditionCheckItem",
-    )
-)
-"""What the store does: no scan, and nothing to the table itself. A transaction needs its items' actions."""
+ITEM_ACTIONS = tuple(f"dynamodb:{action}" for action in layout.ACTIONS)
 
 
 class ConversationTable(Construct):
