@@ -134,6 +134,21 @@ async def test_before_the_deadline_a_turn_ends_itself_and_can_be_continued(home:
     assert (text_of(frames), end_of(frames)["status"]) == ("and the end.", "complete")
 
 
+async def test_before_the_deadline_a_programs_call_ends_itself_and_is_counted(home: AwsHome) -> None:
+    steps, _ = gated("The beginning ", "never comes.")
+    home.model.says(steps)
+    _, made = await home.call("POST", "/api/keys", {"name": "program"})
+    program = {"authorization": f"Bearer {made['secret']}", "cookie": ""}
+    body = {"messages": [{"role": "user", "content": "Hi"}], "stream": True}
+    call = await home.invoke("POST", "/v1/chat/completions", body, headers=program, seconds=8)
+    said = (await call.body()).decode()
+    assert time.monotonic() - call.began < 7, "some time is left to end in"
+    assert "The beginning " in said
+    assert said.endswith('"code":"time_is_up"}}\n\n')
+    _, used = await home.call("GET", "/api/usage")
+    assert [(row["calls"], row["estimated"]) for row in used["rows"] if row["key"] == made["key"]["id"]] == [(1, 1)]
+
+
 async def test_a_turn_that_was_killed_counts_as_interrupted_and_can_be_continued(home: AwsHome) -> None:
     steps, _ = gated("The beginning ", "never comes.")
     home.model.says(steps, stream("and the end."))

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Literal
 
 from daehwa.accounts.people import User
 from daehwa.conversation.messages import Usage
@@ -88,8 +89,16 @@ class Bed:
         self.once = OnceOnly(self.answers, wait_seconds=1.0)
         self.gateway = Gateway(self.models, self.meter, Rates(MemoryRates()), self.once)
 
-    def programs(self, *, owner: User | None = OWNER, folder: Path | None = None, has_classic: bool = True) -> Programs:
-        """Return the dialects; `owner` None: everybody needs a key."""
-        openai = OpenAIV1(self.gateway, Callers(self.keys, self.accounts, owner=owner, local=OWNER), LIMITS)
-        classic = ClassicApi(self.gateway, ServerOptions(version="0"), folder) if has_classic else None
+    def programs(
+        self,
+        *,
+        owner: User | None = OWNER,
+        folder: Path | None = None,
+        has_classic: bool = True,
+        home: Literal["local", "aws"] = "local",
+    ) -> Programs:
+        """Return the dialects; `owner` None: everybody needs a key. On AWS each request has a deadline."""
+        callers = Callers(self.keys, self.accounts, owner=owner, local=OWNER)
+        openai = OpenAIV1(self.gateway, callers, LIMITS, has_deadline=home == "aws")
+        classic = ClassicApi(self.gateway, ServerOptions(version="0", home=home), folder) if has_classic else None
         return Programs(lambda: Spoken(openai, classic), has_classic=has_classic)

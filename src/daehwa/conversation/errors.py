@@ -15,7 +15,7 @@
     │   └── ReplyStillGrowing     the parent's text is not final yet
     ├── TooMuch                   over a documented limit (HTTP 413)
     ├── StoreError                the store cannot do its work (HTTP 503)
-    ├── TimeIsUp                  the time that a turn may take here is over; it is interrupted and can be continued
+    ├── TimeIsUp                  the time that an answer may take here is over; a turn can be continued (HTTP 504)
     └── ProviderError             the model could not answer; the turn fails or is interrupted, never the request
         ├── KeyNotSet                 there is no key for the upstream yet (HTTP 503, before a turn begins)
         ├── ProviderAuthError         401, 403
@@ -161,12 +161,12 @@ class StoreError(DaehwaError):
 
 
 class TimeIsUp(DaehwaError):  # noqa: N818 - errors state the fact
-    """The time that a turn may take in this home is over."""
+    """The time that an answer may take in this home is over. `advice` is what helps."""
 
     type = "time_is_up"
 
-    def __init__(self) -> None:
-        super().__init__("The answer took as long as one may take here, and was cut off. Continue it.")
+    def __init__(self, advice: str = "Continue it.") -> None:
+        super().__init__(f"The answer took as long as one may take here, and was cut off. {advice}")
 
 
 class ProviderError(DaehwaError):

@@ -14,6 +14,7 @@ from functools import partial
 
 import msgspec
 
+from daehwa.conversation.deadline import BEFORE_DEADLINE_SECONDS
 from daehwa.conversation.errors import (
     InvalidParent,
     MessageNotFound,
@@ -70,7 +71,7 @@ class RunningOptions(msgspec.Struct, frozen=True, kw_only=True):
     stored_heartbeat: float = 5.0
     stale_after: float = 30.0
     store_poll: float = 0.5
-    before_deadline: float = 5.0
+    before_deadline: float = BEFORE_DEADLINE_SECONDS
 
 
 class RunningTurns:

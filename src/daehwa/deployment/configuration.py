@@ -120,7 +120,7 @@ class DeploymentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
         str | None,
         described(
             "an e-mail address",
-            "Who is told by alarms, from when a link that SNS mails is opened. Left out: nobody; the dashboard shows them.",
+            "Who is told by alarms, once a link that SNS mails is opened. Left out: nobody; the dashboard shows them.",
         ),
     ] = None
     budgets: Annotated[

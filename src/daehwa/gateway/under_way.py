@@ -1,5 +1,6 @@
 """The calls under way, so that they can be ended, with a sentence and counted as far as they came: all of them by a
-server that ends, and those of whoever may not call any more.
+server that ends, each before a known time at which its process will be stopped, and those of whoever may not call any
+more.
 """
 
 import asyncio
@@ -9,11 +10,14 @@ from typing import Final, NamedTuple, Self
 
 from daehwa.accounts.errors import AccountDisabled, KeyRevoked
 from daehwa.accounts.keys import ApiKey, Caller
-from daehwa.conversation.errors import DaehwaError
+from daehwa.conversation.deadline import BEFORE_DEADLINE_SECONDS
+from daehwa.conversation.errors import DaehwaError, TimeIsUp
+from daehwa.conversation.ids import now_ms
 from daehwa.gateway.errors import ShuttingDown
 
-ENDINGS: Final = (ShuttingDown, AccountDisabled, KeyRevoked)
+ENDINGS: Final = (ShuttingDown, TimeIsUp, AccountDisabled, KeyRevoked)
 """What a call is ended by."""
+_ADVICE = "Ask for a shorter one. Of a stream you have what came by then."
 
 
 class _Ending(NamedTuple):
@@ -53,11 +57,16 @@ class CallsUnderWay:
             elif ending.is_of(call.caller):
                 call.end(ending.fault())
 
-    def one(self, caller: Caller | None = None) -> "_UnderWay":
+    def one(self, caller: Caller | None = None, *, deadline: int | None = None) -> "_UnderWay":
         """Return what makes a task one of them, the caller's where that is known. It raises one of `ENDINGS` where the
         call is ended, and `ShuttingDown` where the server ended before.
+
+        `deadline` (ms since 1970) is when this process will be stopped, where that is known: some seconds before, it
+        raises `TimeIsUp`.
         """
-        return _UnderWay(self._tasks, self._ending, caller)
+        if deadline is None:
+            return _UnderWay(self._tasks, self._ending, caller)
+        return _DueUnderWay(self._tasks, self._ending, caller, deadline)
 
 
 class _UnderWay:
@@ -107,3 +116,33 @@ class _UnderWay:
         # Whoever else cancelled it as well is heard.
         if kind is asyncio.CancelledError and self._fault is not None and self._task.uncancel() == 0:
             raise self._fault from None
+
+
+class _DueUnderWay(_UnderWay):
+    """One call that has to end before a time."""
+
+    __slots__ = ("_deadline", "_timer")
+
+    def __init__(
+        self,
+        tasks: "dict[asyncio.Task[object], _UnderWay]",
+        ending: asyncio.Event,
+        caller: Caller | None,
+        deadline: int,
+    ) -> None:
+        super().__init__(tasks, ending, caller)
+        self._deadline = deadline
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        left = (self._deadline - now_ms()) / 1000 - BEFORE_DEADLINE_SECONDS
+        self._timer = asyncio.get_running_loop().call_later(left, self.end, TimeIsUp(_ADVICE))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        super().__exit__(kind, fault, trace)

@@ -23,6 +23,7 @@ from daehwa.gateway.calls import Gateway
 from daehwa.gateway.ports import KeptAnswer
 from daehwa.server.asgi import ASGIApp, Headers, Receive, Request, Response, Scope, Send, json_response
 from daehwa.server.body import json_body
+from daehwa.server.deadline import deadline_of
 from daehwa.server.errors import RouteNotFound, error_headers, status_of
 from daehwa.server.leaving import EndedWhenLeft
 from daehwa.server.openai_v1.api import bearer_of
@@ -119,7 +120,8 @@ class ClassicApi:
             return json_response(_said(error), headers=error_headers(error))
         message = {"role": "user", "content": question.text}
         asked = JsonAsked.of("chat/completions", {"messages": [message]})
-        return _Answering(self._gateway, caller, asked)
+        deadline = deadline_of(request) if self._options.home == "aws" else None
+        return _Answering(self._gateway, caller, asked, deadline)
 
     async def answer_classic_beside(self, request: Request) -> ASGIApp:
         """Answer as `/chat` does, for a page that asks beside itself."""
@@ -163,8 +165,9 @@ class ClassicApi:
 class _Answering:
     """An answer that ends with its client."""
 
-    def __init__(self, gateway: Gateway, caller: Caller, asked: JsonAsked) -> None:
+    def __init__(self, gateway: Gateway, caller: Caller, asked: JsonAsked, deadline: int | None) -> None:
         self._gateway = gateway
+        self._deadline = deadline
         self._caller = caller
         self._asked = asked
 
@@ -172,7 +175,7 @@ class _Answering:
         """Make the call and send its answer."""
         headers: Headers = []
         try:
-            with self._gateway.calls.one(self._caller), EndedWhenLeft(scope, receive):
+            with self._gateway.calls.one(self._caller, deadline=self._deadline), EndedWhenLeft(scope, receive):
                 said = ClassicAnswer(200, await self._text())
         except DaehwaError as error:
             said = _said(error)

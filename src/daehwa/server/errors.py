@@ -27,6 +27,7 @@ from daehwa.conversation.errors import (
     ProviderTimeoutError,
     ProviderUnavailableError,
     StoreError,
+    TimeIsUp,
     TooMuch,
 )
 from daehwa.gateway.errors import ShuttingDown
@@ -128,6 +129,7 @@ STATUS: dict[type[DaehwaError], int] = {
     SignInUnavailable: 503,
     ShuttingDown: 503,
     StoreError: 503,
+    TimeIsUp: 504,
 }
 
 

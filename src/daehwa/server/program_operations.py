@@ -23,6 +23,7 @@ from daehwa.conversation.errors import (
     ProviderTimeoutError,
     ProviderUnavailableError,
     StoreError,
+    TimeIsUp,
     TooMuch,
 )
 from daehwa.server.errors import BodyTooSlow, RouteNotFound, UnsupportedMediaType
@@ -37,7 +38,7 @@ _MODEL = (ModelNotFound, ModelNotInstalled, KeyNotSet)
 _CALL = (
     *(InvalidRequest, *_REFUSED, PriceUnknown, *_MODEL, Conflict, TooMuch, BodyTooSlow),
     *(BudgetExceeded, RateExceeded, ProviderError, ProviderRateLimitError, ProviderUnavailableError),
-    *(ProviderTimeoutError, StoreError),
+    *(ProviderTimeoutError, StoreError, TimeIsUp),
 )
 
 

@@ -46,4 +46,6 @@ def build_dialects(
         classic = ClassicApi(
             gateway, options, settings.classic_folder, callers=callers, needs_keys=settings.require_keys
         )
-    return Spoken(OpenAIV1(gateway, callers, WIRE_LIMITS if is_local else AWS_LIMITS), classic)
+    limits = WIRE_LIMITS if is_local else AWS_LIMITS
+    # Behind the adapter nobody but it can write the header that says so.
+    return Spoken(OpenAIV1(gateway, callers, limits, has_deadline=not is_local), classic)

@@ -17,6 +17,7 @@ from daehwa.gateway.ports import Endpoint
 from daehwa.gateway.under_way import CallsUnderWay
 from daehwa.server.asgi import Request, Response, json_response
 from daehwa.server.body import BodyPieces, checked_json_type, read_body
+from daehwa.server.deadline import deadline_of
 from daehwa.server.openai_v1.relay import Relay
 
 Answering: TypeAlias = Coroutine[Any, Any, Relay]
@@ -61,10 +62,13 @@ class ModelList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OpenAIV1:
-    """The operations under /v1."""
+    """The operations under /v1. `has_deadline`: each request says when this process will be stopped."""
 
-    def __init__(self, gateway: Gateway, callers: Callers, limits: WireLimits = WIRE_LIMITS) -> None:
+    def __init__(
+        self, gateway: Gateway, callers: Callers, limits: WireLimits = WIRE_LIMITS, *, has_deadline: bool = False
+    ) -> None:
         self._gateway = gateway
+        self._has_deadline = has_deadline
         self._callers = callers
         self._limits = limits
 
@@ -143,7 +147,8 @@ class OpenAIV1:
         key = request.header(b"idempotency-key")
         make = partial(self._gateway.ask, caller, asked, idempotency_key=key)
         close = None if isinstance(asked, JsonAsked) else asked.close
-        return Relay(make, self._gateway.calls, caller, body=body, close=close)
+        deadline = deadline_of(request) if self._has_deadline else None
+        return Relay(make, self._gateway.calls, caller, body=body, close=close, deadline=deadline)
 
 
 class DescribedV1:

@@ -14,6 +14,7 @@ from daehwa.conversation.errors import (
     ProviderMalformedError,
     ProviderRateLimitError,
     ProviderRefusedError,
+    TimeIsUp,
 )
 from daehwa.gateway.errors import AnswerTooLarge, IdempotencyKeyReused
 from daehwa.gateway.rates import rate_headers
@@ -26,7 +27,7 @@ _TYPES: Final[Mapping[type[DaehwaError], str]] = {
     ProviderRateLimitError: "rate_limit_error",
 }
 _FINAL: Final = (
-    *(BudgetExceeded, AnswerTooLarge, IdempotencyKeyReused),
+    *(BudgetExceeded, AnswerTooLarge, IdempotencyKeyReused, TimeIsUp),
     *(ProviderAuthError, ProviderMalformedError, ProviderRefusedError),
 )
 """What the same request meets again. OpenAI's clients try again by themselves after a 409, a 429 and a 5xx."""

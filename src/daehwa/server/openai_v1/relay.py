@@ -20,7 +20,8 @@ _STREAM_HEADERS = [(b"cache-control", b"no-store, no-transform"), (b"x-accel-buf
 class Relay:
     """The answer to a call, a plain ASGI application: `make` makes the call, one of `calls`, and ends with the client.
 
-    `body` is there where the request's body is still being read; `close` gives back what the request holds.
+    `body` is there where the request's body is still being read; `close` gives back what the request holds; `deadline`
+    (ms since 1970) is when this process will be stopped, where that is known.
     """
 
     def __init__(
@@ -31,12 +32,14 @@ class Relay:
         *,
         body: asyncio.Event | None = None,
         close: Callable[[], None] | None = None,
+        deadline: int | None = None,
     ) -> None:
         self._make: Callable[[], Awaitable[Answer]] | None = make
         self._calls = calls
         self._caller = caller
         self._body = body
         self._close = close
+        self._deadline = deadline
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Make the call and send its answer."""
@@ -44,7 +47,10 @@ class Relay:
         ending: DaehwaError | None = None
         last = b""
         try:
-            with self._calls.one(self._caller), EndedWhenLeft(scope, receive, after=self._body):
+            with (
+                self._calls.one(self._caller, deadline=self._deadline),
+                EndedWhenLeft(scope, receive, after=self._body),
+            ):
                 answer = await self._made()
                 if isinstance(answer, StreamedAnswer):
                     last = await _stream(answer, scope, send)
