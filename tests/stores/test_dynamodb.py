@@ -23,10 +23,12 @@ from daehwa.conversation.messages import MESSAGE_CHARACTERS, Usage
 from daehwa.conversation.ports import ConversationChanges
 from daehwa.conversation.running import Question, RunningOptions, RunningTurns, TurnRequest
 from daehwa.conversation.stretch import StretchWish
+from daehwa.gateway.ports import KeptAnswer
 from daehwa.http_client.client import HttpClient
 from daehwa.providers.scripted import ScriptedProvider
 from daehwa.stores import dynamodb_table as names
 from daehwa.stores.dynamodb import DynamoStore
+from daehwa.stores.dynamodb_answers import DynamoAnswers
 from daehwa.stores.dynamodb_client import DynamoTable, Item, Transport
 from daehwa.stores.dynamodb_text import PIECE_BYTES, SMALL_PIECES
 
@@ -210,6 +212,18 @@ async def test_a_checkpoint_and_an_end_whose_answers_are_lost_are_stored_once(be
     there = await store.get_message(ME, reply.id)
     assert there == ended(reply, "Once upon", heartbeat=there.heartbeat)
     assert len(await store.search_conversations(ME, "upon")) == 1
+
+
+async def test_a_claim_whose_answer_is_lost_is_ones_own(bed: Bed) -> None:
+    store, sent = bed.open()
+    answers, others = DynamoAnswers(store.table), DynamoAnswers(bed.open()[0].table)
+    sent.fail("PutItem", "lost answer", "lost answer")
+    assert await answers.claim("mina", "key", "f", now=1000) == "new"
+    assert await answers.claim("mina", "key", "f", now=1000) == "running", "another request of the same process"
+    assert await others.claim("mina", "key", "f", now=1000) == "running"
+    answer = KeptAnswer(status=200, headers=(), body=b"yes")
+    await answers.keep("mina", "key", answer, now=1000)
+    assert await others.claim("mina", "key", "f", now=1000) == answer
 
 
 async def test_partial_batches_are_completed(bed: Bed) -> None:

@@ -1,4 +1,8 @@
-"""Kept answers in the table of the AWS home. DynamoDB takes them away days late, so each says when it is over."""
+"""Kept answers in the table of the AWS home. DynamoDB takes them away days late, so each says when it is over.
+
+How this works and why. A claim is put under the condition that there is none. Where the network loses the answer, it is
+put once more and its condition finds what stands there: one's own claim, known by a word that nobody else has.
+"""
 # ruff: noqa: D102 - what the methods do is written once, on the protocol
 
 import hashlib
@@ -10,6 +14,7 @@ from aiodynamo.errors import ConditionalCheckFailed
 from aiodynamo.expressions import Condition, F, HashKey
 
 from daehwa.conversation.errors import StoreError
+from daehwa.conversation.ids import new_id
 from daehwa.gateway.ports import KeptAnswer
 from daehwa.stores import dynamodb_table as names
 from daehwa.stores.answers import CLAIM_MS, KEPT_MS, claimed, packed
@@ -28,28 +33,32 @@ class DynamoAnswers:
     async def claim(
         self, caller: str, key: str, fingerprint: str, *, now: int
     ) -> KeptAnswer | Literal["new", "running"]:
-        place = _place(caller, key)
+        place, word = _place(caller, key), new_id()
         for _ in range(_ATTEMPTS):
-            known = await self._claim(place, fingerprint, now)
+            known = await self._claim(place, fingerprint, word, now)
             if known == "new":
                 return "new"
             if known is not None:
                 return claimed(known[names.FINGERPRINT], fingerprint, known.get(names.ANSWER)) or "running"
         raise StoreError("Too many send this request at once. Try again in a moment.")
 
-    async def _claim(self, place: tuple[str, str], fingerprint: str, now: int) -> Item | Literal["new"] | None:
+    async def _claim(
+        self, place: tuple[str, str], fingerprint: str, word: str, now: int
+    ) -> Item | Literal["new"] | None:
         """Make a claim, or return what is there before it; None where that went away just now."""
         item = {
             names.PARTITION_KEY: place[0],
             names.SORT_KEY: place[1],
             names.FINGERPRINT: fingerprint,
+            names.WRITER: word,
             **_until(now + CLAIM_MS),
         }
         is_free = F(names.PARTITION_KEY).does_not_exist() | F(names.UNTIL).lte(now)
         try:
             await self._table.put(item, condition=is_free)
         except ConditionalCheckFailed:
-            return await self._table.get(*place)
+            there = await self._table.get(*place)
+            return "new" if there is not None and there.get(names.WRITER) == word else there
         return "new"
 
     async def keep(self, caller: str, key: str, answer: KeptAnswer, *, now: int) -> None:

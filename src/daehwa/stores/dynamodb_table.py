@@ -124,6 +124,9 @@ COUNTERS: Final = "cs"
 """The scope and period of each counter that an open entry is counted under."""
 SETTLED: Final = "se"
 
+WRITER: Final = "wr"
+"""A word by which whoever puts an item knows it again where the answer was lost on its way: in claims and events."""
+
 # Attributes of keys (a key stands in `VALUE`, its last use in `LAST_SEEN`) and of kept answers.
 DIGEST: Final = "dg"
 REVOKED: Final = "rv"
