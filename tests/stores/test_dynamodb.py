@@ -16,6 +16,7 @@ from dynamodb_local import shared_server
 from stores.asking import ME, ask, beat, ended, grown, make_turn, text
 from stores.faulty_transport import Fault, FaultyTransport
 
+from daehwa.accounts.audit import NewEvent
 from daehwa.conversation.errors import MessageNotFound, StoreError
 from daehwa.conversation.events import TextDelta
 from daehwa.conversation.ids import new_id, now_ms
@@ -29,6 +30,7 @@ from daehwa.providers.scripted import ScriptedProvider
 from daehwa.stores import dynamodb_table as names
 from daehwa.stores.dynamodb import DynamoStore
 from daehwa.stores.dynamodb_answers import DynamoAnswers
+from daehwa.stores.dynamodb_audit import DynamoAudit
 from daehwa.stores.dynamodb_client import DynamoTable, Item, Transport
 from daehwa.stores.dynamodb_text import PIECE_BYTES, SMALL_PIECES
 
@@ -224,6 +226,21 @@ async def test_a_claim_whose_answer_is_lost_is_ones_own(bed: Bed) -> None:
     answer = KeptAnswer(status=200, headers=(), body=b"yes")
     await answers.keep("mina", "key", answer, now=1000)
     assert await others.claim("mina", "key", "f", now=1000) == answer
+
+
+async def test_an_event_whose_answer_is_lost_is_written_down_once(bed: Bed) -> None:
+    store, sent = bed.open()
+    audit = DynamoAudit(store.table)
+    told = NewEvent(at=1000, action="key.made", subject="mina")
+    for _ in range(2):
+        sent.fail("PutItem", "lost answer")
+        await audit.append(told)
+    sent.fail("PutItem", "lost answer")
+    once = NewEvent(at=1000, action="account.deleted", subject="mina")
+    assert await audit.append_once(once), "it was written by whoever asked"
+    assert not await audit.append_once(once)
+    assert [event.action for event in await audit.page()] == ["account.deleted", "key.made", "key.made"]
+    assert (await audit.check()).ok
 
 
 async def test_partial_batches_are_completed(bed: Bed) -> None:

@@ -2,13 +2,13 @@
 
 How this works and why. All events lie in one partition, sorted by their number. Whoever writes one reads the last, and
 puts the next under the condition that nobody did so before: of several at once one is next, and the others read again.
+Where the network loses the answer, the next try finds its own event at that number, and knows it by a word beside it.
 """
 # ruff: noqa: D102 - what the methods do is written once, on the protocol
 
 import asyncio
 import random
 from collections.abc import AsyncIterator, Collection
-from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -26,6 +26,7 @@ from daehwa.accounts.audit import (
     is_same_act,
 )
 from daehwa.conversation.errors import StoreError
+from daehwa.conversation.ids import new_id
 from daehwa.stores import dynamodb_table as names
 from daehwa.stores.dynamodb_client import DynamoTable, Item
 from daehwa.stores.records import storable
@@ -45,15 +46,17 @@ class DynamoAudit:
 
     async def append(self, new: NewEvent) -> AuditEvent:
         new = storable(new)
+        word = new_id()
         for attempt in range(_ATTEMPTS):
             last = await self.page(limit=1)
-            if (event := await self._put_next(new, last[0] if last else None)) is not None:
+            if (event := await self._put_next(new, last[0] if last else None, word)) is not None:
                 return event
             await _pause(attempt)
         raise _too_many()
 
     async def append_once(self, new: NewEvent) -> bool:
         new = storable(new)
+        word = new_id()
         last: AuditEvent | None = None
         for attempt in range(_ATTEMPTS):
             # Whoever was quicker may have written the same: what came meanwhile is looked at too.
@@ -61,19 +64,22 @@ class DynamoAudit:
                 if is_same_act(event, new):
                     return False
                 last = event
-            if await self._put_next(new, last) is not None:
+            if await self._put_next(new, last, word) is not None:
                 return True
             await _pause(attempt)
         raise _too_many()
 
-    async def _put_next(self, new: NewEvent, last: AuditEvent | None) -> AuditEvent | None:
+    async def _put_next(self, new: NewEvent, last: AuditEvent | None, word: str) -> AuditEvent | None:
         """Write an event down behind the last one; None where it is the last one no more."""
         seq, previous = (1, FIRST_PREVIOUS) if last is None else (last.seq + 1, last.hash)
         event = chained(new, seq=seq, previous=previous)
-        with suppress(ConditionalCheckFailed):
-            await self._table.put(_item(event), condition=F(names.PARTITION_KEY).does_not_exist())
-            return event
-        return None
+        item = _item(event) | {names.WRITER: word}
+        try:
+            await self._table.put(item, condition=F(names.PARTITION_KEY).does_not_exist())
+        except ConditionalCheckFailed:
+            there = await self._table.get(item[names.PARTITION_KEY], item[names.SORT_KEY], fields=(names.WRITER,))
+            return event if there is not None and there.get(names.WRITER) == word else None
+        return event
 
     async def page(self, *, before: int | None = None, limit: int = 50) -> tuple[AuditEvent, ...]:
         condition = HashKey(names.PARTITION_KEY, names.AUDIT)
