@@ -11,7 +11,17 @@ from daehwa.http_client.errors import ConnectionLost
 
 Send: TypeAlias = Callable[[Request], Awaitable[Response]]
 Fault: TypeAlias = Literal[
-    "throttled", "too fast", "too many requests", "500", "502", "503", "no answer", "cut", "lost answer", "partial"
+    "throttled",
+    "too fast",
+    "too many requests",
+    "500",
+    "502",
+    "503",
+    "no answer",
+    "cut",
+    "lost answer",
+    "partial",
+    "behind",
 ]
 
 _REFUSALS = {
@@ -55,6 +65,8 @@ class FaultyTransport:
         if fault == "lost answer":
             await self._send(request)
             raise RequestFailed(ConnectionLost())
+        if fault == "behind":  # as an index that does not know yet
+            return Response(200, b'{"Items":[],"Count":0,"ScannedCount":0}')
         return await self._partial(request)
 
     async def _partial(self, request: Request) -> Response:

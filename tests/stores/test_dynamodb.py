@@ -17,6 +17,7 @@ from stores.asking import ME, ask, beat, ended, grown, make_turn, text
 from stores.faulty_transport import Fault, FaultyTransport
 
 from daehwa.accounts.audit import NewEvent
+from daehwa.accounts.minting import mint_key
 from daehwa.conversation.errors import MessageNotFound, StoreError
 from daehwa.conversation.events import TextDelta
 from daehwa.conversation.ids import new_id, now_ms
@@ -32,10 +33,11 @@ from daehwa.stores.dynamodb import DynamoStore
 from daehwa.stores.dynamodb_answers import DynamoAnswers
 from daehwa.stores.dynamodb_audit import DynamoAudit
 from daehwa.stores.dynamodb_client import DynamoTable, Item, Transport
+from daehwa.stores.dynamodb_keys import DynamoKeys
 from daehwa.stores.dynamodb_text import PIECE_BYTES, SMALL_PIECES
 
 _ITEM_BYTES = 300_000
-_TRANSIENT = [fault for fault in get_args(Fault) if fault not in {"lost answer", "partial"}]
+_TRANSIENT = [fault for fault in get_args(Fault) if fault not in {"lost answer", "partial", "behind"}]
 
 
 class Bed:
@@ -241,6 +243,33 @@ async def test_an_event_whose_answer_is_lost_is_written_down_once(bed: Bed) -> N
     assert not await audit.append_once(once)
     assert [event.action for event in await audit.page()] == ["account.deleted", "key.made", "key.made"]
     assert (await audit.check()).ok
+
+
+async def test_keys_that_are_in_no_list_yet_are_forgotten_too(bed: Bed) -> None:
+    store, sent = bed.open()
+    keys = DynamoKeys(store.table)
+    made = [mint_key(user, "key", now=1000)[0] for user in ("mina", "mina", "jun")]
+    for key in made:
+        await keys.add_key(key)
+    sent.fail("Query", "behind")
+    await keys.forget("mina")
+    left = [item async for item in store.table._client.scan(bed.name)]
+    assert {item[names.PARTITION_KEY] for item in left if item[names.PARTITION_KEY][0] in "KP"} == {
+        names.key_partition(made[2].digest),
+        names.key_place_partition(made[2].id),
+    }
+
+
+async def test_keys_whose_forgetting_was_broken_off_leave_nothing(bed: Bed) -> None:
+    store, sent = bed.open(retry_seconds=0.0)
+    keys = DynamoKeys(store.table)
+    await keys.add_key(mint_key("mina", "key", now=1000)[0])
+    sent.fail("BatchWriteItem", "lost answer")
+    with pytest.raises(StoreError):
+        await keys.forget("mina")
+    await keys.forget("mina")
+    left = [item async for item in store.table._client.scan(bed.name)]
+    assert not [item for item in left if item[names.PARTITION_KEY][0] in "KP"]
 
 
 async def test_partial_batches_are_completed(bed: Bed) -> None:

@@ -5,8 +5,9 @@ from that moment on. Whoever revokes it knows its id alone, so where the id is s
 """
 # ruff: noqa: D102 - what the methods do is written once, on the protocol
 
+import asyncio
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from aiodynamo.errors import ConditionalCheckFailed
@@ -22,6 +23,9 @@ from daehwa.stores.dynamodb_client import DynamoTable, Item, changes
 from daehwa.stores.dynamodb_ledger import new_counters
 from daehwa.stores.records import storable
 
+_LOOKS: Final = 5
+_INDEX_SECONDS: Final = 1.0
+"""For so long the index may be behind the table, and hardly ever longer."""
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(ApiKey)
 
@@ -74,9 +78,17 @@ class DynamoKeys:
                 await self._table.update(*place, changes({names.LAST_SEEN: now}), condition=is_there)
 
     async def forget(self, user: str) -> None:
-        for key in await self.list_keys(user):
-            await self._table.delete(names.key_partition(key.digest), names.KEY_SORT)
-            await self._table.delete(names.key_place_partition(key.id), names.KEY_PLACE_SORT)
+        """Look until nothing is found a moment after the look before: a key just made may be in no list yet. A key goes
+        after the item that says where it is, so that what is broken off in between is found again.
+        """
+        for look in range(_LOOKS):
+            keys = await self.list_keys(user)
+            if look and not keys:
+                return
+            places = [(names.key_place_partition(key.id), names.KEY_PLACE_SORT) for key in keys]
+            await self._table.write_many(deletes=places)
+            await self._table.write_many(deletes=[(names.key_partition(key.digest), names.KEY_SORT) for key in keys])
+            await asyncio.sleep(_INDEX_SECONDS)
 
     async def _place(self, key: str) -> tuple[str, str] | None:
         item = await self._table.get(names.key_place_partition(key), names.KEY_PLACE_SORT)
