@@ -49,6 +49,7 @@ EXCEPTIONS = {
     ("cli.doctor", "providers.embedded_install"): "says whether it is installed",
     ("deployment.stack.table", "stores.dynamodb_table"): "the table is made in the shape that the store uses",
     ("deployment.stack.distribution", "server.safety"): "CloudFront adds the headers that the server adds",
+    ("deployment.stack.distribution", "server.visiting"): "CloudFront writes the header that the server reads",
 }
 BROAD_EXCEPT_ALLOWED = {"server.errors", "server.app", "conversation.turn", "conversation.following", "cli.terminal"}
 FORBIDDEN_WORDS = {"utils", "util", "helper", "helpers", "manager", "common", "misc", "chat", "session", "completion"}

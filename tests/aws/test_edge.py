@@ -16,6 +16,8 @@ from lambda_bed.events import API_HOST, ORIGIN_KEY, request
 from lambda_bed.function import Function
 from lambda_bed.gateway import REQUEST_BYTES, ApiGateway
 
+from daehwa.server.visiting import VIEWER_HEADER
+
 pytestmark = [pytest.mark.lambda_adapter, pytest.mark.asyncio(loop_scope="session")]
 
 Visit = Callable[..., AbstractAsyncContextManager[tuple[Edge, aiohttp.ClientSession]]]
@@ -54,13 +56,14 @@ async def test_files_come_from_the_page_with_the_headers_of_safety(visit: Visit)
 
 async def test_the_origin_gets_its_key_and_no_host_and_the_viewer_gets_the_answer(visit: Visit) -> None:
     async with visit() as (_, client):
-        headers = {"x-api-key": "guess", "cookie": "a=1"}
+        headers = {"x-api-key": "guess", "cookie": "a=1", VIEWER_HEADER: "198.51.100.9"}
         async with client.post("/api/a%20b?q=%2B", data=b"\x00\xff", headers=headers) as answer:
             said = json.loads(await answer.read())
             assert answer.headers["x-amzn-remapped-date"]
         asked = dict(said["headers"])
         assert (said["path"], said["query"], said["body"]) == ("/api/a%20b", "q=%2B", "\x00\xff")
         assert (asked["x-api-key"], asked["host"], asked["cookie"]) == (ORIGIN_KEY, API_HOST, "a=1")
+        assert [value for name, value in said["headers"] if name == VIEWER_HEADER] == ["127.0.0.1"]
     async with visit() as (edge, _):
         refused = await edge.api.answer(request("GET", "/api/me"))
         assert refused.status == 403

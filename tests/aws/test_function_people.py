@@ -7,6 +7,8 @@ from aws.in_process import Function, a_function
 from server.serving import asked
 from upstream import FakeUpstream
 
+from daehwa.server.visiting import VIEWER_HEADER
+
 CANARY = "zanzibarcanary"
 
 
@@ -48,3 +50,16 @@ async def test_admins_see_to_people_who_come_by_their_provider(function: Functio
     assert CANARY not in await function.items()
     assert (await call(program, "GET", "/v1/models"))[1]["error"]["code"] == "key_unknown"
     assert (await call(boss, "GET", "/api/audit/check"))[1]["holds"] is True
+
+
+async def test_where_somebody_asks_from_is_what_cloudfront_says(function: Function) -> None:
+    boss = await function.signed_in("boss")
+    for said, known in (("203.0.113.7", "203.0.113.7"), ("2001:db8::1", "2001:db8::1"), ("nowhere", None)):
+        headers = boss | {VIEWER_HEADER: said, "x-forwarded-for": "198.51.100.9"}
+        assert (await function.call(headers, "POST", "/api/groups", {"name": f"from {said}"}))[0] == 201
+        events = (await function.call(headers, "GET", "/api/audit"))[1]["events"]
+        assert events[0]["address"] == known
+    fresh = await function.signed_in("mina")
+    await function.call(fresh | {VIEWER_HEADER: "203.0.113.8"}, "GET", "/api/me")
+    sessions = (await function.call(fresh, "GET", "/api/account"))[1]["sessions"]
+    assert [session["address"] for session in sessions] == ["203.0.113.8"]

@@ -97,7 +97,7 @@ def test_a_tab_that_is_left_open_costs_each_of_its_looks() -> None:
     free = TurnUnits(other_request_seconds=0, who_read_units=0, list_read_units=0, other_kilobytes=0)
     bare = msgspec.structs.replace(free, request_log_kilobytes=0)
     assert tab_cost(DEFAULTS, bare) == pytest.approx(
-        480 * (PRICES.gateway_request + PRICES.edge_request + PRICES.lambda_request)
+        480 * (PRICES.gateway_request + PRICES.edge_request + PRICES.edge_function_call + PRICES.lambda_request)
     )
     assert tab_cost(DEFAULTS) < 0.005
 
@@ -107,6 +107,7 @@ def test_each_request_beside_the_turn_adds_what_it_takes() -> None:
     per_request = (
         PRICES.gateway_request
         + PRICES.edge_request
+        + PRICES.edge_function_call
         + PRICES.lambda_request
         + 10 / 1e6 * PRICES.edge_gigabyte
         + 1 / 1e6 * PRICES.log_gigabyte

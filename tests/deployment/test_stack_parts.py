@@ -11,9 +11,10 @@ from synthesized import REGION, VARIANTS, synthesized
 
 from daehwa.deployment.programs import find_node
 from daehwa.deployment.stack.api import LOG_COLUMNS
-from daehwa.deployment.stack.distribution import API_PATHS, INDEX_CODE
+from daehwa.deployment.stack.distribution import API_PATHS, INDEX_CODE, VIEWER_CODE
 from daehwa.deployment.stack.sign_in import domain_prefix
 from daehwa.server.safety import SAFETY_HEADERS
+from daehwa.server.visiting import VIEWER_HEADER
 from daehwa.settings import load_aws_surroundings, load_settings
 from daehwa.sign_in.addresses import CALLBACK_PATH, HOME_PATH
 from daehwa.stores import dynamodb_table as layout
@@ -284,6 +285,20 @@ def test_the_pages_addresses_are_one_file() -> None:
     command = [find_node().node, "-e", script]
     ended = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - our own function
     assert json.loads(ended.stdout) == ["/index.html", "/index.html", *asked[2:]]
+
+
+def test_who_asks_is_said_by_cloudfront_whatever_the_viewer_says() -> None:
+    config = synthesized().only("AWS::CloudFront::Distribution")["DistributionConfig"]
+    codes = {name: made["FunctionCode"] for name, made in synthesized().of_type("AWS::CloudFront::Function").items()}
+    for behavior in config["CacheBehaviors"]:
+        [association] = behavior["FunctionAssociations"]
+        assert association["EventType"] == "viewer-request"
+        assert codes[association["FunctionARN"]["Fn::GetAtt"][0]] == VIEWER_CODE
+    said = {"viewer": {"ip": "2001:db8::1"}, "request": {"headers": {VIEWER_HEADER: {"value": "a", "multiValue": []}}}}
+    script = f"{VIEWER_CODE}\nconsole.log(JSON.stringify(handler({json.dumps(said)}).headers))"
+    command = [find_node().node, "-e", script]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - our own function
+    assert json.loads(ended.stdout) == {VIEWER_HEADER: {"value": "2001:db8::1"}}
 
 
 def test_the_bucket_is_cloudfronts_alone() -> None:

@@ -1,7 +1,7 @@
 """What CloudFront does, as we understand it: files of the page by default, a few paths to the API, one address.
 
 * Files come from the folder that S3 would hold; `/` and `/chat.html` are index.html; what is missing is S3's 403.
-* To the API go the viewer's headers but Host, and the origin's key, which replaces one from outside.
+* To the API go the viewer's headers but Host; the origin's key and the viewer's address replace any from outside.
 * An answer is passed on piece by piece. When none came for `read_seconds` the viewer is cut off (504 before the head).
 * A fault of the API is given to whoever asks for the same next, for as long as `error_seconds` says.
 * **A viewer who leaves changes nothing behind**: the answer is read to its end all the same.
@@ -24,6 +24,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from daehwa.server.safety import SAFETY_HEADERS
+from daehwa.server.visiting import VIEWER_HEADER
 
 API_PATHS = ("/api/*", "/auth/*", "/v1/*", "/chat")
 INDEX_PATHS = ("/", "/chat.html")
@@ -33,7 +34,7 @@ ERROR_SECONDS = {500: 0.0, 502: 0.0, 503: 0.0, 504: 0.0}
 """How long the distribution keeps an answer with such a status."""
 UNTOLD_ERROR_SECONDS = dict.fromkeys(ERROR_SECONDS, 10.0)
 """… and how long it would if it were not told."""
-_NOT_PASSED_ON = {b"connection", b"host", b"transfer-encoding", b"x-api-key"}
+_NOT_PASSED_ON = {b"connection", b"host", b"transfer-encoding", b"x-api-key", VIEWER_HEADER.encode()}
 _DENIED = b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>AccessDenied</Code></Error>'
 _TIMED_OUT = b"<H1>504 Gateway Timeout ERROR</H1>"
 
@@ -154,7 +155,8 @@ async def _request(scope: Any, receive: Any) -> HttpRequest:
             break
     target = scope["raw_path"].decode() + (f"?{scope['query_string'].decode()}" if scope["query_string"] else "")
     kept = [(n.decode(), v.decode("latin-1")) for n, v in scope["headers"] if n not in _NOT_PASSED_ON]
-    return HttpRequest(scope["method"], target, (*kept, ("x-api-key", ORIGIN_KEY)), body)
+    ours = (("x-api-key", ORIGIN_KEY), (VIEWER_HEADER, scope["client"][0]))
+    return HttpRequest(scope["method"], target, (*kept, *ours), body)
 
 
 async def _send(send: Any, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:

@@ -144,7 +144,7 @@ def turn_costs(settings: DeploymentSettings, units: TurnUnits | None = None, tur
     function = gigabytes * busy * p.lambda_gigabyte_second + used.requests * p.lambda_request
     kilobytes = used.turn_kilobytes + others * used.other_kilobytes
     files = used.sitting.files / used.sitting.turns
-    edge = (used.requests + files) * p.edge_request + files * p.edge_function_call
+    edge = (used.requests + files) * (p.edge_request + p.edge_function_call)
     edge += kilobytes / 1e6 * p.edge_gigabyte
     logs = used.requests * used.request_log_kilobytes
     table = used.write_units * p.write_unit + used.read_units * p.read_unit
@@ -168,7 +168,7 @@ def tab_cost(settings: DeploymentSettings, units: TurnUnits | None = None) -> fl
     """Return what a tab costs that is open and in sight for a day, with nobody at it, as if nothing were free."""
     used, p = units or TurnUnits(), PRICES
     function = settings.memory / 1024 * used.other_request_seconds * p.lambda_gigabyte_second + p.lambda_request
-    edge = p.edge_request + used.other_kilobytes / 1e6 * p.edge_gigabyte
+    edge = p.edge_request + p.edge_function_call + used.other_kilobytes / 1e6 * p.edge_gigabyte
     read = (used.who_read_units + used.list_read_units) * p.read_unit
     look = p.gateway_request + function + edge + read + used.request_log_kilobytes / 1e6 * p.log_gigabyte
     return look * 24 * 60 / used.sitting.look_minutes

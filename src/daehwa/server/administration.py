@@ -51,7 +51,7 @@ class Administration(NamedTuple):
 
     def event(self, request: Request, action: str, subject: str = "", **details: FactValue) -> NewEvent:
         """Return what is written into the audit log of what whoever asks does."""
-        visitor = visitor_of(request.scope, self.options.trusted_proxies)
+        visitor = visitor_of(request.scope, self.options)
         acts = Acts(self.people.audit, self.clock)
         return acts.event(action, visitor, actor=request.user, subject=subject, **details)
 

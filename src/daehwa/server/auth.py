@@ -101,7 +101,7 @@ class AuthApi:
         answer = query_values(request, ProviderAnswer)
         browser, replaced = self._attempt.read(request.scope), self._session.read(request.scope)
         try:
-            visitor = visitor_of(request.scope, self._options.trusted_proxies)
+            visitor = visitor_of(request.scope, self._options)
             finished = await sign_in.finish(answer, browser, replaced, visitor)
         except DaehwaError as error:
             return _failed(error)
@@ -113,7 +113,7 @@ class AuthApi:
             raise SignInOff
         ended, location = await self._identity.end(request), None
         if ended is not None:
-            visitor = visitor_of(request.scope, self._options.trusted_proxies)
+            visitor = visitor_of(request.scope, self._options)
             await self._identity.acts.note("session.ended", visitor, actor=ended[1])
             location = None if self._sign_in is None else await self._sign_in.logout_location(*ended)
         return json_response(SignedOut(location), headers=[self._session.remove()])

@@ -20,7 +20,7 @@ class Identity:
     def __init__(self, entrances: Entrances, options: ServerOptions) -> None:
         self.as_now, sign_in, local = entrances.as_now, entrances.sign_in, entrances.local
         self._owner = options.user
-        self._trusted = options.trusted_proxies
+        self._options = options
         self._sessions: Sessions | None = None
         self.acts = Acts(None)
         self.public_url = options.public_url
@@ -45,7 +45,7 @@ class Identity:
         if found is None or user is None:
             raise NotSignedIn
         with contextlib.suppress(StoreError):  # it is told when a session was last used, and nothing hangs on it
-            await self._sessions.touch(found[0], address_of(request.scope, self._trusted))
+            await self._sessions.touch(found[0], address_of(request.scope, self._options))
         return user
 
     async def end(self, request: Request) -> tuple[Session, User] | None:

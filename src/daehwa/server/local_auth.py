@@ -156,7 +156,7 @@ class LocalAuthApi:
         return Response(202)
 
     def _visitor(self, request: Request) -> Visitor:
-        return visitor_of(request.scope, self._options.trusted_proxies)
+        return visitor_of(request.scope, self._options)
 
     def _entered(self, entered: Entered) -> Response:
         if entered.waiting is not None:

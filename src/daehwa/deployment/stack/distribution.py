@@ -15,6 +15,7 @@ from daehwa.deployment.stack.acknowledgments import acknowledge
 from daehwa.deployment.stack.lasting import name_for_good
 from daehwa.deployment.stack.limits import ORIGIN_READ_SECONDS
 from daehwa.server.safety import SAFETY_HEADERS
+from daehwa.server.visiting import VIEWER_HEADER
 
 API_PATHS = ("/api/*", "/auth/*", "/v1/*", "/chat")
 INDEX_PATHS = ("/", "/chat.html")
@@ -30,6 +31,13 @@ INDEX_CODE = f"""function handler(event) {{
   if ({" || ".join(f"request.uri === '{path}'" for path in INDEX_PATHS)}) {{
     request.uri = '/index.html';
   }}
+  return request;
+}}
+"""
+
+VIEWER_CODE = f"""function handler(event) {{
+  var request = event.request;
+  request.headers['{VIEWER_HEADER}'] = {{ value: event.viewer.ip }};
   return request;
 }}
 """
@@ -125,8 +133,19 @@ class WebAddress(Construct):
             read_timeout=Duration.seconds(ORIGIN_READ_SECONDS),
             keepalive_timeout=Duration.seconds(60),
         )
+        # No policy hands on CloudFront's own header with the viewer's address and keeps the viewer's Host back.
+        viewer = cloudfront.Function(
+            self,
+            "Viewer",
+            comment="Says who asks",
+            code=cloudfront.FunctionCode.from_inline(VIEWER_CODE),
+            runtime=cloudfront.FunctionRuntime.JS_2_0,
+        )
         return cloudfront.BehaviorOptions(
             origin=origin,
+            function_associations=[
+                cloudfront.FunctionAssociation(function=viewer, event_type=cloudfront.FunctionEventType.VIEWER_REQUEST)
+            ],
             allowed_methods=cloudfront.AllowedMethods.ALLOW_ALL,
             cache_policy=cloudfront.CachePolicy.CACHING_DISABLED,
             origin_request_policy=cloudfront.OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER,

@@ -272,7 +272,7 @@ class AccountApi:
         return None if text is None else digest(text)
 
     def _visitor(self, request: Request) -> Visitor:
-        return visitor_of(request.scope, self._options.trusted_proxies)
+        return visitor_of(request.scope, self._options)
 
     def _on(self) -> LocalAccounts:
         if self._local is None:

@@ -121,7 +121,7 @@ class BelongingsApi:
             return
         if password is None:
             raise CredentialsRefused("Give your password too: an open browser may be somebody else's.")
-        await local.own.prove(user, password, visitor_of(request.scope, self._office.options.trusted_proxies))
+        await local.own.prove(user, password, visitor_of(request.scope, self._office.options))
 
     async def _zipped(self, user: User) -> AsyncGenerator[bytes, None]:
         import zipfile  # noqa: PLC0415 - each start pays for imports, and this is asked for seldom

@@ -129,7 +129,7 @@ class KeysApi:
 
     async def _note(self, request: Request, action: str, key: ApiKey) -> None:
         """Write into the audit log, where there is one, what was done about a key, and whose it is."""
-        visitor = visitor_of(request.scope, self._options.trusted_proxies)
+        visitor = visitor_of(request.scope, self._options)
         await self._acts.note(action, visitor, actor=request.user, subject=key.user, key=key.id)
 
     async def _shown(self, keys: Sequence[ApiKey]) -> tuple[Key, ...]:
