@@ -35,12 +35,16 @@ _REFUSALS = {
 
 
 class FaultyTransport:
-    """Sends requests. `fail` makes coming ones of an action fail, `actions` counts all, `sent` keeps their bodies."""
+    """Sends requests. `fail` makes coming ones of an action fail, `actions` counts all, `sent` keeps their bodies, and
+    `most_at_once` is how many of an action were under way side by side.
+    """
 
     def __init__(self, send: Send) -> None:
         self._send = send
         self._faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
         self.actions: Counter[str] = Counter()
+        self.most_at_once: Counter[str] = Counter()
+        self._under_way: Counter[str] = Counter()
         self.sent: list[tuple[str, dict[str, Any]]] = []
 
     def fail(self, action: str, *faults: Fault) -> None:
@@ -50,9 +54,14 @@ class FaultyTransport:
         action = (request.headers or {})["X-Amz-Target"].rpartition(".")[2]
         self.actions[action] += 1
         self.sent.append((action, json.loads(request.body or b"{}")))
-        if not self._faults[action]:
-            return await self._send(request)
-        return await self._failed(request, self._faults[action].popleft())
+        self._under_way[action] += 1
+        self.most_at_once[action] = max(self.most_at_once[action], self._under_way[action])
+        try:
+            if not self._faults[action]:
+                return await self._send(request)
+            return await self._failed(request, self._faults[action].popleft())
+        finally:
+            self._under_way[action] -= 1
 
     async def _failed(self, request: Request, fault: Fault) -> Response:
         if fault in _REFUSALS:

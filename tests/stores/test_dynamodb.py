@@ -160,6 +160,17 @@ async def test_a_purge_that_is_broken_off_wherever_it_is_goes_on_later(bed: Bed)
     assert [action for action, _ in sent.sent] == ["Query"], "where there is nothing to do, it costs one request"
 
 
+async def test_conversations_are_removed_a_few_at_once(bed: Bed) -> None:
+    store, sent = bed.open()
+    for number in range(20):
+        await ask(store, f"question {number}", "answer", title="short")
+    sent.most_at_once.clear()
+    await store.forget(ME)
+    assert 4 <= sent.most_at_once["BatchWriteItem"] <= 8
+    page = await store.table._client.scan_single_page(bed.name)
+    assert page.items == []
+
+
 # ------------------------------------------------------------ faults
 
 

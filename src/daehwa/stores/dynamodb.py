@@ -34,6 +34,8 @@ from daehwa.stores.ordering import decode_cursor
 
 _ROUNDS: Final = 5
 """How often it is looked whether somebody has conversations still: the index follows the table by a moment."""
+_PURGES_AT_ONCE: Final = 8
+"""Each is some seven requests one after the other. More would leave others of the same process no room."""
 _LAST_WORDS_SECONDS: Final = 3.0
 """How long whoever makes a reply may take to see that they are to stop."""
 
@@ -132,15 +134,15 @@ class DynamoStore:
         return await self._conversations.restore(owner, conversation)
 
     async def purge_deleted(self, *, before: int, limit: int | None = None) -> int:
-        """One after the other; what this does not come to the end of, the next purge goes on with."""
+        """Remove a few at once; what this does not come to the end of, the next purge goes on with."""
         return await self._purge(await self._conversations.deleted_before(before, limit))
 
     async def purge_untouched(self, *, before: int, limit: int | None = None) -> int:
-        """Look at what people who are known here have; then one after the other."""
+        """Look at what people who are known here have; then a few at once."""
         return await self._purge(await self._conversations.untouched_since(before, limit))
 
     async def forget(self, user: str) -> None:
-        """One after the other. Whoever makes a reply is asked to stop, and what they wrote meanwhile is removed too."""
+        """Remove a few at once. Who makes a reply is asked to stop, and what they wrote meanwhile is removed too."""
         for _ in range(_ROUNDS):
             listed = await self._conversations.all_of(user)
             if not listed:
@@ -155,14 +157,18 @@ class DynamoStore:
 
     async def _purge(self, chosen: Sequence[Item]) -> int:
         count = 0
-        for listed in chosen:
-            if not await self._conversations.begin_purge(listed):
-                continue
-            conversation = conversation_id(listed)
-            await self._signatures.forget(listed[OWNER], conversation)
-            await self._conversations.purge(conversation)
-            count += 1
+        for at in range(0, len(chosen), _PURGES_AT_ONCE):
+            count += sum(await gathered(map(self._purge_one, chosen[at : at + _PURGES_AT_ONCE])))
         return count
+
+    async def _purge_one(self, listed: Item) -> bool:
+        """Remove a conversation; return whether it was still to be removed."""
+        if not await self._conversations.begin_purge(listed):
+            return False
+        conversation = conversation_id(listed)
+        await self._signatures.forget(listed[OWNER], conversation)
+        await self._conversations.purge(conversation)
+        return True
 
     def export_conversations(self, owner: str | None = None) -> AsyncIterator[ConversationRecord]:
         return self._archive.export_conversations(owner)
