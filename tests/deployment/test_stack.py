@@ -200,7 +200,7 @@ def test_the_same_name_in_a_second_region_takes_no_name_of_the_first() -> None:
                 names |= {(resource["Type"], name)} if name else set()
         taken.append(names)
     first, second = taken
-    assert len(first) == len(second) == 6, "the firewall's stack, and five resources that AWS does not name by itself"
+    assert len(first) == len(second) == 7, "the firewall's stack, and six resources that AWS does not name by itself"
     assert first & second == set()
 
 
