@@ -3,6 +3,7 @@
 
 import contextlib
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -193,6 +194,23 @@ def test_a_step_that_fails_leaves_the_file_as_it_was(oldest: Path) -> None:
     assert connection.execute("SELECT title FROM conversations WHERE seq = 1").fetchone() == ("나무에 대하여",)
     connection.close()
     assert schema_of(oldest) == before
+    assert [file.name for file in oldest.parent.iterdir()] == [oldest.name], "no copy for each attempt"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of a file")
+def test_a_copy_for_which_there_is_no_room_leaves_nothing_behind(oldest: Path) -> None:
+    import resource  # noqa: PLC0415 - not on Windows
+
+    connection = open_file(oldest)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (oldest.stat().st_size // 2, before[1]))
+    try:
+        with pytest.raises(sqlite3.OperationalError):
+            migrate(connection, oldest, (*MIGRATIONS[:1], m0002_made_up))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    connection.close()
+    assert [file.name for file in oldest.parent.iterdir()] == [oldest.name]
 
 
 async def test_a_file_of_a_newer_version_is_refused_and_left_alone(oldest: Path) -> None:

@@ -4,7 +4,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 
 from daehwa.conversation.errors import StoreError
@@ -360,6 +360,10 @@ def _migrate(database: sqlite3.Connection, path: Path, migrations: Sequence[Migr
         database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         database.execute(f"PRAGMA user_version = {len(migrations)}")
         database.execute("COMMIT")
+    except BaseException:
+        if backup is not None:
+            backup.unlink(missing_ok=True)  # the file is as it was, and the next attempt makes a copy of its own
+        raise
     finally:
         if database.in_transaction:
             database.execute("ROLLBACK")
@@ -374,7 +378,8 @@ def _version(database: sqlite3.Connection, path: Path, migrations: Sequence[Migr
     if version > len(migrations):
         raise StoreError(
             f"'{path}' was written by a newer daehwa (schema {version}; this one knows up to {len(migrations)}). "
-            "Install the newer version again, or put back the backup that it made beside the file."
+            "Install the newer version again, or put back the backup that it made beside the file, with "
+            "`daehwa restore FILE`: it moves the file's log (…-wal) away too."
         )
     return version
 
@@ -383,13 +388,13 @@ def _back_up(path: Path, version: int) -> Path:
     """Copy the database, through SQLite and so with its log, to a file beside it that says what it is."""
     moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     target = path.with_name(f"{path.stem}.schema-{version}.{moment}.backup{path.suffix}")
-    unfinished = target.with_name(target.name + ".part")
+    unfinished = path.with_name(f"{path.stem}.backup{path.suffix}.part")
     os.close(os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600))
-    source, copy = sqlite3.connect(path), sqlite3.connect(unfinished)
     try:
-        source.backup(copy)
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(unfinished)) as copy:
+            source.backup(copy)
+        unfinished.replace(target)
     finally:
-        source.close()
-        copy.close()
-    unfinished.replace(target)
+        for left in (unfinished, unfinished.with_name(unfinished.name + "-journal")):
+            left.unlink(missing_ok=True)  # a disk that is full would be fuller at each attempt
     return target
