@@ -146,6 +146,22 @@ def import_command(*, file: Path, owner: str | None, **place: Any) -> int:
     return import_from_file(file, Place(**place), owner=owner)
 
 
+@cli.command()
+@click.argument("file", type=FILE)
+@data_dir_option
+@config_option
+def restore(*, file: Path, data_dir: Path | None, config: Path | None) -> int:
+    """Put FILE, a copy of the database, in its place; end the server before.
+
+    FILE is looked at first. What was there is kept beside it under another name, with its log: a copy put beside a log
+    (-wal) that is not its own would be damaged by it.
+    """
+    from daehwa.cli.place import Place, prepared_folder  # noqa: PLC0415 - as above
+    from daehwa.cli.restore import restore_copy  # noqa: PLC0415 - as above
+
+    return restore_copy(file, prepared_folder(Place(data_dir=data_dir, config=config)))
+
+
 @cli.command(add_help_option=False, context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def key(arguments: tuple[str, ...]) -> int:

@@ -1,4 +1,4 @@
-"""Looks at the file of conversations, for `daehwa doctor`."""
+"""Looks at the file of conversations, for `daehwa doctor`, and puts a copy of it back, for `daehwa restore`."""
 
 import sqlite3
 from contextlib import closing
@@ -6,6 +6,9 @@ from pathlib import Path
 
 from daehwa.stores.sqlite_connection import store_error
 from daehwa.stores.sqlite_migrations import MIGRATIONS
+from daehwa.stores.sqlite_restoring import PutBack, put_back
+
+__all__ = ["PutBack", "database_fault", "put_back"]
 
 
 def database_fault(path: Path) -> str | None:

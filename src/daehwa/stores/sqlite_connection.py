@@ -35,8 +35,10 @@ _SENTENCES = {
     sqlite3.SQLITE_CANTOPEN: "It cannot be opened: check that the folder exists and may be written.",
     sqlite3.SQLITE_BUSY: "Another program holds it locked: close that program, then try again.",
     sqlite3.SQLITE_LOCKED: "Another program holds it locked: close that program, then try again.",
-    sqlite3.SQLITE_NOTADB: "It is not a database: move it away, or choose another data folder.",
-    sqlite3.SQLITE_CORRUPT: "It is damaged: put back a backup from its folder, or repair it with 'sqlite3 … .recover'.",
+    sqlite3.SQLITE_NOTADB: "It is not a database, or its beginning is damaged: put back a copy of it with "
+    "`daehwa restore FILE`, or choose another data folder.",
+    sqlite3.SQLITE_CORRUPT: "It is damaged: put back a copy of it with `daehwa restore FILE`, which moves away the log "
+    "beside it as well (…-wal, …-shm; beside a copy it would damage that), or repair it with 'sqlite3 … .recover'.",
     sqlite3.SQLITE_IOERR: "The disk reports an error: check the disk, then start again.",
 }
 

@@ -1,0 +1,162 @@
+"""Putting a copy of the database back: looked at first, put in place whole, and what was there is kept beside it.
+
+How this works and why. A log (-wal) belongs to the one file beside which it was written. SQLite cannot tell: it plays
+the log of the damaged file into whatever lies there under its name, and damages the copy. So the file, its log and the
+log's index (-shm) get another name together, before the copy gets theirs.
+"""
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import sys
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from daehwa.conversation.errors import InvalidRequest, StoreError
+from daehwa.stores.sqlite_connection import store_error
+from daehwa.stores.sqlite_migrations import APPLICATION_ID, MIGRATIONS
+
+_BESIDE = ("-wal", "-shm")
+_SHARED_FIRST, _SHARED_LENGTH = 0x40000002, 510
+"""The bytes of a database file that SQLite locks while it is open: its file format says so."""
+
+
+class NotABackup(InvalidRequest):
+    """The file cannot be put back; the message says why."""
+
+    type = "not_a_backup"
+
+
+class PutBack(msgspec.Struct, frozen=True, kw_only=True):
+    """What was put back: how many conversations, and when the last of them was used (ms since 1970). `kept` is the new
+    name of what was there before, if anything was.
+    """
+
+    conversations: int
+    newest: int | None
+    kept: Path | None
+
+
+def put_back(source: Path, database: Path) -> PutBack:
+    """Put a copy of `source` in the place of a database that nobody has open.
+
+    Raise `NotABackup` where it is no sound database of ours, and `StoreError` where the place cannot take it.
+    """
+    if database.exists() and source.samefile(database):
+        raise NotABackup(f"'{source}' is the database itself. Name the copy that is to be put in its place.")
+    part = database.with_name(database.name + ".part")
+    try:
+        _copy(source, part)
+        conversations, newest = _looked_at(part, source)
+        _refuse_while_open(database)
+        kept = _set_aside(database)
+        part.replace(database)
+        _sync(database.parent)
+    except OSError as error:
+        raise StoreError(
+            f"'{source}' cannot be put back: {error.strerror}. Make room, or check the permissions of "
+            f"'{database.parent}', then try again."
+        ) from error
+    finally:
+        part.unlink(missing_ok=True)
+    return PutBack(conversations=conversations, newest=newest, kept=kept)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a database through SQLite, and so with its own log where that lies beside it."""
+    os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600))
+    has_log = source.with_name(source.name + "-wal").exists()
+    try:
+        with closing(_opened(source, "mode=ro" if has_log else "immutable=1")) as given:
+            given.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            with closing(sqlite3.connect(target)) as copy:
+                given.backup(copy)
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}:
+            raise store_error(target, error) from error
+        raise _not_sound(source, str(error)) from error
+    _sync(target)
+
+
+def _opened(path: Path, how: str) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True)
+
+
+def _looked_at(copy: Path, source: Path) -> tuple[int, int | None]:
+    """Return how many conversations a copy has, and when the last was used. Raise `NotABackup`."""
+    try:
+        with closing(_opened(copy, "immutable=1")) as connection:  # nothing is written beside it
+            if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+                raise NotABackup(f"'{source}' is not a database of daehwa. Nothing was changed.")
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version > len(MIGRATIONS):
+                raise NotABackup(
+                    f"'{source}' was written by a newer daehwa (schema {version}; this one knows up to "
+                    f"{len(MIGRATIONS)}). Install that version first. Nothing was changed."
+                )
+            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            if found != "ok":
+                raise _not_sound(source, found)
+            count, newest = connection.execute(
+                "SELECT count(*), max(updated) FROM conversations WHERE deleted IS NULL"
+            ).fetchone()
+    except sqlite3.Error as error:
+        raise _not_sound(source, str(error)) from error
+    return count, newest
+
+
+def _not_sound(source: Path, found: str) -> NotABackup:
+    return NotABackup(f"'{source}' is not a sound database ({found}). Name another copy. Nothing was changed.")
+
+
+def _refuse_while_open(database: Path) -> None:
+    """Raise `StoreError` while another process has the database open: SQLite removes a log by its name at the end."""
+    if sys.platform == "win32" or not database.is_file():
+        return  # Windows refuses to rename what is open
+    import fcntl  # noqa: PLC0415 - not on Windows
+
+    with database.open("r+b") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, _SHARED_LENGTH, _SHARED_FIRST)
+        except OSError:
+            raise StoreError(
+                f"'{database}' is open in another program, perhaps in a daehwa command. End that, then try again. "
+                "Nothing was changed."
+            ) from None
+
+
+def _set_aside(database: Path) -> Path | None:
+    """Give the database and what belongs to it another name; return that of the file, None where none was there.
+
+    The file goes by having two names for a moment: without one, a start in that moment would make an empty database.
+    """
+    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+    kept = database.with_name(f"{database.stem}.replaced.{moment}{database.suffix}")
+    is_there = os.path.lexists(database)
+    if database.is_file():
+        try:
+            os.link(database, kept)
+        except OSError:  # a file system where a file has one name
+            shutil.copyfile(database, kept)
+            kept.chmod(0o600)
+    elif is_there:
+        database.rename(kept)
+    for ending in _BESIDE:
+        with contextlib.suppress(FileNotFoundError):
+            database.with_name(database.name + ending).rename(kept.with_name(kept.name + ending))
+    return kept if is_there else None
+
+
+def _sync(path: Path) -> None:
+    """See that what a file or a folder holds is on the disk."""
+    if path.is_dir() and os.name == "nt":
+        return  # Windows has no such thing for folders
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,128 @@
+"""`daehwa restore`: a copy of the database is put back, whatever lies beside the file that was there."""
+# ruff: noqa: ASYNC240 - small files
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from cli.conftest import Program
+from stores.asking import ask
+
+from daehwa.cli.terminal import FAULT, MISUSE
+from daehwa.data_folder import DataFolder
+from daehwa.services.local import OWNER
+from daehwa.stores.sqlite import SqliteStore
+
+
+@pytest.fixture
+async def copied(program: Program) -> Path:
+    """Return a copy of a database with two conversations, whose place holds a later state with its log beside it."""
+    folder = DataFolder(program.data)
+    folder.prepare()
+    store = await SqliteStore.open(folder.database)
+    for question in ("old one", "old two"):
+        await ask(store, question, "answer", owner=OWNER)
+    await store.aclose()
+    copy = program.folder / "copy.sqlite3"
+    shutil.copy(folder.database, copy)
+    store = await SqliteStore.open(folder.database)
+    for number in range(60):
+        await ask(store, f"new {number}", "answer " * 50, owner=OWNER)
+    beside = {ending: Path(f"{folder.database}{ending}").read_bytes() for ending in ("", "-wal")}
+    await store.aclose()
+    for ending, held in beside.items():  # as a crash leaves it
+        Path(f"{folder.database}{ending}").write_bytes(held)
+    return copy
+
+
+def questions(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        count: int = connection.execute("SELECT count(*) FROM conversations").fetchone()[0]
+    return count
+
+
+async def test_a_copy_is_put_back_beside_a_log_that_is_not_its_own(program: Program, copied: Path) -> None:
+    ended = await program.run("restore", copied.name)
+    assert ended.code == 0, ended.err
+    assert f"{copied.name} is put back into {program.data}: 2 conversations, the last used on " in ended.err
+    files = {file.name for file in program.data.iterdir()}
+    (kept,) = (name for name in files if name.startswith("daehwa.replaced.") and name.endswith(".sqlite3"))
+    assert f"is kept as {kept}, with its log" in ended.err
+    assert files == {"daehwa.lock", "daehwa.sqlite3", kept, f"{kept}-wal"}
+    assert questions(program.data / "daehwa.sqlite3") == 2
+    assert questions(program.data / kept) == 62, "with what was in its log only"
+
+
+async def test_what_was_kept_can_be_put_back_in_turn(program: Program, copied: Path) -> None:
+    await program.run("restore", copied.name)
+    (kept,) = program.data.glob("daehwa.replaced.*.sqlite3")
+    ended = await program.run("restore", str(kept))
+    assert ended.code == 0, ended.err
+    assert questions(program.data / "daehwa.sqlite3") == 62
+
+
+async def test_a_copy_is_put_back_where_nothing_is(program: Program, copied: Path) -> None:
+    ended = await program.run("restore", copied.name, "--data-dir", "elsewhere")
+    assert ended.code == 0, ended.err
+    assert "kept" not in ended.err
+    assert {file.name for file in (program.folder / "elsewhere").iterdir()} == {"daehwa.lock", "daehwa.sqlite3"}
+
+
+async def test_what_is_no_copy_is_refused_and_nothing_is_changed(program: Program, copied: Path) -> None:
+    before = {file.name: file.read_bytes() for file in program.data.glob("daehwa.sqlite3*")}
+    damaged, newer, other = (program.folder / name for name in ("damaged", "newer", "other"))
+    whole = copied.read_bytes()
+    damaged.write_bytes(whole[:8192] + bytes(8192) + whole[16384:])
+    shutil.copy(copied, newer)
+    for path, statement in ((newer, "PRAGMA user_version = 9999"), (other, "CREATE TABLE bookmarks (address)")):
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute(statement)
+            connection.commit()
+    text = program.folder / "text"
+    text.write_text("This is no database at all. " * 100)
+    for name, sentence in (
+        ("damaged", "is not a sound database"),
+        ("text", "is not a sound database"),
+        ("newer", "was written by a newer daehwa"),
+        ("other", "is not a database of daehwa"),
+        (str(program.data / "daehwa.sqlite3"), "is the database itself"),
+        ("nowhere", "There is no file nowhere"),
+    ):
+        ended = await program.run("restore", name)
+        assert (ended.code, ended.out) == (MISUSE, ""), ended.err
+        assert sentence in ended.err
+    assert {file.name: file.read_bytes() for file in program.data.glob("*sqlite3*")} == before
+
+
+async def test_a_folder_in_use_is_left_alone(program: Program, copied: Path) -> None:
+    folder = DataFolder(program.data)
+    folder.hold()
+    try:
+        ended = await program.run("restore", copied.name)
+    finally:
+        folder.release()
+    assert ended.code == FAULT
+    assert "is in use by another daehwa" in ended.err
+
+
+async def test_a_database_that_a_command_has_open_is_left_alone(program: Program, copied: Path) -> None:
+    with closing(sqlite3.connect(program.data / "daehwa.sqlite3")) as connection:
+        connection.execute("SELECT count(*) FROM conversations").fetchone()
+        ended = await program.run("restore", copied.name)
+    assert ended.code == FAULT
+    assert "is open in another program" in ended.err
+    assert not list(program.data.glob("*replaced*"))
+
+
+async def test_a_damaged_database_names_the_command(program: Program, copied: Path) -> None:
+    path = program.data / "daehwa.sqlite3"
+    shutil.copy(copied, path)
+    Path(f"{path}-wal").unlink()
+    held = path.read_bytes()
+    path.write_bytes(held[:4096] + bytes(len(held) - 4096))
+    ended = await program.run("export", "-")
+    assert ended.code == FAULT
+    assert "restore FILE`, which moves away the log beside it" in ended.err
