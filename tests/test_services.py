@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,29 @@ async def test_the_house_is_kept(services: Services, tmp_path: Path) -> None:
     assert (await store.restore_conversation(OWNER, recent.conversation.id)).title == "Recent"
     with pytest.raises(ConversationNotFound):
         await store.restore_conversation(OWNER, old.conversation.id)
+
+
+async def test_a_step_of_keeping_house_that_fails_keeps_no_other_from_its_work(
+    services: Services, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = services.store
+    dead = await store.begin_turn(make_turn(owner=OWNER, at=now_ms() - 31_000))
+    with closing(sqlite3.connect(tmp_path / DATABASE)) as connection:
+        connection.execute("ALTER TABLE links RENAME TO elsewhere")  # what expired there cannot be removed
+        connection.execute(
+            "INSERT INTO users (id, issuer, subject, name, role, created, last_seen, groups) "
+            "VALUES ('x', 'i', 's', 'n', 'member', 1, 1, '{')"  # nor who is leaving be told
+        )
+        connection.commit()
+    keeping = asyncio.create_task(keep_house(services))
+    async with asyncio.timeout(10):
+        while (await store.get_message(OWNER, dead.reply.id)).status == "streaming":  # noqa: ASYNC110 - a file has no event
+            await asyncio.sleep(0.01)
+    assert not keeping.done()
+    keeping.cancel()
+    await asyncio.wait([keeping])
+    assert "a step of housekeeping failed" in caplog.text
+    assert "housekeeping waits" in caplog.text
 
 
 def _delete(folder: Path, conversation: str, *, minutes: int) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -87,6 +88,17 @@ async def test_a_part_of_a_file_is_taken_and_the_rest_is_missed(talkative: Progr
     assert "1 added" in came.err
     assert "Left out, line 3: it is cut off" in came.err
     assert "part of it is missing" in came.err
+
+
+async def test_a_conversation_that_cannot_be_read_is_left_out_of_an_export_and_named(talkative: Program) -> None:
+    with contextlib.closing(sqlite3.connect(DataFolder(talkative.data).database)) as connection:
+        connection.execute("UPDATE messages SET parts = '[' WHERE seq = 1")
+        connection.commit()
+    out = await talkative.run("export", "all.jsonl")
+    assert out.code == FAULT
+    assert out.err.startswith("1 conversation with 2 messages exported into all.jsonl.\nLeft out: Message ")
+    came = await talkative.run("import", "all.jsonl", "--data-dir", "other")
+    assert came.code == 0, "the file is whole"
 
 
 async def test_conversations_of_a_stranger_need_a_new_owner(talkative: Program, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ _EVERY = 100
 
 
 def export_to_file(target: Path, place: Place, *, owner: str | None) -> int:
-    """Write conversations to a file that appears when it is whole; return the exit code."""
+    """Write conversations to a file that appears when it is whole; return the exit code: 1 where one was left out."""
     if target != PIPE and target.exists():
         raise Refusal(f"{target} is there already, and is left as it is. Give another name.")
     if not place.is_on_aws:
@@ -41,7 +41,8 @@ def _exported(target: Path, place: Place, owner: str | None) -> int:
     moved = asyncio.run(_export(target, place, owner))
     where = "" if target == PIPE else f" into {target}"
     tell(f"{_counted(moved)} exported{where}.")
-    return 0
+    _tell_left_out(moved)
+    return FAULT if moved.skipped else 0
 
 
 def _imported(source: Path, place: Place, owner: str | None) -> int:
@@ -49,13 +50,18 @@ def _imported(source: Path, place: Place, owner: str | None) -> int:
     tell(
         f"{_counted(moved)} read: {moved.added} added, {moved.changed} brought up to date, {moved.same} there already."
     )
-    for skipped in moved.skipped[:_SHOWN]:
-        tell(f"Left out, line {skipped.line}: {skipped.reason}")
-    if len(moved.skipped) > _SHOWN:
-        tell(f"Left out: {len(moved.skipped) - _SHOWN} further lines.")
+    _tell_left_out(moved)
     if not moved.is_whole:
         tell("The file does not hold what its last line says, or has none: part of it is missing. Export it again.")
     return 0 if moved.is_whole and not moved.skipped else FAULT
+
+
+def _tell_left_out(moved: Moved) -> None:
+    for skipped in moved.skipped[:_SHOWN]:
+        line = "" if skipped.line is None else f", line {skipped.line}"
+        tell(f"Left out{line}: {skipped.reason}")
+    if len(moved.skipped) > _SHOWN:
+        tell(f"Left out: {len(moved.skipped) - _SHOWN:,} more.")
 
 
 async def _export(target: Path, place: Place, owner: str | None) -> Moved:

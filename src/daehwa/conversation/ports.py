@@ -3,7 +3,7 @@
 One contract suite holds every implementation to them: `tests/stores/test_contract_*.py`, `tests/providers/contract.py`.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
@@ -366,9 +366,12 @@ class ConversationRecord(msgspec.Struct, frozen=True, kw_only=True, omit_default
 class ConversationArchive(Protocol):
     """A store whose conversations can be moved to another store and back, whole."""
 
-    def export_conversations(self, owner: str | None = None) -> AsyncIterator[ConversationRecord]:
+    def export_conversations(
+        self, owner: str | None = None, *, left_out: Callable[[str], None] | None = None
+    ) -> AsyncIterator[ConversationRecord]:
         """Yield every conversation, of one owner or of all, archived and deleted ones too, one at a time, the one
-        that was used last at the end. A reply that is growing is given as far as it is stored.
+        that was used last at the end. A reply that is growing is given as far as it is stored. A conversation that
+        cannot be read is told to `left_out` in a sentence; without that, `Unreadable` is raised.
         """
         ...
 

@@ -11,15 +11,14 @@ from daehwa.accounts.erasure import Erasure
 from daehwa.accounts.people import User
 from daehwa.accounts.ports import AccountStore, KeyStore, LedgerStore
 from daehwa.conversation.errors import DaehwaError, ModelNotFound
-from daehwa.conversation.ids import now_ms
 from daehwa.conversation.ports import KeptConversations, Provider
-from daehwa.conversation.purging import DAY_MS, RESTORABLE_MS
 from daehwa.conversation.running import RunningTurns
 from daehwa.data_folder import DataFolder
 from daehwa.providers.catalogue import Catalogue
 from daehwa.providers.openai_wire import OpenAIWireProvider
 from daehwa.providers.pacing import Beat
 from daehwa.server.options import PAGE_FOLDER, ServerOptions
+from daehwa.services.housekeeping import keep_house
 from daehwa.services.metering import build_meter
 from daehwa.services.upstreams import build_routes, build_upstream
 from daehwa.settings import (
@@ -58,6 +57,7 @@ __all__ = [
     "ask_identity_provider",
     "build_catalogue",
     "build_providers",
+    "keep_house",
     "serve",
     "unserved_default",
     "unserved_targets",
@@ -73,8 +73,6 @@ is in nobody's list: the doctor says so.
 SERVER_RUNNER = "server"
 MOMENT_SECONDS = 0.05
 """So long after it listens the server begins with what nobody waits for."""
-SWEEP_SECONDS = 30.0
-SWEEPS_PER_PURGE = 20
 
 _log = logging.getLogger("daehwa")
 
@@ -322,32 +320,6 @@ async def interrupt_leftovers(running: RunningTurns, say: Callable[[str], None])
     if found:
         answers = "answer was" if found == 1 else "answers were"
         say(f"  {found} {answers} cut off when the last server ended: the text is kept, and the page can continue it.")
-
-
-async def keep_house(services: Services) -> None:
-    """Now and then interrupt what other processes left growing and remove what was deleted: one slow timer."""
-    sweeps = 0
-    while True:
-        try:
-            if sweeps == 0:
-                await services.erasure.resume()
-            if sweeps % SWEEPS_PER_PURGE == 0:
-                await _purge(services)
-            await services.running.interrupt_stale()
-        except DaehwaError as error:
-            _log.warning("housekeeping waits: %s", error.message)
-        sweeps += 1
-        await asyncio.sleep(SWEEP_SECONDS)
-
-
-async def _purge(services: Services) -> None:
-    """Remove for good what can be restored no more, what is kept no longer, and what has expired."""
-    now, store = now_ms(), services.store
-    await store.purge_deleted(before=now - RESTORABLE_MS)
-    if (days := await services.retention_days()) is not None:
-        await store.purge_untouched(before=now - days * DAY_MS)
-    await services.accounts.purge_expired(now=now)
-    await services.people.links.purge_expired(now=now)
 
 
 async def prepare_models(catalogue: Catalogue, wanted: str | None, say: Callable[[str], None]) -> None:

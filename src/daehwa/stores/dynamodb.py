@@ -3,7 +3,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final, Literal, Self
 
 from aiodynamo.credentials import Credentials
@@ -170,8 +170,10 @@ class DynamoStore:
         await self._conversations.purge(conversation)
         return True
 
-    def export_conversations(self, owner: str | None = None) -> AsyncIterator[ConversationRecord]:
-        return self._archive.export_conversations(owner)
+    def export_conversations(
+        self, owner: str | None = None, *, left_out: Callable[[str], None] | None = None
+    ) -> AsyncIterator[ConversationRecord]:
+        return self._archive.export_conversations(owner, left_out)
 
     async def import_conversation(self, record: ConversationRecord) -> Literal["added", "changed", "same"]:
         return await self._archive.import_conversation(record)

@@ -1,13 +1,13 @@
 """Conversations moved out of the table and into it, whole."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Final, Literal, TypeAlias
 
 from aiodynamo.errors import ConditionalCheckFailed
 from aiodynamo.expressions import Condition, F
 
 from daehwa.conversation.archive import arriving, in_order_of_use, is_later, takes_place
-from daehwa.conversation.errors import OwnedByAnother, StoreError
+from daehwa.conversation.errors import OwnedByAnother, StoreError, Unreadable
 from daehwa.conversation.messages import Message
 from daehwa.conversation.ports import ConversationRecord
 from daehwa.stores import dynamodb_table as names
@@ -44,7 +44,9 @@ class DynamoArchive:
         self._signatures = signatures
         self._conversations = conversations
 
-    async def export_conversations(self, owner: str | None) -> AsyncIterator[ConversationRecord]:
+    async def export_conversations(
+        self, owner: str | None, left_out: Callable[[str], None] | None
+    ) -> AsyncIterator[ConversationRecord]:
         """Yield every conversation, as of when its turn comes; which there are, the index says.
 
         Those of an owner are asked for by their lists, as a function may. Those of all are read off the whole index,
@@ -57,9 +59,15 @@ class DynamoArchive:
         # One that is moved just now may stand in two lists.
         chosen = {conversation_id(item): conversation_of(item) for item in listed}
         for conversation in in_order_of_use(chosen.values()):
-            record = _record_of(await read_conversation(self._table, conversation.id))
-            if record is not None:
-                yield record
+            try:
+                record = _record_of(await read_conversation(self._table, conversation.id))
+            except Unreadable as error:
+                if left_out is None:
+                    raise
+                left_out(error.message)
+            else:
+                if record is not None:
+                    yield record
 
     async def import_conversation(self, record: ConversationRecord) -> Literal["added", "changed", "same"]:
         """Store what of a record is not there yet. The conversation itself comes last, so that one which was cut off in

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from daehwa.conversation.errors import StoreError
+from daehwa.conversation.errors import StoreError, Unreadable
 from daehwa.conversation.messages import Conversation, Message
 from daehwa.stores import dynamodb_table as table
 from daehwa.stores.dynamodb_text import Text, joined
-from daehwa.stores.records import decode_failure, decode_parts, decode_usage, encode_value
+from daehwa.stores.records import decode_failure, decode_parts, decode_usage, encode_value, unreadable
 
 Item: TypeAlias = dict[str, Any]
 
@@ -67,22 +67,27 @@ def end_attributes(message: Message) -> Item:
 
 
 def message_of(item: Item, pieces: Mapping[str, Item]) -> Message:
-    """Return a head as a value, with the text of the pieces that it names; they are given by their sort keys."""
-    return Message(
-        id=message_id(item),
-        conversation=conversation_id(item),
-        parent=item.get(table.PARENT),
-        role=item[table.ROLE],
-        parts=decode_parts(whole_text(item, pieces)),
-        status=item[table.STATUS],
-        model=item.get(table.MODEL),
-        finish=item.get(table.FINISH),
-        usage=decode_usage(item.get(table.USAGE)),
-        error=decode_failure(item.get(table.ERROR)),
-        created=item[table.CREATED],
-        position=item[table.POSITION],
-        heartbeat=item.get(table.HEARTBEAT),
-    )
+    """Return a head as a value, with the text of the pieces that it names; they are given by their sort keys.
+    Raise `Unreadable`.
+    """
+    try:
+        return Message(
+            id=message_id(item),
+            conversation=conversation_id(item),
+            parent=item.get(table.PARENT),
+            role=item[table.ROLE],
+            parts=decode_parts(whole_text(item, pieces)),
+            status=item[table.STATUS],
+            model=item.get(table.MODEL),
+            finish=item.get(table.FINISH),
+            usage=decode_usage(item.get(table.USAGE)),
+            error=decode_failure(item.get(table.ERROR)),
+            created=item[table.CREATED],
+            position=item[table.POSITION],
+            heartbeat=item.get(table.HEARTBEAT),
+        )
+    except Unreadable as error:
+        raise unreadable(conversation_id(item), message_id(item)) from error
 
 
 def whole_text(item: Item, pieces: Mapping[str, Item]) -> str:

@@ -16,7 +16,7 @@ from daehwa.stores import dynamodb_table as names
 from daehwa.stores.dynamodb_client import DynamoTable
 from daehwa.stores.dynamodb_items import conversation_id, message_id
 from daehwa.stores.dynamodb_text import joined
-from daehwa.stores.records import text_of
+from daehwa.stores.records import legible_text_of
 
 P = TypeVar("P", bound="_Page")
 
@@ -144,7 +144,7 @@ class TextItem(msgspec.Struct):
             found = [pieces[sort].piece for sort in earlier]
         except KeyError as error:
             raise StoreError("A part of this conversation is being removed. Open it again in a moment.") from error
-        return text_of(joined(piece.value for piece in (*found, self.piece) if piece is not None))
+        return legible_text_of(joined(piece.value for piece in (*found, self.piece) if piece is not None))
 
 
 # Three classes, for one that is generic would be worked out anew for each page.

@@ -1,7 +1,7 @@
 """A store in memory, for tests and trials: what the process forgets with its end. It knows no disk."""
 # ruff: noqa: D102 - what the methods do is written once, on the protocol
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Literal
 
 import msgspec
@@ -253,7 +253,12 @@ class MemoryStore:
         self._messages = {name: kept for name, kept in self._messages.items() if kept.value.conversation not in gone}
         return len(gone)
 
-    async def export_conversations(self, owner: str | None = None) -> AsyncIterator[ConversationRecord]:
+    async def export_conversations(
+        self,
+        owner: str | None = None,
+        *,
+        left_out: Callable[[str], None] | None = None,  # noqa: ARG002 - what is in memory can be read
+    ) -> AsyncIterator[ConversationRecord]:
         owned = (kept.value for kept in self._conversations.values() if owner in {None, kept.value.owner})
         for name in [conversation.id for conversation in in_order_of_use(owned)]:
             if (kept := self._conversations.get(name)) is not None:

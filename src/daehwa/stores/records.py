@@ -1,10 +1,11 @@
 """The one codec of every store: messages and conversations to text and back. It knows no database."""
 
 from collections.abc import Iterable
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 import msgspec
 
+from daehwa.conversation.errors import Unreadable
 from daehwa.conversation.messages import Failure, Part, TextPart, Usage
 
 T = TypeVar("T")
@@ -12,6 +13,7 @@ T = TypeVar("T")
 TOKENS: Final = ("input", "output", "cached", "reasoning")
 """The fields of a usage that count tokens."""
 
+_UNDECODABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
 _encoder = msgspec.json.Encoder()
 _parts_decoder = msgspec.json.Decoder(tuple[Part, ...])
 _usage_decoder = msgspec.json.Decoder(Usage)
@@ -29,13 +31,24 @@ def encode_parts(parts: Iterable[Part]) -> bytes:
 
 
 def decode_parts(text: str | bytes) -> tuple[Part, ...]:
-    """Return the parts that `encode_parts` wrote."""
-    return _parts_decoder.decode(text)
+    """Return the parts that `encode_parts` wrote. Raise `Unreadable`."""
+    try:
+        return _parts_decoder.decode(text)
+    except _UNDECODABLE as error:
+        _refuse(error)
 
 
 def text_of(parts: str | bytes) -> str:
-    """Return the text that the reader sees of what `encode_parts` wrote."""
+    """Return the text that the reader sees of what `encode_parts` wrote. Raise `Unreadable`."""
     return "".join(part.text for part in decode_parts(parts) if isinstance(part, TextPart))
+
+
+def legible_text_of(parts: str | bytes) -> str:
+    """Return the same; of parts that cannot be read, none."""
+    try:
+        return text_of(parts)
+    except Unreadable:
+        return ""
 
 
 def encode_value(value: Usage | Failure | None) -> str | None:
@@ -44,18 +57,39 @@ def encode_value(value: Usage | Failure | None) -> str | None:
 
 
 def decode_usage(text: str | None) -> Usage | None:
-    """Return the token counts that `encode_value` wrote."""
-    return None if text is None else _usage_decoder.decode(text)
+    """Return the token counts that `encode_value` wrote. Raise `Unreadable`."""
+    try:
+        return None if text is None else _usage_decoder.decode(text)
+    except _UNDECODABLE as error:
+        _refuse(error)
 
 
 def decode_usages(texts: str | None) -> list[Usage]:
-    """Return token counts that `encode_value` wrote, with a comma between each; None are none."""
-    return _usages_decoder.decode(f"[{texts or ''}]")
+    """Return token counts that `encode_value` wrote, with a comma between each; None are none. Raise `Unreadable`."""
+    try:
+        return _usages_decoder.decode(f"[{texts or ''}]")
+    except _UNDECODABLE as error:
+        _refuse(error)
 
 
 def decode_failure(text: str | None) -> Failure | None:
-    """Return the failure that `encode_value` wrote."""
-    return None if text is None else _failure_decoder.decode(text)
+    """Return the failure that `encode_value` wrote. Raise `Unreadable`."""
+    try:
+        return None if text is None else _failure_decoder.decode(text)
+    except _UNDECODABLE as error:
+        _refuse(error)
+
+
+def unreadable(conversation: str, message: str) -> Unreadable:
+    """Return the fault of a message that cannot be read, as a sentence that says what to do."""
+    return Unreadable(
+        f"Message {message} of conversation {conversation} cannot be read: what is stored of it was changed, or the "
+        "disk has damaged it. Delete the conversation, or put back an earlier copy of all data; the others are whole."
+    )
+
+
+def _refuse(error: Exception) -> NoReturn:
+    raise Unreadable("What is stored was changed, or the disk has damaged it: it cannot be read.") from error
 
 
 def added(first: Usage | None, second: Usage | None) -> Usage | None:

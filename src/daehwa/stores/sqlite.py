@@ -10,6 +10,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Literal, Self, TypeVar
 
+from daehwa.conversation.errors import Unreadable
 from daehwa.conversation.messages import Conversation, Message, TitleSource, Usage
 from daehwa.conversation.ports import (
     BegunTurn,
@@ -185,11 +186,19 @@ class SqliteStore:
         """In small pieces, likewise."""
         await self._purge(await self._writer.run(partial(conversations.begin_purge_of_owner, owner=user)))
 
-    async def export_conversations(self, owner: str | None = None) -> AsyncIterator[ConversationRecord]:
+    async def export_conversations(
+        self, owner: str | None = None, *, left_out: Callable[[str], None] | None = None
+    ) -> AsyncIterator[ConversationRecord]:
         for number in await self._reader.run(partial(sqlite_archive.list_numbers, owner=owner)):
-            record = await self._reader.run(partial(sqlite_archive.export_conversation, number=number))
-            if record is not None:
-                yield record
+            try:
+                record = await self._reader.run(partial(sqlite_archive.export_conversation, number=number))
+            except Unreadable as error:
+                if left_out is None:
+                    raise
+                left_out(error.message)
+            else:
+                if record is not None:
+                    yield record
 
     async def import_conversation(self, record: ConversationRecord) -> Literal["added", "changed", "same"]:
         return await self._writer.run(partial(sqlite_archive.import_conversation, record=record))

@@ -3,6 +3,9 @@
 import os
 import sqlite3
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from daehwa.conversation.errors import StoreError
@@ -52,6 +55,21 @@ def store_error(path: Path, error: sqlite3.Error | OSError) -> StoreError:
         sentence = _SENTENCES.get(code, f"SQLite says: {error}.")
     told = f"Conversations cannot be reached. {sentence}"
     return StoreError(f"Conversations are kept in '{path}'. {sentence}", told=told)
+
+
+def is_no_text(error: BaseException | None) -> bool:
+    """Whether SQLite met bytes that are no UTF-8 where a text should be: a disk has damaged them."""
+    return isinstance(error, sqlite3.OperationalError) and "Could not decode to UTF-8" in str(error)
+
+
+@contextmanager
+def mending_text(connection: sqlite3.Connection) -> Iterator[None]:
+    """Read such bytes as U+FFFD meanwhile. Not always: it would cost each text that is read a call."""
+    connection.text_factory = partial(str, encoding="utf-8", errors="replace")
+    try:
+        yield
+    finally:
+        connection.text_factory = str
 
 
 def check_sqlite() -> None:

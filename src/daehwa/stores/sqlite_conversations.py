@@ -10,7 +10,7 @@ from daehwa.conversation.ids import now_ms
 from daehwa.conversation.messages import Conversation, Message, TitleSource, Usage
 from daehwa.conversation.ports import ConversationChanges, ConversationPage
 from daehwa.stores.ordering import ListPosition, encode_cursor, in_tree_order, position_in_list
-from daehwa.stores.records import added, decode_usage, encode_value, storable, text_of
+from daehwa.stores.records import added, decode_usage, encode_value, legible_text_of, storable
 from daehwa.stores.search_text import folded
 from daehwa.stores.sqlite_index import change_title, unindex_text, unindex_title
 from daehwa.stores.sqlite_rows import CONVERSATION, MESSAGE, MESSAGES, conversation_of, message_of, owned_conversation
@@ -147,14 +147,17 @@ def _chosen(database: sqlite3.Connection, rows: list[tuple[int]]) -> list[int]:
 
 
 def purge_some(database: sqlite3.Connection, conversation: int) -> bool:
-    """Remove some messages of a conversation and what the index has of them; return whether it is gone altogether."""
+    """Remove some messages of a conversation and what the index has of them; return whether it is gone altogether.
+
+    What cannot be read goes as well. Only which of its words the index holds cannot be told any more.
+    """
     rows = database.execute(
-        "SELECT seq, status, parts FROM messages WHERE conversation = ? LIMIT ?",
+        "SELECT seq, status, CAST(parts AS BLOB) FROM messages WHERE conversation = ? LIMIT ?",
         (conversation, _MESSAGES_PURGED_AT_ONCE),
     ).fetchall()
     for seq, status, parts in rows:
         if status != "streaming":
-            unindex_text(database, seq, text_of(parts))
+            unindex_text(database, seq, legible_text_of(parts))
         database.execute("DELETE FROM messages WHERE seq = ?", (seq,))
     if len(rows) < _MESSAGES_PURGED_AT_ONCE:
         row = database.execute("DELETE FROM conversations WHERE seq = ? RETURNING title", (conversation,))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from daehwa.conversation.errors import InvalidRequest, StoreError
-from daehwa.stores.sqlite_connection import store_error
+from daehwa.stores.sqlite_connection import is_no_text, mending_text, store_error
 
 T = TypeVar("T")
 
@@ -40,11 +40,20 @@ class SqliteReader:
         try:
             if self._connection is None:
                 self._connection = self._connect()
-            return work(self._connection)
+            return self._mended(work, self._connection)
         except sqlite3.Error as error:
             raise store_error(self._path, error) from error
         except UnicodeEncodeError as error:
             raise InvalidRequest("Half a surrogate pair is not text.") from error
+
+    def _mended(self, work: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> T:
+        try:
+            return work(connection)
+        except sqlite3.OperationalError as error:
+            if not is_no_text(error):
+                raise
+        with mending_text(connection):
+            return work(connection)
 
     def _close(self) -> None:
         if self._connection is not None:

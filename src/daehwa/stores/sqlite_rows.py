@@ -5,9 +5,9 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from daehwa.conversation.errors import ConversationNotFound, MessageNotFound
+from daehwa.conversation.errors import ConversationNotFound, MessageNotFound, Unreadable
 from daehwa.conversation.messages import Conversation, Message
-from daehwa.stores.records import decode_failure, decode_parts, decode_usage
+from daehwa.stores.records import decode_failure, decode_parts, decode_usage, unreadable
 
 Row = tuple[Any, ...]
 
@@ -41,22 +41,25 @@ def conversation_of(row: Sequence[Any]) -> Conversation:
 
 
 def message_of(row: Sequence[Any]) -> Message:
-    """Return a row of `MESSAGE` as a value."""
-    return Message(
-        id=row[0],
-        conversation=row[1],
-        parent=row[2],
-        role=row[3],
-        parts=decode_parts(row[4]),
-        status=row[5],
-        model=row[6],
-        finish=row[7],
-        usage=decode_usage(row[8]),
-        error=decode_failure(row[9]),
-        created=row[10],
-        position=row[11],
-        heartbeat=row[12],
-    )
+    """Return a row of `MESSAGE` as a value. Raise `Unreadable`."""
+    try:
+        return Message(
+            id=row[0],
+            conversation=row[1],
+            parent=row[2],
+            role=row[3],
+            parts=decode_parts(row[4]),
+            status=row[5],
+            model=row[6],
+            finish=row[7],
+            usage=decode_usage(row[8]),
+            error=decode_failure(row[9]),
+            created=row[10],
+            position=row[11],
+            heartbeat=row[12],
+        )
+    except Unreadable as error:
+        raise unreadable(row[1], row[0]) from error
 
 
 def owned_conversation(database: sqlite3.Connection, owner: str, conversation: str) -> Row:

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable
 from itertools import islice
 
 from daehwa.conversation.ports import SearchHit
-from daehwa.stores.records import text_of
+from daehwa.stores.records import legible_text_of
 from daehwa.stores.search_text import Query, folded
 from daehwa.stores.sqlite_index import by_lists, matching
 from daehwa.stores.sqlite_rows import CONVERSATION, MESSAGES, conversation_of
@@ -126,7 +126,7 @@ class _Search:
         row = self._database.execute(
             f"SELECT m.id, CAST(m.parts AS BLOB), {CONVERSATION} FROM {MESSAGES} WHERE m.seq = ?", (seq,)
         ).fetchone()
-        text = text_of(row[1])
+        text = legible_text_of(row[1])
         if not self._query.matches(folded(text)):
             return None
         conversation = conversation_of(row[2:])

@@ -9,7 +9,7 @@ from daehwa.conversation.messages import Message
 from daehwa.conversation.ports import BegunTurn, Checkpoint, NewTurn
 from daehwa.conversation.transcript import end_within
 from daehwa.conversation.tree import Stored, check_turn
-from daehwa.stores.records import encode_parts, encode_value, storable, text_of
+from daehwa.stores.records import encode_parts, encode_value, legible_text_of, storable
 from daehwa.stores.search_text import folded
 from daehwa.stores.sqlite_index import index_text, index_title, unindex_text
 from daehwa.stores.sqlite_rows import (
@@ -185,12 +185,14 @@ def _stopping(database: sqlite3.Connection, checkpoints: Sequence[Checkpoint]) -
 
 def finish_reply(database: sqlite3.Connection, reply: Message) -> None:
     """Store a reply's end, unless it has one already that counts."""
-    row = database.execute("SELECT seq, status, error, parts FROM messages WHERE id = ?", (reply.id,)).fetchone()
+    row = database.execute(
+        "SELECT seq, status, error, CAST(parts AS BLOB) FROM messages WHERE id = ?", (reply.id,)
+    ).fetchone()
     if row is None:
         return
     seq, status, error, parts = row
     if status == "interrupted" and error is None:
-        unindex_text(database, seq, text_of(parts))
+        unindex_text(database, seq, legible_text_of(parts))
     elif status != "streaming":
         return
     reply = storable(reply)
@@ -223,12 +225,12 @@ def interrupt_replies(
 ) -> int:
     """Mark replies whose runner is gone, and make their text findable."""
     rows = database.execute(
-        "SELECT seq, parts FROM messages WHERE status = 'streaming' "
+        "SELECT seq, CAST(parts AS BLOB) FROM messages WHERE status = 'streaming' "
         "AND (coalesce(heartbeat, created) < ? OR runner = ?) "
         "AND (? IS NULL OR conversation = (SELECT seq FROM conversations WHERE id = ?))",
         (heartbeat_before, runner, conversation, conversation),
     ).fetchall()
     for seq, parts in rows:
         database.execute("UPDATE messages SET status = 'interrupted' WHERE seq = ?", (seq,))
-        index_text(database, seq, text_of(parts))
+        index_text(database, seq, legible_text_of(parts))
     return len(rows)

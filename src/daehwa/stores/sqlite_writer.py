@@ -17,7 +17,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final, Self, TypeVar
 
 from daehwa.conversation.errors import DaehwaError, StoreError
-from daehwa.stores.sqlite_connection import store_error
+from daehwa.stores.sqlite_connection import is_no_text, mending_text, store_error
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -41,17 +41,19 @@ class _Job:
 class _Outcome:
     """What became of a job: its result, or what it raised within `with`, which is its caller's to meet."""
 
-    __slots__ = ("error", "path", "result")
+    __slots__ = ("error", "has_met_no_text", "path", "result")
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.result: Any = None
         self.error: BaseException | None = None
+        self.has_met_no_text = False
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        self.has_met_no_text = is_no_text(error)
         self.error = store_error(self.path, error) if isinstance(error, sqlite3.Error | OSError) else error
         return error is not None
 
@@ -150,13 +152,20 @@ class SqliteWriter:
             _deliver(loop, pairs)
 
     def _commit(self, connection: sqlite3.Connection, batch: list[_Job]) -> list[_Outcome]:
+        outcomes = self._attempted(connection, batch)
+        if len(batch) == 1 and outcomes is not None and outcomes[0].has_met_no_text:
+            with mending_text(connection):
+                outcomes = self._attempted(connection, batch)
+        if outcomes is not None:
+            return outcomes
+        return [outcome for job in batch for outcome in self._commit(connection, [job])]
+
+    def _attempted(self, connection: sqlite3.Connection, batch: list[_Job]) -> list[_Outcome] | None:
         outcomes = self._attempt(connection, batch)
         if connection.in_transaction:
             with suppress(sqlite3.Error):  # what cannot be taken back now is, when the connection is next used
                 connection.execute("ROLLBACK")
-        if outcomes is not None:
-            return outcomes
-        return [outcome for job in batch for outcome in self._commit(connection, [job])]
+        return outcomes
 
     def _attempt(self, connection: sqlite3.Connection, batch: list[_Job]) -> list[_Outcome] | None:
         """Do the batch in one transaction; None, with nothing done, when one of several jobs broke it off."""

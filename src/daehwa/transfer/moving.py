@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from daehwa.conversation.errors import Conflict, InvalidRequest, OwnedByAnother
+from daehwa.conversation.errors import Conflict, InvalidRequest, OwnedByAnother, Unreadable
 from daehwa.conversation.export_file import End, FaultyLine, Head, Line, read_lines, write_line
 from daehwa.conversation.ports import ConversationArchive, ConversationRecord
 
@@ -18,9 +18,9 @@ Progress = Callable[["Moved"], None]
 
 
 class Skipped(msgspec.Struct, frozen=True):
-    """A line that was not stored, and why, as a sentence."""
+    """A line that was not stored, or a conversation without a line that could not be read; and why, as a sentence."""
 
-    line: int
+    line: int | None
     reason: str
 
 
@@ -42,10 +42,16 @@ class Moved(msgspec.Struct, kw_only=True):
 async def export_conversations(
     archive: ConversationArchive, out: BinaryIO, *, head: Head, owner: str | None, progress: Progress
 ) -> Moved:
-    """Write every conversation, of one owner or of all. Raise `StoreError`."""
+    """Write every conversation, of one owner or of all; one that cannot be read is noted and passed over. Raise
+    `StoreError`.
+    """
     moved = Moved()
+
+    def leave_out(reason: str) -> None:
+        moved.skipped.append(Skipped(None, reason))
+
     write_line(out, head)
-    async for record in archive.export_conversations(owner):
+    async for record in archive.export_conversations(owner, left_out=leave_out):
         write_line(out, Line(record=record))
         moved.conversations += 1
         moved.messages += len(record.messages)
@@ -116,7 +122,7 @@ async def _store(
     except OwnedByAnother as error:
         kept = f"it belongs to {called(error.owner)} here already, and is left there."
         return Skipped(number, f"“{record.conversation.title}”: {kept}")
-    except (Conflict, InvalidRequest) as error:
+    except (Conflict, InvalidRequest, Unreadable) as error:
         return Skipped(number, f"“{record.conversation.title}”: {error.message}")
 
 

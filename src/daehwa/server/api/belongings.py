@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import logging
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 
@@ -27,6 +28,7 @@ USAGE_DAYS = 400
 """As long is what was used remembered on AWS."""
 _DAY_MS = 86_400_000
 _encode = msgspec.json.Encoder().encode
+_log = logging.getLogger("daehwa")
 
 
 class Goodbye(Unshown, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -134,7 +136,7 @@ class BelongingsApi:
             with archive.open("conversations.jsonl", "w", force_zip64=True) as lines:
                 write_line(lines, Head.of(self._office.options.version, {user.id: user.email or ""}))
                 conversations = messages = 0
-                async for record in self._archive.export_conversations(user.id):
+                async for record in self._archive.export_conversations(user.id, left_out=_note_left_out):
                     # In a thread: a long conversation takes long to press.
                     await asyncio.to_thread(write_line, lines, Line(record=record))
                     conversations, messages = conversations + 1, messages + len(record.messages)
@@ -178,6 +180,10 @@ class BelongingsApi:
         now = self._office.books.clock()
         query = UsageQuery(since=now - USAGE_DAYS * _DAY_MS, until=now + _DAY_MS, user=user)
         return await self._office.books.ledger.usage(query)
+
+
+def _note_left_out(reason: str) -> None:
+    _log.error("left out of an export: %s", reason)
 
 
 class _Pieces(io.RawIOBase):

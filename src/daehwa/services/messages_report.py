@@ -1,0 +1,70 @@
+"""Whether all messages on this machine can be read, for `daehwa doctor`; read only, while a server may be running."""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from daehwa.conversation.errors import Unreadable
+from daehwa.stores.sqlite_connection import mending_text
+from daehwa.stores.sqlite_rows import MESSAGE, MESSAGES, message_of
+
+SECONDS = 20.0
+"""So long messages are looked at, the newest first: in about two million of them."""
+_TOLD = 3
+
+
+class MessagesReport(msgspec.Struct, frozen=True, kw_only=True):
+    """How many messages there are, how many were looked at in time, and what is wrong with how many things. `told` are
+    sentences about the first of these.
+    """
+
+    messages: int
+    looked_at: int
+    unreadable: int
+    told: tuple[str, ...]
+
+
+def messages_report(path: Path, *, seconds: float = SECONDS) -> MessagesReport | None:
+    """Read messages and titles; None where there is no database, or it cannot be read: others say so."""
+    if not path.is_file():
+        return None
+    until = time.monotonic() + seconds
+    looked_at = 0
+    faults: list[str] = []
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            (messages,) = connection.execute("SELECT count(*) FROM messages").fetchone()
+            faults += _faulty_titles(connection)
+            with mending_text(connection):
+                for fault in _faults(connection):
+                    looked_at += 1
+                    faults += [] if fault is None else [fault]
+                    if time.monotonic() >= until:
+                        break
+    except sqlite3.Error:
+        return None
+    return MessagesReport(messages=messages, looked_at=looked_at, unreadable=len(faults), told=tuple(faults[:_TOLD]))
+
+
+def _faults(connection: sqlite3.Connection) -> Iterator[str | None]:
+    """Yield what is wrong with each message, the newest first; None where nothing is."""
+    for row in connection.execute(f"SELECT {MESSAGE} FROM {MESSAGES} ORDER BY m.seq DESC"):  # noqa: S608 - column names of ours
+        try:
+            message_of(row)
+        except Unreadable as error:
+            yield error.message
+        else:
+            yield None
+
+
+def _faulty_titles(connection: sqlite3.Connection) -> Iterator[str]:
+    query = "SELECT id, CAST(title AS BLOB) FROM conversations"
+    for conversation, title in connection.execute(query):
+        try:
+            title.decode()
+        except UnicodeDecodeError:
+            yield f"The title of conversation {conversation} was damaged, and shows marks instead. Rename it."

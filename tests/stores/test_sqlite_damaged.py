@@ -1,0 +1,98 @@
+"""A database of which single bytes were changed, so that SQLite finds nothing wrong: the rest goes on as before."""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from stores.asking import ME, ask, make_turn
+
+from daehwa.conversation.errors import Unreadable
+from daehwa.conversation.ids import now_ms
+from daehwa.conversation.ports import ConversationChanges
+from daehwa.services.messages_report import messages_report
+from daehwa.stores.sqlite import SqliteStore
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+    store = await SqliteStore.open(tmp_path / "daehwa.db")
+    yield store
+    await store.aclose()
+
+
+def change(store: SqliteStore, statement: str, *given: str) -> None:
+    with closing(sqlite3.connect(store.path)) as connection:
+        connection.execute(statement, given)
+        connection.commit()
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+DAMAGES = (
+    "UPDATE messages SET parts = replace(parts, '\"text\"', '\"tezt\"') WHERE id = ?",
+    "UPDATE messages SET parts = CAST(substr(CAST(parts AS BLOB), 1, 30) || x'ff' AS TEXT) WHERE id = ?",
+    "UPDATE messages SET usage = '{garb' WHERE id = ?",
+    "UPDATE messages SET error = '[]' WHERE id = ?",
+)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+async def test_one_message_that_cannot_be_read_is_named_and_keeps_no_other(store: SqliteStore, damage: str) -> None:
+    broken, whole = await ask(store, "broken 나무 " * 9, "first"), await ask(store, "whole 나무", "second")
+    change(store, damage, broken.reply.id)
+    with pytest.raises(Unreadable, match=f"Message {broken.reply.id} of conversation {broken.conversation.id}"):
+        await store.get_conversation(ME, broken.conversation.id)
+    assert len((await store.get_conversation(ME, whole.conversation.id))[1]) == 2
+    assert len((await store.list_conversations(ME)).conversations) == 2
+    assert [hit.conversation.id for hit in await store.search_conversations(ME, "second")] == [whole.conversation.id]
+    await store.search_conversations(ME, "first")
+    left_out: list[str] = []
+    records = [record async for record in store.export_conversations(left_out=left_out.append)]
+    assert [record.conversation.id for record in records] == [whole.conversation.id]
+    assert len(left_out) == 1
+    with pytest.raises(Unreadable):
+        _ = [record async for record in store.export_conversations()]
+    report = messages_report(store.path)
+    assert report is not None
+    assert (report.messages, report.looked_at, report.unreadable) == (4, 4, 1)
+    assert broken.reply.id in report.told[0]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+async def test_it_is_removed_for_good_without_being_read(store: SqliteStore, damage: str) -> None:
+    broken, whole = await ask(store, "broken", "first"), await ask(store, "whole", "second")
+    change(store, damage, broken.reply.id)
+    for each in (broken, whole):
+        await store.delete_conversation(ME, each.conversation.id)
+    assert await store.purge_deleted(before=now_ms() + 1) == 2
+    with closing(sqlite3.connect(store.path)) as connection:
+        assert connection.execute("SELECT count(*) FROM messages").fetchone() == (0,)
+
+
+async def test_a_growing_reply_that_cannot_be_read_is_interrupted_with_the_others(store: SqliteStore) -> None:
+    turns = [await store.begin_turn(make_turn(f"question {number}")) for number in range(2)]
+    change(store, "UPDATE messages SET parts = 'x' WHERE id = ?", turns[0].reply.id)
+    assert await store.interrupt_replies(heartbeat_before=now_ms() * 2) == 2
+
+
+async def test_a_title_that_is_no_text_is_shown_with_marks_and_can_be_changed(store: SqliteStore) -> None:
+    broken, whole = await ask(store, "broken"), await ask(store, "whole")
+    damage = "UPDATE conversations SET title = CAST(x'62eb82' AS TEXT) WHERE id = ?"
+    change(store, damage, broken.conversation.id)
+    listed = (await store.list_conversations(ME)).conversations
+    assert {each.id: each.title for each in listed}[broken.conversation.id] == "b�"
+    assert {each.id: each.title for each in listed}[whole.conversation.id] == "whole"
+    report = messages_report(store.path)
+    assert report is not None
+    assert report.unreadable == 1
+    await store.change_conversation(ME, broken.conversation.id, ConversationChanges(title="mended"))
+    assert (await store.get_conversation(ME, broken.conversation.id))[0].title == "mended"
+
+
+async def test_messages_are_looked_at_for_a_while(store: SqliteStore) -> None:
+    for number in range(3):
+        await ask(store, f"question {number}")
+    report = messages_report(store.path, seconds=0)
+    assert report is not None
+    assert (report.messages, report.looked_at) == (6, 1)
