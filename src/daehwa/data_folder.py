@@ -43,6 +43,18 @@ class DataFolder:
                 "with --data-dir or the setting data_dir."
             ) from None
 
+    def fault(self) -> str | None:
+        """Return what would keep this program from using the folder, changing nothing; None where nothing would."""
+        lock = self.path / LOCK
+        try:
+            if not self.path.is_dir() and os.path.lexists(self.path):
+                return f"The data folder {self.path} is no folder. Give another one with --data-dir."
+            if os.path.lexists(lock):
+                os.close(os.open(lock, os.O_RDWR))
+        except OSError as error:
+            return f"The lock {lock} cannot be used: {error.strerror}. Remove it while no daehwa runs."
+        return None
+
     def hold(self) -> None:
         """Hold the folder until `release`, or this process's end. Raise `DataFolderError` where another one does."""
         lock = (self.path / LOCK).open("a+", encoding="ascii")

@@ -9,7 +9,7 @@ from sign_in.issuer import Issuer
 from upstream import Answer, FakeUpstream
 
 from daehwa.accounts.audit import NewEvent
-from daehwa.data_folder import DATABASE
+from daehwa.data_folder import DATABASE, LOCK
 from daehwa.stores.sqlite import SqliteStore
 from daehwa.stores.sqlite_audit import SqliteAudit
 from daehwa.stores.sqlite_connection import open_file
@@ -129,6 +129,56 @@ async def test_a_database_with_a_broken_page_is_a_fault(program: Program) -> Non
     assert whole.code == 0, whole.out
     assert broken.code == 1
     assert "It is damaged" in broken.out
+
+
+def changed(program: Program, *statements: str) -> None:
+    with closing(sqlite3.connect(program.data / DATABASE)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+
+
+@pytest.mark.parametrize(
+    ("statements", "sentence"),
+    [
+        (("UPDATE messages SET parts = '[{' WHERE role = 'user'",), "cannot be read"),
+        (("DROP TABLE messages",), "is not what its number says, schema"),
+        (("PRAGMA user_version = 1",), "is not what its number says, schema 1"),
+        (("PRAGMA user_version = -5",), "is not what its number says, schema -5"),
+        (("PRAGMA user_version = 999",), "was written by a newer daehwa"),
+        (("PRAGMA application_id = 7",), "is the database of another program"),
+    ],
+)
+async def test_a_database_that_no_command_could_use_is_a_fault(
+    program: Program, statements: tuple[str, ...], sentence: str
+) -> None:
+    async with FakeUpstream() as upstream:
+        await program.run("ask", "Hi", OPENAI_BASE_URL=upstream.base_url)
+        whole = await program.run("doctor", OPENAI_BASE_URL=upstream.base_url)
+        changed(program, *statements)
+        ended = await program.run("doctor", OPENAI_BASE_URL=upstream.base_url)
+    assert "messages: 2, all can be read" in whole.out
+    assert whole.code == 0
+    assert ended.code == 1, ended.out
+    assert sentence in ended.out.partition("To put right:")[2]
+
+
+async def test_what_is_in_the_place_of_the_database_or_its_lock_is_a_fault(program: Program) -> None:
+    async with FakeUpstream() as upstream:
+        program.data.mkdir()
+        (program.data / DATABASE).mkdir()
+        (program.data / LOCK).mkdir()
+        folders = await program.run("doctor", OPENAI_BASE_URL=upstream.base_url)
+        for name in (DATABASE, LOCK):
+            (program.data / name).rmdir()
+        (program.data / DATABASE).symlink_to(program.folder / "gone" / "x")
+        link = await program.run("doctor", OPENAI_BASE_URL=upstream.base_url)
+        elsewhere = await program.run("doctor", "--data-dir", "daehwa.toml/x", OPENAI_BASE_URL=upstream.base_url)
+    assert folders.code == link.code == 1
+    assert "stands where the database belongs" in folders.out
+    assert f"The lock {program.data / LOCK} cannot be used: Is a directory." in folders.out
+    assert f"is a link to {program.folder / 'gone' / 'x'}, where nothing is" in link.out
+    assert "Traceback" not in elsewhere.err
 
 
 async def test_a_default_model_that_nobody_serves_is_a_fault(program: Program) -> None:

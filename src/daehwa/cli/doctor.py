@@ -3,9 +3,7 @@
 import asyncio
 import importlib.metadata
 import json
-import os
 import platform
-import shutil
 import sqlite3
 import sys
 import time
@@ -16,14 +14,13 @@ import click
 import msgspec
 
 from daehwa import __version__
+from daehwa.cli.doctor_data import DataReport, data_faults, data_lines, data_report
 from daehwa.cli.doctor_money import money_lines
 from daehwa.cli.doctor_people import SignInReport, people_faults, sign_in_lines
 from daehwa.cli.terminal import FAULT, as_typed
 from daehwa.conversation.errors import DaehwaError, ProviderError, ProviderModelError
 from daehwa.data_folder import DataFolder
 from daehwa.providers import embedded_install
-from daehwa.services.audit_report import AuditReport, audit_report
-from daehwa.services.database import database_fault
 from daehwa.services.local import (
     PAGE_FOLDER,
     BuiltProvider,
@@ -47,7 +44,6 @@ from daehwa.settings import (
 
 PACKAGES = ("click", "httptools", "msgspec", "uvicorn", "uvloop", "xllamacpp")
 MODELS_SHOWN = 5
-MEBIBYTE = 1024 * 1024
 
 
 class ProviderReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,20 +60,6 @@ class ProviderReport(msgspec.Struct, frozen=True, kw_only=True):
     lists_models: bool = True
     round_trip_ms: float | None = None
     fault: str | None = None
-
-
-class DataReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Where conversations lie."""
-
-    folder: str
-    exists: bool
-    is_writable: bool
-    database_bytes: int | None
-    database_fault: str | None
-    audit: AuditReport | None
-    backups: tuple[str, ...]
-    free_bytes: int | None
-    held_by_process: int | None
 
 
 class SettingReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,7 +123,7 @@ async def _examined(loaded: LoadedSettings) -> Report:
         has_full_text_search=_has_full_text_search(),
         settings_file=None if loaded.file is None else str(loaded.file),
         settings=_settings(loaded),
-        data=await asyncio.to_thread(_data, DataFolder(loaded.values.data_dir)),
+        data=await asyncio.to_thread(data_report, DataFolder(loaded.values.data_dir)),
         providers=tuple(reports),
         sign_in=None if loaded.sign_in is None else await _sign_in(loaded.sign_in),
         people=await people_report(loaded, DataFolder(loaded.values.data_dir)),
@@ -248,36 +230,13 @@ def _settings(loaded: LoadedSettings) -> dict[str, SettingReport]:
     return {name: SettingReport(value=values[name], source=source) for name, source in loaded.sources.items()}
 
 
-def _data(folder: DataFolder) -> DataReport:
-    exists = folder.path.is_dir()
-    nearest = next(path for path in (folder.path, *folder.path.parents) if path.exists())
-    database = folder.database
-    return DataReport(
-        folder=str(folder.path),
-        exists=exists,
-        is_writable=os.access(nearest, os.W_OK | os.X_OK),
-        database_bytes=database.stat().st_size if database.is_file() else None,
-        database_fault=database_fault(database),
-        audit=audit_report(database),
-        backups=tuple(sorted(path.name for path in folder.path.glob(f"{database.stem}.*.backup{database.suffix}")))
-        if exists
-        else (),
-        free_bytes=shutil.disk_usage(nearest).free,
-        held_by_process=folder.holder() if folder.is_held() else None,
-    )
-
-
 def _faults(report: Report) -> tuple[str, ...]:
     faults = [f"{provider.name}: {provider.fault}" for provider in report.providers if provider.fault]
     if report.sign_in is not None and report.sign_in.fault is not None:
         faults.append(f"sign-in: {report.sign_in.fault}")
     faults += people_faults(report.people)
-    if not report.data.is_writable:
-        faults.append(f"The data folder {report.data.folder} cannot be written. Give another one with --data-dir.")
-    audit_fault = None if report.data.audit is None else report.data.audit.fault
+    faults += data_faults(report.data)
     found = (
-        report.data.database_fault,
-        audit_fault,
         report.money.telemetry_fault,
         report.default_fault,
         *report.route_faults,
@@ -293,10 +252,6 @@ def _faults(report: Report) -> tuple[str, ...]:
 
 
 def _lines(report: Report) -> list[str]:
-    data = report.data
-    size = "none yet" if data.database_bytes is None else f"{data.database_bytes / MEBIBYTE:.1f} MB"
-    held = "" if data.held_by_process is None else f", in use by process {data.held_by_process}"
-    free = "" if data.free_bytes is None else f", {data.free_bytes // MEBIBYTE:,} MB free"
     lines = [
         f"daehwa {report.version}, Python {report.python}",
         f"  system      {report.system}",
@@ -312,9 +267,7 @@ def _lines(report: Report) -> list[str]:
         if setting.source != "default"
     ]
     lines += [
-        f"  data        {data.folder}{'' if data.is_writable else ' (NOT WRITABLE)'}{held}{free}",
-        f"              database {size}; backups: {', '.join(data.backups) or 'none'}",
-        *([] if data.audit is None else [f"              audit log: {_audit(data.audit)}"]),
+        *data_lines(report.data),
         "  embedded    "
         + (f"missing: {', '.join(report.embedded_missing)}" if report.embedded_missing else "installed"),
     ]
@@ -326,10 +279,6 @@ def _lines(report: Report) -> list[str]:
         ["", "To put right:", *(f"  - {fault}" for fault in report.faults)] if report.faults else ["", "All is well."]
     )
     return lines
-
-
-def _audit(audit: AuditReport) -> str:
-    return f"{audit.events:,} events, {'the chain holds' if audit.fault is None else 'THE CHAIN IS BROKEN'}"
 
 
 def _provider_lines(provider: ProviderReport) -> list[str]:

@@ -1,0 +1,93 @@
+"""What the doctor says of the data folder: whether it can be used, and whether what is in it can be read."""
+
+import os
+import shutil
+
+import msgspec
+
+from daehwa.data_folder import DataFolder
+from daehwa.services.audit_report import AuditReport, audit_report
+from daehwa.services.database import database_fault
+from daehwa.services.messages_report import MessagesReport, messages_report
+
+MEBIBYTE = 1024 * 1024
+ROOM_BYTES = 16 * MEBIBYTE
+"""Where less is free, a log of the database that grows for a moment may already be too much."""
+
+
+class DataReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Where conversations lie."""
+
+    folder: str
+    exists: bool
+    is_writable: bool
+    folder_fault: str | None
+    database_bytes: int | None
+    database_fault: str | None
+    audit: AuditReport | None
+    messages: MessagesReport | None
+    backups: tuple[str, ...]
+    free_bytes: int | None
+    held_by_process: int | None
+
+
+def data_report(folder: DataFolder) -> DataReport:
+    """Look at a data folder and all that is in it, changing nothing."""
+    exists = folder.path.is_dir()
+    nearest = next(path for path in (folder.path, *folder.path.parents) if path.exists())
+    database = folder.database
+    return DataReport(
+        folder=str(folder.path),
+        exists=exists,
+        is_writable=os.access(nearest, os.W_OK | os.X_OK),
+        folder_fault=folder.fault(),
+        database_bytes=database.stat().st_size if database.is_file() else None,
+        database_fault=database_fault(database),
+        audit=audit_report(database),
+        messages=messages_report(database),
+        backups=tuple(sorted(path.name for path in folder.path.glob(f"{database.stem}.*.backup{database.suffix}")))
+        if exists
+        else (),
+        free_bytes=shutil.disk_usage(nearest).free,
+        held_by_process=folder.holder() if folder.is_held() else None,
+    )
+
+
+def data_faults(data: DataReport) -> list[str]:
+    """Return what keeps the program from its work, as sentences."""
+    faults = []
+    if not data.is_writable:
+        faults.append(f"The data folder {data.folder} cannot be written. Give another one with --data-dir.")
+    if data.free_bytes is not None and data.free_bytes < ROOM_BYTES:
+        faults.append(
+            f"The disk of {data.folder} is full but for {data.free_bytes / MEBIBYTE:.1f} MB. Free some space."
+        )
+    if data.messages is not None and data.messages.unreadable:
+        faults += data.messages.told
+        if (more := data.messages.unreadable - len(data.messages.told)) > 0:
+            faults.append(f"{more:,} more cannot be read.")
+    audit_fault = None if data.audit is None else data.audit.fault
+    faults += [fault for fault in (data.folder_fault, data.database_fault, audit_fault) if fault]
+    return faults
+
+
+def data_lines(data: DataReport) -> list[str]:
+    """Return what is shown of a data folder."""
+    size = "none yet" if data.database_bytes is None else f"{data.database_bytes / MEBIBYTE:.1f} MB"
+    held = "" if data.held_by_process is None else f", in use by process {data.held_by_process}"
+    free = "" if data.free_bytes is None else f", {data.free_bytes // MEBIBYTE:,} MB free"
+    return [
+        f"  data        {data.folder}{'' if data.is_writable else ' (NOT WRITABLE)'}{held}{free}",
+        f"              database {size}; backups: {', '.join(data.backups) or 'none'}",
+        *([] if data.messages is None else [f"              messages: {_messages(data.messages)}"]),
+        *([] if data.audit is None else [f"              audit log: {_audit(data.audit)}"]),
+    ]
+
+
+def _audit(audit: AuditReport) -> str:
+    return f"{audit.events:,} events, {'the chain holds' if audit.fault is None else 'THE CHAIN IS BROKEN'}"
+
+
+def _messages(report: MessagesReport) -> str:
+    looked_at = "" if report.looked_at == report.messages else f"; the newest {report.looked_at:,} were looked at"
+    return f"{report.messages:,}, {'NOT ALL CAN BE READ' if report.unreadable else 'all can be read'}{looked_at}"
