@@ -172,6 +172,18 @@ async def test_what_is_made_here_is_not_taken_for_dead_after_the_machine_slept()
     await core.running.aclose()
 
 
+async def test_a_reply_whose_last_sign_is_ahead_of_the_clock_locks_no_conversation(core: Core) -> None:
+    request = core.question()
+    await core.store.begin_turn(left_behind(request, now_ms() + 86_400_000))
+    assert (await core.running.stop("me", request.reply)).status == "interrupted"
+    other = core.question()
+    await core.store.begin_turn(left_behind(other, now_ms() + 86_400_000))
+    assert await core.running.interrupt_stale() == 1
+    further = core.question(parent=other.reply, conversation=other.conversation)
+    await core.running.start(further)
+    assert (await core.ended(further.reply)).status == "complete"
+
+
 @pytest.mark.parametrize("is_dead", [False, True])
 async def test_a_question_follows_a_reply_whose_process_is_gone(core: Core, *, is_dead: bool) -> None:
     first = core.question()

@@ -236,6 +236,15 @@ async def test_replies_are_interrupted_by_heartbeat_or_runner(store: Conversatio
     assert states == ["streaming", "interrupted", "interrupted", "streaming", "complete"]
 
 
+async def test_replies_whose_last_sign_is_ahead_of_all_clocks_are_interrupted(store: ConversationStore) -> None:
+    alive, ahead = [(await store.begin_turn(make_turn())).reply for _ in range(2)]
+    await store.save_checkpoints([grown(alive, "a", at=2000), grown(ahead, "b", at=2001)])
+    assert await store.interrupt_replies(heartbeat_before=1000) == 0
+    assert await store.interrupt_replies(heartbeat_before=1000, heartbeat_after=2000) == 1
+    states = [(await store.get_message(ME, reply.id)).status for reply in (alive, ahead)]
+    assert states == ["streaming", "interrupted"]
+
+
 async def test_replies_of_one_conversation_are_interrupted_and_no_others(store: ConversationStore) -> None:
     here, there = [(await store.begin_turn(make_turn(runner="gone"))).reply for _ in range(2)]
     await store.save_checkpoints([grown(here, "a", at=999), grown(there, "b", at=999)])

@@ -252,11 +252,16 @@ class ConversationStore(Protocol):
         ...
 
     async def interrupt_replies(
-        self, *, heartbeat_before: int, runner: str | None = None, conversation: str | None = None
+        self,
+        *,
+        heartbeat_before: int,
+        heartbeat_after: int | None = None,
+        runner: str | None = None,
+        conversation: str | None = None,
     ) -> int:
-        """Mark streaming replies "interrupted" whose heartbeat is older than `heartbeat_before` (ms) or whose runner
-        is `runner`; their text stays. Return how many. Without `conversation` they are looked for in all of them,
-        which may take a store long: for a start, not for a request.
+        """Mark streaming replies "interrupted" whose heartbeat (ms) is older than `heartbeat_before` or newer than
+        `heartbeat_after`, or whose runner is `runner`; their text stays. Return how many. Without `conversation` they
+        are looked for in all of them, which may take a store long: for a start, not for a request.
         """
         ...
 

@@ -16,7 +16,6 @@ import msgspec
 
 from daehwa.conversation.deadline import BEFORE_DEADLINE_SECONDS
 from daehwa.conversation.errors import (
-    InvalidParent,
     MessageNotFound,
     ModelNotFound,
     ModelNotOffered,
@@ -26,44 +25,24 @@ from daehwa.conversation.errors import (
 from daehwa.conversation.events import Heartbeat, Numbered
 from daehwa.conversation.following import Batch, BatchSink, end_events
 from daehwa.conversation.ids import now_ms
-from daehwa.conversation.messages import Conversation, Message, Part, title_from
+from daehwa.conversation.messages import Conversation, Message
 from daehwa.conversation.metering import Meter, Unmetered
-from daehwa.conversation.ports import BegunTurn, ConversationStore, Model, ModelCatalogue, NewTurn
+from daehwa.conversation.ports import BegunTurn, ConversationStore, ModelCatalogue, NewTurn
 from daehwa.conversation.reply import deltas_since
 from daehwa.conversation.stretch import Stretch, StretchWish
-from daehwa.conversation.terms import OPEN_TERMS, Terms, offered_model
+from daehwa.conversation.terms import offered_model
 from daehwa.conversation.turn import Turn, TurnWish
+from daehwa.conversation.turn_request import Question, TurnRequest, new_turn
+
+__all__ = ["Question", "RunningOptions", "RunningTurns", "TurnRequest"]
 
 _log = logging.getLogger("daehwa.turn")
 
 
-class Question(msgspec.Struct, frozen=True):
-    """A question as the client sends it."""
-
-    id: str
-    parent: str | None
-    parts: tuple[Part, ...]
-
-
-class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A turn as a client asks for it: a `question`, or the `parent` of a further reply. `deadline` (ms since 1970) is
-    when this process will be stopped, where that is known: the turn ends before it. `terms` are those of who asks.
-    """
-
-    owner: str
-    conversation: str
-    reply: str
-    model: str | None = None
-    question: Question | None = None
-    parent: str | None = None
-    continue_reply: bool = False
-    deadline: int | None = None
-    terms: Terms = OPEN_TERMS
-
-
 class RunningOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Intervals in seconds. A turn without a sign of life for `stale_after` counts as interrupted; one with a deadline
-    ends `before_deadline`, so that there is time to store it.
+    """Intervals in seconds. A turn without a sign of life for `stale_after` counts as interrupted, and so does one
+    whose last sign is as far ahead of the clock: that stood wrong when it was given. One with a deadline ends
+    `before_deadline`, so that there is time to store it.
     """
 
     checkpoint: float = 0.4
@@ -132,7 +111,7 @@ class RunningTurns:
                 raise
             return existing
         self._check_open()
-        begun = await self._begin(_new_turn(request, resolved.model, self._runner))
+        begun = await self._begin(new_turn(request, resolved.model, self._runner))
         if begun.created:
             until = None if request.deadline is None else request.deadline - round(self._options.before_deadline * 1000)
             wish = TurnWish(continue_reply=request.continue_reply, terms=request.terms, until=until)
@@ -226,18 +205,20 @@ class RunningTurns:
             await asyncio.sleep(options.store_poll)
 
     def _is_stale(self, message: Message) -> bool:
-        last_sign = message.heartbeat or message.created
-        return message.status == "streaming" and last_sign < self._stale_before()
+        last_sign, (earliest, latest) = message.heartbeat or message.created, self._lively()
+        return message.status == "streaming" and not earliest <= last_sign <= latest
 
-    def _stale_before(self) -> int:
-        return now_ms() - round(self._options.stale_after * 1000)
+    def _lively(self) -> tuple[int, int]:
+        """Return between which moments the last sign of a living turn lies."""
+        now, after = now_ms(), round(self._options.stale_after * 1000)
+        return now - after, now + after
 
     async def interrupt_leftovers(self) -> int:
         """Mark the replies "interrupted" that an earlier process of this runner's name left growing; return how many.
 
         For the start, when it is certain that no other process runs by this name.
         """
-        return await self._store.interrupt_replies(heartbeat_before=self._stale_before(), runner=self._runner)
+        return await self._interrupt(runner=self._runner)
 
     async def interrupt_stale(self, conversation: str | None = None) -> int:
         """Mark the replies "interrupted" that nobody makes any more, in one conversation or in all; return how many.
@@ -245,7 +226,11 @@ class RunningTurns:
         Those that are made here show first that they live: after the machine's sleep their last sign of life is old.
         """
         await self._save_checkpoints(list(self._turns.values()), heartbeat_after=0.0)
-        return await self._store.interrupt_replies(heartbeat_before=self._stale_before(), conversation=conversation)
+        return await self._interrupt(conversation=conversation)
+
+    async def _interrupt(self, **among: str | None) -> int:
+        earliest, latest = self._lively()
+        return await self._store.interrupt_replies(heartbeat_before=earliest, heartbeat_after=latest, **among)
 
     # ------------------------------------------------------------ read
 
@@ -272,13 +257,17 @@ class RunningTurns:
     # ------------------------------------------------------------ stop
 
     async def stop(self, owner: str, reply: str) -> Message:
-        """Stop a reply and return it as stored; where another process makes it, ask that one. A final reply stays.
+        """Stop a reply and return it as stored; where another process makes it, ask that one. A final reply stays, and
+        one that nobody makes any more is interrupted.
 
         Raises `MessageNotFound`.
         """
         turn = self._turns.get(reply)
         if turn is None or turn.owner != owner:
-            return await self._store.request_stop(owner, reply)
+            asked = await self._store.request_stop(owner, reply)
+            if self._is_stale(asked) and await self.interrupt_stale(asked.conversation):
+                return await self._store.get_message(owner, reply)
+            return asked
         turn.stop()
         return await turn.wait_ended()
 
@@ -361,41 +350,3 @@ class RunningTurns:
 def _report_fault(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         _log.error("%s: it failed in a way that is not announced", task.get_name(), exc_info=error)
-
-
-def _new_turn(request: TurnRequest, model: Model, runner: str) -> NewTurn:
-    now = now_ms()
-    asked = request.question
-    if asked is None and request.parent is None:
-        raise InvalidParent("Give a 'message' to ask, or the 'parent' of a further answer.", param="parent")
-    question = None
-    if asked is not None:
-        question = Message(
-            id=asked.id,
-            conversation=request.conversation,
-            parent=asked.parent,
-            role="user",
-            parts=asked.parts,
-            created=now,
-        )
-    reply = Message(
-        id=request.reply,
-        conversation=request.conversation,
-        parent=asked.id if asked is not None else request.parent,
-        role="assistant",
-        parts=(),
-        status="streaming",
-        model=model.id,
-        created=now,
-        heartbeat=now,
-    )
-    return NewTurn(
-        owner=request.owner,
-        conversation=request.conversation,
-        question=question,
-        reply=reply,
-        title=title_from(question.text) if question is not None else "",
-        runner=runner,
-        continue_reply=request.continue_reply,
-        context_window=model.context_window,
-    )

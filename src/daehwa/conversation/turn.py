@@ -150,7 +150,7 @@ class Turn:
             return None
         now = now_ms()
         grown = self.reply.position > self.checkpointed
-        if not grown and now - self.checkpointed_at < heartbeat_ms:
+        if not grown and 0 <= now - self.checkpointed_at < heartbeat_ms:  # or the clock was put back
             return None
         return Checkpoint(
             reply=self.message.id,

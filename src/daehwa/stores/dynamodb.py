@@ -87,12 +87,17 @@ class DynamoStore:
         return await self._turns.request_stop(owner, reply)
 
     async def interrupt_replies(
-        self, *, heartbeat_before: int, runner: str | None = None, conversation: str | None = None
+        self,
+        *,
+        heartbeat_before: int,
+        heartbeat_after: int | None = None,
+        runner: str | None = None,
+        conversation: str | None = None,
     ) -> int:
         """Without `conversation` the whole table is read: no list of running replies is kept, which every turn would
         pay for. Who finds one that nobody makes has found it in its conversation.
         """
-        interrupted = await self._turns.interrupt(heartbeat_before, runner, conversation)
+        interrupted = await self._turns.interrupt((heartbeat_before, heartbeat_after), runner, conversation)
         await gathered(map(self._index, interrupted))
         return len(interrupted)
 

@@ -53,6 +53,8 @@ Item: TypeAlias = dict[str, Any]
 
 _ATTEMPTS: Final = 50
 
+_Alive: TypeAlias = tuple[int, int | None]
+
 
 class DynamoTurns:
     """What a store does for turns. Remembers of replies that grow here how far their text is stored."""
@@ -216,16 +218,20 @@ class DynamoTurns:
             return False
         return True
 
-    async def interrupt(self, heartbeat_before: int, runner: str | None, conversation: str | None) -> list[Message]:
-        """Mark replies whose runner is gone, in one conversation or in all, and return them."""
+    async def interrupt(self, alive: _Alive, runner: str | None, conversation: str | None) -> list[Message]:
+        """Mark replies whose runner is gone, in one conversation or in all, and return them. Who is `alive` gave a sign
+        between two moments, the second of which may be any.
+        """
         heads = await streaming_replies(self._table, conversation)
-        dead = [head for head in heads if _is_dead(head, heartbeat_before, runner)]
-        marked = await gathered(self._interrupt(head, heartbeat_before, runner) for head in dead)
+        dead = [head for head in heads if _is_dead(head, alive, runner)]
+        marked = await gathered(self._interrupt(head, alive, runner) for head in dead)
         return [message for message in marked if message is not None]
 
-    async def _interrupt(self, head: Item, heartbeat_before: int, runner: str | None) -> Message | None:
-        alive = F(names.HEARTBEAT) if names.HEARTBEAT in head else F(names.CREATED)
-        is_dead = alive.lt(heartbeat_before)
+    async def _interrupt(self, head: Item, alive: _Alive, runner: str | None) -> Message | None:
+        sign = F(names.HEARTBEAT) if names.HEARTBEAT in head else F(names.CREATED)
+        is_dead = sign.lt(alive[0])
+        if alive[1] is not None:
+            is_dead |= sign.gt(alive[1])
         if runner is not None:
             is_dead |= F(names.RUNNER).equals(runner)
         given = {names.STATUS: "interrupted", **_NOT_RUNNING}
@@ -241,9 +247,10 @@ class DynamoTurns:
 _NOT_RUNNING: Final[Item] = {names.RUNNER: None, names.STOP: None}
 
 
-def _is_dead(head: Item, heartbeat_before: int, runner: str | None) -> bool:
-    alive: int = head[names.HEARTBEAT] if names.HEARTBEAT in head else head[names.CREATED]
-    return alive < heartbeat_before or (runner is not None and bool(head.get(names.RUNNER) == runner))
+def _is_dead(head: Item, alive: _Alive, runner: str | None) -> bool:
+    sign: int = head[names.HEARTBEAT] if names.HEARTBEAT in head else head[names.CREATED]
+    is_alive = alive[0] <= sign and (alive[1] is None or sign <= alive[1])
+    return not is_alive or (runner is not None and bool(head.get(names.RUNNER) == runner))
 
 
 def _what_is_stored(turn: NewTurn, stored: StoredConversation) -> Stored:

@@ -124,13 +124,19 @@ class MemoryStore:
         return kept.value
 
     async def interrupt_replies(
-        self, *, heartbeat_before: int, runner: str | None = None, conversation: str | None = None
+        self,
+        *,
+        heartbeat_before: int,
+        heartbeat_after: int | None = None,
+        runner: str | None = None,
+        conversation: str | None = None,
     ) -> int:
         count = 0
         for kept in self._messages.values():
             message = kept.value
             alive = message.created if message.heartbeat is None else message.heartbeat
-            is_dead = alive < heartbeat_before or (runner is not None and kept.runner == runner)
+            is_dead = alive < heartbeat_before or (heartbeat_after is not None and alive > heartbeat_after)
+            is_dead |= runner is not None and kept.runner == runner
             is_meant = conversation in {None, message.conversation}
             if message.status == "streaming" and is_meant and is_dead:
                 kept.value = msgspec.structs.replace(message, status="interrupted")

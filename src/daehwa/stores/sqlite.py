@@ -115,10 +115,18 @@ class SqliteStore:
         return await self._writer.run(partial(sqlite_turns.request_stop, owner=owner, reply=reply))
 
     async def interrupt_replies(
-        self, *, heartbeat_before: int, runner: str | None = None, conversation: str | None = None
+        self,
+        *,
+        heartbeat_before: int,
+        heartbeat_after: int | None = None,
+        runner: str | None = None,
+        conversation: str | None = None,
     ) -> int:
         work = partial(
-            sqlite_turns.interrupt_replies, heartbeat_before=heartbeat_before, runner=runner, conversation=conversation
+            sqlite_turns.interrupt_replies,
+            alive=(heartbeat_before, heartbeat_after),
+            runner=runner,
+            conversation=conversation,
         )
         return await self._writer.run(work)
 

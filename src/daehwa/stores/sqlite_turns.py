@@ -221,14 +221,16 @@ def request_stop(database: sqlite3.Connection, owner: str, reply: str) -> Messag
 
 
 def interrupt_replies(
-    database: sqlite3.Connection, heartbeat_before: int, runner: str | None, conversation: str | None
+    database: sqlite3.Connection, alive: tuple[int, int | None], runner: str | None, conversation: str | None
 ) -> int:
-    """Mark replies whose runner is gone, and make their text findable."""
+    """Mark replies whose runner is gone, and make their text findable. Who is `alive` gave a sign between two moments,
+    the second of which may be any.
+    """
     rows = database.execute(
         "SELECT seq, CAST(parts AS BLOB) FROM messages WHERE status = 'streaming' "
-        "AND (coalesce(heartbeat, created) < ? OR runner = ?) "
+        "AND (coalesce(heartbeat, created) < ? OR coalesce(heartbeat, created) > ? OR runner = ?) "
         "AND (? IS NULL OR conversation = (SELECT seq FROM conversations WHERE id = ?))",
-        (heartbeat_before, runner, conversation, conversation),
+        (*alive, runner, conversation, conversation),
     ).fetchall()
     for seq, parts in rows:
         database.execute("UPDATE messages SET status = 'interrupted' WHERE seq = ?", (seq,))
