@@ -71,6 +71,8 @@ class LedgerMeter:
         self._emails: dict[str, tuple[int, str | None]] = {}
         self._observers: list[CallObserver] = []
         self._reserved: dict[str, Entry] = {}
+        self.uncounted = 0
+        """So many calls could not be counted as they ended."""
         self._writing: set[asyncio.Task[None]] = set()
 
     def observe(self, observer: CallObserver) -> None:
@@ -157,6 +159,7 @@ class LedgerMeter:
             _, late = await asyncio.wait(list(self._writing), timeout=_LAST_SECONDS)
             for task in late:
                 task.cancel()
+            self.uncounted += len(late)
             if late:
                 _log.warning("%d calls are not counted as they ended: the store takes too long", len(late))
                 await asyncio.wait(late)
@@ -242,6 +245,7 @@ class LedgerMeter:
     def _written(self, task: asyncio.Task[None]) -> None:
         self._writing.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
+            self.uncounted += 1
             _log.error("%s: the store failed in a way that it does not announce", task.get_name(), exc_info=error)
 
     async def _write(self, entry: Entry) -> None:
@@ -250,6 +254,7 @@ class LedgerMeter:
                 await self._ledger.settle(entry)
             except StoreError as error:
                 if pause is None:
+                    self.uncounted += 1
                     _log.error("call %s is not counted as it ended: %s", entry.id, error.message)
                     return
                 await asyncio.sleep(pause)

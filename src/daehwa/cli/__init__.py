@@ -20,5 +20,4 @@ def _run() -> int:
         return code or 0
     from daehwa.cli.serve import run_server  # noqa: PLC0415 - a command brings its own imports
 
-    run_server(flags, None)
-    return 0
+    return run_server(flags, None)

@@ -61,11 +61,11 @@ def cli() -> None:
     default=None,
     help="Listen on an address that others can reach, although there is no sign-in: they read and write everything.",
 )
-def serve(*, no_open: bool, config: Path | None, **flags: Any) -> None:
+def serve(*, no_open: bool, config: Path | None, **flags: Any) -> int:
     """Serve the page on this machine until Ctrl-C."""
     from daehwa.cli.serve import run_server  # noqa: PLC0415 - a command brings its own imports
 
-    run_server({**flags, "open_browser": "no" if no_open else None}, config)
+    return run_server({**flags, "open_browser": "no" if no_open else None}, config)
 
 
 @cli.command()

@@ -6,12 +6,12 @@ import os
 import threading
 from collections.abc import Coroutine, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from daehwa import __version__
 from daehwa.cli.fetch import offer_model
-from daehwa.cli.terminal import Refusal, say
+from daehwa.cli.terminal import FAULT, Refusal, say, tell
 from daehwa.data_folder import DataFolder
 from daehwa.settings import (
     ConfiguredProvider,
@@ -24,14 +24,17 @@ from daehwa.settings import (
 from daehwa.settings.classic import unused_classic
 from daehwa.settings.surroundings import is_loopback
 
+if TYPE_CHECKING:
+    from daehwa.services.local import Unsaved
+
 COLLECTED_AFTER = 5_000
 """So many young objects there may be before Python looks for cycles among them. Streams make none, but 200 of them are
 looked at again and again with its own 700: that took 0.1 ms of each call's time, and takes 0.03.
 """
 
 
-def run_server(flags: Mapping[str, object], config: Path | None) -> None:
-    """Serve until SIGINT or SIGTERM."""
+def run_server(flags: Mapping[str, object], config: Path | None) -> int:
+    """Serve until SIGINT or SIGTERM; return the exit code: 1 where not everything could be saved."""
     gc.disable()  # until it listens: what a start makes stays, and looking through it for what does not takes 5 % of it
     loaded = load_settings(flags, config=config)
     settings = loaded.values
@@ -61,21 +64,36 @@ def run_server(flags: Mapping[str, object], config: Path | None) -> None:
         for provider in loaded.providers:
             if provider.settings.kind != "embedded" or not is_missing:
                 say(f"  models         {_described(provider)}")
-        _run(_serve(loaded, folder))
+        unsaved = _run(_serve(loaded, folder))
     finally:
         folder.release()
+    if unsaved.replies or unsaved.calls:
+        tell(f"Stopped. NOT everything is saved: {_counted(unsaved)}. The lines above say why.")
+        return FAULT
     say("Stopped. Everything is saved.")
+    return 0
 
 
-def _run(serving: Coroutine[Any, Any, None]) -> None:
+def _counted(unsaved: "Unsaved") -> str:
+    """Say what was not saved."""
+    replies, calls = unsaved.replies, unsaved.calls
+    told = []
+    if replies:
+        told.append(f"{replies} answer{' has its end' if replies == 1 else 's have their ends'} not stored")
+    if calls:
+        told.append(f"{calls} call{' is' if calls == 1 else 's are'} not counted")
+    return ", and ".join(told)
+
+
+def _run(serving: Coroutine[Any, Any, "Unsaved"]) -> "Unsaved":
     from daehwa.services.loop import loop_factory  # noqa: PLC0415 - as below
 
     gc.set_threshold(COLLECTED_AFTER)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(serving)
+        return runner.run(serving)
 
 
-async def _serve(loaded: LoadedSettings, folder: DataFolder) -> None:
+async def _serve(loaded: LoadedSettings, folder: DataFolder) -> "Unsaved":
     from daehwa.services import local  # noqa: PLC0415 - the folder is ours and the settings are right before much is imported
 
     def listening(address: str) -> None:
@@ -88,7 +106,7 @@ async def _serve(loaded: LoadedSettings, folder: DataFolder) -> None:
             # Some browsers hold this call until they end.
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
-    await local.serve(loaded, folder, say=say, listening=listening)
+    return await local.serve(loaded, folder, say=say, listening=listening)
 
 
 def refuse_unprotected(settings: Settings, *, has_sign_in: bool) -> None:

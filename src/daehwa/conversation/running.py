@@ -75,6 +75,8 @@ class RunningTurns:
         self._tasks: set[asyncio.Task[None]] = set()
         self._ticker: asyncio.Task[None] | None = None
         self._closing = False
+        self.unsaved = 0
+        """So many replies could not be stored as they ended."""
 
     def __len__(self) -> int:
         """Return how many turns are in flight."""
@@ -153,7 +155,8 @@ class RunningTurns:
 
     def _forget(self, reply: str, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        self._turns.pop(reply, None)
+        turn = self._turns.pop(reply, None)
+        self.unsaved += turn is not None and turn.is_unsaved
         _report_fault(task)
 
     # ------------------------------------------------------------ follow

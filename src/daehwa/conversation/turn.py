@@ -79,6 +79,8 @@ class Turn:
         self.phase: Phase = "generating"
         self.checkpointed = 0
         self.checkpointed_at = begun.reply.created
+        self.is_unsaved = False
+        """Whether its end could not be stored."""
         self._begun = begun
         self._resolved = resolved
         self._store = store
@@ -285,6 +287,7 @@ class Turn:
             _log.warning("turn %s: the store takes longer than there is time for the final reply", self.message.id)
         finally:
             self._save_limit = None
+        self.is_unsaved = True
         failure = Failure(type=StoreError.type, message="The answer could not be stored. Copy it before you leave.")
         return msgspec.structs.replace(message, status="failed", error=failure)
 

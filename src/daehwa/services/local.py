@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
+import msgspec
+
 from daehwa import __version__
 from daehwa.accounts.erasure import Erasure
 from daehwa.accounts.people import User
@@ -54,6 +56,7 @@ __all__ = [
     "Catalogue",
     "OpenAIWireProvider",
     "Services",
+    "Unsaved",
     "ask_identity_provider",
     "build_catalogue",
     "build_providers",
@@ -75,6 +78,13 @@ MOMENT_SECONDS = 0.05
 """So long after it listens the server begins with what nobody waits for."""
 
 _log = logging.getLogger("daehwa")
+
+
+class Unsaved(msgspec.Struct, frozen=True):
+    """How many replies could not be stored as they ended, and how many calls could not be counted."""
+
+    replies: int
+    calls: int
 
 
 class Services:
@@ -157,6 +167,10 @@ class Services:
         """
         return (await self.people.installation.get_installation()).retention_days if self._has_sign_in else None
 
+    def unsaved(self) -> Unsaved:
+        """Return what was not saved; all that was, once this is closed."""
+        return Unsaved(self.running.unsaved, self.meter.uncounted)
+
     async def aclose(self) -> None:
         """Interrupt what runs, then close everything, the store last."""
         await self.running.aclose()
@@ -200,8 +214,10 @@ def _build_provider(configured: ConfiguredProvider, beat: Beat, values: Settings
 
 async def serve(
     loaded: LoadedSettings, folder: DataFolder, *, say: Callable[[str], None], listening: Callable[[str], None]
-) -> None:
-    """Serve until SIGINT or SIGTERM; the data folder is held. `listening` is given the page's address."""
+) -> Unsaved:
+    """Serve until SIGINT or SIGTERM, and return what could not be saved; the data folder is held. `listening` is given
+    the page's address.
+    """
     from daehwa.server.access_log import configure_logging  # noqa: PLC0415 - `daehwa ask` needs no server
     from daehwa.server.app import create_app  # noqa: PLC0415 - as above
     from daehwa.server.run import address_of, bind  # noqa: PLC0415 - as above
@@ -243,6 +259,7 @@ async def serve(
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
         await services.aclose()
+    return services.unsaved()
 
 
 def _options(settings: Settings) -> ServerOptions:
