@@ -70,7 +70,8 @@ async def test_continue_without_a_conversation_is_told(program: Program) -> None
     assert "no conversation to go on with" in ended.err
 
 
-async def test_ctrl_c_stops_the_answer_and_keeps_what_came(program: Program) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+async def test_a_signal_stops_the_answer_and_keeps_what_came(program: Program, number: int) -> None:
     never = asyncio.Event()
     async with FakeUpstream(Answer([*stream("Half of")[:-3], never])) as upstream:
         process = await program.start("ask", "Long?", OPENAI_BASE_URL=upstream.base_url)
@@ -78,7 +79,7 @@ async def test_ctrl_c_stops_the_answer_and_keeps_what_came(program: Program) -> 
         assert process.stdout is not None
         process.stdin.close()
         assert await process.stdout.readexactly(len("Half of")) == b"Half of"
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         assert await asyncio.wait_for(process.wait(), 20) == 130
         turn = next(request for request in upstream.requests if request.method == "POST")
         await asyncio.wait_for(turn.closed.wait(), 5)

@@ -68,13 +68,35 @@ async def test_it_says_its_address_serves_and_ends_calmly(program: Program, path
 
 
 @pytest.mark.parametrize("path", LOOPS.values(), ids=LOOPS)
-async def test_it_ends_calmly_when_told_to_by_the_system(program: Program, path: str) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+async def test_it_ends_calmly_when_told_to_by_the_system(program: Program, path: str, number: int) -> None:
     async with (
         FakeUpstream() as upstream,
         program.serving(OPENAI_BASE_URL=upstream.base_url, PYTHONPATH=path) as server,
     ):
-        ended = await server.end(signal.SIGTERM)
+        ended = await server.end(number)
     assert (ended.code, ended.out.splitlines()[-1]) == (0, "Stopped. Everything is saved.")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limits of another process are Linux's")
+async def test_what_could_not_be_saved_is_told_at_the_end(program: Program) -> None:
+    import resource  # noqa: PLC0415 - not on Windows
+
+    never = asyncio.Event()
+    async with (
+        FakeUpstream(Answer([*stream("Half of")[:-3], never])) as upstream,
+        program.serving(OPENAI_BASE_URL=upstream.base_url) as server,
+    ):
+        reply = await begin_turn(server.address)
+        while "Half of" not in await text_on_disk(program, reply):  # noqa: ASYNC110 - it is another process's doing
+            await asyncio.sleep(0.05)
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (4096, 4096))
+        ended = await server.end()
+        never.set()
+    assert ended.code == 1
+    assert "is saved" not in ended.out
+    told = "Stopped. NOT everything is saved: 1 answer has its end not stored, and 1 call is not counted."
+    assert told in " ".join(ended.err.split())
 
 
 async def test_once_it_listens_garbage_is_looked_for_but_not_in_what_the_start_made(

@@ -69,8 +69,10 @@ async def _ask(loaded: LoadedSettings, asked: Asked) -> int:
     services = await Services.open(loaded, folder, runner=f"ask-{new_id()}")
     try:
         await _check_model(services.catalogue, asked.model)
-        reply = await services.running.start(await _request(services.store, asked))
-        return await _print_reply(services.running, reply.id)
+        request = await _request(services.store, asked)
+        stopped = _told_to_stop()
+        reply = await services.running.start(request)
+        return await _print_reply(services.running, reply.id, stopped)
     finally:
         await services.aclose()
 
@@ -125,13 +127,20 @@ async def _last_reply(store: ConversationStore, conversation: Conversation) -> s
     return None if found is None else found.id
 
 
-async def _print_reply(running: RunningTurns, reply: str) -> int:
+def _told_to_stop() -> asyncio.Event:
+    """Return what is set by Ctrl-C, by the system's word to end, and where the terminal's window is closed."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
-    with contextlib.suppress(
-        NotImplementedError
-    ):  # Windows: there Ctrl-C interrupts, and the text is kept all the same
-        loop.add_signal_handler(signal.SIGINT, stopped.set)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is None or signal.getsignal(number) is signal.SIG_IGN:
+            continue  # `nohup`, and a shell that runs it in the background, have it ignored
+        with contextlib.suppress(NotImplementedError):  # Windows: there Ctrl-C interrupts, and the text is kept
+            loop.add_signal_handler(number, stopped.set)
+    return stopped
+
+
+async def _print_reply(running: RunningTurns, reply: str, stopped: asyncio.Event) -> int:
     stop = asyncio.create_task(_stop_when(stopped, running, reply))
     ended, has_text = None, False
     try:

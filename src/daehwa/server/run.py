@@ -26,7 +26,8 @@ STALLED_SECONDS = 2
 """After so long it lets go of who does not read what it is sent."""
 MOST_CONNECTIONS = 4000
 
-_ENDING = (signal.SIGINT, signal.SIGTERM)
+_HANGUP: int = getattr(signal, "SIGHUP", signal.SIGTERM)  # the terminal's window is closed; Windows has no word for it
+_ENDING = (signal.SIGINT, signal.SIGTERM, _HANGUP)
 
 
 class CannotListen(DaehwaError):  # noqa: N818 - errors state the fact
@@ -172,15 +173,15 @@ class Server(UvicornServer):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        """End on SIGINT and SIGTERM. Unlike uvicorn's own, this does not raise the signal again at the end: what the
-        caller has still to close would be lost.
+        """End on SIGINT and SIGTERM, and on SIGHUP unless whoever started this (`nohup`) has it ignored. Unlike uvicorn's
+        own, this does not raise the signal again at the end: what the caller has still to close would be lost.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.getsignal(number) for number in _ENDING}
+        before = {n: was for n in _ENDING if (was := signal.getsignal(n)) is not signal.SIG_IGN or n != _HANGUP}
         loop = asyncio.get_running_loop()
-        for number in _ENDING:
+        for number in before:
             try:
                 loop.add_signal_handler(number, self.handle_exit, number, None)  # wakes a loop that sleeps
             except NotImplementedError:  # Windows, whose loop looks for signals by itself
