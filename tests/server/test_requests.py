@@ -255,6 +255,19 @@ async def test_a_client_that_never_ends_its_body_is_cut_off(tmp_path: Path) -> N
         assert answer.startswith(b"HTTP/1.1 413 ")
 
 
+async def test_a_client_that_asks_first_is_told_at_once_that_its_body_is_too_long(tmp_path: Path) -> None:
+    async with serving(Core(), tmp_path, limits=Limits(body_bytes=50_000)) as site:
+        head = (
+            b"POST /api/turns HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
+        )
+        answer = await site.raw(head + b"Connection: close\r\nContent-Length: 50001\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 413 ")
+        reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+        writer.write(head + b"Content-Length: 50000\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 100 ")
+        writer.close()
+
+
 async def test_a_body_that_comes_too_slowly(tmp_path: Path) -> None:
     async with serving(Core(), tmp_path, body_seconds=0.05) as site:
         head = b"POST /api/turns HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"

@@ -66,6 +66,8 @@ async def _read(request: Request, limit: int) -> bytes:
     """Return the whole body. One that is too long is heard to its end, up to twice the limit, but not kept: a client
     that is still sending would not see the answer.
     """
+    if (length := _announced(request)) is not None and length > limit and request.header(b"expect") is not None:
+        raise _too_much(limit)  # it waits with the body for a word of ours
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -81,8 +83,17 @@ async def _read(request: Request, limit: int) -> bytes:
         if not message.get("more_body", False) or size > 2 * limit:
             break
     if size > limit:
-        raise TooMuch(f"The request is too long: at most {limit:,} bytes are accepted.")
+        raise _too_much(limit)
     return b"".join(chunks)
+
+
+def _announced(request: Request) -> int | None:
+    length = request.header(b"content-length")
+    return int(length) if length is not None and length.isdecimal() else None
+
+
+def _too_much(limit: int) -> TooMuch:
+    return TooMuch(f"The request is too long: at most {limit:,} bytes are accepted.")
 
 
 class BodyPieces:
@@ -93,13 +104,11 @@ class BodyPieces:
 
     def __init__(self, request: Request, limit: int, seconds: float) -> None:
         self.done = asyncio.Event()
-        self.length: int | None = None
+        self.length = _announced(request)
         self._request = request
         self._limit = limit
         self._until = asyncio.get_running_loop().time() + seconds
-        announced = request.header(b"content-length")
-        if announced is not None and announced.isdecimal():
-            self.length = int(announced)
+        if self.length is not None:
             self._check(self.length)
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
@@ -123,7 +132,7 @@ class BodyPieces:
 
     def _check(self, size: int) -> None:
         if size > self._limit:
-            raise TooMuch(f"The request is too long: at most {self._limit:,} bytes are accepted.")
+            raise _too_much(self._limit)
 
 
 def _decoded(body: bytes, kind: type[T]) -> T:

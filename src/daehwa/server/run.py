@@ -173,8 +173,8 @@ class Server(UvicornServer):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        """End on SIGINT and SIGTERM, and on SIGHUP unless whoever started this (`nohup`) has it ignored. Unlike uvicorn's
-        own, this does not raise the signal again at the end: what the caller has still to close would be lost.
+        """End on SIGINT and SIGTERM, and on SIGHUP unless it is ignored (`nohup`). Unlike uvicorn's own, this does not
+        raise the signal again at the end: what the caller has still to close would be lost.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
