@@ -258,3 +258,54 @@ def test_sites_whose_pages_may_ask_are_named_by_their_origin(tmp_path: Path) -> 
     ):
         with pytest.raises(SettingsError, match=r"cors_origins is .* such as https://tools\.example\.com"):
             load(tmp_path, f'cors_origins = ["{wrong}"]')
+
+
+def test_a_relative_data_folder_of_the_file_lies_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert load(tmp_path, 'data_dir = "mine"').values.data_dir == tmp_path / "mine"
+    assert load(tmp_path, data_dir="mine").values.data_dir == tmp_path / "elsewhere" / "mine"
+
+
+@pytest.mark.parametrize("path", ["a\\u0000b", "~nobody-has-this-name/x", "a" * 300])
+def test_a_path_that_cannot_be_is_refused_in_a_sentence(tmp_path: Path, path: str) -> None:
+    provider = '[[providers]]\nname = "a"\nbase_url = "http://x/v1"\n'
+    embedded = '[[providers]]\nname = "a"\nkind = "embedded"\n'
+    lines = (f'data_dir = "{path}"', f'classic_folder = "{path}"')
+    for text in (*lines, f'{provider}ca_file = "{path}"', f'{embedded}gguf = "{path}"'):
+        with pytest.raises(SettingsError, match=r"line \d: .* cannot be the path of anything here: "):
+            load(tmp_path, text)
+
+
+@pytest.mark.parametrize("text", ["port = " + "9" * 5000, "x = " + "{a = " * 3000 + "1" + "}" * 3000])
+def test_a_file_without_end_is_refused_in_a_sentence(tmp_path: Path, text: str) -> None:
+    with pytest.raises(SettingsError, match=r"daehwa\.toml is (not valid TOML|nested too deeply)"):
+        load(tmp_path, text)
+
+
+WRONG_ORIGINS = (
+    *("http://", "https://[", "https://[::1", "http://a:99999", "http://a:x", "http://a:0", "https://x/y", "ftp://x"),
+    *("https://u:p@x", "https://-x-", "https://a..b", "https://x?y", "https://[fe80::g]", "https://" + "a" * 64),
+)
+
+
+@pytest.mark.parametrize("origin", WRONG_ORIGINS)
+def test_an_address_that_no_browser_writes_is_refused(tmp_path: Path, origin: str) -> None:
+    with pytest.raises(SettingsError, match=r"line 1: public_url is "):
+        load(tmp_path, f'public_url = "{origin}"')
+    with pytest.raises(SettingsError, match=r"line 1: cors_origins (has|is) "):
+        load(tmp_path, f'cors_origins = ["{origin}"]')
+
+
+def test_an_address_is_taken_as_browsers_write_it(tmp_path: Path) -> None:
+    taken = {
+        "https://대화.한국/": "https://xn--vk1bz38d.xn--3e0b707e",
+        "https://Chat.Example.com:8443": "https://chat.example.com:8443",
+        "http://[::1]:8000": "http://[::1]:8000",
+    }
+    assert {given: load(tmp_path, f'public_url = "{given}"').values.public_url for given in taken} == taken
+
+
+def test_an_address_of_a_mail_server_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="this is no address of a mail server"):
+        load(tmp_path, '[smtp]\nurl = "smtp://["')

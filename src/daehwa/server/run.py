@@ -42,7 +42,7 @@ def bind(host: str, port: int) -> socket.socket:
         # As bytes where it can be: encoding a name as those of other scripts are imports two modules.
         name = host.encode() if host.isascii() else host
         found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except OSError:
+    except (OSError, ValueError):  # the second: no name of a host could be written so
         raise CannotListen(f"'{host}' is not an address of this machine. Try --host 127.0.0.1.") from None
     family, kind, protocol, _, address = found[0]
     listener = socket.socket(family, kind, protocol)

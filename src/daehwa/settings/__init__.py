@@ -13,9 +13,10 @@ from typing import Any
 import msgspec
 
 from daehwa.settings.entrances import ConfiguredMail, check_accounts, check_proxies
-from daehwa.settings.function import AwsSurroundings, aws_surroundings, check_home, checked_public_url
+from daehwa.settings.function import AwsSurroundings, aws_surroundings, check_home
 from daehwa.settings.mail import MAIL_SECTION, configured_mail, mail_variables
 from daehwa.settings.money import PRICES, PRICES_VARIABLE, configured_money
+from daehwa.settings.places import absolute_path, check_cors, checked_public_url
 from daehwa.settings.providers import OPENAI_URL, configured_providers, function_provider
 from daehwa.settings.routes import ROUTES, ROUTES_VARIABLE, configured_routes
 from daehwa.settings.sign_in import SECTION, configured_sign_in, sign_in_variables
@@ -79,10 +80,11 @@ def load_settings(
     check_home(settings, sources, sign_in)
     check_accounts(accounts=settings.accounts, home=settings.home)
     check_proxies(settings.trusted_proxies, sources["trusted_proxies"])
+    check_cors(settings.cors_origins, sources["cors_origins"])
     url = settings.public_url
     settings = msgspec.structs.replace(
         settings,
-        data_dir=settings.data_dir.expanduser().absolute(),
+        data_dir=_data_dir(settings, sources["data_dir"], file),
         public_url=None if url is None else checked_public_url(url, sources["public_url"]),
     )
     is_local = settings.home == "local"
@@ -103,6 +105,12 @@ def load_settings(
         file=file.path,
         sources=sources,
     )
+
+
+def _data_dir(settings: Settings, place: str, file: SettingsFile) -> Path:
+    """Return the data folder; one that the settings file names by a relative path lies beside that file."""
+    is_of_file = file.path is not None and place.startswith(str(file.path))
+    return absolute_path(settings.data_dir, place, beside=file.path if is_of_file else None)
 
 
 def _values(

@@ -1,15 +1,18 @@
 """The folder of the 2023 demo's page, as it is configured."""
 
+from daehwa.settings.places import absolute_path
 from daehwa.settings.values import Settings, SettingsError
 
 
 def check_classic(settings: Settings, place: str) -> None:
     """Raise `SettingsError` where `classic_folder` is not a folder."""
-    folder = settings.classic_folder
-    if folder is not None and not folder.is_dir():
+    if settings.classic_folder is None:
+        return
+    folder = absolute_path(settings.classic_folder, place)
+    if not folder.is_dir():
         fault = "is a file" if folder.is_file() else "is not there"
         raise SettingsError(
-            f"{place}: classic_folder is {folder.absolute()}, which {fault}. Give the path of the folder in which the "
+            f"{place}: classic_folder is {folder}, which {fault}. Give the path of the folder in which the "
             "page lies, absolute or as seen from where daehwa is started."
         )
 

@@ -92,15 +92,3 @@ def check_home(settings: Settings, sources: Mapping[str, str], sign_in: Configur
             "DAEHWA_SIGN_IN_CLIENT_SECRET_ENV is for the home on one machine: whoever may look at the function would "
             "read the secret. Deploy again; DAEHWA_SIGN_IN_SECRET_PARAMETER says where it is kept."
         )
-
-
-def checked_public_url(url: str, place: str) -> str:
-    """Return an origin, without a slash at its end. Raise `SettingsError`."""
-    scheme, mark, host = url.strip().rstrip("/").partition("://")
-    is_origin = scheme in {"http", "https"} and bool(mark) and bool(host) and not set(host) & set("/?#@ ")
-    if not is_origin:
-        raise SettingsError(
-            f'{place}: public_url is "{url}", which is not allowed. It is the address in the browser without any '
-            "path, for example https://chat.example.com."
-        )
-    return f"{scheme}://{host.lower()}"

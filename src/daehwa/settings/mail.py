@@ -66,7 +66,7 @@ def _table(file: SettingsFile, env: Mapping[str, str]) -> tuple[MailTable, dict[
         elif name in section:
             places[name] = file.place(name, MAIL_SECTION)
             values[name] = checked(field, section[name], places[name])
-            if name == "url" and urlsplit(str(section[name])).password:
+            if name == "url" and _address(values[name], places[name]).password:
                 raise SettingsError(
                     f"{places[name]}: a password does not belong in the file. Put it into an environment variable and "
                     'name that here: password_env = "MY_PASSWORD".'

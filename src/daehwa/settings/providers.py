@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from daehwa.settings.places import absolute_path
 from daehwa.settings.source import SettingsFile, checked, meant
 from daehwa.settings.values import ConfiguredProvider, ProviderSettings, Secret, Settings, SettingsError
 
@@ -129,7 +130,7 @@ def _found(path: Path | None, key: str, file: SettingsFile, number: int) -> Path
     """Return a path in the settings file as an absolute one; relative ones begin at that file's folder."""
     if path is None:
         return None
-    found = (file.path.parent if file.path else Path.cwd()) / path.expanduser()
+    found = absolute_path(path, file.place(key, number), beside=file.path)
     if not found.is_file():
         raise SettingsError(
             f"{file.place(key, number)}: there is no file {found}. Give its path, absolute or as seen from this "

@@ -30,8 +30,10 @@ class SettingsFile:
 
         try:
             self.values = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+        except ValueError as error:  # a number without end is one, too
             raise SettingsError(f"{path} is not valid TOML: {error}.") from None
+        except RecursionError:
+            raise SettingsError(f"{path} is nested too deeply to be read.") from None
 
     @classmethod
     def find(cls, named: Path | None, environment: Mapping[str, str]) -> Self:

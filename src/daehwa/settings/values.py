@@ -205,7 +205,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         ),
     ] = 8000
     data_dir: Annotated[
-        Path, described("the path of a folder", "Where conversations are kept. `daehwa --data-dir`.")
+        Path,
+        described(
+            "the path of a folder",
+            "Where conversations are kept. In the file a relative path begins at the file's folder. `daehwa "
+            "--data-dir`.",
+        ),
     ] = msgspec.field(default_factory=_data_folder)
     open_browser: Annotated[
         bool, described(YES_NO, "Whether to open the page in a browser where there is a display. `daehwa --no-open`.")
