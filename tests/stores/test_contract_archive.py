@@ -109,6 +109,45 @@ async def test_what_was_imported_can_be_worked_with(moving: ArchivingStore, tmp_
     assert await found(moving, "deleted one") == ["Gone"]
 
 
+async def test_what_was_deleted_since_is_brought_back_and_what_was_deleted_before_is_not(
+    moving: ArchivingStore,
+) -> None:
+    turn = await ask(moving, "나무란 무엇인가?", "A tree", title="Trees")
+    (record,) = await exported(moving)
+    await moving.delete_conversation(ME, turn.conversation.id)
+    (deleted,) = await exported(moving)
+    assert await moving.import_conversation(deleted) == "same"
+    assert (await moving.list_conversations(ME)).conversations == ()
+    assert await moving.import_conversation(record) == "restored"
+    assert [each.id for each in (await moving.list_conversations(ME)).conversations] == [turn.conversation.id]
+    assert await found(moving, "나무란") == ["Trees"]
+    assert await moving.import_conversation(record) == "same"
+    assert await moving.import_conversation(deleted) == "same", "it was used no later"
+    assert as_bytes(await exported(moving)) == as_bytes([record])
+    await moving.delete_conversation(ME, turn.conversation.id)
+    later = msgspec.structs.replace(record.conversation, updated=record.conversation.updated + 1)
+    assert await moving.import_conversation(msgspec.structs.replace(record, conversation=later)) == "restored"
+
+
+@pytest.mark.parametrize("number", [2**53 + 1, 2**63, 2**70, -1])
+async def test_a_number_out_of_range_is_refused_and_nothing_is_stored(moving: ArchivingStore, number: int) -> None:
+    await ask(moving, "A question", "An answer")
+    (record,) = await exported(moving)
+    await moving.forget(ME)
+    question, answer = record.messages
+    usage = Usage(input=number)
+    for wrong in (
+        msgspec.structs.replace(record, conversation=msgspec.structs.replace(record.conversation, created=number)),
+        msgspec.structs.replace(record, messages=(question, msgspec.structs.replace(answer, position=number))),
+        msgspec.structs.replace(record, messages=(question, msgspec.structs.replace(answer, usage=usage))),
+        msgspec.structs.replace(record, deleted=number),
+        msgspec.structs.replace(record, title_usage=usage),
+    ):
+        with pytest.raises(InvalidRequest, match="is a number that nothing here can have"):
+            await moving.import_conversation(wrong)
+    assert await exported(moving) == []
+
+
 async def test_the_same_again_changes_nothing(moving: ArchivingStore) -> None:
     await filled(moving)
     records = await exported(moving)

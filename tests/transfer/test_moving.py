@@ -1,8 +1,8 @@
 """Export and import by a file: whole, again without a change, and with a word for every line that was left out."""
 
 import io
+import re
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 import pytest
@@ -10,7 +10,7 @@ from stores.asking import ME, OTHER, ask
 
 from daehwa.conversation.errors import StoreError
 from daehwa.conversation.export_file import Head, NotAnExport, read_head
-from daehwa.conversation.ports import ConversationArchive, ConversationRecord
+from daehwa.conversation.ports import ConversationArchive, ConversationRecord, Imported
 from daehwa.stores.memory import MemoryStore
 from daehwa.stores.sqlite import SqliteStore
 from daehwa.transfer.moving import Moved, export_conversations, import_conversations
@@ -112,10 +112,35 @@ async def test_faulty_lines_are_passed_over_and_named() -> None:
     assert "does not fit" in moved.skipped[2].reason
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"type":"conversation","record":' + b"[" * 200_000,
+        b'{"type":"x","y":' + b"[" * 200_000 + b"]" * 200_000 + b"}",
+    ],
+)
+async def test_a_line_nested_without_end_is_left_out(line: bytes) -> None:
+    head, *others = (await exported(await talkative())).splitlines(keepends=True)
+    moved = await imported(MemoryStore(), b"".join((head, line + b"\n", *others)))
+    assert (moved.added, moved.is_whole) == (21, True)
+    assert [skipped.line for skipped in moved.skipped] == [2]
+    with pytest.raises(NotAnExport):
+        read_head(io.BytesIO(line))
+
+
+async def test_a_number_that_no_store_holds_leaves_its_line_out(tmp_path: Path) -> None:
+    lines = (await exported(await talkative())).splitlines(keepends=True)
+    lines[3] = re.sub(rb'"created":\d+', b'"created":9223372036854775808', lines[3], count=1)
+    store = await SqliteStore.open(tmp_path / "daehwa.db")
+    moved = await imported(store, b"".join(lines))
+    await store.aclose()
+    assert (moved.added, [skipped.line for skipped in moved.skipped]) == (20, [4])
+
+
 class FullStore(MemoryStore):
     """A store that takes ten conversations."""
 
-    async def import_conversation(self, record: ConversationRecord) -> Literal["added", "changed", "same"]:
+    async def import_conversation(self, record: ConversationRecord) -> Imported:
         if len(await records(self)) == 10:
             raise StoreError("The disk is full.")
         return await super().import_conversation(record)

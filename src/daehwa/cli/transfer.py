@@ -47,8 +47,10 @@ def _exported(target: Path, place: Place, owner: str | None) -> int:
 
 def _imported(source: Path, place: Place, owner: str | None) -> int:
     moved = asyncio.run(_import(source, place, owner))
+    back = f" {moved.restored} brought back that had been deleted," if moved.restored else ""
     tell(
-        f"{_counted(moved)} read: {moved.added} added, {moved.changed} brought up to date, {moved.same} there already."
+        f"{_counted(moved)} read: {moved.added} added,{back} {moved.changed} brought up to date, "
+        f"{moved.same} there already."
     )
     _tell_left_out(moved)
     if not moved.is_whole:

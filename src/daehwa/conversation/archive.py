@@ -7,14 +7,18 @@ import msgspec
 from daehwa.conversation.errors import InvalidRequest
 from daehwa.conversation.ids import checked_id
 from daehwa.conversation.messages import Conversation, Message
-from daehwa.conversation.ports import ConversationRecord
+from daehwa.conversation.ports import ConversationRecord, Imported
+
+MOST = 2**53
+"""The largest number that every program which reads such a file holds exactly; a store holds ten bits more."""
 
 
 def arriving(record: ConversationRecord) -> ConversationRecord:
     """Return a record as it is to be stored: nobody goes on with its replies. Raise `InvalidRequest` where its messages
-    are no tree of this conversation, or an id is none that a client could have made.
+    are no tree of this conversation, an id is none that a client could have made, or a number is out of range.
     """
     checked_id(record.conversation.id, "conversation")
+    _check_numbers(record)
     _check_tree(record)
     messages = tuple(_ended(message) for message in record.messages)
     return msgspec.structs.replace(record, messages=messages)
@@ -37,6 +41,26 @@ def _check_tree(record: ConversationRecord) -> None:
         )
 
 
+def _check_numbers(record: ConversationRecord) -> None:
+    for value in (record.conversation, record.title_usage, *record.messages):
+        _check_number_of(value)
+    for message in record.messages:
+        _check_number_of(message.usage)
+    if record.deleted is not None and not 0 < record.deleted <= MOST:
+        raise _out_of_range("deleted")
+
+
+def _check_number_of(value: msgspec.Struct | None) -> None:
+    for name in () if value is None else value.__struct_fields__:
+        number = getattr(value, name)
+        if isinstance(number, int) and not 0 <= number <= MOST:
+            raise _out_of_range(name)
+
+
+def _out_of_range(name: str) -> InvalidRequest:
+    return InvalidRequest(f"'{name}' is a number that nothing here can have. Export the conversation anew.", param=name)
+
+
 def _ended(message: Message) -> Message:
     return msgspec.structs.replace(message, status="interrupted") if message.status == "streaming" else message
 
@@ -44,6 +68,18 @@ def _ended(message: Message) -> Message:
 def is_later(given: Conversation, there: Conversation) -> bool:
     """Whether a conversation that comes in takes the place of the one that is there."""
     return given.updated > there.updated
+
+
+def is_brought_back(record: ConversationRecord, deleted: int | None) -> bool:
+    """Whether a conversation that was deleted here is shown again: whoever imports it wants to have it."""
+    return deleted is not None and record.deleted is None
+
+
+def outcome(*, is_new: bool, is_back: bool, has_changed: bool) -> Imported:
+    """Return what an import says it has done."""
+    if is_new:
+        return "added"
+    return "restored" if is_back else "changed" if has_changed else "same"
 
 
 def takes_place(given: Message, there: Message) -> bool:

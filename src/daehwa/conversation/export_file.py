@@ -61,6 +61,7 @@ class FaultyLine(msgspec.Struct, frozen=True):
     reason: str
 
 
+_UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _encode = msgspec.json.Encoder().encode
 _head = msgspec.json.Decoder(Head)
 _line = msgspec.json.Decoder(Line | End)
@@ -75,7 +76,7 @@ def read_head(source: IO[bytes]) -> Head:
     """Read the first line. Raise `NotAnExport`."""
     try:
         head = _head.decode(source.readline(LINE_BYTES))
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except _UNDECODABLE:
         raise NotAnExport("This is not an export of daehwa. Give a file that `daehwa export` wrote.") from None
     if head.version > VERSION:
         raise NotAnExport(
@@ -96,7 +97,7 @@ def read_lines(source: IO[bytes]) -> Iterator[tuple[int, Line | End] | FaultyLin
             return
         try:
             line = _line.decode(text)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except _UNDECODABLE:
             yield FaultyLine(number, "it is not a conversation as daehwa writes one")
         else:
             yield number, line

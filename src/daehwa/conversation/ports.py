@@ -4,7 +4,7 @@ One contract suite holds every implementation to them: `tests/stores/test_contra
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 import msgspec
 
@@ -368,6 +368,9 @@ class ConversationRecord(msgspec.Struct, frozen=True, kw_only=True, omit_default
     title_usage: Usage | None = None
 
 
+Imported: TypeAlias = Literal["added", "restored", "changed", "same"]
+
+
 class ConversationArchive(Protocol):
     """A store whose conversations can be moved to another store and back, whole."""
 
@@ -380,12 +383,14 @@ class ConversationArchive(Protocol):
         """
         ...
 
-    async def import_conversation(self, record: ConversationRecord) -> Literal["added", "changed", "same"]:
+    async def import_conversation(self, record: ConversationRecord) -> Imported:
         """Store a record and make it found by search. Messages that are there stay as they are, except that a final
         one takes the place of one that is not final; a conversation that is there keeps the later `updated` with all
-        that belongs to it. The same record again changes nothing ("same"). A streaming reply is stored as
-        "interrupted". Raise `OwnedByAnother` where the conversation is another owner's, `IdTaken` where a message is in
-        another conversation, `InvalidRequest` where the messages are no tree; nothing of the record is then stored.
+        that belongs to it. One that was deleted here and not where the record is from is brought back ("restored").
+        The same record again changes nothing ("same"). A streaming reply is stored as "interrupted". Raise
+        `OwnedByAnother` where the conversation is another owner's, `IdTaken` where a message is in another
+        conversation, `InvalidRequest` where the messages are no tree, or a number is out of range; nothing of the
+        record is then stored.
         """
         ...
 

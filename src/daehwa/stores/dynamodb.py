@@ -4,7 +4,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Final, Literal, Self
+from typing import Final, Self
 
 from aiodynamo.credentials import Credentials
 from aiodynamo.http.types import HttpImplementation
@@ -17,6 +17,7 @@ from daehwa.conversation.ports import (
     ConversationChanges,
     ConversationPage,
     ConversationRecord,
+    Imported,
     NewTurn,
     SearchHit,
 )
@@ -180,7 +181,7 @@ class DynamoStore:
     ) -> AsyncIterator[ConversationRecord]:
         return self._archive.export_conversations(owner, left_out)
 
-    async def import_conversation(self, record: ConversationRecord) -> Literal["added", "changed", "same"]:
+    async def import_conversation(self, record: ConversationRecord) -> Imported:
         return await self._archive.import_conversation(record)
 
     async def aclose(self) -> None:

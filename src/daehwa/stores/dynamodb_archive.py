@@ -1,15 +1,15 @@
 """Conversations moved out of the table and into it, whole."""
 
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from aiodynamo.errors import ConditionalCheckFailed
 from aiodynamo.expressions import Condition, F
 
-from daehwa.conversation.archive import arriving, in_order_of_use, is_later, takes_place
+from daehwa.conversation.archive import arriving, in_order_of_use, is_brought_back, is_later, outcome, takes_place
 from daehwa.conversation.errors import OwnedByAnother, StoreError, Unreadable
 from daehwa.conversation.messages import Message
-from daehwa.conversation.ports import ConversationRecord
+from daehwa.conversation.ports import ConversationRecord, Imported
 from daehwa.stores import dynamodb_table as names
 from daehwa.stores.dynamodb_client import DynamoTable, gathered
 from daehwa.stores.dynamodb_conversation import (
@@ -23,6 +23,7 @@ from daehwa.stores.dynamodb_items import (
     conversation_id,
     conversation_item,
     conversation_of,
+    listing,
     message_item,
     piece_items,
 )
@@ -69,7 +70,7 @@ class DynamoArchive:
                 if record is not None:
                     yield record
 
-    async def import_conversation(self, record: ConversationRecord) -> Literal["added", "changed", "same"]:
+    async def import_conversation(self, record: ConversationRecord) -> Imported:
         """Store what of a record is not there yet. The conversation itself comes last, so that one which was cut off in
         the middle is not shown, and the same import again completes it.
         """
@@ -81,14 +82,15 @@ class DynamoArchive:
             _check_owner(record, stored)
             new = [message for message in record.messages if _arrives(message, stored)]
             is_newer = there is None or is_later(given, there)
-            if not new and not is_newer:
+            is_back = stored.item is not None and is_brought_back(record, stored.item.get(names.DELETED))
+            if not new and not is_newer and not is_back:
                 return "same"
             await gathered(take_id(self._table, message, "messages") for message in new)
             await self._signatures.index_messages(given.owner, new)
             await self._store_messages(new)
             turns = sum(message.role == "assistant" for message in new if stored.message(message.id) is None)
             if await self._store_conversation(record, stored.item, turns, is_newer=is_newer):
-                return "added" if there is None else "changed"
+                return outcome(is_new=there is None, is_back=is_back, has_changed=True)
         raise StoreError("This conversation is in use. Import it again in a moment.")
 
     async def _store_messages(self, messages: list[Message]) -> None:
@@ -107,6 +109,9 @@ class DynamoArchive:
         if is_newer:
             fresh = conversation_item(record.conversation, record.deleted) | title_usage_attributes(record.title_usage)
             item = {name: value for name, value in fresh.items() if value is not None}
+        elif is_brought_back(record, item.get(names.DELETED)):
+            del item[names.DELETED]
+            item |= listing(conversation_of(item))
         item[names.TURNS] = turns + (0 if there is None else there.get(names.TURNS, 0))
         is_as_read: Condition = F(names.PARTITION_KEY).does_not_exist()
         if there is not None:

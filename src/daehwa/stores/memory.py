@@ -2,11 +2,10 @@
 # ruff: noqa: D102 - what the methods do is written once, on the protocol
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import Literal
 
 import msgspec
 
-from daehwa.conversation.archive import arriving, in_order_of_use, is_later, takes_place
+from daehwa.conversation.archive import arriving, in_order_of_use, is_brought_back, is_later, outcome, takes_place
 from daehwa.conversation.errors import ConversationNotFound, IdTaken, MessageNotFound, OwnedByAnother
 from daehwa.conversation.ids import now_ms
 from daehwa.conversation.messages import Conversation, Message, TitleSource, Usage
@@ -16,6 +15,7 @@ from daehwa.conversation.ports import (
     ConversationChanges,
     ConversationPage,
     ConversationRecord,
+    Imported,
     NewTurn,
     SearchHit,
 )
@@ -275,12 +275,15 @@ class MemoryStore:
                     title_usage=kept.title_usage,
                 )
 
-    async def import_conversation(self, record: ConversationRecord) -> Literal["added", "changed", "same"]:
+    async def import_conversation(self, record: ConversationRecord) -> Imported:
         record = arriving(storable(record))
         given = record.conversation
         kept = self._conversations.get(given.id)
         self._check_ids(record, kept)
         changed = False
+        is_back = kept is not None and is_brought_back(record, kept.deleted)
+        if kept is not None and is_back:
+            kept.deleted = None
         if kept is None or is_later(given, kept.value):
             changed = True
             arrived = self._conversations[given.id] = _KeptConversation(given)
@@ -290,9 +293,7 @@ class MemoryStore:
             if there is None or takes_place(message, there.value):
                 changed = True
                 self._messages[message.id] = _KeptMessage(message)
-        if kept is None:
-            return "added"
-        return "changed" if changed else "same"
+        return outcome(is_new=kept is None, is_back=is_back, has_changed=changed)
 
     async def aclose(self) -> None:
         """Nothing is open."""

@@ -8,7 +8,7 @@ from contextlib import ExitStack, nullcontext
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import Literal, Self, TypeVar
+from typing import Self, TypeVar
 
 from daehwa.conversation.errors import Unreadable
 from daehwa.conversation.messages import Conversation, Message, TitleSource, Usage
@@ -18,6 +18,7 @@ from daehwa.conversation.ports import (
     ConversationChanges,
     ConversationPage,
     ConversationRecord,
+    Imported,
     NewTurn,
     SearchHit,
 )
@@ -208,7 +209,7 @@ class SqliteStore:
                 if record is not None:
                     yield record
 
-    async def import_conversation(self, record: ConversationRecord) -> Literal["added", "changed", "same"]:
+    async def import_conversation(self, record: ConversationRecord) -> Imported:
         return await self._writer.run(partial(sqlite_archive.import_conversation, record=record))
 
     async def aclose(self) -> None:

@@ -2,12 +2,11 @@
 
 # ruff: noqa: S608 - what is put together are column names of ours
 import sqlite3
-from typing import Literal
 
-from daehwa.conversation.archive import arriving, is_later, takes_place
+from daehwa.conversation.archive import arriving, is_brought_back, is_later, outcome, takes_place
 from daehwa.conversation.errors import IdTaken, OwnedByAnother, StoreError
 from daehwa.conversation.messages import Message
-from daehwa.conversation.ports import ConversationRecord
+from daehwa.conversation.ports import ConversationRecord, Imported
 from daehwa.stores.ordering import in_tree_order
 from daehwa.stores.records import decode_usage, encode_parts, encode_value, storable
 from daehwa.stores.search_text import folded
@@ -54,9 +53,7 @@ def export_conversation(database: sqlite3.Connection, number: int) -> Conversati
     )
 
 
-def import_conversation(
-    database: sqlite3.Connection, record: ConversationRecord
-) -> Literal["added", "changed", "same"]:
+def import_conversation(database: sqlite3.Connection, record: ConversationRecord) -> Imported:
     """Store what of a record is not there yet."""
     record = arriving(storable(record))
     given = record.conversation
@@ -70,6 +67,8 @@ def import_conversation(
     if row is not None and has_changed:
         change_title(database, number, row[2], given.title)
         _replace_conversation(database, record, number)
+    if is_back := row is not None and is_brought_back(record, row[-1]):
+        database.execute("UPDATE conversations SET deleted = NULL WHERE seq = ?", (number,))
     for message in record.messages:
         if message.id not in there:
             insert_message(database, message, number, None)
@@ -78,9 +77,7 @@ def import_conversation(
         else:
             continue
         has_changed = True
-    if row is None:
-        return "added"
-    return "changed" if has_changed else "same"
+    return outcome(is_new=row is None, is_back=is_back, has_changed=has_changed)
 
 
 def _check_ids(record: ConversationRecord, row: Row | None) -> None:

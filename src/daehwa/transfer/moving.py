@@ -33,6 +33,7 @@ class Moved(msgspec.Struct, kw_only=True):
     conversations: int = 0
     messages: int = 0
     added: int = 0
+    restored: int = 0
     changed: int = 0
     same: int = 0
     skipped: list[Skipped] = msgspec.field(default_factory=list)
@@ -134,6 +135,8 @@ def _count(moved: Moved, record: ConversationRecord, outcome: str | Skipped) -> 
             moved.skipped.append(outcome)
         case "added":
             moved.added += 1
+        case "restored":
+            moved.restored += 1
         case "changed":
             moved.changed += 1
         case _:
