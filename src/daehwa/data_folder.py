@@ -57,7 +57,10 @@ class DataFolder:
 
     def hold(self) -> None:
         """Hold the folder until `release`, or this process's end. Raise `DataFolderError` where another one does."""
-        lock = (self.path / LOCK).open("a+", encoding="ascii")
+        try:
+            lock = (self.path / LOCK).open("a+", encoding="ascii")
+        except OSError as error:
+            raise DataFolderError(f"{self.path / LOCK} cannot be opened: {error.strerror}.") from None
         if not _try_lock(lock):
             lock.close()
             holder = self.holder()
@@ -122,14 +125,17 @@ class DataFolder:
         """Let go. More than once is fine."""
         lock, self._lock = self._lock, None
         if lock is not None:
-            lock.close()
+            with contextlib.suppress(OSError):  # a disk that is full still has no room for what is noted
+                lock.close()
 
 
 def _write(lock: IO[str], text: str) -> None:
+    """Note something for others to read. Where the disk is full they do without; it is locked all the same."""
     lock.seek(0)
-    lock.truncate()
-    lock.write(text)
-    lock.flush()
+    with contextlib.suppress(OSError):
+        lock.truncate()
+        lock.write(text)
+        lock.flush()
 
 
 def _try_lock(file: IO[str]) -> bool:

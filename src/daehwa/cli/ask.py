@@ -153,7 +153,7 @@ async def _print_reply(running: RunningTurns, reply: str, stopped: asyncio.Event
                 elif isinstance(event, ReplyEnded):
                     ended = event
                     click.echo(nl=has_text)
-    except BrokenPipeError:
+    except OSError:  # nobody reads it any more, or there is no room for it
         await running.stop(OWNER, reply)
         raise
     finally:

@@ -13,11 +13,11 @@ import msgspec
 from daehwa.cli.options import place_options
 from daehwa.cli.place import Place, aws_table, choices, person_of, prepared_folder, told_of_aws
 from daehwa.cli.tables import day, table
-from daehwa.cli.terminal import Refusal, tell
+from daehwa.cli.terminal import Refusal, refuse_without_output, tell
 from daehwa.services.local import OWNER
 
 if TYPE_CHECKING:
-    from daehwa.services.key_ring import Key, KeyRing
+    from daehwa.services.key_ring import Key, KeyRing, MadeKey
 
 _SPAN = re.compile(r"(\d{1,5})([hdw])")
 _DAY_MS = 86_400_000
@@ -128,17 +128,26 @@ def _separated(given: Mapping[str, Any]) -> tuple[Place, dict[str, Any]]:
 
 
 def create_key(name: str, place: Place, *, user: str | None, limits: Mapping[str, Any], as_json: bool) -> int:
-    """Make a key, and print its text alone to standard output."""
+    """Make a key, and print its text alone to standard output; one whose text cannot be told is revoked."""
+    refuse_without_output()
 
     async def make(ring: "KeyRing") -> int:
         people = await ring.people()
         whose = _whose(user, people, place)
         given = {key: value for key, value in limits.items() if value is not None}
         made = await ring.make(whose, {"name": name, **given})
+        try:
+            return told(made, people.get(whose) or whose, has_people=bool(people))
+        except OSError:
+            await ring.revoke(made.key.id)
+            tell(f"The key “{made.key.name}” is revoked again: its text could not be written.")
+            raise
+
+    def told(made: "MadeKey", whose: str, *, has_people: bool) -> int:
         if as_json:
             click.echo(msgspec.json.format(msgspec.json.encode(made)).decode())
             return 0
-        owner = "" if not people else f" of {people.get(whose) or whose}"
+        owner = f" of {whose}" if has_people else ""
         tell(f"The key “{made.key.name}”{owner}, {made.key.prefix}…. Its text is told this one time and kept nowhere:")
         click.echo(made.secret)
         return 0

@@ -1,5 +1,6 @@
 """What the commands share: short lines for the person at the terminal, and faults told as one paragraph."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from daehwa.settings import SettingsError, is_debugging, program_name
 
 WIDTH = 88
 FAULT, MISUSE, STOPPED = 1, 2, 130
+_LAST_STANDARD = 2
 
 
 class Refusal(Exception):  # noqa: N818 - it is an answer
@@ -37,20 +39,47 @@ def tell(paragraph: str) -> None:
 
 def run_command(command: Callable[[], int | None]) -> int:
     """Run a command; whatever goes wrong becomes a paragraph and an exit code, never a traceback unless asked for."""
+    _occupy_standard_descriptors()
     try:
-        return command() or 0
+        code = command() or 0
+        if sys.stdout is not None:
+            sys.stdout.flush()  # else Python does when nobody can be told any more
     except KeyboardInterrupt:
         return _stopped()
     except BrokenPipeError:
-        # Whoever read our output has left; Python would complain when it flushes what is left.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()  # whoever read it has left
         return FAULT
+    except OSError as error:
+        _drop_output()
+        return _told(error)
     except Exception as error:  # noqa: BLE001 - the terminal's edge: nobody at a terminal should have to read a traceback
         return _told(error)
+    return code
+
+
+def refuse_without_output() -> None:
+    """Raise `Refusal` where standard output is closed, and with it all that a command would be good for."""
+    if sys.stdout is None:
+        raise Refusal("Standard output is closed, and what was asked for goes there. Send it to a file or a program.")
+
+
+def _occupy_standard_descriptors() -> None:
+    """Open the null device in place of what was closed, so that no file of ours is taken for standard error."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _LAST_STANDARD:
+        pass
+    os.close(descriptor)
+
+
+def _drop_output() -> None:
+    """Let go of what could not be written: Python would complain when it flushes that at its end."""
+    if sys.stdout is not None:
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _print_error(text: str = "") -> None:
-    print(text, file=sys.stderr, flush=True)  # noqa: T201 - likewise
+    with contextlib.suppress(OSError):  # nobody is left who could be told
+        print(text, file=sys.stderr, flush=True)  # noqa: T201 - likewise
 
 
 def _stopped() -> int:
@@ -74,6 +103,10 @@ def _told(error: Exception) -> int:
     if isinstance(error, DaehwaError):
         tell(f"daehwa: {error.message}")
         return MISUSE if isinstance(error, InvalidRequest) else FAULT
+    if isinstance(error, OSError):
+        what = "what it writes cannot be written" if error.filename is None else f"{error.filename} cannot be used"
+        tell(f"daehwa: {what}: {error.strerror or error}. Make room, check the permissions, or name another place.")
+        return FAULT
     tell(
         f"daehwa: this is a fault in the program itself ({type(error).__name__}: {error}). Run it again with "
         "DAEHWA_DEBUG=1 to see where, and please report that."

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from daehwa import __version__
 from daehwa.cli.place import Place, aws_table, choices, folder_of, of_email, person_of, prepared_folder, told_of_aws
-from daehwa.cli.terminal import FAULT, Refusal, tell
+from daehwa.cli.terminal import FAULT, Refusal, refuse_without_output, tell
 from daehwa.conversation.export_file import Head, read_head
 from daehwa.services.archives import OpenArchive
 from daehwa.services.local import OWNER
@@ -23,7 +23,9 @@ _EVERY = 100
 
 def export_to_file(target: Path, place: Place, *, owner: str | None) -> int:
     """Write conversations to a file that appears when it is whole; return the exit code: 1 where one was left out."""
-    if target != PIPE and target.exists():
+    if target == PIPE:
+        refuse_without_output()
+    elif _is_there(target):
         raise Refusal(f"{target} is there already, and is left as it is. Give another name.")
     if not place.is_on_aws:
         _refuse_without_data(place)
@@ -32,9 +34,18 @@ def export_to_file(target: Path, place: Place, *, owner: str | None) -> int:
 
 def import_from_file(source: Path, place: Place, *, owner: str | None) -> int:
     """Store the conversations of a file; return the exit code: 1 where something was left out."""
-    if source != PIPE and not source.is_file():
+    if source == PIPE and sys.stdin is None:
+        raise Refusal("Standard input is closed. Give the name of a file that `daehwa export` wrote.")
+    if source != PIPE and (not _is_there(source) or source.is_dir()):
         raise Refusal(f"There is no file {source}. Give one that `daehwa export` wrote.")
     return told_of_aws("import", place, lambda: _imported(source, place, owner))
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:
+        raise Refusal(f"{path} cannot be the name of a file: {error.strerror}. Give another one.") from None
 
 
 def _exported(target: Path, place: Place, owner: str | None) -> int:
@@ -154,7 +165,8 @@ def _new_file(target: Path) -> Iterator[BinaryIO]:
     except OSError as error:
         raise Refusal(f"{target} cannot be written: {error.strerror}. Give another name or make room.") from None
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it could not be made either
+            part.unlink()
 
 
 @contextlib.contextmanager
@@ -162,7 +174,11 @@ def _reading(source: Path) -> Iterator[BinaryIO]:
     if source == PIPE:
         yield sys.stdin.buffer
         return
-    with source.open("rb") as file:
+    try:
+        file = source.open("rb")
+    except OSError as error:
+        raise Refusal(f"{source} cannot be read: {error.strerror}. Give another file.") from None
+    with file:
         yield file
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import socket
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
@@ -226,7 +227,7 @@ async def serve(
     settings, options = loaded.values, _options(loaded.values)
     configure_logging(log_json=settings.log_json)
     listener = bind(settings.host, settings.port)
-    services = await Services.open(loaded, folder, runner=SERVER_RUNNER)
+    services = await _opened_behind(listener, loaded, folder)
     background: set[asyncio.Task[None]] = set()
     try:
         entrances = services.entrances(loaded, address_of(listener))
@@ -260,6 +261,14 @@ async def serve(
         await asyncio.gather(*background, return_exceptions=True)
         await services.aclose()
     return services.unsaved()
+
+
+async def _opened_behind(listener: socket.socket, loaded: LoadedSettings, folder: DataFolder) -> Services:
+    try:
+        return await Services.open(loaded, folder, runner=SERVER_RUNNER)
+    except BaseException:
+        listener.close()
+        raise
 
 
 def _options(settings: Settings) -> ServerOptions:

@@ -1,0 +1,108 @@
+"""What a command says where its output is closed or full, or a name cannot be: one paragraph, never a traceback."""
+
+import asyncio
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+from cli.conftest import LIMIT_SECONDS, PROGRAM, Ended, Program
+from stores.asking import ask
+
+from daehwa.cli.terminal import FAULT, MISUSE
+from daehwa.data_folder import DataFolder
+from daehwa.services.local import OWNER
+from daehwa.stores.sqlite import SqliteStore
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it needs a shell and /dev/full")
+
+
+async def typed(program: Program, arguments: str, redirected: str) -> Ended:
+    """Run the program as a shell does that was told where its ends lead."""
+    line = f"exec {shlex.join(PROGRAM)} {arguments} {redirected}"
+    pipe = asyncio.subprocess.PIPE
+    environment = program.environment()
+    process = await asyncio.create_subprocess_shell(
+        line, cwd=program.folder, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, executable="/bin/bash"
+    )
+    out, err = await asyncio.wait_for(process.communicate(), LIMIT_SECONDS)
+    return Ended(process.returncode or 0, out.decode(), err.decode())
+
+
+@pytest.fixture
+async def talkative(program: Program) -> Program:
+    folder = DataFolder(program.data)
+    folder.prepare()
+    store = await SqliteStore.open(folder.database)
+    await ask(store, "What is a tree?", "A plant. " * 9000, owner=OWNER)
+    await store.aclose()
+    return program
+
+
+def is_a_paragraph(err: str) -> bool:
+    return len(err.splitlines()) == 1 and "fault in the program" not in err and "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "redirected", "code", "sentence"),
+    [
+        ("export -", ">&-", MISUSE, "Standard output is closed"),
+        ("export -", ">/dev/full", FAULT, "No space left on device"),
+        ("import -", "<&-", MISUSE, "Standard input is closed"),
+        ("doctor", ">/dev/full", FAULT, "No space left on device"),
+        ("key create mine", ">&-", MISUSE, "Standard output is closed"),
+        ("serve --port 0", ">/dev/full", FAULT, "No space left on device"),
+        (f"import {'a' * 300}", "", MISUSE, "cannot be the name of a file"),
+        (f"export {'a' * 300}", "", MISUSE, "cannot be the name of a file"),
+        (f"export {'a' * 253}", "", MISUSE, "cannot be written: File name too long"),
+        ("export daehwa.lock/x", "", MISUSE, "cannot be written"),
+        ("import .", "", MISUSE, "is a directory"),
+        (f"doctor --data-dir {'a' * 300}", "", MISUSE, "cannot be the path of anything here"),
+    ],
+)
+async def test_it_is_said_in_a_paragraph(
+    talkative: Program, arguments: str, redirected: str, code: int, sentence: str
+) -> None:
+    (talkative.folder / "daehwa.lock").touch()
+    ended = await typed(talkative, arguments, redirected)
+    assert ended.code == code, ended.err
+    assert sentence in ended.err
+    assert is_a_paragraph(ended.err) or "Usage:" in ended.err
+    assert [path.name for path in talkative.folder.glob("*.part")] == []
+
+
+async def test_a_key_whose_text_could_not_be_written_is_good_for_nothing(talkative: Program) -> None:
+    ended = await typed(talkative, "key create mine", ">/dev/full")
+    assert ended.code == FAULT
+    assert "is revoked again: its text could not be written" in ended.err
+    listed = json.loads((await talkative.run("key", "list", "--all", "--json")).out)["keys"]
+    assert [key["revoked"] is not None for key in listed] == [True]
+    closed = await typed(talkative, "key create other", ">&-")
+    assert closed.code == MISUSE
+    assert len(json.loads((await talkative.run("key", "list", "--all", "--json")).out)["keys"]) == 1
+
+
+async def test_an_export_is_read_from_a_pipe_as_well(talkative: Program, tmp_path: Path) -> None:
+    await talkative.run("export", "all.jsonl")
+    came = await typed(talkative, "import --data-dir other <(cat all.jsonl)", "")
+    assert came.code == 0, came.err
+    assert "1 added" in came.err
+    os.mkfifo(tmp_path / "pipe")
+    reading = asyncio.create_task(talkative.run("import", "pipe", "--data-dir", "third"))
+    copied = await asyncio.create_subprocess_shell("cat all.jsonl > pipe", cwd=tmp_path)
+    assert await copied.wait() == 0
+    assert "1 added" in (await reading).err
+
+
+async def test_a_first_start_without_any_room_is_told(program: Program) -> None:
+    line = f"ulimit -f 0; exec {shlex.join(PROGRAM)} serve --no-open --port 0"  # no file may have a single byte
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_shell(
+        line, cwd=program.folder, env=program.environment(), stdout=pipe, stderr=pipe, executable="/bin/bash"
+    )
+    out, err = await asyncio.wait_for(process.communicate(), LIMIT_SECONDS)
+    assert process.returncode == FAULT, out
+    assert "Conversations are kept in" in err.decode()
+    assert is_a_paragraph(err.decode())
