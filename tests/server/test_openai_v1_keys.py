@@ -230,23 +230,46 @@ async def test_many_at_once_are_one(tmp_path: Path) -> None:
 
 
 async def test_who_waits_too_long_is_told_so_and_failures_are_made_anew(tmp_path: Path) -> None:
-    bed, never = Bed(), asyncio.Event()
+    bed, may_fail = Bed(), asyncio.Event()
     target = bed.models.all[0]
     async with serving(Core(), tmp_path, programs=bed.programs()) as site:
         target.script = lambda _request: as_json({"error": {"message": "x"}}, 500)
         assert (await site.call("POST", PATH, CHAT, headers=ONCE))[0] == 500
-        target.script = lambda _request: ScriptedAnswer([never])
+        target.script = lambda _request: ScriptedAnswer([may_fail], 500)
         running = asyncio.create_task(site.call("POST", PATH, CHAT, headers=ONCE))
         await asyncio.sleep(0.05)
         status, answer = await site.call("POST", PATH, CHAT, headers=ONCE)
         assert (status, answer["error"]["code"]) == (409, "still_answering")
-        running.cancel()
-        await bed.meter.settled.wait()
-        await asyncio.sleep(0.05)
+        may_fail.set()
+        assert (await running)[0] == 500
         target.script = lambda _request: as_json({"choices": []})
         assert (await site.call("POST", PATH, CHAT, headers=ONCE))[0] == 200
         long = {"Idempotency-Key": "x" * 256}
         assert (await site.call("POST", PATH, CHAT, headers=long))[0] == 400
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_a_call_goes_on_for_whoever_asks_again(tmp_path: Path, *, streamed: bool) -> None:
+    bed, may_end = Bed(), asyncio.Event()
+    begun, end = (b"data: {}\n\n", b"data: [DONE]\n\n") if streamed else (b'{"n":', b"1}")
+    kind = {"content-type": "text/event-stream" if streamed else "application/json"}
+    bed.models.all[0].script = lambda _request: ScriptedAnswer([begun, may_end, end], 200, kind)
+    asked = {**CHAT, "stream": streamed}
+    async with serving(Core(), tmp_path, programs=bed.programs()) as site:
+        first = asyncio.create_task(site.client.post(PATH, json=asked, headers=ONCE))
+        await asyncio.sleep(0.1)
+        if streamed:
+            (await first).close()
+        else:
+            first.cancel()
+        await asyncio.sleep(0.1)
+        second = asyncio.create_task(site.client.post(PATH, json=asked, headers=ONCE))
+        await asyncio.sleep(0.1)
+        assert not bed.meter.outcomes
+        may_end.set()
+        async with await second as answer:
+            assert await answer.read() == begun + end
+    assert len(bed.models.all[0].requests) == len(bed.meter.outcomes) == 1
 
 
 async def test_a_stream_with_an_error_in_it_is_not_kept(tmp_path: Path) -> None:

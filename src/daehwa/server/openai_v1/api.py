@@ -148,7 +148,8 @@ class OpenAIV1:
         make = partial(self._gateway.ask, caller, asked, idempotency_key=key)
         close = None if isinstance(asked, JsonAsked) else asked.close
         deadline = deadline_of(request) if self._has_deadline else None
-        return Relay(make, self._gateway.calls, caller, body=body, close=close, deadline=deadline)
+        under_way = self._gateway.calls.one(caller, deadline=deadline)
+        return Relay(make, under_way, body=body, close=close, outlives_client=key is not None)
 
 
 class DescribedV1:

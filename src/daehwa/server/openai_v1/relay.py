@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 
-from daehwa.accounts.keys import Caller
 from daehwa.conversation.errors import DaehwaError, ProviderError
 from daehwa.gateway.answers import Answer, StreamedAnswer
 from daehwa.gateway.ports import KeptAnswer
-from daehwa.gateway.under_way import ENDINGS, CallsUnderWay
+from daehwa.gateway.under_way import ENDINGS
 from daehwa.server.access_log import exchange_of
 from daehwa.server.asgi import Headers, Receive, Response, Scope, Send
 from daehwa.server.direct import DirectBody, line_of
@@ -18,28 +18,26 @@ _STREAM_HEADERS = [(b"cache-control", b"no-store, no-transform"), (b"x-accel-buf
 
 
 class Relay:
-    """The answer to a call, a plain ASGI application: `make` makes the call, one of `calls`, and ends with the client.
+    """The answer to a call, a plain ASGI application: `make` makes the call, `under_way` knows that it is being made.
 
-    `body` is there where the request's body is still being read; `close` gives back what the request holds; `deadline`
-    (ms since 1970) is when this process will be stopped, where that is known.
+    `body` is there where the request's body is still being read; `close` gives back what the request holds. The call
+    ends with its client, or, where it `outlives_client`, goes on: its answer is kept for whoever asks again.
     """
 
     def __init__(
         self,
         make: Callable[[], Awaitable[Answer]],
-        calls: CallsUnderWay,
-        caller: Caller,
+        under_way: AbstractContextManager[object],
         *,
         body: asyncio.Event | None = None,
         close: Callable[[], None] | None = None,
-        deadline: int | None = None,
+        outlives_client: bool = False,
     ) -> None:
         self._make: Callable[[], Awaitable[Answer]] | None = make
-        self._calls = calls
-        self._caller = caller
+        self._under_way = under_way
         self._body = body
         self._close = close
-        self._deadline = deadline
+        self._outlives_client = outlives_client
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Make the call and send its answer."""
@@ -48,8 +46,8 @@ class Relay:
         last = b""
         try:
             with (
-                self._calls.one(self._caller, deadline=self._deadline),
-                EndedWhenLeft(scope, receive, after=self._body),
+                self._under_way,
+                nullcontext() if self._outlives_client else EndedWhenLeft(scope, receive, after=self._body),
             ):
                 answer = await self._made()
                 if isinstance(answer, StreamedAnswer):
