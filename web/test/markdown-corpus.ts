@@ -38,4 +38,12 @@ export const features: readonly string[] = [
   "# ATX #\n####### not\n#\n###### six\n",
   "line\n\n\n\n\nline\n   \n\t\nline",
   "1. one\n1. one\n\n   ---\n   | a | b |\n   |---|---|\n   | 1 | 2 |\n   | 3 | 4 |\n2. two",
+  "The roots are \\(x = \\frac{-b \\pm \\sqrt{b^2-4ac}}{2a}\\), and **$e^{i\\pi} = -1$**는 *$a*b*c$* too, `$x$` is not.\n",
+  "Text\n\\[\na\n= b\n- c \\\\\n# d\n\\]\nmore text\n\n$$\n\\begin{aligned}\na &= b \\\\\n- c &= 1. d\n\\end{aligned}\n$$\n",
+  "1. Step:\n   $$\n   x_1\n   - y\n   $$\n2. Next \\(y\n   + z\\)\n\\[ z \\]\n3. Then $$w$$ end\n- \\[u\n  v\\] after\n",
+  "> where\n> $$\n> a\n> - b\n> $$\n> and\n> \\[ x\ny \\]\n\n| $a$ | \\(b\\) |\n|---|---|\n| $$c$$ | \\[d\\] |\n",
+  "$$\na\n- b\n\n$$ c\n- d\n\n\\[ never\n- closed\n\n# Heading $h_1$\n\n$$\nx\n",
+  "\\[ x \\],\ntext \\[ y \\] text\n$$ z $$ and so on\n    $$\n    code\n    $$\n",
+  "Broken: \\(\\frac{\\), \\[ \\nope{ \\], $\\left( x$, and open \\(a **b** $c_1 $$ \\[d\n",
+  "US$5, $10 to $20, $HOME and $PATH, 5$ or 10$, \\$1 and $2, $$ and $$$, a $ b $ c, 정가 $5에서 $3로, 값 $x$는 $n$th.\n",
 ];

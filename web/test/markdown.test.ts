@@ -1,4 +1,6 @@
 // @vitest-environment jsdom
+import "./dom-style.ts";
+
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
@@ -83,7 +85,7 @@ describe.concurrent("any split of a text gives the same page", () => {
 
   it("arbitrary strings of marks", async () => {
     const piece = fc.constantFrom(
-      ..."\n|\n\n|- |* |1. |> |    |  |\t|# |`|```|~~~\n|**|*|_|~~|[|](|)|](http://a)|[a]: /u\n|!|\\|\\n|a|가|😀|\ud83d|\r|\r\n|---\n|===\n|x|: |&amp;|<br>|<b>|$|[ ] |- [x] ".split("|"),
+      ..."\n|\n\n|- |* |1. |> |    |  |\t|# |`|```|~~~\n|**|*|_|~~|[|](|)|](http://a)|[a]: /u\n|!|\\|\\n|a|가|😀|\ud83d|\r|\r\n|---\n|===\n|x|: |&amp;|<br>|<b>|$|$$|\\(|\\)|\\[|\\]|x_1|[ ] |- [x] ".split("|"),
       "|",
       "|---|",
       "| a | b |\n",
@@ -94,6 +96,21 @@ describe.concurrent("any split of a text gives the same page", () => {
         expect(markup(grown)).toBe(await html(pieces.join("")));
       }),
       { numRuns: 100 },
+    );
+  }, 60_000);
+
+  it("lines of formulas and of what looks like them", async () => {
+    const line = fc.constantFrom(
+      "$$", "\\[", "\\]", "$$ x $$", "\\[ x \\]", "\\[ x", "y \\] z", "$$ a", "text", "- b", "1. c", "= d", "===", "---", "> e", "> $$", "> - f",
+      "  $$", "  - g", "   h", "    $$", "```", "", "  ", "# i", "| j |", "|---|", "\\(k", "l\\)", "- $$", "- \\[", "$m_1", "n$", "[o]: /p",
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(line, { maxLength: 16 }), fc.nat(), async (lines, draws) => {
+        const text = lines.join("\n");
+        const grown = await streamed(text.split(/(?<=\n)|(?<=.)(?=\$)/), (index) => ((draws >> index % 30) & 1) === 1);
+        expect(markup(grown)).toBe(await html(text));
+      }),
+      { numRuns: 100, examples: [[["$$", "", "```", "$$", "  "], 105_089_160]] },
     );
   }, 60_000);
 });

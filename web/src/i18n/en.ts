@@ -200,6 +200,7 @@ export const conversation = {
   copyCode: "Copy code",
   code: params("Code {language}"),
   table: "Table",
+  formula: "Formula",
   edit: "Edit the question",
   editLabel: "Edit your question",
   send: "Send",

@@ -191,6 +191,7 @@ export const ko = {
     copyCode: "코드 복사",
     code: "코드 {language}",
     table: "표",
+    formula: "수식",
     edit: "질문 수정",
     editLabel: "질문 수정하기",
     send: "보내기",

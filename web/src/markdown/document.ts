@@ -3,6 +3,7 @@
 import { CodeBlock } from "./code-block.ts";
 import { DomCursor } from "./cursor.ts";
 import { fenceOpening, GrowingFence } from "./fence.ts";
+import { beforeOpenFormula } from "./formula-rules.ts";
 import type { MarkdownOptions } from "./options.ts";
 import { parse, parseBlocks, parseGrowing, type References, type Token } from "./parser.ts";
 import { settled } from "./provisional.ts";
@@ -103,7 +104,8 @@ export class MarkdownDocument {
       if (end <= this.examined) return;
       const complete = this.tail.slice(0, end);
       if (!this.enterFence(complete)) {
-        const cut = findCut(parseBlocks(complete, this.references), complete);
+        const certain = beforeOpenFormula(complete);
+        const cut = findCut(parseBlocks(certain, this.references), certain);
         if (cut === null) {
           this.examined = end;
           return;

@@ -55,9 +55,9 @@ export class GrowingFence {
     return null;
   }
 
-  /** The text ended inside of the fence, or with its closing line. */
+  /** The text ended inside of the fence, or with its closing line. A last line of blanks is none, as to the parser. */
   finish(): void {
-    if (this.line !== "" && !this.closing.test(this.line)) this.block.append(this.unshown());
+    if (/[^ \t]/.test(this.line) && !this.closing.test(this.line)) this.block.append(this.unshown());
     this.block.close();
   }
 

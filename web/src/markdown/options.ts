@@ -7,4 +7,6 @@ export interface MarkdownOptions {
   codeLabel?(language: string): string;
   /** Names the scrollable box of a table. */
   tableLabel?(): string;
+  /** Names the scrollable box of a formula on a line of its own. */
+  formulaLabel?(): string;
 }

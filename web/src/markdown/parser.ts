@@ -2,6 +2,7 @@
 import createMarkdownIt, { type MarkdownIt, type StateBlock, type StateCore, type StateInline, type Token } from "markdown-it";
 import cjkFriendly from "markdown-it-cjk-friendly";
 
+import { readFormulas } from "./formula-rules.ts";
 import { LinkifyIt } from "./slim/linkify.ts";
 import { encode } from "./slim/url.ts";
 
@@ -86,6 +87,7 @@ function create(): MarkdownIt {
   md.block.ruler.disable("html_block");
   md.inline.ruler.at("html_inline", lineBreakTag);
   md.inline.ruler2.after("balance_pairs", "close_open_emphasis", closeOpenEmphasis);
+  readFormulas(md);
   keepTextBelowDeepest(md);
   return md;
 }

@@ -12,6 +12,8 @@ const DELIMITER_ROW = /^\s*\|[\s|:-]*$/;
 const DANGLING = /(?:\*{1,3}|_{1,3}|~{1,2}|`{1,2}|!?\[|\\|<(?:b(?:r ?\/?)?)?|&[a-z\d#]{0,8})$/i;
 const UNFINISHED_LINK = /!?\[([^[\]\n]{1,300})\](?:\([^()\s]{0,2000}(?:\s+["'][^"'\n]*)?)$/;
 const UNFINISHED_LABEL = /(^|[\s(*_"'“‘>])!?\[((?![xX]\]?$)\p{L}[^[\]\n]{0,300})\]?$/u;
+/** Brackets in a formula open no link. */
+const OPENS_FORMULA = /\\[([]/;
 
 /** The tail of a text without what it would be too early to show. */
 export function settled(tail: string): string {
@@ -43,6 +45,7 @@ function tableHeader(complete: string, line: string): number | null {
 }
 
 function withoutOpenLink(line: string): string {
+  if (OPENS_FORMULA.test(line)) return line;
   return line.replace(UNFINISHED_LINK, "$1").replace(UNFINISHED_LABEL, "$1$2");
 }
 

@@ -2,6 +2,7 @@
 // read as HTML, and no policy or sanitiser is needed.
 import { CodeBlock } from "./code-block.ts";
 import { type DomCursor, setAttribute } from "./cursor.ts";
+import { writeFormula, writeOpenFormula } from "./formula.ts";
 import type { MarkdownOptions } from "./options.ts";
 import type { Token } from "./parser.ts";
 
@@ -239,6 +240,12 @@ class Rendering {
         cursor.open("code");
         cursor.text(token.content);
         cursor.close();
+        return;
+      case "formula":
+        writeFormula(cursor, token, this.request.options);
+        return;
+      case "open_formula":
+        writeOpenFormula(cursor, token.content);
         return;
       case "link_open":
         this.links += 1;

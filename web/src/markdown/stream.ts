@@ -2,6 +2,7 @@
 // at a time.
 import type { CodeBlock } from "./code-block.ts";
 import { MarkdownDocument } from "./document.ts";
+import { formulasDrawn } from "./formula.ts";
 import type { MarkdownOptions } from "./options.ts";
 import type { References } from "./parser.ts";
 
@@ -106,7 +107,7 @@ export class Stream {
     if (this.isDestroyed) return;
     this.document.finish();
     if (this.document.hasReferences) await this.applyReferences();
-    await Promise.all(Array.from(this.codeBlocks, (block) => block.coloured));
+    await Promise.all([...Array.from(this.codeBlocks, (block) => block.coloured), formulasDrawn()]);
   }
 
   /** A short text is written within this call; a long one gives the page its turns. */
