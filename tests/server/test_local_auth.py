@@ -82,6 +82,16 @@ async def test_the_first_admin_comes_by_the_link_and_nobody_after(door: FrontDoo
     assert (await door.browser().accept(newer.url, login="second"))[0] == 404
 
 
+async def test_whoever_leaves_the_name_empty_is_called_by_what_they_sign_in_with(door: FrontDoor) -> None:
+    boss = await door.admin("owner")
+    mina = await door.member("mina", email="mina@example.com")
+    mine, minas = [(await browser.call("GET", "/api/me"))[1]["user"] for browser in (boss, mina)]
+    assert [(user["name"], user["login"]) for user in (mine, minas)] == [("", "owner"), ("", "mina")]
+    asker = await door.people.accounts.get_user(mine["id"])
+    assert asker is not None
+    assert await door.books.names_of(asker, everybody=True) == {mine["id"]: "owner", minas["id"]: "mina"}
+
+
 async def test_an_invitation_makes_an_account_as_it_says(door: FrontDoor) -> None:
     await door.people.groups.add_group(Group(id="g1", name="Lab"))
     maker = door.local.links.maker

@@ -101,6 +101,8 @@ test("a server that knows no sign-in is understood, and one that does", () => {
 test.each([
   [{ id: "1", name: "Min-ji", email: "m@example.com" }, "Min-ji", "M"],
   [{ id: "1", name: " ", email: "m@example.com" }, "m@example.com", "M"],
+  [{ id: "1", name: "", login: "owner", email: "m@example.com" }, "owner", "O"],
+  [{ id: "1", name: "", login: null, email: "m@example.com" }, "m@example.com", "M"],
   [{ id: "1", name: "" }, "1", "1"],
   [{ id: "1", name: "김민지" }, "김민지", "김"],
   [{ id: "1", name: "👩‍💻 Ada" }, "👩‍💻 Ada", "👩‍💻"],

@@ -47,6 +47,11 @@ class User(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.subject if self.issuer == LOCAL_ISSUER else None
 
     @property
+    def called(self) -> str:
+        """What they are called in a list."""
+        return self.name or self.login or self.email or self.id
+
+    @property
     def is_enabled_admin(self) -> bool:
         """Whether they can come in and run this server."""
         return self.role == "admin" and self.disabled is None

@@ -84,8 +84,3 @@ class Administration(NamedTuple):
         if self.local is None:
             raise AccountsOff
         return self.local.links.maker
-
-
-def name_of(user: User) -> str:
-    """Return what somebody is called in a list."""
-    return user.name or user.login or user.email or user.id

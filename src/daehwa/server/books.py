@@ -31,11 +31,11 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
     clock: Callable[[], int] = now_ms
 
     async def names_of(self, asker: User, *, everybody: bool) -> Mapping[str, str]:
-        """Return what people are called, by id: their name, else their e-mail address."""
+        """Return what people are called, by id: their name, else their login or e-mail address."""
         users = [asker]
         if everybody:
             users += [user for user in await self.accounts.list_users() if user.id != asker.id]
-        return {user.id: user.name or user.email or user.id for user in users}
+        return {user.id: user.called for user in users}
 
 
 def whose(asker: User, *, everybody: bool) -> str | None:

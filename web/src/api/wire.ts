@@ -147,6 +147,7 @@ export const Me = v.object({
     id: v.string(),
     name: v.string(),
     email: v.nullish(v.string()),
+    login: v.nullish(v.string()),
     role: v.optional(v.string(), "member"),
   }),
   /** Whether people sign in here, and so can sign out. */

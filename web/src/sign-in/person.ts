@@ -3,11 +3,12 @@
 interface Person {
   readonly id: string;
   readonly name: string;
+  readonly login?: string | null | undefined;
   readonly email?: string | null | undefined;
 }
 
 export function nameOf(person: Person): string {
-  return person.name.trim() || (person.email ?? person.id);
+  return person.name.trim() || (person.login ?? person.email ?? person.id);
 }
 
 /** The first letter as one sees it: a syllable, or an emoji of several characters, stays whole. */

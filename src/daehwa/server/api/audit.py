@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from daehwa.accounts.audit import AuditEvent, FactValue
-from daehwa.server.administration import Administration, name_of
+from daehwa.server.administration import Administration
 from daehwa.server.asgi import Request, Response, json_response
 from daehwa.server.body import query_values
 from daehwa.server.download import Download
@@ -73,7 +73,7 @@ class AuditApi:
         page = AuditPage(
             events=tuple(map(_listed, events)),
             next=events[-1].seq if events and events[-1].seq > 1 else None,
-            people={user.id: name_of(user) for user in users if user.id in named},
+            people={user.id: user.called for user in users if user.id in named},
         )
         return json_response(page)
 

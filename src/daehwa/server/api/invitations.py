@@ -9,7 +9,7 @@ from daehwa.accounts.links import Link, LinkKind
 from daehwa.accounts.people import Role
 from daehwa.accounts.unshown import Unshown
 from daehwa.conversation.errors import NotFound
-from daehwa.server.administration import Administration, GroupIds, name_of
+from daehwa.server.administration import Administration, GroupIds
 from daehwa.server.asgi import Request, Response, json_response
 from daehwa.server.body import json_body
 from daehwa.server.local_auth import small
@@ -72,7 +72,7 @@ class InvitationsApi:
         """List the links that still work: invitations, and those for a new password."""
         people = self._office.people
         links = await people.links.list_links(now=self._office.clock())
-        names = {user.id: name_of(user) for user in await people.accounts.list_users()} if links else {}
+        names = {user.id: user.called for user in await people.accounts.list_users()} if links else {}
         return json_response(InvitationList(tuple(_listed(link, names) for link in links)))
 
     async def make_invitation(self, request: Request) -> Response:
@@ -83,7 +83,7 @@ class InvitationsApi:
             email=wish.email, role=wish.role, groups=groups, made_by=request.user.id, now=self._office.clock()
         )
         await self._office.note(request, "link.made", kind="invite", role=wish.role)
-        listed = _listed(made.link, {request.user.id: name_of(request.user)})
+        listed = _listed(made.link, {request.user.id: request.user.called})
         return json_response(MadeInvitation(url=made.url, invitation=listed), 201)
 
     async def revoke_invitation(self, request: Request) -> Response:

@@ -36,7 +36,7 @@ class MeApi:
         terms, listed = await self._memberships.terms_of(user), await self._catalogue.models()
         models = offered(listed, terms)
         me = Me(
-            user=Person(id=user.id, name=user.name, role=user.role, email=user.email),
+            user=Person(id=user.id, name=user.name, role=user.role, email=user.email, login=user.login),
             sign_in=self._has_sign_in,
             may_administer=self._people is not None and user.role == "admin",
             admins_may_read=await self._admins_may_read(),

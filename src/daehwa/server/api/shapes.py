@@ -43,12 +43,13 @@ def without_owner(conversation: messages.Conversation) -> Conversation:
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Who is asking. Where nobody signs in, everybody is the one owner."""
+    """Who is asking. Where nobody signs in, everybody is the one owner. `login` is by what they sign in here."""
 
     id: str
     name: str
     role: Role
     email: str | None = None
+    login: str | None = None
 
 
 class Me(msgspec.Struct, frozen=True, kw_only=True):
