@@ -30,6 +30,18 @@ async def test_the_answer_appears_while_it_is_made(reader: Reader, model: Model)
     await expect(reader.page.get_by_test_id("announcer")).to_have_text("The answer is complete.")
 
 
+async def test_an_empty_answer_is_called_one_and_asked_for_again(reader: Reader, model: Model) -> None:
+    model.says([ROLE, ending(), usage(12, 0), DONE], "Something after all.")
+    await reader.ask_to_end("Say something")
+    await expect(reader.answer).to_contain_text("The model sent an empty answer.")
+    await expect(reader.answer.get_by_role("button", name="Answer again")).to_have_count(0)
+    await reader.page.reload()
+    await reader.press("Try again", reader.answer)
+    await expect(reader.answer).to_contain_text("Something after all.")
+    await reader.ended()
+    await expect(reader.answer).not_to_contain_text("empty answer")
+
+
 async def test_the_title_comes_into_the_sidebar(reader: Reader, model: Model) -> None:
     model.title = "Names of rivers"
     await reader.ask_to_end("Which rivers are there?")

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { ReplyEvent } from "../src/api/event-stream.ts";
-import { GrowingReply, textOf } from "../src/conversation/reply.ts";
+import { GrowingReply, isEmpty, textOf } from "../src/conversation/reply.ts";
+import { message } from "./messages.ts";
 
 const text = (position: number, more: string): ReplyEvent => ({ kind: "text", position, text: more });
 const reasoning = (position: number, more: string): ReplyEvent => ({ kind: "reasoning", position, text: more });
@@ -68,4 +69,20 @@ test("usage is kept", () => {
   const reply = new GrowingReply();
   reply.apply([{ kind: "usage", usage: { input: 3, output: 4, cached: 0, reasoning: 0, cost: 7, estimated: false } }]);
   expect(reply.usage?.output).toBe(4);
+});
+
+test.each([
+  [[], "stop", true],
+  [[], null, true],
+  [[{ type: "text", text: " \n" }], "stop", true],
+  [[{ type: "reasoning", text: "Hm." }], "stop", true],
+  [[], "length", false],
+  [[], "content_filter", false],
+  [[{ type: "text", text: "a" }], "stop", false],
+  [[{ type: "tool_call", id: "1", name: "look", arguments: "{}" }], "tool_calls", false],
+] as const)("an answer of %j that ended by %s is empty: %s", (parts, finish, expected) => {
+  const answer = message("a2", "q1", { parts: [...parts], finish });
+  expect(isEmpty([answer])).toBe(expected);
+  expect(isEmpty([{ ...answer, status: "failed" }])).toBe(false);
+  expect(isEmpty([message("a1", "q1"), answer])).toBe(false);
 });

@@ -1,6 +1,6 @@
 /** Folds events into the growing reply, as `conversation/reply.py` does on the server. */
 import type { ReplyEvent } from "../api/event-stream.ts";
-import type { Part, Usage } from "../api/wire.ts";
+import type { Message, Part, Usage } from "../api/wire.ts";
 
 type Growing = { -readonly [K in keyof Part]: Part[K] } & Part;
 
@@ -49,6 +49,16 @@ export class GrowingReply {
   frozen(): Part[] {
     return this.#parts.map((part) => ({ ...part }));
   }
+}
+
+/** Ends that are told by a sentence of their own. */
+const TOLD_ENDS: readonly (string | null)[] = ["length", "content_filter"];
+
+/** Whether an answer ended well with nothing in it: no text and no tool, whatever the model may have thought. */
+export function isEmpty(chain: readonly Message[]): boolean {
+  const tail = chain.at(-1);
+  if (tail?.status !== "complete" || TOLD_ENDS.includes(tail.finish)) return false;
+  return chain.every(({ parts }) => parts.every((part) => part.type === "reasoning" || (part.type === "text" && part.text.trim() === "")));
 }
 
 /** The text that the reader sees, without reasoning and tool calls. */

@@ -187,6 +187,7 @@ export const conversation = {
   lostSignedOut: "The answer goes on. Sign in again to see the rest of it.",
   notSent: "Not sent.",
   takeBack: "Edit again",
+  empty: "The model sent an empty answer.",
   stopped: "You stopped this answer.",
   interrupted: "This answer was interrupted.",
   cutByLength: "This answer was cut off at the length limit.",

@@ -178,6 +178,7 @@ export const ko = {
     lostSignedOut: "답변은 계속 작성되고 있어요. 다시 로그인하면 이어서 볼 수 있어요.",
     notSent: "보내지 못했어요.",
     takeBack: "다시 편집",
+    empty: "모델이 빈 답변을 보냈어요.",
     stopped: "답변을 중지했어요.",
     interrupted: "답변이 중간에 끊겼어요.",
     cutByLength: "답변이 길이 제한에 도달해 잘렸어요.",
