@@ -6,6 +6,7 @@ import { sentenceFor, sentenceForProblem } from "../src/i18n/failure.ts";
 import { ko } from "../src/i18n/ko.ts";
 import * as admin from "../src/i18n/admin/en.ts";
 import { ko as adminKo } from "../src/i18n/admin/ko.ts";
+import { usageMessages } from "../src/i18n/screens/catalogue.ts";
 import * as screens from "../src/i18n/screens/en.ts";
 import { ko as screensKo } from "../src/i18n/screens/ko.ts";
 import { chooseLocale, locale, localeOf } from "../src/i18n/locale.ts";
@@ -43,6 +44,15 @@ test("the language changes what is said, plurals and numbers included", () => {
   expect(locale.get()).toBe("ko");
   expect(sidebarMessages.get().hits(2)).toBe("대화 2개를 찾았어요");
   expect(conversationMessages.get().version({ index: 2, total: 3 })).toBe("3개 중 2번째 버전");
+  chooseLocale("en");
+});
+
+test("a number stands where the language has it", () => {
+  chooseLocale("en");
+  expect(usageMessages.get().reasoning({ tokens: "560" })).toBe("560 for reasoning");
+  chooseLocale("ko");
+  expect(usageMessages.get().reasoning({ tokens: "560" })).toBe("생각 과정 560토큰");
+  expect(usageMessages.get().cached({ tokens: "1,200" })).toBe("캐시된 입력 1,200토큰");
   chooseLocale("en");
 });
 
