@@ -171,9 +171,11 @@ async def test_everybody_sees_that_admins_may_read(members: Members, household: 
 async def test_retention_is_set_after_a_warning(members: Members) -> None:
     boss = await admin_at(members, "installation")
     days = boss.page.get_by_role("textbox", name="Days")
-    await days.fill("soon")
-    await days.press("Enter")
-    await expect(boss.page.get_by_text("Write a number of days, or nothing.")).to_be_visible()
+    for wrong in ("soon", "0", "1.5"):
+        await days.fill(wrong)
+        await expect(days).to_have_attribute("aria-invalid", "false")
+        await days.press("Enter")
+        await expect(boss.page.get_by_text("Write a whole number from 1 to 36,500, or nothing.")).to_be_visible()
     await days.fill("90")
     await days.press("Enter")
     dialog = boss.page.get_by_role("dialog", name="Delete older conversations?")

@@ -164,7 +164,7 @@ export const installation = {
   retentionWhat: "Conversations in which nothing was asked for so long are deleted for good, everybody’s.",
   days: "Days",
   daysHint: "Empty: for ever",
-  daysWrong: "Write a number of days, or nothing.",
+  daysWrong: "Write a whole number from 1 to 36,500, or nothing.",
   retentionTitle: "Delete older conversations?",
   retentionWarning: count({
     one: "What is older than {count} day is deleted within minutes and for good, everybody’s.",

@@ -162,7 +162,7 @@ export const ko = {
     retentionWhat: "이 기간 동안 새 질문이 없는 대화는 누구의 것이든 완전히 삭제돼요.",
     days: "일수",
     daysHint: "비워 두면 계속 보관해요",
-    daysWrong: "일수를 숫자로 입력하거나 비워 두세요.",
+    daysWrong: "1부터 36,500까지의 정수를 입력하거나 비워 두세요.",
     retentionTitle: "오래된 대화를 삭제할까요?",
     retentionWarning: { other: "{count}일이 넘은 대화는 누구의 것이든 몇 분 안에 완전히 삭제돼요." },
     retentionSure: "오래된 대화 삭제",
