@@ -254,6 +254,7 @@ export const settings = {
   light: "Light",
   dark: "Dark",
   connectTitle: "Connect a real model",
+  connectMoreTitle: "Connect another model",
   connectWhyTrial:
     "The model that came with daehwa is there so that you can try the page at once. It is very small, understands English only and makes many mistakes. For real answers, connect another one:",
   connectWhy: "daehwa passes your questions on to the models that you connect. To connect one, or one more:",

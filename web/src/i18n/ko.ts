@@ -238,6 +238,7 @@ export const ko = {
     light: "밝게",
     dark: "어둡게",
     connectTitle: "실제 모델 연결하기",
+    connectMoreTitle: "다른 모델 연결하기",
     connectWhyTrial:
       "daehwa에 들어 있는 모델은 바로 써 볼 수 있도록 넣은 체험용이에요. 아주 작아서 영어만 이해하고 자주 틀려요. 제대로 된 답변을 받으려면 다른 모델을 연결해 주세요.",
     connectWhy: "daehwa는 연결한 모델에 질문을 전달해요. 모델을 새로 연결하거나 추가하려면 다음과 같이 하세요.",

@@ -70,6 +70,11 @@ class Models {
     return this.all.length > 0 && this.all.every((model) => model.trial);
   }
 
+  /** A model of somebody's own is connected, whether or not it can be asked now. */
+  get hasReal(): boolean {
+    return this.all.some((model) => !model.trial);
+  }
+
   /** The small model is what answers, and it can. */
   get trialAnswers(): boolean {
     return this.onlyTrial && this.all.some((model) => model.state !== "unavailable");
