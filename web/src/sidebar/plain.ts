@@ -3,7 +3,8 @@ import type { Segment } from "../api/wire.ts";
 
 /** Each matches marks alone, never a word; what may be code (`2**3`, `a * b`, `snake_case`) stays. */
 const MARKS = [
-  /^[ \t]{0,3}(?:#{1,6}|>|[-*+])[ \t]+/gm,
+  /(?<=^…?)(?:[ \t]*(?:#{1,6}[ \t]+|>[ \t]?|[-*+][ \t]+|\[[ xX]\][ \t]+))+/gm,
+  /(?<=^…?[ \t>]*\d{1,9}[.)][ \t]+)\[[ xX]\][ \t]+/gm,
   /```[\w+-]*\n?|`+/g,
   /(?<![\w*])\*{1,3}(?=[^\s*])|(?<=[^\s*])\*{1,3}(?![\w*])/g,
   /~~/g,
