@@ -99,6 +99,28 @@ async def test_enter_in_a_composition_does_not_end_renaming(reader: Reader, mode
     await expect(reader.row("한글")).to_be_visible()
 
 
+async def test_a_syllable_that_is_only_begun_takes_no_list_away(reader: Reader, model: Model) -> None:
+    model.title = "찾기 쉬운 제목"
+    await reader.ask_to_end("무엇을 찾아?")
+    asked: list[str] = []
+    reader.page.on("request", lambda request: asked.append(request.url) if "search" in request.url else None)
+    await reader.search.focus()
+    method = await InputMethod.of(reader)
+    await method.compose("ㅊ")
+    await reader.page.wait_for_timeout(400)
+    await expect(reader.row("찾기 쉬운 제목")).to_be_visible()
+    await method.compose("차", "찾")
+    await method.commit("찾")
+    await expect(reader.hits.first.locator("mark").first).to_have_text("찾")
+    await method.compose("ㄱ")
+    await reader.page.wait_for_timeout(400)
+    await expect(reader.hits.first.locator("mark").first).to_have_text("찾")
+    await method.compose("기")
+    await method.commit("기")
+    await expect(reader.hits.first.locator("mark").first).to_have_text("찾기")
+    assert not any(url.endswith(("%E3%85%8A", "%E3%84%B1")) for url in asked)
+
+
 async def test_escape_in_a_composition_does_not_clear_the_search(reader: Reader, model: Model) -> None:
     model.title = "한글날"
     await reader.ask_to_end("무슨 날이야?")

@@ -7,6 +7,9 @@ const PAUSE = 120;
 /** The server looks for words; a query of signs alone holds none. */
 const LETTER_OR_DIGIT = /[\p{L}\p{N}]/u;
 
+/** A syllable that an input method has just begun: no word ends like this, and the next key makes it whole. */
+const BEGUN = /(?<![\u3131-\u318e])[\u3131-\u318e]$/;
+
 export class Search {
   query = $state("");
   hits = $state.raw<readonly SearchHit[]>([]);
@@ -16,8 +19,13 @@ export class Search {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #abort: AbortController | null = null;
 
+  /** Where nothing was asked yet since a first syllable is only begun, the list stays too. */
   get active(): boolean {
-    return this.query.trim() !== "";
+    return this.query.trim() !== "" && !(this.#isBegun && this.answered === null && !this.failed);
+  }
+
+  get #isBegun(): boolean {
+    return BEGUN.test(this.query);
   }
 
   get hasWords(): boolean {
@@ -28,6 +36,7 @@ export class Search {
     this.query = query;
     clearTimeout(this.#timer);
     this.#abort?.abort();
+    if (this.#isBegun) return;
     if (this.hasWords) this.#timer = setTimeout(() => void this.#ask(query.trim()), PAUSE);
     else this.#forget();
   }
