@@ -15,7 +15,7 @@
     │   └── ReplyStillGrowing     the parent's text is not final yet
     ├── TooMuch                   over a documented limit (HTTP 413)
     ├── StoreError                the store cannot do its work (HTTP 503)
-    │   └── Unreadable                what is stored was changed or damaged, and cannot be read
+    │   └── Unreadable                what is stored was changed or damaged, and cannot be read (HTTP 500)
     ├── TimeIsUp                  the time that an answer may take here is over; a turn can be continued (HTTP 504)
     └── ProviderError             the model could not answer; the turn fails or is interrupted, never the request
         ├── KeyNotSet                 there is no key for the upstream yet (HTTP 503, before a turn begins)
@@ -163,6 +163,8 @@ class StoreError(DaehwaError):
 
 class Unreadable(StoreError):  # noqa: N818 - errors state the fact
     """What is stored is not what a store writes: it was changed, or the disk has damaged it."""
+
+    type = "unreadable"
 
 
 class TimeIsUp(DaehwaError):  # noqa: N818 - errors state the fact

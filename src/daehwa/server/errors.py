@@ -29,6 +29,7 @@ from daehwa.conversation.errors import (
     StoreError,
     TimeIsUp,
     TooMuch,
+    Unreadable,
 )
 from daehwa.gateway.errors import ShuttingDown
 from daehwa.server.access_log import exchange_of
@@ -130,6 +131,7 @@ STATUS: dict[type[DaehwaError], int] = {
     ShuttingDown: 503,
     StoreError: 503,
     TimeIsUp: 504,
+    Unreadable: 500,
 }
 
 

@@ -15,6 +15,7 @@ from daehwa.conversation.errors import (
     ReplyStillGrowing,
     StoreError,
     TooMuch,
+    Unreadable,
 )
 from daehwa.conversation.messages import Message
 from daehwa.server.api import shapes
@@ -27,8 +28,8 @@ from daehwa.server.routing import Operation
 from daehwa.server.wiring import Wiring
 
 _BODY = (TooMuch, UnsupportedMediaType, BodyTooSlow)
-_ONE = (ConversationNotFound, StoreError)
-_REPLY = (MessageNotFound, StoreError)
+_ONE = (ConversationNotFound, StoreError, Unreadable)
+_REPLY = (MessageNotFound, StoreError, Unreadable)
 _MODEL = (ModelNotFound, ModelNotInstalled, KeyNotSet)
 _TURN = (*_ONE, MessageNotFound, *_MODEL, ModelNotOffered, InvalidParent, IdTaken, ReplyStillGrowing)
 

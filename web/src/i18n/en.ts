@@ -356,6 +356,7 @@ export const errors = {
   reply_still_growing: "The answer above is still being written. Wait for its end, or stop it first.",
   too_large: "This is too long to be sent.",
   store_unavailable: "The conversation could not be stored. Is the disk full?",
+  unreadable: "What is stored of this conversation was damaged, and it cannot be read. Whoever runs this server finds more in its log.",
   store_unavailable_aws: "The conversation could not be stored. Try again in a moment.",
   upstream_error: "The model could not answer.",
   upstream_auth:

@@ -335,6 +335,7 @@ export const ko = {
     reply_still_growing: "위 답변이 아직 작성되고 있어요. 끝날 때까지 기다리거나 먼저 중지해 주세요.",
     too_large: "너무 길어서 보낼 수 없어요.",
     store_unavailable: "대화를 저장하지 못했어요. 디스크 공간을 확인해 주세요.",
+    unreadable: "저장된 대화가 손상되어 읽을 수 없어요. 자세한 내용은 서버 로그에서 확인할 수 있어요.",
     store_unavailable_aws: "대화를 저장하지 못했어요. 잠시 후 다시 시도해 주세요.",
     upstream_error: "모델이 답변하지 못했어요.",
     upstream_auth: "모델 제공자가 API 키를 받아들이지 않았어요. 환경 변수의 API 키를 확인하고 daehwa를 다시 시작해 주세요.",
