@@ -123,6 +123,7 @@ STATUS: dict[type[DaehwaError], int] = {
     ProviderRateLimitError: 429,
     TooManyAttempts: 429,
     DaehwaError: 500,
+    Unreadable: 500,
     ProviderError: 502,
     KeyNotSet: 503,
     ProviderUnavailableError: 503,
@@ -131,7 +132,6 @@ STATUS: dict[type[DaehwaError], int] = {
     ShuttingDown: 503,
     StoreError: 503,
     TimeIsUp: 504,
-    Unreadable: 500,
 }
 
 
