@@ -1,6 +1,7 @@
 """What a request may cost is told from its bytes; what is not ours is not touched."""
 
 import json
+import time
 from typing import Any
 
 import msgspec
@@ -165,6 +166,21 @@ def test_what_is_looked_for_is_found_however_it_is_written() -> None:
     assert JsonAsked("responses", reference).weight.reads_more
     image = b'{"messages":[{"type":"image\\u005Furl","im\\u0061ge_url":{"url":"https://example.com/a.png"}}]}'
     assert JsonAsked("chat/completions", image).weight.images == 1
+
+
+@pytest.mark.parametrize("endpoint", ["chat/completions", "responses"])
+def test_a_body_of_letters_as_numbers_holds_nobody_up(endpoint: Endpoint) -> None:
+    text = b"\\u0041" * 2_000_000
+    body = b'{"messages":[],"input":"%b"}' % text
+    began = time.process_time()
+    assert JsonAsked(endpoint, body).weight.images == 0
+    assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize("models", [["m"] * 17, ["m" * 501]])
+def test_models_to_choose_from_are_few(models: list[str]) -> None:
+    with pytest.raises(InvalidRequest, match="at most 16 names of at most 500"):
+        chat("Hi", models=models)
 
 
 def test_models_that_may_take_the_place_of_another_are_reserved_for_too() -> None:

@@ -194,6 +194,18 @@ async def test_a_full_upstream_is_passed_over(connect: Connect) -> None:
         assert one.upstream_gate.calls == 0
 
 
+async def test_who_stands_by_is_not_asked_while_another_one_is_only_full(connect: Connect) -> None:
+    async with FakeUpstream(Answer([ROLE, text("Hi"), 5.0])) as busy, FakeUpstream() as paid:
+        one = connect(busy.base_url, name="one", max_concurrent=1)
+        targets = (RouteTarget("two/gpt-test", 0), RouteTarget("one/gpt-test", 1))
+        catalogue = Catalogue([one, connect(paid.base_url, name="two")], routes=[ModelRoute("fast", targets)])
+        running = (await catalogue.resolve("fast")).provider.generate(question())
+        assert await anext(running)
+        assert one.upstream_gate.is_full
+        assert (await catalogue.resolve("fast")).candidates == ("one/gpt-test", "two/gpt-test")
+        await running.aclose()  # type: ignore[attr-defined]  # an async generator
+
+
 async def test_an_alias_is_a_model_that_can_do_what_all_of_its_targets_can(connect: Connect) -> None:
     models: list[str | dict[str, object]] = [
         {"id": "big", "context_length": 9000},

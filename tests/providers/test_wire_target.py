@@ -160,6 +160,14 @@ async def test_the_settings_fields_are_added_where_the_request_has_none(connect:
         assert third == b"no json"
 
 
+async def test_a_limit_in_the_settings_fields_gives_way_to_any_of_the_request_s(connect: Connect) -> None:
+    async with FakeUpstream(Answer([b"{}"], headers=JSON)) as upstream:
+        target = await target_of(connect(upstream.base_url, extra_body={"max_tokens": 8000, "top_k": 40}))
+        await whole(await target.send(asked(b'{"max_completion_tokens":10}', endpoint="chat/completions")))
+        (sent,) = (request.body for request in upstream.requests if request.method == "POST")
+        assert json.loads(sent) == {"max_completion_tokens": 10, "top_k": 40}
+
+
 async def test_a_limit_in_the_settings_fields_is_known_before_a_call(connect: Connect) -> None:
     async with FakeUpstream(Answer([b"{}"], headers=JSON)) as upstream:
         target = await target_of(connect(upstream.base_url, extra_body={"max_tokens": 7, "max_output_tokens": "no"}))

@@ -9,6 +9,7 @@ from cores import Core
 from gateway.bed import Bed
 from server.serving import Site, serving
 
+from daehwa.accounts.errors import BudgetExceeded
 from daehwa.accounts.keys import KeyLimits
 from daehwa.accounts.minting import mint_key
 from daehwa.conversation.errors import (
@@ -61,6 +62,15 @@ async def test_a_status_says_what_went_wrong_and_a_header_whether_to_try_again(
         assert (answer.status, error["code"], error["type"]) == (status, fault.type, kind)
         assert (answer.headers.get("x-should-retry") == "false") is is_final
         assert ("retry-after" in answer.headers) is (fault.retry_after is not None)
+
+
+async def test_a_budget_that_is_only_held_is_asked_again_in_a_moment(site: Site, bed: Bed) -> None:
+    spent = BudgetExceeded("Used up.", scope="all", period="total", limit=1, renews=None)
+    for refusal, again in ((spent, None), (spent.changed("Held.", is_passing=True), "1")):
+        bed.meter.refusal = refusal
+        async with site.client.post(PATH, json=CHAT) as answer:
+            assert (answer.status, answer.headers.get("retry-after")) == (429, again)
+            assert answer.headers.get("x-should-retry") == ("false" if again is None else None)
 
 
 async def test_a_stream_of_responses_ends_in_an_event_of_its_kind(site: Site, bed: Bed) -> None:
@@ -127,6 +137,20 @@ async def test_a_call_that_came_to_nothing_takes_nothing_of_its_key_s_rate(site:
     assert (await site.call("POST", PATH, asked, headers=headers))[0] == 502
     bed.models.all[0].script = lambda _request: as_json({"choices": [], "usage": {"prompt_tokens": 2}})
     assert (await site.call("POST", PATH, asked, headers=headers))[0] == 200
+
+
+async def test_what_one_upstream_has_read_stays_counted_where_the_next_one_gives_nothing(tmp_path: Path) -> None:
+    late = ScriptedTarget(lambda _request: ProviderTimeoutError("Too late."), provider="a")
+    gone = ScriptedTarget(lambda _request: ProviderUnreachableError("Nobody there."), provider="b")
+    bed = Bed(late, gone)
+    key, text = mint_key("me", "Program", limits=KeyLimits(tokens_per_minute=1000), now=now_ms())
+    await bed.keys.add_key(key)
+    async with serving(Core(), tmp_path, programs=bed.programs()) as site:
+        asked = {**CHAT, "model": "any", "max_tokens": 10, "user": "x" * 2400}
+        headers = {"Authorization": f"Bearer {text}"}
+        assert (await site.call("POST", PATH, asked, headers=headers))[0] == 502
+        status, answer = await site.call("POST", PATH, asked, headers=headers)
+        assert (status, answer["error"]["code"]) == (429, "rate_exceeded")
 
 
 async def test_giving_an_answer_again_takes_nothing_of_its_key_s_rate(site: Site, bed: Bed) -> None:

@@ -272,6 +272,21 @@ async def test_a_call_goes_on_for_whoever_asks_again(tmp_path: Path, *, streamed
     assert len(bed.models.all[0].requests) == len(bed.meter.outcomes) == 1
 
 
+async def test_who_only_waits_for_another_s_answer_leaves_as_ever(tmp_path: Path) -> None:
+    bed, may_fail = Bed(), asyncio.Event()
+    bed.models.all[0].script = lambda _request: ScriptedAnswer([may_fail], 500)
+    async with serving(Core(), tmp_path, programs=bed.programs()) as site:
+        calls = [asyncio.create_task(site.client.post(PATH, json=CHAT, headers=ONCE)) for _ in range(4)]
+        await asyncio.sleep(0.2)
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+        await asyncio.sleep(0.1)
+        may_fail.set()
+        await asyncio.sleep(0.3)
+    assert len(bed.models.all[0].requests) == 1
+
+
 async def test_a_stream_with_an_error_in_it_is_not_kept(tmp_path: Path) -> None:
     bed = Bed()
     target = bed.models.all[0]

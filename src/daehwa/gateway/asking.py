@@ -7,7 +7,7 @@ import msgspec
 
 from daehwa.conversation.errors import InvalidRequest
 from daehwa.conversation.metering import CallKind
-from daehwa.gateway.estimates import images_in, input_tokens, unescaped
+from daehwa.gateway.estimates import images_in, input_tokens, spelled
 from daehwa.gateway.ports import LIMIT_NAMES, Endpoint, WireRequest
 
 T = TypeVar("T")
@@ -24,6 +24,10 @@ KINDS: Final[dict[Endpoint, CallKind]] = {
 COMPLETION_TOKENS = 16
 """How long a completion is at most where the request does not say it: OpenAI's own rule for this old endpoint."""
 MOST_CHOICES = 4096
+MODEL_CHARACTERS = 500
+"""A model's name has at most so many: it stands in the ledger, also where no upstream knows it."""
+MOST_OTHERS = 16
+"""So many models an upstream may be given to choose from."""
 MOST_TOKENS = 1_000_000_000
 
 _UNLIMITED: Final = {-1, 0}
@@ -48,7 +52,7 @@ _encode = msgspec.json.Encoder().encode
 _SAYS_USAGE_IF_ASKED = frozenset({"chat/completions", "completions"})
 _OPTIONS = "stream_options"
 _KEPT_ELSEWHERE = ("previous_response_id", "conversation", "prompt")
-_REFERENCE = b'"item_reference"'
+_REFERENCE = spelled(b"item_reference")
 _TOO_LARGE = "The body holds a number that is out of range."
 
 
@@ -144,7 +148,7 @@ class JsonAsked:
         self._fields = fields = _fields_of(body)
         self.model = _optional(fields, "model", str)
         # As OpenRouter has it: its server may take another one, which has to be allowed and paid for.
-        self.others = tuple(_optional(fields, "models", list) or ()) if "models" in fields else ()
+        self.others = _others(fields)
         self.is_streamed = _optional(fields, "stream", bool) is True
         if (needed := _NEEDED.get(endpoint)) is not None and needed not in fields:
             raise InvalidRequest(f"'{needed}' is missing.", param=needed)
@@ -248,6 +252,17 @@ def _fields_of(body: bytes) -> dict[str, msgspec.Raw]:
         raise InvalidRequest("The body is not valid JSON in UTF-8.") from None
 
 
+def _others(fields: dict[str, msgspec.Raw]) -> tuple[str, ...]:
+    if "models" not in fields:
+        return ()
+    names: list[str] = _optional(fields, "models", list) or []
+    if len(names) > MOST_OTHERS or any(len(name) > MODEL_CHARACTERS for name in names):
+        raise InvalidRequest(
+            f"'models' has at most {MOST_OTHERS} names of at most {MODEL_CHARACTERS} characters.", param="models"
+        )
+    return tuple(dict.fromkeys(names))
+
+
 def _optional(fields: dict[str, msgspec.Raw], name: str, kind: type[T]) -> T | None:
     """Return a field's value, None where it is missing or null. Raise `InvalidRequest` where it is of another kind."""
     raw = fields.get(name)
@@ -278,7 +293,7 @@ def _whole(fields: dict[str, msgspec.Raw], name: str, *, least: int, most: int) 
 
 def _reads_more(fields: dict[str, msgspec.Raw]) -> bool:
     named = any(name in fields and bytes(fields[name]) != b"null" for name in _KEPT_ELSEWHERE)
-    return named or ("input" in fields and unescaped(bytes(fields["input"])).find(_REFERENCE) >= 0)
+    return named or ("input" in fields and _REFERENCE.search(bytes(fields["input"])) is not None)
 
 
 def _tokens(body: bytes) -> int:

@@ -7,8 +7,7 @@ own price: one that gave nothing costs nothing. An answer is counted before its 
 all of it finds it counted, and a process that is stopped after the answer has nothing left to do.
 """
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
 from daehwa.accounts.keys import Caller
@@ -17,7 +16,7 @@ from daehwa.conversation.metering import Charge, Meter, PaidCall
 from daehwa.conversation.ports import Model
 from daehwa.conversation.upstreams import may_ask_another
 from daehwa.gateway.answers import STREAM, Answer, StreamedAnswer, headers_for, whole_body
-from daehwa.gateway.asking import Added, Asked, Habits
+from daehwa.gateway.asking import MODEL_CHARACTERS, Added, Asked, Habits
 from daehwa.gateway.callers import is_limited, may_ask, refused_model
 from daehwa.gateway.counting import Counted, other_id, paid_call
 from daehwa.gateway.idempotency import OnceOnly
@@ -26,8 +25,6 @@ from daehwa.gateway.rates import Correction, Rates
 from daehwa.gateway.tap import UsageTap
 from daehwa.gateway.under_way import CallsUnderWay
 
-MODEL_CHARACTERS = 500
-"""A model's name has at most so many: it stands in the ledger, also where no upstream knows it."""
 MOST_HABITS = 10_000
 _FIRST_ERROR = 400
 _REFUSALS = frozenset({400, 422})
@@ -78,8 +75,16 @@ class Gateway:
                 return model
         raise _not_there(name)
 
-    async def ask(self, caller: Caller, asked: Asked, *, idempotency_key: str | None = None) -> Answer:
-        """Make a call. What the upstream answers is returned, its errors too.
+    async def ask(
+        self,
+        caller: Caller,
+        asked: Asked,
+        *,
+        idempotency_key: str | None = None,
+        claimed: Callable[[], None] = lambda: None,
+    ) -> Answer:
+        """Make a call. What the upstream answers is returned, its errors too. `claimed` is called where its answer is
+        kept for whoever asks again, before it is made.
 
         Raise `ModelNotFound`, `ModelNotAllowed`, `ModelNotOffered`, `RateExceeded`, `BudgetExceeded`, `PriceUnknown`,
         `StoreError`, and `ProviderError` where no upstream answered.
@@ -88,7 +93,11 @@ class Gateway:
         told = asked.instructed(caller.terms.instructions) if caller.terms.instructions else asked
         if idempotency_key is None:
             return await self._answer(caller, told, targets)
-        make = partial(self._answer, caller, told, targets)
+
+        def make() -> Awaitable[Answer]:
+            claimed()
+            return self._answer(caller, told, targets)
+
         return await self._once.answer(caller, idempotency_key, asked, make)
 
     async def _answer(self, caller: Caller, asked: Asked, targets: Sequence[WireTarget]) -> Answer:
@@ -151,11 +160,11 @@ class Gateway:
         """Reserve what a call may cost. Where that is refused its tokens are not counted either."""
         if correction is None:
             return await self._meter.open(call)
-        await correction.estimate()
+        await correction.begin()
         try:
             return await self._meter.open(call)
-        except DaehwaError:
-            await correction.count(0)
+        except BaseException:  # cancelled too
+            await correction.end(0)
             raise
 
     async def _opened(self, asked: Asked, target: WireTarget, counted: Counted) -> _Opened:

@@ -165,7 +165,7 @@ class Counted:
         await self._charge.settle(outcome)
         if self._correction is not None:
             usage = outcome.usage
-            await self._correction.count(0 if usage is None else usage.input + usage.output)
+            await self._correction.end(0 if usage is None else usage.input + usage.output)
 
     def _estimated(self, output: int) -> Usage:
         no_output = self._endpoint in {"embeddings", "images/generations"}

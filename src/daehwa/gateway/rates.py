@@ -65,22 +65,29 @@ class Rates:
 
 
 class Correction:
-    """Counts how many tokens a call really took, in place of the estimate; each time in place of the time before."""
+    """Counts how many tokens a call really took, in place of the estimate: each upstream that was tried for itself."""
 
-    __slots__ = ("_counted", "_store", "_taken")
+    __slots__ = ("_has_ended", "_now", "_store", "_taken")
 
     def __init__(self, store: RateStore, taken: Taken) -> None:
         self._store = store
         self._taken = taken
-        self._counted = taken.tokens
+        self._now = taken.tokens
+        self._has_ended = False
 
-    async def estimate(self) -> None:
-        """Count the estimate again: another upstream is asked."""
-        await self.count(self._taken.tokens)
+    async def begin(self) -> None:
+        """Count the estimate once more where another upstream was tried before, whatever that took."""
+        if self._has_ended:
+            self._has_ended, self._now = False, 0
+            await self._count(self._taken.tokens)
 
-    async def count(self, tokens: int) -> None:
-        """Count so many tokens; 0 where the call came to nothing. Never raises."""
-        difference, self._counted = tokens - self._counted, tokens
+    async def end(self, tokens: int) -> None:
+        """Count so many tokens for this try; 0 where it came to nothing. Never raises."""
+        self._has_ended = True
+        await self._count(tokens)
+
+    async def _count(self, tokens: int) -> None:
+        difference, self._now = tokens - self._now, tokens
         if not difference:
             return
         try:

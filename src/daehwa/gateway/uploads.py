@@ -41,7 +41,9 @@ _WAVE_CHUNKS_AT: Final = 12
 _WAVE_CHUNK: Final = struct.Struct("<4sI")
 _WAVE_FORMAT: Final = struct.Struct("<HHIIH")
 """The format, channels, samples a second, bytes a second, and bytes of a sample of all channels."""
-_PLAIN_SAMPLES: Final = frozenset({1, 3, 0xFFFE})
+_PLAIN_SAMPLES: Final = frozenset({1, 3})
+_SAID_BEHIND, _FORM_BEHIND = 0xFFFE, 24
+"""The format that says which one it is further on, and where."""
 _MOST_WAVE_BYTES_PER_SECOND = 1_152_000
 """192 kHz, two channels, 24 bits."""
 _OTHER_BYTES_PER_SECOND = 4_000
@@ -310,13 +312,15 @@ def _bytes_per_second_of_wave(begin: bytearray) -> int:
     """Return what the head of a WAVE file says. Of plain samples it follows from how they are; of others it is a word
     that nobody checks, so no more is believed than of any other recording.
     """
-    place = _WAVE_CHUNKS_AT
+    place = _WAVE_CHUNKS_AT if begin[8:_WAVE_CHUNKS_AT] == b"WAVE" else len(begin)
     while place + _WAVE_CHUNK.size + _WAVE_FORMAT.size <= len(begin):
         name, size = _WAVE_CHUNK.unpack_from(begin, place)
         place += _WAVE_CHUNK.size
         if name == b"fmt ":
             fields: tuple[int, int, int, int, int] = _WAVE_FORMAT.unpack_from(begin, place)
             form, _, samples, said, sample = fields
+            if form == _SAID_BEHIND:
+                form = int.from_bytes(begin[place + _FORM_BEHIND : place + _FORM_BEHIND + 2], "little")
             if form in _PLAIN_SAMPLES:
                 return min(max(1, samples * sample), _MOST_WAVE_BYTES_PER_SECOND)
             return min(max(1, said), _OTHER_BYTES_PER_SECOND)

@@ -39,7 +39,8 @@ class _Trouble(IntEnum):
 
     NONE = 0
     WAITING = 1
-    SILENT = 2
+    STANDING_BY = 2
+    SILENT = 3
 
 
 class Catalogue:
@@ -210,14 +211,21 @@ class Catalogue:
 
     async def _find_route(self, route: ModelRoute) -> ResolvedModel | None:
         """Return an alias with those of its targets that are there: first those that have a place for the call now,
-        last those that are known not to answer.
+        then those where it waits for one, then those that stand by, last those that are known not to answer.
         """
-        found = [target for name in route.in_order() if (target := await self._find_one(name)) is not None]
+        standing_by = route.standing_by
+        found: list[ResolvedModel] = []
+        order: dict[str, _Trouble] = {}
+        for name in route.in_order():
+            if (target := await self._find_one(name)) is not None:
+                found.append(target)
+                trouble = self._trouble(target)
+                order[target.model.id] = max(trouble, _Trouble.STANDING_BY) if name in standing_by else trouble
         if not found:
             self._lost_routes[route.name] = route.nobody()
             return None
         self._lost_routes.pop(route.name, None)
-        found.sort(key=self._trouble)
+        found.sort(key=lambda target: order[target.model.id])
         model = route.model([target.model for target in found])
         candidates = tuple(target.model.id for target in found)
         return ResolvedModel(RoutedProvider(model, found), model, route.name, candidates)

@@ -6,6 +6,7 @@ child, never the server: the model is then unavailable, and the next question st
 
 import asyncio
 import os
+import re
 import secrets
 import sys
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -46,7 +47,7 @@ _LOAD_SECONDS = 300.0
 _NOT_INSTALLED = "The small model is not installed. Run `daehwa fetch-model` in a terminal, or connect a real model."
 # What the makers of SmolLM2 recommend, and a penalty against going round in circles.
 _SMALL_MODEL_BODY = {"temperature": 0.2, "top_p": 0.9, "repeat_penalty": 1.1}
-_NO_TEXT = (b'"image_url"', b'"input_image"', b'"input_audio"')
+_NO_TEXT = re.compile(rb'"type"\s*:\s*"(?:image_url|input_image|input_audio)"')
 
 
 class EmbeddedProvider:
@@ -265,8 +266,8 @@ class EmbeddedTarget:
         """Send a request; see the protocol. Raise `InvalidRequest` where it shows more than text: the engine would call
         that a fault of its own.
         """
-        if isinstance(request.body, bytes) and any(request.body.find(mark) >= 0 for mark in _NO_TEXT):
-            raise InvalidRequest(f"{self.model.name} reads text only. Choose another model.", param="messages")
+        if isinstance(request.body, bytes) and _NO_TEXT.search(request.body) is not None:
+            raise InvalidRequest(f"{self.model.name} reads text only. Choose another model.")
         return await self._provider.send(request)
 
 

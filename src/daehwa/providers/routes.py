@@ -39,6 +39,11 @@ class ModelRoute(msgspec.Struct, frozen=True):
     name: str
     targets: tuple[RouteTarget, ...]
 
+    @property
+    def standing_by(self) -> frozenset[str]:
+        """The targets' names that are asked only where no other can answer."""
+        return frozenset(target.model for target in self.targets if target.weight == 0)
+
     def in_order(self, chance: Chance = random.random) -> list[str]:
         """Return the targets' names in the order in which they are asked this time: as they stand, or, where there are
         weights, drawn by them. Weight 0: only where no other can answer.

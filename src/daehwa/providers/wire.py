@@ -168,7 +168,7 @@ class WireSender:
             return client.send(request.endpoint, self._completed(request.endpoint, request.body), headers)
         return client.upload(request.endpoint, _noted(request, request.body), request.length, headers)
 
-    def _completed(self, endpoint: str, body: bytes) -> bytes:
+    def _completed(self, endpoint: Endpoint, body: bytes) -> bytes:
         """Add the fields of the settings that the request does not set itself."""
         extra = self._upstream.extra_body
         if not extra or endpoint not in GENERATING:
@@ -177,6 +177,9 @@ class WireSender:
             given = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
         except (msgspec.DecodeError, UnicodeDecodeError):
             return body  # the upstream will say what it makes of it
+        limits = LIMIT_NAMES[endpoint]
+        if any(name in given for name in limits):  # of two limits an upstream may know the other one alone
+            extra = {name: value for name, value in extra.items() if name not in limits}
         return msgspec.json.encode({**extra, **given})
 
     async def _refusal(self, stream: "UpstreamStream", passage: Passage, model: str) -> WireAnswer:

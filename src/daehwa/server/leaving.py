@@ -2,6 +2,7 @@
 
 import asyncio
 from types import TracebackType
+from typing import Self
 
 from daehwa.server.asgi import ClientLeftError, Receive, Scope
 from daehwa.server.direct import line_of
@@ -25,7 +26,7 @@ class EndedWhenLeft:
         self._asking: asyncio.Task[None] | None = None
         self._has_left = False
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
         self._asking = asyncio.current_task()
         if self._line is None:
             self._watch = asyncio.create_task(self._until_left(), name="wait for the client to leave")
@@ -33,6 +34,13 @@ class EndedWhenLeft:
             self._end()
         else:
             self._line.holder.listen(self._end)
+        return self
+
+    def let_go(self) -> None:
+        """End nothing from now on when the client leaves: what is made goes on without it."""
+        self._asking = None
+        if self._watch is not None:
+            self._watch.cancel()
 
     def __exit__(
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None

@@ -112,11 +112,11 @@ class PeopleApi:
         changed = await self._accounts.change_user(person.id, changes)
         if changed.role != person.role:
             await self._accounts.delete_sessions(person.id)
-        if changed.disabled is not None:
-            await self._office.under_way.stop(person.id)
         await self._note_changes(request, person, changed)
         if loses_admin(person, changed):
             await self._void_links_of(request, person)
+        if changed.disabled is not None:  # last, since it waits for what it ends
+            await self._office.under_way.stop(person.id)
         return json_response(await self._listed(changed, await self._costs(changed.id)))
 
     async def delete_person(self, request: Request) -> Response:

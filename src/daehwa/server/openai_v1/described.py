@@ -7,8 +7,7 @@ upstream may know. OpenAI's own reference has the rest.
 from typing import Any, Final, TypeAlias
 
 from daehwa import __version__
-from daehwa.gateway.asking import MOST_CHOICES, MOST_TOKENS
-from daehwa.gateway.calls import MODEL_CHARACTERS
+from daehwa.gateway.asking import MODEL_CHARACTERS, MOST_CHOICES, MOST_TOKENS
 
 Json: TypeAlias = dict[str, Any]
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 
 from daehwa.conversation.errors import DaehwaError, ProviderError
 from daehwa.gateway.answers import Answer, StreamedAnswer
@@ -21,23 +21,21 @@ class Relay:
     """The answer to a call, a plain ASGI application: `make` makes the call, `under_way` knows that it is being made.
 
     `body` is there where the request's body is still being read; `close` gives back what the request holds. The call
-    ends with its client, or, where it `outlives_client`, goes on: its answer is kept for whoever asks again.
+    ends with its client, unless `make` calls what it is given: then its answer is kept for whoever asks again.
     """
 
     def __init__(
         self,
-        make: Callable[[], Awaitable[Answer]],
+        make: Callable[[Callable[[], None]], Awaitable[Answer]],
         under_way: AbstractContextManager[object],
         *,
         body: asyncio.Event | None = None,
         close: Callable[[], None] | None = None,
-        outlives_client: bool = False,
     ) -> None:
-        self._make: Callable[[], Awaitable[Answer]] | None = make
+        self._make: Callable[[Callable[[], None]], Awaitable[Answer]] | None = make
         self._under_way = under_way
         self._body = body
         self._close = close
-        self._outlives_client = outlives_client
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Make the call and send its answer."""
@@ -45,11 +43,8 @@ class Relay:
         ending: DaehwaError | None = None
         last = b""
         try:
-            with (
-                self._under_way,
-                nullcontext() if self._outlives_client else EndedWhenLeft(scope, receive, after=self._body),
-            ):
-                answer = await self._made()
+            with self._under_way, EndedWhenLeft(scope, receive, after=self._body) as leaving:
+                answer = await self._made(leaving.let_go)
                 if isinstance(answer, StreamedAnswer):
                     last = await _stream(answer, scope, send)
         except ENDINGS as error:
@@ -69,12 +64,12 @@ class Relay:
                 await _say(ending, scope, send)
             await send({"type": "http.response.body", "body": last})
 
-    async def _made(self) -> Answer:
+    async def _made(self, claimed: Callable[[], None]) -> Answer:
         # What was asked may be long: it is not held while the answer streams.
         make, self._make = self._make, None
         if make is None:
             raise RuntimeError("A call is made once.")
-        return await make()
+        return await make(claimed)
 
 
 def _whole(answer: KeptAnswer) -> Response:
