@@ -31,3 +31,17 @@ HOSTILE = """Before <script>window.harmed = 1</script> <img src=x onerror="windo
 
 The end.
 """
+ITEMS = "".join(f"{number}. Item {number} is long enough to be read for a while.\n" for number in range(1, 121))
+ROWS = "".join(f"| apple {number} | {number} |\n" for number in range(12))
+LONG = f"""# Much to read
+
+{ITEMS}
+| fruit | price |
+| --- | --- |
+{ROWS}
+```python
+{CODE * 8}
+```
+
+Some **bold** words at the end.
+"""

@@ -1,0 +1,75 @@
+"""Scrolling through long answers: what is read moves as far as the wheel turns, whatever is drawn above it."""
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from browser.reader import Reader
+from browser.samples import LONG
+from model import Model
+from playwright.async_api import expect
+from program import Program
+from server.serving import asked
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+TURNS = 5
+STEP = 400
+TOLERANCE = 4
+READ = """() => {
+    const view = document.querySelector("main .scroller").getBoundingClientRect();
+    for (const share of [0.5, 0.4, 0.6, 0.3, 0.7, 0.25, 0.75]) {
+        const seen = document.elementFromPoint(view.left + view.width / 2, view.top + view.height * share);
+        const read = seen?.closest("[data-message] :is(p, h4, h5, h6, li, pre, td, th, .bubble)");
+        if (read) return (window.read = read), read.getBoundingClientRect().top;
+    }
+    return null;
+}"""
+STILL = """() => new Promise((done) => {
+    let top = NaN, frames = 0;
+    const look = () => {
+        const now = document.querySelector("main .scroller").scrollTop;
+        frames = now === top ? frames + 1 : 0;
+        top = now;
+        frames < 8 ? requestAnimationFrame(look) : done();
+    };
+    look();
+})"""
+WHERE = "() => window.read.isConnected ? window.read.getBoundingClientRect().top : null"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def rich(program: Program, played: Model) -> str:
+    """Return where a conversation of long answers is."""
+    played.forget()
+    played.says(LONG)
+    conversation, parent = "", None
+    async with aiohttp.ClientSession(program.address) as client:
+        for number in range(TURNS):
+            body = asked(f"Question {number}.", conversation=conversation, parent=parent)
+            async with client.post("/api/turns", json=body) as answer:
+                assert answer.status == 200
+                await answer.read()
+            conversation, parent = body["conversation"], body["reply"]
+    return f"/#/c/{conversation}"
+
+
+async def test_what_is_read_moves_as_far_as_the_wheel(reader: Reader, rich: str) -> None:
+    await reader.page.goto(reader.address + rich)
+    await expect(reader.answer.get_by_role("table")).to_be_visible()
+    first = reader.answers.first.locator(".prose")
+    await expect(first).to_have_class("prose plain")  # what is far costs nothing
+    await reader.scroller.hover()
+    jumps, top, steps = [], 1.0, 0
+    while top > 0 and steps < 80:
+        before = await reader.page.evaluate(READ)
+        await reader.page.mouse.wheel(0, -STEP)
+        await reader.page.evaluate(STILL)
+        top = await reader.scroller.evaluate("(scroller) => scroller.scrollTop")
+        after = await reader.page.evaluate(WHERE)
+        steps += 1
+        if before is None or top == 0:
+            continue
+        if after is None or abs(after - before - STEP) > TOLERANCE:
+            jumps.append((steps, None if after is None else round(after - before)))
+    assert jumps == []
+    await expect(first).to_have_class("prose md")
