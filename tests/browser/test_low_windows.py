@@ -1,0 +1,51 @@
+"""Where there is hardly any height: a keyboard on the screen, a phone on its side, letters four times as large."""
+
+import pytest
+from browser.reader import Reader, Readers
+from model import Model
+from playwright.async_api import expect
+from upstream import DONE, ROLE, ending, text
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+LOW = [(360, 380), (320, 256), (568, 320), (640, 400)]
+LINES = "one\ntwo\nthree\nfour\nfive"
+
+
+async def low(readers: Readers, width: int, height: int) -> Reader:
+    return await readers(viewport={"width": width, "height": height})
+
+
+@pytest.mark.parametrize(("width", "height"), LOW)
+async def test_the_first_page_can_be_written_on(readers: Readers, width: int, height: int) -> None:
+    reader = await low(readers, width, height)
+    form = reader.page.get_by_role("form", name="Message")
+    await expect(form).to_be_in_viewport(ratio=1)
+    header = await reader.page.locator("main header").bounding_box()
+    box = await form.bounding_box()
+    assert header is not None
+    assert box is not None
+    assert box["y"] >= header["y"] + header["height"]
+    await reader.box.fill(LINES)
+    await reader.page.locator(".fresh").evaluate("(page) => (page.scrollTop = 0)")
+    await expect(reader.page.get_by_role("heading", level=1)).to_be_in_viewport(ratio=1)
+    await reader.page.get_by_role("button", name="Send").scroll_into_view_if_needed()
+    await expect(reader.page.get_by_role("button", name="Send")).to_be_in_viewport(ratio=1)
+
+
+async def test_a_low_conversation_has_more_room_than_its_message_box(readers: Readers, model: Model) -> None:
+    reader = await low(readers, 320, 256)
+    model.says([ROLE, text("Words to read. " * 60), ending(), DONE])
+    await reader.ask_to_end("Anything")
+    log, foot = await reader.scroller.bounding_box(), await reader.page.locator("main .foot").bounding_box()
+    assert log is not None
+    assert foot is not None
+    assert log["height"] > 1.4 * foot["height"]
+    await expect(reader.page.get_by_role("combobox", name="Model")).to_be_in_viewport(ratio=1)
+    await reader.box.fill("More?")
+    await expect(reader.page.get_by_role("button", name="Send")).to_be_in_viewport(ratio=1)
+    box = await reader.box.bounding_box()
+    assert box is not None
+    assert box["width"] > 110
+    await reader.box.fill(LINES)
+    await expect(reader.page.get_by_role("button", name="Send")).to_be_in_viewport(ratio=1)
