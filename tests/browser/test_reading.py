@@ -3,7 +3,8 @@
 import asyncio
 
 import pytest
-from browser.reader import Reader
+from browser.reader import PHONE, Reader, Readers
+from browser.samples import LONG
 from model import Model
 from playwright.async_api import expect
 from upstream import DONE, ROLE, Step, ending, text
@@ -91,6 +92,39 @@ async def test_the_next_question_goes_to_the_end(reader: Reader, model: Model) -
     model.says("Shortly.")
     await reader.ask_to_end("And in short?")
     await expect(reader.answer.locator(".prose")).to_be_in_viewport()
+
+
+OUTSIDE = """(article) => {
+    const edge = article.getBoundingClientRect();
+    const ring = 4;
+    const numbers = [...article.querySelectorAll("ol")].map((list) => {
+        const pen = document.createElement("canvas").getContext("2d");
+        pen.font = getComputedStyle(list).font;
+        const room = parseFloat(getComputedStyle(list).paddingInlineStart);
+        return room - pen.measureText(`${list.children.length}. `).width;
+    });
+    const buttons = [...article.querySelectorAll("button")].filter((button) => button.checkVisibility());
+    return {
+        numbers: numbers.filter((room) => room < 0),
+        rings: buttons.map((button) => button.getBoundingClientRect()).filter((place) =>
+            place.left - ring < edge.left || place.right + ring > edge.right ||
+            place.top - ring < edge.top || place.bottom + ring > edge.bottom).length,
+    };
+}"""
+
+
+@pytest.mark.parametrize("device", [{}, PHONE], ids=["desktop", "phone"])
+async def test_nothing_of_an_older_answer_is_cut_off_at_its_edges(
+    readers: Readers, model: Model, device: dict[str, object]
+) -> None:
+    reader = await readers(**device)
+    model.says(LONG, "Shortly.")
+    await reader.ask_to_end("A long list")
+    await reader.ask_to_end("And in short?")
+    await expect(reader.answers.first.locator("li")).to_have_count(120)
+    for article in (reader.answers.first, reader.questions.first):
+        assert await article.evaluate(OUTSIDE) == {"numbers": [], "rings": 0}
+    assert not await reader.scroller.evaluate("(scroller) => scroller.scrollWidth > scroller.clientWidth")
 
 
 async def test_a_found_message_is_shown_where_it_is(reader: Reader, model: Model) -> None:

@@ -48,6 +48,7 @@ class Rendering {
   private readonly loose: ReadonlySet<number>;
   private cut: Container | null = null;
   private isTopListLoose = false;
+  private readonly lists: HTMLElement[] = [];
   private headingLevel: number;
 
   constructor(
@@ -86,6 +87,7 @@ class Rendering {
       case "bullet_list_close":
       case "ordered_list_close":
         this.closeContainer(token.level, this.isTopListLoose);
+        noteDigits(this.lists.pop());
         return;
       case "list_item_open":
         cursor.open("li", this.taskMark() === null ? "" : "md-task");
@@ -145,6 +147,7 @@ class Rendering {
     );
     setAttribute(list, "class", isLoose ? "md-loose" : null);
     if (resumed === null) setAttribute(list, "start", attribute(token, "start"));
+    this.lists.push(list);
     this.cursor.enter(list, resumed?.after ?? null);
   }
 
@@ -297,6 +300,14 @@ export function codeBlockAt(cursor: DomCursor, info: string, options: MarkdownOp
 function attribute(token: Token, name: string): string | null {
   const value = token.attrGet(name);
   return value === null ? null : String(value);
+}
+
+/** How wide a list's last number is; it is there once the list's items are. */
+function noteDigits(list: HTMLElement | undefined): void {
+  if (list?.localName !== "ol") return;
+  const last = Number(list.getAttribute("start") ?? 1) + list.childElementCount - 1;
+  const digits = String(last).length;
+  setAttribute(list, "data-digits", digits > 1 ? String(digits) : null);
 }
 
 function isTableEnd(token: Token): boolean {
