@@ -1,11 +1,26 @@
 """Changing what is there: other versions of questions and answers, names, places, deletion. Nothing is lost by it."""
 
 import pytest
-from browser.reader import Reader
+from browser.reader import Reader, Readers
 from model import Model
 from playwright.async_api import expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+ENGLISH = {
+    "again": "Answer again",
+    "previous": "Previous version",
+    "next": "Next version",
+    "first": "Version 1 of 3",
+    "second": "Version 2 of 3",
+}
+KOREAN = {
+    "again": "다시 답변",
+    "previous": "이전 버전",
+    "next": "다음 버전",
+    "first": "3개 중 1번째 버전",
+    "second": "3개 중 2번째 버전",
+}
 
 
 async def test_a_question_is_edited_and_both_versions_stay(reader: Reader, model: Model) -> None:
@@ -55,6 +70,37 @@ async def test_an_answer_is_made_again_and_both_stay(reader: Reader, model: Mode
     await expect(reader.answer.locator(".prose")).to_have_text("The second answer.")
     await expect(reader.questions).to_have_count(1)
     assert model.questions[0].json["messages"] == model.questions[1].json["messages"]
+
+
+@pytest.mark.parametrize(("locale", "names"), [("en-US", ENGLISH), ("ko-KR", KOREAN)])
+async def test_versions_are_walked_by_keyboard(
+    readers: Readers, model: Model, locale: str, names: dict[str, str]
+) -> None:
+    reader = await readers(locale=locale)
+    model.says("One.", "Two.", "Three.", "Three and a half.")
+    await reader.page.locator("#message").fill("Which?")
+    await reader.page.keyboard.press("Enter")
+    answer = reader.page.locator(".answer").last
+    for number in range(3):
+        await expect(answer).to_have_attribute("aria-busy", "false")
+        await expect(answer.get_by_role("group")).to_have_count(min(number, 1))
+        if number < 2:
+            await reader.press(names["again"], answer)
+    announced = reader.page.get_by_test_id("announcer")
+    back = answer.get_by_role("button", name=names["previous"])
+    await back.focus()
+    for number, said in ((2, names["second"]), (1, names["first"])):
+        await reader.page.keyboard.press("Enter")
+        await expect(answer.locator(".versions")).to_contain_text(f"{number}/3")
+        await expect(announced).to_contain_text(said)
+        await expect(back).to_be_focused()
+    await expect(back).to_be_disabled()
+    await reader.page.keyboard.press("Enter")
+    await expect(answer.locator(".versions")).to_contain_text("1/3")
+    await reader.page.keyboard.press("Tab")
+    await reader.page.keyboard.press("Enter")
+    await expect(answer.locator(".versions")).to_contain_text("2/3")
+    await expect(answer.get_by_role("button", name=names["next"])).to_be_focused()
 
 
 async def test_a_conversation_is_renamed_and_pinned(reader: Reader, model: Model) -> None:

@@ -360,11 +360,15 @@ export class OpenConversation {
     return asked && question ? textOf(question.parts) : "";
   }
 
-  /** Walk to another version of a message as soon as what is below it is here, and remember the place. */
-  async show(sibling: Message): Promise<void> {
-    if (!(await this.#bringBelow(sibling.id))) return;
-    const leaf = this.tree.newestBelow(sibling.id);
-    this.leaf = leaf;
+  /** Walk to another version of a message as soon as what is below it is here; returns whether it is shown. */
+  async show(sibling: Message): Promise<boolean> {
+    if (!(await this.#bringBelow(sibling.id))) return false;
+    this.leaf = this.tree.newestBelow(sibling.id);
+    void this.#remember(this.leaf);
+    return true;
+  }
+
+  async #remember(leaf: string | null): Promise<void> {
     if (leaf === null || !this.#stored.has(leaf)) return;
     try {
       await api.changeConversation(this.id, { leaf });
