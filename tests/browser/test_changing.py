@@ -103,6 +103,22 @@ async def test_versions_are_walked_by_keyboard(
     await expect(answer.get_by_role("button", name=names["next"])).to_be_focused()
 
 
+async def test_pinning_and_undoing_by_keyboard_keep_the_focus(reader: Reader, model: Model) -> None:
+    model.title = "Held by keyboard"
+    await reader.ask_to_end("Anything")
+    row = reader.row("Held by keyboard")
+    for item in ("Pin", "Unpin"):
+        await row.get_by_role("button").focus()
+        await reader.page.keyboard.press("Enter")
+        await reader.page.get_by_role("menuitem", name=item, exact=True).press("Enter")
+        await expect(row.get_by_role("link")).to_be_focused()
+    await row.get_by_role("button").focus()
+    await reader.page.keyboard.press("Enter")
+    await reader.page.get_by_role("menuitem", name="Delete").press("Enter")
+    await reader.page.get_by_role("button", name="Undo").press("Enter")
+    await expect(row.get_by_role("link")).to_be_focused()
+
+
 async def test_a_conversation_is_renamed_and_pinned(reader: Reader, model: Model) -> None:
     model.title = "To be renamed"
     await reader.ask_to_end("Anything")
