@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from browser.reader import Reader, Watch
 from model import Model
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Locator, expect
 from program import serving
 from upstream import ROLE, text
 
@@ -32,6 +32,8 @@ async def test_an_answer_cut_off_by_a_dead_server_goes_on_after_its_restart(
         await program.kill()
         await expect(reader.banner).to_contain_text("The server cannot be reached.")
         await expect(reader.answer.locator(".prose")).to_have_text("one two")
+        await expect(reader.answer).to_contain_text("Connection lost")
+        assert await gap(reader.answer.locator(".prose"), reader.answer.locator(".waiting")) >= 8
     port = str(urlsplit(program.address).port)
     async with serving(tmp_path / "data", settings, "--port", port):
         await expect(reader.answer).to_contain_text("This answer was interrupted.", timeout=30_000)
@@ -61,6 +63,14 @@ async def test_an_answer_of_which_nothing_was_stored_can_be_asked_for_again(
         await reader.press("Try again", reader.answer)
         await expect(reader.answer.locator(".prose")).to_have_text("Now it works.")
         await context.close()
+
+
+async def gap(above: Locator, below: Locator) -> float:
+    """Return the pixels between what stands above and what stands below it."""
+    first, second = await above.bounding_box(), await below.bounding_box()
+    assert first is not None
+    assert second is not None
+    return second["y"] - first["y"] - first["height"]
 
 
 async def on_disk(text: bytes, folder: Path) -> None:
