@@ -21,6 +21,15 @@ KOREAN = {
     "first": "3개 중 1번째 버전",
     "second": "3개 중 2번째 버전",
 }
+COVERED = """() => {
+    const toast = document.querySelector(".toast").getBoundingClientRect();
+    const apart = (place) => place.right <= toast.left || place.left >= toast.right ||
+        place.bottom <= toast.top || place.top >= toast.bottom;
+    return [...document.querySelectorAll("button, a, input, select, textarea")]
+        .filter((each) => !each.closest(".toast, .skip") && each.checkVisibility())
+        .filter((each) => !apart(each.getBoundingClientRect()))
+        .map((each) => each.ariaLabel || each.textContent);
+}"""
 
 
 async def test_a_question_is_edited_and_both_versions_stay(reader: Reader, model: Model) -> None:
@@ -117,6 +126,26 @@ async def test_pinning_and_undoing_by_keyboard_keep_the_focus(reader: Reader, mo
     await reader.page.get_by_role("menuitem", name="Delete").press("Enter")
     await reader.page.get_by_role("button", name="Undo").press("Enter")
     await expect(row.get_by_role("link")).to_be_focused()
+
+
+async def test_one_note_is_seen_at_a_time_and_covers_nothing_to_press(reader: Reader, model: Model) -> None:
+    for title in ("First to go", "Second to go"):
+        model.title = title
+        await reader.press("New conversation", reader.sidebar)
+        await reader.ask_to_end("Anything")
+        await expect(reader.row(title)).to_be_visible()
+    for title in ("First to go", "Second to go"):
+        await reader.choose(reader.row(title), "Delete")
+    toasts = reader.page.locator(".toast")
+    await expect(toasts).to_have_count(1)
+    await expect(toasts).to_contain_text("Second to go")
+    assert await reader.page.evaluate(COVERED) == []
+    await reader.press("Undo")
+    await expect(toasts).to_contain_text("The conversation is back.")
+    await reader.press("Close", toasts)
+    await expect(toasts).to_contain_text("First to go")
+    await reader.press("Undo")
+    await expect(reader.row("First to go")).to_be_visible()
 
 
 async def test_a_conversation_is_renamed_and_pinned(reader: Reader, model: Model) -> None:

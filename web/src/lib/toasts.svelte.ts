@@ -1,4 +1,7 @@
-/** Short notes at the edge of the page, each with at most one thing to do. */
+/**
+ * Short notes at the edge of the page, each with at most one thing to do. One is seen at a time, the newest, so that they
+ * cover as little as can be; what it covers is seen again after it, for all of its time.
+ */
 
 export interface Toast {
   readonly id: number;
@@ -15,13 +18,19 @@ class Toasts {
 
   show(text: string, action: Toast["action"] = null): void {
     const toast = { id: this.#next++, text, action };
+    for (const { id } of this.seen) this.pause(id);
     this.shown = [...this.shown.slice(-2), toast];
     this.resume(toast.id);
+  }
+
+  get seen(): readonly Toast[] {
+    return this.shown.slice(-1);
   }
 
   dismiss(id: number): void {
     this.pause(id);
     this.shown = this.shown.filter((toast) => toast.id !== id);
+    for (const { id } of this.seen) this.resume(id);
   }
 
   /** While the reader is at it, it stays. */
