@@ -9,7 +9,6 @@ from cores import Core
 from gateway.bed import Bed
 from server.serving import Site, serving
 
-from daehwa.accounts.errors import BudgetExceeded
 from daehwa.accounts.keys import KeyLimits
 from daehwa.accounts.minting import mint_key
 from daehwa.conversation.errors import (
@@ -64,15 +63,6 @@ async def test_a_status_says_what_went_wrong_and_a_header_whether_to_try_again(
         assert ("retry-after" in answer.headers) is (fault.retry_after is not None)
 
 
-async def test_a_budget_that_is_only_held_is_asked_again_in_a_moment(site: Site, bed: Bed) -> None:
-    spent = BudgetExceeded("Used up.", scope="all", period="total", limit=1, renews=None)
-    for refusal, again in ((spent, None), (spent.changed("Held.", is_passing=True), "1")):
-        bed.meter.refusal = refusal
-        async with site.client.post(PATH, json=CHAT) as answer:
-            assert (answer.status, answer.headers.get("retry-after")) == (429, again)
-            assert answer.headers.get("x-should-retry") == ("false" if again is None else None)
-
-
 async def test_a_stream_of_responses_ends_in_an_event_of_its_kind(site: Site, bed: Bed) -> None:
     begun = b'event: response.created\ndata: {"type":"response.created"}\n\n'
     pieces: list[Piece] = [begun, ProviderCutError("It broke off.")]
@@ -114,15 +104,6 @@ async def test_a_limited_key_is_told_of_no_model_that_it_may_not_ask(site: Site,
     assert (status, answer["error"]["code"]) == (404, "model_not_found")
     assert "parrot" not in answer["error"]["message"]
     assert "/v1/models" in answer["error"]["message"]
-
-
-async def test_whose_account_the_upstream_s_is_stays_here(site: Site, bed: Bed) -> None:
-    bed.models.all[0].script = lambda _request: as_json(
-        {"choices": []}, openai_organization="org-ours", openai_project="proj-ours", openai_version="1"
-    )
-    async with site.client.post(PATH, json=CHAT) as answer:
-        assert answer.headers["openai-version"] == "1"
-        assert not {"openai-organization", "openai-project"} & set(answer.headers)
 
 
 async def test_a_call_that_came_to_nothing_takes_nothing_of_its_key_s_rate(site: Site, bed: Bed) -> None:

@@ -177,8 +177,7 @@ class SignInMisconfigured(DaehwaError):  # noqa: N818 - errors state the fact
 
 class BudgetExceeded(DaehwaError):  # noqa: N818 - errors state the fact
     """A budget would be overspent. `scope` and `period` name it, `limit` is in micro-dollars, `renews` is when its next
-    period begins (ms since 1970; None: never). So much more room it `lacks`, in micro-dollars; `is_passing`: calls
-    under way hold as much, and give most of it back when they end.
+    period begins (ms since 1970; None: never). So much more room it `lacks`, in micro-dollars.
     """
 
     type = "budget_exceeded"
@@ -199,15 +198,12 @@ class BudgetExceeded(DaehwaError):  # noqa: N818 - errors state the fact
         self.limit = limit
         self.renews = renews
         self.lacks = lacks
-        self.is_passing = False
 
-    def changed(self, message: str, *, is_passing: bool) -> "BudgetExceeded":
+    def worded(self, message: str) -> "BudgetExceeded":
         """Return the same in other words."""
-        same = BudgetExceeded(
+        return BudgetExceeded(
             message, scope=self.scope, period=self.period, limit=self.limit, renews=self.renews, lacks=self.lacks
         )
-        same.is_passing = is_passing
-        return same
 
 
 class PriceUnknown(DaehwaError):  # noqa: N818 - errors state the fact

@@ -84,15 +84,15 @@ class LedgerMeter:
         try:
             return await self._open(call)
         except BudgetExceeded as error:
-            raise _named(self._passing(error), call.groups) from None
+            raise _named(self._as_held(error), call.groups) from None
 
-    def _passing(self, error: BudgetExceeded) -> BudgetExceeded:
-        """Return the error as one that passes, where this process's calls under way hold what there is no room for."""
+    def _as_held(self, error: BudgetExceeded) -> BudgetExceeded:
+        """Return the error with a word on it where this process's calls under way hold what there is no room for."""
         held = sum(entry.reserved for entry in self._reserved.values() if error.scope in entry.scopes)
         if held < error.lacks:
             return error
-        why, _, _ = error.message.replace("is used up", "has no room left just now").partition(". ")
-        return error.changed(f"{why}. Calls under way hold the rest: try again in a moment.", is_passing=True)
+        message = error.message.replace("is used up", "has no room left just now")
+        return error.worded(f"{message} Calls under way hold the rest: once they have ended there may be room again.")
 
     async def _open(self, call: PaidCall) -> "LedgerCharge":
         now = self._clock()
@@ -329,7 +329,7 @@ def _named(error: BudgetExceeded, groups: Sequence[GroupShare]) -> BudgetExceede
     if group is None:
         return error
     message = error.message.replace(f"“{group.id}”", f"“{group.name}”")
-    return error.changed(message, is_passing=error.is_passing)
+    return error.worded(message)
 
 
 def _unasked_output(call: PaidCall) -> int:

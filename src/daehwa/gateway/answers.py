@@ -14,11 +14,8 @@ MOST_BYTES = 64 * 1024 * 1024
 """Bytes of an answer in one piece: images come as base64, a dozen to an answer."""
 STREAM = "text/event-stream"
 
-_KEPT_NAMES = frozenset(
-    {"content-type", "content-disposition", "x-should-retry", "openai-version", "openai-processing-ms", "openai-model"}
-)
-"""Not `openai-organization` and `openai-project`: with whose account this server asks is its own business."""
-_KEPT_BEGINNINGS = ("x-ratelimit-", "retry-after")
+_KEPT_NAMES = frozenset({"content-type", "content-disposition", "x-should-retry"})
+_KEPT_BEGINNINGS = ("openai-", "x-ratelimit-", "retry-after")
 _UPSTREAMS_ID = "x-upstream-request-id"
 
 

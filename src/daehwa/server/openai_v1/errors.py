@@ -85,9 +85,7 @@ def error_response(error: DaehwaError) -> Response:
     headers: Headers = error_headers(error)
     if isinstance(error, KeyRefused):
         headers.append((b"www-authenticate", b"Bearer"))
-    if isinstance(error, BudgetExceeded) and error.is_passing:
-        headers.append((b"retry-after", b"1"))
-    elif isinstance(error, _FINAL):
+    if isinstance(error, _FINAL):
         headers.append((b"x-should-retry", b"false"))
     if isinstance(error, RateExceeded):
         headers += [
