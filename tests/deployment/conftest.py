@@ -97,7 +97,7 @@ class Account:
         values = {
             "WebAddress": "https://d111.cloudfront.example",
             "ApiAddress": f"https://abc.execute-api.{REGION}.example/live/",
-            "DistributionId": self._make_distribution(),
+            "DistributionId": self.make_distribution(),
             "PageBucket": "daehwa-page",
             "TableName": table,
             "FunctionName": self._make_function(name),
@@ -130,7 +130,16 @@ class Account:
         )
         return name
 
-    def _make_distribution(self) -> str:
+    def make_firewall(self, stack: str) -> str:
+        """Make a firewall's stack; return the firewall's ARN, of which moto knows no more than the output says."""
+        arn = f"arn:aws:wafv2:us-east-1:{ACCOUNT}:global/webacl/Firewall-{stack}/1a2b"
+        wall = {"Type": "AWS::WAFv2::WebACL", "Properties": {"Scope": "CLOUDFRONT"}}
+        body = json.dumps({"Resources": {"Firewall": wall}, "Outputs": {"Arn": {"Value": arn}}})
+        cloudformation = self.cloud.in_region("us-east-1").client("cloudformation")
+        cloudformation.create_stack(StackName=stack, TemplateBody=body)
+        return arn
+
+    def make_distribution(self, firewall: str = "") -> str:
         origin = {
             "Id": "page",
             "DomainName": "daehwa-page.s3.amazonaws.com",
@@ -138,9 +147,10 @@ class Account:
         }
         behavior = {"TargetOriginId": "page", "ViewerProtocolPolicy": "https-only"}
         config = {
-            "CallerReference": "test",
+            "CallerReference": f"test {firewall}",
             "Comment": "",
             "Enabled": True,
+            "WebACLId": firewall,
             "Origins": {"Quantity": 1, "Items": [origin]},
             "DefaultCacheBehavior": behavior,
         }

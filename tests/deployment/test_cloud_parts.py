@@ -1,13 +1,11 @@
 """The parts of a deployment that talk to AWS, against moto's server; what AWS says against it, as it says it."""
 
 import datetime as dt
-import json
 from pathlib import Path
 from typing import Any
 
 import boto3
 import botocore.exceptions
-import msgspec
 import pytest
 from deployment.conftest import REGION, Account
 
@@ -142,43 +140,6 @@ def test_a_tables_recovery_is_switched_off_before_it_goes_so_that_aws_keeps_no_b
     removal.delete_data(Cloud(session, REGION), "daehwa", [Leftover(TABLE, table, is_empty=False)], lambda _: None)
     assert asked[-2:] == [("UpdateContinuousBackups", off), ("DeleteTable", None)]
     assert client.list_tables()["TableNames"] == []
-
-
-def firewalls_standing(account: Account, *made: str) -> set[str]:
-    """Make firewalls' stacks; return which stand."""
-    cloudformation = account.cloud.in_region("us-east-1").client("cloudformation")
-    for name in made:
-        body = json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})
-        cloudformation.create_stack(StackName=name, TemplateBody=body)
-    return {stack["StackName"] for stack in cloudformation.describe_stacks()["Stacks"]}
-
-
-def test_a_firewall_of_earlier_choices_goes_in_its_own_region_and_no_other_installations_does(account: Account) -> None:
-    account.install()
-    own, others = f"daehwa-{REGION}-firewall", {"daehwa-eu-west-1-firewall", "daehwa-firewall"}
-    assert firewalls_standing(account, own, *others) == {own, *others}
-    for _ in range(2):
-        removal.remove_firewalls(account.cloud, removal.firewalls(account.cloud, "daehwa"), lambda _: None)
-        assert firewalls_standing(account) == others
-
-
-def test_a_firewall_of_the_former_name_is_that_of_the_installation_whose_template_names_it(account: Account) -> None:
-    assert removal.firewalls(account.cloud, "daehwa") == [f"daehwa-{REGION}-firewall"]
-    outputs = account.install()
-    client = account.client("cloudformation")
-    values = {name: {"Value": value} for name, value in msgspec.to_builtins(outputs).items()}
-    asked = {"Fn::GetStackOutput": {"StackName": "daehwa-firewall", "Region": "us-east-1", "OutputName": "Arn"}}
-    topic = {"Type": "AWS::SNS::Topic", "Metadata": {"WebACLId": asked}}
-    body = json.dumps({"Resources": {"Topic": topic}, "Outputs": values})
-    client.update_stack(StackName="daehwa", TemplateBody=body)
-    assert removal.firewalls(account.cloud, "daehwa") == [f"daehwa-{REGION}-firewall", "daehwa-firewall"]
-
-
-def test_destroying_takes_the_firewall_along_and_leaves_that_of_another_region(account: Account) -> None:
-    account.install()
-    firewalls_standing(account, f"daehwa-{REGION}-firewall", "daehwa-eu-west-1-firewall")
-    assert account.run("destroy", "--yes").code == 0
-    assert firewalls_standing(account) == {"daehwa-eu-west-1-firewall"}
 
 
 def test_nothing_is_left_behind_by_what_stands_or_never_was(account: Account) -> None:

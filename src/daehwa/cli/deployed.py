@@ -7,7 +7,7 @@ import click
 
 from daehwa.cli.deploying import ask_secret, open_cloud, show_checks, show_leftovers
 from daehwa.cli.terminal import FAULT, Refusal, say
-from daehwa.deployment import leftovers, parameters, people, preflight, removal, stack_state
+from daehwa.deployment import firewalls, leftovers, parameters, people, preflight, removal, stack_state
 from daehwa.deployment.cloud import Cloud
 from daehwa.deployment.configuration import DeploymentSettings, key_parameter, sign_in_parameter
 from daehwa.deployment.configuration_file import Asked
@@ -101,12 +101,12 @@ def destroy_home(asked: Asked, *, data_of: str | None, asks: bool) -> int:
     state = stack_state.find_stack(cloud, settings.name)
     earlier = leftovers.left_behind(cloud, settings.name)
     show_leftovers(settings.name, earlier)
-    if state is None and (data_of is None or not earlier):
+    if state is None and (data_of is None or not earlier) and not firewalls.idle(cloud, settings.name):
         raise DeploymentError(f"There is no installation '{settings.name}' in {cloud.region} of this account.")
     _confirm_removal(settings, with_data=data_of is not None, asks=asks)
-    firewalls = removal.firewalls(cloud, settings.name)
     kept = [] if state is None else removal.remove(cloud, state, _say_step)
-    removal.remove_firewalls(cloud, firewalls, _say_step)
+    for firewall in firewalls.idle(cloud, settings.name):
+        firewalls.remove(cloud, firewall, _say_step)
     left = leftovers.left_behind(cloud, settings.name)
     if data_of is not None:
         removal.delete_data(cloud, settings.name, left, _say_step)

@@ -11,6 +11,7 @@ import msgspec
 from daehwa import __version__
 from daehwa.cli.terminal import Refusal, as_typed, say, tell
 from daehwa.deployment import (
+    firewalls,
     leftovers,
     packaging,
     page_upload,
@@ -18,7 +19,6 @@ from daehwa.deployment import (
     people,
     preflight,
     programs,
-    removal,
     stack_state,
 )
 from daehwa.deployment.cdk import Cdk, CdkFailed, synthesize
@@ -247,7 +247,6 @@ def _deploy(
         cdk.bootstrap(around.account, around.not_bootstrapped, assembly.parent, _say_step)
     if key is not None:
         parameters.put_secret(cloud, key_parameter(settings.name), key)
-    firewalls = removal.firewalls(cloud, settings.name)
     say("\nDeploying; the first time takes about five minutes, most of it CloudFront's")
     try:
         cdk.deploy(assembly, settings.name, parameters.origin_key(cloud, settings.name), _say_step)
@@ -259,12 +258,13 @@ def _deploy(
             "`daehwa deploy` goes on when it is done."
         )
         raise
-    # Those of earlier choices and of an earlier name would go on costing.
-    needed = firewall_stack(settings.name, cloud.region) if settings.waf else None
-    removal.remove_firewalls(cloud, (stack for stack in firewalls if stack != needed), _say_step)
     outputs = stack_state.standing(cloud, settings.name)
     done = page_upload.upload(cloud, outputs, page, dt.datetime.now(dt.UTC).date())
     say(f"  page           {done.files} files" + (f", {done.removed} old ones removed" if done.removed else ""))
+    # Those of earlier choices and of an earlier name would go on costing. They come last: nothing waits for them.
+    needed = firewall_stack(settings.name, cloud.region) if settings.waf else None
+    for warning in firewalls.remove_idle(cloud, settings.name, needed=needed, say=_say_step):
+        tell(warning)
     return outputs
 
 

@@ -1,23 +1,15 @@
 """Takes an installation away. What people wrote stays, unless their data is to go with it."""
 
-import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from daehwa.deployment import page_upload
 from daehwa.deployment.cloud import AWS_ERRORS, Cloud, error_code
-from daehwa.deployment.configuration import (
-    FIREWALL_REGION,
-    firewall_stack,
-    former_firewall_stack,
-    key_parameter,
-    origin_parameter,
-    sign_in_parameter,
-)
+from daehwa.deployment.configuration import key_parameter, origin_parameter, sign_in_parameter
 from daehwa.deployment.costs import PRICES
 from daehwa.deployment.leftovers import GONE, PEOPLE, TABLE, Leftover, advice
-from daehwa.deployment.stack_state import Kept, StackState, delete_stack, find_stack
+from daehwa.deployment.stack_state import Kept, StackState, delete_stack
 
 _NO_RECOVERY_YET = "ContinuousBackupsUnavailableException"  # of a table that was made a moment ago
 _SECONDS_BETWEEN_LOOKS = 2.0
@@ -33,30 +25,6 @@ def remove(cloud: Cloud, state: StackState, say: Callable[[str], None]) -> list[
             if error_code(error) not in GONE:  # an earlier attempt came further
                 raise
     return delete_stack(cloud, state, say)
-
-
-def firewalls(cloud: Cloud, name: str) -> list[str]:
-    """Return the stacks that may hold an installation's firewall.
-
-    One of the former name may as well be that of another region's installation: it is this one's where the template
-    that stands names it, so ask before that is changed or gone.
-    """
-    current, former = firewall_stack(name, cloud.region), former_firewall_stack(name)
-    home = find_stack(cloud, name)
-    if home is None or not home.has_stood:
-        return [current]
-    template = cloud.client("cloudformation").get_template(StackName=home.id)["TemplateBody"]
-    text = template if isinstance(template, str) else json.dumps(template)
-    return [current, former] if f'"{former}"' in text else [current]
-
-
-def remove_firewalls(cloud: Cloud, stacks: Iterable[str], say: Callable[[str], None]) -> None:
-    """Delete firewalls where they stand; nothing may stand behind them any more."""
-    there = cloud.in_region(FIREWALL_REGION)
-    for stack in stacks:
-        firewall = find_stack(there, stack)
-        if firewall is not None:
-            delete_stack(there, firewall, say)
 
 
 def delete_data(cloud: Cloud, name: str, left: list[Leftover], say: Callable[[str], None]) -> None:
