@@ -117,6 +117,17 @@ def test_who_may_not_list_distributions_deletes_none_and_is_told_which_may_be_le
     assert standing(account) == {FORMER}
 
 
+def test_status_shows_one_that_is_left_and_none_that_is_used(account: Account) -> None:
+    account.install()
+    account.make_distribution(account.make_firewall(CURRENT))
+    assert "firewall" not in account.run("status").said
+    account.make_firewall(FORMER)
+    ended = account.run("status")
+    assert ended.code == 0, ended.said
+    assert "left over      the firewall daehwa-firewall in us-east-1: it protects nothing" in ended.out
+    assert "`daehwa deploy` takes it away" in ended.out
+
+
 def test_destroying_takes_the_firewall_along_and_leaves_that_of_another_region(account: Account) -> None:
     account.install()
     account.make_firewall(CURRENT)
@@ -129,6 +140,9 @@ def test_destroying_takes_the_firewall_along_and_leaves_that_of_another_region(a
 def test_destroying_goes_on_where_it_was_broken_off_after_the_home_was_gone(account: Account) -> None:
     account.make_firewall(CURRENT)
     account.make_firewall(FORMER)
+    looked = account.run("status")
+    assert looked.code == 1
+    assert "`daehwa deploy destroy` takes it away" in looked.out
     ended = account.run("destroy", "--yes")
     assert ended.code == 0, ended.said
     assert standing(account) == set()

@@ -8,8 +8,8 @@ import click
 from daehwa.cli.deploying import ask_secret, open_cloud, show_checks, show_leftovers
 from daehwa.cli.terminal import FAULT, Refusal, say
 from daehwa.deployment import firewalls, leftovers, parameters, people, preflight, removal, stack_state
-from daehwa.deployment.cloud import Cloud
-from daehwa.deployment.configuration import DeploymentSettings, key_parameter, sign_in_parameter
+from daehwa.deployment.cloud import AWS_ERRORS, Cloud, told
+from daehwa.deployment.configuration import FIREWALL_REGION, DeploymentSettings, key_parameter, sign_in_parameter
 from daehwa.deployment.configuration_file import Asked
 from daehwa.deployment.errors import DeploymentError
 from daehwa.deployment.smoke import look
@@ -25,6 +25,7 @@ def show_status(asked: Asked, *, with_cost: bool) -> int:
     if state is None:
         say(f"There is no installation '{settings.name}' in {cloud.region}.")
         show_leftovers(settings.name, leftovers.left_behind(cloud, settings.name))
+        _show_firewalls(cloud, settings.name, "daehwa deploy destroy")
         return FAULT
     say(f"{settings.name} in {cloud.region}")
     say(f"  stack          {state.status}, changed {state.changed:%Y-%m-%d %H:%M} UTC")
@@ -34,6 +35,8 @@ def show_status(asked: Asked, *, with_cost: bool) -> int:
         say(f"  failed         {failure}")
     if state.outputs is None:
         show_leftovers(settings.name, leftovers.left_behind(cloud, settings.name))
+        if not state.is_busy:  # its firewall is made first, and protects nothing until the rest stands
+            _show_firewalls(cloud, settings.name, "daehwa deploy destroy")
         return FAULT
     say(f"  address        {state.outputs.web_address}/chat.html")
     of = cloud.client("lambda").get_function_configuration(FunctionName=state.outputs.function_name)
@@ -48,6 +51,8 @@ def show_status(asked: Asked, *, with_cost: bool) -> int:
     say(f"  alarms         {', '.join(ringing) or 'none is on'}")
     if with_cost:
         say(f"  this month     ${_cost(cloud, dt.datetime.now(dt.UTC).date()):.2f}, all of this account, before tax")
+    if not state.is_busy:
+        _show_firewalls(cloud, settings.name, "daehwa deploy")
     return FAULT if ringing or failure else 0
 
 
@@ -116,6 +121,18 @@ def destroy_home(asked: Asked, *, data_of: str | None, asks: bool) -> int:
     for line in removal.remaining(settings.name, kept, left):
         say(line)
     return 0
+
+
+def _show_firewalls(cloud: Cloud, name: str, remedy: str) -> None:
+    """Print the firewalls that cost and protect nothing; who may not look there still learns all the rest."""
+    try:
+        found = firewalls.idle(cloud, name)
+    except AWS_ERRORS as error:
+        say(f"  firewalls      not looked at: {told(error)}")
+        return
+    for firewall in found:
+        say(f"  left over      the firewall {firewall.name} in {FIREWALL_REGION}: it protects nothing and costs")
+        say(f"                 ${firewalls.MONTH:.2f} a month; `{remedy}` takes it away")
 
 
 def _store(cloud: Cloud, parameter: str, question: str) -> None:
