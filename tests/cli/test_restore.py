@@ -71,6 +71,17 @@ async def test_a_copy_is_put_back_where_nothing_is(program: Program, copied: Pat
     assert {file.name for file in (program.folder / "elsewhere").iterdir()} == {"daehwa.lock", "daehwa.sqlite3"}
 
 
+async def test_what_a_killed_restore_left_can_be_put_back_and_stays(program: Program, copied: Path) -> None:
+    left = program.data / "daehwa.sqlite3.part"
+    shutil.copy(copied, left)
+    held = left.read_bytes()
+    ended = await program.run("restore", str(left))
+    assert ended.code == 0, ended.err
+    assert left.read_bytes() == held
+    assert questions(program.data / "daehwa.sqlite3") == 2
+    assert [file.name for file in program.data.glob("*.part")] == [left.name]
+
+
 async def test_what_is_no_copy_is_refused_and_nothing_is_changed(program: Program, copied: Path) -> None:
     before = {file.name: file.read_bytes() for file in program.data.glob("daehwa.sqlite3*")}
     damaged, newer, other = (program.folder / name for name in ("damaged", "newer", "other"))

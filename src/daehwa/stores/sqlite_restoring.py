@@ -10,6 +10,7 @@ import os
 import shutil
 import sqlite3
 import sys
+import tempfile
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,8 +49,9 @@ def put_back(source: Path, database: Path) -> PutBack:
     """
     if database.exists() and source.samefile(database):
         raise NotABackup(f"'{source}' is the database itself. Name the copy that is to be put in its place.")
-    part = database.with_name(database.name + ".part")
+    part = None
     try:
+        part = _new_file(database)
         _copy(source, part)
         conversations, newest = _looked_at(part, source)
         _refuse_while_open(database)
@@ -62,13 +64,22 @@ def put_back(source: Path, database: Path) -> PutBack:
             f"'{database.parent}', then try again."
         ) from error
     finally:
-        part.unlink(missing_ok=True)
+        if part is not None:
+            part.unlink(missing_ok=True)
     return PutBack(conversations=conversations, newest=newest, kept=kept)
+
+
+def _new_file(database: Path) -> Path:
+    """Return an empty file beside the database, for its owner alone, under a name that nothing has: what is to be put
+    back may be what an earlier restore was killed over.
+    """
+    descriptor, path = tempfile.mkstemp(prefix=f"{database.name}.", suffix=".part", dir=database.parent)
+    os.close(descriptor)
+    return Path(path)
 
 
 def _copy(source: Path, target: Path) -> None:
     """Copy a database through SQLite, and so with its own log where that lies beside it."""
-    os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600))
     has_log = source.with_name(source.name + "-wal").exists()
     try:
         with closing(_opened(source, "mode=ro" if has_log else "immutable=1")) as given:
