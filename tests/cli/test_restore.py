@@ -1,6 +1,7 @@
 """`daehwa restore`: a copy of the database is put back, whatever lies beside the file that was there."""
 # ruff: noqa: ASYNC240 - small files
 
+import errno
 import shutil
 import sqlite3
 from contextlib import closing
@@ -11,7 +12,9 @@ from cli.conftest import Program
 from stores.asking import ask
 
 from daehwa.cli.terminal import FAULT, MISUSE
+from daehwa.conversation.errors import StoreError
 from daehwa.data_folder import DataFolder
+from daehwa.services.database import put_back
 from daehwa.services.local import OWNER
 from daehwa.stores.sqlite import SqliteStore
 
@@ -80,6 +83,29 @@ async def test_what_a_killed_restore_left_can_be_put_back_and_stays(program: Pro
     assert left.read_bytes() == held
     assert questions(program.data / "daehwa.sqlite3") == 2
     assert [file.name for file in program.data.glob("*.part")] == [left.name]
+
+
+async def test_where_the_last_step_fails_the_file_has_its_log_again(program: Program, copied: Path) -> None:
+    def fail(_part: Path, _database: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    before = {file.name: file.read_bytes() for file in program.data.iterdir()}
+    with pytest.raises(StoreError, match="cannot be put back: Input/output error"):
+        put_back(copied, program.data / "daehwa.sqlite3", give_place=fail)
+    assert {file.name: file.read_bytes() for file in program.data.iterdir()} == before
+    assert questions(program.data / "daehwa.sqlite3") == 62, "with what is in its log only"
+
+
+async def test_a_copy_that_has_the_place_gets_no_other_log(program: Program, copied: Path) -> None:
+    def fail_late(part: Path, database: Path) -> None:
+        part.replace(database)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        put_back(copied, program.data / "daehwa.sqlite3", give_place=fail_late)
+    (kept,) = program.data.glob("daehwa.replaced.*.sqlite3")
+    assert questions(program.data / "daehwa.sqlite3") == 2
+    assert questions(kept) == 62
 
 
 async def test_what_is_no_copy_is_refused_and_nothing_is_changed(program: Program, copied: Path) -> None:

@@ -11,7 +11,8 @@ import shutil
 import sqlite3
 import sys
 import tempfile
-from contextlib import closing
+from collections.abc import Callable
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -42,8 +43,8 @@ class PutBack(msgspec.Struct, frozen=True, kw_only=True):
     kept: Path | None
 
 
-def put_back(source: Path, database: Path) -> PutBack:
-    """Put a copy of `source` in the place of a database that nobody has open.
+def put_back(source: Path, database: Path, *, give_place: Callable[[Path, Path], object] = Path.replace) -> PutBack:
+    """Put a copy of `source` in the place of a database that nobody has open; `give_place` is the last step of it.
 
     Raise `NotABackup` where it is no sound database of ours, and `StoreError` where the place cannot take it.
     """
@@ -55,8 +56,7 @@ def put_back(source: Path, database: Path) -> PutBack:
         _copy(source, part)
         conversations, newest = _looked_at(part, source)
         _refuse_while_open(database)
-        kept = _set_aside(database)
-        part.replace(database)
+        kept = _exchange(part, database, give_place)
         _sync(database.parent)
     except OSError as error:
         raise StoreError(
@@ -140,8 +140,23 @@ def _refuse_while_open(database: Path) -> None:
             ) from None
 
 
-def _set_aside(database: Path) -> Path | None:
+def _exchange(part: Path, database: Path, give_place: Callable[[Path, Path], object]) -> Path | None:
+    """Set what is there aside and give its place to `part`; where that fails, all is as it was. Return what is kept."""
+    undo = ExitStack()
+    try:
+        kept = _set_aside(database, undo)
+        _sync(database.parent)  # a power cut leaves no file whose log went before it got its other name
+        give_place(part, database)
+    except BaseException:
+        if part.exists():  # else the copy has the place, and a log that is not its own would damage it
+            undo.close()
+        raise
+    return kept
+
+
+def _set_aside(database: Path, undo: ExitStack) -> Path | None:
     """Give the database and what belongs to it another name; return that of the file, None where none was there.
+    `undo` gets what takes each step back.
 
     The file goes by having two names for a moment: without one, a start in that moment would make an empty database.
     """
@@ -149,17 +164,28 @@ def _set_aside(database: Path) -> Path | None:
     kept = database.with_name(f"{database.stem}.replaced.{moment}{database.suffix}")
     is_there = os.path.lexists(database)
     if database.is_file():
-        try:
-            os.link(database, kept)
-        except OSError:  # a file system where a file has one name
-            shutil.copyfile(database, kept)
-            kept.chmod(0o600)
+        undo.callback(kept.unlink, missing_ok=True)
+        _give_second_name(database, kept)
     elif is_there:
-        database.rename(kept)
+        _rename(database, kept, undo)
     for ending in _BESIDE:
         with contextlib.suppress(FileNotFoundError):
-            database.with_name(database.name + ending).rename(kept.with_name(kept.name + ending))
+            _rename(database.with_name(database.name + ending), kept.with_name(kept.name + ending), undo)
     return kept if is_there else None
+
+
+def _give_second_name(path: Path, name: Path) -> None:
+    try:
+        os.link(path, name)
+    except OSError:  # a file system where a file has one name
+        shutil.copyfile(path, name)
+        name.chmod(0o600)
+        _sync(name)
+
+
+def _rename(path: Path, name: Path, undo: ExitStack) -> None:
+    path.rename(name)
+    undo.callback(name.rename, path)
 
 
 def _sync(path: Path) -> None:
