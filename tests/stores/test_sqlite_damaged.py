@@ -59,6 +59,52 @@ async def test_one_message_that_cannot_be_read_is_named_and_keeps_no_other(store
     assert broken.reply.id in report.told[0]
 
 
+SILENT_DAMAGES = (
+    ("UPDATE messages SET role = 'uses' WHERE id = ?", "Message "),
+    ("UPDATE messages SET status = 'complexe' WHERE id = ?", "Message "),
+    ("UPDATE messages SET created = 'abc' WHERE id = ?", "Message "),
+    ("UPDATE messages SET model = CAST(model AS BLOB) WHERE id = ?", "Message "),
+    ("UPDATE messages SET parent = replace(parent, '-', '_') WHERE id = ?", "Message "),
+    ("UPDATE conversations SET title_source = 'usex' WHERE leaf = ?", "Conversation "),
+    ("UPDATE conversations SET leaf = replace(leaf, '-', '_') WHERE leaf = ?", "Conversation "),
+    ("UPDATE conversations SET updated = 'abc' WHERE leaf = ?", "Conversation "),
+)
+"""Such as decode: with what the doctor says is damaged."""
+
+
+@pytest.mark.parametrize(("damage", "named"), SILENT_DAMAGES)
+async def test_damage_that_decodes_is_named_where_all_is_looked_at(store: SqliteStore, damage: str, named: str) -> None:
+    broken, whole = await ask(store, "broken"), await ask(store, "whole")
+    change(store, damage, broken.reply.id)
+    left_out: list[str] = []
+    records = [record async for record in store.export_conversations(left_out=left_out.append)]
+    assert [record.conversation.id for record in records] == [whole.conversation.id]
+    assert [broken.conversation.id in sentence for sentence in left_out] == [True]
+    report = messages_report(store.path)
+    assert report is not None
+    assert (report.looked_at, report.unreadable) == (4, 1)
+    assert report.told[0].startswith(named)
+    assert broken.conversation.id in report.told[0]
+
+
+async def test_messages_in_a_ring_are_not_dropped_from_an_export(store: SqliteStore) -> None:
+    broken = await ask(store, "broken")
+    question = broken.reply.parent
+    assert question is not None
+    change(store, "UPDATE messages SET parent = ? WHERE id = ?", broken.reply.id, question)
+    with pytest.raises(Unreadable, match=f"Conversation {broken.conversation.id} cannot be read whole"):
+        _ = [record async for record in store.export_conversations()]
+
+
+async def test_what_is_being_removed_for_good_is_no_damage(store: SqliteStore) -> None:
+    asked = await ask(store, "going")
+    change(store, "UPDATE conversations SET deleted = 0")
+    change(store, "DELETE FROM messages WHERE id = ?", asked.reply.parent or "")
+    report = messages_report(store.path)
+    assert report is not None
+    assert (report.looked_at, report.unreadable) == (1, 0)
+
+
 @pytest.mark.parametrize("damage", DAMAGES)
 async def test_it_is_removed_for_good_without_being_read(store: SqliteStore, damage: str) -> None:
     broken, whole = await ask(store, "broken", "first"), await ask(store, "whole", "second")

@@ -14,14 +14,19 @@ MOST = 2**53
 
 
 def arriving(record: ConversationRecord) -> ConversationRecord:
-    """Return a record as it is to be stored: nobody goes on with its replies. Raise `InvalidRequest` where its messages
-    are no tree of this conversation, an id is none that a client could have made, or a number is out of range.
+    """Return a record as it is to be stored: nobody goes on with its replies. Raise as `check_record` does."""
+    check_record(record)
+    messages = tuple(_ended(message) for message in record.messages)
+    return msgspec.structs.replace(record, messages=messages)
+
+
+def check_record(record: ConversationRecord) -> None:
+    """Raise `InvalidRequest` where the messages are no tree of this conversation, an id is none that a client could
+    have made, or a number is out of range.
     """
     checked_id(record.conversation.id, "conversation")
     _check_numbers(record)
     _check_tree(record)
-    messages = tuple(_ended(message) for message in record.messages)
-    return msgspec.structs.replace(record, messages=messages)
 
 
 def _check_tree(record: ConversationRecord) -> None:

@@ -11,6 +11,7 @@ from daehwa.conversation.errors import OwnedByAnother, StoreError, Unreadable
 from daehwa.conversation.messages import Message
 from daehwa.conversation.ports import ConversationRecord, Imported
 from daehwa.stores import dynamodb_table as names
+from daehwa.stores.checking import checked_record
 from daehwa.stores.dynamodb_client import DynamoTable, gathered
 from daehwa.stores.dynamodb_conversation import (
     BEING_PURGED,
@@ -29,7 +30,6 @@ from daehwa.stores.dynamodb_items import (
 )
 from daehwa.stores.dynamodb_signatures import DynamoSignatures
 from daehwa.stores.dynamodb_text import in_pieces
-from daehwa.stores.ordering import in_tree_order
 from daehwa.stores.records import storable
 
 Item: TypeAlias = dict[str, Any]
@@ -142,9 +142,6 @@ def _record_of(stored: StoredConversation) -> ConversationRecord | None:
     conversation, item = stored.conversation, stored.item
     if conversation is None or item is None or item.get(names.DELETED) == BEING_PURGED:
         return None
-    return ConversationRecord(
-        conversation=conversation,
-        messages=in_tree_order(stored.messages()),
-        deleted=item.get(names.DELETED),
-        title_usage=title_usage_of(item),
+    return checked_record(
+        conversation, stored.messages(), deleted=item.get(names.DELETED), title_usage=title_usage_of(item)
     )

@@ -88,6 +88,14 @@ def unreadable(conversation: str, message: str) -> Unreadable:
     )
 
 
+def unreadable_conversation(conversation: str) -> Unreadable:
+    """Return the fault of a conversation of which not all can be read, as a sentence that says what to do."""
+    return Unreadable(
+        f"Conversation {conversation} cannot be read whole: what is stored of it was changed, or the disk has damaged "
+        "it. Delete the conversation, or put back an earlier copy of all data; the others are whole."
+    )
+
+
 def _refuse(error: Exception) -> NoReturn:
     raise Unreadable("What is stored was changed, or the disk has damaged it: it cannot be read.") from error
 

@@ -7,7 +7,7 @@ from daehwa.conversation.archive import arriving, is_brought_back, is_later, out
 from daehwa.conversation.errors import IdTaken, OwnedByAnother, StoreError
 from daehwa.conversation.messages import Message
 from daehwa.conversation.ports import ConversationRecord, Imported
-from daehwa.stores.ordering import in_tree_order
+from daehwa.stores.checking import checked_record
 from daehwa.stores.records import decode_usage, encode_parts, encode_value, storable
 from daehwa.stores.search_text import folded
 from daehwa.stores.sqlite_conversations import BEING_PURGED
@@ -32,7 +32,7 @@ def list_numbers(database: sqlite3.Connection, owner: str | None) -> list[int]:
 
 
 def export_conversation(database: sqlite3.Connection, number: int) -> ConversationRecord | None:
-    """Return a conversation as of one moment, or None when it is gone."""
+    """Return a conversation as of one moment, or None when it is gone. Raise `Unreadable`."""
     database.execute("BEGIN")
     try:
         row = database.execute(
@@ -45,11 +45,8 @@ def export_conversation(database: sqlite3.Connection, number: int) -> Conversati
         database.execute("ROLLBACK")
     if row is None:
         return None
-    return ConversationRecord(
-        conversation=conversation_of(row),
-        messages=in_tree_order(map(message_of, rows)),
-        deleted=row[-2],
-        title_usage=decode_usage(row[-1]),
+    return checked_record(
+        conversation_of(row), map(message_of, rows), deleted=row[-2], title_usage=decode_usage(row[-1])
     )
 
 
