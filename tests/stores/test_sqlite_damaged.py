@@ -6,11 +6,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from stores.asking import ME, ask, make_turn
+from stores.asking import ME, ask, ended, make_turn
 
 from daehwa.conversation.errors import Unreadable
 from daehwa.conversation.ids import now_ms
+from daehwa.conversation.messages import Usage
 from daehwa.conversation.ports import ConversationChanges
+from daehwa.conversation.stretch import StretchWish
 from daehwa.services.messages_report import messages_report
 from daehwa.stores.sqlite import SqliteStore
 
@@ -134,6 +136,33 @@ async def test_a_title_that_is_no_text_is_shown_with_marks_and_can_be_changed(st
     assert report.unreadable == 1
     await store.change_conversation(ME, broken.conversation.id, ConversationChanges(title="mended"))
     assert (await store.get_conversation(ME, broken.conversation.id))[0].title == "mended"
+
+
+async def test_a_conversation_opens_whose_cost_of_titles_cannot_be_read(store: SqliteStore) -> None:
+    asked = await ask(store, "question")
+    await store.set_title(asked.conversation.id, "Title", "model", Usage(input=1, output=1))
+    change(store, "UPDATE conversations SET title_usage = '{garb' WHERE id = ?", asked.conversation.id)
+    assert await store.title_usage(ME, asked.conversation.id) is None
+    (record,) = [record async for record in store.export_conversations()]
+    assert record.title_usage is None
+    await store.set_title(asked.conversation.id, "Another", "model", Usage(input=2, output=3))
+    assert await store.title_usage(ME, asked.conversation.id) == Usage(input=2, output=3)
+
+
+async def test_a_total_leaves_out_what_cannot_be_read_of_a_message_that_is_not_shown(store: SqliteStore) -> None:
+    conversation, parent, replies = None, None, []
+    for number in range(4):
+        turn = make_turn(f"question {number}", conversation=conversation, parent=parent)
+        begun = await store.begin_turn(turn)
+        await store.finish_reply(ended(begun.reply, "answer", usage=Usage(input=10, output=1)))
+        conversation, parent = begun.conversation.id, begun.reply.id
+        replies.append(begun.reply.id)
+    assert conversation is not None
+    change(store, "UPDATE messages SET usage = '{garb' WHERE id = ?", replies[0])
+    stretch = await store.read_stretch(ME, conversation, StretchWish(limit=2, total=True))
+    assert not stretch.whole
+    assert stretch.total is not None
+    assert (stretch.total.calls, stretch.total.input) == (3, 30)
 
 
 async def test_messages_are_looked_at_for_a_while(store: SqliteStore) -> None:

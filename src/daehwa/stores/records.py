@@ -64,6 +64,14 @@ def decode_usage(text: str | None) -> Usage | None:
         _refuse(error)
 
 
+def legible_usage(text: str | None) -> Usage | None:
+    """Return the same; of what cannot be read, None. For counts that nothing else hangs on."""
+    try:
+        return decode_usage(text)
+    except Unreadable:
+        return None
+
+
 def decode_usages(texts: str | None) -> list[Usage]:
     """Return token counts that `encode_value` wrote, with a comma between each; None are none. Raise `Unreadable`."""
     try:

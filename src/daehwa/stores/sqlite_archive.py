@@ -8,7 +8,7 @@ from daehwa.conversation.errors import IdTaken, OwnedByAnother, StoreError
 from daehwa.conversation.messages import Message
 from daehwa.conversation.ports import ConversationRecord, Imported
 from daehwa.stores.checking import checked_record
-from daehwa.stores.records import decode_usage, encode_parts, encode_value, storable
+from daehwa.stores.records import encode_parts, encode_value, legible_usage, storable
 from daehwa.stores.search_text import folded
 from daehwa.stores.sqlite_conversations import BEING_PURGED
 from daehwa.stores.sqlite_index import change_title, index_text, index_title, unindex_text
@@ -46,7 +46,7 @@ def export_conversation(database: sqlite3.Connection, number: int) -> Conversati
     if row is None:
         return None
     return checked_record(
-        conversation_of(row), map(message_of, rows), deleted=row[-2], title_usage=decode_usage(row[-1])
+        conversation_of(row), map(message_of, rows), deleted=row[-2], title_usage=legible_usage(row[-1])
     )
 
 

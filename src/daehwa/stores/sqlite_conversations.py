@@ -10,7 +10,7 @@ from daehwa.conversation.ids import now_ms
 from daehwa.conversation.messages import Conversation, Message, TitleSource, Usage
 from daehwa.conversation.ports import ConversationChanges, ConversationPage
 from daehwa.stores.ordering import ListPosition, encode_cursor, in_tree_order, position_in_list
-from daehwa.stores.records import added, decode_usage, encode_value, legible_text_of, storable
+from daehwa.stores.records import added, encode_value, legible_text_of, legible_usage, storable
 from daehwa.stores.search_text import folded
 from daehwa.stores.sqlite_index import change_title, unindex_text, unindex_title
 from daehwa.stores.sqlite_rows import CONVERSATION, MESSAGE, MESSAGES, conversation_of, message_of, owned_conversation
@@ -72,10 +72,10 @@ def _is_message_of(database: sqlite3.Connection, message: str, conversation: int
 
 
 def title_usage(database: sqlite3.Connection, owner: str, conversation: str) -> Usage | None:
-    """Return what a conversation's titles took."""
+    """Return what a conversation's titles took; None where that was damaged, which keeps nobody from opening it."""
     seq = owned_conversation(database, owner, conversation)[-1]
     (usage,) = database.execute("SELECT title_usage FROM conversations WHERE seq = ?", (seq,)).fetchone()
-    return decode_usage(usage)
+    return legible_usage(usage)
 
 
 def set_title(
@@ -90,7 +90,7 @@ def set_title(
         return False
     seq, before, spent, is_welcome = row
     if usage is not None:
-        total = encode_value(added(decode_usage(spent), usage))
+        total = encode_value(added(legible_usage(spent), usage))
         database.execute("UPDATE conversations SET title_usage = ? WHERE seq = ?", (total, seq))
     if is_welcome:
         title = storable(title)

@@ -5,10 +5,11 @@ import sqlite3
 
 import msgspec
 
+from daehwa.conversation.errors import Unreadable
 from daehwa.conversation.messages import Message
 from daehwa.conversation.stretch import Node, Stretch, StretchWish, UsageTotal, path_of, total_of
 from daehwa.stores.ordering import in_tree_order
-from daehwa.stores.records import decode_usages
+from daehwa.stores.records import decode_usages, legible_usage
 from daehwa.stores.sqlite_rows import MESSAGE, MESSAGES, conversation_of, message_of, owned_conversation
 
 _COUNT = "SELECT count(*) FROM (SELECT 1 FROM messages WHERE conversation = ? LIMIT ?)"
@@ -21,6 +22,7 @@ _ALL = f"SELECT {MESSAGE} FROM {MESSAGES} WHERE m.conversation = ?"
 _FIRST = f"{_ALL} AND m.parent IS NULL"
 _BELOW = f"{_ALL} AND m.parent IN (SELECT value FROM json_each(?))"
 _USAGES = "SELECT group_concat(usage) FROM messages WHERE conversation = ? AND usage IS NOT NULL"
+_EACH_USAGE = "SELECT usage FROM messages WHERE conversation = ?"
 
 
 class _Tree:
@@ -60,7 +62,10 @@ def read_stretch(database: sqlite3.Connection, owner: str, conversation: str, wi
 
 def _total(database: sqlite3.Connection, conversation: int) -> UsageTotal:
     (usages,) = database.execute(_USAGES, (conversation,)).fetchone()
-    return total_of(decode_usages(usages))
+    try:
+        return total_of(decode_usages(usages))
+    except Unreadable:  # a message that is not shown keeps no other from being shown; one that is shown is named
+        return total_of(legible_usage(usage) for (usage,) in database.execute(_EACH_USAGE, (conversation,)))
 
 
 def _with_siblings(database: sqlite3.Connection, conversation: int, path: list[Node]) -> list[Message]:
