@@ -18,6 +18,8 @@ from daehwa.services.database import put_back
 from daehwa.services.local import OWNER
 from daehwa.stores.sqlite import SqliteStore
 
+SCHEMAS = Path(__file__).parents[1] / "stores" / "schema"
+
 
 @pytest.fixture
 async def copied(program: Program) -> Path:
@@ -72,6 +74,28 @@ async def test_a_copy_is_put_back_where_nothing_is(program: Program, copied: Pat
     assert ended.code == 0, ended.err
     assert "kept" not in ended.err
     assert {file.name for file in (program.folder / "elsewhere").iterdir()} == {"daehwa.lock", "daehwa.sqlite3"}
+
+
+async def test_sessions_of_a_copy_end_and_what_else_comes_back_is_said(program: Program, copied: Path) -> None:
+    with closing(sqlite3.connect(copied)) as connection:
+        connection.execute("PRAGMA foreign_keys = OFF")
+        connection.execute("INSERT INTO sessions (id, user, created, expires) VALUES ('hash', 'somebody', 1, 2)")
+        connection.commit()
+    ended = await program.run("restore", copied.name)
+    assert ended.code == 0, ended.err
+    assert "Everybody has to sign in again." in ended.err
+    assert "keys that were revoked" in ended.err
+    for path, sessions in ((program.data / "daehwa.sqlite3", 0), (copied, 1)):
+        with closing(sqlite3.connect(path)) as connection:
+            assert connection.execute("SELECT count(*) FROM sessions").fetchone() == (sessions,)
+
+
+async def test_a_copy_of_the_oldest_schema_has_no_sessions_to_end(program: Program) -> None:
+    oldest = program.folder / "oldest"
+    with closing(sqlite3.connect(oldest)) as connection:
+        connection.executescript((SCHEMAS / "0001.sql").read_text("utf-8"))
+    ended = await program.run("restore", oldest.name)
+    assert ended.code == 0, ended.err
 
 
 async def test_what_a_killed_restore_left_can_be_put_back_and_stays(program: Program, copied: Path) -> None:

@@ -154,7 +154,8 @@ def restore(*, file: Path, data_dir: Path | None, config: Path | None) -> int:
     """Put FILE, a copy of the database, in its place; end the server before.
 
     FILE is looked at first. What was there is kept beside it under another name, with its log: a copy put beside a log
-    (-wal) that is not its own would be damaged by it.
+    (-wal) that is not its own would be damaged by it. All sessions end; keys that were revoked and people who were
+    disabled since FILE was made are let in again, until that is done once more.
     """
     from daehwa.cli.place import Place, prepared_folder  # noqa: PLC0415 - as above
     from daehwa.cli.restore import restore_copy  # noqa: PLC0415 - as above

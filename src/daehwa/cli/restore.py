@@ -18,6 +18,10 @@ def restore_copy(source: Path, folder: DataFolder) -> int:
     finally:
         folder.release()
     tell(f"{source} is put back into {folder.path}: {_counted(told)}.")
+    tell(
+        "Everybody has to sign in again. What was taken from people since the copy was made is theirs again, such as "
+        "keys that were revoked, accounts that were disabled or deleted, roles and passwords. Take that back again."
+    )
     if told.kept is not None:
         tell(
             f"What was there is kept as {told.kept.name}, with its log. It holds all that it held: remove it once "

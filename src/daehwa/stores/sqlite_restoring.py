@@ -55,6 +55,7 @@ def put_back(source: Path, database: Path, *, give_place: Callable[[Path, Path],
         part = _new_file(database)
         _copy(source, part)
         conversations, newest = _looked_at(part, source)
+        _end_sessions(part)
         _refuse_while_open(database)
         kept = _exchange(part, database, give_place)
         _sync(database.parent)
@@ -118,6 +119,22 @@ def _looked_at(copy: Path, source: Path) -> tuple[int, int | None]:
     except sqlite3.Error as error:
         raise _not_sound(source, str(error)) from error
     return count, newest
+
+
+def _end_sessions(copy: Path) -> None:
+    """End all sessions and begun sign-ins of a copy: some were ended since it was made, and nobody knows which."""
+    try:
+        with closing(sqlite3.connect(copy)) as connection:
+            connection.execute("PRAGMA journal_mode = DELETE")  # a start sets it back; a log would have to go along
+            found = connection.execute(
+                "SELECT name FROM sqlite_schema WHERE type = 'table' AND name IN ('sessions', 'sign_in_attempts')"
+            )
+            for (table,) in found.fetchall():
+                connection.execute(f"DELETE FROM {table}")  # noqa: S608 - one of the two
+            connection.commit()
+    except sqlite3.Error as error:
+        raise store_error(copy, error) from error
+    _sync(copy)
 
 
 def _not_sound(source: Path, found: str) -> NotABackup:
