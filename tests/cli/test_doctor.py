@@ -2,14 +2,18 @@ import asyncio
 import json
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
+import msgspec
 import pytest
 from cli.conftest import LIMIT_SECONDS, Program
 from sign_in.issuer import Issuer
 from upstream import Answer, FakeUpstream
 
 from daehwa.accounts.audit import NewEvent
-from daehwa.data_folder import DATABASE, LOCK
+from daehwa.cli.doctor_data import data_lines, data_report
+from daehwa.data_folder import DATABASE, LOCK, DataFolder
+from daehwa.services.messages_report import MessagesReport
 from daehwa.stores.sqlite import SqliteStore
 from daehwa.stores.sqlite_audit import SqliteAudit
 from daehwa.stores.sqlite_connection import open_file
@@ -161,6 +165,23 @@ async def test_a_database_that_no_command_could_use_is_a_fault(
     assert whole.code == 0
     assert ended.code == 1, ended.out
     assert sentence in ended.out.partition("To put right:")[2]
+
+
+@pytest.mark.parametrize(
+    ("looked_at", "unreadable", "line"),
+    [
+        (3000, 0, "messages: 3,000, all can be read"),
+        (3000, 1, "messages: 3,000, NOT ALL CAN BE READ"),
+        (2000, 0, "messages: the newest 2,000 of 3,000 can be read"),
+        (2000, 1, "messages: OF the newest 2,000 of 3,000 NOT ALL CAN BE READ"),
+    ],
+)
+def test_only_messages_that_were_looked_at_are_said_to_be_legible(
+    tmp_path: Path, looked_at: int, unreadable: int, line: str
+) -> None:
+    report = MessagesReport(messages=3000, looked_at=looked_at, unreadable=unreadable, told=())
+    data = msgspec.structs.replace(data_report(DataFolder(tmp_path)), messages=report)
+    assert line in [shown.strip() for shown in data_lines(data)]
 
 
 async def test_what_is_in_the_place_of_the_database_or_its_lock_is_a_fault(program: Program) -> None:

@@ -89,5 +89,8 @@ def _audit(audit: AuditReport) -> str:
 
 
 def _messages(report: MessagesReport) -> str:
-    looked_at = "" if report.looked_at == report.messages else f"; the newest {report.looked_at:,} were looked at"
-    return f"{report.messages:,}, {'NOT ALL CAN BE READ' if report.unreadable else 'all can be read'}{looked_at}"
+    """Return how many messages can be read, as far as they were looked at in time."""
+    if report.looked_at >= report.messages:
+        return f"{report.messages:,}, {'NOT ALL CAN BE READ' if report.unreadable else 'all can be read'}"
+    newest = f"the newest {report.looked_at:,} of {report.messages:,}"
+    return f"OF {newest} NOT ALL CAN BE READ" if report.unreadable else f"{newest} can be read"
