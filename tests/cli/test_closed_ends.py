@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -43,6 +44,30 @@ async def talkative(program: Program) -> Program:
 
 def is_a_paragraph(err: str) -> bool:
     return len(err.splitlines()) == 1 and "fault in the program" not in err and "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (
+            "OSError(errno.ENOSPC, 'No space left on device')",
+            "what it writes cannot be written: No space left on device",
+        ),
+        ("PermissionError(errno.EACCES, 'Permission denied', 'notes')", "notes cannot be used: Permission denied"),
+        ("OSError(errno.EINVAL, 'Invalid argument')", "this is a fault in the program itself (OSError"),
+        ("OSError('nothing known')", "this is a fault in the program itself (OSError: nothing known)"),
+    ],
+)
+def test_only_what_the_disk_refuses_is_called_so(error: str, sentence: str) -> None:
+    script = (
+        "import errno, sys\nfrom daehwa.cli.terminal import run_command\n"
+        f"def fail():\n    raise {error}\nsys.exit(run_command(fail))"
+    )
+    ended = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == FAULT
+    assert sentence in ended.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What the commands share: short lines for the person at the terminal, and faults told as one paragraph."""
 
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from daehwa.settings import SettingsError, is_debugging, program_name
 WIDTH = 88
 FAULT, MISUSE, STOPPED = 1, 2, 130
 _LAST_STANDARD = 2
+_UNWRITABLE = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EBADF}
+"""What writing to a file that is open fails with. Any other error that names no file is none of the disk's."""
 
 
 class Refusal(Exception):  # noqa: N818 - it is an answer
@@ -103,7 +106,7 @@ def _told(error: Exception) -> int:
     if isinstance(error, DaehwaError):
         tell(f"daehwa: {error.message}")
         return MISUSE if isinstance(error, InvalidRequest) else FAULT
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and (error.filename is not None or error.errno in _UNWRITABLE):
         what = "what it writes cannot be written" if error.filename is None else f"{error.filename} cannot be used"
         tell(f"daehwa: {what}: {error.strerror or error}. Make room, check the permissions, or name another place.")
         return FAULT
