@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from stores.asking import ask, found, titles
@@ -195,6 +196,37 @@ def test_a_step_that_fails_leaves_the_file_as_it_was(oldest: Path) -> None:
     connection.close()
     assert schema_of(oldest) == before
     assert [file.name for file in oldest.parent.iterdir()] == [oldest.name], "no copy for each attempt"
+
+
+class StoppedAtTheEnd(sqlite3.Connection):
+    """A connection whose program is stopped in the moment in which it has committed."""
+
+    def execute(self, *given: Any) -> sqlite3.Cursor:
+        cursor = super().execute(*given)
+        if given[0] == "COMMIT":
+            raise KeyboardInterrupt
+        return cursor
+
+
+def test_a_file_that_was_changed_keeps_its_copy_whatever_comes_after(oldest: Path) -> None:
+    connection = sqlite3.connect(oldest, isolation_level=None, factory=StoppedAtTheEnd)
+    with pytest.raises(KeyboardInterrupt):
+        migrate(connection, oldest, (*MIGRATIONS[:1], m0002_made_up))
+    assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+    connection.close()
+    assert len(list(oldest.parent.glob("*.backup.db"))) == 1
+
+
+def test_no_copy_is_kept_where_sqlite_itself_took_all_back(oldest: Path) -> None:
+    def m0002_ends(database: sqlite3.Connection) -> None:
+        database.execute("ROLLBACK")  # as SQLite does on some errors
+        raise sqlite3.OperationalError
+
+    connection = open_file(oldest)
+    with pytest.raises(sqlite3.OperationalError):
+        migrate(connection, oldest, (*MIGRATIONS[:1], m0002_ends))
+    connection.close()
+    assert [file.name for file in oldest.parent.iterdir()] == [oldest.name]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of a file")

@@ -349,7 +349,7 @@ def migrate(
 
 
 def _migrate(database: sqlite3.Connection, path: Path, migrations: Sequence[Migration]) -> Path | None:
-    backup = None
+    backup, version = None, 0
     database.execute("BEGIN IMMEDIATE")  # one program migrates; another that starts meanwhile waits here
     try:
         version = _version(database, path, migrations)
@@ -361,12 +361,11 @@ def _migrate(database: sqlite3.Connection, path: Path, migrations: Sequence[Migr
         database.execute(f"PRAGMA user_version = {len(migrations)}")
         database.execute("COMMIT")
     except BaseException:
-        if backup is not None:
-            backup.unlink(missing_ok=True)  # the file is as it was, and the next attempt makes a copy of its own
-        raise
-    finally:
         if database.in_transaction:
             database.execute("ROLLBACK")
+        if backup is not None and database.execute("PRAGMA user_version").fetchone()[0] == version:
+            backup.unlink(missing_ok=True)  # the file is as it was, and the next attempt makes a copy of its own
+        raise
     return backup
 
 
