@@ -9,7 +9,7 @@ from daehwa.conversation.ids import checked_id
 from daehwa.conversation.messages import Conversation, Message
 from daehwa.conversation.ports import ConversationRecord, Imported
 
-MOST = 2**53
+_MOST = 2**53
 """The largest number that every program which reads such a file holds exactly; a store holds ten bits more."""
 
 
@@ -51,14 +51,14 @@ def _check_numbers(record: ConversationRecord) -> None:
         _check_number_of(value)
     for message in record.messages:
         _check_number_of(message.usage)
-    if record.deleted is not None and not 0 < record.deleted <= MOST:
+    if record.deleted is not None and not 0 < record.deleted <= _MOST:
         raise _out_of_range("deleted")
 
 
 def _check_number_of(value: msgspec.Struct | None) -> None:
     for name in () if value is None else value.__struct_fields__:
         number = getattr(value, name)
-        if isinstance(number, int) and not 0 <= number <= MOST:
+        if isinstance(number, int) and not 0 <= number <= _MOST:
             raise _out_of_range(name)
 
 
