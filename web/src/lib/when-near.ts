@@ -8,8 +8,8 @@
 import { firstSeen, holdPlace } from "./hold-place.ts";
 
 /** Pixels, and screens: further than a browser begins to lay out what it skipped, which is at one and a half of them. */
-const FAR = 1_500;
-const SCREENS = 2;
+const FAR = 2_500;
+const SCREENS = 3;
 const MESSAGE = "article";
 const SCROLLER = ".scroller, dialog";
 
