@@ -130,6 +130,8 @@ def last_words(text: str) -> str:
 
 
 def _is_new_enough(node: str) -> bool:
-    answer = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)  # noqa: S603 - from PATH
+    answer = subprocess.run(  # noqa: S603 - found on PATH
+        [node, "--version"], env=child_environment(), capture_output=True, text=True, check=False
+    )
     found = re.match(r"v(\d+)\.(\d+)", answer.stdout)
     return found is not None and (int(found[1]), int(found[2])) >= OLDEST_NODE
