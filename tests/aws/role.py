@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any, Final, Self
+from typing import Any, Final
 
-import aiohttp
 from aiohttp import web
+from dynamodb_proxy import KIND, DynamoProxy
 
 from daehwa.stores.dynamodb_table import ACTIONS, LISTS
 
@@ -17,51 +17,25 @@ _PARTS: Final = {
     "ConditionCheck": "ConditionCheckItem",
     "Get": "GetItem",
 }
-_KIND: Final = "application/x-amz-json-1.0"
 
 
-class RoleBound:
+class RoleBound(DynamoProxy):
     """Stands before a DynamoDB and one table of it; `refused` is what was asked and is not granted."""
 
     def __init__(self, endpoint: str, table: str) -> None:
+        super().__init__(endpoint)
         self.refused: list[str] = []
-        self.endpoint = ""
-        self._behind = endpoint
         self._table = table
-        self._runner: web.AppRunner | None = None
-        self._client: aiohttp.ClientSession | None = None
 
-    async def __aenter__(self) -> Self:
-        self._client = aiohttp.ClientSession(auto_decompress=False)
-        app = web.Application(client_max_size=32_000_000)
-        app.router.add_route("*", "/{rest:.*}", self._handle)
-        self._runner = web.AppRunner(app, access_log=None)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.endpoint = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        assert self._runner is not None
-        assert self._client is not None
-        await self._runner.cleanup()
-        await self._client.close()
-
-    async def _handle(self, request: web.Request) -> web.Response:
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Refuse what is not granted."""
         body = await request.read()
         action = request.headers.get("X-Amz-Target", "").rpartition(".")[2]
         for needed, table, index in _needed(action, json.loads(body)):
             if needed not in ACTIONS or table != self._table or index not in {None, LISTS}:
                 self.refused.append(f"{needed} on {table}" + ("" if index is None else f"/index/{index}"))
                 return _denied(needed)
-        return await self._handed_on(request, body)
-
-    async def _handed_on(self, request: web.Request, body: bytes) -> web.Response:
-        assert self._client is not None
-        dropped = {"host", "content-length", "accept-encoding"}
-        headers = {name: text for name, text in request.headers.items() if name.lower() not in dropped}
-        async with self._client.request(request.method, self._behind, data=body, headers=headers) as answer:
-            return web.Response(status=answer.status, body=await answer.read(), content_type=_KIND)
+        return await self.handed_on(request, body)
 
 
 def _needed(action: str, asked: dict[str, Any]) -> Iterator[tuple[str, str, str | None]]:
@@ -82,4 +56,4 @@ def _denied(action: str) -> web.Response:
         "__type": "com.amazon.coral.service#AccessDeniedException",
         "Message": f"The function's role is not authorized to perform: dynamodb:{action}",
     }
-    return web.Response(status=400, body=json.dumps(said).encode(), content_type=_KIND)
+    return web.Response(status=400, body=json.dumps(said).encode(), content_type=KIND)

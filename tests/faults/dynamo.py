@@ -6,11 +6,11 @@ import random
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Literal, TypeAlias
 
-import aiohttp
 from aiohttp import web
 from dynamodb_local import CREDENTIALS, REGION, shared_server
+from dynamodb_proxy import KIND, DynamoProxy
 from faults.findings import Findings, Note, Size
 from stores.asking import ME, ended, grown, make_turn
 
@@ -31,39 +31,20 @@ AT_ONCE = 20
 ANSWER = " ".join(f"word{n}" for n in range(200))
 
 
-class SpoilingProxy:
+class SpoilingProxy(DynamoProxy):
     """Hands requests on to a DynamoDB, and spoils some: one of so many as `share` says."""
 
     def __init__(self, endpoint: str, share: float) -> None:
+        super().__init__(endpoint)
         self.share = share
         self.spoilt: Counter[str] = Counter()
-        self.port = 0
-        self._endpoint = endpoint
         self._chance = random.Random(7)  # noqa: S311 - any request will do
-        self._runner: web.AppRunner | None = None
-        self._client: aiohttp.ClientSession | None = None
 
-    async def __aenter__(self) -> Self:
-        self._client = aiohttp.ClientSession(auto_decompress=False)
-        app = web.Application(client_max_size=32_000_000)
-        app.router.add_route("*", "/{rest:.*}", self._handle)
-        self._runner = web.AppRunner(app, access_log=None)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
-        self.port = self._runner.addresses[0][1]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        assert self._runner is not None
-        assert self._client is not None
-        await self._runner.cleanup()
-        await self._client.close()
-
-    async def _handle(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Spoil it or hand it on."""
         body = await request.read()
         if self._chance.random() >= self.share:
-            return await self._handed_on(request, body)
+            return await self.handed_on(request, body)
         trouble = self._chance.choice(TROUBLES)
         self.spoilt[trouble] += 1
         return await self._spoilt(trouble, request, body)
@@ -72,16 +53,16 @@ class SpoilingProxy:
         if trouble in _REFUSALS:
             status, name = _REFUSALS[trouble]
             text = json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{name}", "message": "No."})
-            return web.Response(status=status, text=text, content_type="application/x-amz-json-1.0")
+            return web.Response(status=status, text=text, content_type=KIND)
         if trouble == "late":
             await asyncio.sleep(1.5)
         if trouble == "half":
             return await self._half(request, body)
         if trouble == "answer lost":
-            await self._handed_on(request, body)
+            await self.handed_on(request, body)
         if trouble in {"answer lost", "broken off"} and request.transport is not None:
             request.transport.abort()
-        return await self._handed_on(request, body) if trouble == "late" else web.Response()
+        return await self.handed_on(request, body) if trouble == "late" else web.Response()
 
     async def _half(self, request: web.Request, body: bytes) -> web.Response:
         """Do the first half of a batch; all of what is no batch."""
@@ -89,23 +70,15 @@ class SpoilingProxy:
         left = {"BatchWriteItem": "UnprocessedItems", "BatchGetItem": "UnprocessedKeys"}
         name = left.get(request.headers.get("X-Amz-Target", "").rpartition(".")[2])
         if name is None:
-            return await self._handed_on(request, body)
+            return await self.handed_on(request, body)
         ((table, work),) = asked["RequestItems"].items()
         items = work if isinstance(work, list) else work["Keys"]
         done, rest = items[: len(items) // 2 + 1], items[len(items) // 2 + 1 :]
         asked["RequestItems"] = {table: done if isinstance(work, list) else {**work, "Keys": done}}
-        answer = await self._handed_on(request, json.dumps(asked).encode())
+        answer = await self.handed_on(request, json.dumps(asked).encode())
         said = json.loads(answer.body or b"{}")  # type: ignore[arg-type] # bytes, as it was made below
         said[name] = {table: rest if isinstance(work, list) else {**work, "Keys": rest}} if rest else {}
         return web.Response(status=answer.status, body=json.dumps(said).encode())
-
-    async def _handed_on(self, request: web.Request, body: bytes) -> web.Response:
-        assert self._client is not None
-        dropped = {"host", "content-length", "accept-encoding"}
-        headers = {name: text for name, text in request.headers.items() if name.lower() not in dropped}
-        async with self._client.request(request.method, self._endpoint, data=body, headers=headers) as answer:
-            kind = answer.headers.get("content-type", "application/x-amz-json-1.0").partition(";")[0]
-            return web.Response(status=answer.status, body=await answer.read(), content_type=kind)
 
 
 class Trial:
@@ -199,7 +172,7 @@ def _through(proxy: SpoilingProxy, table: str) -> DynamoTable:
     return DynamoTable.connect(
         table=table,
         region=REGION,
-        endpoint=f"http://127.0.0.1:{proxy.port}",
+        endpoint=proxy.endpoint,
         credentials=CREDENTIALS,
         retry_seconds=3.0,
     )

@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 import pytest
 from dynamodb_local import drop_tables, shared_server
+from stores.dynamo_bed import Bed
 
 from daehwa.conversation.ports import ConversationStore
 from daehwa.stores.dynamodb import DynamoStore
@@ -30,6 +31,13 @@ async def open_dynamodb(_folder: Path) -> ConversationStore:
 
 
 STORES: dict[str, Opener] = {"memory": open_memory, "sqlite": open_sqlite, "dynamodb": open_dynamodb}
+
+
+@pytest.fixture
+async def bed() -> AsyncIterator[Bed]:
+    made = Bed(await shared_server().new_table())
+    yield made
+    await made.aclose()
 
 
 @pytest.fixture(autouse=True)

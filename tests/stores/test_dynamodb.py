@@ -5,7 +5,6 @@ import contextlib
 import random
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from typing import get_args
 
 import msgspec
@@ -14,10 +13,9 @@ from aiodynamo.expressions import HashKey
 from cores import OneProviderCatalogue
 from dynamodb_local import shared_server
 from stores.asking import ME, ask, beat, ended, grown, make_turn, text
-from stores.faulty_transport import Fault, FaultyTransport
+from stores.dynamo_bed import Bed
+from stores.faulty_transport import Fault
 
-from daehwa.accounts.audit import NewEvent
-from daehwa.accounts.minting import mint_key
 from daehwa.conversation.errors import MessageNotFound, StoreError
 from daehwa.conversation.events import TextDelta
 from daehwa.conversation.ids import new_id, now_ms
@@ -25,48 +23,14 @@ from daehwa.conversation.messages import MESSAGE_CHARACTERS, Usage
 from daehwa.conversation.ports import ConversationChanges
 from daehwa.conversation.running import Question, RunningOptions, RunningTurns, TurnRequest
 from daehwa.conversation.stretch import StretchWish
-from daehwa.gateway.ports import KeptAnswer
-from daehwa.http_client.client import HttpClient
 from daehwa.providers.scripted import ScriptedProvider
 from daehwa.stores import dynamodb_table as names
 from daehwa.stores.dynamodb import DynamoStore
-from daehwa.stores.dynamodb_answers import DynamoAnswers
-from daehwa.stores.dynamodb_audit import DynamoAudit
-from daehwa.stores.dynamodb_client import DynamoTable, Item, Transport
-from daehwa.stores.dynamodb_keys import DynamoKeys
+from daehwa.stores.dynamodb_client import DynamoTable, Item
 from daehwa.stores.dynamodb_text import PIECE_BYTES, SMALL_PIECES
 
 _ITEM_BYTES = 300_000
 _TRANSIENT = [fault for fault in get_args(Fault) if fault not in {"lost answer", "partial", "behind"}]
-
-
-class Bed:
-    """Stores on one new table, each as if in a process of its own, with a transport that can fail."""
-
-    def __init__(self, table: str) -> None:
-        self.name = table
-        self.stores: list[DynamoStore] = []
-        self._clients: list[HttpClient] = []
-
-    def open(self, retry_seconds: float = 20.0) -> tuple[DynamoStore, FaultyTransport]:
-        self._clients.append(HttpClient())
-        transport = FaultyTransport(Transport(self._clients[-1]))
-        store = DynamoStore(shared_server().connect(self.name, transport, retry_seconds))
-        self.stores.append(store)
-        return store, transport
-
-    async def aclose(self) -> None:
-        for store in self.stores:
-            await store.aclose()
-        for client in self._clients:
-            await client.aclose()
-
-
-@pytest.fixture
-async def bed() -> AsyncIterator[Bed]:
-    made = Bed(await shared_server().new_table())
-    yield made
-    await made.aclose()
 
 
 async def stored_items(table: DynamoTable, conversation: str) -> list[Item]:
@@ -227,60 +191,6 @@ async def test_a_checkpoint_and_an_end_whose_answers_are_lost_are_stored_once(be
     there = await store.get_message(ME, reply.id)
     assert there == ended(reply, "Once upon", heartbeat=there.heartbeat)
     assert len(await store.search_conversations(ME, "upon")) == 1
-
-
-async def test_a_claim_whose_answer_is_lost_is_ones_own(bed: Bed) -> None:
-    store, sent = bed.open()
-    answers, others = DynamoAnswers(store.table), DynamoAnswers(bed.open()[0].table)
-    sent.fail("PutItem", "lost answer", "lost answer")
-    assert await answers.claim("mina", "key", "f", now=1000) == "new"
-    assert await answers.claim("mina", "key", "f", now=1000) == "running", "another request of the same process"
-    assert await others.claim("mina", "key", "f", now=1000) == "running"
-    answer = KeptAnswer(status=200, headers=(), body=b"yes")
-    await answers.keep("mina", "key", answer, now=1000)
-    assert await others.claim("mina", "key", "f", now=1000) == answer
-
-
-async def test_an_event_whose_answer_is_lost_is_written_down_once(bed: Bed) -> None:
-    store, sent = bed.open()
-    audit = DynamoAudit(store.table)
-    told = NewEvent(at=1000, action="key.made", subject="mina")
-    for _ in range(2):
-        sent.fail("PutItem", "lost answer")
-        await audit.append(told)
-    sent.fail("PutItem", "lost answer")
-    once = NewEvent(at=1000, action="account.deleted", subject="mina")
-    assert await audit.append_once(once), "it was written by whoever asked"
-    assert not await audit.append_once(once)
-    assert [event.action for event in await audit.page()] == ["account.deleted", "key.made", "key.made"]
-    assert (await audit.check()).ok
-
-
-async def test_keys_that_are_in_no_list_yet_are_forgotten_too(bed: Bed) -> None:
-    store, sent = bed.open()
-    keys = DynamoKeys(store.table)
-    made = [mint_key(user, "key", now=1000)[0] for user in ("mina", "mina", "jun")]
-    for key in made:
-        await keys.add_key(key)
-    sent.fail("Query", "behind")
-    await keys.forget("mina")
-    left = [item async for item in store.table._client.scan(bed.name)]
-    assert {item[names.PARTITION_KEY] for item in left if item[names.PARTITION_KEY][0] in "KP"} == {
-        names.key_partition(made[2].digest),
-        names.key_place_partition(made[2].id),
-    }
-
-
-async def test_keys_whose_forgetting_was_broken_off_leave_nothing(bed: Bed) -> None:
-    store, sent = bed.open(retry_seconds=0.0)
-    keys = DynamoKeys(store.table)
-    await keys.add_key(mint_key("mina", "key", now=1000)[0])
-    sent.fail("BatchWriteItem", "lost answer")
-    with pytest.raises(StoreError):
-        await keys.forget("mina")
-    await keys.forget("mina")
-    left = [item async for item in store.table._client.scan(bed.name)]
-    assert not [item for item in left if item[names.PARTITION_KEY][0] in "KP"]
 
 
 async def test_partial_batches_are_completed(bed: Bed) -> None:

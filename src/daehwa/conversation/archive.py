@@ -1,10 +1,10 @@
-"""The rules of moving a conversation into a store, pure: what may come in, and what gives way to it."""
+"""The rules of moving conversations in and out: what may come in, what gives way to it, and what is left out."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 import msgspec
 
-from daehwa.conversation.errors import InvalidRequest
+from daehwa.conversation.errors import InvalidRequest, Unreadable
 from daehwa.conversation.ids import checked_id
 from daehwa.conversation.messages import Conversation, Message
 from daehwa.conversation.ports import ConversationRecord, Imported
@@ -100,3 +100,18 @@ def is_final(message: Message) -> bool:
 def in_order_of_use(conversations: Iterable[Conversation]) -> list[Conversation]:
     """Return conversations as they are exported: so that what is imported last was used last."""
     return sorted(conversations, key=lambda conversation: (conversation.updated, conversation.id))
+
+
+async def unless_left_out(
+    reading: Awaitable[ConversationRecord | None], left_out: Callable[[str], None] | None
+) -> ConversationRecord | None:
+    """Return what is read; where it cannot be read, None, and `left_out` is told why. Raise `Unreadable` where that is
+    None: then nothing may be left out.
+    """
+    try:
+        return await reading
+    except Unreadable as error:
+        if left_out is None:
+            raise
+        left_out(error.message)
+        return None

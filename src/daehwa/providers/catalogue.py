@@ -213,19 +213,16 @@ class Catalogue:
         """Return an alias with those of its targets that are there: first those that have a place for the call now,
         then those where it waits for one, then those that stand by, last those that are known not to answer.
         """
-        standing_by = route.standing_by
-        found: list[ResolvedModel] = []
-        order: dict[str, _Trouble] = {}
+        ranked: list[tuple[_Trouble, ResolvedModel]] = []
         for name in route.in_order():
             if (target := await self._find_one(name)) is not None:
-                found.append(target)
-                trouble = self._trouble(target)
-                order[target.model.id] = max(trouble, _Trouble.STANDING_BY) if name in standing_by else trouble
-        if not found:
+                least = _Trouble.STANDING_BY if name in route.standing_by else _Trouble.NONE
+                ranked.append((max(least, self._trouble(target)), target))
+        if not ranked:
             self._lost_routes[route.name] = route.nobody()
             return None
         self._lost_routes.pop(route.name, None)
-        found.sort(key=lambda target: order[target.model.id])
+        found = [target for _, target in sorted(ranked, key=lambda each: each[0])]
         model = route.model([target.model for target in found])
         candidates = tuple(target.model.id for target in found)
         return ResolvedModel(RoutedProvider(model, found), model, route.name, candidates)

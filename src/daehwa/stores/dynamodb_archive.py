@@ -6,8 +6,16 @@ from typing import Any, Final, TypeAlias
 from aiodynamo.errors import ConditionalCheckFailed
 from aiodynamo.expressions import Condition, F
 
-from daehwa.conversation.archive import arriving, in_order_of_use, is_brought_back, is_later, outcome, takes_place
-from daehwa.conversation.errors import OwnedByAnother, StoreError, Unreadable
+from daehwa.conversation.archive import (
+    arriving,
+    in_order_of_use,
+    is_brought_back,
+    is_later,
+    outcome,
+    takes_place,
+    unless_left_out,
+)
+from daehwa.conversation.errors import OwnedByAnother, StoreError
 from daehwa.conversation.messages import Message
 from daehwa.conversation.ports import ConversationRecord, Imported
 from daehwa.stores import dynamodb_table as names
@@ -60,15 +68,11 @@ class DynamoArchive:
         # One that is moved just now may stand in two lists.
         chosen = {conversation_id(item): conversation_of(item) for item in listed}
         for conversation in in_order_of_use(chosen.values()):
-            try:
-                record = _record_of(await read_conversation(self._table, conversation.id))
-            except Unreadable as error:
-                if left_out is None:
-                    raise
-                left_out(error.message)
-            else:
-                if record is not None:
-                    yield record
+            if (record := await unless_left_out(self._record(conversation.id), left_out)) is not None:
+                yield record
+
+    async def _record(self, conversation: str) -> ConversationRecord | None:
+        return _record_of(await read_conversation(self._table, conversation))
 
     async def import_conversation(self, record: ConversationRecord) -> Imported:
         """Store what of a record is not there yet. The conversation itself comes last, so that one which was cut off in

@@ -10,7 +10,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Self, TypeVar
 
-from daehwa.conversation.errors import Unreadable
+from daehwa.conversation.archive import unless_left_out
 from daehwa.conversation.messages import Conversation, Message, TitleSource, Usage
 from daehwa.conversation.ports import (
     BegunTurn,
@@ -199,15 +199,9 @@ class SqliteStore:
         self, owner: str | None = None, *, left_out: Callable[[str], None] | None = None
     ) -> AsyncIterator[ConversationRecord]:
         for number in await self._reader.run(partial(sqlite_archive.list_numbers, owner=owner)):
-            try:
-                record = await self._reader.run(partial(sqlite_archive.export_conversation, number=number))
-            except Unreadable as error:
-                if left_out is None:
-                    raise
-                left_out(error.message)
-            else:
-                if record is not None:
-                    yield record
+            reading = self._reader.run(partial(sqlite_archive.export_conversation, number=number))
+            if (record := await unless_left_out(reading, left_out)) is not None:
+                yield record
 
     async def import_conversation(self, record: ConversationRecord) -> Imported:
         return await self._writer.run(partial(sqlite_archive.import_conversation, record=record))

@@ -360,7 +360,7 @@ def _migrate(database: sqlite3.Connection, path: Path, migrations: Sequence[Migr
         database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         database.execute(f"PRAGMA user_version = {len(migrations)}")
         database.execute("COMMIT")
-    except BaseException:
+    except BaseException:  # whatever ends it: it goes on its way
         if database.in_transaction:
             database.execute("ROLLBACK")
         if backup is not None and database.execute("PRAGMA user_version").fetchone()[0] == version:

@@ -164,7 +164,7 @@ def _exchange(part: Path, database: Path, give_place: Callable[[Path, Path], obj
         kept = _set_aside(database, undo)
         _sync(database.parent)  # a power cut leaves no file whose log went before it got its other name
         give_place(part, database)
-    except BaseException:
+    except BaseException:  # Ctrl-C too
         if part.exists():  # else the copy has the place, and a log that is not its own would damage it
             undo.close()
         raise
