@@ -4,15 +4,14 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 
-import aiohttp
 import pytest
 import pytest_asyncio
 from browser.accessibility import faults
 from browser.reader import PHONE, Reader, Readers
+from browser.turns import conversation_of
 from model import Model
 from playwright.async_api import Locator, Route, expect
 from program import Program
-from server.serving import asked
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -24,15 +23,7 @@ TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAni
 async def long(program: Program, played: Model) -> str:
     """Return where a conversation of 130 turns is."""
     played.forget()
-    conversation, parent = "", None
-    async with aiohttp.ClientSession(program.address) as client:
-        for number in range(TURNS):
-            body = asked(f"Question {number}.", conversation=conversation, parent=parent)
-            async with client.post("/api/turns", json=body) as answer:
-                assert answer.status == 200
-                await answer.read()
-            conversation, parent = body["conversation"], body["reply"]
-    return f"/#/c/{conversation}"
+    return await conversation_of(program, TURNS)
 
 
 async def opened(reader: Reader, path: str) -> None:

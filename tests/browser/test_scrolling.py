@@ -1,14 +1,13 @@
 """Scrolling through long answers: what is read moves as far as the wheel turns, whatever is drawn above it."""
 
-import aiohttp
 import pytest
 import pytest_asyncio
 from browser.reader import Reader
 from browser.samples import LONG
+from browser.turns import conversation_of
 from model import Model
 from playwright.async_api import expect
 from program import Program
-from server.serving import asked
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -42,15 +41,7 @@ async def rich(program: Program, played: Model) -> str:
     """Return where a conversation of long answers is."""
     played.forget()
     played.says(LONG)
-    conversation, parent = "", None
-    async with aiohttp.ClientSession(program.address) as client:
-        for number in range(TURNS):
-            body = asked(f"Question {number}.", conversation=conversation, parent=parent)
-            async with client.post("/api/turns", json=body) as answer:
-                assert answer.status == 200
-                await answer.read()
-            conversation, parent = body["conversation"], body["reply"]
-    return f"/#/c/{conversation}"
+    return await conversation_of(program, TURNS)
 
 
 async def test_what_is_read_moves_as_far_as_the_wheel(reader: Reader, rich: str) -> None:
