@@ -119,15 +119,17 @@ class Gateway:
     async def _targets(self, caller: Caller, asked: Asked) -> Sequence[WireTarget]:
         if asked.model is not None and len(asked.model) > MODEL_CHARACTERS:
             raise InvalidRequest(f"A model's name has at most {MODEL_CHARACTERS} characters.", param="model")
-        is_free = not is_limited(caller)
+        is_bound = is_limited(caller)
         try:
             found = await self._models.targets(asked.model, asked.endpoint)
-        except ModelNotFound as fault:
-            raise fault if is_free or asked.model is None else _not_there(asked.model) from None
-        allowed = found if is_free else [target for target in found if may_ask(caller, target.model, asked.model)]
+        except ModelNotFound:
+            if not is_bound or asked.model is None:
+                raise
+            raise _not_there(asked.model) from None
+        allowed = [target for target in found if may_ask(caller, target.model, asked.model)] if is_bound else found
         if not allowed:
             raise refused_model(caller, asked.model, found[0].model)
-        if asked.others and is_limited(caller):
+        if is_bound:
             _check_others(caller, asked.others, allowed)
         return allowed if asked.is_repeatable else allowed[:1]
 
