@@ -128,6 +128,20 @@ async def test_pinning_and_undoing_by_keyboard_keep_the_focus(reader: Reader, mo
     await expect(row.get_by_role("link")).to_be_focused()
 
 
+async def test_a_menu_has_the_focus_at_once(reader: Reader, model: Model) -> None:
+    """A key pressed before the browser reports that the menu is open belongs to the menu already."""
+    model.title = "Opened quickly"
+    await reader.ask_to_end("Anything")
+    opener = reader.row("Opened quickly").get_by_role("button")
+    await expect(opener).to_be_attached()
+    focused = await opener.evaluate("opener => (opener.click(), document.activeElement.textContent.trim())")
+    assert focused == "Rename"
+    await expect(opener).to_have_attribute("aria-expanded", "true")
+    await opener.evaluate("opener => opener.click()")
+    await expect(reader.page.get_by_role("menu")).to_have_count(0)
+    await expect(opener).to_have_attribute("aria-expanded", "false")
+
+
 async def test_one_note_is_seen_at_a_time_and_covers_nothing_to_press(reader: Reader, model: Model) -> None:
     for title in ("First to go", "Second to go"):
         model.title = title

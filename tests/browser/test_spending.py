@@ -60,6 +60,18 @@ async def test_an_answer_and_its_conversation_say_what_they_cost(reader: Reader,
     await expect(whole).to_be_focused()
 
 
+async def test_what_an_answer_cost_is_shown_whole_wherever_the_answer_stands(reader: Reader, model: Model) -> None:
+    model.says([ROLE, text("Dear."), ending(), usage(1000, 204), DONE])
+    await reader.ask_to_end("What do you cost?")
+    details = reader.page.get_by_role("dialog", name="What this answer cost")
+    for height in range(300, 721, 20):
+        await reader.page.set_viewport_size({"width": 640, "height": height})
+        await reader.press("1,000 tokens in, 204 out $0.0036", reader.answer)
+        await expect(details).to_contain_text("Cost$0.0036")
+        await expect(details).to_be_in_viewport(ratio=1)
+        await reader.page.keyboard.press("Escape")
+
+
 async def test_a_long_question_says_what_it_would_cost(reader: Reader) -> None:
     before = await reader.box.evaluate("box => box.closest('form').getBoundingClientRect().bottom")
     await reader.box.fill("A short one")
