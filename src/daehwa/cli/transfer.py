@@ -43,9 +43,12 @@ def import_from_file(source: Path, place: Place, *, owner: str | None) -> int:
 
 def _is_there(path: Path) -> bool:
     try:
-        return path.exists()
+        path.stat()  # since Python 3.14 `exists` keeps to itself why it could not tell
+    except (FileNotFoundError, NotADirectoryError):
+        return False
     except OSError as error:
         raise Refusal(f"{path} cannot be the name of a file: {error.strerror}. Give another one.") from None
+    return True
 
 
 def _exported(target: Path, place: Place, owner: str | None) -> int:
