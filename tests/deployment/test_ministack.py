@@ -83,7 +83,8 @@ class Deployed:
             with opener.open(request, timeout=30) as answer:
                 return answer.status, dict(answer.headers), answer.read().decode()
         except urllib.error.HTTPError as error:
-            return error.code, dict(error.headers), error.read().decode()
+            with error:
+                return error.code, dict(error.headers), error.read().decode()
 
 
 class NoRedirects(urllib.request.HTTPRedirectHandler):

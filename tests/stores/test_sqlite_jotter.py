@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -116,7 +117,7 @@ async def test_a_closed_one_writes_no_more(tmp_path: Path) -> None:
     await store.aclose()
     with pytest.raises(StoreError):
         await store.jotter.run(noting("b"))
-    with sqlite3.connect(store.path) as database:
+    with closing(sqlite3.connect(store.path)) as database:
         assert database.execute("SELECT said FROM notes").fetchall() == [("a",)]
 
 
@@ -139,7 +140,7 @@ async def test_what_a_killed_process_wrote_stays(tmp_path: Path) -> None:
     path = tmp_path / "daehwa.db"
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", _PROGRAM, str(path), stderr=subprocess.DEVNULL)
     assert await asyncio.wait_for(process.wait(), 30) == -9
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database:
         assert database.execute("SELECT said FROM notes").fetchall() == [("a",)]
 
 

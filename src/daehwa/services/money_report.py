@@ -139,6 +139,7 @@ def _circuits(address: str) -> tuple[dict[str, str] | None, str | None]:
         with direct.open(f"{address}/metrics", timeout=ASK_SECONDS) as answer:
             text: bytes = answer.read(4_000_000)
     except urllib.error.HTTPError as error:
+        error.close()
         wants_key = error.code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
         return None, "/metrics wants an admin's API key" if wants_key else f"/metrics answers HTTP {error.code}"
     except (OSError, ValueError, HTTPException):
