@@ -26,7 +26,7 @@ PICTURES: Mapping[str, tuple[str, Mapping[str, str]]] = {
         {
             "first": "First token, added to the direct call, ms",
             "cpu_few": "CPU a streamed chunk, µs",
-            "held": "Streams of 50 tokens/s held by one processor",
+            "held": "Streams of 50 tokens/s held by one processor, at least",
             "whole": "Whole answers a second",
         },
     ),

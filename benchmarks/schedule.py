@@ -19,7 +19,7 @@ FULL: Mapping[str, int] = {
     "many": 75,
     "full": 20,
     "whole": 35,
-    "held": 150,
+    "held": 180,
     "turns": 100,
     "streams": 85,
     "judge": 60,

@@ -45,7 +45,11 @@ KOREAN_NAMES = {"daehwa with uvloop": "daehwa + uvloop"}
 FIGURES = (
     ("first", "first token, added to the direct call, ms", "직접 호출에 더해지는 첫 토큰 시간, ms"),
     ("cpu_few", "CPU a streamed chunk, 10 streams, µs", "스트림 10개일 때 조각당 CPU, µs"),
-    ("held", "streams of 50 tokens/s held by one processor", "프로세서 하나가 버티는 초당 50토큰 스트림 수"),
+    (
+        "held",
+        "streams of 50 tokens/s held by one processor, at least",
+        "프로세서 하나가 적어도 버티는 초당 50토큰 스트림 수",
+    ),
     ("whole", "whole answers a second", "초당 온전한 답변 수"),
     ("ready", "start to the first answer, ms", "시작부터 첫 응답까지, ms"),
     ("idle", "memory when idle, MB", "쉴 때의 메모리, MB"),

@@ -99,23 +99,27 @@ def test_plots_are_drawn_of_what_there_is_and_the_same_for_the_same_figures(tmp_
 
 
 @pytest.mark.parametrize(
-    ("most", "begin", "probes", "found"),
+    ("most", "begin", "probes", "found", "doubt"),
     [
-        (1000, 1000, 1, 1000),
-        (460, 400, 5, 450),
-        (120, 400, 5, 75),
-        (460, 450, 3, 450),
-        (0, 10, 3, 0),
+        (1000, 1000, 1, 1000, None),
+        (460, 400, 5, 450, None),
+        (120, 400, 5, 75, "at least 75, 150 were too many, nothing between was tried"),
+        (460, 450, 3, 450, None),
+        (900, 10, 4, 100, "at least 100, more was not tried"),
+        (0, 10, 3, 0, None),
     ],
 )
-def test_the_most_that_is_held_is_found_in_few_probes(most: int, begin: int, probes: int, found: int) -> None:
+def test_the_most_that_is_held_is_found_in_few_probes_and_what_they_leave_open_is_said(
+    most: int, begin: int, probes: int, found: int, doubt: str | None
+) -> None:
     asked = list[int]()
 
     def holds(streams: int) -> bool:
         asked.append(streams)
         return streams <= most
 
-    assert held.most_held(holds, begin, probes) == found
+    seen = held.most_held(holds, begin, probes)
+    assert (seen.most, seen.doubt()) == (found, doubt)
     assert asked[0] == begin
     assert len(asked) <= probes
 
