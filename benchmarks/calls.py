@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import load
 import programs
 from contestants import DIRECT, Contest, Contestant, Served
-from load import Load, Work
+from load import Load, Times, Work
 from results import Bench, Measure, reason
 
 SECTION = "A streamed call through /v1"
@@ -70,19 +70,30 @@ def able_to_stream(bench: Bench, contest: Contest, running: Sequence[Served]) ->
 
 def first_tokens(bench: Bench, contest: Contest) -> None:
     """One stream at a time, on a kept connection, 10 ms apart."""
-    straight, straight_p99 = 0.0, 0.0
+    straight: Times | None = None
     able = able_to_stream(bench, contest, contest.running)
     for one in in_turn(bench, "first token", contest, able):
         times = (50 if bench.is_quick else 100) // (4 if contest.contestants[one.name].is_peer else 1)
         work = Work(tokens=_TOKENS_FIRST, repeat=times, pause=0.01, reuse=True, seconds=20)
         seen = ask(bench, one, "first token", work)
-        if seen is None:
-            continue
-        if one.name == DIRECT:
-            straight, straight_p99 = seen.first.p50, seen.first.p99
-            continue
-        bench.results.add(FIRST, one.name, seen.first.p50 - straight)
-        bench.results.add(FIRST_P99, one.name, seen.first.p99 - straight_p99)
+        straight = beyond_direct(bench, one, seen, straight, (FIRST, FIRST_P99))
+
+
+def beyond_direct(
+    bench: Bench, one: Served, seen: Load | None, straight: Times | None, measures: tuple[Measure, Measure]
+) -> Times | None:
+    """Add what the first token took beyond this round's direct call; return the direct call's times.
+
+    Where the direct call brought nothing, nothing is added: a whole time would stand where an added one shall.
+    """
+    times = seen.first if seen is not None else None
+    if one.name == DIRECT:
+        return times
+    if times is not None and straight is not None:
+        middle, high = measures
+        bench.results.add(middle, one.name, times.p50 - straight.p50)
+        bench.results.add(high, one.name, times.p99 - straight.p99)
+    return straight
 
 
 def _cpu(bench: Bench, one: Served, streams: int, tokens: int) -> tuple[float, float] | None:
@@ -116,7 +127,7 @@ def _paced(bench: Bench, contest: Contest, running: Sequence[Served], streams: i
         if found is not None:
             if one.name != DIRECT:
                 bench.results.add(cpu, one.name, found[0])
-                if streams == _MANY or contest.contestants[one.name].streams < _MANY:
+                if streams == _MANY:  # a chunk of few streams costs more, so both make no comparison
                     bench.results.add(BY_CPU, one.name, PACE_MS / 1000 * _MICRO / found[0])
             bench.results.add(gap, one.name, found[1])
 

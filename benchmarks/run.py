@@ -156,7 +156,7 @@ def options_given() -> argparse.Namespace:
     arguments.add_argument("--without-peers", action="store_true", help="nor install them")
     arguments.add_argument("--check", action="store_true", help="what CI does: a minute, daehwa beside the bare relay")
     arguments.add_argument("--install", action="store_true", help="install the peers, and measure nothing")
-    arguments.add_argument("--names", help="of the contestants to measure alone, between commas")
+    arguments.add_argument("--names", help="of the contestants to measure beside the direct call alone, between commas")
     arguments.add_argument("--output", type=Path, default=programs.ROOT / "benchmarks" / "results")
     return arguments.parse_args()
 
@@ -175,6 +175,9 @@ def main() -> None:
     chosen = options.only.split(",") if options.only else QUICK if options.quick else PARTS
     if unknown := set(chosen) - set(PARTS):
         sys.exit(f"There is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}.")
+    named = options.names.split(",") if options.names else []
+    if unknown := set(named) - {*OURS, *peers.PEERS}:
+        sys.exit(f"There is no contestant {', '.join(sorted(unknown))}; there are {', '.join((*OURS, *peers.PEERS))}.")
     os.sched_setaffinity(0, {programs.CLIENT_CORE})
     if options.check:
         sys.exit(check())
@@ -187,7 +190,7 @@ def main() -> None:
         bench.results.remark(interpreter.SLOW)
     invited = {} if options.without_peers else peers.install(bench.results.absent)
     known = {**OURS, **invited}
-    names = options.names.split(",") if options.names else list(known)
+    names = [DIRECT, *named] if named else list(known)
     found = versions.versions(names)
     bench.results.about["versions"] = "; ".join(f"{name} {version}" for name, version in found.items())
     if "conversations" in chosen and not options.quick:

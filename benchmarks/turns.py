@@ -8,9 +8,9 @@ checks the budgets, stores every turn with `synchronous=FULL` and names each con
 from dataclasses import replace
 
 import programs
-from calls import ask, in_turn
+from calls import ask, beyond_direct, in_turn
 from contestants import DAEHWA, DAEHWA_UVLOOP, DIRECT, NGINX, Contest, Served
-from load import Work
+from load import Times, Work
 from results import Bench, Measure
 
 SECTION = "A turn of the page, stored"
@@ -38,16 +38,12 @@ def page_turns(bench: Bench, contest: Contest) -> None:
     programs.set_pace(contest.upstream, pace_ms=1, tokens=_TOKENS_FIRST)
     for one in chosen:
         ask(bench, one, "a turn", Work(tokens=_TOKENS_FIRST, repeat=20, reuse=True, seconds=20))
-    straight = straight_p99 = 0.0
+    straight: Times | None = None
     for one in in_turn(bench, "first token of a turn", contest, chosen, _ROUNDS):
         times = 50 if bench.is_quick else 60
         work = Work(tokens=_TOKENS_FIRST, repeat=times, pause=0.02, reuse=True, seconds=30)
         seen = ask(bench, one, "first token of a turn", work)
-        if seen is not None and one.name == DIRECT:
-            straight, straight_p99 = seen.first.p50, seen.first.p99
-        elif seen is not None:
-            bench.results.add(FIRST, one.name, seen.first.p50 - straight)
-            bench.results.add(FIRST_P99, one.name, seen.first.p99 - straight_p99)
+        straight = beyond_direct(bench, one, seen, straight, (FIRST, FIRST_P99))
     programs.set_pace(contest.upstream, pace_ms=_PACE_MS, tokens=_TOKENS)
     for one in in_turn(bench, "CPU a token of turns", contest, chosen, _ROUNDS):
         if one.name == DIRECT:

@@ -161,3 +161,10 @@ def test_an_unknown_part_is_refused_and_the_known_ones_are_named() -> None:
     ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)  # noqa: S603 - ours
     assert ended.returncode == 1
     assert "There is no part nothing; there are start," in ended.stderr
+
+
+def test_an_unknown_contestant_is_refused_and_the_known_ones_are_named() -> None:
+    command = [sys.executable, str(BENCHMARKS / "run.py"), "--only", "first", "--names", "nobody"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)  # noqa: S603 - ours
+    assert ended.returncode == 1
+    assert "There is no contestant nobody; there are direct, nginx," in ended.stderr

@@ -1,0 +1,97 @@
+"""What the benchmark makes of the streams of a call: what is added to the direct call, and what is compared at all."""
+
+from collections.abc import Mapping
+
+import calls
+import load
+import msgspec
+import programs
+import pytest
+from contestants import DAEHWA, DIRECT, Contest, Contestant, Served, direct
+from load import Gaps, Load, Target, Times, Work
+from results import Bench, Results
+
+PEER = "peer"
+
+
+def seen(first: float) -> Load:
+    return Load(
+        whole=1,
+        failed=0,
+        refused=0,
+        wrong=0,
+        unfinished=0,
+        open=0,
+        tokens=5,
+        reads=5,
+        bytes=1,
+        connections=1,
+        first=Times(1, first, first, first, first),
+        total=Times(1, first, first, first, first),
+        gap=Gaps(1, 20.0, 20.0, 20.0, 20.0),
+        seconds=1.0,
+        cpu_seconds=0.1,
+    )
+
+
+def contest(*names: str) -> Contest:
+    contestants = {name: Contestant(start=direct, streams=10 if name == PEER else 200) for name in names}
+    return Contest(contestants, 1, [Served(name, Target(name, 1)) for name in names])
+
+
+@pytest.fixture
+def firsts(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[float | None]]:
+    """Let the client say these times to the first token, one a round; None where nothing came whole."""
+    told: dict[str, list[float | None]] = {}
+
+    def run(target: Target, work: Work) -> Load:
+        if work.pause == 0:  # a warm-up
+            return seen(1.0)
+        first = told[target.name].pop(0)
+        return msgspec.structs.replace(seen(first or 0.0), whole=int(first is not None))
+
+    def no_upstream(_port: int, **_wanted: object) -> None:
+        """There is none whose pace could be set."""
+
+    monkeypatch.setattr(load, "run", run)
+    monkeypatch.setattr(programs, "set_pace", no_upstream)
+    return told
+
+
+def measured(one: Contest, rounds: int) -> Mapping[str, list[float]]:
+    bench = Bench(Results({}), is_quick=True, rounds=rounds)
+    calls.first_tokens(bench, one)
+    row = bench.results.rows.get(calls.FIRST.key)
+    return row.values if row else {}
+
+
+def test_a_first_token_is_what_it_takes_beyond_the_direct_call_of_its_round(
+    firsts: dict[str, list[float | None]],
+) -> None:
+    firsts |= {DIRECT: [1.0, 2.0], DAEHWA: [3.0, 5.0]}
+    assert measured(contest(DIRECT, DAEHWA), 2) == {DAEHWA: [2.0, 3.0]}
+
+
+def test_without_a_direct_call_in_its_round_no_first_token_counts_as_added(
+    firsts: dict[str, list[float | None]],
+) -> None:
+    firsts |= {DIRECT: [None, 2.0, None], DAEHWA: [3.0, 5.0, 7.0]}
+    assert measured(contest(DIRECT, DAEHWA), 3) == {DAEHWA: [3.0]}
+    firsts |= {DAEHWA: [3.0]}
+    assert measured(contest(DAEHWA), 1) == {}
+
+
+def test_what_a_processor_would_hold_is_told_of_the_same_load_alone(
+    firsts: dict[str, list[float | None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert firsts == {}
+
+    def as_dear(_bench: Bench, _one: Served, _streams: int, _tokens: int) -> tuple[float, float]:
+        return 50.0, 1.0
+
+    monkeypatch.setattr(calls, "_cpu", as_dear)
+    bench = Bench(Results({}), is_quick=True, rounds=1)
+    for part in (calls.few_streams, calls.many_streams):
+        part(bench, contest(DAEHWA, PEER))
+    assert bench.results.rows[calls.BY_CPU.key].values == {DAEHWA: [400.0]}
+    assert bench.results.rows[calls.FEW.key].values == {DAEHWA: [50.0], PEER: [50.0]}
