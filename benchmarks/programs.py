@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import platform
 import shutil
 import socket
 import subprocess
@@ -40,6 +41,20 @@ class Command:
     cwd: Path | None = None
     log: Path | None = None
     seconds: float = 30.0
+
+
+def lacking() -> str | None:
+    """Return in a sentence what this machine lacks for a benchmark; None where it has all of it."""
+    if not sys.platform.startswith("linux"):
+        return f"The benchmarks need Linux: they read /proc and pin processors. This is {platform.system()}."
+    may_use = os.sched_getaffinity(0)
+    if not {SERVER_CORE, CLIENT_CORE} <= may_use:
+        numbers = ", ".join(map(str, sorted(may_use)))
+        return f"The benchmarks need the processors 0 and 1, one for the server, one for the load; here is {numbers}."
+    for name, package in (("taskset", "util-linux"), ("cc", "gcc libc6-dev")):
+        if shutil.which(name) is None:
+            return f"The benchmarks need {name}, which is not here (Debian: apt-get install {package})."
+    return None
 
 
 def free_port() -> int:

@@ -13,9 +13,10 @@ import contextlib
 import functools
 import os
 import signal
+import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TypeVar
@@ -125,6 +126,15 @@ def do(bench: Bench, schedule: Schedule, parts: Mapping[str, Callable[[Bench, Gi
             bench.keep(bench.results)
 
 
+def install_beside(chosen: Sequence[str], invited: Collection[str]) -> None:
+    """Install what parts need beside the peers, so that it does not take of their time; a part says what failed."""
+    wanted = {"lambda": lambda_start.USUAL} | ({"judge": peers.JUDGE} if peers.LITELLM in invited else {})
+    for name, package in wanted.items():
+        if name in chosen:
+            with contextlib.suppress(OSError, subprocess.SubprocessError):
+                package.install()
+
+
 def write(results: Results, folder: Path) -> None:
     """Write the table and the JSON."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -178,6 +188,8 @@ def main() -> None:
     named = options.names.split(",") if options.names else []
     if unknown := set(named) - {*OURS, *peers.PEERS}:
         sys.exit(f"There is no contestant {', '.join(sorted(unknown))}; there are {', '.join((*OURS, *peers.PEERS))}.")
+    if lack := programs.lacking():
+        sys.exit(lack)
     os.sched_setaffinity(0, {programs.CLIENT_CORE})
     if options.check:
         sys.exit(check())
@@ -189,6 +201,7 @@ def main() -> None:
     if interpreter.built_with_profile() == "no":
         bench.results.remark(interpreter.SLOW)
     invited = {} if options.without_peers else peers.install(bench.results.absent)
+    install_beside(chosen, invited)
     known = {**OURS, **invited}
     names = [DIRECT, *named] if named else list(known)
     found = versions.versions(names)

@@ -1,0 +1,81 @@
+"""What a machine must have for a benchmark, and that a run says so before it installs anything."""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import lambda_start
+import peers
+import programs
+import pytest
+import run
+
+BOTH = {0, 1, 2}
+
+
+def found(*absent: str) -> Callable[[str], str | None]:
+    return lambda name: None if name in absent else f"/usr/bin/{name}"
+
+
+@pytest.mark.parametrize(
+    ("system", "processors", "absent", "said"),
+    [
+        ("linux", BOTH, (), None),
+        ("darwin", BOTH, (), "The benchmarks need Linux"),
+        ("linux", {0}, (), "one for the server, one for the load; here is 0."),
+        ("linux", {2, 3}, (), "here is 2, 3."),
+        ("linux", BOTH, ("taskset",), "need taskset, which is not here (Debian: apt-get install util-linux)."),
+        ("linux", BOTH, ("cc",), "need cc, which is not here (Debian: apt-get install gcc libc6-dev)."),
+    ],
+)
+def test_what_a_machine_lacks_is_said_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, system: str, processors: set[int], absent: tuple[str, ...], said: str | None
+) -> None:
+    def may_use(_pid: int) -> set[int]:
+        return processors
+
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.setattr(os, "sched_getaffinity", may_use)
+    monkeypatch.setattr(shutil, "which", found(*absent))
+    lack = programs.lacking()
+    assert lack is None if said is None else lack is not None and said in lack
+
+
+def test_a_run_installs_nothing_where_the_machine_lacks_something(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def not_called(*_given: object) -> None:
+        pytest.fail("it goes on")
+
+    monkeypatch.setattr(sys, "argv", ["run.py", "--output", str(tmp_path / "results")])
+    monkeypatch.setattr(shutil, "which", found("cc"))
+    for place, name in ((peers, "install"), (programs, "compile_bytecode"), (os, "sched_setaffinity")):
+        monkeypatch.setattr(place, name, not_called)
+    with pytest.raises(SystemExit, match="need cc"):
+        run.main()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("chosen", "invited", "wanted"),
+    [
+        (("lambda", "judge"), (peers.LITELLM,), ["usual-function", "aiperf"]),
+        (("lambda", "judge"), (), ["usual-function"]),
+        (("first",), (peers.LITELLM,), []),
+    ],
+)
+def test_what_parts_need_beside_the_peers_is_installed_before_their_time_begins(
+    monkeypatch: pytest.MonkeyPatch, chosen: tuple[str, ...], invited: tuple[str, ...], wanted: list[str]
+) -> None:
+    installed = list[str]()
+
+    def install(package: peers.Package) -> None:
+        installed.append(package.folder)
+        raise OSError("no network")
+
+    monkeypatch.setattr(peers.Package, "install", install)
+    assert lambda_start.USUAL.folder == "usual-function"
+    run.install_beside(chosen, invited)
+    assert installed == wanted
