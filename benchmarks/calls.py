@@ -69,7 +69,7 @@ def able_to_stream(bench: Bench, contest: Contest, running: Sequence[Served]) ->
 
 
 def first_tokens(bench: Bench, contest: Contest) -> None:
-    """One stream at a time, on a kept connection, 10 ms apart."""
+    """One stream at a time, on a kept connection, 10 ms apart. Of a peer's 25 calls the p99 is the slowest."""
     straight: Times | None = None
     able = able_to_stream(bench, contest, contest.running)
     for one in in_turn(bench, "first token", contest, able):

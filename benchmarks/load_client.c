@@ -85,8 +85,13 @@ static double value_of(int step) {  /* the middle of the step */
     return ((double)low + (double)((1LL << shift) - 1) / 2) / 1000;
 }
 
+/* The place of a percentile among so many values in order: the first that so large a part of them does not exceed. */
+static long rank_of(long count, double part) {
+    return (long)((double)count * part - 1e-6);
+}
+
 static double gap_at(double part) {
-    long rank = (long)((double)sum.gaps * part), seen = 0;
+    long rank = rank_of(sum.gaps, part), seen = 0;
     for (int step = 0; sum.gaps && step < 64 * STEPS_OF_TWO; step++)
         if ((seen += histogram[step]) > rank) return value_of(step);
     return 0;
@@ -348,10 +353,7 @@ static void print_times(const char *name, int64_t *times, long count) {
     qsort(times, (size_t)count, sizeof *times, by_size);
     double at[4] = {0};
     static const double parts[] = {0.5, 0.9, 0.99, 1};
-    for (int part = 0; part < 4 && count; part++) {
-        long rank = (long)((double)count * parts[part]);
-        at[part] = (double)times[rank < count ? rank : count - 1] / 1e6;
-    }
+    for (int part = 0; part < 4 && count; part++) at[part] = (double)times[rank_of(count, parts[part])] / 1e6;
     printf("\"%s\": {\"count\": %ld, \"p50\": %.4f, \"p90\": %.4f, \"p99\": %.4f, \"max\": %.4f}, ", name, count, at[0],
            at[1], at[2], at[3]);
 }

@@ -91,6 +91,16 @@ def test_a_connection_is_kept_only_where_that_is_asked(built: Path) -> None:
     assert [(seen["whole"], seen["connections"]) for seen in (kept, new, answers)] == [(7, 1), (7, 7), (7, 1)]
 
 
+def test_the_99th_percentile_of_a_hundred_is_not_the_largest_and_that_of_fifty_is(built: Path) -> None:
+    with mock(built, 0) as port:
+        hundred = load(built, port, repeat=100, tokens=3, reuse=1)["first"]
+        fifty = load(built, port, repeat=50, tokens=3, reuse=1)["first"]
+        lone = load(built, port, tokens=3)["first"]
+    assert hundred["p50"] <= hundred["p90"] <= hundred["p99"] < hundred["max"]
+    assert fifty["p99"] == fifty["max"] > fifty["p50"]
+    assert lone["p50"] == lone["p99"] == lone["max"] > 0
+
+
 def told_to_end(built: Path, port: int, seconds: float) -> Any:
     """Return what the client says of 50 streams when it is told to end so long after they are connected."""
     command = [str(built / "load_client"), "--port", str(port), "--streams", "50", "--ramp-ms", "10"]
