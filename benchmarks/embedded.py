@@ -1,8 +1,8 @@
 """A part of `run.py`: tokens a second of the embedded model through daehwa, beside llama.cpp's own server alone.
 
-Both are the same server of llama.cpp with the same model and as many threads, asked for the same greedy answer, and use
-all processors. The rate is from the first to the last piece, as the client gets them; llama.cpp's own number is what it
-says of itself at the end of the direct answer.
+Both are the same server of llama.cpp with the same model, as many threads and places for answers, asked for the same
+greedy answer, and use all processors. The rate is from the first to the last piece, as the client gets them;
+llama.cpp's own number is what it says of itself at the end of the direct answer.
 """
 
 import json
@@ -20,6 +20,7 @@ import programs
 from contestants import DAEHWA, Contestant
 from results import Bench, Measure
 
+from daehwa.providers.embedded import PARALLEL, SMALL_MODEL_BODY
 from daehwa.providers.embedded_child import Order, Report
 from daehwa.providers.embedded_files import MODEL_CONTEXT, MODEL_NAME, embedded_available, packaged_gguf
 
@@ -73,7 +74,7 @@ def _alone() -> Iterator[str]:
         name=MODEL_NAME,
         key=_KEY,
         context=MODEL_CONTEXT,
-        parallel=1,
+        parallel=PARALLEL,
         threads=max(1, (os.cpu_count() or 2) - 1),
     )
     line = [sys.executable, "-m", "daehwa.providers.embedded_child"]
@@ -92,16 +93,21 @@ def _alone() -> Iterator[str]:
             child.wait(10)
 
 
-def _ask(address: str, model: str) -> Answered:
-    body = {
+def question(model: str) -> dict[str, object]:
+    """Return what both are asked, with what daehwa adds for this model: else they would write different answers."""
+    return {
+        **SMALL_MODEL_BODY,
         "model": model,
         "stream": True,
         "temperature": 0,
         "max_tokens": _TOKENS,
         "messages": [{"role": "user", "content": "Write a long story about a river."}],
     }
+
+
+def _ask(address: str, model: str) -> Answered:
     headers = {"content-type": "application/json", "authorization": f"Bearer {_KEY}"}
-    request = urllib.request.Request(f"{address}/v1/chat/completions", json.dumps(body).encode(), headers)  # noqa: S310 - http alone
+    request = urllib.request.Request(f"{address}/v1/chat/completions", json.dumps(question(model)).encode(), headers)  # noqa: S310 - http alone
     began, times, own = time.perf_counter(), list[float](), None
     with urllib.request.urlopen(request, timeout=_LOAD_SECONDS) as answer:  # noqa: S310 - as above
         for line in answer:

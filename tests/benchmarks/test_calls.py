@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import calls
+import embedded
 import load
 import msgspec
 import programs
@@ -10,6 +11,8 @@ import pytest
 from contestants import DAEHWA, DIRECT, Contest, Contestant, Served, direct
 from load import Gaps, Load, Target, Times, Work
 from results import Bench, Results
+
+from daehwa.providers.embedded import SMALL_MODEL_BODY
 
 PEER = "peer"
 
@@ -95,3 +98,10 @@ def test_what_a_processor_would_hold_is_told_of_the_same_load_alone(
         part(bench, contest(DAEHWA, PEER))
     assert bench.results.rows[calls.BY_CPU.key].values == {DAEHWA: [400.0]}
     assert bench.results.rows[calls.FEW.key].values == {DAEHWA: [50.0], PEER: [50.0]}
+
+
+def test_the_embedded_model_is_asked_alone_what_daehwa_asks_it() -> None:
+    asked = embedded.question("model")
+    assert asked["temperature"] == 0
+    assert asked == {**SMALL_MODEL_BODY, **asked}
+    assert asked.keys() > SMALL_MODEL_BODY.keys()

@@ -46,7 +46,7 @@ _GGUF_CONTEXT = 4096
 _LOAD_SECONDS = 300.0
 _NOT_INSTALLED = "The small model is not installed. Run `daehwa fetch-model` in a terminal, or connect a real model."
 # What the makers of SmolLM2 recommend, and a penalty against going round in circles.
-_SMALL_MODEL_BODY = {"temperature": 0.2, "top_p": 0.9, "repeat_penalty": 1.1}
+SMALL_MODEL_BODY = {"temperature": 0.2, "top_p": 0.9, "repeat_penalty": 1.1}
 _NO_TEXT = re.compile(rb'"type"\s*:\s*"(?:image_url|input_image|input_audio)"')
 
 
@@ -217,7 +217,7 @@ class EmbeddedProvider:
                 name=self.name,
                 base_url=f"{report.address}/v1",
                 key=order.key,
-                extra_body=_SMALL_MODEL_BODY if self._is_trial else {},
+                extra_body=SMALL_MODEL_BODY if self._is_trial else {},
                 continues_replies=True,
                 keep_alive=False,  # its server closes connections without saying so
                 use_proxy=False,
