@@ -8,11 +8,16 @@ from goals import GOALS, Goal
 from peers import NOT_TO_BE_HAD
 from results import Curve, Results, Row, spread
 
+ROUNDS = (
+    "Medians of five rounds, or of fewer where a round is long, and the range in brackets; what has none was measured "
+    "once. Behind them how many times daehwa's value it is."
+)
+
 
 def markdown(results: Results) -> str:
     """Return the whole report."""
     lines = ["# Benchmark", "", *(f"- {name}: {value}" for name, value in results.about.items()), ""]
-    lines += ["Medians, and the range of the rounds in brackets; behind them how many times daehwa's value it is.", ""]
+    lines += [ROUNDS, ""]
     for section in dict.fromkeys(row.measure.section for row in results.rows.values()):
         lines += _section(section, [row for row in results.rows.values() if row.measure.section == section], results)
     for curve in results.curves.values():

@@ -72,6 +72,7 @@ def test_a_limit_is_broken_where_too_much_is_taken_and_where_nothing_was_measure
 
 def test_the_table_has_every_contestant_with_its_range_and_ratio_and_says_who_is_absent() -> None:
     table = tables.markdown(results())
+    assert "what has none was measured once" in table
     assert "| **daehwa** | 15.0 (14.0–20.0) | 800 |" in table
     assert "| nginx | 10.0 (10.0–20.0); 0.71 × | – |" in table
     assert "| peer | 280.0; 19 × | – |" in table
