@@ -1,5 +1,6 @@
 """What daehwa shall reach in a run, and how it is read off the results."""
 
+import math
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -84,6 +85,21 @@ def growth_of(key: str) -> Reading:
     return read
 
 
+def power_of(key: str) -> Reading:
+    """Read with which power of the size a curve grows from its smallest to its largest: 0 is flat, 1 linear."""
+
+    def read(results: Results, name: str) -> float | None:
+        points, growth = results.curves[key].points.get(name) if key in results.curves else None, growth_of(key)
+        grown = growth(results, name)
+        return math.log(grown) / math.log(max(points) / min(points)) if points and grown and len(points) > 1 else None
+
+    return read
+
+
+def _sub_linear(title: str, key: str) -> Goal:
+    return Goal(title=title, read=power_of(key), target=0.9, moonshot=0.1)
+
+
 GOALS = (
     Goal(title="first token added, ms", read=value("first"), target=0.5, moonshot=0.25),
     Goal(title="… LiteLLM's to it", read=part_of("first", LITELLM), target=40, moonshot=75, digits=0, more=True),
@@ -127,6 +143,10 @@ GOALS = (
     Goal(
         title="search in 100,000 conversations, p95, ms", read=last_of("search_p95"), target=50, moonshot=None, digits=0
     ),
+    _sub_linear("the power of their number with which listing conversations grows", "list"),
+    _sub_linear("… opening one of them", "open"),
+    _sub_linear("… searching them, p95", "search_p95"),
+    _sub_linear("the power of its messages' number with which opening a conversation grows", "open_end"),
     Goal(
         title="start on Lambda, alone or with a first request, the usual function's to it",
         read=least_of(part_of("lambda_clock", USUAL_NAME), part_of("lambda_asked_clock", USUAL_NAME)),

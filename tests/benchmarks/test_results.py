@@ -11,6 +11,7 @@ import pytest
 import tables
 from calls import FIRST, MANY
 from goals import GOALS, faults
+from growth import LIST
 from lambda_start import ASKED_CLOCK, CLOCK, USUAL_NAME
 from results import Measure, Results, reason, spread
 from run import PARTS, QUICK
@@ -84,6 +85,19 @@ def test_a_curve_says_how_much_more_the_largest_costs() -> None:
     for size, cost in ((10, 20.0), (1000, 25.0)):
         found.add_point(CPU, "streams", "daehwa", size, cost)
     assert "| daehwa | 20.0 | 25.0 | 1.25 × |" in tables.markdown(found)
+
+
+@pytest.mark.parametrize(
+    ("smallest", "largest", "said"),
+    [(2.0, 2.0, "0.00: moonshot"), (0.1, 10.0, "0.50: reached"), (0.1, 1_000.0, "1.00: **missed**")],
+)
+def test_what_grows_as_the_size_does_misses_its_goal_and_what_stays_flat_exceeds_it(
+    smallest: float, largest: float, said: str
+) -> None:
+    found = results()
+    for size, took in ((10, smallest), (1_000, 1.0), (100_000, largest)):
+        found.add_point(LIST, "conversations", "daehwa", size, took)
+    assert f"listing conversations grows | ≤ 0.9 | ≤ 0.1 | {said} |" in tables.markdown(found)
 
 
 def test_plots_are_drawn_of_what_there_is_and_the_same_for_the_same_figures(tmp_path: Path) -> None:
