@@ -139,8 +139,10 @@ def write(results: Results, folder: Path) -> None:
     """Write the table and the JSON."""
     folder.mkdir(parents=True, exist_ok=True)
     encoded = msgspec.json.format(msgspec.json.encode(results), indent=1)
-    (folder / "results.json").write_bytes(encoded + b"\n")
-    (folder / "table.md").write_text(tables.markdown(results), "utf-8")
+    for name, content in (("results.json", encoded + b"\n"), ("table.md", tables.markdown(results).encode())):
+        unfinished = folder / f"{name}.unfinished"
+        unfinished.write_bytes(content)
+        unfinished.replace(folder / name)
 
 
 def check() -> int:
@@ -208,7 +210,10 @@ def main() -> None:
     bench.results.about["versions"] = "; ".join(f"{name} {version}" for name, version in found.items())
     if "conversations" in chosen and not options.quick:
         filled.kept()
-    measure(bench, {name: known[name] for name in names if name in known}, chosen)
+    try:
+        measure(bench, {name: known[name] for name in names if name in known}, chosen)
+    except KeyboardInterrupt:
+        bench.results.remark("the run was broken off: what is not here was not measured")
     write(bench.results, options.output)
     plots.draw(bench.results, options.output)
     print(f"\n{tables.markdown(bench.results)}\nwritten to {options.output}")

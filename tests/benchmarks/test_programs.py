@@ -11,6 +11,8 @@ import peers
 import programs
 import pytest
 import run
+from calls import FIRST
+from results import Bench
 
 BOTH = {0, 1, 2}
 
@@ -56,6 +58,25 @@ def test_a_run_installs_nothing_where_the_machine_lacks_something(
     with pytest.raises(SystemExit, match="need cc"):
         run.main()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_is_broken_off_leaves_table_figures_and_pictures_that_say_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def broken_off(bench: Bench, *_given: object) -> None:
+        bench.results.add(FIRST, "daehwa", 1.0)
+        raise KeyboardInterrupt
+
+    def nothing(*_given: object) -> None:
+        """It is not done."""
+
+    monkeypatch.setattr(sys, "argv", ["run.py", "--only", "first", "--without-peers", "--output", str(tmp_path)])
+    monkeypatch.setattr(run, "measure", broken_off)
+    for place, name in ((programs, "compile_bytecode"), (programs, "lacking"), (os, "sched_setaffinity")):
+        monkeypatch.setattr(place, name, nothing)
+    run.main()
+    assert {path.name for path in tmp_path.iterdir()} == {"results.json", "table.md", "gateway.svg", "gateway.png"}
+    assert "the run was broken off" in (tmp_path / "table.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize(
