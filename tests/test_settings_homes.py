@@ -3,9 +3,14 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from daehwa.settings import LoadedSettings, SettingsError, load_aws_surroundings, load_settings
+from daehwa.settings.entrances import MailTable, SignInTable
+from daehwa.settings.money import PriceSettings
+from daehwa.settings.routes import RouteSettings
+from daehwa.settings.values import ProviderSettings, Settings
 
 FUNCTION = {
     "DAEHWA_HOME": "aws",
@@ -113,6 +118,20 @@ def test_a_variable_comes_before_the_table(tmp_path: Path) -> None:
     assert loaded.sign_in is not None
     assert loaded.sign_in.client_id == "other"
     assert loaded.sign_in.allowed_emails == ("@x.y", "z@x")
+
+
+def test_the_provider_is_called_by_a_short_name(tmp_path: Path) -> None:
+    loaded = load(tmp_path, SIGN_IN + 'name = "사내 로그인"')
+    assert loaded.sign_in is not None
+    assert loaded.sign_in.name == "사내 로그인"
+    with pytest.raises(SettingsError, match=r"line 5: name is .* It is a text of 60 characters at most\."):
+        load(tmp_path, SIGN_IN + f'name = "{"n" * 61}"')
+
+
+@pytest.mark.parametrize("table", [SignInTable, MailTable, Settings, ProviderSettings, PriceSettings, RouteSettings])
+def test_every_setting_has_limits_that_can_be_checked(table: type[msgspec.Struct]) -> None:
+    for field in msgspec.structs.fields(table):
+        msgspec.json.Decoder(field.type)  # a limit that its type cannot have is found here alone
 
 
 def test_an_issuer_on_this_machine_may_do_without_tls(tmp_path: Path) -> None:

@@ -44,8 +44,8 @@ class SignInTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         described("an https:// address", "Where the provider ends its own session, where it does not announce that."),
     ] = None
     name: Annotated[
-        str | None,
-        described("a short text", "What the page calls the provider, where there are other doors.", max_length=60),
+        Annotated[str, msgspec.Meta(max_length=60)] | None,
+        described("a text of 60 characters at most", "What the page calls the provider, where there are other doors."),
     ] = None
     group_claim: Annotated[
         str | None,
