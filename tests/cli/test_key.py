@@ -1,8 +1,10 @@
 """`daehwa key`, as a person types it, beside a running server and alone."""
 
+import contextlib
 import json
 import re
 import unicodedata
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import aiohttp
 import pytest
 from cli.conftest import Program
 
-from daehwa.accounts.people import Profile
+from daehwa.accounts.people import LOCAL_ISSUER, Profile
 from daehwa.cli.terminal import MISUSE
 from daehwa.data_folder import DataFolder
 from daehwa.stores.sqlite import SqliteStore
@@ -20,15 +22,20 @@ from daehwa.stores.sqlite_accounts import SqliteAccounts
 KEY = re.compile(r"dh_[0-9A-Za-z]{8}_[0-9A-Za-z]{40}\n")
 
 
-async def _people(program: Program, *emails: str) -> None:
+@contextlib.asynccontextmanager
+async def _accounts(program: Program) -> AsyncIterator[SqliteAccounts]:
     folder = DataFolder(program.data)
     folder.prepare()
     store = await SqliteStore.open(folder.database)
-    accounts = SqliteAccounts(store)
-    for number, email in enumerate(emails):
-        person = Profile(issuer="https://issuer.example", subject=str(number), email=email, name="")
-        await accounts.sign_in(person, role=None, now=number)
+    yield SqliteAccounts(store)
     await store.aclose()
+
+
+async def _people(program: Program, *emails: str) -> None:
+    async with _accounts(program) as accounts:
+        for number, email in enumerate(emails):
+            person = Profile(issuer="https://issuer.example", subject=str(number), email=email, name="")
+            await accounts.sign_in(person, role=None, now=number)
 
 
 async def _listed(program: Program, *options: str) -> list[dict[str, Any]]:
@@ -160,6 +167,19 @@ async def test_where_people_sign_in_it_is_said_whose(program: Program) -> None:
     assert len(await _listed(program, "--user", "bob@example.com")) == 1
     assert await _listed(program, "--user", "ann@example.com") == []
     assert "bob@example.com" in (await program.run("key", "list")).out
+
+
+async def test_who_has_no_address_is_named_by_what_they_sign_in_with(program: Program) -> None:
+    await _people(program, "ann@example.com")
+    async with _accounts(program) as accounts:
+        await accounts.sign_in(Profile(issuer=LOCAL_ISSUER, subject="소라", email=None, name=""), role=None, now=9)
+    unsaid = await program.run("key", "create", "laptop")
+    assert "--user ann@example.com or 소라" in unsaid.err
+    ran = await program.run("key", "create", "laptop", "--user", "소라")
+    assert "of 소라" in ran.err
+    assert len(await _listed(program, "--user", "소라")) == 1
+    assert "소라" in (await program.run("key", "list")).out
+    assert (await program.run("export", "-", "--owner", "소라")).code == 0
 
 
 async def test_a_running_server_knows_at_once(program: Program, tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ def deploy(arguments: tuple[str, ...]) -> int:
 
 @cli.command(name="export")
 @click.argument("file", type=FILE)
-@click.option("--owner", metavar="EMAIL", help="Whose conversations. [everybody's]")
+@click.option("--owner", metavar="USER", help="Whose conversations: a login, e-mail address or id. [everybody's]")
 @place_options
 def export_command(*, file: Path, owner: str | None, **place: Any) -> int:
     """Write all conversations into FILE, archived ones too; `-` is standard output.
@@ -133,7 +133,7 @@ def export_command(*, file: Path, owner: str | None, **place: Any) -> int:
 
 @cli.command(name="import")
 @click.argument("file", type=FILE)
-@click.option("--owner", metavar="EMAIL", help="Whose they are to be. [whose they were, by e-mail address]")
+@click.option("--owner", metavar="USER", help="Whose they are to be. [whose they were, by e-mail address]")
 @place_options
 def import_command(*, file: Path, owner: str | None, **place: Any) -> int:
     """Store the conversations of FILE, which `daehwa export` wrote; `-` is standard input.

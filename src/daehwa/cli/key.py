@@ -18,6 +18,7 @@ from daehwa.services.local import OWNER
 
 if TYPE_CHECKING:
     from daehwa.services.key_ring import Key, KeyRing, MadeKey
+    from daehwa.services.known_people import KnownPeople
 
 _SPAN = re.compile(r"(\d{1,5})([hdw])")
 _DAY_MS = 86_400_000
@@ -59,7 +60,7 @@ def key() -> None:
     """
 
 
-_user = click.option("--user", metavar="EMAIL", help="Whose key, where people sign in.")
+_user = click.option("--user", metavar="USER", help="Whose key, where people sign in: a login, e-mail address or id.")
 _json = click.option("--json", "as_json", is_flag=True, help="JSON, for programs.")
 
 
@@ -137,7 +138,7 @@ def create_key(name: str, place: Place, *, user: str | None, limits: Mapping[str
         given = {key: value for key, value in limits.items() if value is not None}
         made = await ring.make(whose, {"name": name, **given})
         try:
-            return told(made, people.get(whose) or whose, has_people=bool(people))
+            return told(made, people.called(whose), has_people=bool(people))
         except OSError:
             await ring.revoke(made.key.id)
             tell(f"The key “{made.key.name}” is revoked again: its text could not be written.")
@@ -209,22 +210,22 @@ def _with_ring(command: str, place: Place, work: "Callable[[KeyRing], Awaitable[
     return told_of_aws(command, place, lambda: asyncio.run(run()))
 
 
-def _whose(user: str | None, people: dict[str, str], place: Place) -> str:
+def _whose(user: str | None, people: "KnownPeople", place: Place) -> str:
     is_local = not place.is_on_aws
     if user is not None:
         return person_of(user, people, is_local=is_local, option="--user")
-    if is_local and (OWNER in people or not people):
+    if is_local and (OWNER in people.emails or not people):
         return OWNER
-    if len(people) == 1:
-        return next(iter(people))
+    if len(people.emails) == 1:
+        return next(iter(people.emails))
     raise Refusal(f"Say whose key it is to be: --user {choices(people, is_local=is_local)}.")
 
 
-def _row(key: "Key", people: dict[str, str]) -> tuple[str, ...]:
+def _row(key: "Key", people: "KnownPeople") -> tuple[str, ...]:
     return (
         key.prefix,
         key.name,
-        people.get(key.user) or key.user,
+        people.called(key.user),
         ", ".join(key.models) or "every",
         ", ".join(_limits(key)) or "none",
         _dollars(key.spent.month),

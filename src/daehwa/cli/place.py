@@ -10,6 +10,7 @@ import msgspec
 from daehwa.cli.terminal import Refusal
 from daehwa.data_folder import DataFolder
 from daehwa.services.archives import AwsKey, AwsTable
+from daehwa.services.known_people import KnownPeople
 from daehwa.services.local import OWNER
 from daehwa.settings import load_settings
 
@@ -78,19 +79,22 @@ def aws_table(place: Place) -> AwsTable:
     )
 
 
-def person_of(named: str, people: dict[str, str], *, is_local: bool, option: str = "--owner") -> str:
-    """Return who is meant by an id or an e-mail address. Raise `Refusal`."""
-    if named in people or (is_local and named == OWNER):
+def person_of(named: str, people: KnownPeople, *, is_local: bool, option: str = "--owner") -> str:
+    """Return who is meant by an id, a login or an e-mail address. Raise `Refusal`."""
+    if named in people.emails or (is_local and named == OWNER):
         return named
-    person = of_email(named, people, option=option)
+    person = _one_of(people.named(named), named, option)
     if person is None:
         raise Refusal(f"Nobody here is known as '{named}'. Give {option} {choices(people, is_local=is_local)}.")
     return person
 
 
-def of_email(email: str, people: dict[str, str], *, option: str = "--owner") -> str | None:
+def of_email(email: str, people: KnownPeople) -> str | None:
     """Return whose address it is. Raise `Refusal` where it is several people's."""
-    found = [person for person, theirs in people.items() if theirs == email]
+    return _one_of([person for person, theirs in people.emails.items() if theirs == email], email, "--owner")
+
+
+def _one_of(found: list[str], email: str, option: str) -> str | None:
     if len(found) > 1:
         raise Refusal(
             f"{email} is the address of {len(found)} people here: {' and '.join(found)}, whoever came first at the "
@@ -100,9 +104,9 @@ def of_email(email: str, people: dict[str, str], *, option: str = "--owner") -> 
     return found[0] if found else None
 
 
-def choices(people: dict[str, str], *, is_local: bool) -> str:
+def choices(people: KnownPeople, *, is_local: bool) -> str:
     """Say who can be named."""
-    emails = [email or person for person, email in list(people.items())[:_SHOWN]]
+    names = [people.called(person) for person in list(people.emails)[:_SHOWN]]
     if is_local and not people:
-        emails.append(OWNER)
-    return " or ".join(emails) or "EMAIL, once that person has signed in at the page"
+        names.append(OWNER)
+    return " or ".join(names) or "EMAIL, once that person has signed in at the page"

@@ -13,6 +13,7 @@ from daehwa.cli.place import Place, aws_table, choices, folder_of, of_email, per
 from daehwa.cli.terminal import FAULT, Refusal, refuse_without_output, tell
 from daehwa.conversation.export_file import Head, read_head
 from daehwa.services.archives import OpenArchive
+from daehwa.services.known_people import KnownPeople
 from daehwa.services.local import OWNER
 from daehwa.transfer.moving import Moved, export_conversations, import_conversations
 
@@ -85,7 +86,7 @@ async def _export(target: Path, place: Place, owner: str | None) -> Moved:
     try:
         people = await opened.people()
         chosen = None if owner is None else person_of(owner, people, is_local=not place.is_on_aws)
-        head = Head.of(__version__, {person: email for person, email in people.items() if email})
+        head = Head.of(__version__, {person: email for person, email in people.emails.items() if email})
         with _new_file(target) as out:
             return await export_conversations(opened.archive, out, head=head, owner=chosen, progress=_Progress())
     finally:
@@ -106,20 +107,20 @@ async def _import(source: Path, place: Place, owner: str | None) -> Moved:
                 file,
                 owner=to,
                 progress=_Progress(),
-                called=lambda person: people.get(person) or person,
+                called=people.called,
             )
     finally:
         await opened.aclose()
 
 
-def _owners(head: Head, people: dict[str, str], chosen: str | None, *, is_local: bool) -> Callable[[str], str]:
+def _owners(head: Head, people: KnownPeople, chosen: str | None, *, is_local: bool) -> Callable[[str], str]:
     """Return who is to own what was somebody's: the one chosen, the same person, or one of the same e-mail address."""
 
     def is_known(was: str, email: str) -> bool:
         if was != OWNER:
-            return was in people
+            return was in people.emails
         # That id is nobody's name: each home's own user has it, and the first admin who signs in there.
-        return is_local and people.get(OWNER, "") == email and (OWNER in people or not people)
+        return is_local and people.emails.get(OWNER, "") == email and (OWNER in people.emails or not people)
 
     def to(was: str) -> str:
         email = head.people.get(was, "")

@@ -8,6 +8,7 @@ import msgspec
 from daehwa.accounts.ports import AccountStore
 from daehwa.conversation.ports import ConversationArchive
 from daehwa.data_folder import DataFolder
+from daehwa.services.known_people import KnownPeople
 from daehwa.stores.sqlite import SqliteStore
 from daehwa.stores.sqlite_accounts import SqliteAccounts
 
@@ -75,9 +76,9 @@ class OpenArchive:
         store, http = open_table(table)
         return cls(store, DynamoAccounts(store.table), store, http)
 
-    async def people(self) -> dict[str, str]:
-        """Return the e-mail addresses of who is known there, by id; empty where a person has none."""
-        return {user.id: user.email or "" for user in await self._accounts.list_users()}
+    async def people(self) -> KnownPeople:
+        """Return who is known there."""
+        return KnownPeople.of(await self._accounts.list_users())
 
     async def aclose(self) -> None:
         """Finish and close."""

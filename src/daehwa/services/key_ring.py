@@ -22,6 +22,7 @@ from daehwa.conversation.ids import now_ms
 from daehwa.data_folder import DataFolder
 from daehwa.server.api.keys import Key, MadeKey, made_key, shown_keys
 from daehwa.services.archives import AwsTable, open_table
+from daehwa.services.known_people import KnownPeople
 from daehwa.stores.sqlite import SqliteStore
 from daehwa.stores.sqlite_accounts import SqliteAccounts
 from daehwa.stores.sqlite_keys import SqliteKeys
@@ -67,9 +68,9 @@ class KeyRing:
         made = store.table
         return cls(DynamoKeys(made), DynamoLedger(made), DynamoAccounts(made), store, http)
 
-    async def people(self) -> dict[str, str]:
-        """Return the e-mail addresses of who is known there, by id; empty where a person has none."""
-        return {user.id: user.email or "" for user in await self._accounts.list_users()}
+    async def people(self) -> KnownPeople:
+        """Return who is known there."""
+        return KnownPeople.of(await self._accounts.list_users())
 
     async def make(self, user: str, wish: Mapping[str, Any]) -> MadeKey:
         """Make a key of a person. Raise `InvalidRequest`."""

@@ -1,0 +1,33 @@
+"""Who is known at a home, and by what they can be named in the terminal."""
+
+from collections.abc import Iterable
+from typing import Self
+
+import msgspec
+
+from daehwa.accounts.people import User
+
+
+class KnownPeople(msgspec.Struct, frozen=True):
+    """The e-mail addresses and the logins of who is known, by id; empty where a person has none."""
+
+    emails: dict[str, str]
+    logins: dict[str, str]
+
+    @classmethod
+    def of(cls, users: Iterable[User]) -> Self:
+        """Take from each what they can be named by."""
+        known = tuple(users)
+        return cls({user.id: user.email or "" for user in known}, {user.id: user.login or "" for user in known})
+
+    def __bool__(self) -> bool:
+        return bool(self.emails)
+
+    def called(self, person: str) -> str:
+        """Return what this person is called: the id says nothing to anybody."""
+        return self.emails.get(person) or self.logins.get(person) or person
+
+    def named(self, name: str) -> list[str]:
+        """Return the ids of whom a login or an e-mail address may mean."""
+        login = name.casefold()
+        return [person for person, email in self.emails.items() if name == email or login == self.logins[person]]
