@@ -1,5 +1,6 @@
 """Usage, budgets and prices in the page's dialect."""
 
+import codecs
 import csv
 import io
 from pathlib import Path
@@ -83,7 +84,7 @@ async def _csv(site: Site, query: str = "") -> tuple[str, list[dict[str, str]]]:
         assert answer.status == 200
         assert answer.headers["content-type"] == "text/csv; charset=utf-8"
         disposition = answer.headers["content-disposition"]
-        text = (await answer.read()).decode()
+        text = (await answer.read()).decode("utf-8-sig")
     return disposition, list(csv.DictReader(io.StringIO(text, newline="")))
 
 
@@ -113,6 +114,7 @@ async def test_a_spreadsheet_gets_the_same_in_dollars(tmp_path: Path, books: Boo
         "failed": "0",
     }
     assert (rows[1]["cost"], rows[1]["reserved"]) == ("0.000010", "0.000010")
+    assert raw.startswith(codecs.BOM_UTF8), "else Excel reads names of other scripts in a code page of its own"
     assert raw.count(b"\r\n") == raw.count(b"\n") == 3
 
 
@@ -139,6 +141,16 @@ def test_dollars_are_exact() -> None:
     assert [dollars(micro) for micro in (0, 1, 999_999, 1_000_000, 10**18 + 1)] == [
         *("0.000000", "0.000001", "0.999999", "1.000000", "1000000000000.000001"),
     ]
+
+
+async def test_two_of_the_same_name_are_told_apart(entrance: Entrance) -> None:
+    one = await entrance.signed_in(sub="1", email="minsu@example.com", name="김민수")
+    other = await entrance.signed_in(sub="2", email="kim@example.com", name="김민수")
+    boss = await entrance.signed_in(sub="3", email="boss@example.com", name="Boss")
+    for headers in (one, other, boss):
+        await note(entrance.books, (await entrance.site.call("GET", "/api/me", headers=headers))[1]["user"]["id"])
+    _, usage = await entrance.site.call("GET", "/api/usage?everybody=true", headers=boss)
+    assert set(usage["users"].values()) == {"김민수 (minsu@example.com)", "김민수 (kim@example.com)", "Boss"}
 
 
 async def test_members_see_their_own_use_and_an_admin_everybodys(entrance: Entrance) -> None:

@@ -1,5 +1,6 @@
 """What the server knows of keys and money: the stores and the meter behind the page's usage, keys and budgets."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -31,11 +32,18 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
     clock: Callable[[], int] = now_ms
 
     async def names_of(self, asker: User, *, everybody: bool) -> Mapping[str, str]:
-        """Return what people are called, by id: their name, else their login or e-mail address."""
+        """Return what people are called, by id: their name, else their login or e-mail address; both where several have
+        the name.
+        """
         users = [asker]
         if everybody:
             users += [user for user in await self.accounts.list_users() if user.id != asker.id]
-        return {user.id: user.called for user in users}
+        times = Counter(user.called for user in users)
+        return {user.id: user.called if times[user.called] == 1 else _told_apart(user) for user in users}
+
+
+def _told_apart(user: User) -> str:
+    return f"{user.called} ({user.login or user.email or user.id})"
 
 
 def whose(asker: User, *, everybody: bool) -> str | None:

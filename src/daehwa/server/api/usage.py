@@ -56,7 +56,8 @@ class UsageApi:
     async def get_usage_csv(self, request: Request) -> Response:
         """Return the same as CSV (RFC 4180): money in dollars with six decimals, users and keys by name.
 
-        A text that a spreadsheet would take for a formula has an apostrophe before it.
+        A text that a spreadsheet would take for a formula has an apostrophe before it. It begins with a byte order
+        mark (U+FEFF): a spreadsheet takes it for UTF-8 by that alone.
         """
         report = await self._report(request)
         name = f"daehwa-usage-{report.since}-{report.until}.csv"
@@ -65,7 +66,7 @@ class UsageApi:
             (b"content-disposition", f'attachment; filename="{name}"'.encode()),
             (b"cache-control", b"no-store"),
         ]
-        return Response(200, csv_of(report).encode(), headers)
+        return Response(200, csv_of(report).encode("utf-8-sig"), headers)
 
     async def _report(self, request: Request) -> UsageReport:
         asked = query_values(request, UsageOf)
