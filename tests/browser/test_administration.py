@@ -213,6 +213,15 @@ async def test_the_audit_log_is_paged_checked_and_taken_along(members: Members) 
     assert json.loads(lines[0])["seq"] == 1
 
 
+async def test_what_was_done_at_the_terminal_is_not_said_to_be_a_strangers(
+    members: Members, household: Household
+) -> None:
+    await household.user("invite", "from-terminal@example.com")
+    boss = await admin_at(members, "audit")
+    made = boss.page.get_by_role("row").filter(has_text="Made a link").first
+    await expect(made).to_contain_text("At the terminal")
+
+
 async def test_one_takes_all_along_and_deletes_it(members: Members, household: Household) -> None:
     leaving = await joins(members, household, "leaving")
     await leaving.ask_to_end("A word that nobody else knows")

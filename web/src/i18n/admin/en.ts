@@ -190,6 +190,7 @@ export const audit = {
   whom: "To whom",
   from: "From",
   nobody: "Nobody signed in",
+  terminal: "At the terminal",
   gone: "Somebody who is gone",
 };
 

@@ -23,7 +23,7 @@ export const ko = {
     passkeys: { other: "패스키 {count}개" },
     lastSeen: "마지막 접속",
     monthCost: "이번 달",
-    change: "바꾸기…",
+    change: "역할과 그룹 바꾸기…",
     reset: "새 비밀번호 링크…",
     read: "대화 읽기…",
     readTitle: "{name} 님의 대화",
@@ -184,6 +184,7 @@ export const ko = {
     whom: "누구에게",
     from: "어디서",
     nobody: "로그인하지 않은 사람",
+    terminal: "서버의 터미널",
     gone: "지금은 없는 사람",
   },
   acts: {
