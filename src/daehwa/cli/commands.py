@@ -150,6 +150,22 @@ def import_command(*, file: Path, owner: str | None, **place: Any) -> int:
 @click.argument("file", type=FILE)
 @data_dir_option
 @config_option
+def backup(*, file: Path, data_dir: Path | None, config: Path | None) -> int:
+    """Copy the database into FILE, a new one; the server may run meanwhile.
+
+    All that is kept is in it: conversations, people, keys, groups, the ledger and the audit log. `daehwa restore` puts
+    it back.
+    """
+    from daehwa.cli.backup import back_up  # noqa: PLC0415 - as above
+    from daehwa.cli.place import Place, folder_of  # noqa: PLC0415 - as above
+
+    return back_up(file, folder_of(Place(data_dir=data_dir, config=config)))
+
+
+@cli.command()
+@click.argument("file", type=FILE)
+@data_dir_option
+@config_option
 def restore(*, file: Path, data_dir: Path | None, config: Path | None) -> int:
     """Put FILE, a copy of the database, in its place; end the server before.
 

@@ -1,4 +1,4 @@
-"""Looks at the file of conversations, for `daehwa doctor`, and puts a copy of it back, for `daehwa restore`."""
+"""Looks at the file of conversations, for `daehwa doctor`, takes a copy of it, and puts one back."""
 
 import os
 import sqlite3
@@ -6,10 +6,11 @@ from contextlib import closing
 from pathlib import Path
 
 from daehwa.stores.sqlite_connection import store_error
+from daehwa.stores.sqlite_copying import take_copy
 from daehwa.stores.sqlite_migrations import APPLICATION_ID, MIGRATIONS
 from daehwa.stores.sqlite_restoring import PutBack, put_back
 
-__all__ = ["PutBack", "database_fault", "put_back"]
+__all__ = ["PutBack", "database_fault", "put_back", "take_copy"]
 
 
 def database_fault(path: Path) -> str | None:

@@ -1,0 +1,52 @@
+"""Taking a copy of the database while others may work with it: through SQLite, and so with its log."""
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from daehwa.conversation.errors import StoreError
+from daehwa.stores.sqlite_connection import store_error
+
+_BESIDE = ("", "-journal", "-wal", "-shm")
+
+
+def take_copy(database: Path, target: Path) -> int:
+    """Copy a database into a new file, for its owner alone, that gets its name when it is whole; return its bytes.
+
+    Its schema stays as it is: an older one is not migrated. Raise `StoreError` where it is damaged, or where the new
+    file cannot be written.
+    """
+    part = target.with_name(target.name + ".part")
+    try:
+        os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600))
+        _copy(database, part)
+        with part.open("r+b") as file:
+            os.fsync(file.fileno())
+        part.replace(target)
+        return target.stat().st_size
+    except OSError as error:
+        raise StoreError(
+            f"'{target}' cannot be written: {error.strerror}. Give another name or make room, then try again."
+        ) from error
+    finally:
+        for ending in _BESIDE:
+            part.with_name(part.name + ending).unlink(missing_ok=True)
+
+
+def _copy(database: Path, part: Path) -> None:
+    try:
+        with (
+            closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as source,
+            closing(sqlite3.connect(part)) as copy,
+        ):
+            source.backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")  # one file, without a log that would have to go along
+            (found,) = copy.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.Error as error:
+        is_targets = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
+        raise store_error(part if is_targets else database, error) from error
+    if found != "ok":
+        damaged = sqlite3.DatabaseError()
+        damaged.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise store_error(database, damaged)
