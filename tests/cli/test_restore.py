@@ -90,6 +90,18 @@ async def test_sessions_of_a_copy_end_and_what_else_comes_back_is_said(program: 
             assert connection.execute("SELECT count(*) FROM sessions").fetchone() == (sessions,)
 
 
+async def test_the_copy_that_a_migration_leaves_is_told_once(program: Program) -> None:
+    folder = DataFolder(program.data)
+    folder.prepare()
+    with closing(sqlite3.connect(folder.database)) as connection:
+        connection.executescript((SCHEMAS / "0001.sql").read_text("utf-8"))
+    first = await program.run("export", "-")
+    (kept,) = folder.path.glob("*.backup.sqlite3")
+    assert first.code == 0
+    assert f"A copy of it as it was is kept: '{kept}'." in first.err
+    assert "is kept" not in (await program.run("export", "-")).err
+
+
 async def test_a_copy_of_the_oldest_schema_has_no_sessions_to_end(program: Program) -> None:
     oldest = program.folder / "oldest"
     with closing(sqlite3.connect(oldest)) as connection:

@@ -9,7 +9,7 @@ from daehwa.accounts.ports import AccountStore
 from daehwa.conversation.ports import ConversationArchive
 from daehwa.data_folder import DataFolder
 from daehwa.services.known_people import KnownPeople
-from daehwa.stores.sqlite import SqliteStore
+from daehwa.services.opened_store import open_store
 from daehwa.stores.sqlite_accounts import SqliteAccounts
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class OpenArchive:
     @classmethod
     async def local(cls, folder: DataFolder) -> Self:
         """Open the store of this machine; a server may be running on it."""
-        store = await SqliteStore.open(folder.database, holding=folder.held_to_migrate)
+        store = await open_store(folder)
         return cls(store, SqliteAccounts(store), store)
 
     @classmethod

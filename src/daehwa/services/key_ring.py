@@ -23,7 +23,7 @@ from daehwa.data_folder import DataFolder
 from daehwa.server.api.keys import Key, MadeKey, made_key, shown_keys
 from daehwa.services.archives import AwsTable, open_table
 from daehwa.services.known_people import KnownPeople
-from daehwa.stores.sqlite import SqliteStore
+from daehwa.services.opened_store import open_store
 from daehwa.stores.sqlite_accounts import SqliteAccounts
 from daehwa.stores.sqlite_keys import SqliteKeys
 from daehwa.stores.sqlite_ledger import SqliteLedger
@@ -54,7 +54,7 @@ class KeyRing:
     @classmethod
     async def local(cls, folder: DataFolder) -> Self:
         """Open the store of this machine."""
-        store = await SqliteStore.open(folder.database, holding=folder.held_to_migrate)
+        store = await open_store(folder)
         return cls(SqliteKeys(store), SqliteLedger(store), SqliteAccounts(store), store)
 
     @classmethod

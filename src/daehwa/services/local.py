@@ -23,6 +23,7 @@ from daehwa.providers.pacing import Beat
 from daehwa.server.options import PAGE_FOLDER, ServerOptions
 from daehwa.services.housekeeping import keep_house
 from daehwa.services.metering import build_meter
+from daehwa.services.opened_store import open_store
 from daehwa.services.upstreams import build_routes, build_upstream
 from daehwa.settings import (
     ConfiguredProvider,
@@ -110,7 +111,7 @@ class Services:
     @classmethod
     async def open(cls, loaded: LoadedSettings, folder: DataFolder, *, runner: str) -> Self:
         """Open the store and build all that is needed around it; nothing is asked of any provider yet."""
-        store = await SqliteStore.open(folder.database, holding=folder.held_to_migrate)
+        store = await open_store(folder)
         return cls(store, loaded, runner)
 
     def sign_in(self, configured: ConfiguredSignIn | None, public_url: str) -> "SignIn | None":

@@ -11,6 +11,7 @@ from daehwa.accounts.people_ports import PeopleStores
 from daehwa.conversation.ids import now_ms
 from daehwa.data_folder import DataFolder
 from daehwa.services.local import OWNER
+from daehwa.services.opened_store import open_store
 from daehwa.sign_in.links import LinkMaker, MadeLink, void_made_by, without_second_factor
 from daehwa.sign_in.passwords import Passwords
 from daehwa.stores.sqlite import SqliteStore
@@ -46,7 +47,7 @@ class People:
     @classmethod
     async def open(cls, folder: DataFolder) -> Self:
         """Open the store of this machine."""
-        store = await SqliteStore.open(folder.database, holding=folder.held_to_migrate)
+        store = await open_store(folder)
         return cls(sqlite_people(store, first_admin=OWNER), store)
 
     async def all(self) -> tuple[User, ...]:
