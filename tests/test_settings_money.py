@@ -96,7 +96,10 @@ def test_an_id_is_kept_as_it_is_written(tmp_path: Path) -> None:
         ('budgets = ["user month 0.0000001"]', "which cannot be read."),
         ('budgets = "user month 3"', "budgets is"),
         ('budgets = ["user month 3", "user month 4"]', "there are two entries for the budget user month."),
-        ('budgets = ["group:lab month 3"]', "groups names no group lab. There are none yet."),
+        (
+            'budgets = ["group:lab month 3"]',
+            "groups names no group lab. There are none yet. A group that was made on the page has its budget there.",
+        ),
         (
             'groups = ["labs @example.com"]\nbudgets = ["group:lab month 3"]',
             "line 2: budgets has \"group:lab month 3\", and groups names no group lab. Did you mean 'labs'?",

@@ -105,7 +105,8 @@ def _budget(text: str, place: str, groups: list[str]) -> ConfiguredBudget:
         raise wrong
     if kind == "group" and name not in groups:
         there = meant(name, groups) if groups else " There are none yet."
-        raise SettingsError(f'{place}: budgets has "{text}", and groups names no group {name}.{there}')
+        elsewhere = " A group that was made on the page has its budget there."
+        raise SettingsError(f'{place}: budgets has "{text}", and groups names no group {name}.{there}{elsewhere}')
     # An id is written as it is; an address, and a group's name, is the same in any case.
     scope = scope if "@" in name or kind != "user" or not name else f"{kind}:{words[0].partition(':')[2]}"
     return ConfiguredBudget(scope=scope, period=period, limit=micro_dollars(Decimal(dollars[1])))  # type: ignore[arg-type] # looked up above
