@@ -58,7 +58,7 @@ async def test_the_doctor_sees_the_server_beside_it(program: Program) -> None:
     assert f"in use by process {server.process.pid}" in ended.out
 
 
-async def test_the_doctor_sees_the_copies_that_migrations_left(program: Program) -> None:
+async def test_the_doctor_sees_the_copies_that_were_left(program: Program) -> None:
     program.data.mkdir()
     path = program.data / DATABASE
     connection = open_file(path)
@@ -68,6 +68,11 @@ async def test_the_doctor_sees_the_copies_that_migrations_left(program: Program)
     assert backup is not None
     ended = await program.run("doctor", "--json", OPENAI_BASE_URL="http://127.0.0.1:9/v1")
     assert json.loads(ended.out)["data"]["backups"] == [backup.name]
+    replaced = program.data / "daehwa.replaced.20261129T233818015319Z.sqlite3"
+    replaced.touch()
+    replaced.with_name(replaced.name + "-wal").touch()
+    ended = await program.run("doctor", "--json", OPENAI_BASE_URL="http://127.0.0.1:9/v1")
+    assert json.loads(ended.out)["data"]["backups"] == [replaced.name, backup.name]
 
 
 async def test_the_doctor_sees_whether_the_audit_log_was_changed(program: Program) -> None:

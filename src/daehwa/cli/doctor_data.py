@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from pathlib import Path
 
 import msgspec
 
@@ -45,12 +46,16 @@ def data_report(folder: DataFolder) -> DataReport:
         database_fault=database_fault(database),
         audit=audit_report(database),
         messages=messages_report(database),
-        backups=tuple(sorted(path.name for path in folder.path.glob(f"{database.stem}.*.backup{database.suffix}")))
-        if exists
-        else (),
+        backups=_copies(database) if exists else (),
         free_bytes=shutil.disk_usage(nearest).free,
         held_by_process=folder.holder() if folder.is_held() else None,
     )
+
+
+def _copies(database: Path) -> tuple[str, ...]:
+    """Return what migrations and `daehwa restore` have left: it holds what was deleted since, and nobody removes it."""
+    left = (f"{database.stem}.*.backup{database.suffix}", f"{database.stem}.replaced.*{database.suffix}")
+    return tuple(sorted(path.name for pattern in left for path in database.parent.glob(pattern)))
 
 
 def data_faults(data: DataReport) -> list[str]:
