@@ -18,24 +18,25 @@ from daehwa.cli.terminal import MISUSE
 from daehwa.data_folder import DataFolder
 from daehwa.stores.sqlite import SqliteStore
 from daehwa.stores.sqlite_accounts import SqliteAccounts
+from daehwa.stores.sqlite_audit import SqliteAudit
 
 KEY = re.compile(r"dh_[0-9A-Za-z]{8}_[0-9A-Za-z]{40}\n")
 
 
 @contextlib.asynccontextmanager
-async def _accounts(program: Program) -> AsyncIterator[SqliteAccounts]:
+async def _store(program: Program) -> AsyncIterator[SqliteStore]:
     folder = DataFolder(program.data)
     folder.prepare()
     store = await SqliteStore.open(folder.database)
-    yield SqliteAccounts(store)
+    yield store
     await store.aclose()
 
 
 async def _people(program: Program, *emails: str) -> None:
-    async with _accounts(program) as accounts:
+    async with _store(program) as store:
         for number, email in enumerate(emails):
             person = Profile(issuer="https://issuer.example", subject=str(number), email=email, name="")
-            await accounts.sign_in(person, role=None, now=number)
+            await SqliteAccounts(store).sign_in(person, role=None, now=number)
 
 
 async def _listed(program: Program, *options: str) -> list[dict[str, Any]]:
@@ -171,8 +172,9 @@ async def test_where_people_sign_in_it_is_said_whose(program: Program) -> None:
 
 async def test_who_has_no_address_is_named_by_what_they_sign_in_with(program: Program) -> None:
     await _people(program, "ann@example.com")
-    async with _accounts(program) as accounts:
-        await accounts.sign_in(Profile(issuer=LOCAL_ISSUER, subject="소라", email=None, name=""), role=None, now=9)
+    sora = Profile(issuer=LOCAL_ISSUER, subject="소라", email=None, name="")
+    async with _store(program) as store:
+        await SqliteAccounts(store).sign_in(sora, role=None, now=9)
     unsaid = await program.run("key", "create", "laptop")
     assert "--user ann@example.com or 소라" in unsaid.err
     ran = await program.run("key", "create", "laptop", "--user", "소라")
@@ -180,6 +182,19 @@ async def test_who_has_no_address_is_named_by_what_they_sign_in_with(program: Pr
     assert len(await _listed(program, "--user", "소라")) == 1
     assert "소라" in (await program.run("key", "list")).out
     assert (await program.run("export", "-", "--owner", "소라")).code == 0
+
+
+async def test_where_people_sign_in_the_audit_log_says_what_was_done_about_keys(program: Program) -> None:
+    await program.run("key", "create", "before anybody came")
+    await _people(program, "ann@example.com")
+    await program.run("key", "create", "laptop", "--user", "ann@example.com")
+    await program.run("key", "revoke", "laptop")
+    (key,) = await _listed(program, "--all", "--user", "ann@example.com")
+    async with _store(program) as store:
+        events = [event async for event in SqliteAudit(store).events()]
+    assert [(event.action, event.actor_name, event.subject, event.details) for event in events] == [
+        (action, "terminal", key["user"], {"key": key["id"]}) for action in ("key.made", "key.revoked")
+    ]
 
 
 async def test_a_running_server_knows_at_once(program: Program, tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ LONGEST_FACT = 200
 """How many letters of a fact are kept."""
 PERSONAL_DETAILS = ("login", "email")
 """The only details that may say who a person is; they are erased with the person."""
+TERMINAL: Final = "terminal"
+"""Who did what was done by the program in the terminal, where nobody is signed in."""
 FIRST_PREVIOUS = "0" * 64
 """What the first event names as the hash before it."""
 _SALT_BYTES = 16

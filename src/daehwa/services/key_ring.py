@@ -5,6 +5,7 @@ from typing import Any, Final, Protocol, Self
 
 import msgspec
 
+from daehwa.accounts.audit import TERMINAL, NewEvent
 from daehwa.accounts.key_making import (
     MODEL_CHARACTERS,
     MOST_MODELS,
@@ -15,6 +16,7 @@ from daehwa.accounts.key_making import (
     make_key,
 )
 from daehwa.accounts.keys import ApiKey
+from daehwa.accounts.people_ports import AuditStore
 from daehwa.accounts.ports import AccountStore, KeyStore, LedgerStore
 from daehwa.accounts.spending import dollars
 from daehwa.conversation.errors import InvalidRequest
@@ -25,6 +27,7 @@ from daehwa.services.archives import AwsTable, open_table
 from daehwa.services.known_people import KnownPeople
 from daehwa.services.opened_store import open_store
 from daehwa.stores.sqlite_accounts import SqliteAccounts
+from daehwa.stores.sqlite_audit import SqliteAudit
 from daehwa.stores.sqlite_keys import SqliteKeys
 from daehwa.stores.sqlite_ledger import SqliteLedger
 
@@ -45,8 +48,11 @@ class _Closing(Protocol):
 class KeyRing:
     """The keys, and who may have some."""
 
-    def __init__(self, keys: KeyStore, ledger: LedgerStore, accounts: AccountStore, *owned: _Closing) -> None:
+    def __init__(
+        self, keys: KeyStore, ledger: LedgerStore, accounts: AccountStore, audit: AuditStore, *owned: _Closing
+    ) -> None:
         self._keys = keys
+        self._audit = audit
         self._ledger = ledger
         self._accounts = accounts
         self._owned = owned
@@ -55,18 +61,19 @@ class KeyRing:
     async def local(cls, folder: DataFolder) -> Self:
         """Open the store of this machine."""
         store = await open_store(folder)
-        return cls(SqliteKeys(store), SqliteLedger(store), SqliteAccounts(store), store)
+        return cls(SqliteKeys(store), SqliteLedger(store), SqliteAccounts(store), SqliteAudit(store), store)
 
     @classmethod
     def on_aws(cls, table: AwsTable) -> Self:
         """Open the store of an installation."""
         from daehwa.stores.dynamodb_accounts import DynamoAccounts  # noqa: PLC0415 - it needs the extra
+        from daehwa.stores.dynamodb_audit import DynamoAudit  # noqa: PLC0415 - as above
         from daehwa.stores.dynamodb_keys import DynamoKeys  # noqa: PLC0415 - as above
         from daehwa.stores.dynamodb_ledger import DynamoLedger  # noqa: PLC0415 - as above
 
         store, http = open_table(table)
         made = store.table
-        return cls(DynamoKeys(made), DynamoLedger(made), DynamoAccounts(made), store, http)
+        return cls(DynamoKeys(made), DynamoLedger(made), DynamoAccounts(made), DynamoAudit(made), store, http)
 
     async def people(self) -> KnownPeople:
         """Return who is known there."""
@@ -79,6 +86,7 @@ class KeyRing:
         except msgspec.ValidationError as error:
             raise _refused(str(error)) from None
         key, text = await make_key(self._keys, user, checked, now=now_ms())
+        await self._note("key.made", key)
         return made_key(key, text)
 
     async def listed(self, user: str | None, *, old_too: bool) -> tuple[Key, ...]:
@@ -99,7 +107,15 @@ class KeyRing:
 
     async def revoke(self, key: str) -> Key:
         """Revoke a key at once and for good. Raise `KeyNotFound`."""
-        return (await self._shown([await self._keys.revoke_key(key, user=None, now=now_ms())]))[0]
+        revoked = await self._keys.revoke_key(key, user=None, now=now_ms())
+        await self._note("key.revoked", revoked)
+        return (await self._shown([revoked]))[0]
+
+    async def _note(self, action: str, key: ApiKey) -> None:
+        """Write into the audit log, where people sign in, what was done about a key, as the page does."""
+        if await self._accounts.list_users():
+            event = NewEvent(at=now_ms(), action=action, actor_name=TERMINAL, subject=key.user, details={"key": key.id})
+            await self._audit.append(event)
 
     async def _shown(self, keys: Sequence[ApiKey]) -> tuple[Key, ...]:
         return await shown_keys(keys, self._ledger, now=now_ms())

@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 import msgspec
 
-from daehwa.accounts.audit import FactValue, NewEvent
+from daehwa.accounts.audit import TERMINAL, FactValue, NewEvent
 from daehwa.accounts.people import LOCAL_ISSUER, Role, User, UserChanges
 from daehwa.accounts.people_changes import loses_admin
 from daehwa.accounts.people_ports import PeopleStores
@@ -140,7 +140,7 @@ class People:
         event = NewEvent(
             at=now_ms(),
             action=action,
-            actor_name="terminal",
+            actor_name=TERMINAL,
             subject="" if user is None else user.id,
             details=dict(details),
         )
