@@ -10,9 +10,13 @@ import pytest
 from cli.conftest import Program, Serving
 from upstream import FakeUpstream
 
+from daehwa.accounts.people import Profile
 from daehwa.cli.serve import refuse_unprotected
 from daehwa.cli.terminal import Refusal
+from daehwa.data_folder import DataFolder
 from daehwa.settings import Settings
+from daehwa.stores.sqlite import SqliteStore
+from daehwa.stores.sqlite_accounts import SqliteAccounts
 
 PASSWORD = "a long enough sentence"
 LINK = re.compile(r"http://localhost:\d+/#/link/([A-Za-z0-9_-]{43})")
@@ -124,3 +128,24 @@ async def test_a_start_without_accounts_says_who_is_asked_no_more(program: Progr
                 assert line, said
                 said += line.decode()
             assert await status_of(server, "/api/me") == 200
+
+
+async def test_who_is_an_admin_by_the_settings_is_not_said_to_be_something_else(program: Program) -> None:
+    folder = DataFolder(program.data)
+    folder.prepare()
+    store = await SqliteStore.open(folder.database)
+    for number, name in enumerate(("boss", "chef")):
+        person = Profile(issuer="https://id.test", subject=name, email=f"{name}@example.com", name="")
+        await SqliteAccounts(store).sign_in(person, role="admin", now=number)
+    await store.aclose()
+    settings = {
+        "DAEHWA_SIGN_IN_ISSUER": "https://id.test",
+        "DAEHWA_SIGN_IN_CLIENT_ID": "daehwa",
+        "DAEHWA_SIGN_IN_ADMIN_EMAILS": "boss@example.com",
+        "DAEHWA_SIGN_IN_ALLOWED_EMAILS": "@example.com",
+    }
+    kept = await program.run("user", "role", "boss@example.com", "member", **settings)
+    assert kept.code == 2
+    assert "said by the settings: admin_emails or group_roles" in kept.err
+    former = await program.run("user", "role", "chef@example.com", "guest", **settings)
+    assert former.code == 0, former.err

@@ -127,7 +127,10 @@ def role_(named: str, role_given: "Role", **place: Path | None) -> int:
     """Make USER an admin, a member or a guest; all sessions end."""
 
     def change(people: "People", whose: "User") -> Awaitable[None]:
-        if role_given == "admin" and whose.login is None:
+        from daehwa.services.sign_in import is_admin_by_settings  # noqa: PLC0415 - for this alone
+
+        loaded = load_settings({"data_dir": place["data_dir"]}, config=place["config"], needs_keys=False)
+        if (role_given == "admin" and whose.login is None) or is_admin_by_settings(loaded.sign_in, whose):
             raise Refusal(
                 f"{_called(whose)} signs in through the identity provider, and who is an admin among those is said by "
                 "the settings: admin_emails or group_roles of [sign_in]."

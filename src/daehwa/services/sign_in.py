@@ -2,13 +2,15 @@
 
 import importlib.util
 
-from daehwa.accounts.errors import SignInFailed, SignInMisconfigured
+from daehwa.accounts.errors import NotAllowed, SignInFailed, SignInMisconfigured
+from daehwa.accounts.people import User
 from daehwa.accounts.people_ports import PeopleStores
 from daehwa.conversation.ids import now_ms
 from daehwa.http_client.client import HttpClient
 from daehwa.http_client.inward import NoFurtherIn
 from daehwa.http_client.route import origin_of
 from daehwa.settings import ConfiguredSignIn, line_with_extra
+from daehwa.sign_in.admission import role_now
 from daehwa.sign_in.flow import ANSWER_SECONDS, SignIn
 from daehwa.sign_in.identity_provider import Http, IdentityProvider
 from daehwa.sign_in.settings import ReadSecret, SignInSettings
@@ -38,6 +40,16 @@ async def sign_in_fault(configured: ConfiguredSignIn, http: Http) -> str | None:
     except (SignInFailed, SignInMisconfigured) as error:
         return error.message
     return None
+
+
+def is_admin_by_settings(configured: ConfiguredSignIn | None, user: User) -> bool:
+    """Whether the settings make somebody who came through the provider an admin, whatever else is said of them."""
+    if configured is None or user.login is not None:
+        return False
+    try:
+        return role_now(user, _sign_in_settings(configured, "", None)) == "admin"
+    except NotAllowed:
+        return False
 
 
 def _refuse_without_extra() -> None:
