@@ -130,7 +130,7 @@ async def test_a_start_without_accounts_says_who_is_asked_no_more(program: Progr
             assert await status_of(server, "/api/me") == 200
 
 
-async def test_who_is_an_admin_by_the_settings_is_not_said_to_be_something_else(program: Program) -> None:
+async def test_what_the_settings_and_the_provider_decide_is_not_decided_at_the_terminal(program: Program) -> None:
     folder = DataFolder(program.data)
     folder.prepare()
     store = await SqliteStore.open(folder.database)
@@ -149,3 +149,8 @@ async def test_who_is_an_admin_by_the_settings_is_not_said_to_be_something_else(
     assert "said by the settings: admin_emails or group_roles" in kept.err
     former = await program.run("user", "role", "chef@example.com", "guest", **settings)
     assert former.code == 0, former.err
+    reset = await program.run(
+        "user", "reset", "chef@example.com", DAEHWA_PUBLIC_URL="https://chat.example.com", **settings
+    )
+    assert reset.code != 0
+    assert "a new one is set there" in reset.err

@@ -87,7 +87,10 @@ class LinkMaker:
     async def reset(self, user: User, *, made_by: str | None, now: int) -> MadeLink:
         """Make a link by which somebody sets a new password; older ones of theirs are void. Raise `InvalidRequest`."""
         if user.login is None:
-            raise InvalidRequest("This person signs in elsewhere and has no password here.", param="person")
+            raise InvalidRequest(
+                "This person signs in through an identity provider and has no password here: a new one is set there.",
+                param="person",
+            )
         await self.void(user.id, now=now)
         return await self.mailed(user, made_by=made_by, now=now, lasts=RESET_MS)
 
