@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 REFUSED = {"provider": "openai", "type": "upstream_auth", "message": "Incorrect API key provided: sk-***."}
 TRIAL = {"id": "embedded/small", "name": "small", "provider": "embedded", "trial": True}
 OTHER = {"id": "here/other", "name": "other", "provider": "here"}
+ALIAS = {"id": "fast", "name": "fast", "provider": "routes"}
 REAL = {"id": "openai/gpt-test", "name": "gpt-test", "provider": "openai"}
 
 
@@ -55,6 +56,14 @@ async def test_the_real_reason_is_said(reader: Reader) -> None:
     await expect(notice).to_contain_text("openai cannot be asked: it does not accept the API key.")
     await notice.get_by_text("What the server said").click()
     await expect(notice.locator(".detail")).to_contain_text("Incorrect API key provided.")
+
+
+async def test_aliases_have_a_heading_in_the_pages_language(reader: Reader, listing: Listing) -> None:
+    listing.offers(ALIAS, REAL)
+    await reader.page.reload()
+    groups = reader.page.get_by_role("combobox", name="Model").locator("optgroup")
+    await expect(groups).to_have_count(2)
+    assert [await group.get_attribute("label") for group in await groups.all()] == ["Routes", "openai"]
 
 
 async def test_a_model_that_is_gone_is_missed_where_another_answers(reader: Reader, listing: Listing) -> None:

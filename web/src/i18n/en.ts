@@ -231,6 +231,7 @@ export const composer = {
   noModel: "No model",
   modelLoading: params("{name} (loading)"),
   modelUnavailable: params("{name} (unavailable)"),
+  modelRoutes: "Routes",
   modelCompletion: params("{name} (continues text)"),
   wait: "Wait for the answer to end, or stop it. Your text stays here.",
   tooLong: params<{ over: string; limit: string }>(

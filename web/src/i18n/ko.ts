@@ -221,6 +221,7 @@ export const ko = {
     noModel: "모델 없음",
     modelLoading: "{name} (불러오는 중)",
     modelUnavailable: "{name} (사용할 수 없음)",
+    modelRoutes: "경로",
     modelCompletion: "{name} (글 이어쓰기)",
     wait: "답변이 끝날 때까지 기다리거나 중지해 주세요. 입력한 내용은 그대로 있어요.",
     tooLong: { other: "{over}자를 줄여 주세요. 메시지는 {limit}자까지 보낼 수 있어요." },
