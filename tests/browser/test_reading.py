@@ -7,7 +7,7 @@ from browser.reader import PHONE, Reader, Readers
 from browser.samples import LONG
 from model import Model
 from playwright.async_api import expect
-from upstream import DONE, ROLE, Step, ending, text
+from upstream import DONE, ROLE, Step, ending, stream, text
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -61,6 +61,22 @@ async def test_the_page_follows_at_the_end_and_stays_where_the_reader_is(reader:
     gates[3].set()
     await reader.ended()
     assert await reader.scroller.evaluate(FROM_END) <= 2
+
+
+async def test_a_reader_gets_away_slowly_from_a_text_that_grows_quickly(reader: Reader, model: Model) -> None:
+    model.says(stream("It grows.\n\n" * 2000, pace=0.004))
+    to_end = reader.page.get_by_role("button", name="Scroll to the end")
+    await reader.ask("Much to read")
+    await expect(reader.answer.locator("p").nth(60)).to_be_attached()
+    await reader.scroller.hover()
+    for _ in range(10):
+        await reader.page.mouse.wheel(0, -20)
+        await reader.page.wait_for_timeout(30)
+    await expect(to_end).to_be_visible()
+    await to_end.click()
+    await expect(to_end).to_have_count(0)
+    await reader.press("Stop the answer")
+    await reader.ended()
 
 
 async def test_the_page_stays_at_the_end_whatever_height_the_message_box_has(reader: Reader, model: Model) -> None:

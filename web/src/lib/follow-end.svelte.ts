@@ -3,6 +3,8 @@
  * coming back to the end takes hold again.
  */
 const NEAR = 32;
+/** Heights are told in whole pixels, places are not. */
+const ROUNDING = 2;
 
 export class FollowEnd {
   following = $state(true);
@@ -44,12 +46,13 @@ export class FollowEnd {
 
   #scrolled(scroller: HTMLElement): void {
     const { scrollTop, scrollHeight, clientHeight } = scroller;
-    const atEnd = scrollHeight - scrollTop - clientHeight <= NEAR;
+    const left = scrollHeight - scrollTop - clientHeight;
     // While following, the browser's own scroll anchoring is off (see ConversationView), so only the reader goes up;
     // but where the window or the message box has just changed its height, it is the browser that moved the text.
     const sameHeight = clientHeight === this.#lastHeight;
-    if (atEnd) this.following = true;
-    else if (sameHeight && scrollTop < this.#lastTop - 1) this.following = false;
+    // However little they go: where the text grows with every frame, they would never get further than that.
+    if (sameHeight && scrollTop < this.#lastTop - 1 && left >= ROUNDING) this.following = false;
+    else if (left <= NEAR) this.following = true;
     this.#note(scroller);
   }
 
