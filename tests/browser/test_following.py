@@ -7,12 +7,18 @@ import pytest
 from browser.reader import Reader, Readers
 from model import Model
 from playwright.async_api import Route, expect
-from upstream import Answer, gated, stream
+from upstream import ROLE, Answer, gated, stream, text
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 STOPPED_WITHIN_SECONDS = 0.2
 OFFLINE = "net::ERR_"
+FIRST_OUT_OF_PLACE = """(answer) => [...answer.querySelectorAll("li")]
+    .findIndex((item, index) => !item.textContent.startsWith(`Item ${index} `))"""
+CONTINUE_AT_ONCE = """() => new MutationObserver((_, observer) => {
+    const go = document.querySelector(".note .button.main");
+    if (go) observer.disconnect(), go.click();
+}).observe(document.body, { childList: true, subtree: true })"""
 
 
 async def test_a_reload_in_the_middle_shows_what_there_was_and_goes_on(reader: Reader, model: Model) -> None:
@@ -86,6 +92,18 @@ async def test_a_stopped_answer_goes_on_by_continue(reader: Reader, model: Model
     await expect(reader.answers).to_have_count(1)
     sent = model.questions[1].json["messages"]
     assert {"role": "assistant", "content": "one two "} in sent
+
+
+async def test_an_answer_that_goes_on_before_it_is_drawn_is_drawn_once(reader: Reader, model: Model) -> None:
+    items = "".join(f"1. Item {number} is [long][a].\n\n   It has **more** `words`.\n\n" for number in range(4000))
+    model.says([ROLE, text(f"{items}Its end.\n\n[a]: https://a.example\n\n"), asyncio.Event()], "The last words.")
+    await reader.page.evaluate(CONTINUE_AT_ONCE)
+    await reader.ask("Much to draw")
+    await expect(reader.answer).to_contain_text("Item 0")
+    await reader.press("Stop the answer")
+    await expect(reader.answer.locator(".prose")).to_contain_text("The last words.")
+    await expect(reader.answer.locator("li a")).to_have_count(4000)
+    assert await reader.answer.evaluate(FIRST_OUT_OF_PLACE) == -1
 
 
 async def test_a_second_tab_follows_a_running_answer(reader: Reader, model: Model) -> None:

@@ -19,9 +19,13 @@ export function streamMarkdown(into: HTMLElement, options: MarkdownOptions): Mar
   return new Stream(into, options);
 }
 
-/** Writes a complete text. A short one stands there when this returns; the promise waits for the rest and for colours. */
-export async function renderMarkdown(into: HTMLElement, text: string, options: MarkdownOptions): Promise<void> {
+/**
+ * Writes a complete text, unless it is called off meanwhile. A short one stands there when this returns; the promise waits
+ * for the rest and for colours.
+ */
+export async function renderMarkdown(into: HTMLElement, text: string, options: MarkdownOptions, until?: AbortSignal): Promise<void> {
   const stream = streamMarkdown(into, options);
+  until?.addEventListener("abort", () => stream.destroy());
   stream.append(text);
   await stream.finish();
 }
