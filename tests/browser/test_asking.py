@@ -30,6 +30,23 @@ async def test_the_answer_appears_while_it_is_made(reader: Reader, model: Model)
     await expect(reader.page.get_by_test_id("announcer")).to_have_text("The answer is complete.")
 
 
+@pytest.mark.parametrize(
+    ("finish", "said"),
+    [
+        ("stop", "The model sent an empty answer."),
+        ("length", "This answer was cut off at the length limit."),
+        ("content_filter", "The model's provider ended this answer by its content rules."),
+    ],
+)
+async def test_what_is_said_of_an_end_is_what_stands_there(
+    reader: Reader, model: Model, finish: str, said: str
+) -> None:
+    model.says([ROLE, ending(finish), usage(12, 0), DONE])
+    await reader.ask_to_end("Say something")
+    await expect(reader.answer).to_contain_text(said)
+    await expect(reader.page.get_by_test_id("announcer")).to_have_text(said)
+
+
 async def test_an_empty_answer_is_called_one_and_asked_for_again(reader: Reader, model: Model) -> None:
     model.says([ROLE, ending(), usage(12, 0), DONE], "Something after all.")
     await reader.ask_to_end("Say something")

@@ -13,21 +13,12 @@ import { budgets } from "../spending/budgets.svelte.ts";
 import { NOTHING, restWith, type Total } from "../spending/total.ts";
 import { LiveReply, type LiveReplyHooks } from "./live-reply.svelte.ts";
 import { dropTurn, keepTurn, markRefused, waitingTurns } from "./outbox.ts";
-import { textOf } from "./reply.ts";
+import { textOf, toldEnd, type ToldEnd } from "./reply.ts";
 import { entriesOf, MessageTree } from "./tree.ts";
 import { awaitsTitle, mergeMessages, messagesOf, newConversation } from "./turns.ts";
 
 const LOOK_AGAIN = 2_000;
 const LOOK_FOR_TITLE = [2_000, 6_000];
-
-/** What is said of an ended answer is what stands below it. */
-const SAID_AT_END = {
-  streaming: "interrupted",
-  complete: "answerEnds",
-  stopped: "answerStopped",
-  interrupted: "interrupted",
-  failed: "noAnswer",
-} as const;
 
 type Loading = "new" | "loading" | "ready" | "missing" | "failed";
 
@@ -258,7 +249,7 @@ export class OpenConversation {
   }
 
   #hooks(reply: string): LiveReplyHooks {
-    const say = (key: "answerBegins" | "answerEnds" | "answerStopped" | "interrupted" | "noAnswer" | "notSent"): void =>
+    const say = (key: "answerBegins" | "answerEnds" | "answerStopped" | "notSent" | ToldEnd): void =>
       announcer.say(conversationMessages.get()[key]);
     return {
       onAccepted: () => {
@@ -280,7 +271,7 @@ export class OpenConversation {
         tellOtherTabs(this.id);
         models.turnFailed(end.error?.type);
         void budgets.load();
-        say(SAID_AT_END[end.status]);
+        say(this.#saidAtEnd(live.id));
       },
       onTitle: (title, usage) => {
         this.retitle(title);
@@ -318,6 +309,14 @@ export class OpenConversation {
     this.live = others;
     // Where the server died, it may have kept less than was seen here; what it has is what goes on.
     if (end.status === "interrupted") void this.load();
+  }
+
+  /** What is said of an ended answer is what stands below it. */
+  #saidAtEnd(reply: string): "answerEnds" | "answerStopped" | ToldEnd {
+    const entry = this.entries.find(({ chain }) => chain.at(-1)?.id === reply);
+    const message = this.messages.get(reply);
+    const told = toldEnd(entry?.chain ?? (message ? [message] : []));
+    return told === "stopped" ? "answerStopped" : (told ?? "answerEnds");
   }
 
   retitle(title: string): void {

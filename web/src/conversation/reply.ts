@@ -61,6 +61,18 @@ export function isEmpty(chain: readonly Message[]): boolean {
   return chain.every(({ parts }) => parts.every((part) => part.type === "reasoning" || (part.type === "text" && part.text.trim() === "")));
 }
 
+/** How an answer ended, where that is to be told; each has a sentence in the catalogue. */
+export type ToldEnd = "stopped" | "interrupted" | "noAnswer" | "cutByLength" | "filtered" | "empty";
+
+export function toldEnd(chain: readonly Message[]): ToldEnd | null {
+  const tail = chain.at(-1);
+  if (tail?.status === "stopped" || tail?.status === "interrupted") return tail.status;
+  if (tail?.status === "failed") return "noAnswer";
+  if (tail?.finish === "length") return "cutByLength";
+  if (tail?.finish === "content_filter") return "filtered";
+  return isEmpty(chain) ? "empty" : null;
+}
+
 /** The text that the reader sees, without reasoning and tool calls. */
 export function textOf(parts: readonly Part[]): string {
   return parts.map((part) => (part.type === "text" ? part.text : "")).join("");
