@@ -162,6 +162,29 @@ async def test_one_note_is_seen_at_a_time_and_covers_nothing_to_press(reader: Re
     await expect(reader.row("First to go")).to_be_visible()
 
 
+async def test_a_note_that_is_closed_gives_the_focus_back_and_ends_no_other(reader: Reader, model: Model) -> None:
+    for title in ("First note", "Second note"):
+        model.title = title
+        await reader.press("New conversation", reader.sidebar)
+        await reader.ask_to_end("Anything")
+        await expect(reader.row(title)).to_be_visible()
+    await reader.page.clock.install()
+    for title in ("First note", "Second note"):
+        await reader.choose(reader.row(title), "Delete")
+    toasts = reader.page.locator(".toast")
+    await expect(toasts).to_contain_text("Second note")
+    await reader.box.focus()
+    await toasts.get_by_role("button", name="Close").press("Enter")
+    await expect(toasts).to_contain_text("First note")
+    await expect(reader.box).to_be_focused()
+    await toasts.hover()
+    await reader.page.clock.run_for(60_000)
+    await expect(toasts).to_contain_text("First note")
+    await reader.page.mouse.move(640, 700)
+    await reader.page.clock.run_for(60_000)
+    await expect(toasts).to_have_count(0)
+
+
 async def test_a_conversation_is_renamed_and_pinned(reader: Reader, model: Model) -> None:
     model.title = "To be renamed"
     await reader.ask_to_end("Anything")

@@ -41,6 +41,7 @@ class Toasts {
 
   resume(id: number): void {
     this.pause(id);
+    if (!this.seen.some((toast) => toast.id === id)) return;
     this.#timers.set(id, setTimeout(() => this.dismiss(id), SHOWN_FOR));
   }
 }
