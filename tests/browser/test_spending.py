@@ -22,6 +22,11 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 PRICES = "gpt-test input 2 output 8"
 LONG = "word " * 4_000
 """5,000 tokens, as the page counts them."""
+PLACE_OF_DETAILS = """() => {
+    const { left, top, height } = document.querySelector(":popover-open").getBoundingClientRect();
+    return [left, top, height];
+}"""
+FRAME = "() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -70,6 +75,20 @@ async def test_what_an_answer_cost_is_shown_whole_wherever_the_answer_stands(rea
         await expect(details).to_contain_text("Cost$0.0036")
         await expect(details).to_be_in_viewport(ratio=1)
         await reader.page.keyboard.press("Escape")
+
+
+async def test_what_an_answer_cost_is_in_its_place_at_once(reader: Reader, model: Model) -> None:
+    """What is placed only when the browser reports that it is open is painted in a corner before."""
+    model.says([ROLE, text("Dear."), ending(), usage(1000, 204), DONE])
+    await reader.ask_to_end("What do you cost?")
+    opener = reader.answer.get_by_role("button", name="1,000 tokens in, 204 out $0.0036")
+    first = await opener.evaluate(f"(opener) => (opener.click(), ({PLACE_OF_DETAILS})())")
+    await reader.page.evaluate(FRAME)
+    assert await reader.page.evaluate(PLACE_OF_DETAILS) == first
+    await expect(opener).to_have_attribute("aria-expanded", "true")
+    await opener.click()
+    await expect(reader.page.locator(":popover-open")).to_have_count(0)
+    await expect(opener).to_have_attribute("aria-expanded", "false")
 
 
 async def test_a_long_question_says_what_it_would_cost(reader: Reader) -> None:
