@@ -38,6 +38,18 @@ async def test_they_are_drawn_and_what_draws_them_is_fetched_for_them(reader: Re
     assert len(fetched) == 2  # its script and its style
 
 
+async def test_what_draws_them_is_asked_for_again_and_draws_those_before_too(reader: Reader, model: Model) -> None:
+    reader.watch.expect("net::ERR_|dynamically imported")
+    await reader.page.route("**/drawing-*.js", lambda route: route.abort())
+    model.says(TEXT)
+    await reader.ask_to_end("Offline")
+    await expect(reader.answer.locator("code.md-tex")).to_have_count(4)
+    await reader.page.unroute("**/drawing-*.js")
+    await reader.ask_to_end("Back again")
+    await expect(reader.answers.last.locator("math")).to_have_count(3)
+    await expect(reader.answers.first.locator("math")).to_have_count(3)
+
+
 async def test_what_is_copied_has_their_source(reader: Reader, model: Model) -> None:
     model.says(TEXT)
     await reader.ask_to_end("Copy")

@@ -20,10 +20,11 @@ async function load(): Promise<void> {
   try {
     drawing = await import("./formulas/drawing.ts");
     for (const [element, tex] of waiting) draw(drawing, element, tex);
+    waiting.clear();
   } catch {
-    // Offline, or a newer page has been installed on the server: the next formula tries again.
+    // Offline, or a newer page has been installed on the server: the next formula tries again, for all that are there.
+    for (const element of waiting.keys()) if (!element.isConnected) waiting.delete(element);
   }
-  waiting.clear();
   loading = null;
 }
 
