@@ -1,7 +1,7 @@
 """Changing what is there: other versions of questions and answers, names, places, deletion. Nothing is lost by it."""
 
 import pytest
-from browser.reader import Reader, Readers
+from browser.reader import PHONE, Reader, Readers
 from model import Model
 from playwright.async_api import expect
 
@@ -26,7 +26,7 @@ COVERED = """() => {
     const apart = (place) => place.right <= toast.left || place.left >= toast.right ||
         place.bottom <= toast.top || place.top >= toast.bottom;
     return [...document.querySelectorAll("button, a, input, select, textarea")]
-        .filter((each) => !each.closest(".toast, .skip") && each.checkVisibility())
+        .filter((each) => !each.closest(".toast, .skip, .veil, [inert]") && each.checkVisibility())
         .filter((each) => !apart(each.getBoundingClientRect()))
         .map((each) => each.ariaLabel || each.textContent);
 }"""
@@ -160,6 +160,22 @@ async def test_one_note_is_seen_at_a_time_and_covers_nothing_to_press(reader: Re
     await expect(toasts).to_contain_text("First to go")
     await reader.press("Undo")
     await expect(reader.row("First to go")).to_be_visible()
+
+
+async def test_on_a_phone_a_deletion_covers_nothing_and_brings_up_no_keyboard(readers: Readers, model: Model) -> None:
+    reader = await readers(**PHONE)
+    model.title = "Deleted by finger"
+    await reader.ask_to_end("Anything")
+    await reader.press("Show conversations")
+    while await reader.rows.count() > 0:
+        rows = await reader.rows.count()
+        await reader.choose(reader.rows.first, "Delete")
+        await expect(reader.rows).to_have_count(rows - 1)
+    await expect(reader.page.locator(".toast")).to_be_visible()
+    await expect(reader.search).not_to_be_focused()
+    assert await reader.page.evaluate(COVERED) == []
+    await reader.press("Undo")
+    await expect(reader.rows).to_have_count(1)
 
 
 async def test_a_note_that_is_closed_gives_the_focus_back_and_ends_no_other(reader: Reader, model: Model) -> None:

@@ -17,6 +17,11 @@ export function neighbourOf(list: HTMLElement, id: string): HTMLElement | undefi
   return links[at + 1] ?? links[at - 1];
 }
 
+/** What has the focus where no row can: nothing for which a keyboard would come up under a finger. */
+export function besideOf(list: HTMLElement | undefined): HTMLElement | null | undefined {
+  return list?.parentElement?.querySelector<HTMLElement>(matchMedia("(pointer: coarse)").matches ? ".fresh" : "input");
+}
+
 function linksOf(list: HTMLElement | undefined): HTMLAnchorElement[] {
   return [...(list?.querySelectorAll("a") ?? [])];
 }
