@@ -111,6 +111,7 @@ async def test_a_groups_budget_is_what_its_members_spend_together(home: RealHome
     assert frames[-1].event == "error"
     assert frames[-1].data["error"]["type"] == "budget_exceeded"
     assert "group “The lab”" in frames[-1].data["error"]["message"], "by its name, and not by its id"
+    assert frames[-1].data["error"]["budget"]["name"] == "The lab"
     status, refused = await home.ask(key)
     assert (status, refused["error"]["code"]) == (429, "budget_exceeded")
     assert "“The lab”" in refused["error"]["message"]

@@ -10,10 +10,11 @@ from daehwa.accounts.people import Profile, User
 from daehwa.accounts.ports import Budget, LedgerStore
 from daehwa.accounts.price_list import NamedPrice, PricedUpstream, PriceList
 from daehwa.accounts.prices import Price, Rates
+from daehwa.conversation.budget import BudgetKind
 from daehwa.conversation.errors import StoreError
 from daehwa.conversation.ids import new_id
 from daehwa.conversation.messages import Usage
-from daehwa.conversation.metering import BudgetKind, PaidCall
+from daehwa.conversation.metering import PaidCall
 from daehwa.stores.memory_accounts import MemoryAccounts
 from daehwa.stores.memory_ledger import MemoryLedger
 

@@ -87,6 +87,22 @@ async def test_a_question_that_costs_more_than_is_left_is_told_how_much_that_is(
     await expect(reader.rows).to_have_count(1)
 
 
+async def test_the_budget_that_had_no_room_is_the_one_that_is_named(readers: Readers, model: Model) -> None:
+    reader = await readers()
+    # As where the reader is told of another one only: what everybody spends together is an admin's business.
+    day = {"scope": "user:owner", "period": "2026-11-22", "kind": "day", "limit": 9_000_000, "spent": 90_000}
+    told = {"budgets": [{**day, "renews": None}]}
+    await reader.page.route("**/api/budgets", lambda route: route.fulfill(json=told))
+    await reader.page.reload()
+    model.says(costing(0.60))
+    await reader.ask_to_end("One")
+    await reader.ask("word " * 4_000)
+    await expect(reader.answer).to_contain_text(
+        "Too little is left of your budget for this month ($1.00). It renews on"
+    )
+    await expect(reader.answer).not_to_contain_text("1%")
+
+
 async def test_on_a_phone_in_korean_and_in_the_dark(readers: Readers, model: Model, axe: str) -> None:
     reader = await readers(**PHONE, locale="ko-KR", color_scheme="dark")
     model.says(costing(0.90))

@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 from cores import Core
-from tills import MODEL, Till, a_rule
+from tills import MODEL, NOW, Till, a_rule
 
+from daehwa.conversation.budget import NamedBudget
 from daehwa.conversation.errors import ProviderUnavailableError
 from daehwa.conversation.events import ReplyEnded, TextDelta, TitleMade, UsageReported
 from daehwa.conversation.messages import Message, Usage
@@ -71,6 +72,8 @@ async def test_a_question_that_no_budget_has_room_for_is_kept_and_its_reply_says
     assert reply.error is not None
     assert reply.error.type == "budget_exceeded"
     assert "It renews at midnight UTC on 2026-11-23." in reply.error.message
+    tomorrow = NOW + 24 * 60 * 60 * 1000
+    assert reply.error.budget == NamedBudget(scope="user:me", kind="day", limit=100, renews=tomorrow)
     assert core.provider.requests == []
     assert till.faulty.settled == []
 

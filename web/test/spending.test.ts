@@ -4,9 +4,9 @@ import type { Budget, Usage } from "../src/api/wire.ts";
 import { budgetMessages, format } from "../src/i18n/catalogue.ts";
 import { chooseLocale } from "../src/i18n/locale.ts";
 import { money } from "../src/i18n/money.ts";
-import { fullest, isNearlyUsed } from "../src/spending/budgets.svelte.ts";
+import { isNearlyUsed, spokenOf, warningOf } from "../src/spending/budgets.svelte.ts";
 import { estimateOf, LONG, tokensBefore, tokensOf } from "../src/spending/estimate.ts";
-import { sentenceForBudget } from "../src/spending/sentence.ts";
+import { sentenceForBudget, sentenceForRefusal } from "../src/spending/sentence.ts";
 import { NOTHING, restOf, restWith, totalOf, totalOfConversation } from "../src/spending/total.ts";
 import { byId, message } from "./messages.ts";
 
@@ -94,10 +94,18 @@ describe("the estimate", () => {
 
 describe("budgets", () => {
   test("are spoken of from four fifths on, the fullest first", () => {
-    expect(fullest([])).toBeNull();
+    expect([spokenOf([], []), spokenOf([budget({ spent: 0 })], [])]).toEqual([null, null]);
     expect([3_999_999, 4_000_000].map((spent) => isNearlyUsed(budget({ spent })))).toEqual([false, true]);
-    expect(fullest([budget(), budget({ kind: "day", spent: 4_500_000 })])?.kind).toBe("day");
-    expect(fullest([budget(), budget({ limit: 0, spent: 0, kind: "total" })])?.kind).toBe("total");
+    expect(spokenOf([budget(), budget({ kind: "day", spent: 4_500_000 })], [])?.kind).toBe("day");
+    expect(spokenOf([budget(), budget({ limit: 0, spent: 0, kind: "total" })], [])?.kind).toBe("total");
+  });
+
+  test("of which the warning is put away leave the others theirs", () => {
+    const [own, all] = [budget(), budget({ scope: "all", spent: 4_900_000 })];
+    expect(spokenOf([own, all], [warningOf(all)])).toBe(own);
+    expect(spokenOf([own, all], [own, all].map(warningOf))).toBeNull();
+    const usedUp = budget({ scope: "all", spent: 5_000_000 });
+    expect(spokenOf([own, usedUp], [own, all].map(warningOf))).toBe(usedUp);
   });
 
   const said = (one: Budget): string => sentenceForBudget(one, budgetMessages.get(), money.get(), format.get());
@@ -112,6 +120,14 @@ describe("budgets", () => {
       "Nothing is left of the budget of this installation for all time ($5.00).",
     );
     expect(said(budget({ scope: "all", kind: "total", limit: 0, spent: 0 }))).toContain("($0.00)");
+  });
+
+  test("that had no room are named, also where the reader is not told how much is used", () => {
+    const noon = Date.UTC(2026, 11, 1, 12);
+    const refused = { scope: "all", kind: "month", limit: 5_000_000, renews: noon } as const;
+    expect(sentenceForRefusal(refused, budgetMessages.get(), money.get(), format.get())).toMatch(
+      /^Too little is left of the budget of this installation for this month \(\$5\.00\)\. It renews on December 1/,
+    );
   });
 
   test("and in Korean", () => {

@@ -7,7 +7,8 @@ import msgspec
 from daehwa.accounts.people import User
 from daehwa.accounts.ports import Budget
 from daehwa.accounts.spending import period_at
-from daehwa.conversation.metering import BudgetKind, GroupShare, PaidCall
+from daehwa.conversation.budget import BudgetKind
+from daehwa.conversation.metering import GroupShare, PaidCall
 
 ALL, EACH_USER, EACH_KEY = "all", "user", "key"
 _USER, _GROUP = "user:", "group:"

@@ -30,6 +30,9 @@ DaehwaError
 
 from typing import Literal
 
+import msgspec
+
+from daehwa.conversation.budget import NamedBudget, kind_of
 from daehwa.conversation.errors import Conflict, DaehwaError, NotFound
 
 
@@ -193,17 +196,20 @@ class BudgetExceeded(DaehwaError):  # noqa: N818 - errors state the fact
         lacks: int = 0,
     ) -> None:
         super().__init__(message)
+        self.budget: NamedBudget = NamedBudget(scope=scope, kind=kind_of(period), limit=limit, renews=renews)
         self.scope = scope
         self.period = period
         self.limit = limit
         self.renews = renews
         self.lacks = lacks
 
-    def worded(self, message: str) -> "BudgetExceeded":
-        """Return the same in other words."""
-        return BudgetExceeded(
+    def worded(self, message: str, *, name: str | None = None) -> "BudgetExceeded":
+        """Return the same in other words; `name` is what its group is called."""
+        error = BudgetExceeded(
             message, scope=self.scope, period=self.period, limit=self.limit, renews=self.renews, lacks=self.lacks
         )
+        error.budget = msgspec.structs.replace(self.budget, name=name)
+        return error
 
 
 class PriceUnknown(DaehwaError):  # noqa: N818 - errors state the fact

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from daehwa.conversation.metering import BudgetKind
+from daehwa.conversation.budget import BudgetKind
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

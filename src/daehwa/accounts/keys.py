@@ -4,7 +4,7 @@ import msgspec
 
 from daehwa.accounts.people import User
 from daehwa.accounts.unshown import Unshown
-from daehwa.conversation.metering import BudgetKind
+from daehwa.conversation.budget import BudgetKind
 from daehwa.conversation.terms import OPEN_TERMS, Terms
 
 

@@ -21,7 +21,8 @@ from daehwa.accounts.people import User
 from daehwa.accounts.ports import AccountStore, Budget, LedgerStore, SettlesNow
 from daehwa.accounts.price_list import PriceList
 from daehwa.accounts.prices import Price, cost, dearest
-from daehwa.accounts.spending import kind_of, limits_of, renewal
+from daehwa.accounts.spending import limits_of, renewal
+from daehwa.conversation.budget import kind_of
 from daehwa.conversation.errors import StoreError
 from daehwa.conversation.ids import now_ms
 from daehwa.conversation.messages import Usage
@@ -329,7 +330,7 @@ def _named(error: BudgetExceeded, groups: Sequence[GroupShare]) -> BudgetExceede
     if group is None:
         return error
     message = error.message.replace(f"“{group.id}”", f"“{group.name}”")
-    return error.worded(message)
+    return error.worded(message, name=group.name)
 
 
 def _unasked_output(call: PaidCall) -> int:

@@ -10,7 +10,7 @@ from daehwa.accounts.errors import BudgetExceeded
 from daehwa.accounts.keys import ApiKey
 from daehwa.accounts.ledger import Entry
 from daehwa.accounts.ports import Budget
-from daehwa.conversation.metering import BudgetKind
+from daehwa.conversation.budget import BudgetKind, kind_of
 
 TOTAL = "total"
 _DAY_MS = 24 * 60 * 60 * 1000
@@ -34,13 +34,6 @@ def period_at(kind: BudgetKind, now: int) -> str:
 @lru_cache(maxsize=8)  # it is the same one for each call of a day
 def _day(days: int) -> str:
     return datetime.fromtimestamp(days * _DAY_MS / 1000, UTC).date().isoformat()
-
-
-def kind_of(period: str) -> BudgetKind:
-    """Return what kind of period this is."""
-    if period == TOTAL:
-        return "total"
-    return "month" if len(period) == len("2026-11") else "day"
 
 
 def renewal(period: str) -> int | None:

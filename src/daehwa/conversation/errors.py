@@ -37,15 +37,18 @@
 
 from typing import ClassVar
 
+from daehwa.conversation.budget import NamedBudget
+
 
 class DaehwaError(Exception):
     """Any error with a sentence for the person who meets it.
 
     `message` is for who runs this, in a terminal or a log. `told` is what goes over the wire: the same, unless that
-    would name a place on this machine.
+    would name a place on this machine. `budget` is the one that had no room, where that is what is wrong.
     """
 
     type: ClassVar[str] = "internal_error"
+    budget: NamedBudget | None = None
 
     def __init__(self, message: str, *, param: str | None = None, told: str | None = None) -> None:
         super().__init__(message)

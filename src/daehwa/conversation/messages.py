@@ -4,6 +4,8 @@ from typing import Literal
 
 import msgspec
 
+from daehwa.conversation.budget import NamedBudget
+
 Role = Literal["system", "user", "assistant"]
 Status = Literal["complete", "streaming", "stopped", "interrupted", "failed"]
 FinishReason = Literal["stop", "length", "content_filter", "tool_calls"]
@@ -53,11 +55,14 @@ class Usage(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=T
 
 
 class Failure(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
-    """Why a reply failed or was interrupted: a stable `type`, a sentence, seconds to wait where known."""
+    """Why a reply failed or was interrupted: a stable `type`, a sentence, seconds to wait where known, and the budget
+    that had no room.
+    """
 
     type: str
     message: str
     retry_after: float | None = None
+    budget: NamedBudget | None = None
 
 
 class Message(msgspec.Struct, frozen=True, gc=False, kw_only=True):

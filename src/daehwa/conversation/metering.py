@@ -5,11 +5,11 @@ from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
+from daehwa.conversation.budget import BudgetKind
 from daehwa.conversation.messages import Usage
 from daehwa.conversation.transcript import estimated_tokens
 
 CallKind = Literal["turn", "title", "chat", "completion", "response", "embedding", "audio", "image"]
-BudgetKind = Literal["day", "month", "total"]
 
 MOST_COUNTED = 1_000_000_000
 """Tokens that an upstream may say a call has used; nobody has used more."""

@@ -270,7 +270,7 @@ class Turn:
 
     def _failed(self, fault: DaehwaError) -> tuple[Status, Failure]:
         retry_after = fault.retry_after if isinstance(fault, ProviderError) else None
-        failure = Failure(type=fault.type, message=fault.told, retry_after=retry_after)
+        failure = Failure(type=fault.type, message=fault.told, retry_after=retry_after, budget=fault.budget)
         return ("failed" if self.reply.is_empty else "interrupted"), failure
 
     async def _saved(self, message: Message) -> Message:

@@ -3,10 +3,11 @@
 import time
 
 from daehwa.accounts.keys import ApiKey, Caller
+from daehwa.conversation.budget import BudgetKind
 from daehwa.conversation.errors import DaehwaError, ProviderStreamError, ProviderTimeoutError
 from daehwa.conversation.ids import new_id
 from daehwa.conversation.messages import Usage
-from daehwa.conversation.metering import BudgetKind, Charge, Outcome, PaidCall, as_counted
+from daehwa.conversation.metering import Charge, Outcome, PaidCall, as_counted
 from daehwa.conversation.ports import Model
 from daehwa.gateway.asking import KINDS, Asked
 from daehwa.gateway.estimates import UNSEEN_TOKENS, images_beyond

@@ -13,12 +13,25 @@ export const Usage = v.object({
   estimated: v.optional(v.boolean(), false),
 });
 
+export const BudgetKind = v.picklist(["day", "month", "total"]);
+
+/** Which budget had no room: `limit` in micro-dollars, `renews` in ms since 1970, null where it never does. */
+export const NamedBudget = v.object({
+  scope: v.string(),
+  kind: BudgetKind,
+  limit: v.number(),
+  renews: v.nullable(v.number()),
+  /** What a group is called that was made on the page; its scope has its id. */
+  name: v.nullish(v.string()),
+});
+
 export const Failure = v.object({
   type: v.string(),
   message: v.string(),
   /** Which part of what was sent is wrong, where one is. */
   param: v.nullish(v.string()),
   retry_after: v.nullish(v.number()),
+  budget: v.nullish(NamedBudget),
 });
 
 export const Part = v.variant("type", [
@@ -126,19 +139,8 @@ export const Models = v.object({
   prices: v.optional(v.record(v.string(), Price), {}),
 });
 
-export const BudgetKind = v.picklist(["day", "month", "total"]);
-
-/** Money in micro-dollars; `renews` in ms since 1970, null where it never does. */
-export const Budget = v.object({
-  scope: v.string(),
-  period: v.string(),
-  kind: BudgetKind,
-  limit: v.number(),
-  spent: v.number(),
-  renews: v.nullable(v.number()),
-  /** What a group is called that was made on the page; its scope has its id. */
-  name: v.nullish(v.string()),
-});
+/** A budget as it stands. */
+export const Budget = v.object({ ...NamedBudget.entries, period: v.string(), spent: v.number() });
 
 export const Budgets = v.object({ budgets: v.array(Budget) });
 
@@ -198,6 +200,7 @@ export type OpenedConversation = v.InferOutput<typeof OpenedConversation>;
 export type Model = v.InferOutput<typeof Model>;
 export type Problem = v.InferOutput<typeof Problem>;
 export type Price = v.InferOutput<typeof Price>;
+export type NamedBudget = v.InferOutput<typeof NamedBudget>;
 export type Budget = v.InferOutput<typeof Budget>;
 export type Models = v.InferOutput<typeof Models>;
 export type Me = v.InferOutput<typeof Me>;

@@ -159,6 +159,7 @@ export const budget = {
   total: "for all time",
   near: params("{percent} of {whose} {period} is used: {spent} of {limit}."),
   usedUp: params("Nothing is left of {whose} {period} ({limit})."),
+  tooLittle: params("Too little is left of {whose} {period} ({limit})."),
   renews: params("It renews on {moment}."),
   putAway: "Hide this note",
 };

@@ -151,6 +151,7 @@ export const ko = {
     total: "누적 예산",
     near: "{whose} {period} {limit} 중 {spent}({percent})를 사용했어요.",
     usedUp: "{whose} {period} {limit}를 모두 사용했어요.",
+    tooLittle: "{whose} {period} {limit} 중 남은 금액이 부족해요.",
     renews: "{moment}에 새로 시작돼요.",
     putAway: "알림 숨기기",
   },

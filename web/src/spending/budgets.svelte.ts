@@ -1,7 +1,7 @@
 /** The budgets that apply to the reader, and the one that is nearest to its end. */
 import { getBudgets } from "../api/client.ts";
 import { ApiFailure } from "../api/failure.ts";
-import type { Budget } from "../api/wire.ts";
+import type { Budget, NamedBudget } from "../api/wire.ts";
 import { readOwn, saveOwn } from "../lib/saved.ts";
 import { identity } from "../sign-in/identity.svelte.ts";
 
@@ -12,30 +12,27 @@ export const isUsedUp = (budget: Budget): boolean => budget.spent >= budget.limi
 
 const share = ({ spent, limit }: Budget): number => (limit > 0 ? spent / limit : 1);
 
-/** The budget of which most is used. */
-export function fullest(budgets: readonly Budget[]): Budget | null {
-  return budgets.toSorted((a, b) => share(b) - share(a))[0] ?? null;
-}
-
 /** Whether so much of it is used that one speaks of it unasked. */
 export const isNearlyUsed = (budget: Budget): boolean => share(budget) >= WARN_FROM;
 
+/** The budget to be spoken of: the fullest of those that are nearly used and whose warning was not put away. */
+export function spokenOf(budgets: readonly Budget[], putAway: readonly string[]): Budget | null {
+  const near = budgets.filter((budget) => isNearlyUsed(budget) && !putAway.includes(warningOf(budget)));
+  return near.toSorted((a, b) => share(b) - share(a))[0] ?? null;
+}
+
 /** A warning that was put away stays away for its period; that nothing is left is said once more. */
-const warningOf = (budget: Budget): string => `${budget.scope} ${budget.period} ${isUsedUp(budget) ? "used-up" : "near"}`;
+export const warningOf = (budget: Budget): string => `${budget.scope} ${budget.period} ${isUsedUp(budget) ? "used-up" : "near"}`;
 
 class Budgets {
   #all = $state.raw<readonly Budget[]>([]);
-  #putAway = $state<string | null>(null);
-  readonly fullest = $derived(fullest(this.#all));
-  readonly warning = $derived.by(() => {
-    const { fullest } = this;
-    return fullest && isNearlyUsed(fullest) && warningOf(fullest) !== this.#putAway ? fullest : null;
-  });
+  #putAway = $state.raw<readonly string[]>([]);
+  readonly warning = $derived(spokenOf(this.#all, this.#putAway));
 
   /** Ask, where any apply: at the start, and when a turn has ended or was refused. */
   async load(): Promise<void> {
     if (!identity.me?.budgets) return;
-    this.#putAway = readOwn(PUT_AWAY);
+    this.#putAway = readOwn(PUT_AWAY)?.split("\n") ?? [];
     try {
       this.#all = await getBudgets();
     } catch (error) {
@@ -44,9 +41,15 @@ class Budgets {
     }
   }
 
+  /** How a budget stands that had no room; null where the reader is not told. */
+  standing({ scope, kind }: NamedBudget): Budget | null {
+    return this.#all.find((budget) => budget.scope === scope && budget.kind === kind) ?? null;
+  }
+
   putAway(budget: Budget): void {
-    this.#putAway = warningOf(budget);
-    saveOwn(PUT_AWAY, this.#putAway);
+    const others = this.#all.map(warningOf).filter((warning) => this.#putAway.includes(warning));
+    this.#putAway = [...others, warningOf(budget)];
+    saveOwn(PUT_AWAY, this.#putAway.join("\n"));
   }
 }
 

@@ -12,9 +12,9 @@ from daehwa.accounts.groups import Group
 from daehwa.accounts.key_making import MODEL_CHARACTERS, MOST_MODELS, Money
 from daehwa.accounts.ports import Budget
 from daehwa.accounts.spending import period_at
+from daehwa.conversation.budget import BudgetKind
 from daehwa.conversation.errors import InvalidRequest
 from daehwa.conversation.ids import new_id
-from daehwa.conversation.metering import BudgetKind
 from daehwa.conversation.ports import ModelCatalogue
 from daehwa.conversation.terms import unmatched
 from daehwa.server.administration import MOST_GROUPS, Administration
