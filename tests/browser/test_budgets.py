@@ -13,9 +13,10 @@ from upstream import DONE, ROLE, Step, ending, text, usage
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
+OURS = {"Sec-Fetch-Site": "same-origin"}
 SETTINGS = {
     "DAEHWA_PRICES": "gpt-test input 100 output 100",
-    "DAEHWA_BUDGETS": "user month 1",
+    "DAEHWA_BUDGETS": "user month 1, key month 0.50",
     "DAEHWA_TITLES": "false",
 }
 
@@ -101,6 +102,22 @@ async def test_the_budget_that_had_no_room_is_the_one_that_is_named(readers: Rea
         "Too little is left of your budget for this month ($1.00). It renews on"
     )
     await expect(reader.answer).not_to_contain_text("1%")
+
+
+async def test_a_key_says_how_much_of_its_budgets_is_used(readers: Readers, model: Model, axe: str) -> None:
+    reader = await readers()
+    ask = reader.page.context.request
+    made = await (await ask.post(f"{reader.address}/api/keys", data={"name": "Editor", "day": 0}, headers=OURS)).json()
+    spare = await (await ask.post(f"{reader.address}/api/keys", data={"name": "Spare"}, headers=OURS)).json()
+    model.says(costing(0.42))
+    question = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 9, "stream": True}
+    headers = {"authorization": f"Bearer {spare['secret']}"}
+    assert (await ask.post(f"{reader.address}/v1/chat/completions", data=question, headers=headers)).ok
+    await reader.page.goto(f"{reader.address}/#/keys")
+    entries = reader.page.get_by_role("listitem")
+    await expect(entries.filter(has_text=spare["key"]["prefix"])).to_contain_text("$0.42 of $0.50 84% is used")
+    await expect(entries.filter(has_text=made["key"]["prefix"])).to_contain_text("$0.00 of $0.00 Nothing is left")
+    assert await faults(reader, axe) == []
 
 
 async def test_on_a_phone_in_korean_and_in_the_dark(readers: Readers, model: Model, axe: str) -> None:

@@ -10,6 +10,7 @@ from cores import Core
 from server.entrance import Entrance
 from server.serving import Site, serving
 
+from daehwa.accounts.budgets import BudgetRule
 from daehwa.accounts.key_making import MOST_LIVE_KEYS, MOST_MONEY, is_live
 from daehwa.accounts.ledger import UsageQuery, UsageRow
 from daehwa.accounts.minting import digest_of
@@ -71,6 +72,15 @@ async def test_a_key_has_the_limits_that_were_wished_for(site: Site) -> None:
     }
     key = (await _made(site, **wish))["key"]
     assert {name: key[name] for name in wish} == wish
+
+
+async def test_what_each_key_may_spend_by_the_settings_is_told_with_the_keys(tmp_path: Path) -> None:
+    limits = {"day": 2, "month": 30}
+    rules = [BudgetRule(scope="key", kind=kind, limit=limits[kind]) for kind in ("day", "month")]
+    rules += [BudgetRule(scope="key", kind="day", limit=9), BudgetRule(scope="user", kind="total", limit=1)]
+    async with serving(Core(), tmp_path, books=some_books(budgets=rules)) as site:
+        _, listed = await site.call("GET", "/api/keys")
+    assert listed == {"keys": [], "users": {}, "each": limits}
 
 
 async def test_what_a_key_has_cost_is_told(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ BUDGETS = (
     BudgetRule(scope="user", kind="day", limit=2_000_000),
     BudgetRule(scope="user", kind="total", limit=90_000_000),
     BudgetRule(scope="all", kind="month", limit=50_000_000),
+    BudgetRule(scope="key", kind="month", limit=10_000_000),
 )
 CUT = ProviderCutError("The model's answer broke off. Continue it, or try again.")
 BUSY = ProviderRateLimitError("The model is asked too often. Try again in 7 seconds.", retry_after=7)

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Key } from "../src/api/accounts-wire.ts";
-import { commandOf, isPast } from "../src/keys/past.ts";
+import { commandOf, isPast, spentOf } from "../src/keys/past.ts";
 import { blank, read } from "../src/keys/wish.ts";
 
 const NOW = new Date(2026, 10, 28, 12).getTime();
@@ -43,6 +43,19 @@ test("a key is over once it is revoked or its time is", () => {
   expect(isPast({ ...key, expires: NOW + 1 }, NOW)).toBe(false);
   expect(isPast({ ...key, expires: NOW }, NOW)).toBe(true);
   expect(isPast({ ...key, revoked: NOW - 1 }, NOW)).toBe(true);
+});
+
+test("what is left of a key is what its own limits and the settings leave", () => {
+  const key = { day: 10, month: null, total: null, spent: { day: 8, month: 8, total: null } } as Key;
+  expect(spentOf(key, {}).map(({ kind, limit, near }) => [kind, limit, near])).toEqual([
+    ["day", 10, 0.8],
+    ["month", null, null],
+  ]);
+  expect(spentOf(key, { day: 8, month: 11, total: 9 }).map(({ limit, near }) => [limit, near])).toEqual([
+    [8, 1],
+    [11, null],
+  ]);
+  expect(spentOf({ ...key, day: 0 }, {})[0]?.near).toBe(1);
 });
 
 test("the command can be pasted into a shell, whatever the model is called", () => {

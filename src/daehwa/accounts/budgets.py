@@ -50,6 +50,12 @@ class BudgetRules(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it must be known who somebody is, beside their id."""
         return bool(self.groups) or any(rule.scope.startswith(_USER) for rule in self.budgets)
 
+    @property
+    def of_each_key(self) -> dict[BudgetKind, int]:
+        """What each key may spend beside its own limits, the lowest where a kind of period is named twice."""
+        rules = sorted((rule for rule in self.budgets if rule.scope == EACH_KEY), key=lambda rule: -rule.limit)
+        return {rule.kind: rule.limit for rule in rules}
+
     def groups_of(self, email: str | None) -> tuple[str, ...]:
         """Return the names of the groups of somebody with this address."""
         return tuple(group.name for group in self.groups if group.has(email))

@@ -9,7 +9,7 @@ for it may be cancelled, the counting is not.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import ceil
 
 import msgspec
@@ -22,7 +22,7 @@ from daehwa.accounts.ports import AccountStore, Budget, LedgerStore, SettlesNow
 from daehwa.accounts.price_list import PriceList
 from daehwa.accounts.prices import Price, cost, dearest
 from daehwa.accounts.spending import limits_of, renewal
-from daehwa.conversation.budget import kind_of
+from daehwa.conversation.budget import BudgetKind, kind_of
 from daehwa.conversation.errors import StoreError
 from daehwa.conversation.ids import now_ms
 from daehwa.conversation.messages import Usage
@@ -149,6 +149,11 @@ class LedgerMeter:
             for counter, limit in limits.items()
         ]
         return of_person(user, states)
+
+    @property
+    def of_each_key(self) -> Mapping[BudgetKind, int]:
+        """What each key may spend beside its own limits, in micro-dollars."""
+        return self._rules.of_each_key
 
     def has_budgets(self, user: User, groups: Sequence[GroupShare] = ()) -> bool:
         """Return whether a budget counts for what this person asks in the page."""

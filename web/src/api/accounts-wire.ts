@@ -27,8 +27,12 @@ export const Key = v.object({
   }),
 });
 
-/** `users`: what the keys’ owners are called, by id. */
-export const Keys = v.object({ keys: v.array(Key), users: v.optional(v.record(v.string(), v.string()), {}) });
+/** `users`: what the keys’ owners are called, by id. `each`: what the settings let each key spend beside its own limits. */
+export const Keys = v.object({
+  keys: v.array(Key),
+  users: v.optional(v.record(v.string(), v.string()), {}),
+  each: v.optional(v.object({ day: money, month: money, total: money }), {}),
+});
 
 /** The only time that the key's text is told. */
 export const KeyMade = v.object({ key: Key, secret: v.string() });
@@ -63,6 +67,7 @@ export const UsageReport = v.object({
 });
 
 export type Key = v.InferOutput<typeof Key>;
+export type EachKey = v.InferOutput<typeof Keys>["each"];
 export type Keys = v.InferOutput<typeof Keys>;
 export type KeyMade = v.InferOutput<typeof KeyMade>;
 export type UsageRow = v.InferOutput<typeof UsageRow>;

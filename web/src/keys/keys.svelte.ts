@@ -1,6 +1,6 @@
 /** The reader's keys, or everybody's for an admin: asked for when their screen is opened, and changed here as they change there. */
 import * as api from "../api/accounts.ts";
-import type { Key } from "../api/accounts-wire.ts";
+import type { EachKey, Key } from "../api/accounts-wire.ts";
 import { ApiFailure } from "../api/failure.ts";
 import { isPast } from "./past.ts";
 
@@ -8,6 +8,7 @@ export class KeyList {
   all = $state.raw<readonly Key[]>([]);
   /** What the owners of everybody's keys are called, by id; empty where the keys are all the reader's. */
   owners = $state.raw<Readonly<Record<string, string>>>({});
+  each = $state.raw<EachKey>({});
   state = $state<"loading" | "ready" | "failed">("loading");
   readonly active = $derived(this.all.filter((key) => !isPast(key, Date.now())));
   readonly past = $derived(this.all.filter((key) => isPast(key, Date.now())));
@@ -15,9 +16,10 @@ export class KeyList {
   async load(everybody: boolean): Promise<void> {
     this.state = "loading";
     try {
-      const { keys, users } = await api.listKeys(everybody);
+      const { keys, users, each } = await api.listKeys(everybody);
       this.all = keys.toSorted((a, b) => b.created - a.created);
       this.owners = everybody ? users : {};
+      this.each = each;
       this.state = "ready";
     } catch (error) {
       if (!(error instanceof ApiFailure)) throw error;

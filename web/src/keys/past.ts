@@ -1,8 +1,31 @@
-/** Whether a key opens nothing any more. Pure. */
-import type { Key } from "../api/accounts-wire.ts";
+/** Whether a key opens nothing any more, or soon. Pure. */
+import type { EachKey, Key } from "../api/accounts-wire.ts";
+
+const WARN_FROM = 0.8;
 
 export function isPast(key: Key, now: number): boolean {
   return key.revoked != null || (key.expires != null && key.expires <= now);
+}
+
+interface Spent {
+  readonly kind: "day" | "month" | "total";
+  readonly amount: number;
+  /** The lower one of the key’s own and the settings’. */
+  readonly limit: number | null;
+  /** How much of it is used, where that is so much that one speaks of it; 1 where nothing is left. */
+  readonly near: number | null;
+}
+
+/** What a key has cost, and may cost; of all time only where that is told. */
+export function spentOf(key: Key, each: EachKey): Spent[] {
+  const kinds = (["day", "month", "total"] as const).filter((kind) => key.spent[kind] != null);
+  return kinds.map((kind) => {
+    const amount = key.spent[kind] ?? 0;
+    const limits = [key[kind], each[kind]].filter((limit) => limit != null);
+    const limit = limits.length > 0 ? Math.min(...limits) : null;
+    const share = limit === null ? 0 : limit > 0 ? Math.min(1, amount / limit) : 1;
+    return { kind, amount, limit, near: share >= WARN_FROM ? share : null };
+  });
 }
 
 /** A command to try a key with, as it is typed in a terminal. */

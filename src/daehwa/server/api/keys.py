@@ -15,6 +15,7 @@ from daehwa.accounts.ledger import UsageQuery
 from daehwa.accounts.ports import LedgerStore
 from daehwa.accounts.spending import TOTAL, month_so_far, period_at
 from daehwa.accounts.unshown import Unshown
+from daehwa.conversation.budget import BudgetKind
 from daehwa.conversation.ids import checked_id
 from daehwa.server.asgi import Request, Response, json_response
 from daehwa.server.body import json_body, query_values
@@ -63,11 +64,14 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     spent: Spent
 
 
-class KeyList(msgspec.Struct, frozen=True, kw_only=True):
-    """Keys, newest first, and what their owners are called, by id."""
+class KeyList(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Keys, newest first, and what their owners are called, by id. `each` is what the settings let each key spend
+    beside its own limits, by kind of period, in micro-dollars.
+    """
 
     keys: tuple[Key, ...]
     users: dict[str, str]
+    each: dict[BudgetKind, int] = {}
 
 
 class MadeKey(Unshown, frozen=True, kw_only=True):
@@ -103,7 +107,8 @@ class KeysApi:
         shown = found[:MOST_LISTED_KEYS] if asked.everybody else tuple(_without_old(found, self._books.clock()))
         owners = {key.user for key in shown}
         users = {user: name for user, name in names.items() if user in owners}
-        return json_response(KeyList(keys=await self._shown(shown), users=users))
+        each = dict(self._books.meter.of_each_key)
+        return json_response(KeyList(keys=await self._shown(shown), users=users, each=each))
 
     async def make_key(self, request: Request) -> Response:
         """Make an API key. Its text is told in this answer and never again. A person may have 50 keys, a guest none."""

@@ -130,6 +130,8 @@ export const keys = {
   thisMonth: "This month",
   allTime: "In all",
   of: params("{spent} of {limit}"),
+  used: params("{percent} is used"),
+  usedUp: "Nothing is left",
   rates: "A minute",
   requestsRate: count({ one: "{count} request", other: "{count} requests" }),
   tokensRate: params("{tokens} tokens"),

@@ -125,6 +125,8 @@ export const ko = {
     thisMonth: "이번 달",
     allTime: "누적",
     of: "{limit} 중 {spent}",
+    used: "{percent} 사용했어요",
+    usedUp: "모두 사용했어요",
     rates: "분당 한도",
     requestsRate: { other: "요청 {count}회" },
     tokensRate: "{tokens}토큰",
