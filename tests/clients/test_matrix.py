@@ -9,8 +9,9 @@ import pytest
 from clients.asks import HELLO, RECORDING
 from clients.home import Home, a_home
 from clients.known_differences import differences, without_own_headers
-from openai_like.faults import MIDWAY, STATUSES
+from openai_like.faults import HANGS_SECONDS, MIDWAY, STATUSES
 from openai_like.server import Door
+from upstream import CUT, Answer, FakeUpstream
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -176,6 +177,49 @@ def _check_failed(before: list[dict[str, Any]], after: list[dict[str, Any]], mod
     """Each call has an entry with its error; none costs anything, and nothing stays reserved."""
     assert _grown(before, after, model) == (len(CASES), len(CASES), 0, 0)
     assert sum(row["reserved"] for row in after) == 0
+
+
+CLOSED_PORT = 9
+_UNANSWERED = {
+    "gone": (502, "upstream_unreachable"),
+    "mute": (502, "upstream_unreachable"),
+    "late": (504, "upstream_timeout"),
+}
+_SILENT = """
+[[providers]]
+name = "silent{number}"
+base_url = "{base_url}"
+models = ["silent"]
+first_byte_timeout = 0.3
+
+[[prices]]
+model = "silent{number}/*"
+input = 2
+output = 8
+per_minute = 0.6
+per_image = 0.04
+"""
+
+
+@pytest.mark.parametrize("how", _UNANSWERED)
+async def test_an_upstream_that_gives_no_answer_is_told_of_in_the_same_words_everywhere(
+    tmp_path_factory: pytest.TempPathFactory, how: str
+) -> None:
+    silence = Answer(before=HANGS_SECONDS) if how == "late" else Answer([CUT], framing="raw")
+    status, code = _UNANSWERED[how]
+    async with FakeUpstream(silence) as upstream, aiohttp.ClientSession() as client:
+        base_url = f"http://127.0.0.1:{CLOSED_PORT}/v1" if how == "gone" else upstream.base_url
+        # A provider each: five faults of one in a row would open its circuit.
+        tables = "".join(_SILENT.format(number=number, base_url=base_url) for number in range(len(CASES)))
+        async with a_home(tmp_path_factory.mktemp(how), tables=tables) as home:
+            door = Door(home.base_url, (await home.make_key(how, total=9_000_000))["secret"])
+            for number, case in enumerate(CASES):
+                came = await ask(client, door, f"silent{number}/silent", case)
+                assert came.status == status, (_named(case), came)
+                assert f'"code":"{code}"'.encode() in came.body, (_named(case), came)
+            spent = await home.spent()
+            assert (spent.calls, spent.failed, spent.reserved) == (len(CASES), len(CASES), 0)
+            assert (spent.cost > 0) is (how == "late"), "only who was late has read the prompt"
 
 
 _ROUTES = """
