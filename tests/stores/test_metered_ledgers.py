@@ -1,20 +1,20 @@
-"""The meter on a real database file: whatever is opened, settled, failed or lost, counters are the sum of entries."""
+"""The meter on real ledgers: whatever is opened, settled, failed or lost, counters are the sum of entries."""
 
 import asyncio
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stores.places import PLACES
 from tills import DAY, MONTH, NOW, Till, a_call, a_rule
 
 from daehwa.accounts.errors import BudgetExceeded
 from daehwa.accounts.ledger import UsageQuery, UsageRow
 from daehwa.conversation.messages import Usage
 from daehwa.conversation.metering import Charge, Outcome
-from daehwa.stores.sqlite import SqliteStore
-from daehwa.stores.sqlite_ledger import SqliteLedger
 
 USER_LIMIT, ALL_LIMIT = 60_000, 100_000
 
@@ -65,11 +65,10 @@ def _sum(rows: tuple[UsageRow, ...], *, user: str | None = None, key: str | None
     return sum(row.cost for row in rows if user in {None, row.user} and key in {None, row.key})
 
 
-async def _checked(folder: Path, steps: list[Step], order: list[int]) -> None:
-    store = await SqliteStore.open(folder / "daehwa.db")
-    try:
+async def _checked(name: str, folder: Path, steps: list[Step], order: list[int]) -> None:
+    async with PLACES[name](folder) as place:
         rules = [a_rule("user", USER_LIMIT), a_rule("all", ALL_LIMIT, "month"), a_rule("key", USER_LIMIT, "total")]
-        till = Till(*rules, ledger=SqliteLedger(store))
+        till = Till(*rules, ledger=(await place.process()).ledger)
         charges = await asyncio.gather(*(_opened(till, step) for step in steps))
         assert await till.spent("all", MONTH) <= ALL_LIMIT
         await asyncio.gather(*(_ended(charges[number], steps[number]) for number in order if number < len(steps)))
@@ -80,21 +79,25 @@ async def _checked(folder: Path, steps: list[Step], order: list[int]) -> None:
         for user in ("mina", "bob"):
             assert await till.spent(f"user:{user}", DAY) == _sum(rows, user=user) <= USER_LIMIT
             assert await till.spent(f"user:{user}", MONTH) == _sum(rows, user=user)
-    finally:
-        await store.aclose()
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.lists(STEPS, max_size=14), st.permutations(range(14)))
-def test_counters_are_the_sum_of_entries_whatever_happens_to_calls(steps: list[Step], order: list[int]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(_checked(Path(folder), steps, order))
+@pytest.mark.parametrize(("name", "examples"), [("sqlite", 40), ("dynamodb", 10)])
+def test_counters_are_the_sum_of_entries_whatever_happens_to_calls(name: str, examples: int) -> None:
+    @settings(max_examples=examples, deadline=None)
+    @given(st.lists(STEPS, max_size=14), st.permutations(range(14)))
+    def check(steps: list[Step], order: list[int]) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            asyncio.run(_checked(name, Path(folder), steps, order))
+
+    check()
 
 
-async def test_a_hundred_calls_at_once_never_overspend_a_budget_for_three(tmp_path: Path) -> None:
-    store = await SqliteStore.open(tmp_path / "daehwa.db")
-    till = Till(a_rule("user", 3_500), ledger=SqliteLedger(store))
-    opened = await asyncio.gather(*(till.meter.open(a_call()) for _ in range(100)), return_exceptions=True)
-    assert sum(isinstance(each, BudgetExceeded) for each in opened) == 97
-    assert await till.spent() == 3_000
-    await store.aclose()
+@pytest.mark.parametrize("name", ["sqlite", "dynamodb"])
+async def test_a_hundred_calls_at_once_never_overspend_a_budget_for_three(name: str, tmp_path: Path) -> None:
+    async with PLACES[name](tmp_path) as place:
+        tills = [Till(a_rule("user", 3_500), ledger=(await place.process()).ledger) for _ in range(3)]
+        opened = await asyncio.gather(
+            *(tills[number % 3].meter.open(a_call()) for number in range(100)), return_exceptions=True
+        )
+        assert sum(isinstance(each, BudgetExceeded) for each in opened) == 97
+        assert await tills[0].spent() == 3_000
