@@ -70,14 +70,14 @@ def test_who_holds_the_folder_notes_where_it_can_be_asked(tmp_path: Path) -> Non
     assert other.address() is None, "it does not hold the folder"
     folder.hold()
     assert (other.holder(), other.address()) == (os.getpid(), None)
-    folder.note_address("http://127.0.0.1:12345")
-    assert (other.holder(), other.address()) == (os.getpid(), "http://127.0.0.1:12345")
+    folder.note_address("http://127.0.0.1:12345", "a-word")
+    assert (other.holder(), other.address(), other.word()) == (os.getpid(), "http://127.0.0.1:12345", "a-word")
     assert other.is_held()
     if sys.platform != "win32":
         assert (tmp_path / LOCK).stat().st_mode & 0o077 == 0
     folder.release()
     other.hold()
-    assert other.address() is None, "the next one begins anew"
+    assert (other.address(), other.word()) == (None, None), "the next one begins anew"
     other.release()
 
 

@@ -72,10 +72,12 @@ class DataFolder:
         _write(lock, str(os.getpid()))
         self._lock = lock
 
-    def note_address(self, address: str) -> None:
-        """Write down where this process, which holds the folder, can be asked; its owner alone can read that."""
+    def note_address(self, address: str, word: str | None = None) -> None:
+        """Write down where this process, which holds the folder, can be asked, and by which word it tells how it goes;
+        the folder's owner alone can read that.
+        """
         if self._lock is not None:
-            _write(self._lock, f"{os.getpid()}\n{address}\n")
+            _write(self._lock, f"{os.getpid()}\n{address}\n{word or ''}\n")
 
     @contextlib.contextmanager
     def held_to_migrate(self) -> Iterator[None]:
@@ -110,6 +112,12 @@ class DataFolder:
         """Return where the process that last held the folder could be asked, as it noted itself."""
         with contextlib.suppress(OSError, ValueError):
             return next(iter(self._noted()[1:]), None)
+        return None
+
+    def word(self) -> str | None:
+        """Return the word that belongs to the address."""
+        with contextlib.suppress(OSError, ValueError):
+            return next(iter(self._noted()[2:]), None) or None
         return None
 
     def _noted(self) -> list[str]:

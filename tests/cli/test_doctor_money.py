@@ -7,7 +7,7 @@ from cli.test_doctor import signing_in
 from sign_in.issuer import Issuer
 from upstream import FakeUpstream
 
-from daehwa.data_folder import DATABASE, DataFolder
+from daehwa.data_folder import DATABASE, LOCK, DataFolder
 
 SETTINGS = """
 budgets = ["all month 50", "user day 2.50", "user:ann@example.com month 30", "group:lab total 7"]
@@ -65,12 +65,17 @@ async def test_the_doctor_says_why_it_does_not_know_the_circuits(program: Progra
         environment = {"OPENAI_BASE_URL": upstream.base_url}
         async with program.serving("--no-open", **environment):
             signed = await program.run("doctor", **environment)
+            noted = (program.data / LOCK).read_text("ascii").splitlines()
+            (program.data / LOCK).write_text("\n".join([*noted[:2], "another", ""]), "ascii")
+            refused = await program.run("doctor", **environment)
         folder = DataFolder(program.data)
         folder.hold()
         folder.note_address("http://127.0.0.1:9")
         silent = await program.run("doctor", **environment)
         folder.release()
-    assert "circuits    not told: /metrics wants an admin's API key" in signed.out, signed.out + signed.err
+    assert "circuits    openai closed" in signed.out, signed.out + signed.err
+    assert noted[2] not in signed.out + signed.err
+    assert "circuits    not told: /metrics wants an admin's API key" in refused.out, refused.out + refused.err
     assert "circuits    not told: the server that runs does not answer at http://127.0.0.1:9" in silent.out
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from books import some_books
 from cores import Core
 from server.entrance import an_entrance
@@ -50,6 +51,20 @@ async def test_where_people_sign_in_an_admins_key_opens_it(tmp_path: Path) -> No
         assert (await site.refused("GET", "/metrics", headers=basic))[:2] == (401, "key_missing")
         await site.call("DELETE", f"/api/keys/{secrets['boss']['key']['id']}", headers=cookie)
         assert (await site.refused("GET", "/metrics", headers=boss))[:2] == (401, "key_revoked")
+
+
+async def test_this_machines_own_word_opens_it_and_nothing_else(tmp_path: Path) -> None:
+    word = "a word that the data folder has"
+    async with an_entrance(
+        tmp_path, books_of=lambda accounts: msgspec.structs.replace(some_books(accounts=accounts), word=word)
+    ) as made:
+        told = {"authorization": f"Bearer {word}"}
+        async with made.site.client.get("/metrics", headers=told) as answer:
+            assert answer.status == 200
+        assert (await made.site.refused("GET", "/v1/models", headers=told))[0] in {401, 404}
+        assert (await made.site.refused("GET", "/api/usage", headers=told))[0] == 401
+        strange = {"authorization": "Bearer \u00fc"}
+        assert (await made.site.refused("GET", "/metrics", headers=strange))[:2] == (401, "key_unknown")
 
 
 async def test_whoever_is_shut_out_sees_nothing_by_an_old_key(tmp_path: Path) -> None:

@@ -22,13 +22,16 @@ class Exposition(Protocol):
 
 
 class Books(msgspec.Struct, frozen=True, kw_only=True):
-    """Keys, the ledger, prices and budgets, who is known here, and what Prometheus is told, where it may ask."""
+    """Keys, the ledger, prices and budgets, who is known here, and what Prometheus is told, where it may ask; `word` is
+    a secret by which commands on this machine, which can read the data folder anyway, are told it too.
+    """
 
     keys: KeyStore
     ledger: LedgerStore
     accounts: AccountStore
     meter: LedgerMeter
     exposition: Exposition | None = None
+    word: str | None = None
     clock: Callable[[], int] = now_ms
 
     async def names_of(self, asker: User, *, everybody: bool) -> Mapping[str, str]:

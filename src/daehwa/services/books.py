@@ -1,6 +1,7 @@
 """Keys, money, and what whoever watches over this server is told, wired for the home on one machine."""
 
 import importlib.util
+import secrets
 from typing import Protocol
 
 from daehwa.accounts.metering import LedgerMeter
@@ -34,6 +35,7 @@ def build_books(services: _Services, *, version: str) -> Books:
         accounts=services.accounts,
         meter=services.meter,
         exposition=exposition,
+        word=secrets.token_urlsafe(32),
     )
 
 

@@ -234,16 +234,17 @@ async def serve(
         entrances = services.entrances(loaded, address_of(listener))
         await interrupt_leftovers(services.running, say)
         await services.answers.release_leftovers()
+        books = services.books(load_telemetry(), say)
         app = create_app(
             services,
             options=options,
-            books=services.books(load_telemetry(), say),
+            books=books,
             entrances=entrances,
             programs=services.programs(settings, options, entrances),
         )
 
         def started() -> None:
-            folder.note_address(address_of(listener))
+            folder.note_address(address_of(listener), books.word)
             listening(address_of(listener) if entrances.local is None else entrances.local.public_url)
             background.add(asyncio.create_task(work()))
 

@@ -69,7 +69,7 @@ async def money_report(loaded: LoadedSettings, folder: DataFolder, telemetry: Te
     circuits, fault = None, None
     if folder.is_held():
         address = folder.address() or f"http://127.0.0.1:{loaded.values.port}"
-        circuits, fault = await asyncio.to_thread(_circuits, address)
+        circuits, fault = await asyncio.to_thread(_circuits, address, folder.word())
     return MoneyReport(
         live_keys=live,
         budgets=budgets,
@@ -132,11 +132,14 @@ def file_version(database: Path) -> int:
     return int(version)
 
 
-def _circuits(address: str) -> tuple[dict[str, str] | None, str | None]:
-    """Ask the server that runs, which opens its figures where nobody signs in; return them, or why there are none."""
+def _circuits(address: str, word: str | None) -> tuple[dict[str, str] | None, str | None]:
+    """Ask the server that runs, which tells its figures to who knows its word; return them, or why there are none."""
+    request = urllib.request.Request(f"{address}/metrics")  # noqa: S310 - the server's own address
+    if word is not None:
+        request.add_unredirected_header("Authorization", f"Bearer {word}")
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with direct.open(f"{address}/metrics", timeout=ASK_SECONDS) as answer:
+        with direct.open(request, timeout=ASK_SECONDS) as answer:
             text: bytes = answer.read(4_000_000)
     except urllib.error.HTTPError as error:
         error.close()
