@@ -109,6 +109,17 @@ async def test_the_log_is_copied_into_the_file_now_and_then(store: SqliteStore) 
     assert len(await notes(store)) == 4_000
 
 
+async def test_the_log_stays_short_while_calls_never_pause(store: SqliteStore) -> None:
+    longest = 0
+    for _ in range(600):
+        for _ in range(20):
+            await store.jotter.run(noting("x" * 3_000))
+        await asyncio.sleep(0.001)  # the copying goes on meanwhile, and the next ones write into it
+        longest = max(longest, _size(f"{store.path}-wal"))
+    assert longest < 20_000_000
+    assert _size(f"{store.path}-wal") < 12_000_000, "it is cut again"
+
+
 async def test_a_closed_one_writes_no_more(tmp_path: Path) -> None:
     store = await SqliteStore.open(tmp_path / "daehwa.db")
     await store.writer.run(lambda database: database.execute("CREATE TABLE notes (said TEXT)").fetchall())

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from daehwa.conversation.errors import StoreError
 
@@ -17,6 +18,8 @@ _READER_CACHE_KIB = 8_000
 _WRITER_CACHE_KIB = 8_000
 _GLANCE_CACHE_KIB = 500
 _LOG_BYTES_KEPT = 8_000_000
+_LOG_PAGES_KEPT = _LOG_BYTES_KEPT // 4096
+_LONG_LOG_WAIT_MS = 50
 # SQLite's own checkpoint runs inside a commit, before its callers hear of it; the writer's comes after, and sooner.
 _LAST_RESORT_LOG_PAGES = 4_000
 _WRITER_PRAGMAS = (
@@ -128,6 +131,7 @@ def open_jotter(path: Path) -> sqlite3.Connection:
     connection = _connect(path)
     for pragma in ("synchronous = NORMAL", "foreign_keys = ON", "secure_delete = ON", "wal_autocheckpoint = 0"):
         connection.execute(f"PRAGMA {pragma}")
+    connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES_KEPT}")  # the log is cut by whoever begins it anew
     connection.execute(f"PRAGMA cache_size = -{_GLANCE_CACHE_KIB}")
     connection.execute("PRAGMA busy_timeout = 0")
     return connection
@@ -142,11 +146,24 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def copy_log(connection: sqlite3.Connection) -> None:
+    """Copy the log into the file while others read and write. It begins anew only where all of it is copied, and who
+    writes all the time adds to it meanwhile: once it is long, what is left is copied while nobody may write.
+    """
+    _, pages, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    if pages > _LOG_PAGES_KEPT:
+        _copy_alone(connection, "RESTART", wait_ms=_LONG_LOG_WAIT_MS)
+
+
 def truncate_log(connection: sqlite3.Connection) -> bool:
     """Copy the whole log into the file and empty it; return False, at once, when somebody still reads from it."""
-    connection.execute("PRAGMA busy_timeout = 0")
+    return _copy_alone(connection, "TRUNCATE", wait_ms=0)
+
+
+def _copy_alone(connection: sqlite3.Connection, how: Literal["RESTART", "TRUNCATE"], *, wait_ms: int) -> bool:
+    connection.execute(f"PRAGMA busy_timeout = {wait_ms}")
     try:
-        is_busy: int = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        is_busy: int = connection.execute(f"PRAGMA wal_checkpoint({how})").fetchone()[0]
     finally:
         connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
     return not is_busy

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from daehwa.conversation.errors import StoreError
+from daehwa.stores.sqlite_connection import copy_log
 from daehwa.stores.sqlite_writer import SqliteWriter
 
 T = TypeVar("T")
@@ -97,7 +98,7 @@ class SqliteJotter:
 
     async def _checkpoint(self) -> None:
         with suppress(StoreError):  # the next write says what is wrong
-            await self._writer.run(_copy_log, in_transaction=False)
+            await self._writer.run(copy_log, in_transaction=False)
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -136,7 +137,3 @@ def _sync(log: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _copy_log(connection: sqlite3.Connection) -> None:
-    connection.execute("PRAGMA wal_checkpoint(PASSIVE)")

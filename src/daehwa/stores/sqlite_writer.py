@@ -17,7 +17,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final, Self, TypeVar
 
 from daehwa.conversation.errors import DaehwaError, StoreError
-from daehwa.stores.sqlite_connection import is_no_text, mending_text, store_error
+from daehwa.stores.sqlite_connection import copy_log, is_no_text, mending_text, store_error
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -193,7 +193,7 @@ class SqliteWriter:
             return
         self._changes_at_checkpoint = connection.total_changes
         with suppress(sqlite3.Error):  # the log keeps what it holds, and the next write says what is wrong
-            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            copy_log(connection)
 
 
 def _deliver(loop: asyncio.AbstractEventLoop, pairs: list[tuple[_Outcome, asyncio.Future[Any]]]) -> None:
