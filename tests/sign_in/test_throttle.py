@@ -38,6 +38,22 @@ def test_tries_come_back_slowly() -> None:
     throttle.give_back("unknown")
 
 
+def test_a_clock_that_is_put_back_locks_nobody_out() -> None:
+    clock = Clock()
+    throttle = Throttle(clock)
+    throttle.take("x", PACE)
+    throttle.give_back("x")
+    for _ in range(3):
+        throttle.take("guessed at", PACE)
+    clock.now -= 3_600_000
+    for name in ("x", "guessed at"):
+        for _ in range(3):
+            throttle.take(name, PACE)
+        with pytest.raises(TooManyAttempts) as refused:
+            throttle.take(name, PACE)
+        assert 10 <= refused.value.retry_after <= 11
+
+
 def test_it_remembers_no_more_than_it_may() -> None:
     clock = Clock()
     throttle = Throttle(clock, most=100)

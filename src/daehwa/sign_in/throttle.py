@@ -45,8 +45,11 @@ class Throttle:
     def take(self, name: str, pace: Pace) -> None:
         """Take a try. Raise `TooManyAttempts` where none is left."""
         now = self._clock() / 1000
-        full_at = max(self._full_at.get(name, (now, pace))[0], now) + pace.seconds
-        wait = full_at - now - pace.tries * pace.seconds
+        full_at, most = self._full_at.get(name, (now, pace))[0], pace.tries * pace.seconds
+        if not now <= full_at <= now + most:  # full again; or no bucket is so empty: the clock was put back
+            full_at = now
+        full_at += pace.seconds
+        wait = full_at - now - most
         if wait > 0:
             raise TooManyAttempts(wait)
         self._full_at.pop(name, None)  # so that those used last are last
