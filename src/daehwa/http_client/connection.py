@@ -17,7 +17,7 @@ from typing import cast
 import httptools
 
 from daehwa.http_client.errors import ConnectionLost, NotHttp
-from daehwa.http_client.reading import READ_BYTES, FellSilent, Inflater, Sink, has_unread, inflated, inflater, landing
+from daehwa.http_client.reading import FellSilent, Inflater, Sink, has_unread, inflated, inflater, landing, read_now
 from daehwa.http_client.tls import Tls
 
 BUFFER_BYTES = 1024 * 1024
@@ -37,7 +37,7 @@ class Connection(asyncio.BufferedProtocol):
         *("asked_at", "has_head", "headers", "heard_at", "idle_since", "idle_since_date", "is_complete", "is_lost"),
         *("on_body", "status", "_bare", "_buffer", "_descriptor", "_fault", "_has_length", "_inflate", "_is_full"),
         *("_is_paused", "_is_sent", "_is_sink_full", "_keeps_alive", "_lost", "_parser", "_pieces", "_sink", "_size"),
-        *("_tls", "_transport", "_waiter"),
+        *("_is_yielding", "_tls", "_transport", "_waiter"),
     )
 
     def __init__(self, lost: Callable[["Connection"], None]) -> None:
@@ -55,9 +55,8 @@ class Connection(asyncio.BufferedProtocol):
         self._pieces: list[bytes] = []
         self.on_body = self._pieces.append
         self._size = self._bare = 0
-        self._has_length = self._keeps_alive = False
-        self._is_paused = self._is_full = self._is_sink_full = False
-        self._is_sent = True
+        self._has_length = self._keeps_alive = self._is_paused = self._is_full = self._is_sink_full = False
+        self._is_yielding, self._is_sent = False, True
         self._sink: Sink | None = None
         self._fault: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -81,6 +80,14 @@ class Connection(asyncio.BufferedProtocol):
             self._parse(self._buffer[:nbytes])
         else:
             self._decrypt(self._tls, self._buffer[:nbytes])
+        if nbytes == len(self._buffer) and not self._is_paused:
+            self.pause()  # there is more, and uvloop would read it up to 32 times before others have their turn
+            self._is_yielding = True
+            asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        if self._is_yielding:
+            self.resume()
 
     def _decrypt(self, tls: Tls, data: bytes | memoryview) -> None:
         tls.feed(data)
@@ -291,9 +298,7 @@ class Connection(asyncio.BufferedProtocol):
         # A transport that is closing may have given its descriptor to somebody else.
         if not self._pieces and self._descriptor is not None and not self._is_closing():
             try:
-                raw = os.read(self._descriptor, READ_BYTES)
-            except (BlockingIOError, InterruptedError):  # nothing there yet
-                raw = b""
+                raw = read_now(self._descriptor)
             except OSError:  # told only once, so asyncio would take what follows for a good end
                 raw = b""
                 self._fail(ConnectionLost())
@@ -306,12 +311,14 @@ class Connection(asyncio.BufferedProtocol):
 
     def pause(self) -> None:
         """Leave what comes in the kernel until `take`, `read` or `resume`."""
+        self._is_yielding = False
         if not self._is_paused and self._transport is not None and not self._is_closing():
             self._is_paused = True
             self._transport.pause_reading()
 
     def resume(self) -> None:
         """Read again as things come."""
+        self._is_yielding = False
         if self._is_paused and self._transport is not None and not self._is_closing():
             self._is_paused = False
             self._transport.resume_reading()
@@ -356,11 +363,7 @@ class Connection(asyncio.BufferedProtocol):
     @property
     def is_fresh(self) -> bool:
         """Whether it is reusable and nothing waits unread on it: a goodbye that the loop has not come to yet."""
-        if not self.is_reusable:
-            return False
-        if self._descriptor is None:
-            return True
-        return not has_unread(self._descriptor)
+        return self.is_reusable and (self._descriptor is None or not has_unread(self._descriptor))
 
     def close(self) -> None:
         """Close at once: no goodbye that could wait for the other side. An unfinished answer is cut."""

@@ -1,5 +1,6 @@
 """Reading an answer: what the kernel copies into, and where a body goes that nobody waits for piece by piece."""
 
+import os
 import select
 import threading
 import zlib
@@ -58,6 +59,14 @@ def has_unread(descriptor: int) -> bool:
     waiting = select.poll()
     waiting.register(descriptor, select.POLLIN)
     return bool(waiting.poll(0))
+
+
+def read_now(descriptor: int) -> bytes:
+    """Return what waits in the kernel, empty at the end and where nothing is there yet. Raise `OSError`."""
+    try:
+        return os.read(descriptor, READ_BYTES)
+    except (BlockingIOError, InterruptedError):
+        return b""
 
 
 class FellSilent(Exception):  # noqa: N818 - errors state the fact
