@@ -37,6 +37,16 @@ async def test_a_copy_is_taken_beside_a_running_server_and_put_back(program: Pro
     assert "1 conversation, the last used on" in back.err
 
 
+async def test_what_lies_beside_a_copy_stays_and_opens_it_to_nobody(program: Program) -> None:
+    await (await opened(program)).aclose()
+    beside = program.folder / "copy.sqlite3.part"
+    beside.write_text("somebody else's")
+    beside.chmod(0o644)
+    assert (await program.run("backup", "copy.sqlite3")).code == 0
+    assert beside.read_text() == "somebody else's"
+    assert (program.folder / "copy.sqlite3").stat().st_mode & 0o777 == 0o600
+
+
 async def test_a_database_of_an_older_version_is_copied_as_it_is(program: Program) -> None:
     folder = DataFolder(program.data)
     folder.prepare()

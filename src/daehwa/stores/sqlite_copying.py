@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import tempfile
 from contextlib import closing
 from pathlib import Path
 
@@ -17,9 +18,9 @@ def take_copy(database: Path, target: Path) -> int:
     Its schema stays as it is: an older one is not migrated. Raise `StoreError` where it is damaged, or where the new
     file cannot be written.
     """
-    part = target.with_name(target.name + ".part")
+    part = None
     try:
-        os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600))
+        part = _new_file(target.parent)
         _copy(database, part)
         with part.open("r+b") as file:
             os.fsync(file.fileno())
@@ -30,8 +31,16 @@ def take_copy(database: Path, target: Path) -> int:
             f"'{target}' cannot be written: {error.strerror}. Give another name or make room, then try again."
         ) from error
     finally:
-        for ending in _BESIDE:
-            part.with_name(part.name + ending).unlink(missing_ok=True)
+        if part is not None:
+            for ending in _BESIDE:
+                part.with_name(part.name + ending).unlink(missing_ok=True)
+
+
+def _new_file(folder: Path) -> Path:
+    """Return an empty file for its owner alone, under a name that nothing has: what lies there is somebody else's."""
+    descriptor, path = tempfile.mkstemp(prefix="daehwa.", suffix=".part", dir=folder)
+    os.close(descriptor)
+    return Path(path)
 
 
 def _copy(database: Path, part: Path) -> None:
