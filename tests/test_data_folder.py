@@ -81,6 +81,14 @@ def test_who_holds_the_folder_notes_where_it_can_be_asked(tmp_path: Path) -> Non
     other.release()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions are told otherwise there")
+def test_what_is_noted_is_the_owners_alone_also_where_the_lock_was_open(tmp_path: Path) -> None:
+    (tmp_path / LOCK).touch()
+    (tmp_path / LOCK).chmod(0o644)
+    a_folder(tmp_path)
+    assert (tmp_path / LOCK).stat().st_mode & 0o077 == 0
+
+
 async def test_a_question_never_changes_the_file_of_a_running_server(
     program: Program, holder: subprocess.Popen[bytes]
 ) -> None:

@@ -35,6 +35,7 @@ class DataFolder:
             if is_new:
                 self.path.chmod(0o700)
             os.close(os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o600))
+            (self.path / LOCK).chmod(0o600)  # a folder that was copied may have opened it, and a word will be in it
             if self.database.exists():
                 self.database.chmod(0o600)
         except OSError as error:
