@@ -184,6 +184,17 @@ async def test_who_has_no_address_is_named_by_what_they_sign_in_with(program: Pr
     assert (await program.run("export", "-", "--owner", "소라")).code == 0
 
 
+async def test_an_empty_name_means_nobody(program: Program) -> None:
+    await _people(program, "ann@example.com")
+    sora = Profile(issuer=LOCAL_ISSUER, subject="소라", email=None, name="")
+    async with _store(program) as store:
+        await SqliteAccounts(store).sign_in(sora, role=None, now=9)
+    ran = await program.run("key", "create", "laptop", "--user", "")
+    assert ran.code == MISUSE
+    assert "Nobody here is known as ''" in ran.err
+    assert await _listed(program) == []
+
+
 async def test_where_people_sign_in_the_audit_log_says_what_was_done_about_keys(program: Program) -> None:
     await program.run("key", "create", "before anybody came")
     await _people(program, "ann@example.com")
