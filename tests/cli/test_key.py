@@ -184,6 +184,18 @@ async def test_who_has_no_address_is_named_by_what_they_sign_in_with(program: Pr
     assert (await program.run("export", "-", "--owner", "소라")).code == 0
 
 
+async def test_a_person_is_named_in_any_case_of_letters_and_never_guessed(program: Program) -> None:
+    await _people(program, "Ann@Example.com", "bob@example.com")
+    namesake = Profile(issuer=LOCAL_ISSUER, subject="bob@example.com", email=None, name="")
+    async with _store(program) as store:
+        await SqliteAccounts(store).sign_in(namesake, role=None, now=9)
+    ran = await program.run("key", "create", "laptop", "--user", "ann@example.com")
+    assert "of Ann@Example.com" in ran.err
+    ran = await program.run("key", "create", "laptop", "--user", "bob@example.com")
+    assert ran.code == MISUSE
+    assert "bob@example.com is the address of 2 people here" in ran.err
+
+
 async def test_an_empty_name_means_nobody(program: Program) -> None:
     await _people(program, "ann@example.com")
     sora = Profile(issuer=LOCAL_ISSUER, subject="소라", email=None, name="")

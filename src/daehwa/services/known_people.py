@@ -28,10 +28,10 @@ class KnownPeople(msgspec.Struct, frozen=True):
         return self.emails.get(person) or self.logins.get(person) or person
 
     def named(self, name: str) -> list[str]:
-        """Return the ids of whom a login or an e-mail address may mean; an empty one means nobody: that is what a
-        script writes that has lost a name.
+        """Return the ids of whom a login or an e-mail address may mean, in any case of letters. An empty name means
+        nobody: that is what a script writes that has lost one.
         """
         if not name:
             return []
-        login = name.casefold()
-        return [person for person, email in self.emails.items() if name == email or login == self.logins[person]]
+        folded = name.casefold()
+        return [person for person, email in self.emails.items() if folded in {email.casefold(), self.logins[person]}]
