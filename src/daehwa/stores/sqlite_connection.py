@@ -19,6 +19,7 @@ _WRITER_CACHE_KIB = 8_000
 _GLANCE_CACHE_KIB = 500
 _LOG_BYTES_KEPT = 8_000_000
 _LOG_PAGES_KEPT = _LOG_BYTES_KEPT // 4096
+_LOG_PAGES_LEFT = _LOG_PAGES_KEPT // 4
 _LONG_LOG_WAIT_MS = 50
 # SQLite's own checkpoint runs inside a commit, before its callers hear of it; the writer's comes after, and sooner.
 _LAST_RESORT_LOG_PAGES = 4_000
@@ -148,10 +149,11 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def copy_log(connection: sqlite3.Connection) -> None:
     """Copy the log into the file while others read and write. It begins anew only where all of it is copied, and who
-    writes all the time adds to it meanwhile: once it is long, what is left is copied while nobody may write.
+    writes all the time adds to it meanwhile: once it is long, what is left is copied while nobody may write. Not where
+    much is left: somebody reads for long, a backup for one, and to wait for that would only hold up who writes.
     """
-    _, pages, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-    if pages > _LOG_PAGES_KEPT:
+    _, pages, copied = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    if pages > _LOG_PAGES_KEPT and pages - copied < _LOG_PAGES_LEFT:
         _copy_alone(connection, "RESTART", wait_ms=_LONG_LOG_WAIT_MS)
 
 
