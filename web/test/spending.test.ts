@@ -4,7 +4,7 @@ import type { Budget, Usage } from "../src/api/wire.ts";
 import { budgetMessages, format } from "../src/i18n/catalogue.ts";
 import { chooseLocale } from "../src/i18n/locale.ts";
 import { money } from "../src/i18n/money.ts";
-import { isNearlyUsed, spokenOf, warningOf } from "../src/spending/budgets.svelte.ts";
+import { hasRenewed, isNearlyUsed, spokenOf, warningOf } from "../src/spending/budgets.svelte.ts";
 import { estimateOf, LONG, tokensBefore, tokensOf } from "../src/spending/estimate.ts";
 import { sentenceForBudget, sentenceForRefusal } from "../src/spending/sentence.ts";
 import { NOTHING, restOf, restWith, totalOf, totalOfConversation } from "../src/spending/total.ts";
@@ -128,6 +128,13 @@ describe("budgets", () => {
     expect(sentenceForRefusal(refused, budgetMessages.get(), money.get(), format.get())).toMatch(
       /^Too little is left of the budget of this installation for this month \(\$5\.00\)\. It renews on December 1/,
     );
+  });
+
+  test("that had no room are spoken of until they renew", () => {
+    const noon = Date.UTC(2026, 11, 1, 12);
+    const refused = { scope: "all", kind: "month", limit: 5_000_000, renews: noon } as const;
+    expect([noon - 1, noon].map((now) => hasRenewed(refused, now))).toEqual([false, true]);
+    expect(hasRenewed({ ...refused, kind: "total", renews: null }, noon)).toBe(false);
   });
 
   test("and in Korean", () => {

@@ -12,6 +12,9 @@ export const isUsedUp = (budget: Budget): boolean => budget.spent >= budget.limi
 
 const share = ({ spent, limit }: Budget): number => (limit > 0 ? spent / limit : 1);
 
+/** Whether the period is over in which it had no room: what is left of it now is another sum. */
+export const hasRenewed = ({ renews }: NamedBudget, now: number): boolean => renews !== null && renews <= now;
+
 /** Whether so much of it is used that one speaks of it unasked. */
 export const isNearlyUsed = (budget: Budget): boolean => share(budget) >= WARN_FROM;
 
