@@ -1,7 +1,6 @@
-/** Whether a key opens nothing any more, or soon. Pure. */
+/** Whether a key opens nothing any more, or soon, and how it is tried. Pure. */
 import type { EachKey, Key } from "../api/accounts-wire.ts";
-
-const WARN_FROM = 0.8;
+import { shareOf, WARN_FROM } from "../spending/share.ts";
 
 export function isPast(key: Key, now: number): boolean {
   return key.revoked != null || (key.expires != null && key.expires <= now);
@@ -23,7 +22,7 @@ export function spentOf(key: Key, each: EachKey): Spent[] {
     const amount = key.spent[kind] ?? 0;
     const limits = [key[kind], each[kind]].filter((limit) => limit != null);
     const limit = limits.length > 0 ? Math.min(...limits) : null;
-    const share = limit === null ? 0 : limit > 0 ? Math.min(1, amount / limit) : 1;
+    const share = limit === null ? 0 : Math.min(1, shareOf(amount, limit));
     return { kind, amount, limit, near: share >= WARN_FROM ? share : null };
   });
 }

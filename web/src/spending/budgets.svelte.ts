@@ -4,13 +4,13 @@ import { ApiFailure } from "../api/failure.ts";
 import type { Budget, NamedBudget } from "../api/wire.ts";
 import { readOwn, saveOwn } from "../lib/saved.ts";
 import { identity } from "../sign-in/identity.svelte.ts";
+import { shareOf, WARN_FROM } from "./share.ts";
 
-const WARN_FROM = 0.8;
 const PUT_AWAY = "budget-put-away";
 
 export const isUsedUp = (budget: Budget): boolean => budget.spent >= budget.limit;
 
-const share = ({ spent, limit }: Budget): number => (limit > 0 ? spent / limit : 1);
+const share = ({ spent, limit }: Budget): number => shareOf(spent, limit);
 
 /** Whether the period is over in which it had no room: what is left of it now is another sum. */
 export const hasRenewed = ({ renews }: NamedBudget, now: number): boolean => renews !== null && renews <= now;
