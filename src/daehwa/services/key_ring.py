@@ -86,7 +86,11 @@ class KeyRing:
         except msgspec.ValidationError as error:
             raise _refused(str(error)) from None
         key, text = await make_key(self._keys, user, checked, now=now_ms())
-        await self._note("key.made", key)
+        try:
+            await self._note("key.made", key)
+        except BaseException:  # its text is told to nobody now, and it would be good for years
+            await self._keys.revoke_key(key.id, user=None, now=now_ms())
+            raise
         return made_key(key, text)
 
     async def listed(self, user: str | None, *, old_too: bool) -> tuple[Key, ...]:
