@@ -89,3 +89,8 @@ async def test_who_is_an_admin_now_is_said_by_the_settings(tmp_path: Path) -> No
     async with an_entrance(tmp_path, books_of=lambda _: books, accounts=accounts, admin_emails=()) as made:
         bearing = {"authorization": f"Bearer {secret}"}
         assert (await made.site.refused("GET", "/metrics", headers=bearing))[:2] == (403, "not_allowed")
+
+
+def test_the_word_is_in_no_log_that_shows_the_books() -> None:
+    books = msgspec.structs.replace(some_books(), word="a word that the data folder has")
+    assert "a word" not in repr(books)

@@ -4,12 +4,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-import msgspec
-
 from daehwa.accounts.errors import NotAllowed
 from daehwa.accounts.metering import LedgerMeter
 from daehwa.accounts.people import User
 from daehwa.accounts.ports import AccountStore, KeyStore, LedgerStore
+from daehwa.accounts.unshown import Unshown
 from daehwa.conversation.ids import now_ms
 
 
@@ -21,7 +20,7 @@ class Exposition(Protocol):
         ...
 
 
-class Books(msgspec.Struct, frozen=True, kw_only=True):
+class Books(Unshown, frozen=True, kw_only=True):
     """Keys, the ledger, prices and budgets, who is known here, and what Prometheus is told, where it may ask; `word` is
     a secret by which commands on this machine, which can read the data folder anyway, are told it too.
     """
