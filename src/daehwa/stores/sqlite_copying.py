@@ -20,7 +20,7 @@ def take_copy(database: Path, target: Path) -> int:
     """
     part = None
     try:
-        part = _new_file(target.parent)
+        part = new_file(target)
         _copy(database, part)
         with part.open("r+b") as file:
             os.fsync(file.fileno())
@@ -36,9 +36,11 @@ def take_copy(database: Path, target: Path) -> int:
                 part.with_name(part.name + ending).unlink(missing_ok=True)
 
 
-def _new_file(folder: Path) -> Path:
-    """Return an empty file for its owner alone, under a name that nothing has: what lies there is somebody else's."""
-    descriptor, path = tempfile.mkstemp(prefix="daehwa.", suffix=".part", dir=folder)
+def new_file(target: Path) -> Path:
+    """Return an empty file beside the target, for its owner alone, under a name that nothing has: what lies there may
+    be somebody else's, or what an earlier command was killed over.
+    """
+    descriptor, path = tempfile.mkstemp(prefix=f"{target.name}.", suffix=".part", dir=target.parent)
     os.close(descriptor)
     return Path(path)
 

@@ -10,7 +10,6 @@ import os
 import shutil
 import sqlite3
 import sys
-import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ import msgspec
 
 from daehwa.conversation.errors import InvalidRequest, StoreError
 from daehwa.stores.sqlite_connection import store_error
+from daehwa.stores.sqlite_copying import new_file
 from daehwa.stores.sqlite_migrations import APPLICATION_ID, MIGRATIONS
 
 _BESIDE = ("-wal", "-shm")
@@ -52,7 +52,7 @@ def put_back(source: Path, database: Path, *, give_place: Callable[[Path, Path],
         raise NotABackup(f"'{source}' is the database itself. Name the copy that is to be put in its place.")
     part = None
     try:
-        part = _new_file(database)
+        part = new_file(database)
         _copy(source, part)
         conversations, newest = _looked_at(part, source)
         _end_sessions(part)
@@ -68,15 +68,6 @@ def put_back(source: Path, database: Path, *, give_place: Callable[[Path, Path],
         if part is not None:
             part.unlink(missing_ok=True)
     return PutBack(conversations=conversations, newest=newest, kept=kept)
-
-
-def _new_file(database: Path) -> Path:
-    """Return an empty file beside the database, for its owner alone, under a name that nothing has: what is to be put
-    back may be what an earlier restore was killed over.
-    """
-    descriptor, path = tempfile.mkstemp(prefix=f"{database.name}.", suffix=".part", dir=database.parent)
-    os.close(descriptor)
-    return Path(path)
 
 
 def _copy(source: Path, target: Path) -> None:
