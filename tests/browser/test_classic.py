@@ -76,6 +76,10 @@ async def test_it_shows_the_answer_and_what_goes_wrong(page: Page) -> None:
 
 
 async def test_a_script_within_an_answer_does_not_run(page: Page) -> None:
-    await page.evaluate("""log.innerHTML = '<img src="nothing" onerror="document.title = 1">'""")
-    await page.wait_for_timeout(200)
+    await page.evaluate(
+        """() => new Promise((has_failed) => {
+            log.innerHTML = '<img src="nothing" onerror="document.title = 1">';
+            log.querySelector("img").addEventListener("error", () => has_failed());
+        })"""
+    )
     await expect(page).to_have_title("Ready")
