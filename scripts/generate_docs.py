@@ -48,7 +48,7 @@ FIGURES = (
     (
         "held",
         "streams of 50 tokens/s held by one processor, at least",
-        "프로세서 하나가 적어도 버티는 초당 50토큰 스트림 수",
+        "프로세서 하나가 버티는 초당 50토큰 스트림 수(최소)",
     ),
     ("whole", "whole answers a second", "초당 온전한 답변 수"),
     ("ready", "start to the first answer, ms", "시작부터 첫 응답까지, ms"),
