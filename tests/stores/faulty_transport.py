@@ -1,5 +1,6 @@
 """A way to the table that fails on demand, as the network and DynamoDB do; what does not fail goes through."""
 
+import asyncio
 import json
 from collections import Counter, defaultdict, deque
 from collections.abc import Awaitable, Callable
@@ -22,6 +23,7 @@ Fault: TypeAlias = Literal[
     "lost answer",
     "partial",
     "behind",
+    "late",
 ]
 
 _REFUSALS = {
@@ -46,6 +48,8 @@ class FaultyTransport:
         self.most_at_once: Counter[str] = Counter()
         self._under_way: Counter[str] = Counter()
         self.sent: list[tuple[str, dict[str, Any]]] = []
+        self.fetched, self.released = asyncio.Event(), asyncio.Event()
+        """An answer that is late has been given, and may be told."""
 
     def fail(self, action: str, *faults: Fault) -> None:
         self._faults[action].extend(faults)
@@ -67,6 +71,11 @@ class FaultyTransport:
         if fault in _REFUSALS:
             status, name = _REFUSALS[fault]
             return Response(status, json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{name}"}).encode())
+        if fault == "late":
+            answer = await self._send(request)
+            self.fetched.set()
+            await self.released.wait()
+            return answer
         if fault == "no answer":
             raise TimeoutError
         if fault == "cut":

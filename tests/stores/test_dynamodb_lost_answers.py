@@ -1,16 +1,24 @@
 """What DynamoDB has done although nobody was told: a claim, an event, a key that is in no list yet."""
 
+import asyncio
+
+import msgspec
 import pytest
 from stores.dynamo_bed import Bed
 
 from daehwa.accounts.audit import NewEvent
+from daehwa.accounts.ledger import Entry
 from daehwa.accounts.minting import mint_key
+from daehwa.accounts.ports import Budget
 from daehwa.conversation.errors import StoreError
+from daehwa.conversation.ids import new_id
+from daehwa.conversation.messages import Usage
 from daehwa.gateway.ports import KeptAnswer
 from daehwa.stores import dynamodb_table as names
 from daehwa.stores.dynamodb_answers import DynamoAnswers
 from daehwa.stores.dynamodb_audit import DynamoAudit
 from daehwa.stores.dynamodb_keys import DynamoKeys
+from daehwa.stores.dynamodb_ledger import DynamoLedger
 
 
 async def test_a_claim_whose_answer_is_lost_is_ones_own(bed: Bed) -> None:
@@ -38,6 +46,25 @@ async def test_an_event_whose_answer_is_lost_is_written_down_once(bed: Bed) -> N
     assert not await audit.append_once(once)
     assert [event.action for event in await audit.page()] == ["account.deleted", "key.made", "key.made"]
     assert (await audit.check()).ok
+
+
+async def test_a_counter_that_has_begun_since_a_late_answer_is_known(bed: Bed) -> None:
+    """Two calls begin a day at once: what the slower one has read is older than what the quicker one has written."""
+    store, sent = bed.open()
+    ledger, day = DynamoLedger(store.table), "2026-11-22"
+    budget = Budget(scope="user:mina", period=day, limit=100)
+    first, second, third = (
+        Entry(id=new_id(), created=1_795_305_600_000, user="mina", kind="chat", model="test/parrot", reserved=reserved)
+        for reserved in (1, 2, 0)
+    )
+    sent.fail("BatchGetItem", "late")
+    slow = asyncio.create_task(ledger.reserve(first, [budget]))
+    await sent.fetched.wait()
+    await ledger.reserve(second, [budget])
+    sent.released.set()
+    await slow
+    await ledger.settle(msgspec.structs.replace(third, usage=Usage(cost=4)))
+    assert await ledger.spent("user:mina", day) == 7
 
 
 async def test_keys_that_are_in_no_list_yet_are_forgotten_too(bed: Bed) -> None:

@@ -199,11 +199,13 @@ class DynamoLedger:
         now = monotonic()
         unknown = [counter for counter in counters if self._known.get(counter, (now, False))[0] <= now]
         if unknown:
+            before = [self._known.get(counter) for counter in unknown]
             keys = [(names.budget_partition(counter.scope), counter.period) for counter in unknown]
             found = await self._table.get_many(keys)
             there = {(item[names.PARTITION_KEY], item[names.SORT_KEY]) for item in found}
-            for counter, key in zip(unknown, keys, strict=True):
-                self._note(counter, is_there=key in there)
+            for counter, key, known in zip(unknown, keys, before, strict=True):
+                if key in there or self._known.get(counter) is known:  # else somebody has begun it while we looked
+                    self._note(counter, is_there=key in there)
         return tuple(counter for counter in counters if self._known.get(counter, (now, False))[1])
 
     def _note(self, counter: Counter, *, is_there: bool) -> None:
