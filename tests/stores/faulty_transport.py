@@ -23,7 +23,6 @@ Fault: TypeAlias = Literal[
     "lost answer",
     "partial",
     "behind",
-    "late",
 ]
 
 _REFUSALS = {
@@ -48,11 +47,16 @@ class FaultyTransport:
         self.most_at_once: Counter[str] = Counter()
         self._under_way: Counter[str] = Counter()
         self.sent: list[tuple[str, dict[str, Any]]] = []
+        self._held = ""
         self.fetched, self.released = asyncio.Event(), asyncio.Event()
-        """An answer that is late has been given, and may be told."""
+        """The answer that is held has come, and may be told."""
 
     def fail(self, action: str, *faults: Fault) -> None:
         self._faults[action].extend(faults)
+
+    def hold(self, action: str) -> None:
+        """Tell the answer to the next request of this action only once `released` is set."""
+        self._held = action
 
     async def __call__(self, request: Request) -> Response:
         action = (request.headers or {})["X-Amz-Target"].rpartition(".")[2]
@@ -61,6 +65,12 @@ class FaultyTransport:
         self._under_way[action] += 1
         self.most_at_once[action] = max(self.most_at_once[action], self._under_way[action])
         try:
+            if action == self._held:
+                self._held = ""
+                answer = await self._send(request)
+                self.fetched.set()
+                await self.released.wait()
+                return answer
             if not self._faults[action]:
                 return await self._send(request)
             return await self._failed(request, self._faults[action].popleft())
@@ -71,11 +81,6 @@ class FaultyTransport:
         if fault in _REFUSALS:
             status, name = _REFUSALS[fault]
             return Response(status, json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{name}"}).encode())
-        if fault == "late":
-            answer = await self._send(request)
-            self.fetched.set()
-            await self.released.wait()
-            return answer
         if fault == "no answer":
             raise TimeoutError
         if fault == "cut":
