@@ -1,11 +1,12 @@
 """The person in front of the page: what they do, and what they can see."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from playwright.async_api import BrowserContext, ConsoleMessage, Locator, Page, Request, WebError, expect
+from playwright.async_api import BrowserContext, ConsoleMessage, Locator, Page, Request, Route, WebError, expect
 
 PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 844},
@@ -72,6 +73,17 @@ class Reader:
         """Open the page and wait until it can be written on."""
         await self.page.goto(self.address + path)
         await expect(self.page.locator("#message")).to_be_editable()
+
+    async def hold_back(self, addresses: str) -> asyncio.Event:
+        """Let requests to these addresses wait until the event is set."""
+        come = asyncio.Event()
+
+        async def late(route: Route) -> None:
+            await come.wait()
+            await route.continue_()
+
+        await self.page.route(addresses, late)
+        return come
 
     async def tab(self) -> "Reader":
         """Open another tab of the same browser on the same address."""

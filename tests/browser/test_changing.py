@@ -142,12 +142,16 @@ async def test_a_menu_has_the_focus_at_once(reader: Reader, model: Model) -> Non
     await expect(opener).to_have_attribute("aria-expanded", "false")
 
 
-async def test_one_note_is_seen_at_a_time_and_covers_nothing_to_press(reader: Reader, model: Model) -> None:
-    for title in ("First to go", "Second to go"):
+async def conversations_called(reader: Reader, model: Model, *titles: str) -> None:
+    for title in titles:
         model.title = title
         await reader.press("New conversation", reader.sidebar)
         await reader.ask_to_end("Anything")
         await expect(reader.row(title)).to_be_visible()
+
+
+async def test_one_note_is_seen_at_a_time_and_covers_nothing_to_press(reader: Reader, model: Model) -> None:
+    await conversations_called(reader, model, "First to go", "Second to go")
     for title in ("First to go", "Second to go"):
         await reader.choose(reader.row(title), "Delete")
     toasts = reader.page.locator(".toast")
@@ -179,11 +183,7 @@ async def test_on_a_phone_a_deletion_covers_nothing_and_brings_up_no_keyboard(re
 
 
 async def test_a_note_that_is_closed_gives_the_focus_back_and_ends_no_other(reader: Reader, model: Model) -> None:
-    for title in ("First note", "Second note"):
-        model.title = title
-        await reader.press("New conversation", reader.sidebar)
-        await reader.ask_to_end("Anything")
-        await expect(reader.row(title)).to_be_visible()
+    await conversations_called(reader, model, "First note", "Second note")
     await reader.page.clock.install()
     for title in ("First note", "Second note"):
         await reader.choose(reader.row(title), "Delete")

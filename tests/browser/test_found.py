@@ -1,13 +1,12 @@
 """A search hit is opened: the word that was searched for is in view and marked, however long its message is."""
 
-import asyncio
 from unicodedata import normalize
 
 import pytest
 from browser.reader import PHONE, Reader, Readers
 from browser.samples import LONG
 from model import Model
-from playwright.async_api import Route, expect
+from playwright.async_api import expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -70,13 +69,7 @@ async def test_korean_is_found_composed_and_not(readers: Readers, model: Model, 
 
 async def test_the_place_is_right_also_where_the_text_is_drawn_late(reader: Reader, model: Model) -> None:
     await hidden_in_a_long_answer(reader, model, "ocelot")
-    come = asyncio.Event()
-
-    async def late(route: Route) -> None:
-        await come.wait()
-        await route.continue_()
-
-    await reader.page.route("**/assets/*.js", late)
+    come = await reader.hold_back("**/assets/*.js")
     await reader.search.fill("ocelot")
     await reader.hits.get_by_role("link").click()
     await expect(reader.answers.first.locator(".plain")).to_be_visible()

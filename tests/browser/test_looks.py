@@ -75,13 +75,7 @@ async def test_nothing_jumps_while_the_page_comes_up(reader: Reader) -> None:
 async def test_nothing_jumps_while_the_model_list_is_slow(readers: Readers) -> None:
     reader = await readers()
     await reader.page.add_init_script(f"({SHIFTS})()")
-    gate = asyncio.Event()
-
-    async def late(route: Route) -> None:
-        await gate.wait()
-        await route.continue_()
-
-    await reader.page.route("**/api/*", late)
+    gate = await reader.hold_back("**/api/*")
     await reader.page.goto("about:blank")
     await reader.page.goto(reader.address)
     await expect(reader.box).to_be_editable()

@@ -81,6 +81,7 @@ def test_only_what_the_disk_refuses_is_called_so(error: str, sentence: str) -> N
         ("serve --port 0", ">/dev/full", FAULT, "No space left on device"),
         (f"import {'a' * 300}", "", MISUSE, "cannot be the name of a file"),
         (f"export {'a' * 300}", "", MISUSE, "cannot be the name of a file"),
+        (f"backup {'a' * 300}", "", MISUSE, "cannot be the name of a file"),
         (f"export {'a' * 253}", "", MISUSE, "cannot be written: File name too long"),
         ("export daehwa.lock/x", "", MISUSE, "cannot be written"),
         ("import .", "", MISUSE, "is a directory"),

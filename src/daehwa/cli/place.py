@@ -94,10 +94,10 @@ def of_email(email: str, people: KnownPeople) -> str | None:
     return _one_of([person for person, theirs in people.emails.items() if theirs == email], email, "--owner")
 
 
-def _one_of(found: list[str], email: str, option: str) -> str | None:
+def _one_of(found: list[str], named: str, option: str) -> str | None:
     if len(found) > 1:
         raise Refusal(
-            f"{email} is the address of {len(found)} people here: {' and '.join(found)}, whoever came first at the "
+            f"{named} is the address of {len(found)} people here: {' and '.join(found)}, whoever came first at the "
             "beginning. That happens when another identity provider is chosen. Name the one that is meant by the id: "
             f"{option} {found[-1]}."
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from daehwa import __version__
+from daehwa.cli.named_files import is_there, refuse_what_is_there, refuse_without_data
 from daehwa.cli.place import Place, aws_table, choices, folder_of, of_email, person_of, prepared_folder, told_of_aws
 from daehwa.cli.terminal import FAULT, Refusal, refuse_without_output, tell
 from daehwa.conversation.export_file import Head, read_head
@@ -26,10 +27,10 @@ def export_to_file(target: Path, place: Place, *, owner: str | None) -> int:
     """Write conversations to a file that appears when it is whole; return the exit code: 1 where one was left out."""
     if target == PIPE:
         refuse_without_output()
-    elif _is_there(target):
-        raise Refusal(f"{target} is there already, and is left as it is. Give another name.")
+    else:
+        refuse_what_is_there(target)
     if not place.is_on_aws:
-        _refuse_without_data(place)
+        refuse_without_data(folder_of(place))
     return told_of_aws("export", place, lambda: _exported(target, place, owner))
 
 
@@ -37,19 +38,9 @@ def import_from_file(source: Path, place: Place, *, owner: str | None) -> int:
     """Store the conversations of a file; return the exit code: 1 where something was left out."""
     if source == PIPE and sys.stdin is None:
         raise Refusal("Standard input is closed. Give the name of a file that `daehwa export` wrote.")
-    if source != PIPE and (not _is_there(source) or source.is_dir()):
+    if source != PIPE and (not is_there(source) or source.is_dir()):
         raise Refusal(f"There is no file {source}. Give one that `daehwa export` wrote.")
     return told_of_aws("import", place, lambda: _imported(source, place, owner))
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        path.stat()  # since Python 3.14 `exists` keeps to itself why it could not tell
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError as error:
-        raise Refusal(f"{path} cannot be the name of a file: {error.strerror}. Give another one.") from None
-    return True
 
 
 def _exported(target: Path, place: Place, owner: str | None) -> int:
@@ -144,12 +135,6 @@ async def _open(place: Place) -> OpenArchive:
     if place.is_on_aws:
         return OpenArchive.on_aws(aws_table(place))
     return await OpenArchive.local(prepared_folder(place))
-
-
-def _refuse_without_data(place: Place) -> None:
-    folder = folder_of(place)
-    if not folder.database.is_file():
-        raise Refusal(f"There is no data in {folder.path}. Name the folder that has some with --data-dir.")
 
 
 @contextlib.contextmanager

@@ -10,3 +10,10 @@ export function placeBeside(opener: HTMLElement, opened: HTMLElement): void {
   opened.style.top = `${String(top)}px`;
   opened.style.left = `${String(left)}px`;
 }
+
+/** Opens or closes it at once, and not when the browser reports it: until then keys go elsewhere, and it is painted elsewhere. Returns whether it is open. */
+export function toggleNow(event: MouseEvent, popover: HTMLElement): boolean {
+  event.preventDefault();
+  popover.togglePopover();
+  return popover.matches(":popover-open");
+}
