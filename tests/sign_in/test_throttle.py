@@ -54,6 +54,26 @@ def test_a_clock_that_is_put_back_locks_nobody_out() -> None:
         assert 10 <= refused.value.retry_after <= 11
 
 
+def test_a_clock_that_is_put_back_a_little_gives_no_tries() -> None:
+    clock = Clock()
+    throttle = Throttle(clock)
+    throttle.take("x", PACE)
+    throttle.give_back("x")
+    for _ in range(3):
+        throttle.take("guessed at", PACE)
+    for _ in range(5):
+        clock.now -= 2_000
+        with pytest.raises(TooManyAttempts) as refused:
+            throttle.take("guessed at", PACE)
+        assert 10 <= refused.value.retry_after <= 11
+    for _ in range(3):
+        throttle.take("x", PACE)
+    clock.now += 10_000
+    throttle.take("guessed at", PACE)
+    with pytest.raises(TooManyAttempts):
+        throttle.take("guessed at", PACE)
+
+
 def test_it_remembers_no_more_than_it_may() -> None:
     clock = Clock()
     throttle = Throttle(clock, most=100)
@@ -61,11 +81,11 @@ def test_it_remembers_no_more_than_it_may() -> None:
         throttle.take(f"{number}", PACE)
     for _ in range(3):
         throttle.take("guessed at", PACE)
-    assert len(throttle._full_at) <= 101
+    assert len(throttle._buckets) <= 101
     clock.now += 100_000
     for number in range(1000):
         throttle.take(f"{number}", PACE)
-    assert len(throttle._full_at) <= 101
+    assert len(throttle._buckets) <= 101
 
 
 def test_a_challenge_is_sealed_and_counts_once() -> None:

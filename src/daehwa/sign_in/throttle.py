@@ -34,37 +34,53 @@ MAIL_FROM = Pace(tries=10, seconds=360)
 MOST_BUCKETS = 20_000
 
 
+class _Bucket(msgspec.Struct, frozen=True):
+    """When it is full again, how it fills, and when a try was last taken from it."""
+
+    full_at: float
+    pace: Pace
+    used: float
+
+    def at(self, now: float) -> "_Bucket":
+        """Return it as it is by the clock of now. Where that was put back, no time has passed; but where by more than it
+        takes to fill, it is full: nobody knows how much has.
+        """
+        back = self.used - now
+        if back <= 0:
+            return self
+        is_full = back > self.pace.tries * self.pace.seconds
+        return _Bucket(now if is_full else self.full_at - back, self.pace, now)
+
+
 class Throttle:
     """Counts tries."""
 
     def __init__(self, clock: Callable[[], int] = now_ms, *, most: int = MOST_BUCKETS) -> None:
         self._clock = clock
         self._most = most
-        self._full_at: dict[str, tuple[float, Pace]] = {}
+        self._buckets: dict[str, _Bucket] = {}
 
     def take(self, name: str, pace: Pace) -> None:
         """Take a try. Raise `TooManyAttempts` where none is left."""
         now = self._clock() / 1000
-        full_at, most = self._full_at.get(name, (now, pace))[0], pace.tries * pace.seconds
-        if not now <= full_at <= now + most:  # full again; or no bucket is so empty: the clock was put back
-            full_at = now
-        full_at += pace.seconds
-        wait = full_at - now - most
+        bucket = self._buckets.pop(name, _Bucket(now, pace, now)).at(now)
+        self._buckets[name] = bucket  # last, as those used last are
+        full_at = max(bucket.full_at, now) + pace.seconds
+        wait = full_at - now - pace.tries * pace.seconds
         if wait > 0:
             raise TooManyAttempts(wait)
-        self._full_at.pop(name, None)  # so that those used last are last
-        self._full_at[name] = (full_at, pace)
-        if len(self._full_at) > self._most:
+        self._buckets[name] = _Bucket(full_at, pace, now)
+        if len(self._buckets) > self._most:
             self._forget(now)
 
     def give_back(self, name: str) -> None:
         """Give a try back: it was right."""
-        found = self._full_at.get(name)
+        found = self._buckets.get(name)
         if found is not None:
-            self._full_at[name] = (found[0] - found[1].seconds, found[1])
+            self._buckets[name] = _Bucket(found.full_at - found.pace.seconds, found.pace, found.used)
 
     def _forget(self, now: float) -> None:
         """Forget full buckets; where there are none, those that were not used for the longest time."""
-        full = [name for name, (full_at, _) in self._full_at.items() if full_at <= now]
-        for name in full or list(self._full_at)[: self._most // 10]:
-            del self._full_at[name]
+        full = [name for name, bucket in self._buckets.items() if bucket.full_at <= now]
+        for name in full or list(self._buckets)[: self._most // 10]:
+            del self._buckets[name]
