@@ -11,6 +11,7 @@ from daehwa.accounts.errors import BudgetExceeded, PriceUnknown
 from daehwa.accounts.ledger import Entry
 from daehwa.accounts.metering import ASSUMED_OUTPUT, LEAST_OUTPUT
 from daehwa.accounts.people import User
+from daehwa.conversation.budget import BudgetKind
 from daehwa.conversation.errors import StoreError
 from daehwa.conversation.messages import Usage
 from daehwa.conversation.metering import CallEnded, Outcome, Unmetered
@@ -260,6 +261,28 @@ async def test_a_keys_own_limits_count_beside_its_owners() -> None:
     assert (caught.value.scope, caught.value.renews) == ("key:k", None)
     await till.meter.open(a_call(key="other", key_limits={"total": ONE_CALL}))
     await till.meter.open(a_call(key="k", key_limits={"total": 2 * ONE_CALL}))
+
+
+@pytest.mark.parametrize(
+    ("of_each", "own", "remedy"),
+    [
+        (ONE_CALL, {}, "Each key here has this limit: whoever runs this server can raise it."),
+        (ONE_CALL, {"day": ONE_CALL}, "Each key here has this limit: whoever runs this server can raise it."),
+        (ONE_CALL, {"day": 2 * ONE_CALL}, "Each key here has this limit: whoever runs this server can raise it."),
+        (2 * ONE_CALL, {"day": ONE_CALL}, "Another key can be made with more."),
+        (2 * ONE_CALL, {"month": ONE_CALL}, "Another key can be made with more."),
+    ],
+)
+async def test_a_refusal_tells_a_keys_own_limit_from_what_each_key_may_spend(
+    of_each: int, own: dict[BudgetKind, int], remedy: str
+) -> None:
+    till = Till(a_rule("key", of_each))
+    charge = await till.meter.open(a_call(key="k", key_limits=own))
+    await charge.settle(Outcome(usage=used(100, 90)))
+    with pytest.raises(BudgetExceeded) as caught:
+        await till.meter.open(a_call(key="k", key_limits=own))
+    assert caught.value.message.endswith(remedy)
+    assert caught.value.budget.scope == "key:k"
 
 
 async def test_a_new_day_has_a_new_budget() -> None:

@@ -100,6 +100,17 @@ async def test_what_a_key_has_cost_is_told(tmp_path: Path) -> None:
     assert revoked["spent"] == spent[limited["id"]]
 
 
+async def test_what_a_key_has_cost_in_all_is_told_where_the_settings_limit_it(tmp_path: Path) -> None:
+    books = some_books(budgets=[BudgetRule(scope="key", kind="total", limit=9_000_000)])
+    async with serving(Core(), tmp_path, books=books) as site:
+        key, own = (await _made(site))["key"], (await _made(site, total=5_000_000))["key"]
+        for each in (key, own):
+            await note(books, "me", key=each["id"], day="2026-10-31", cost=100)
+        _, listed = await site.call("GET", "/api/keys")
+    assert listed["each"] == {"total": 9_000_000}
+    assert [each["spent"]["total"] for each in listed["keys"]] == [100, 100]
+
+
 class _Counted(MemoryLedger):
     """Knows how often it was asked."""
 

@@ -21,7 +21,7 @@ from daehwa.accounts.people import User
 from daehwa.accounts.ports import AccountStore, Budget, LedgerStore, SettlesNow
 from daehwa.accounts.price_list import PriceList
 from daehwa.accounts.prices import Price, cost, dearest
-from daehwa.accounts.spending import limits_of, renewal
+from daehwa.accounts.spending import OF_EACH_KEY, OF_THIS_KEY, limits_of, renewal
 from daehwa.conversation.budget import BudgetKind, kind_of
 from daehwa.conversation.errors import StoreError
 from daehwa.conversation.ids import now_ms
@@ -85,7 +85,13 @@ class LedgerMeter:
         try:
             return await self._open(call)
         except BudgetExceeded as error:
-            raise _named(self._as_held(error), call.groups) from None
+            raise _named(self._as_held(self._as_set(error)), call.groups) from None
+
+    def _as_set(self, error: BudgetExceeded) -> BudgetExceeded:
+        """Return the error with the right remedy where the limit is what the settings let each key spend."""
+        if not error.scope.startswith("key:") or self.of_each_key.get(error.budget.kind) != error.limit:
+            return error
+        return error.worded(error.message.replace(OF_THIS_KEY, OF_EACH_KEY))
 
     def _as_held(self, error: BudgetExceeded) -> BudgetExceeded:
         """Return the error with a word on it where this process's calls under way hold what there is no room for."""

@@ -13,6 +13,8 @@ from daehwa.accounts.ports import Budget
 from daehwa.conversation.budget import BudgetKind, kind_of
 
 TOTAL = "total"
+OF_THIS_KEY = "Another key can be made with more."
+OF_EACH_KEY = "Each key here has this limit: whoever runs this server can raise it."
 _DAY_MS = 24 * 60 * 60 * 1000
 
 
@@ -139,7 +141,7 @@ def _lack(counter: Counter, left: int, amount: int) -> str:
 
 def _remedy(counter: Counter) -> str:
     if counter.scope.startswith("key:"):  # a key's own limits stay as they were made
-        return "Another key can be made with more."
+        return OF_THIS_KEY
     return "Whoever runs this server can raise it."
 
 

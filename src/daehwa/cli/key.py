@@ -11,12 +11,13 @@ import click
 import msgspec
 
 from daehwa.cli.options import place_options
-from daehwa.cli.place import Place, aws_table, choices, person_of, prepared_folder, told_of_aws
+from daehwa.cli.place import Place, aws_table, choices, person_of, prepared_folder, settings_of, told_of_aws
 from daehwa.cli.tables import day, table
 from daehwa.cli.terminal import Refusal, refuse_without_output, tell
 from daehwa.services.local import OWNER
 
 if TYPE_CHECKING:
+    from daehwa.conversation.budget import BudgetKind
     from daehwa.services.key_ring import Key, KeyRing, MadeKey
     from daehwa.services.known_people import KnownPeople
 
@@ -24,6 +25,7 @@ _SPAN = re.compile(r"(\d{1,5})([hdw])")
 _DAY_MS = 86_400_000
 _HOURS = {"h": 1, "d": 24, "w": 24 * 7}
 _DOLLARS = re.compile(r"\$?(\d{1,7}(?:\.\d{1,6})?)")
+_PERIODS: tuple["BudgetKind", ...] = ("day", "month", "total")
 _HEAD = ("key", "name", "whose", "models", "limits", "this month", "last used", "state")
 
 
@@ -109,7 +111,10 @@ def create(label: str, *, user: str | None, as_json: bool, **given: Any) -> int:
 @_json
 @place_options
 def list_(*, old_too: bool, user: str | None, as_json: bool, **place: Any) -> int:
-    """List keys, and what each has cost this month."""
+    """List keys, and what each has cost this month.
+
+    Beside a key's own limits stand those that the settings give each key. Of an installation on AWS the page has them.
+    """
     return list_keys(Place(**place), user=user, old_too=old_too, as_json=as_json)
 
 
@@ -164,14 +169,14 @@ def list_keys(place: Place, *, user: str | None, old_too: bool, as_json: bool) -
         whose = None if user is None else person_of(user, people, is_local=not place.is_on_aws, option="--user")
         keys = await ring.listed(whose, old_too=old_too)
         if as_json:
-            click.echo(msgspec.json.format(msgspec.json.encode({"keys": keys})).decode())
+            click.echo(msgspec.json.format(msgspec.json.encode({"keys": keys, "each": ring.each})).decode())
         elif keys:
-            click.echo("\n".join(table([_HEAD, *(_row(key, people) for key in keys)])))
+            click.echo("\n".join(table([_HEAD, *(_row(key, people, ring.each) for key in keys)])))
         else:
             tell("There are no keys. `daehwa key create NAME` makes one.")
         return 0
 
-    return _with_ring("key list", place, show)
+    return _with_ring("key list", place, show, is_new=False)
 
 
 def revoke_key(named: str, place: Place, *, user: str | None, as_json: bool) -> int:
@@ -194,14 +199,17 @@ def revoke_key(named: str, place: Place, *, user: str | None, as_json: bool) -> 
             tell(f"The key “{key.name}”, {key.prefix}…, is revoked: it opens nothing from now on.")
         return 0
 
-    return _with_ring("key revoke", place, revoke)
+    return _with_ring("key revoke", place, revoke, is_new=False)
 
 
-def _with_ring(command: str, place: Place, work: "Callable[[KeyRing], Awaitable[int]]") -> int:
+def _with_ring(command: str, place: Place, work: "Callable[[KeyRing], Awaitable[int]]", *, is_new: bool = True) -> int:
     async def run() -> int:
         from daehwa.services.key_ring import KeyRing  # noqa: PLC0415 - after what was typed has been checked
 
-        ring = KeyRing.on_aws(aws_table(place)) if place.is_on_aws else await KeyRing.local(prepared_folder(place))
+        if place.is_on_aws:
+            ring = KeyRing.on_aws(aws_table(place))
+        else:
+            ring = await KeyRing.local(prepared_folder(place, is_new=is_new), settings_of(place).money)
         try:
             return await work(ring)
         finally:
@@ -221,13 +229,13 @@ def _whose(user: str | None, people: "KnownPeople", place: Place) -> str:
     raise Refusal(f"Say whose key it is to be: --user {choices(people, is_local=is_local)}.")
 
 
-def _row(key: "Key", people: "KnownPeople") -> tuple[str, ...]:
+def _row(key: "Key", people: "KnownPeople", each: "Mapping[BudgetKind, int]") -> tuple[str, ...]:
     return (
         key.prefix,
         key.name,
         people.called(key.user),
         ", ".join(key.models) or "every",
-        ", ".join(_limits(key)) or "none",
+        ", ".join((*_limits(key), *_limits_of_each(each))) or "none",
         _dollars(key.spent.month),
         "never" if key.last_used is None else day(key.last_used),
         _state(key),
@@ -235,13 +243,23 @@ def _row(key: "Key", people: "KnownPeople") -> tuple[str, ...]:
 
 
 def _limits(key: "Key") -> Iterator[str]:
-    for period in ("day", "month", "total"):
+    for period in _PERIODS:
         if (limit := getattr(key, period)) is not None:
-            yield f"{_dollars(limit)} {'in all' if period == 'total' else f'a {period}'}"
+            yield _money(limit, period)
     if key.requests_per_minute is not None:
         yield f"{key.requests_per_minute:,} requests a minute"
     if key.tokens_per_minute is not None:
         yield f"{key.tokens_per_minute:,} tokens a minute"
+
+
+def _limits_of_each(each: "Mapping[BudgetKind, int]") -> Iterator[str]:
+    for period in _PERIODS:
+        if (limit := each.get(period)) is not None:
+            yield f"{_money(limit, period)} (each key)"
+
+
+def _money(limit: int, period: "BudgetKind") -> str:
+    return f"{_dollars(limit)} {'in all' if period == 'total' else f'a {period}'}"
 
 
 def _state(key: "Key") -> str:

@@ -26,4 +26,7 @@ def refuse_what_is_there(target: Path) -> None:
 def refuse_without_data(folder: DataFolder) -> None:
     """Raise `Refusal` where there is no database to take anything from."""
     if not folder.database.is_file():
-        raise Refusal(f"There is no data in {folder.path}. Name the folder that has some with --data-dir.")
+        raise Refusal(
+            f"There is no data in {folder.path}. Name the folder that has some with --data-dir; `daehwa serve` begins "
+            "a new one."
+        )

@@ -7,12 +7,13 @@ from typing import Any
 
 import msgspec
 
+from daehwa.cli.named_files import refuse_without_data
 from daehwa.cli.terminal import Refusal
 from daehwa.data_folder import DataFolder
 from daehwa.services.archives import AwsKey, AwsTable
 from daehwa.services.known_people import KnownPeople
 from daehwa.services.local import OWNER
-from daehwa.settings import load_settings
+from daehwa.settings import LoadedSettings, load_settings
 
 _SHOWN = 10
 
@@ -44,16 +45,24 @@ def told_of_aws(command: str, place: Place, work: Callable[[], int]) -> int:
     return run_on_aws(work)
 
 
+def settings_of(place: Place) -> LoadedSettings:
+    """Return the settings that are meant."""
+    return load_settings({"data_dir": place.data_dir}, config=place.config, needs_keys=False)
+
+
 def folder_of(place: Place) -> DataFolder:
     """Return the data folder that is meant."""
-    loaded = load_settings({"data_dir": place.data_dir}, config=place.config, needs_keys=False)
-    return DataFolder(loaded.values.data_dir)
+    return DataFolder(settings_of(place).values.data_dir)
 
 
-def prepared_folder(place: Place) -> DataFolder:
-    """Return the data folder that is meant, made where it is missing."""
-    os.umask(0o077)  # what is written from here on is the owner's alone
+def prepared_folder(place: Place, *, is_new: bool = True) -> DataFolder:
+    """Return the data folder that is meant, made where it is missing. Without `is_new` there has to be data in it: who
+    asks for what is there and names the wrong folder is told so. Raise `Refusal`.
+    """
     folder = folder_of(place)
+    if not is_new:
+        refuse_without_data(folder)
+    os.umask(0o077)  # what is written from here on is the owner's alone
     folder.prepare()
     return folder
 
@@ -83,7 +92,7 @@ def person_of(named: str, people: KnownPeople, *, is_local: bool, option: str = 
     """Return who is meant by an id, a login or an e-mail address. Raise `Refusal`."""
     if named in people.emails or (is_local and named == OWNER):
         return named
-    person = _one_of(people.named(named), named, option)
+    person = one_of(people.named(named), named, people, option)
     if person is None:
         raise Refusal(f"Nobody here is known as '{named}'. Give {option} {choices(people, is_local=is_local)}.")
     return person
@@ -91,15 +100,21 @@ def person_of(named: str, people: KnownPeople, *, is_local: bool, option: str = 
 
 def of_email(email: str, people: KnownPeople) -> str | None:
     """Return whose address it is. Raise `Refusal` where it is several people's."""
-    return _one_of([person for person, theirs in people.emails.items() if theirs == email], email, "--owner")
+    return one_of([person for person, theirs in people.emails.items() if theirs == email], email, people, "--owner")
 
 
-def _one_of(found: list[str], named: str, option: str) -> str | None:
+def one_of(found: list[str], named: str, people: KnownPeople, option: str = "") -> str | None:
+    """Return the one who is found by this name, None where nobody is. Raise `Refusal` where several are."""
     if len(found) > 1:
+        by_login = [person for person in found if people.logins[person] == named.casefold()]
+        by_email = [person for person in found if person not in by_login]
+        what = f"the address of {len(by_email)} people here: {' and '.join(by_email)}"
+        why = " That happens when another identity provider is chosen."
+        if by_login:
+            what, why = f"the login of {' and '.join(by_login)} here, and the address of {' and '.join(by_email)}", ""
         raise Refusal(
-            f"{named} is the address of {len(found)} people here: {' and '.join(found)}, whoever came first at the "
-            "beginning. That happens when another identity provider is chosen. Name the one that is meant by the id: "
-            f"{option} {found[-1]}."
+            f"{named} is {what}, whoever came first at the beginning.{why} Name the one that is meant by the id: "
+            f"{option} {found[-1]}.".replace(":  ", ": ")
         )
     return found[0] if found else None
 

@@ -19,13 +19,16 @@ from daehwa.accounts.keys import ApiKey
 from daehwa.accounts.people_ports import AuditStore
 from daehwa.accounts.ports import AccountStore, KeyStore, LedgerStore
 from daehwa.accounts.spending import dollars
+from daehwa.conversation.budget import BudgetKind
 from daehwa.conversation.errors import InvalidRequest
 from daehwa.conversation.ids import now_ms
 from daehwa.data_folder import DataFolder
 from daehwa.server.api.keys import Key, MadeKey, made_key, shown_keys
 from daehwa.services.archives import AwsTable, open_table
 from daehwa.services.known_people import KnownPeople
+from daehwa.services.metering import budget_rules
 from daehwa.services.opened_store import open_store
+from daehwa.settings.values import ConfiguredMoney
 from daehwa.stores.sqlite_accounts import SqliteAccounts
 from daehwa.stores.sqlite_audit import SqliteAudit
 from daehwa.stores.sqlite_keys import SqliteKeys
@@ -49,8 +52,16 @@ class KeyRing:
     """The keys, and who may have some."""
 
     def __init__(
-        self, keys: KeyStore, ledger: LedgerStore, accounts: AccountStore, audit: AuditStore, *owned: _Closing
+        self,
+        keys: KeyStore,
+        ledger: LedgerStore,
+        accounts: AccountStore,
+        audit: AuditStore,
+        *owned: _Closing,
+        each: Mapping[BudgetKind, int] | None = None,
     ) -> None:
+        self.each = each or {}
+        """What the settings let each key spend beside its own limits, as far as they are known here."""
         self._keys = keys
         self._audit = audit
         self._ledger = ledger
@@ -58,10 +69,11 @@ class KeyRing:
         self._owned = owned
 
     @classmethod
-    async def local(cls, folder: DataFolder) -> Self:
+    async def local(cls, folder: DataFolder, money: ConfiguredMoney) -> Self:
         """Open the store of this machine."""
         store = await open_store(folder)
-        return cls(SqliteKeys(store), SqliteLedger(store), SqliteAccounts(store), SqliteAudit(store), store)
+        each = budget_rules(money).of_each_key
+        return cls(SqliteKeys(store), SqliteLedger(store), SqliteAccounts(store), SqliteAudit(store), store, each=each)
 
     @classmethod
     def on_aws(cls, table: AwsTable) -> Self:
@@ -122,7 +134,7 @@ class KeyRing:
             await self._audit.append(event)
 
     async def _shown(self, keys: Sequence[ApiKey]) -> tuple[Key, ...]:
-        return await shown_keys(keys, self._ledger, now=now_ms())
+        return await shown_keys(keys, self._ledger, now=now_ms(), each=self.each)
 
     async def aclose(self) -> None:
         """Finish and close."""

@@ -16,7 +16,7 @@ _MINUTES_PER_HOUR = 60
 
 def build_meter(loaded: LoadedSettings, ledger: LedgerStore, accounts: AccountStore) -> LedgerMeter:
     """Return the one meter of this process; no price is read yet."""
-    return LedgerMeter(ledger, build_prices(loaded), _rules(loaded.money), accounts=accounts)
+    return LedgerMeter(ledger, build_prices(loaded), budget_rules(loaded.money), accounts=accounts)
 
 
 def build_prices(loaded: LoadedSettings) -> PriceList:
@@ -40,7 +40,8 @@ def _named(price: ConfiguredPrice) -> NamedPrice:
     return NamedPrice(model=price.model, price=Price(rates=(rates,), hour=hour, image=price.per_image))
 
 
-def _rules(money: ConfiguredMoney) -> BudgetRules:
+def budget_rules(money: ConfiguredMoney) -> BudgetRules:
+    """Return the budgets and groups that the settings name."""
     return BudgetRules(
         budgets=tuple(BudgetRule(scope=each.scope, kind=each.period, limit=each.limit) for each in money.budgets),
         groups=tuple(Group(name=group.name, members=group.members) for group in money.groups),

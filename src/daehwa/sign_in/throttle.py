@@ -42,7 +42,7 @@ class _Bucket(msgspec.Struct, frozen=True):
     used: float
 
     def at(self, now: float) -> "_Bucket":
-        """Return it as it is by the clock of now. Where that was put back, no time has passed; but where by more than it
+        """Return it as it is by the clock of now. Where that was put back, no time has passed; where by more than it
         takes to fill, it is full: nobody knows how much has.
         """
         back = self.used - now

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated
 
 import msgspec
@@ -12,7 +12,7 @@ from daehwa.accounts.errors import NotAllowed
 from daehwa.accounts.key_making import KeyWish, is_live, make_key
 from daehwa.accounts.keys import ApiKey
 from daehwa.accounts.ledger import UsageQuery
-from daehwa.accounts.ports import LedgerStore
+from daehwa.accounts.ports import Budget, LedgerStore
 from daehwa.accounts.spending import TOTAL, month_so_far, period_at
 from daehwa.accounts.unshown import Unshown
 from daehwa.conversation.budget import BudgetKind
@@ -34,7 +34,7 @@ _AT_ONCE = 10
 
 class Spent(msgspec.Struct, frozen=True, kw_only=True):
     """What a key has cost in micro-dollars today, this month (UTC) and in all, calls that still run included. In all is
-    told only of keys with a limit on it, else null.
+    told only of keys with a limit on it, their own or the settings' that has had it counted, else null.
     """
 
     day: int
@@ -107,8 +107,7 @@ class KeysApi:
         shown = found[:MOST_LISTED_KEYS] if asked.everybody else tuple(_without_old(found, self._books.clock()))
         owners = {key.user for key in shown}
         users = {user: name for user, name in names.items() if user in owners}
-        each = dict(self._books.meter.of_each_key)
-        return json_response(KeyList(keys=await self._shown(shown), users=users, each=each))
+        return json_response(KeyList(keys=await self._shown(shown), users=users, each=dict(self._each)))
 
     async def make_key(self, request: Request) -> Response:
         """Make an API key. Its text is told in this answer and never again. A person may have 50 keys, a guest none."""
@@ -138,24 +137,47 @@ class KeysApi:
         await self._acts.note(action, visitor, actor=request.user, subject=key.user, key=key.id)
 
     async def _shown(self, keys: Sequence[ApiKey]) -> tuple[Key, ...]:
-        return await shown_keys(keys, self._books.ledger, now=self._books.clock())
+        return await shown_keys(keys, self._books.ledger, now=self._books.clock(), each=self._each)
+
+    @property
+    def _each(self) -> Mapping[BudgetKind, int]:
+        return self._books.meter.of_each_key
 
 
-async def shown_keys(keys: Sequence[ApiKey], ledger: LedgerStore, *, now: int) -> tuple[Key, ...]:
-    """Return keys as they are shown, with what they have cost. Raise `StoreError`.
+async def shown_keys(
+    keys: Sequence[ApiKey], ledger: LedgerStore, *, now: int, each: Mapping[BudgetKind, int]
+) -> tuple[Key, ...]:
+    """Return keys as they are shown, with what they have cost; `each` is what the settings let each key spend. Raise
+    `StoreError`.
 
     However many keys there are, the ledger is asked for one month's sums; and for what was spent in all only where a
-    limit of the key's own has had it counted since the key was made.
+    limit has had it counted: a key's own since the key was made, the settings' since the key's first call under it.
     """
     if not keys:
         return ()
     days, months = await _month(keys, ledger, now)
+    totals = await _totals(keys, ledger)
+    if (limit := each.get("total")) is not None:
+        totals |= await _counted(keys, ledger, limit)
+    return tuple(_key(key, Spent(day=days[key.id], month=months[key.id], total=totals.get(key.id))) for key in keys)
+
+
+async def _totals(keys: Sequence[ApiKey], ledger: LedgerStore) -> dict[str, int]:
     totals: dict[str, int] = {}
     limited = [key.id for key in keys if key.limits.total is not None]
     for some in (limited[begin : begin + _AT_ONCE] for begin in range(0, len(limited), _AT_ONCE)):
         spent = await asyncio.gather(*(ledger.spent(f"key:{key}", TOTAL) for key in some))
         totals.update(zip(some, spent, strict=True))
-    return tuple(_key(key, Spent(day=days[key.id], month=months[key.id], total=totals.get(key.id))) for key in keys)
+    return totals
+
+
+async def _counted(keys: Sequence[ApiKey], ledger: LedgerStore, limit: int) -> dict[str, int]:
+    """Return what is counted in all of keys without such a limit of their own: nothing of one that was never used."""
+    keys = [key for key in keys if key.limits.total is None]
+    of = {key.id: Budget(scope=f"key:{key.id}", period=TOTAL, limit=limit) for key in keys}
+    counted = await ledger.counted(tuple(of.values()))
+    unused = {key.id: 0 for key in keys if key.last_used is None}
+    return unused | {key: counted[budget] for key, budget in of.items() if budget in counted}
 
 
 async def _month(keys: Sequence[ApiKey], ledger: LedgerStore, now: int) -> tuple[Counter[str], Counter[str]]:
