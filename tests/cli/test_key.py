@@ -87,6 +87,29 @@ async def test_a_key_has_the_limits_that_were_typed(program: Program) -> None:
     assert "live until 2090-02-01" in table
 
 
+async def test_what_the_settings_let_each_key_spend_stands_beside_its_own_limits(program: Program) -> None:
+    await program.run("key", "create", "ci", "--day", "2.50")
+    await program.run("key", "create", "laptop")
+    settings = {"DAEHWA_BUDGETS": "key month 10,key total 99.5,user day 1"}
+    table = (await program.run("key", "list", **settings)).out
+    assert "$2.50 a day, $10.00 a month (each key), $99.50 in all (each key)" in table
+    assert "every   $10.00 a month (each key), $99.50 in all (each key)  " in table
+    listed = json.loads((await program.run("key", "list", "--json", **settings)).out)
+    assert listed["each"] == {"month": 10_000_000, "total": 99_500_000}
+    assert [key["spent"]["total"] for key in listed["keys"]] == [0, 0]
+    assert json.loads((await program.run("key", "list", "--json")).out)["each"] == {}
+
+
+@pytest.mark.parametrize(
+    "typed", [("key", "list"), ("key", "list", "--json"), ("key", "revoke", "x"), ("user", "list")]
+)
+async def test_a_folder_without_data_is_named_and_not_made(program: Program, typed: tuple[str, ...]) -> None:
+    ran = await program.run(*typed)
+    assert (ran.code, ran.out) == (MISUSE, "")
+    assert f"There is no data in {program.data}. Name the folder that has some with --data-dir" in ran.err
+    assert not program.data.exists()
+
+
 async def test_a_span_is_counted_from_now(program: Program) -> None:
     before = datetime.now(UTC).timestamp() * 1000
     await program.run("key", "create", "short", "--expires", "90d")
@@ -113,6 +136,8 @@ async def test_a_span_is_counted_from_now(program: Program) -> None:
     ],
 )
 async def test_what_cannot_be_is_said_in_one_paragraph(program: Program, typed: tuple[str, ...], said: str) -> None:
+    async with _store(program):
+        pass
     ran = await program.run("key", *typed)
     assert ran.code == MISUSE
     assert said in ran.err
@@ -193,7 +218,20 @@ async def test_a_person_is_named_in_any_case_of_letters_and_never_guessed(progra
     assert "of Ann@Example.com" in ran.err
     ran = await program.run("key", "create", "laptop", "--user", "bob@example.com")
     assert ran.code == MISUSE
-    assert "bob@example.com is the address of 2 people here" in ran.err
+    async with _store(program) as store:
+        users = await SqliteAccounts(store).list_users()
+    by_login, by_email = (next(user.id for user in users if user.subject == name) for name in ("bob@example.com", "1"))
+    told = f"bob@example.com is the login of {by_login} here, and the address of {by_email}, whoever came first"
+    assert told in ran.err
+    assert f"by the id: --user {by_login}." in ran.err or f"by the id: --user {by_email}." in ran.err
+    for act in (("disable",), ("role", "admin"), ("sign-out",)):
+        ran = await program.run("user", act[0], "bob@example.com", *act[1:])
+        assert ran.code == MISUSE
+        assert told in ran.err
+    assert (await program.run("user", "disable", by_email)).code == 0
+    async with _store(program) as store:
+        users = await SqliteAccounts(store).list_users()
+    assert [user.id for user in users if user.disabled is not None] == [by_email]
 
 
 async def test_an_empty_name_means_nobody(program: Program) -> None:

@@ -167,6 +167,8 @@ async def test_what_is_no_copy_is_refused_and_nothing_is_changed(program: Progra
         ended = await program.run("restore", name)
         assert (ended.code, ended.out) == (MISUSE, ""), ended.err
         assert sentence in ended.err
+    assert (await program.run("restore", "nowhere", "--data-dir", "typo")).code == MISUSE
+    assert not (program.folder / "typo").exists()
     assert {file.name: file.read_bytes() for file in program.data.glob("*sqlite3*")} == before
 
 

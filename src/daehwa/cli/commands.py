@@ -173,10 +173,10 @@ def restore(*, file: Path, data_dir: Path | None, config: Path | None) -> int:
     (-wal) that is not its own would be damaged by it. All sessions end; keys that were revoked and people who were
     disabled since FILE was made are let in again, until that is done once more.
     """
-    from daehwa.cli.place import Place, prepared_folder  # noqa: PLC0415 - as above
+    from daehwa.cli.place import Place  # noqa: PLC0415 - as above
     from daehwa.cli.restore import restore_copy  # noqa: PLC0415 - as above
 
-    return restore_copy(file, prepared_folder(Place(data_dir=data_dir, config=config)))
+    return restore_copy(file, Place(data_dir=data_dir, config=config))
 
 
 @cli.command(add_help_option=False, context_settings={"ignore_unknown_options": True})

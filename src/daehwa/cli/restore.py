@@ -2,16 +2,17 @@
 
 from pathlib import Path
 
+from daehwa.cli.place import Place, prepared_folder
 from daehwa.cli.tables import day
 from daehwa.cli.terminal import Refusal, tell
-from daehwa.data_folder import DataFolder
 from daehwa.services.database import PutBack, put_back
 
 
-def restore_copy(source: Path, folder: DataFolder) -> int:
+def restore_copy(source: Path, place: Place) -> int:
     """Put a copy in the place of the database, while nobody else uses the folder; return the exit code."""
     if not source.is_file():
         raise Refusal(f"There is no file {source}. Name the copy of the database that is to be put back.")
+    folder = prepared_folder(place)
     folder.hold()
     try:
         told = put_back(source, folder.database)

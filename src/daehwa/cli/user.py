@@ -10,10 +10,11 @@ import click
 import msgspec
 
 from daehwa.cli.options import config_option, data_dir_option
-from daehwa.cli.place import Place, prepared_folder
+from daehwa.cli.place import Place, one_of, prepared_folder
 from daehwa.cli.tables import day, table
 from daehwa.cli.terminal import Refusal, tell
 from daehwa.data_folder import DataFolder
+from daehwa.services.known_people import KnownPeople
 from daehwa.settings import load_settings
 from daehwa.settings.surroundings import is_loopback
 
@@ -79,7 +80,7 @@ def invite(email: str | None, *, role: "Role", groups: tuple[str, ...], as_json:
         made = await people.invite(email=email, role=role, groups=ids, public_url=_public_url(place))
         return _told(made, f"A link for a new {role}. It works once, until", as_json=as_json)
 
-    return _with_people(place, make)
+    return _with_people(place, make, is_new=True)
 
 
 @user.command()
@@ -163,11 +164,14 @@ def _changed(
     return _with_people(place, run)
 
 
-def _with_people(place: dict[str, Path | None], work: "Callable[[People], Awaitable[int]]") -> int:
+def _with_people(
+    place: dict[str, Path | None], work: "Callable[[People], Awaitable[int]]", *, is_new: bool = False
+) -> int:
     async def run() -> int:
         from daehwa.services.people import People  # noqa: PLC0415 - after what was typed has been checked
 
-        people = await People.open(prepared_folder(Place(data_dir=place["data_dir"], config=place["config"])))
+        folder = prepared_folder(Place(data_dir=place["data_dir"], config=place["config"]), is_new=is_new)
+        people = await People.open(folder)
         try:
             return await work(people)
         finally:
@@ -207,16 +211,11 @@ def _told(made: "MadeLink", what: str, *, as_json: bool) -> int:
 
 
 def _whose(named: str, known: "tuple[User, ...]") -> "User":
-    folded = named.casefold()
-    found = [each for each in known if named == each.id or folded == each.login]
-    found = found or [each for each in known if each.email is not None and each.email.casefold() == folded]
-    if len(found) > 1:
-        raise Refusal(
-            f"'{named}' is the address of {len(found)} people. Name one by id: {', '.join(e.id for e in found)}."
-        )
-    if not found:
+    by_id, people = {each.id: each for each in known}, KnownPeople.of(known)
+    person = named if named in by_id else one_of(people.named(named), named, people)
+    if person is None:
         raise Refusal(f"Nobody here is known as '{named}'. {_named([_called(each) for each in known])}")
-    return found[0]
+    return by_id[person]
 
 
 def _named(names: list[str]) -> str:
