@@ -58,6 +58,14 @@ async def test_a_database_of_an_older_version_is_copied_as_it_is(program: Progra
             assert connection.execute("PRAGMA user_version").fetchone() == (1,)
 
 
+async def test_where_no_server_runs_nothing_is_left_beside_the_database(program: Program) -> None:
+    await (await opened(program)).aclose()
+    before = {file.name for file in program.data.iterdir()}
+    for command in (("backup", "copy.sqlite3"), ("doctor",)):
+        assert (await program.run(*command)).code == 0
+        assert {file.name for file in program.data.iterdir() if "checked" not in file.name} == before
+
+
 async def test_what_cannot_be_copied_is_said(program: Program) -> None:
     nothing = await program.run("backup", "copy.sqlite3")
     assert nothing.code == MISUSE

@@ -122,6 +122,29 @@ async def test_an_export_is_read_from_a_pipe_as_well(talkative: Program, tmp_pat
     assert "1 added" in (await reading).err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("backup copy.sqlite3", "'copy.sqlite3' cannot be written: Input/output error. Give another name or make room"),
+        ("restore whole.sqlite3 --data-dir other", "'whole.sqlite3' cannot be put back: Input/output error. Make room"),
+    ],
+)
+async def test_a_copy_that_finds_no_room_blames_the_place_it_was_to_have(
+    talkative: Program, arguments: str, told: str
+) -> None:
+    await talkative.run("backup", "whole.sqlite3")
+    line = f"ulimit -f 100; exec {shlex.join(PROGRAM)} {arguments}"  # the database has more than these 100 KB
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_shell(
+        line, cwd=talkative.folder, env=talkative.environment(), stdout=pipe, stderr=pipe, executable="/bin/bash"
+    )
+    _, err = await asyncio.wait_for(process.communicate(), LIMIT_SECONDS)
+    assert process.returncode == FAULT
+    assert told in err.decode()
+    assert is_a_paragraph(err.decode())
+    assert list(talkative.folder.rglob("*.part")) == []
+
+
 async def test_a_first_start_without_any_room_is_told(program: Program) -> None:
     line = f"ulimit -f 0; exec {shlex.join(PROGRAM)} serve --no-open --port 0"  # no file may have a single byte
     pipe = asyncio.subprocess.PIPE

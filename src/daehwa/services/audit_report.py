@@ -8,6 +8,7 @@ import msgspec
 
 from daehwa.accounts.audit import ChainWalk
 from daehwa.stores.sqlite_audit import all_events
+from daehwa.stores.sqlite_connection import open_as_it_is
 
 
 class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,7 +24,7 @@ def audit_report(path: Path) -> AuditReport | None:
         return None
     walk = ChainWalk()
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        with closing(open_as_it_is(path)) as connection:
             for event in all_events(connection):
                 walk.see(event)
     except sqlite3.Error:  # no such table as yet, or no database

@@ -5,7 +5,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from daehwa.stores.sqlite_connection import store_error
+from daehwa.stores.sqlite_connection import open_as_it_is, store_error
 from daehwa.stores.sqlite_copying import take_copy
 from daehwa.stores.sqlite_migrations import APPLICATION_ID, MIGRATIONS
 from daehwa.stores.sqlite_restoring import PutBack, put_back
@@ -20,7 +20,7 @@ def database_fault(path: Path) -> str | None:
     if not os.access(path, os.R_OK | os.W_OK):
         return f"'{path}' cannot be read and written: check the permissions of the file."
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        with closing(open_as_it_is(path)) as connection:
             (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             schema = _schema_fault(connection, path)
     except sqlite3.Error as error:

@@ -12,7 +12,7 @@ import msgspec
 from daehwa.conversation.errors import Unreadable
 from daehwa.stores.checking import checked_conversation, checked_message
 from daehwa.stores.records import unreadable, unreadable_conversation
-from daehwa.stores.sqlite_connection import mending_text
+from daehwa.stores.sqlite_connection import mending_text, open_as_it_is
 from daehwa.stores.sqlite_conversations import BEING_PURGED
 from daehwa.stores.sqlite_rows import CONVERSATION, MESSAGE, MESSAGES, conversation_of, message_of
 
@@ -49,7 +49,7 @@ def messages_report(path: Path, *, seconds: float = SECONDS) -> MessagesReport |
     looked_at = 0
     faults: list[str] = []
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        with closing(open_as_it_is(path)) as connection:
             (messages,) = connection.execute("SELECT count(*) FROM messages").fetchone()
             faults += _faulty_titles(connection)
             with mending_text(connection):

@@ -25,6 +25,7 @@ from daehwa.settings import LoadedSettings, TelemetrySettings
 from daehwa.settings.values import ConfiguredBudget
 from daehwa.stores.sqlite import SqliteStore
 from daehwa.stores.sqlite_accounts import SqliteAccounts
+from daehwa.stores.sqlite_connection import open_as_it_is
 from daehwa.stores.sqlite_keys import SqliteKeys
 from daehwa.stores.sqlite_ledger import SqliteLedger
 from daehwa.stores.sqlite_migrations import MIGRATIONS
@@ -125,7 +126,7 @@ def file_version(database: Path) -> int:
     if not database.is_file():
         return 0
     try:
-        with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        with closing(open_as_it_is(database)) as connection:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
     except sqlite3.Error:
         return -1

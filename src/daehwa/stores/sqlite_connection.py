@@ -127,6 +127,16 @@ def open_glance(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def open_as_it_is(path: Path) -> sqlite3.Connection:
+    """Open a file, of whatever version, to look at it alone; others may work with it. Where no log lies beside it,
+    SQLite makes one to read by, and takes it away at the end only for a connection that may write.
+    """
+    mode = "ro" if path.with_name(path.name + "-wal").exists() else "rw"
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True)
+    connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
 def open_jotter(path: Path) -> sqlite3.Connection:
     """Open a connection that writes a little at a time, never waits, and leaves syncing and checkpoints to others."""
     connection = _connect(path)

@@ -19,7 +19,7 @@ import msgspec
 
 from daehwa.conversation.errors import InvalidRequest, StoreError
 from daehwa.stores.sqlite_connection import store_error
-from daehwa.stores.sqlite_copying import new_file
+from daehwa.stores.sqlite_copying import copy_into, new_file, sync
 from daehwa.stores.sqlite_migrations import APPLICATION_ID, MIGRATIONS
 
 _BESIDE = ("-wal", "-shm")
@@ -58,7 +58,7 @@ def put_back(source: Path, database: Path, *, give_place: Callable[[Path, Path],
         _end_sessions(part)
         _refuse_while_open(database)
         kept = _exchange(part, database, give_place)
-        _sync(database.parent)
+        sync(database.parent)
     except OSError as error:
         raise StoreError(
             f"'{source}' cannot be put back: {error.strerror}. Make room, or check the permissions of "
@@ -70,19 +70,14 @@ def put_back(source: Path, database: Path, *, give_place: Callable[[Path, Path],
     return PutBack(conversations=conversations, newest=newest, kept=kept)
 
 
-def _copy(source: Path, target: Path) -> None:
-    """Copy a database through SQLite, and so with its own log where that lies beside it."""
+def _copy(source: Path, part: Path) -> None:
+    """Copy what is to be put back, with its own log where that lies beside it."""
     has_log = source.with_name(source.name + "-wal").exists()
     try:
         with closing(_opened(source, "mode=ro" if has_log else "immutable=1")) as given:
-            given.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-            with closing(sqlite3.connect(target)) as copy:
-                given.backup(copy)
+            copy_into(part, given)
     except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}:
-            raise store_error(target, error) from error
         raise _not_sound(source, str(error)) from error
-    _sync(target)
 
 
 def _opened(path: Path, how: str) -> sqlite3.Connection:
@@ -116,7 +111,6 @@ def _end_sessions(copy: Path) -> None:
     """End all sessions and begun sign-ins of a copy: some were ended since it was made, and nobody knows which."""
     try:
         with closing(sqlite3.connect(copy)) as connection:
-            connection.execute("PRAGMA journal_mode = DELETE")  # a start sets it back; a log would have to go along
             found = connection.execute(
                 "SELECT name FROM sqlite_schema WHERE type = 'table' AND name IN ('sessions', 'sign_in_attempts')"
             )
@@ -125,7 +119,7 @@ def _end_sessions(copy: Path) -> None:
             connection.commit()
     except sqlite3.Error as error:
         raise store_error(copy, error) from error
-    _sync(copy)
+    sync(copy)
 
 
 def _not_sound(source: Path, found: str) -> NotABackup:
@@ -153,7 +147,7 @@ def _exchange(part: Path, database: Path, give_place: Callable[[Path, Path], obj
     undo = ExitStack()
     try:
         kept = _set_aside(database, undo)
-        _sync(database.parent)  # a power cut leaves no file whose log went before it got its other name
+        sync(database.parent)  # a power cut leaves no file whose log went before it got its other name
         give_place(part, database)
     except BaseException:  # Ctrl-C too
         if part.exists():  # else the copy has the place, and a log that is not its own would damage it
@@ -188,20 +182,9 @@ def _give_second_name(path: Path, name: Path) -> None:
     except OSError:  # a file system where a file has one name
         shutil.copyfile(path, name)
         name.chmod(0o600)
-        _sync(name)
+        sync(name)
 
 
 def _rename(path: Path, name: Path, undo: ExitStack) -> None:
     path.rename(name)
     undo.callback(name.rename, path)
-
-
-def _sync(path: Path) -> None:
-    """See that what a file or a folder holds is on the disk."""
-    if path.is_dir() and os.name == "nt":
-        return  # Windows has no such thing for folders
-    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
