@@ -12,7 +12,7 @@ import msgspec
 
 from daehwa.cli.options import place_options
 from daehwa.cli.place import Place, aws_table, choices, person_of, prepared_folder, settings_of, told_of_aws
-from daehwa.cli.tables import day, table
+from daehwa.cli.tables import day, dollars, table
 from daehwa.cli.terminal import Refusal, refuse_without_output, tell
 from daehwa.services.local import OWNER
 
@@ -236,7 +236,7 @@ def _row(key: "Key", people: "KnownPeople", each: "Mapping[BudgetKind, int]") ->
         people.called(key.user),
         ", ".join(key.models) or "every",
         ", ".join((*_limits(key), *_limits_of_each(each))) or "none",
-        _dollars(key.spent.month),
+        dollars(key.spent.month),
         "never" if key.last_used is None else day(key.last_used),
         _state(key),
     )
@@ -259,7 +259,7 @@ def _limits_of_each(each: "Mapping[BudgetKind, int]") -> Iterator[str]:
 
 
 def _money(limit: int, period: "BudgetKind") -> str:
-    return f"{_dollars(limit)} {'in all' if period == 'total' else f'a {period}'}"
+    return f"{dollars(limit)} {'in all' if period == 'total' else f'a {period}'}"
 
 
 def _state(key: "Key") -> str:
@@ -269,11 +269,6 @@ def _state(key: "Key") -> str:
         return "live"
     is_over = key.expires <= datetime.now(UTC).timestamp() * 1000
     return f"{'expired' if is_over else 'live until'} {day(key.expires)}"
-
-
-def _dollars(micro: int) -> str:
-    digits = f"{micro % 1_000_000:06d}".rstrip("0").ljust(2, "0")
-    return f"${micro // 1_000_000:,}.{digits}"
 
 
 def _ms(moment: datetime) -> int:

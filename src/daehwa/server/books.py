@@ -1,7 +1,7 @@
 """What the server knows of keys and money: the stores and the meter behind the page's usage, keys and budgets."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from daehwa.accounts.errors import NotAllowed
@@ -40,8 +40,13 @@ class Books(Unshown, frozen=True, kw_only=True):
         users = [asker]
         if everybody:
             users += [user for user in await self.accounts.list_users() if user.id != asker.id]
-        times = Counter(user.called for user in users)
-        return {user.id: user.called if times[user.called] == 1 else _told_apart(user) for user in users}
+        return told_apart(users)
+
+
+def told_apart(users: Sequence[User]) -> Mapping[str, str]:
+    """Return what these people are called, by id, as on `Books.names_of`."""
+    times = Counter(user.called for user in users)
+    return {user.id: user.called if times[user.called] == 1 else _told_apart(user) for user in users}
 
 
 def _told_apart(user: User) -> str:

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from daehwa.accounts.ledger import UsageQuery, UsageRow
+from daehwa.accounts.ports import KeyStore, LedgerStore
 from daehwa.conversation.errors import InvalidRequest
 from daehwa.server.asgi import Request, Response, json_response
 from daehwa.server.body import query_values
@@ -71,27 +72,36 @@ class UsageApi:
     async def _report(self, request: Request) -> UsageReport:
         asked = query_values(request, UsageOf)
         user = whose(request.user, everybody=asked.everybody)
-        since, until = self._days(asked)
-        query = UsageQuery(since=_ms(since), until=_ms(until + timedelta(days=1)), user=user)
-        rows = await self._books.ledger.usage(query)
+        days = days_of(asked.since, asked.until, now=self._books.clock())
         names = await self._books.names_of(request.user, everybody=asked.everybody)
-        keys = await self._books.keys.list_keys(user) if any(row.key is not None for row in rows) else ()
-        return UsageReport(
-            since=since,
-            until=until,
-            rows=rows,
-            users=_of_rows(names, (row.user for row in rows)),
-            keys=_of_rows({key.id: key.name for key in keys}, (row.key for row in rows)),
-        )
+        return await usage_report(self._books.ledger, self._books.keys, names, days, user=user)
 
-    def _days(self, asked: UsageOf) -> tuple[date, date]:
-        until = asked.until or datetime.fromtimestamp(self._books.clock() / 1000, UTC).date()
-        since = asked.since or max(_FIRST_DAY, until - timedelta(days=USUAL_DAYS - 1))
-        if not _FIRST_DAY <= since <= until <= _LAST_DAY:
-            raise InvalidRequest("The first day is not after the last, and both are from 1970 to 2099.", param="since")
-        if (until - since).days >= MOST_DAYS:
-            raise InvalidRequest(f"At most {MOST_DAYS} days can be asked for at once.", param="since")
-        return since, until
+
+def days_of(since: date | None, until: date | None, *, now: int) -> tuple[date, date]:
+    """Return the first and the last day that are asked for. Raise `InvalidRequest`."""
+    until = until or datetime.fromtimestamp(now / 1000, UTC).date()
+    since = since or max(_FIRST_DAY, until - timedelta(days=USUAL_DAYS - 1))
+    if not _FIRST_DAY <= since <= until <= _LAST_DAY:
+        raise InvalidRequest("The first day is not after the last, and both are from 1970 to 2099.", param="since")
+    if (until - since).days >= MOST_DAYS:
+        raise InvalidRequest(f"At most {MOST_DAYS} days can be asked for at once.", param="since")
+    return since, until
+
+
+async def usage_report(
+    ledger: LedgerStore, keys: KeyStore, names: Mapping[str, str], days: tuple[date, date], *, user: str | None
+) -> UsageReport:
+    """Return what a user, or everybody, has used on these days; `names` are what people are called."""
+    since, until = days
+    rows = await ledger.usage(UsageQuery(since=_ms(since), until=_ms(until + timedelta(days=1)), user=user))
+    made = await keys.list_keys(user) if any(row.key is not None for row in rows) else ()
+    return UsageReport(
+        since=since,
+        until=until,
+        rows=rows,
+        users=_of_rows(names, (row.user for row in rows)),
+        keys=_of_rows({key.id: key.name for key in made}, (row.key for row in rows)),
+    )
 
 
 def csv_of(report: UsageReport) -> str:
