@@ -174,6 +174,49 @@ async def test_names_of_two_columns_a_letter_keep_the_table_straight(program: Pr
     }
 
 
+async def test_a_name_is_the_same_however_a_keyboard_has_put_it_together(program: Program) -> None:
+    async with _store(program) as store:
+        for login in ("소라", "mina"):
+            await SqliteAccounts(store).sign_in(
+                Profile(issuer=LOCAL_ISSUER, subject=login, email=None, name=""), role=None, now=9
+            )
+    in_parts = unicodedata.normalize("NFD", "소라")
+    assert (await program.run("key", "create", "노트북", "--user", in_parts)).code == 0
+    assert (await program.run("user", "sign-out", in_parts)).code == 0
+    assert (await program.run("key", "revoke", unicodedata.normalize("NFD", "노트북"))).code == 0
+    assert len(await _listed(program, "--all", "--user", "소라")) == 1
+
+
+async def test_that_there_are_no_keys_is_said_of_whom_and_of_which(program: Program) -> None:
+    await _people(program, "ann@example.com", "bob@example.com")
+    await program.run("key", "create", "laptop", "--user", "ann@example.com")
+    ran = await program.run("key", "list", "--user", "bob@example.com")
+    assert ran.err.startswith("There are no keys of bob@example.com; --all lists those too that were revoked")
+    assert "--all" not in (await program.run("key", "list", "--all", "--user", "bob@example.com")).err
+
+
+async def test_more_people_than_are_named_are_told_of(program: Program) -> None:
+    await _people(program, *(f"p{number}@example.com" for number in range(11)))
+    ran = await program.run("key", "create", "laptop")
+    assert "p8@example.com or p9@example.com …." in ran.err
+
+
+@pytest.mark.parametrize("option", ["--name", "--region", "--profile"])
+async def test_an_installation_on_aws_is_not_mistaken_for_this_machine(program: Program, option: str) -> None:
+    ran = await program.run("key", "create", "laptop", option, "prod")
+    assert (ran.code, ran.out) == (MISUSE, "")
+    assert f"{option} says which installation on AWS is meant. Give --aws as well, or leave it out." in ran.err
+    assert not program.data.exists()
+
+
+async def test_an_empty_name_of_a_folder_is_not_the_one_we_are_in(program: Program) -> None:
+    for typed in (("key", "create", "x", "--data-dir", ""), ("key", "list", "--config", ""), ("backup", "")):
+        ran = await program.run(*typed)
+        assert (ran.code, ran.out) == (MISUSE, "")
+        assert "the name is empty" in ran.err
+    assert list(program.folder.iterdir()) == []
+
+
 async def test_a_name_that_two_keys_have_names_none(program: Program) -> None:
     for _ in range(2):
         await program.run("key", "create", "laptop")

@@ -155,6 +155,20 @@ def test_an_export_that_breaks_off_leaves_no_part_of_a_file(tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
+async def test_what_lies_beside_an_export_stays(talkative: Program) -> None:
+    beside = talkative.folder / "all.jsonl.part"
+    beside.write_text("somebody else's")
+    assert (await talkative.run("export", "all.jsonl")).code == 0
+    assert beside.read_text() == "somebody else's"
+    assert (talkative.folder / "all.jsonl").stat().st_mode & 0o777 == 0o600
+
+
+async def test_what_is_no_export_makes_no_data_folder(program: Program) -> None:
+    (program.folder / "notes").write_text("no export")
+    assert (await program.run("import", "notes")).code == MISUSE
+    assert not program.data.exists()
+
+
 async def kept(folder: Path, *people: Profile, asking: str | None = None) -> list[str]:
     """Let people sign in at a data folder, and the last of them ask; return their ids."""
     data = DataFolder(folder)
@@ -227,8 +241,9 @@ async def test_a_folder_without_data_is_not_made(program: Program, tmp_path: Pat
 
 
 @pytest.mark.parametrize("command", ["export", "import"])
-async def test_without_credentials_for_aws_it_says_what_to_do(program: Program, tmp_path: Path, command: str) -> None:
-    (tmp_path / "there.jsonl").write_text("")
+async def test_without_credentials_for_aws_it_says_what_to_do(program: Program, command: str) -> None:
+    await kept(program.data, asking="Who?")
+    assert (await program.run("export", "there.jsonl")).code == 0
     file = "there.jsonl" if command == "import" else "all.jsonl"
     away = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "none", "AWS_SHARED_CREDENTIALS_FILE": "none"}
     ended = await program.run(command, file, "--aws", "--region", "us-east-1", **away)

@@ -163,6 +163,7 @@ def create_key(name: str, place: Place, *, user: str | None, limits: Mapping[str
 
 def list_keys(place: Place, *, user: str | None, old_too: bool, as_json: bool) -> int:
     """Print keys as a table, or as JSON."""
+    refuse_without_output()
 
     async def show(ring: "KeyRing") -> int:
         people = await ring.people()
@@ -173,7 +174,9 @@ def list_keys(place: Place, *, user: str | None, old_too: bool, as_json: bool) -
         elif keys:
             click.echo("\n".join(table([_HEAD, *(_row(key, people, ring.each) for key in keys)])))
         else:
-            tell("There are no keys. `daehwa key create NAME` makes one.")
+            whose_keys = "" if whose is None else f" of {people.called(whose)}"
+            others = "" if old_too else "; --all lists those too that were revoked or have expired"
+            tell(f"There are no keys{whose_keys}{others}. `daehwa key create NAME` makes one.")
         return 0
 
     return _with_ring("key list", place, show, is_new=False)

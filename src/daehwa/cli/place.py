@@ -38,11 +38,19 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 def told_of_aws(command: str, place: Place, work: Callable[[], int]) -> int:
     """Do a command's work; what AWS has against it is told as `daehwa deploy` tells it."""
     if not place.is_on_aws:
+        _refuse_what_is_of_aws(place)
         return work()
     from daehwa.cli.deploy import refuse_without_extra, run_on_aws  # noqa: PLC0415 - it brings what only AWS needs
 
     refuse_without_extra(f"daehwa {command} {'--aws' if place.table is None else '--table'}")
     return run_on_aws(work)
+
+
+def _refuse_what_is_of_aws(place: Place) -> None:
+    """Raise `Refusal` where an installation is named, and this machine's store is meant: it may be the wrong one."""
+    for option in ("name", "region", "profile"):
+        if getattr(place, option) is not None:
+            raise Refusal(f"--{option} says which installation on AWS is meant. Give --aws as well, or leave it out.")
 
 
 def settings_of(place: Place) -> LoadedSettings:
@@ -106,7 +114,7 @@ def of_email(email: str, people: KnownPeople) -> str | None:
 def one_of(found: list[str], named: str, people: KnownPeople, option: str = "") -> str | None:
     """Return the one who is found by this name, None where nobody is. Raise `Refusal` where several are."""
     if len(found) > 1:
-        by_login = [person for person in found if people.logins[person] == named.casefold()]
+        by_login = [person for person in found if people.has_login(person, named)]
         by_email = [person for person in found if person not in by_login]
         what = f"the address of {len(by_email)} people here: {' and '.join(by_email)}"
         why = " That happens when another identity provider is chosen."
@@ -124,4 +132,6 @@ def choices(people: KnownPeople, *, is_local: bool) -> str:
     names = [people.called(person) for person in list(people.emails)[:_SHOWN]]
     if is_local and not people:
         names.append(OWNER)
+    if len(people.emails) > _SHOWN:
+        names[-1] += " …"
     return " or ".join(names) or "EMAIL, once that person has signed in at the page"

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -85,23 +86,22 @@ async def _export(target: Path, place: Place, owner: str | None) -> Moved:
 
 
 async def _import(source: Path, place: Place, owner: str | None) -> Moved:
-    opened = await _open(place)
-    try:
-        people = await opened.people()
-        is_local = not place.is_on_aws
-        chosen = None if owner is None else person_of(owner, people, is_local=is_local)
-        with _reading(source) as file:
-            head = read_head(file)
-            to = _owners(head, people, chosen, is_local=is_local)
+    with _reading(source) as file:
+        head = read_head(file)  # before anything is made: it may be no export at all
+        opened = await _open(place)
+        try:
+            people = await opened.people()
+            is_local = not place.is_on_aws
+            chosen = None if owner is None else person_of(owner, people, is_local=is_local)
             return await import_conversations(
                 opened.archive,
                 file,
-                owner=to,
+                owner=_owners(head, people, chosen, is_local=is_local),
                 progress=_Progress(),
                 called=people.called,
             )
-    finally:
-        await opened.aclose()
+        finally:
+            await opened.aclose()
 
 
 def _owners(head: Head, people: KnownPeople, chosen: str | None, *, is_local: bool) -> Callable[[str], str]:
@@ -144,9 +144,11 @@ def _new_file(target: Path) -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    part = target.with_name(target.name + ".part")
+    part = None
     try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
+        descriptor, name = tempfile.mkstemp(prefix=f"{target.name}.", suffix=".part", dir=target.parent)
+        part = Path(name)
+        with os.fdopen(descriptor, "wb") as out:
             yield out
             out.flush()
             os.fsync(out.fileno())
@@ -154,8 +156,8 @@ def _new_file(target: Path) -> Iterator[BinaryIO]:
     except OSError as error:
         raise Refusal(f"{target} cannot be written: {error.strerror}. Give another name or make room.") from None
     finally:
-        with contextlib.suppress(OSError):  # it could not be made either
-            part.unlink()
+        if part is not None:
+            part.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -12,9 +12,9 @@ import msgspec
 from daehwa.cli.options import config_option, data_dir_option
 from daehwa.cli.place import Place, one_of, prepared_folder
 from daehwa.cli.tables import day, table
-from daehwa.cli.terminal import Refusal, tell
+from daehwa.cli.terminal import Refusal, refuse_without_output, tell
 from daehwa.data_folder import DataFolder
-from daehwa.services.known_people import KnownPeople
+from daehwa.services.known_people import KnownPeople, folded_login
 from daehwa.settings import load_settings
 from daehwa.settings.surroundings import is_loopback
 
@@ -45,6 +45,7 @@ def _folder_options(command: Callable[..., int]) -> Callable[..., int]:
 @_folder_options
 def list_(*, as_json: bool, **place: Path | None) -> int:
     """List everybody, with what they sign in with."""
+    refuse_without_output()
 
     async def show(people: "People") -> int:
         known = await people.shown()
@@ -70,13 +71,14 @@ def invite(email: str | None, *, role: "Role", groups: tuple[str, ...], as_json:
 
     With EMAIL, the account has this address: a new password can be mailed to it. Nothing is sent now.
     """
+    refuse_without_output()
 
     async def make(people: "People") -> int:
         known = await people.group_ids()
         for group in groups:
-            if group.casefold() not in known:
+            if folded_login(group) not in known:
                 raise Refusal(f"There is no group '{group}'. {_named(sorted(known))}")
-        ids = tuple(known[group.casefold()] for group in groups)
+        ids = tuple(known[folded_login(group)] for group in groups)
         made = await people.invite(email=email, role=role, groups=ids, public_url=_public_url(place))
         return _told(made, f"A link for a new {role}. It works once, until", as_json=as_json)
 
@@ -95,6 +97,7 @@ def reset(named: str, *, second_factor: bool, as_json: bool, **place: Path | Non
 
     The old password stays good until then.
     """
+    refuse_without_output()
 
     async def make(people: "People") -> int:
         whose = _whose(named, await people.all())

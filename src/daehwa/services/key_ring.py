@@ -1,5 +1,6 @@
 """The keys of a store, this machine's or an installation's on AWS, for the terminal; a server may be running on it."""
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol, Self
 
@@ -117,7 +118,7 @@ class KeyRing:
         """
         keys, now = await self._keys.list_keys(user), now_ms()
         exact = [key for key in keys if named == key.id or named.startswith(key.prefix)]
-        called = [key for key in keys if key.name == named]
+        called = [key for key in keys if _composed(key.name) == _composed(named)]
         newest = sorted(called, key=lambda key: key.created)[-1:]
         return await self._shown(exact or [key for key in called if is_live(key, now)] or newest)
 
@@ -140,6 +141,11 @@ class KeyRing:
         """Finish and close."""
         for owned in self._owned:
             await owned.aclose()
+
+
+def _composed(name: str) -> str:
+    """Return a name as it reads: Korean may be written in parts that are shown as one."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _refused(reason: str) -> InvalidRequest:

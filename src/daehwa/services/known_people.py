@@ -5,7 +5,9 @@ from typing import Self
 
 import msgspec
 
-from daehwa.accounts.people import User
+from daehwa.accounts.people import User, folded_login
+
+__all__ = ["KnownPeople", "folded_login"]
 
 
 class KnownPeople(msgspec.Struct, frozen=True):
@@ -28,10 +30,18 @@ class KnownPeople(msgspec.Struct, frozen=True):
         return self.emails.get(person) or self.logins.get(person) or person
 
     def named(self, name: str) -> list[str]:
-        """Return the ids of whom a login or an e-mail address may mean, in any case of letters. An empty name means
-        nobody: that is what a script writes that has lost one.
+        """Return the ids of whom a login or an e-mail address may mean, in any case of letters, and however a keyboard
+        has put them together. An empty name means nobody: that is what a script writes that has lost one.
         """
-        if not name:
+        if not (folded := folded_login(name)):
             return []
-        folded = name.casefold()
-        return [person for person, email in self.emails.items() if folded in {email.casefold(), self.logins[person]}]
+        return [
+            person for person in self.emails if self.has_login(person, name) or folded == self._folded_email(person)
+        ]
+
+    def has_login(self, person: str, name: str) -> bool:
+        """Whether a name is this person's login."""
+        return folded_login(name) == self.logins[person]
+
+    def _folded_email(self, person: str) -> str:
+        return folded_login(self.emails[person])

@@ -5,7 +5,7 @@ from typing import Literal, Self
 import msgspec
 
 from daehwa.accounts.audit import TERMINAL, FactValue, NewEvent
-from daehwa.accounts.people import LOCAL_ISSUER, Role, User, UserChanges
+from daehwa.accounts.people import LOCAL_ISSUER, Role, User, UserChanges, folded_login
 from daehwa.accounts.people_changes import loses_admin
 from daehwa.accounts.people_ports import PeopleStores
 from daehwa.conversation.ids import now_ms
@@ -67,8 +67,8 @@ class People:
         return made
 
     async def group_ids(self) -> dict[str, str]:
-        """Return the ids of groups by their folded names."""
-        return {group.name.casefold(): group.id for group in await self._people.groups.list_groups()}
+        """Return the ids of groups by their names, folded as logins are."""
+        return {folded_login(group.name): group.id for group in await self._people.groups.list_groups()}
 
     async def reset(self, user: User, *, public_url: str, second_factor: bool) -> MadeLink:
         """Make a link for a new password; with `second_factor`, whoever lost their app and passkeys has none any
