@@ -10,7 +10,7 @@ from upstream import FakeUpstream
 from daehwa.data_folder import DATABASE, LOCK, DataFolder
 
 SETTINGS = """
-budgets = ["all month 50", "user day 2.50", "user:ann@example.com month 30", "group:lab total 7"]
+budgets = ["all month 50", "user day 2.50", "key day 0.005", "user:ann@example.com month 30", "group:lab total 7"]
 groups = ["lab ann@example.com"]
 
 [[routes]]
@@ -29,6 +29,7 @@ async def test_the_doctor_says_how_it_stands_with_keys_and_money(program: Progra
     assert "keys        1 live" in ended.out, ended.out + ended.err
     assert "budgets     all, month: $0.00 spent of $50.00" in ended.out
     assert "user, day: each their own of $2.50" in ended.out
+    assert "key, day: each their own of $0.005" in ended.out
     assert "group:lab, total: $0.00 spent of $7.00" in ended.out
     assert "route       quick: openai/gpt-test" in ended.out
     assert "OpenTelemetry: off" in ended.out

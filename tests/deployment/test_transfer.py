@@ -1,11 +1,13 @@
 """What a person types on a laptop reaches the table on AWS: conversations, keys; moto's server plays AWS."""
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import os
 import re
 import subprocess
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
@@ -13,8 +15,10 @@ from deployment.conftest import LIMIT_SECONDS, PROGRAM, REGION, Account, Ended
 from stores.asking import ask
 
 from daehwa.accounts.keys import ApiKey
+from daehwa.accounts.ledger import Entry
 from daehwa.accounts.people import Profile, User
-from daehwa.conversation.ids import now_ms
+from daehwa.conversation.ids import new_id, now_ms
+from daehwa.conversation.messages import Usage
 from daehwa.conversation.ports import ConversationRecord
 from daehwa.data_folder import DataFolder
 from daehwa.services.archives import OpenArchive
@@ -23,6 +27,7 @@ from daehwa.stores.dynamodb_accounts import DynamoAccounts
 from daehwa.stores.dynamodb_client import DynamoTable
 from daehwa.stores.dynamodb_credentials import GivenCredentials
 from daehwa.stores.dynamodb_keys import DynamoKeys
+from daehwa.stores.dynamodb_ledger import DynamoLedger
 from daehwa.stores.dynamodb_table import LIST, LISTED, LISTS, ORDER, PARTITION_KEY, SORT_KEY
 
 TABLE = "daehwa-kept-table"
@@ -68,31 +73,29 @@ async def testing_key() -> tuple[str, str, str | None]:
     return "testing", "testing", None
 
 
-async def person(account: Account, email: str) -> User:
+@contextlib.asynccontextmanager
+async def table_of(account: Account) -> AsyncIterator[DynamoTable]:
     table = DynamoTable.connect(
         table=TABLE,
         region=REGION,
         endpoint=account.address,
         credentials=GivenCredentials(testing_key),
     )
-    profile = Profile(issuer="https://issuer.example", subject=email, email=email, name="")
     try:
-        return await DynamoAccounts(table).sign_in(profile, role=None, now=now_ms())
+        yield table
     finally:
         await table.aclose()
+
+
+async def person(account: Account, email: str) -> User:
+    profile = Profile(issuer="https://issuer.example", subject=email, email=email, name="")
+    async with table_of(account) as table:
+        return await DynamoAccounts(table).sign_in(profile, role=None, now=now_ms())
 
 
 async def key_of(account: Account, text: str) -> ApiKey | None:
-    table = DynamoTable.connect(
-        table=TABLE,
-        region=REGION,
-        endpoint=account.address,
-        credentials=GivenCredentials(testing_key),
-    )
-    try:
+    async with table_of(account) as table:
         return await DynamoKeys(table).find_key(hashlib.sha256(text.encode()).hexdigest())
-    finally:
-        await table.aclose()
 
 
 async def fill(folder: DataFolder) -> list[ConversationRecord]:
@@ -108,6 +111,12 @@ async def records(opened: OpenArchive) -> list[ConversationRecord]:
         return [record async for record in opened.archive.export_conversations(None)]
     finally:
         await opened.aclose()
+
+
+async def used(account: Account, key: ApiKey) -> None:
+    async with table_of(account) as table:
+        entry = Entry(id=new_id(), created=now_ms(), user=key.user, kind="chat", model="a/b", key=key.id)
+        await DynamoLedger(table).settle(msgspec.structs.replace(entry, usage=Usage(cost=7)))
 
 
 def test_all_conversations_go_to_aws_and_come_back_the_same(account: Account, tmp_path: Path) -> None:
@@ -149,6 +158,11 @@ def test_keys_of_people_on_aws_are_made_listed_and_revoked_from_here(account: Ac
     assert (kept.user, kept.name, kept.limits.month, kept.revoked) == (kim.id, "script", 2_500_000, None)
     (listed,) = json.loads(run(account, "key", "list", "--json", "--table", TABLE).out)["keys"]
     assert (listed["prefix"], listed["spent"]["month"]) == (text[:11], 0)
+    asyncio.run(used(account, kept))
+    (row,) = json.loads(run(account, "usage", "--json", "--table", TABLE, "--user", "kim@example.org").out)["rows"]
+    assert (row["user"], row["key"], row["cost"]) == (kim.id, kept.id, 7)
+    table = run(account, "usage", "--table", TABLE)
+    assert ("script" in table.out, "1 call, $0.000007." in table.said) == (True, True), table.said
     assert run(account, "key", "revoke", text[:11], "--table", TABLE).code == 0
     kept = asyncio.run(key_of(account, text))
     assert kept is not None

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from daehwa.cli.tables import dollars
 from daehwa.services.money_report import BudgetReport, MoneyReport
 
 
@@ -23,15 +24,11 @@ def money_lines(report: MoneyReport) -> Iterator[str]:
 
 
 def _budget(budget: BudgetReport) -> str:
-    limit = _dollars(budget.limit)
+    limit = dollars(budget.limit)
     if budget.is_of_each:
         state = f"each their own of {limit}"
     elif budget.spent is None:
         state = f"{limit}, and what is spent cannot be read"
     else:
-        state = f"{_dollars(budget.spent)} spent of {limit}"
+        state = f"{dollars(budget.spent)} spent of {limit}"
     return f"{budget.scope}, {budget.period}: {state}"
-
-
-def _dollars(micro: int) -> str:
-    return f"${micro // 1_000_000:,}.{micro % 1_000_000 // 10_000:02d}"
