@@ -106,6 +106,17 @@ async def test_it_is_said_in_a_paragraph(
     assert [path.name for path in talkative.folder.glob("*.part")] == []
 
 
+async def test_a_letter_that_the_terminal_has_not_is_written_as_its_number(talkative: Program) -> None:
+    await talkative.run("key", "create", "노트북")
+    for typed, told in (
+        (("key", "list"), r"\ub178\ud2b8\ubd81  owner"),
+        (("key", "list", "--json"), r'"\ub178\ud2b8\ubd81"'),
+    ):
+        ended = await talkative.run(*typed, PYTHONIOENCODING="latin-1")
+        assert (ended.code, ended.err) == (0, "")
+        assert told in ended.out
+
+
 async def test_a_key_whose_text_could_not_be_written_is_good_for_nothing(talkative: Program) -> None:
     ended = await typed(talkative, "key create mine", ">/dev/full")
     assert ended.code == FAULT

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -43,6 +44,8 @@ def tell(paragraph: str) -> None:
 def run_command(command: Callable[[], int | None]) -> int:
     """Run a command; whatever goes wrong becomes a paragraph and an exit code, never a traceback unless asked for."""
     _occupy_standard_descriptors()
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a letter that the terminal's encoding lacks, as on standard error
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = command() or 0
         if sys.stdout is not None:
