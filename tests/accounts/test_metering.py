@@ -1,6 +1,7 @@
 """The meter: what is reserved, what is counted, and what happens when something goes wrong between the two."""
 
 import asyncio
+from collections.abc import Callable
 
 import msgspec
 import pytest
@@ -339,33 +340,47 @@ async def test_a_person_sees_how_much_of_each_budget_is_left() -> None:
     assert msgspec.json.decode(msgspec.json.encode(mine))["renews"] == mine.renews
 
 
-class AtOnce(MemoryLedger):
-    """A ledger that settles without waiting, unless it is busy."""
+class Soon(MemoryLedger):
+    """A ledger that settles without anybody's waiting, unless it is busy."""
 
     def __init__(self) -> None:
         super().__init__()
         self.is_busy = False
         self.settled: list[Entry] = []
 
-    def settle_now(self, entry: Entry) -> bool:
-        if not self.is_busy:
+    def settle_soon(self, entry: Entry, otherwise: Callable[[], object]) -> None:
+        if self.is_busy:
+            otherwise()
+        else:
             self.settled.append(entry)
-        return not self.is_busy
 
 
-async def test_a_call_is_settled_at_once_where_the_ledger_can_do_that() -> None:
-    ledger = AtOnce()
+async def test_nobody_waits_for_a_call_to_be_settled_where_the_ledger_can_do_that() -> None:
+    ledger = Soon()
     till = Till(ledger=ledger)
     told: list[CallEnded] = []
     till.meter.observe(told.append)
     charge = await till.meter.open(a_call())
     outcome = Outcome(usage=used(1, 1))
-    ledger.is_busy = True
-    assert not charge.settle_now(outcome)
-    ledger.is_busy = False
     assert charge.settle_now(outcome)
     assert charge.settle_now(outcome)
     assert await charge.settle(outcome) == Usage(input=1, output=1, cost=11)
     await asyncio.sleep(0)
     assert (len(ledger.settled), len(told)) == (1, 1)
     assert (await Unmetered().open(a_call())).settle_now(outcome)
+
+
+async def test_what_cannot_be_settled_without_waiting_is_settled_by_a_task() -> None:
+    ledger = Soon()
+    till = Till(a_rule("user", 5_000), ledger=ledger)
+    charge = await till.meter.open(a_call())
+    ledger.is_busy = True
+    assert charge.settle_now(Outcome(usage=used(1, 1)))
+    await till.meter.aclose()
+    assert ledger.settled == []
+    assert await ledger.spent("user:mina", DAY) == 11
+
+
+async def test_a_ledger_that_cannot_settle_without_waiting_is_waited_for() -> None:
+    charge = await Till().meter.open(a_call())
+    assert not charge.settle_now(Outcome(usage=used(1, 1)))

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from server.serving import asked, frames_of, text_of
 from upstream import DONE, ROLE, Answer, FakeUpstream, Request, Step, chunk, ending, stream, text, usage
 
 AT_ONCE = 60
+_SETTLED_SECONDS = 60.0
 PROVIDERS = tuple(f"p{number}" for number in range(20))
 """Each has a circuit of its own: answers without a head, one after the other, would open the only one."""
 SAID = "Once upon a 시간 there 🦊 was."
@@ -221,9 +223,9 @@ async def _all(
 
 
 async def nothing_reserved(place: Place) -> None:
-    """Wait until every call is settled."""
-    for _ in range(200):
-        if not place.unsettled():
-            return
+    """Wait until every call is settled; calls under way may take a while where others use the processors."""
+    deadline = time.monotonic() + _SETTLED_SECONDS
+    while left := place.unsettled():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{left} calls are never settled")
         await asyncio.sleep(0.05)
-    raise AssertionError(f"{place.unsettled()} calls are never settled")

@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from daehwa.accounts.ledger import Entry
+from daehwa.accounts.ledger import Entry, UsageQuery
 from daehwa.accounts.ports import Budget
 from daehwa.accounts.spending import period_at
 from daehwa.conversation.errors import StoreError
@@ -96,6 +97,82 @@ async def test_what_sqlite_refuses_is_told_as_by_the_thread(store: SqliteStore) 
 
 def _size(path: str) -> int:
     return Path(path).stat().st_size
+
+
+def _transactions(store: SqliteStore) -> list[str]:
+    """Return a list that gets each transaction that is begun by whoever writes on the spot."""
+    begun: list[str] = []
+    store.jotter.run_now(lambda database: database.set_trace_callback(_those_that_begin(begun)))
+    return begun
+
+
+def _those_that_begin(begun: list[str]) -> Callable[[str], None]:
+    return lambda statement: begun.append(statement) if statement.startswith("BEGIN") else None
+
+
+def _no_other() -> None:
+    pytest.fail("it can be written here")
+
+
+async def test_what_nobody_waits_for_is_written_with_what_comes_next(store: SqliteStore) -> None:
+    begun = _transactions(store)
+    store.jotter.run_soon(noting("a"), _no_other)
+    store.jotter.run_soon(noting("b"), _no_other)
+    await store.jotter.run(noting("c"))
+    assert await notes(store) == ["a", "b", "c"]
+    assert len(begun) == 1
+
+
+async def test_what_nobody_waits_for_is_written_though_nothing_comes(store: SqliteStore) -> None:
+    begun = _transactions(store)
+    store.jotter.run_soon(noting("a"), _no_other)
+    store.jotter.run_soon(noting("b"), _no_other)
+    assert begun == []
+    await asyncio.sleep(0)
+    assert len(begun) == 1
+    assert await notes(store) == ["a", "b"]
+
+
+async def test_what_nobody_waits_for_is_somebody_elses_where_another_writes(store: SqliteStore) -> None:
+    others: list[str] = []
+    with closing(sqlite3.connect(store.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        store.jotter.run_soon(noting("a"), lambda: others.append("a"))
+        store.jotter.run_soon(noting("b"), lambda: others.append("b"))
+        await asyncio.sleep(0)
+        other.execute("COMMIT")
+    assert others == ["a", "b"]
+    await store.jotter.run(noting("c"))
+    assert await notes(store) == ["c"]
+
+
+async def test_work_that_fails_takes_nothing_with_it_that_nobody_waits_for(store: SqliteStore) -> None:
+    def work(_database: sqlite3.Connection) -> None:
+        raise ValueError
+
+    store.jotter.run_soon(noting("a"), _no_other)
+    with pytest.raises(ValueError, match=r"^$"):
+        await store.jotter.run(work)
+    await asyncio.sleep(0)
+    assert await notes(store) == ["a"]
+
+
+async def test_what_nobody_waits_for_and_fails_is_no_fault_of_what_comes_next(store: SqliteStore) -> None:
+    def work(database: sqlite3.Connection) -> None:
+        database.execute("INSERT INTO notes VALUES (?)", (2**63,))
+
+    others: list[str] = []
+    store.jotter.run_soon(work, lambda: others.append("too large"))
+    assert await store.jotter.run(noting("b")) == "b"
+    assert await notes(store) == ["b"]
+    assert others == ["too large"]
+
+
+async def test_what_nobody_waits_for_is_written_before_the_end(store: SqliteStore) -> None:
+    store.jotter.run_soon(noting("a"), _no_other)
+    await store.aclose()
+    with closing(sqlite3.connect(store.path)) as database:
+        assert database.execute("SELECT said FROM notes").fetchall() == [("a",)]
 
 
 async def test_the_log_is_copied_into_the_file_now_and_then(store: SqliteStore) -> None:
@@ -192,3 +269,39 @@ async def test_a_counter_that_another_process_begins_counts_from_then_on(store: 
         assert await there.spent(scope, period) == 5 + 7 + 11
     finally:
         await other.aclose()
+
+
+DAY = period_at("day", NOW)
+
+
+def opened(id_: str, reserved: int) -> Entry:
+    return Entry(id=id_, created=NOW, user="ann", kind="chat", model="acme/one", reserved=reserved)
+
+
+async def test_whoever_asks_finds_what_was_settled(store: SqliteStore) -> None:
+    ledger, budget = SqliteLedger(store), Budget(scope="user:ann", period=DAY, limit=100)
+    await ledger.reserve(opened("first", 60), [budget])
+    ledger.settle_soon(spent("first", 60), _no_other)
+    assert await ledger.spent("user:ann", DAY) == 60
+    await ledger.reserve(opened("second", 40), [budget])
+    ledger.settle_soon(msgspec.structs.replace(spent("second", 5), reserved=40), _no_other)
+    assert await ledger.counted([budget]) == {budget: 65}
+    await ledger.reserve(opened("third", 35), [budget])
+    ledger.settle_soon(msgspec.structs.replace(spent("third", 1), reserved=35), _no_other)
+    (row,) = await ledger.usage(UsageQuery(since=NOW, until=NOW + 1))
+    assert (row.calls, row.cost, row.reserved) == (3, 66, 0)
+
+
+async def test_what_was_settled_makes_room_for_the_next_at_once(store: SqliteStore) -> None:
+    """A counter that is still to begin sends the next reservation to the writing thread."""
+    ledger, mine = SqliteLedger(store), Budget(scope="user:ann", period=DAY, limit=100)
+    await ledger.reserve(opened("first", 100), [mine])
+    ledger.settle_soon(msgspec.structs.replace(spent("first", 5), reserved=100), _no_other)
+    await ledger.reserve(opened("second", 95), [mine, Budget(scope="all", period=DAY, limit=100)])
+    assert await ledger.spent("all", DAY) == 100
+
+
+async def test_a_call_for_which_nothing_was_reserved_is_written_before_it_is_told(store: SqliteStore) -> None:
+    begun = _transactions(store)
+    SqliteLedger(store).settle_soon(msgspec.structs.replace(spent("first", 5), reserved=0), _no_other)
+    assert len(begun) == 1

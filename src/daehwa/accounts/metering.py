@@ -3,13 +3,14 @@
 How this works and why. Where no budget applies, nothing is written before the call: counting it once, at its end, is
 enough. Where one does, the dearest that the call can cost is reserved first, in one step of the store, so that calls
 side by side never pass a limit; a call that is never settled (a crash) stays reserved, which fails on the safe side.
-What is settled is written on the spot where the ledger can do that, else by a task of the meter's own: whoever waits
-for it may be cancelled, the counting is not.
+What is settled is written within a turn of the loop where the ledger can do that, else by a task of the meter's own:
+whoever waits for it may be cancelled, the counting is not.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from math import ceil
 
 import msgspec
@@ -18,7 +19,7 @@ from daehwa.accounts.budgets import BudgetRules, BudgetState, KnownBudgets, of_p
 from daehwa.accounts.errors import BudgetExceeded, PriceUnknown
 from daehwa.accounts.ledger import Entry
 from daehwa.accounts.people import User
-from daehwa.accounts.ports import AccountStore, Budget, LedgerStore, SettlesNow
+from daehwa.accounts.ports import AccountStore, Budget, LedgerStore, SettlesSoon
 from daehwa.accounts.price_list import PriceList
 from daehwa.accounts.prices import Price, cost, dearest
 from daehwa.accounts.spending import OF_EACH_KEY, OF_THIS_KEY, limits_of, renewal
@@ -63,7 +64,7 @@ class LedgerMeter:
     ) -> None:
         self.prices = prices
         self._ledger = ledger
-        self._settle_now = ledger.settle_now if isinstance(ledger, SettlesNow) else None
+        self._settle_soon = ledger.settle_soon if isinstance(ledger, SettlesSoon) else None
         self._rules = rules or BudgetRules()
         self._budgets = KnownBudgets(self._rules)
         self._asks_for_people = self._rules.asks_for_people
@@ -167,6 +168,7 @@ class LedgerMeter:
 
     async def aclose(self) -> None:
         """Give what is still to be written a last moment, before the store is closed."""
+        await asyncio.sleep(0)  # what is written within this turn of the loop either is, or has a task by then
         if self._writing:
             _, late = await asyncio.wait(list(self._writing), timeout=_LAST_SECONDS)
             for task in late:
@@ -243,9 +245,12 @@ class LedgerMeter:
         for observer in self._observers:
             loop.call_soon(observer, ended)  # a fault of theirs is the loop's to log, and nobody's call fails by it
 
-    def write_now(self, entry: Entry) -> bool:
-        """Keep a settled entry at once, if that can be done without waiting."""
-        return self._settle_now is not None and self._settle_now(entry)
+    def write_soon(self, entry: Entry) -> bool:
+        """Keep a settled entry without anybody's waiting; return False where the ledger cannot do that."""
+        if self._settle_soon is None:
+            return False
+        self._settle_soon(entry, partial(self.write, entry))
+        return True
 
     def write(self, entry: Entry) -> asyncio.Task[None]:
         """Begin to keep a settled entry; the task is held until it is done."""
@@ -303,7 +308,7 @@ class LedgerCharge:
         """As on `Charge`."""
         if self._settled is None:
             usage = self.priced(outcome)
-            if not self._meter.write_now(self._as_settled(outcome, usage)):
+            if not self._meter.write_soon(self._as_settled(outcome, usage)):
                 return False
             self._note(outcome, usage)
         return True
@@ -315,7 +320,7 @@ class LedgerCharge:
         usage = self.priced(outcome)
         self._note(outcome, usage)
         entry = self._as_settled(outcome, usage)
-        if not self._meter.write_now(entry):
+        if not self._meter.write_soon(entry):
             await asyncio.wait([self._meter.write(entry)], timeout=SETTLE_SECONDS)
         return usage
 

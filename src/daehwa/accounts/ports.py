@@ -5,7 +5,7 @@ One contract suite holds every implementation to them: `tests/stores/test_contra
 people (credentials, links, groups, the audit log, the installation) is in `people_ports`.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import msgspec
@@ -183,12 +183,12 @@ class LedgerStore(Protocol):
 
 
 @runtime_checkable
-class SettlesNow(Protocol):
-    """A ledger that can settle without waiting, so that nobody who leaves can come between."""
+class SettlesSoon(Protocol):
+    """A ledger that can settle without anybody's waiting, so that nobody who leaves can come between."""
 
-    def settle_now(self, entry: Entry) -> bool:
-        """Settle as `settle` does and return True; return False, with nothing done, where that has to wait. Raise
-        nothing.
+    def settle_soon(self, entry: Entry, otherwise: Callable[[], object]) -> None:
+        """Settle as `settle` does, within a turn of the loop and before whatever else is asked of this ledger; at once
+        where nothing was reserved. Where that has to wait, nothing is done, and `otherwise` is called. Raise nothing.
         """
         ...
 

@@ -1,10 +1,12 @@
-"""The ledger in the database file of the conversations: one transaction for each entry that is opened or settled.
+"""The ledger in the database file of the conversations: what is reserved at once, what is settled with what comes next.
 
-How this works and why. Both are written on the spot (`sqlite_jotter`), since calls wait for them: a process that ends
-in any way leaves its reservations behind. A counter is there once a budget asked for it: it begins with the sum of its
-entries, in the transaction that needs it, and from then on every entry that it counts changes it in the transaction
-that changes the entry. Nothing else ever writes there, so it is the sum of its entries whatever breaks off. A refusal
-is a result and no fault, so that counters which begin with it stay: the next call finds them.
+How this works and why. A reservation is written on the spot (`sqlite_jotter`), since its call waits for it: a process
+that ends in any way leaves its reservations behind. What is settled is written with the next of them, within a turn of
+the loop: until then it counts as what was reserved for it, and whoever asks finds it written. A counter is there once a
+budget asked for it: it begins with the sum of its entries, in the transaction that needs it, and from then on every
+entry that it counts changes it in the transaction that changes the entry. Nothing else ever writes there, so it is the
+sum of its entries whatever breaks off. A refusal is a result and no fault, so that counters which begin with it stay:
+the next call finds them.
 """
 # ruff: noqa: D102 - what the methods do is written once, on the protocol
 # ruff: noqa: S608 - what is put together are column names of ours
@@ -21,12 +23,11 @@ from daehwa.accounts.errors import BudgetExceeded
 from daehwa.accounts.ledger import Entry, UsageQuery, UsageRow
 from daehwa.accounts.ports import Budget
 from daehwa.accounts.spending import Counter, bounds, check_limits, counters_of, limits_of, period_at
-from daehwa.conversation.errors import StoreError
 from daehwa.conversation.ids import new_id
 from daehwa.conversation.messages import Usage
 from daehwa.stores.records import storable
 from daehwa.stores.sqlite import SqliteStore
-from daehwa.stores.sqlite_jotter import NotNow, TooMuchToJot
+from daehwa.stores.sqlite_jotter import TooMuchToJot
 from daehwa.stores.usage_rows import as_settled, usage_row
 
 _DAY_MS: Final = 24 * 60 * 60 * 1000
@@ -123,26 +124,29 @@ class SqliteLedger:
         here = partial(_settle, entry=settled, among=self._among)
         await self._jotter.run(here, thorough=partial(_settle, entry=settled, among=_all_counters))
 
-    def settle_now(self, entry: Entry) -> bool:
-        try:
-            self._jotter.run_now(partial(_settle, entry=as_settled(storable(entry)), among=self._among))
-        except (NotNow, StoreError):
-            return False
-        return True
+    def settle_soon(self, entry: Entry, otherwise: Callable[[], object]) -> None:
+        self._jotter.run_soon(partial(_settle, entry=as_settled(storable(entry)), among=self._among), otherwise)
+        if not entry.reserved:  # nothing stands for it meanwhile
+            self._jotter.finish()
 
     async def spent(self, scope: str, period: str) -> int:
+        self._jotter.finish()
         return await self._reader.run(partial(_spent, counter=Counter(scope, period)))
 
     async def begin(self, budgets: Sequence[Budget]) -> None:
+        self._jotter.finish()
         await self._writer.run(partial(_begin, counters=tuple(limits_of(budgets))))
 
     async def counted(self, budgets: Sequence[Budget]) -> Mapping[Budget, int]:
+        self._jotter.finish()
         return await self._reader.run(partial(_counted_against, budgets=tuple(budgets)))
 
     async def usage(self, query: UsageQuery) -> tuple[UsageRow, ...]:
+        self._jotter.finish()
         return await self._reports.run(partial(_usage, query=query))
 
     async def forget(self, user: str) -> None:
+        self._jotter.finish()
         await self._writer.run(partial(_forget, user=user, nobody=new_id()))
 
 

@@ -1,7 +1,7 @@
 """OpenAI's endpoints. Each handler checks who calls, reads what is asked, and leaves the rest to the gateway."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Coroutine
 from typing import Any, TypeAlias
 
 import msgspec
@@ -9,7 +9,6 @@ import msgspec
 from daehwa.accounts.keys import Caller
 from daehwa.accounts.minting import KEY_BEGINNING
 from daehwa.conversation.ports import Model
-from daehwa.gateway.answers import Answer
 from daehwa.gateway.asking import Asked, JsonAsked
 from daehwa.gateway.callers import Callers
 from daehwa.gateway.calls import Gateway
@@ -145,14 +144,14 @@ class OpenAIV1:
 
     def _relay(self, request: Request, caller: Caller, asked: Asked, body: asyncio.Event | None = None) -> Relay:
         key = request.header(b"idempotency-key")
-
-        def make(claimed: Callable[[], None]) -> Awaitable[Answer]:
-            return self._gateway.ask(caller, asked, idempotency_key=key, claimed=claimed)
-
         close = None if isinstance(asked, JsonAsked) else asked.close
         deadline = deadline_of(request) if self._has_deadline else None
-        under_way = self._gateway.calls.one(caller, deadline=deadline)
-        return Relay(make, under_way, body=body, close=close)
+        return Relay(
+            lambda claimed: self._gateway.ask(caller, asked, idempotency_key=key, claimed=claimed),
+            self._gateway.calls.one(caller, deadline=deadline),
+            body=body,
+            close=close,
+        )
 
 
 class DescribedV1:
