@@ -1,13 +1,15 @@
 """Says at the head of every run, and at its end, which DynamoDB the tests of its stores run on; finds Node for CDK;
-and which event loops tests run on.
+and which event loops tests run on. Whom they trust is an authority of their own.
 """
 
 import asyncio
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import dynamodb_local
 import pytest
+import trustme
 import uvloop
 
 from daehwa.deployment.programs import find_node
@@ -24,6 +26,14 @@ def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[]
     if item.get_closest_marker("both_loops") is not None:
         loops["uvloop"] = uvloop.new_event_loop
     return loops
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> trustme.CA:
+    """An authority of the test's own; its certificate is `ca.pem` in the test's folder."""
+    made = trustme.CA()
+    made.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    return made
 
 
 def pytest_report_header() -> str:

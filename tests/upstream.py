@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Literal, Self, TypeAlias
 
+import trustme
+
 
 class End(Enum):
     """How a connection ends before its time."""
@@ -71,6 +73,13 @@ def reset_connection(writer: asyncio.StreamWriter) -> None:
     on_at_once = struct.pack("ii", 1, 0)  # without it, a socket that has nothing unread ends politely
     writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, on_at_once)
     writer.transport.abort()
+
+
+def server_side(authority: trustme.CA, *names: str) -> ssl.SSLContext:
+    """Return what a server needs to speak TLS by these names."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert(*names).configure_cert(context)
+    return context
 
 
 def frame(chunk: object) -> bytes:

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import re
-import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 import trustme
 from providers.client_asks import body_of, upstream_fault_of
 from providers.conftest import KEY, Make
-from upstream import FakeUpstream
+from upstream import FakeUpstream, server_side
 from wire_server import Line, WireServer, left, saying
 
 from daehwa.conversation.errors import ProviderCutError, ProviderError, ProviderUnreachableError
@@ -27,19 +26,6 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
-
-
-def server_side(authority: trustme.CA, *names: str) -> ssl.SSLContext:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert(*names).configure_cert(context)
-    return context
-
-
-@pytest.fixture
-def authority(tmp_path: Path) -> trustme.CA:
-    made = trustme.CA()
-    made.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    return made
 
 
 async def refused(client: UpstreamClient) -> ProviderError:

@@ -55,8 +55,8 @@ class Connection(asyncio.BufferedProtocol):
         self._pieces: list[bytes] = []
         self.on_body = self._pieces.append
         self._size = self._bare = 0
-        self._has_length = self._keeps_alive = self._is_paused = self._is_full = self._is_sink_full = False
-        self._is_yielding, self._is_sent = False, True
+        self._has_length = self._is_paused = self._is_full = self._is_sink_full = False
+        self._is_yielding, self._is_sent, self._keeps_alive = False, True, True
         self._sink: Sink | None = None
         self._fault: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -332,7 +332,7 @@ class Connection(asyncio.BufferedProtocol):
 
     async def start_tls(self, trust: ssl.SSLContext, host: str) -> None:
         """Speak TLS with `host` from now on. Raise `ssl.SSLError`, `ConnectionLost`."""
-        self.has_head = self.is_complete = False  # a proxy's answer is no longer of account
+        self.has_head, self.is_complete, self._keeps_alive = False, False, True  # a proxy's answer is of no account
         if self._is_closing():
             raise ConnectionLost
         self._tls = tls = Tls(trust, host)

@@ -13,6 +13,8 @@ from daehwa.http_client.reading import FellSilent
 from daehwa.http_client.route import Route
 
 KEEP_ALIVE_SECONDS = 60.0
+READY_SECONDS = 30.0
+"""So long a connection counts as ready for a request that is expected: it will be good for as long again."""
 STALE_SECONDS = 0.25
 """As long as a word takes around the world and back: by then a server that had closed the connection has said so."""
 _PROXY_AUTHENTICATION = 407
@@ -134,6 +136,20 @@ class Connections:
                 connection.close()
         return connection
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether a connection is idle that will be good for a while yet."""
+        return bool(self.idle) and self.idle[-1].is_fresh and _idle_seconds(self.idle[-1]) < READY_SECONDS
+
+    async def prepare(self) -> None:
+        """Open a connection for a request that is expected, unless one is ready. Nothing is sent on it but what TLS
+        needs. Raise `HttpError`.
+        """
+        if self.keeps and not self.is_closed and not self.is_ready:
+            connection = await self.open()
+            connection.is_complete = True  # no answer is due on it
+            self.give_back(connection)
+
     def _check(self, connection: Connection) -> None:
         if connection.status == _PROXY_AUTHENTICATION:
             raise ConnectFailed("proxy", self.route.host, "407")
@@ -192,7 +208,11 @@ class Connections:
 
 
 def _is_old(connection: Connection) -> bool:
+    return _idle_seconds(connection) > KEEP_ALIVE_SECONDS
+
+
+def _idle_seconds(connection: Connection) -> float:
     # By the calendar too: the loop's clock may stand still while the machine sleeps or Lambda holds the process.
     idle = asyncio.get_running_loop().time() - connection.idle_since
     by_date = time.time() - connection.idle_since_date
-    return max(idle, by_date) > KEEP_ALIVE_SECONDS
+    return max(idle, by_date)

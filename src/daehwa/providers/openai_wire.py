@@ -62,6 +62,11 @@ class OpenAIWireProvider:
         await asyncio.to_thread(_import_client)
         self._connected()
 
+    def prepare(self) -> None:
+        """Have a connection for a turn that is expected; none where the upstream is known not to answer."""
+        if not self._is_closed and not self.upstream_gate.is_open:
+            self._connected().prepare()
+
     async def models(self) -> Sequence[Model]:
         """Return the models that the settings name, else those that the upstream lists. Without a key there are none:
         raise `KeyNotSet` before anybody asks one of them.

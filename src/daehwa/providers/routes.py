@@ -8,6 +8,7 @@ import msgspec
 
 from daehwa.conversation.errors import ProviderError, ProviderModelError
 from daehwa.conversation.events import AnsweredBy, Batch
+from daehwa.conversation.expecting import Prepares
 from daehwa.conversation.ports import GenerationRequest, Model, ResolvedModel
 from daehwa.conversation.upstreams import may_ask_another
 
@@ -105,6 +106,11 @@ class RoutedProvider:
             finally:
                 if isinstance(batches, AsyncGenerator):
                     await batches.aclose()
+
+    def prepare(self) -> None:
+        """Let the first target prepare for a turn that is expected: most likely it is asked."""
+        if isinstance(self.targets[0].provider, Prepares):
+            self.targets[0].provider.prepare()
 
     async def aclose(self) -> None:
         """Do nothing: the targets' providers are closed by who made them."""

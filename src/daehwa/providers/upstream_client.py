@@ -8,6 +8,7 @@ and then whether it has fallen silent. Redirects are not followed: the key would
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import suppress
 from time import monotonic
 from typing import Any, TypeAlias
 
@@ -182,6 +183,7 @@ class UpstreamClient:
         self.connections = Connections(route, keeps=upstream.keep_alive)
         self._headers = _headers(upstream)
         self._drains: set[asyncio.Task[None]] = set()
+        self._preparing: asyncio.Task[None] | None = None
 
     def post(self, path: str, body: bytes) -> Asking:
         """Send `body`; return the answer when its head is there. Raise `UpstreamFault`."""
@@ -252,6 +254,20 @@ class UpstreamClient:
         request = route.request(method, url, headers, b"") if method == "GET" else route.post(url, headers, body)
         return await connections.ask(request, seconds)
 
+    def prepare(self) -> None:
+        """Have a connection for a request that is expected, in the background, one at a time. Nobody is told where that
+        comes to nothing: the request will be.
+        """
+        if self._preparing is None and not self.connections.is_ready:
+            self._preparing = asyncio.get_running_loop().create_task(self._prepare())
+
+    async def _prepare(self) -> None:
+        try:
+            with suppress(HttpError):
+                await self.connections.prepare()
+        finally:
+            self._preparing = None
+
     def drain(self, connection: Connection) -> None:
         """Read the end of an answer that has said all, then keep its connection."""
         if connection.is_complete or not self.upstream.keep_alive:
@@ -277,8 +293,9 @@ class UpstreamClient:
 
     async def aclose(self) -> None:
         """Close all connections."""
-        for task in tuple(self._drains):
-            task.cancel()
+        for task in (*self._drains, self._preparing):
+            if task is not None:
+                task.cancel()
         await self.connections.aclose()
 
 
