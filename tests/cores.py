@@ -49,6 +49,15 @@ class OneProviderCatalogue:
         return {"any": ("parrot",)}
 
 
+class Preparing(ScriptedProvider):
+    """A provider that counts how often it was told to prepare."""
+
+    prepared = 0
+
+    def prepare(self) -> None:
+        self.prepared += 1
+
+
 class Core:
     """The parts of a core, and a person who uses it."""
 

@@ -66,6 +66,7 @@ PATCH /api/conversations/{conversation}          401 200 404 404 404 401 401 401
 DELETE /api/conversations/{conversation}         401 204 404 404 404 401 401 401
 POST /api/conversations/{conversation}/restore   401 200 404 404 404 401 401 401
 POST /api/turns                                  401 200 404 403 404 401 401 401
+POST /api/turns/expected                         401 204 204 204 204 401 401 401
 GET /api/turns/{reply}/events                    401 200 404 404 404 401 401 401
 POST /api/turns/{reply}/stop                     401 200 404 404 404 401 401 401
 GET /api/keys                                    401 200 200 200 200 401 401 401

@@ -31,6 +31,7 @@ _BODY = (TooMuch, UnsupportedMediaType, BodyTooSlow)
 _ONE = (ConversationNotFound, StoreError, Unreadable)
 _REPLY = (MessageNotFound, StoreError, Unreadable)
 _MODEL = (ModelNotFound, ModelNotInstalled, KeyNotSet)
+_EXPECTED = (StoreError, *_BODY)
 _TURN = (*_ONE, MessageNotFound, *_MODEL, ModelNotOffered, InvalidParent, IdTaken, ReplyStillGrowing)
 
 
@@ -47,7 +48,7 @@ def conversation_operations(wiring: Wiring) -> Iterator[Operation]:
     """Yield the rows of conversations and of the turns in them."""
     store, running, options = wiring.core.store, wiring.core.running, wiring.options
     yield from _conversations(ConversationsApi(store, running, options, wiring.purge))
-    yield from _turns(TurnsApi(store, running, options, Memberships(wiring.groups)))
+    yield from _turns(TurnsApi(store, running, options, Memberships(wiring.groups), wiring.core.catalogue))
 
 
 def _conversations(api: ConversationsApi) -> Iterator[Operation]:
@@ -81,7 +82,8 @@ def _conversations(api: ConversationsApi) -> Iterator[Operation]:
 
 
 def _turns(api: TurnsApi) -> Iterator[Operation]:
-    events, stop = "/api/turns/{reply}/events", "/api/turns/{reply}/stop"
+    expected, events, stop = "/api/turns/expected", "/api/turns/{reply}/events", "/api/turns/{reply}/stop"
     yield Operation("POST", "/api/turns", api.start_turn, body=shapes.TurnBody, streams=True, errors=(*_TURN, *_BODY))
+    yield Operation("POST", expected, api.expect_turn, body=shapes.ExpectedTurn, status=204, errors=_EXPECTED)
     yield Operation("GET", events, api.follow_turn, query=shapes.FollowQuery, streams=True, errors=_REPLY)
     yield Operation("POST", stop, api.stop_turn, answers=(Message,), errors=_REPLY)

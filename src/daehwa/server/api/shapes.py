@@ -203,6 +203,12 @@ class TurnBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     continue_reply: bool = msgspec.field(name="continue", default=False)
 
 
+class ExpectedTurn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A turn that is expected, since its question is being written."""
+
+    model: Annotated[str | None, Meta(description="An id of /api/models; null for the default.")] = None
+
+
 class FollowQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where to go on."""
 

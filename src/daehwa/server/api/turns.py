@@ -6,9 +6,10 @@ import msgspec
 
 from daehwa.accounts.memberships import Memberships
 from daehwa.conversation.errors import InvalidRequest, MessageNotFound, TooMuch
+from daehwa.conversation.expecting import expect_turn
 from daehwa.conversation.ids import checked_id
 from daehwa.conversation.messages import TextPart
-from daehwa.conversation.ports import ConversationStore
+from daehwa.conversation.ports import ConversationStore, ModelCatalogue
 from daehwa.conversation.running import Question, RunningTurns, TurnRequest
 from daehwa.server.api import shapes
 from daehwa.server.asgi import Request, Response, json_response
@@ -25,8 +26,14 @@ class TurnsApi:
     """The operations on turns."""
 
     def __init__(
-        self, store: ConversationStore, running: RunningTurns, options: ServerOptions, memberships: Memberships
+        self,
+        store: ConversationStore,
+        running: RunningTurns,
+        options: ServerOptions,
+        memberships: Memberships,
+        catalogue: ModelCatalogue,
     ) -> None:
+        self._catalogue = catalogue
         self._memberships = memberships
         self._store = store
         self._running = running
@@ -46,6 +53,17 @@ class TurnsApi:
         terms = await self._memberships.terms_of(request.user)
         reply = await self._running.start(msgspec.structs.replace(asked, terms=terms))
         return self._following(request, reply.id, after)
+
+    async def expect_turn(self, request: Request) -> Response:
+        """Say that a question is being written: a connection to its model's upstream is there when it comes.
+
+        Nothing is asked of the upstream, and nothing is said of how it went: the turn will tell. On AWS nothing is
+        done: the function stands still until then.
+        """
+        body = await json_body(request, shapes.ExpectedTurn, self._options)
+        if self._options.home != "aws":
+            await expect_turn(self._catalogue, body.model, await self._memberships.terms_of(request.user))
+        return Response(204)
 
     async def follow_turn(self, request: Request) -> EventStream:
         """Follow a reply from where the client last was: what it missed, then what is new, to the end."""
