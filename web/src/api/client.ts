@@ -136,6 +136,11 @@ export async function startTurn(body: TurnBody, signal: AbortSignal): Promise<Re
   return send("/api/turns", { ...withBody("POST", body), signal });
 }
 
+/** Say that a question to this model is being written. Whatever becomes of it, nobody needs to know. */
+export async function expectTurn(model: string): Promise<void> {
+  if (!gate.isShut) await fetch("/api/turns/expected", withBody("POST", { model })).catch(() => undefined);
+}
+
 export async function followTurn(reply: string, after: number, signal: AbortSignal): Promise<Response> {
   await gate.opened(signal);
   return send(`/api/turns/${reply}/events`, { headers: { "last-event-id": String(after) }, signal, cache: "no-store" });
