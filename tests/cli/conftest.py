@@ -32,6 +32,14 @@ class Serving:
         self.address = address
         self.said = said
 
+    async def says(self, words: str) -> None:
+        """Return once it has said these words."""
+        assert self.process.stdout is not None
+        while words not in self.said:
+            line = await asyncio.wait_for(self.process.stdout.readline(), LIMIT_SECONDS)
+            assert line, self.said
+            self.said += line.decode()
+
     async def end(self, number: int = signal.SIGINT) -> Ended:
         self.process.send_signal(number)
         out, err = await asyncio.wait_for(self.process.communicate(), LIMIT_SECONDS)
