@@ -35,12 +35,7 @@ class Function(NamedTuple):
 
     async def member(self, name: str) -> tuple[User, Headers]:
         """Somebody whom the provider has let in, and what their browser sends."""
-        profile = Profile(issuer=ISSUER, subject=name, email=f"{name}@example.com", name=name)
-        user = await self.people.accounts.sign_in(profile, role=None, now=now_ms())
-        token = new_token()
-        session = Session(id=digest(token), user=user.id, created=now_ms(), expires=now_ms() + SESSION_MS)
-        await self.people.accounts.save_session(session)
-        return user, {"cookie": f"{COOKIE}={token}", "sec-fetch-site": "same-origin"}
+        return await member_of(self.people, name)
 
     async def signed_in(self, name: str) -> Headers:
         """What the browser of somebody sends whom the provider has let in."""
@@ -58,34 +53,51 @@ class Function(NamedTuple):
         return repr([item async for item in self.table._client.scan(self.table.name, consistent_read=True)])
 
 
+def settings_of(table: str, upstream: FakeUpstream) -> dict[str, str]:
+    """What the function's environment says of itself."""
+    return {
+        "DAEHWA_HOME": "aws",
+        "DAEHWA_TABLE": table,
+        "DAEHWA_KEY_PARAMETER": KEY_PARAMETER,
+        "DAEHWA_PUBLIC_URL": PUBLIC_URL,
+        "DAEHWA_BASE_URL": upstream.base_url,
+        "DAEHWA_TITLES": "false",
+        "DAEHWA_SIGN_IN_ISSUER": ISSUER,
+        "DAEHWA_SIGN_IN_CLIENT_ID": "daehwa",
+        "DAEHWA_SIGN_IN_ALLOWED_EMAILS": "@example.com",
+        "DAEHWA_SIGN_IN_ADMIN_EMAILS": "boss@example.com",
+    }
+
+
+def surroundings_of(dynamodb: str, parameters: int) -> dict[str, str]:
+    """What Lambda says in the function's environment, with the addresses of what stands in for AWS."""
+    return {
+        "AWS_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_ENDPOINT_URL_DYNAMODB": dynamodb,
+        "AWS_ENDPOINT_URL_SSM": f"http://127.0.0.1:{parameters}",
+    }
+
+
+async def member_of(people: PeopleStores, name: str) -> tuple[User, Headers]:
+    """Let somebody in as the provider does; return what their browser sends from then on, too."""
+    profile = Profile(issuer=ISSUER, subject=name, email=f"{name}@example.com", name=name)
+    user = await people.accounts.sign_in(profile, role=None, now=now_ms())
+    token = new_token()
+    session = Session(id=digest(token), user=user.id, created=now_ms(), expires=now_ms() + SESSION_MS)
+    await people.accounts.save_session(session)
+    return user, {"cookie": f"{COOKIE}={token}", "sec-fetch-site": "same-origin"}
+
+
 @contextlib.asynccontextmanager
 async def a_function(upstream: FakeUpstream, key: str | None = None, **told: str) -> AsyncIterator[Function]:
     """Serve it before an upstream, which knows the `key`. Nothing of what its role does not grant may be asked."""
     dynamodb, parameters = shared_server(), ParameterStore()
     name, parameters.key = await dynamodb.new_table(), key or parameters.key
     async with RoleBound(dynamodb.endpoint, name) as role, FakeUpstream(parameters) as kept:
-        environment = {
-            "DAEHWA_HOME": "aws",
-            "DAEHWA_TABLE": name,
-            "DAEHWA_KEY_PARAMETER": KEY_PARAMETER,
-            "DAEHWA_PUBLIC_URL": PUBLIC_URL,
-            "DAEHWA_BASE_URL": upstream.base_url,
-            "DAEHWA_TITLES": "false",
-            "DAEHWA_SIGN_IN_ISSUER": ISSUER,
-            "DAEHWA_SIGN_IN_CLIENT_ID": "daehwa",
-            "DAEHWA_SIGN_IN_ALLOWED_EMAILS": "@example.com",
-            "DAEHWA_SIGN_IN_ADMIN_EMAILS": "boss@example.com",
-            **told,
-        }
-        surroundings = load_aws_surroundings(
-            {
-                "AWS_REGION": REGION,
-                "AWS_ACCESS_KEY_ID": "test",
-                "AWS_SECRET_ACCESS_KEY": "test",
-                "AWS_ENDPOINT_URL_DYNAMODB": role.endpoint,
-                "AWS_ENDPOINT_URL_SSM": f"http://127.0.0.1:{kept.port}",
-            }
-        )
+        environment = settings_of(name, upstream) | told
+        surroundings = load_aws_surroundings(surroundings_of(role.endpoint, kept.port))
         services, table = FunctionServices(load_settings(environment=environment), surroundings), dynamodb.connect(name)
         async with listening(services.app) as port, aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
             yield Function(services, role, table, dynamo_people(table), client)

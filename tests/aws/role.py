@@ -1,14 +1,16 @@
 """A DynamoDB that lets whoever asks it do what the function's role lets the function do, and refuses all else."""
 
+import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from aiohttp import web
 from dynamodb_proxy import KIND, DynamoProxy
 
-from daehwa.stores.dynamodb_table import ACTIONS, LISTS
+from daehwa.stores.dynamodb_table import ACTIONS, LISTS, PARTITION_KEY, SORT_KEY
 
+_TRANSACTION_SECONDS: Final = 0.01
 _TRANSACTIONS: Final = {"TransactWriteItems", "TransactGetItems"}
 _PARTS: Final = {
     "Put": "PutItem",
@@ -36,6 +38,47 @@ class RoleBound(DynamoProxy):
                 self.refused.append(f"{needed} on {table}" + ("" if index is None else f"/index/{index}"))
                 return _denied(needed)
         return await self.handed_on(request, body)
+
+
+class Busy(RoleBound):
+    """One whose transactions take as long as AWS's, and are refused where another one holds an item of theirs: DynamoDB
+    Local does one after the other instead. `met` counts those that were refused.
+    """
+
+    def __init__(self, endpoint: str, table: str) -> None:
+        super().__init__(endpoint, table)
+        self.met = 0
+        self._held = set[str]()
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Let a transaction hold its items."""
+        if not request.headers.get("X-Amz-Target", "").endswith(".TransactWriteItems"):
+            return await super().handle(request)
+        items = [_held_by(item) for item in json.loads(await request.read())["TransactItems"]]
+        if not self._held.isdisjoint(items):
+            self.met += 1
+            return _cancelled("TransactionConflict" if item in self._held else "None" for item in items)
+        self._held.update(items)
+        try:
+            await asyncio.sleep(_TRANSACTION_SECONDS)
+            return await super().handle(request)
+        finally:
+            self._held.difference_update(items)
+
+
+def _held_by(operation: dict[str, Any]) -> str:
+    (part,) = operation.values()
+    key = part.get("Key") or part["Item"]
+    return json.dumps([key[PARTITION_KEY], key[SORT_KEY]])
+
+
+def _cancelled(codes: Iterable[str]) -> web.Response:
+    said = {
+        "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+        "Message": "Transaction cancelled, please refer to the reasons.",
+        "CancellationReasons": [{"Code": code, "Message": "Transaction is ongoing for the item"} for code in codes],
+    }
+    return web.Response(status=400, body=json.dumps(said).encode(), content_type=KIND)
 
 
 def _needed(action: str, asked: dict[str, Any]) -> Iterator[tuple[str, str, str | None]]:

@@ -328,7 +328,7 @@ class DynamoTable:
                     return failed
                 if not _PASSING.intersection(codes):
                     raise StoreError("The database refused to store this. Try again, or ask again anew.") from error
-                await pauses.pause("Too many are changing this conversation at once. Try again in a moment.")
+                await pauses.pause("Too many are changing the same at once. Try again in a moment.")
             else:
                 return frozenset()
 
