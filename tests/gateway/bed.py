@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Literal
 
 from daehwa.accounts.people import User
+from daehwa.conversation.errors import DaehwaError
 from daehwa.conversation.messages import Usage
-from daehwa.conversation.metering import Charge, Outcome, PaidCall
+from daehwa.conversation.metering import AskedBy, Charge, Outcome, PaidCall
 from daehwa.gateway.callers import Callers
 from daehwa.gateway.calls import Gateway
 from daehwa.gateway.idempotency import OnceOnly
@@ -40,6 +41,9 @@ class RememberingMeter:
             raise self.refusal
         self.calls.append(call)
         return _Charge(self)
+
+    def note_refused(self, by: AskedBy, error: DaehwaError) -> None:
+        pass
 
 
 class _Charge:

@@ -52,6 +52,18 @@ async def test_calls_are_told_by_model_kind_and_outcome() -> None:
     assert told["daehwa_unpriced_calls_total", *failed] == 0
 
 
+async def test_refusals_are_told_by_who_asked_and_why() -> None:
+    counts = CallCounts()
+    for _ in range(2):
+        counts.refused("program", "budget_exceeded")
+    counts.refused("page", "circuit_open")
+
+    told = await _told(counts)
+
+    assert told["daehwa_refusals_total", "asked_by=program", "reason=budget_exceeded"] == 2
+    assert told["daehwa_refusals_total", "asked_by=page", "reason=circuit_open"] == 1
+
+
 async def test_times_are_told_in_classes_that_add_up() -> None:
     counts = CallCounts()
     counts(a_call())

@@ -72,6 +72,18 @@ async def test_a_call_is_measured_by_the_conventions(collector: Collector) -> No
     assert TOKENS[-1] == 67_108_864
 
 
+async def test_a_refusal_is_counted_and_is_no_span(collector: Collector) -> None:
+    telemetry = OpenTelemetry(version="1", traces=True, metrics=True)
+    for _ in range(2):
+        telemetry.refused("program", "key_unknown")
+    await telemetry.aclose()
+
+    assert not collector.spans
+    (point,) = collector.metrics["daehwa.refusals"].sum.data_points
+    assert values_of(point.attributes) == {"daehwa.asked_by": "program", "error.type": "key_unknown"}
+    assert point.as_int == 2
+
+
 async def test_a_request_with_a_trace_of_its_own_goes_on_in_it(collector: Collector) -> None:
     telemetry = OpenTelemetry(version="1", traces=True, metrics=False)
     token = TRACE_PARENT.set("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")

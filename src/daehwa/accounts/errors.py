@@ -49,6 +49,7 @@ class NotAllowed(DaehwaError):  # noqa: N818 - errors state the fact
     """Signed in, but not allowed to do this."""
 
     type = "not_allowed"
+    refusal = "not_allowed"
 
 
 class EmailNotVerified(NotAllowed):
@@ -67,6 +68,7 @@ class AccountDisabled(NotAllowed):
     """An admin keeps this person out."""
 
     type = "account_disabled"
+    refusal = "account_disabled"
 
     def __init__(self) -> None:
         super().__init__("This account is disabled. Whoever runs this server can enable it again.")
@@ -184,6 +186,7 @@ class BudgetExceeded(DaehwaError):  # noqa: N818 - errors state the fact
     """
 
     type = "budget_exceeded"
+    refusal = "budget_exceeded"
 
     def __init__(
         self,
@@ -216,6 +219,7 @@ class PriceUnknown(DaehwaError):  # noqa: N818 - errors state the fact
     """A budget applies, and nobody knows what this model costs."""
 
     type = "price_unknown"
+    refusal = "price_unknown"
 
     def __init__(self, model: str) -> None:
         super().__init__(
@@ -238,12 +242,14 @@ class KeyRefused(DaehwaError):  # noqa: N818 - errors state the fact
     """The API key does not open anything."""
 
     type = "key_refused"
+    refusal = "key_refused"
 
 
 class KeyMissing(KeyRefused):
     """No API key came with the request."""
 
     type = "key_missing"
+    refusal = "key_missing"
 
     def __init__(self) -> None:
         super().__init__(
@@ -256,6 +262,7 @@ class KeyUnknown(KeyRefused):
     """The API key is none of this server's."""
 
     type = "key_unknown"
+    refusal = "key_unknown"
 
     def __init__(self) -> None:
         super().__init__(
@@ -268,6 +275,7 @@ class KeyExpired(KeyRefused):
     """The API key's time is over."""
 
     type = "key_expired"
+    refusal = "key_expired"
 
     def __init__(self, name: str) -> None:
         super().__init__(f"The API key “{name}” has expired. Make a new one in the page, under API keys.")
@@ -277,6 +285,7 @@ class KeyRevoked(KeyRefused):
     """The API key was revoked."""
 
     type = "key_revoked"
+    refusal = "key_revoked"
 
     def __init__(self, name: str) -> None:
         super().__init__(f"The API key “{name}” was revoked. Make a new one in the page, under API keys.")
@@ -286,6 +295,7 @@ class ModelNotAllowed(NotAllowed):
     """The key may not ask this model."""
 
     type = "model_not_allowed"
+    refusal = "model_not_allowed"
 
     def __init__(self, model: str, allowed: str) -> None:
         super().__init__(f"This API key may not ask {model}. It may ask: {allowed}.", param="model")
@@ -295,6 +305,7 @@ class RateExceeded(DaehwaError):  # noqa: N818 - errors state the fact
     """More requests or tokens a minute than the key may have. `retry_after` is in seconds, `limit` what it may have."""
 
     type = "rate_exceeded"
+    refusal = "rate_exceeded"
 
     def __init__(self, counted: Literal["requests", "tokens"], limit: int, *, retry_after: float) -> None:
         super().__init__(

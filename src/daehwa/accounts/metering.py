@@ -24,10 +24,18 @@ from daehwa.accounts.price_list import PriceList
 from daehwa.accounts.prices import Price, cost, dearest
 from daehwa.accounts.spending import OF_EACH_KEY, OF_THIS_KEY, limits_of, renewal
 from daehwa.conversation.budget import BudgetKind, kind_of
-from daehwa.conversation.errors import StoreError
+from daehwa.conversation.errors import DaehwaError, StoreError
 from daehwa.conversation.ids import now_ms
 from daehwa.conversation.messages import Usage
-from daehwa.conversation.metering import CallEnded, CallObserver, GroupShare, Outcome, PaidCall
+from daehwa.conversation.metering import (
+    AskedBy,
+    CallEnded,
+    CallObserver,
+    GroupShare,
+    Outcome,
+    PaidCall,
+    RefusalObserver,
+)
 
 ASSUMED_OUTPUT = 4_096
 """How many tokens an answer may have where the request sets no limit and a budget applies."""
@@ -72,6 +80,7 @@ class LedgerMeter:
         self._clock = clock
         self._emails: dict[str, tuple[int, str | None]] = {}
         self._observers: list[CallObserver] = []
+        self._refusal_observers: list[RefusalObserver] = []
         self._reserved: dict[str, Entry] = {}
         self.uncounted = 0
         """So many calls could not be counted as they ended."""
@@ -80,6 +89,16 @@ class LedgerMeter:
     def observe(self, observer: CallObserver) -> None:
         """Tell somebody of each call once it has ended. An observer is quick and raises nothing."""
         self._observers.append(observer)
+
+    def observe_refusals(self, observer: RefusalObserver) -> None:
+        """Tell somebody of each call that was not made. An observer is quick and raises nothing."""
+        self._refusal_observers.append(observer)
+
+    def note_refused(self, by: AskedBy, error: DaehwaError) -> None:
+        """As on `Meter`."""
+        if error.refusal is not None:
+            for observer in self._refusal_observers:
+                observer(by, error.refusal)
 
     async def open(self, call: PaidCall) -> "LedgerCharge":
         """As on `Meter`."""

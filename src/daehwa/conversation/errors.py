@@ -25,6 +25,7 @@
         ├── ProviderContextError      the prompt is longer than the model's context window
         ├── ProviderRateLimitError    429
         ├── ProviderUnavailableError  5xx
+        │   ├── CircuitOpen               the upstream failed again and again, and is not asked for a while
         │   └── ModelNotInstalled         as above, where it is asked for by name
         ├── ProviderUnreachableError  DNS, refused or reset connection, TLS
         ├── ProviderTimeoutError      connect, first byte or idle
@@ -48,6 +49,8 @@ class DaehwaError(Exception):
     """
 
     type: ClassVar[str] = "internal_error"
+    refusal: ClassVar[str | None] = None
+    """The word under which it is counted as a refusal of a call that could have been made; None: it is none."""
     budget: NamedBudget | None = None
 
     def __init__(self, message: str, *, param: str | None = None, told: str | None = None) -> None:
@@ -112,6 +115,7 @@ class ModelNotOffered(DaehwaError):  # noqa: N818 - errors state the fact
     """None of this person's groups names the model."""
 
     type = "model_not_offered"
+    refusal = "model_not_offered"
 
     def __init__(self, model: str, offered: tuple[str, ...]) -> None:
         may = f"You may ask: {', '.join(offered)}." if offered else "As yet no model is open to you."
@@ -230,6 +234,12 @@ class ProviderUnavailableError(ProviderError):
     """The upstream has a fault of its own (5xx)."""
 
     type = "upstream_unavailable"
+
+
+class CircuitOpen(ProviderUnavailableError):  # noqa: N818 - errors state the fact
+    """The upstream failed again and again, and is not asked for a while."""
+
+    refusal = "circuit_open"
 
 
 class ModelNotInstalled(ModelNotFound, ProviderUnavailableError):  # noqa: N818 - errors state the fact

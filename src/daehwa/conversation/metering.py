@@ -6,9 +6,11 @@ from typing import Literal, Protocol, TypeAlias
 import msgspec
 
 from daehwa.conversation.budget import BudgetKind
+from daehwa.conversation.errors import DaehwaError
 from daehwa.conversation.messages import Usage
 from daehwa.conversation.transcript import estimated_tokens
 
+AskedBy = Literal["page", "program"]
 CallKind = Literal["turn", "title", "chat", "completion", "response", "embedding", "audio", "image"]
 
 MOST_COUNTED = 1_000_000_000
@@ -100,6 +102,10 @@ class Meter(Protocol):
         """
         ...
 
+    def note_refused(self, by: AskedBy, error: DaehwaError) -> None:
+        """Note that a call was not made, for whoever watches over calls; an error that is no refusal is no matter."""
+        ...
+
 
 class CallEnded(msgspec.Struct, frozen=True, kw_only=True):
     """A call that has ended, for whoever watches over calls. `usage` has its cost; times are ms since 1970."""
@@ -112,6 +118,8 @@ class CallEnded(msgspec.Struct, frozen=True, kw_only=True):
 
 
 CallObserver: TypeAlias = Callable[[CallEnded], None]
+RefusalObserver: TypeAlias = Callable[[AskedBy, str], None]
+"""Is told who asked, and the word for why the call was not made: of errors' `refusal`, so there are only so many."""
 
 
 def estimated_usage(prompt: int, texts: Iterable[str]) -> Usage:
@@ -148,3 +156,6 @@ class Unmetered:
     async def open(self, call: PaidCall) -> Charge:  # noqa: ARG002 - every call is welcome
         """Let the call pass."""
         return _FreeCharge()
+
+    def note_refused(self, by: AskedBy, error: DaehwaError) -> None:
+        """Do nothing."""

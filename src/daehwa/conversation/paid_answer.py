@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 
 import msgspec
 
+from daehwa.conversation.errors import DaehwaError
 from daehwa.conversation.events import AnsweredBy, Batch
 from daehwa.conversation.messages import Part, ToolCallPart, Usage
 from daehwa.conversation.metering import Charge, Meter, Outcome, PaidCall, as_counted, estimated_usage
@@ -36,6 +37,10 @@ class PaidAnswer:
         self._asked_at = time.monotonic()
         limit = self._charge.output_limit
         return request if limit is None else msgspec.structs.replace(request, max_output_tokens=limit)
+
+    def note_refused(self, fault: DaehwaError) -> None:
+        """Note that it was not asked, where that is what the fault means."""
+        self._meter.note_refused("page", fault)
 
     def note_content(self, batch: Batch) -> None:
         """Remember when the first content came, and from which model, where several could answer."""

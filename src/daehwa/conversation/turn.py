@@ -224,6 +224,7 @@ class Turn:
             if self._is_late and status == "interrupted":
                 error = Failure(type=TimeIsUp.type, message=TimeIsUp().message)
         except DaehwaError as fault:
+            self._paid.note_refused(fault)
             status, error = self._failed(fault)
         except Exception:  # noqa: BLE001 - the edge of the turn's task
             _log.exception("turn %s: the provider failed in a way that it does not announce", self.message.id)

@@ -40,7 +40,8 @@ class App:
         checks = SafetyChecks(router, wiring.options, wiring.identity, wiring.identity.public_url)
         # From the outside in: the log sees every answer, the headers are on every answer, errors of all that follows
         # become answers.
-        app: ASGIApp = ErrorAnswers(checks, () if programs is None else programs.dialects)
+        dialects = () if programs is None else programs.dialects
+        app: ASGIApp = ErrorAnswers(checks, dialects, wiring.books.meter.note_refused)
         app = SafetyHeaders(app)
         if checks.cors_origins:
             app = SharedWith(app, checks.cors_origins)

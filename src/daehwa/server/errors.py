@@ -31,6 +31,7 @@ from daehwa.conversation.errors import (
     TooMuch,
     Unreadable,
 )
+from daehwa.conversation.metering import AskedBy
 from daehwa.gateway.errors import ShuttingDown
 from daehwa.server.access_log import exchange_of
 from daehwa.server.asgi import ASGIApp, ClientLeftError, Headers, Receive, Response, Scope, Send, json_response
@@ -39,6 +40,7 @@ from daehwa.sign_in.errors import CredentialsRefused, TooManyAttempts
 RETRY_SECONDS = 5
 """After so long whoever was refused by a server that ends may ask the next one."""
 
+_TURNS = "/api/turns"
 _log = logging.getLogger("daehwa.server")
 
 
@@ -193,12 +195,19 @@ class Dialect(msgspec.Struct, frozen=True):
 class ErrorAnswers:
     """The edge of a request: whatever is raised inside becomes an answer, and a traceback stays in the log.
 
-    `dialects` are those that other programs know; everywhere else errors are said in this server's own.
+    `dialects` are those that other programs know; everywhere else errors are said in this server's own. `note_refused`
+    is told of what keeps a call from being made; a turn that has begun tells of that itself.
     """
 
-    def __init__(self, app: ASGIApp, dialects: Sequence[Dialect] = ()) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        dialects: Sequence[Dialect] = (),
+        note_refused: Callable[[AskedBy, DaehwaError], None] = lambda _by, _error: None,
+    ) -> None:
         self._app = app
         self._dialects = dialects
+        self._note_refused = note_refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on and answer what is raised."""
@@ -211,6 +220,7 @@ class ErrorAnswers:
             return
         except DaehwaError as error:
             answer = self._said(scope, error)
+            self._count(scope, error)
             if answer.status >= 500:  # noqa: PLR2004 - the server's own faults
                 _log.warning("request %s: %s", exchange.id, error.message)
         except Exception:  # noqa: BLE001 - the edge of a request
@@ -223,6 +233,13 @@ class ErrorAnswers:
             await send({"type": "http.response.body", "body": b""})
         else:
             await answer(scope, receive, send)
+
+    def _count(self, scope: Scope, error: DaehwaError) -> None:
+        path = scope["path"]
+        if any(dialect.covers(path) for dialect in self._dialects):
+            self._note_refused("program", error)
+        elif path.startswith(_TURNS):
+            self._note_refused("page", error)
 
     def _said(self, scope: Scope, error: DaehwaError) -> Response:
         for dialect in self._dialects:

@@ -28,6 +28,7 @@ def build_books(services: _Services, *, version: str) -> Books:
     """Return the books. From here on, calls are counted for Prometheus too."""
     counts, running = CallCounts(), services.running
     services.meter.observe(counts)
+    services.meter.observe_refusals(counts.refused)
     exposition = Exposition(counts, version=version, turns=lambda: len(running), upstreams=services.catalogue.upstreams)
     return Books(
         keys=services.keys,
@@ -55,4 +56,5 @@ def build_telemetry(meter: LedgerMeter, asked: TelemetrySettings, *, version: st
         return None
     telemetry = OpenTelemetry(version=version, traces=asked.traces, metrics=asked.metrics)
     meter.observe(telemetry)
+    meter.observe_refusals(telemetry.refused)
     return telemetry

@@ -1,4 +1,5 @@
-"""Counts calls as they end, in plain numbers: a call pays for a few additions, a scrape for all the rest.
+"""Counts calls as they end, and those that are refused, in plain numbers: a call pays for a few additions, a scrape for
+all the rest.
 
 No label is a user, a key or a text of a client's: a model is one that was resolved, and there are only so many sets of
 labels; what comes beyond them is counted under "other".
@@ -6,9 +7,10 @@ labels; what comes beyond them is counted under "other".
 
 import copy
 from bisect import bisect_left
+from collections import Counter
 from typing import NamedTuple
 
-from daehwa.conversation.metering import CallEnded
+from daehwa.conversation.metering import AskedBy, CallEnded
 
 SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 """Upper bounds of the classes of a time, those that OpenTelemetry advises for calls of models."""
@@ -23,6 +25,13 @@ class Labels(NamedTuple):
     model: str
     kind: str
     outcome: str
+
+
+class Refused(NamedTuple):
+    """What refusals are told apart by: who asked, and the word for why the call was not made."""
+
+    asked_by: AskedBy
+    reason: str
 
 
 class Times:
@@ -64,10 +73,11 @@ class Tally:
 
 
 class CallCounts:
-    """Every call since the start of this process. It is an observer of the meter's."""
+    """Every call since the start of this process, and those that were not made. It is an observer of the meter's."""
 
     def __init__(self) -> None:
         self._tallies: dict[Labels, Tally] = {}
+        self._refusals = Counter[Refused]()
 
     def __call__(self, ended: CallEnded) -> None:
         """Count a call that has ended."""
@@ -90,6 +100,14 @@ class CallCounts:
         if len(self._tallies) >= MOST_SETS:
             labels = Labels(OTHER, OTHER, OTHER)
         return self._tallies.setdefault(labels, Tally())
+
+    def refused(self, by: AskedBy, reason: str) -> None:
+        """Count a call that was not made."""
+        self._refusals[Refused(by, reason)] += 1
+
+    def refusals(self) -> dict[Refused, int]:
+        """Return the counts of refusals of this moment, for another thread."""
+        return dict(self._refusals)
 
     def snapshot(self) -> dict[Labels, Tally]:
         """Return the counts of this moment, for another thread."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from daehwa.conversation.upstreams import UpstreamState
-from daehwa.telemetry.counts import SECONDS, CallCounts, Labels, Tally, Times
+from daehwa.telemetry.counts import SECONDS, CallCounts, Labels, Refused, Tally, Times
 
 if TYPE_CHECKING:
     from prometheus_client.registry import CollectorRegistry
@@ -24,6 +24,7 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
 
     version: str
     tallies: Mapping[Labels, Tally]
+    refusals: Mapping[Refused, int]
     turns: int
     requests: int
     upstreams: Sequence[UpstreamState]
@@ -51,6 +52,7 @@ class Exposition:
         moment = Moment(
             version=self._version,
             tallies=self._counts.snapshot(),
+            refusals=self._counts.refusals(),
             turns=self._turns(),
             requests=requests,
             upstreams=tuple(self._upstreams()),
@@ -78,6 +80,7 @@ class _Told:
         """Yield every family of numbers."""
         yield from _of_process(self._moment)
         yield from _of_calls(self._moment.tallies)
+        yield _of_refusals(self._moment.refusals)
         yield from _of_upstreams(self._moment.upstreams)
 
 
@@ -114,6 +117,15 @@ def _of_calls(tallies: Mapping[Labels, Tally]) -> Iterator[Any]:
     yield _times("daehwa_call_duration_seconds", "How long calls took.", durations)
     firsts = ((labels, tally.first) for labels, tally in tallies.items() if any(tally.first.classes))
     yield _times("daehwa_call_first_content_seconds", "How long it was until the first content came.", firsts)
+
+
+def _of_refusals(refusals: Mapping[Refused, int]) -> Any:
+    from prometheus_client.core import CounterMetricFamily  # noqa: PLC0415 - see above
+
+    family = CounterMetricFamily("daehwa_refusals", "Calls that were refused, and not made.", labels=Refused._fields)
+    for refused, count in refusals.items():
+        family.add_metric(refused, count)
+    return family
 
 
 def _times(name: str, meaning: str, of: Iterator[tuple[Labels, Times]]) -> Any:

@@ -8,7 +8,7 @@ import asyncio
 import logging
 from typing import Any
 
-from daehwa.conversation.metering import CallEnded, CallKind
+from daehwa.conversation.metering import AskedBy, CallEnded, CallKind
 from daehwa.conversation.tracing import TRACE_PARENT
 from daehwa.telemetry.counts import SECONDS
 
@@ -50,6 +50,11 @@ class OpenTelemetry:
             self._spans.add(ended, attributes)
         if self._numbers is not None:
             self._numbers.add(ended, attributes)
+
+    def refused(self, by: AskedBy, reason: str) -> None:
+        """Tell of a call that was not made. There is no span: nothing was asked, and anybody may ask without end."""
+        if self._numbers is not None:
+            self._numbers.add_refusal(by, reason)
 
     async def aclose(self) -> None:
         """Send what is left, within a few seconds."""
@@ -118,6 +123,13 @@ class _Numbers:
                 ("gen_ai.client.operation.time_to_first_chunk", "Time to receive the first chunk."),
             )
         )
+
+        self._refusals = meter.create_counter(
+            "daehwa.refusals", unit="{call}", description="Calls that were refused, and not made."
+        )
+
+    def add_refusal(self, by: AskedBy, reason: str) -> None:
+        self._refusals.add(1, {"daehwa.asked_by": by, "error.type": reason})
 
     def add(self, ended: CallEnded, attributes: dict[str, Any]) -> None:
         self._duration.record(max(0, ended.ended - ended.began) / 1000, attributes)
