@@ -17,6 +17,7 @@ from daehwa.gateway.ports import AnswerStore
 from daehwa.stores import dynamodb_table as names
 from daehwa.stores.dynamodb import DynamoStore
 from daehwa.stores.dynamodb_answers import DynamoAnswers
+from daehwa.stores.dynamodb_client import DynamoTable
 from daehwa.stores.dynamodb_keys import DynamoKeys
 from daehwa.stores.dynamodb_ledger import DynamoLedger
 from daehwa.stores.dynamodb_people import dynamo_people
@@ -93,11 +94,8 @@ def bytes_in(value: Any) -> Iterator[bytes]:
         yield from (text for inner in value for text in bytes_in(inner))
 
 
-@contextlib.asynccontextmanager
-async def open_dynamodb(_folder: Path) -> AsyncIterator[House]:
-    server = shared_server()
-    table = server.connect(await server.new_table())
-    store = DynamoStore(table)
+def house_in(table: DynamoTable) -> House:
+    """Return all stores in a table."""
 
     async def items() -> list[dict[str, Any]]:
         return [item async for item in table._client.scan(table.name, consistent_read=True)]
@@ -109,10 +107,16 @@ async def open_dynamodb(_folder: Path) -> AsyncIterator[House]:
         wanted = user.encode()
         return [item[names.PARTITION_KEY][0] for item in await items() if wanted in b" ".join(bytes_in(item))]
 
-    yield House(
-        dynamo_people(table), store, DynamoKeys(table), DynamoAnswers(table), DynamoLedger(table), holds, leftovers
-    )
-    await store.aclose()
+    stores = DynamoKeys(table), DynamoAnswers(table), DynamoLedger(table)
+    return House(dynamo_people(table), DynamoStore(table), *stores, holds, leftovers)
+
+
+@contextlib.asynccontextmanager
+async def open_dynamodb(_folder: Path) -> AsyncIterator[House]:
+    server = shared_server()
+    table = server.connect(await server.new_table())
+    yield house_in(table)
+    await table.aclose()
 
 
 HOUSES: dict[str, Opener] = {"memory": open_memory, "sqlite": open_sqlite, "dynamodb": open_dynamodb}

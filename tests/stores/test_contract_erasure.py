@@ -195,6 +195,20 @@ async def test_nobody_is_told_as_deleted_who_is_not(house: House) -> None:
     assert [event.details for event in await deletions(house)] == [{"resumed": True}]
 
 
+async def test_whose_deletion_fails_keeps_nobody_elses_from_going_on(house: House) -> None:
+    await a_person(house, "root", "")
+    two = [(await a_person(house, name, CANARY)).id for name in ("mina", "jun")]
+    for user in two:
+        await house.people.accounts.change_user(user, UserChanges(disabled=NOW, leaving=NOW))
+    accounts: Any = Interrupted(house.people.accounts, "empty_user", 1)
+    erasure = Erasure(house.people._replace(accounts=accounts), [house.store])
+    assert await erasure.resume(before=NOW) == 0, "whoever began that may still be at it"
+    with pytest.raises(StoreError):
+        await erasure.resume(before=NOW + 1)
+    assert len([user for user in await accounts.list_users() if user.leaving is not None]) == 1
+    assert await erasure.resume(before=NOW + 1) == 1
+
+
 async def test_whoever_is_told_as_deleted_is_told_so_once(house: House) -> None:
     await a_person(house, "root", "")
     mina = await a_person(house, "mina", CANARY)

@@ -14,6 +14,7 @@ import msgspec
 from daehwa.accounts.audit import DELETED, NewEvent
 from daehwa.accounts.people import User, UserChanges
 from daehwa.accounts.people_ports import Owned, PeopleStores
+from daehwa.conversation.errors import DaehwaError
 from daehwa.conversation.ids import now_ms
 
 
@@ -41,12 +42,21 @@ class Erasure:
             known = await self._people.accounts.change_user(user, UserChanges(disabled=now, leaving=now))
         await self._finish(user, known, act or NewEvent(at=now, action=DELETED, subject=user))
 
-    async def resume(self) -> int:
-        """Go on with what was broken off; return how many people are gone by it."""
-        leaving = [user for user in await self._people.accounts.list_users() if user.leaving is not None]
+    async def resume(self, *, before: int | None = None) -> int:
+        """Go on with what was broken off; return how many people are gone by it. `before`: only with what began then,
+        since somebody may be at work on the rest. Where it fails for one, the others go, and then it raises.
+        """
+        people = await self._people.accounts.list_users()
+        leaving = [user for user in people if user.leaving is not None and (before is None or user.leaving < before)]
+        fault: DaehwaError | None = None
         for user in leaving:
             act = NewEvent(at=self._clock(), action=DELETED, subject=user.id, details={"resumed": True})
-            await self._finish(user.id, user, act)
+            try:
+                await self._finish(user.id, user, act)
+            except DaehwaError as error:
+                fault = error
+        if fault is not None:
+            raise fault
         return len(leaving)
 
     async def _finish(self, user: str, known: User | None, act: NewEvent) -> None:

@@ -242,7 +242,6 @@ class KeyRefused(DaehwaError):  # noqa: N818 - errors state the fact
     """The API key does not open anything."""
 
     type = "key_refused"
-    refusal = "key_refused"
 
 
 class KeyMissing(KeyRefused):

@@ -158,7 +158,8 @@ class DynamoAccounts:
         places = [
             (names.passkey_partition(item[names.DIGEST]), names.PASSKEY_SORT) for item in items if names.DIGEST in item
         ]
-        await self._table.write_many(deletes=[*((partition, sort) for sort in sorts), *places])
+        await self._table.write_many(deletes=places)  # first: only the passkeys themselves say where these are
+        await self._table.write_many(deletes=[(partition, sort) for sort in sorts])
         if known is not None:
             partition, sort = subject_place(known.issuer, known.subject)
             place = {names.PARTITION_KEY: partition, names.SORT_KEY: sort}

@@ -212,15 +212,16 @@ class DynamoConversations:
         )
 
     async def purge(self, conversation: str) -> None:
-        """Remove everything that is stored of a conversation, itself at the end: until then a next purge finds it."""
+        """Remove everything that is stored of a conversation, itself at the end: until then a next purge finds it. The
+        places go before the messages, since only those say where places are.
+        """
         partition = names.conversation_partition(conversation)
         fields = (names.SORT_KEY, names.ROLE)
         items = await self._table.query(HashKey(names.PARTITION_KEY, partition), fields=fields)
         sorts = [item[names.SORT_KEY] for item in items if item[names.SORT_KEY] != names.CONVERSATION_SORT]
         places = [names.place_partition(message_id(item)) for item in items if is_head(item)]
-        await self._table.write_many(
-            deletes=[*((place, names.PLACE_SORT) for place in places), *((partition, sort) for sort in sorts)]
-        )
+        await self._table.write_many(deletes=[(place, names.PLACE_SORT) for place in places])
+        await self._table.write_many(deletes=[(partition, sort) for sort in sorts])
         await self._table.delete(partition, names.CONVERSATION_SORT)
 
 
