@@ -133,6 +133,20 @@ def test_the_function_may_do_this_and_nothing_else(variant: str, parameters: lis
     assert all(statement["Effect"] == "Allow" for statement in statements)
 
 
+@pytest.mark.parametrize(("variant", "invoked"), [("default", "{AppFunction"), ("snap_start", "{AppLive")])
+def test_the_clock_sends_an_event_each_hour_to_what_requests_go_to(variant: str, invoked: str) -> None:
+    home = synthesized(variant)
+    rule = home.only("AWS::Events::Rule")
+    assert (rule["ScheduleExpression"], rule["State"]) == ("rate(1 hour)", "ENABLED")
+    (target,) = rule["Targets"]
+    assert joined(target["Arn"]).startswith(invoked)
+    (name,) = home.of_type("AWS::Events::Rule")
+    permissions = home.of_type("AWS::Lambda::Permission").values()
+    (allowed,) = [each for each in permissions if each["Principal"] == "events.amazonaws.com"]
+    assert joined(allowed["SourceArn"]) == f"{{{name}.Arn}}", "and no other rule of anybody's"
+    assert joined(allowed["FunctionName"]) == joined(target["Arn"])
+
+
 def test_every_method_streams_and_wants_the_key() -> None:
     methods = synthesized().of_type("AWS::ApiGateway::Method")
     assert len(methods) == 2, "the root, and every path below it; no mock beside them"

@@ -16,7 +16,6 @@ from uvicorn.server import ServerState
 
 from daehwa.accounts.people import User
 from daehwa.conversation.ids import new_id
-from daehwa.conversation.purging import PurgeInPassing
 from daehwa.server.app import App, create_app
 from daehwa.server.asgi import ASGIApp
 from daehwa.server.books import Books
@@ -145,7 +144,6 @@ async def serving(
     page: Path,
     *,
     sign_in: SignIn | None = None,
-    purge: PurgeInPassing | None = None,
     programs: Programs | None = None,
     books: Books | None = None,
     **options: Any,
@@ -158,7 +156,6 @@ async def serving(
         options=ServerOptions(**known),
         books=books or some_books(),
         entrances=entrances or Entrances(sign_in),
-        purge=purge,
         programs=programs,
     )
     async with listening(app) as port, aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:

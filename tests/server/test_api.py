@@ -8,13 +8,11 @@ from cores import Core, OneProviderCatalogue
 from server.serving import Site, asked, serving, text_of
 
 from daehwa.conversation.errors import ProviderAuthError
-from daehwa.conversation.ids import new_id, now_ms
+from daehwa.conversation.ids import new_id
 from daehwa.conversation.ports import Model
-from daehwa.conversation.purging import PurgeInPassing
 from daehwa.providers.catalogue import Catalogue
 from daehwa.providers.scripted import ScriptedProvider
 from daehwa.server.api.me import preferred_locale
-from daehwa.stores.ordering import ListPosition, encode_cursor
 
 
 class TrialCatalogue(OneProviderCatalogue):
@@ -219,31 +217,6 @@ async def test_a_deleted_conversation_is_gone_until_it_is_restored(talked: tuple
     assert (status, restored["id"]) == (200, conversation)
     assert (await site.call("GET", one))[1]["conversation"] == restored
     assert (await site.call("POST", f"{one}/restore"))[0] == 200
-
-
-async def test_deleting_and_listing_remove_what_was_deleted_before_where_nothing_else_does(tmp_path: Path) -> None:
-    core = Core()
-    times = iter([now_ms() + minutes * 60_000 for minutes in (0, 11, 22, 33)])
-    async with serving(core, tmp_path, purge=PurgeInPassing(core.store, clock=times.__next__)) as site:
-
-        async def deleted(text: str) -> int:
-            body = asked(text)
-            await site.turn(body)
-            return (await site.call("DELETE", f"/api/conversations/{body['conversation']}"))[0]
-
-        async def left() -> int:
-            return len([record async for record in core.store.export_conversations()])
-
-        assert await deleted("One") == 204
-        assert await left() == 1
-        assert await deleted("Two") == 204
-        assert await left() == 0, "at that time both had been deleted for more than ten minutes"
-        assert (await site.call("GET", "/api/conversations?query=one"))[1] == {"hits": []}
-        assert (await site.call("GET", "/api/conversations"))[1]["conversations"] == []
-        cursor = encode_cursor(ListPosition(pinned=False, updated=1, id=new_id()))
-        assert (await site.call("GET", f"/api/conversations?after={cursor}"))[0] == 200
-        assert (await site.call("GET", "/api/conversations?archived=true"))[0] == 200
-    assert list(times) == [], "of these four only the first pages of lists came to it"
 
 
 async def test_the_longest_message_and_title_are_taken(site: Site) -> None:

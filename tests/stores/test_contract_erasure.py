@@ -24,8 +24,8 @@ from daehwa.conversation.errors import ConversationNotFound, StoreError
 from daehwa.conversation.ids import new_id
 from daehwa.conversation.messages import Usage
 from daehwa.conversation.ports import ConversationChanges
-from daehwa.conversation.purging import SELDOM_MS, PurgeInPassing
 from daehwa.gateway.ports import KeptAnswer
+from daehwa.services.hourly import HourlyHousekeeping
 
 NOW = 1_795_305_600_000
 DAY = "2026-11-22"
@@ -272,25 +272,22 @@ async def test_what_nobody_touched_for_long_is_removed(house: House) -> None:
     assert await house.store.purge_untouched(before=NOW + 3) == 0
 
 
-async def test_what_is_decided_to_be_kept_no_longer_goes_in_passing(house: House) -> None:
+async def test_what_is_decided_to_be_kept_no_longer_goes_within_the_hour(house: House) -> None:
     mina = (await a_person(house, "mina", "")).id
     day = [(await ask(house.store, f"day {at}", owner=mina, at=NOW + at * DAY_MS)).conversation.id for at in range(5)]
 
     async def retention() -> int | None:
         return (await house.people.installation.get_installation()).retention_days
 
-    times = iter(range(NOW + 4 * DAY_MS, NOW + 5 * DAY_MS, SELDOM_MS))
-    purge = PurgeInPassing(house.store, retention=retention, clock=times.__next__)
-    await purge.remove_some()
+    hourly = HourlyHousekeeping(house.store, house.erasure, retention, clock=lambda: NOW + 4 * DAY_MS)
+    await hourly.keep_house(60)
     assert len(await titles(house.store, mina)) == 5, "nobody decided anything"
     await house.people.installation.change_installation(InstallationChanges(retention_days=1))
-    await purge.remove_some()
-    assert await titles(house.store, mina) == ["day 4", "day 3"], "a few at a time, the oldest first"
+    await hourly.keep_house(60)
+    assert await titles(house.store, mina) == ["day 4", "day 3"]
     for gone in day[:3]:
         with pytest.raises(ConversationNotFound):
             await house.store.restore_conversation(mina, gone)
-    await purge.remove_some()
-    assert await titles(house.store, mina) == ["day 4"]
 
 
 async def test_counters_of_who_is_forgotten_count_on_for_nobody(house: House) -> None:

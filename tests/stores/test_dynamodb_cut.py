@@ -9,16 +9,19 @@ from typing import Any
 from aiodynamo.http.types import Request, Response
 from dynamodb_local import DynamoServer, shared_server
 from stores.asking import ask
+from stores.faulty_transport import FaultyTransport
 from stores.houses import bytes_in, house_in
 from stores.test_contract_erasure import NOW, a_person, lives
 
 from daehwa.accounts.credentials import Passkey
+from daehwa.accounts.people import User
 from daehwa.conversation.ids import new_id, now_ms
 from daehwa.conversation.ports import ConversationRecord
 from daehwa.http_client.client import HttpClient
 from daehwa.stores import dynamodb_table as names
 from daehwa.stores.dynamodb import DynamoStore
 from daehwa.stores.dynamodb_client import DynamoTable, Transport, gathered
+from daehwa.stores.dynamodb_people_items import user_item
 from daehwa.stores.memory import MemoryStore
 
 ME = "me"
@@ -27,6 +30,7 @@ LAST_SECONDS = 0.1
 TURNS = 30
 """Messages of more than one batch of writes."""
 PASSKEYS = 30
+PEOPLE = 100
 CUTS = (*range(26), 1_000)
 """Writes of a person's deletion: nearly all, and one that there is not."""
 _READS = frozenset({"GetItem", "BatchGetItem", "Query"})
@@ -134,6 +138,24 @@ async def test_a_persons_deletion_that_is_cut_off_anywhere_is_gone_on_with_to_it
     }
     assert not left
     await table.aclose()
+
+
+async def test_something_is_removed_however_many_people_there_are() -> None:
+    server, http = shared_server(), HttpClient()
+    way = FaultyTransport(Transport(http))
+    table = server.connect(await server.new_table(), way)
+    store = DynamoStore(table)
+    people = [User(id=new_id(), issuer="i", subject=f"{number}", created=NOW) for number in range(PEOPLE)]
+    await table.write_many(puts=[user_item(user) for user in people])
+    for user in (people[0], people[-1]):
+        await ask(store, "old", owner=user.id, at=NOW)
+    way.sent.clear()
+    assert await store.purge_untouched(before=NOW + 1) == 2
+    actions = [action for action, _ in way.sent]
+    assert actions.count("Query") > PEOPLE * 4
+    assert actions.index("UpdateItem") < PEOPLE, "not all people are asked for before the first is removed"
+    await table.aclose()
+    await http.aclose()
 
 
 def a_passkey(user: str) -> Passkey:

@@ -338,8 +338,8 @@ class ConversationStore(Protocol):
 
     async def purge_untouched(self, *, before: int, limit: int | None = None) -> int:
         """Remove for good the conversations whose `updated` is before this time (ms), whether deleted, archived or
-        pinned; at most `limit` of them, those longest untouched first. Return how many. Otherwise as `purge_deleted`.
-        Where there are accounts, it may look at what their people own alone.
+        pinned; at most `limit` of them. Return how many. Otherwise as `purge_deleted`. Where there are accounts, it may
+        look at what their people own alone.
         """
         ...
 

@@ -1,7 +1,7 @@
 """The server: its middleware and its wings of routes in one view. Stores, providers and turns come in from outside."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING
 
 from daehwa.server.access_log import AccessLog, Traffic
@@ -19,7 +19,6 @@ from daehwa.server.sharing import SharedWith
 from daehwa.server.wiring import Core, Wiring
 
 if TYPE_CHECKING:
-    from daehwa.conversation.purging import PurgeInPassing
     from daehwa.server.books import Books
 
 __all__ = ["App", "Core", "create_app"]
@@ -74,13 +73,13 @@ def create_app(
     options: ServerOptions,
     books: "Books",
     entrances: Entrances = NO_ENTRANCES,
-    purge: "PurgeInPassing | None" = None,
+    keep_house: Callable[[float], Awaitable[None]] | None = None,
     programs: Programs | None = None,
 ) -> App:
-    """Return the application. Without an entrance, whoever reaches it is its owner. `purge` is for a home that has no
-    other time to remove what was deleted. `programs`: the dialects that other programs speak, where they may.
+    """Return the application. Without an entrance, whoever reaches it is its owner. `keep_house` is for a home
+    that is told by an event when to do that. `programs`: the dialects that other programs speak, where they may.
     """
-    wiring = Wiring(core, options, books, entrances, Identity(entrances, options), Traffic(), purge, programs)
+    wiring = Wiring(core, options, books, entrances, Identity(entrances, options), Traffic(), programs)
     wings = [
         Wing(_health, "/healthz"),
         Wing(lambda: _home(wiring), "/api/me", "/api/models"),
@@ -91,6 +90,8 @@ def create_app(
     ]
     own = tuple(wings)
     wings.append(Wing(lambda: _described(own, options), "/api/openapi.json"))
+    if keep_house is not None:
+        wings.append(Wing(lambda: _hourly(keep_house), "/events"))
     if programs is not None:
         wings.append(programs.wing)
     router = Router(wings, identify=wiring.identity.user_of, otherwise=Page(options.page).get_page)
@@ -140,6 +141,12 @@ def _books(wiring: Wiring) -> Iterator[Operation]:
     from daehwa.server.book_operations import book_operations  # noqa: PLC0415 - each start pays for imports
 
     return book_operations(wiring)
+
+
+def _hourly(keep_house: Callable[[float], Awaitable[None]]) -> Iterator[Operation]:
+    from daehwa.server.hourly import PATH, HourlyApi  # noqa: PLC0415 - each start pays for imports
+
+    yield Operation("POST", PATH, HourlyApi(keep_house).take_event, status=204, is_open=True)
 
 
 def _described(own: tuple[Wing, ...], options: ServerOptions) -> Iterator[Operation]:

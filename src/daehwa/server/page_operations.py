@@ -47,7 +47,7 @@ def home_operations(wiring: Wiring) -> Iterator[Operation]:
 def conversation_operations(wiring: Wiring) -> Iterator[Operation]:
     """Yield the rows of conversations and of the turns in them."""
     store, running, options = wiring.core.store, wiring.core.running, wiring.options
-    yield from _conversations(ConversationsApi(store, running, options, wiring.purge))
+    yield from _conversations(ConversationsApi(store, running, options))
     yield from _turns(TurnsApi(store, running, options, Memberships(wiring.groups), wiring.core.catalogue))
 
 

@@ -7,7 +7,6 @@ import msgspec
 if TYPE_CHECKING:
     from daehwa.accounts.people_ports import GroupStore
     from daehwa.conversation.ports import KeptConversations, ModelCatalogue
-    from daehwa.conversation.purging import PurgeInPassing
     from daehwa.conversation.running import RunningTurns
     from daehwa.server.access_log import Traffic
     from daehwa.server.books import Books
@@ -37,9 +36,7 @@ class Core(Protocol):
 
 
 class Wiring(msgspec.Struct, frozen=True):
-    """The core, and what is around it. `purge` is for a home that has no other time to remove what was deleted;
-    `programs` speak here, where they may.
-    """
+    """The core, and what is around it. `programs` speak here, where they may."""
 
     core: Core
     options: "ServerOptions"
@@ -47,7 +44,6 @@ class Wiring(msgspec.Struct, frozen=True):
     entrances: "Entrances"
     identity: "Identity"
     traffic: "Traffic"
-    purge: "PurgeInPassing | None" = None
     programs: "Programs | None" = None
 
     @property

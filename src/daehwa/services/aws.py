@@ -2,7 +2,7 @@
 
 How this works and why. Nothing here asks the network before the first request needs it: a start is paid for by whoever
 waits for it. One process serves one request at a time and stands still between them, so nothing is left to background
-work: no sweep, no listing of models after the answer, no title after the last byte.
+work: no listing of models after the answer, no title after the last byte, and house is kept by an event of its own.
 """
 
 import asyncio
@@ -17,7 +17,6 @@ from daehwa.aws.parameter_store import KeptParameter, ParameterStore, UpstreamKe
 from daehwa.aws.signature import AwsCredentials
 from daehwa.conversation.errors import DaehwaError
 from daehwa.conversation.ids import new_id
-from daehwa.conversation.purging import PurgeInPassing
 from daehwa.conversation.running import RunningOptions, RunningTurns
 from daehwa.http_client.client import HttpClient
 from daehwa.http_client.tls import trusted_authorities
@@ -33,6 +32,7 @@ from daehwa.server.options import Limits, ServerOptions
 from daehwa.server.run import bind
 from daehwa.server.run import serve as serve_app
 from daehwa.services.gateway_parts import GatewayParts
+from daehwa.services.hourly import HourlyHousekeeping
 from daehwa.services.metering import build_meter
 from daehwa.services.programs import build_programs
 from daehwa.services.sign_in import build_sign_in, guarded_client
@@ -117,7 +117,7 @@ class FunctionServices:
             options=options,
             books=Books(keys=keys, ledger=ledger, accounts=accounts, meter=self.meter),
             entrances=entrances,
-            purge=PurgeInPassing(self.store, retention=retention_days),
+            keep_house=HourlyHousekeeping(self.store, erasure, retention_days).keep_house,
             programs=build_programs(parts, settings, options, entrances),
         )
 

@@ -144,8 +144,15 @@ class DynamoStore:
         return await self._purge(await self._conversations.deleted_before(before, limit))
 
     async def purge_untouched(self, *, before: int, limit: int | None = None) -> int:
-        """Look at what people who are known here have; then a few at once."""
-        return await self._purge(await self._conversations.untouched_since(before, limit))
+        """Look at what people who are known here have, some of them after the others, and remove a few at once. What is
+        broken off begins anew with the first people, who have nothing left by then.
+        """
+        count = 0
+        async for chosen in self._conversations.untouched_since(before, limit):
+            count += await self._purge(chosen if limit is None else chosen[: limit - count])
+            if count == limit:
+                break
+        return count
 
     async def forget(self, user: str) -> None:
         """Remove a few at once. Who makes a reply is asked to stop, and what they wrote meanwhile is removed too."""

@@ -4,6 +4,7 @@ How this works and why. A conversation's own item carries the index's keys: in w
 moves it on the strength of what was read says so in the write's condition, and reads again where that has changed.
 """
 
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -34,6 +35,7 @@ from daehwa.stores.records import TOKENS, storable
 Item: TypeAlias = dict[str, Any]
 
 _ATTEMPTS: Final = 50
+_PEOPLE_AT_ONCE: Final = 16
 
 
 class DynamoConversations:
@@ -171,12 +173,19 @@ class DynamoConversations:
         condition = HashKey(names.LIST, names.DELETED_LIST) & RangeKey(names.ORDER).lt(names.moment_order(before))
         return await self._table.query_list(condition, limit=limit)
 
-    async def untouched_since(self, before: int, limit: int | None) -> list[Item]:
-        """Return the conversations of all people in which nothing was asked since a time, those longest untouched
-        first. It takes four questions a person: the lists are sorted by it, and a function may not read whole tables.
+    async def untouched_since(self, before: int, limit: int | None) -> AsyncIterator[list[Item]]:
+        """Yield the conversations in which nothing was asked since a time: the deleted ones, then those of a few people
+        after the other, so that something is removed however many people there are. It takes four questions a person:
+        the lists are sorted by it, and a function may not read whole tables.
         """
+        deleted = await self._table.query_list(HashKey(names.LIST, names.DELETED_LIST))
+        yield [item for item in deleted if item[names.UPDATED] < before]
         people = await self._table.query_list(HashKey(names.LIST, names.USER_LIST))
         owners = [item[names.PARTITION_KEY].removeprefix(names.owner_partition("")) for item in people]
+        for at in range(0, len(owners), _PEOPLE_AT_ONCE):
+            yield await self._untouched_of(owners[at : at + _PEOPLE_AT_ONCE], before, limit)
+
+    async def _untouched_of(self, owners: Sequence[str], before: int, limit: int | None) -> list[Item]:
         lists = [names.conversation_list(owner, archived=archived) for owner in owners for archived in (False, True)]
         until = names.moment_order(before)
         found = await gathered(
@@ -186,9 +195,8 @@ class DynamoConversations:
             for name in lists
             for pinned in ("0", "1")
         )
-        deleted = await self._table.query_list(HashKey(names.LIST, names.DELETED_LIST))
-        items = [item for items in (*found, deleted) for item in items if item[names.UPDATED] < before]
-        return sorted(items, key=lambda item: (item[names.UPDATED], item[names.PARTITION_KEY]))[:limit]
+        items = [item for items in found for item in items if item[names.UPDATED] < before]
+        return sorted(items, key=lambda item: (item[names.UPDATED], item[names.PARTITION_KEY]))
 
     async def all_of(self, owner: str) -> list[Item]:
         """Return all conversations of an owner, deleted ones too."""

@@ -10,6 +10,7 @@ from constructs import Construct
 from daehwa.deployment.configuration import DeploymentSettings, Outputs, key_parameter, sign_in_parameter
 from daehwa.deployment.stack.alarms import Alarms
 from daehwa.deployment.stack.api import StreamingApi
+from daehwa.deployment.stack.clock import HourlyEvent
 from daehwa.deployment.stack.dashboard import Dashboard
 from daehwa.deployment.stack.distribution import WebAddress
 from daehwa.deployment.stack.function import AppFunction
@@ -55,6 +56,7 @@ class Home(Stack):
         app.set_environment(self._environment(table.table.table_name, web.url, api.domain_name))
         app.set_environment(self._sign_in(people))
         api.serve(app.invoked)
+        HourlyEvent(self, "Clock", function=app.invoked)
         self._tell(
             Outputs(
                 web_address=web.url,

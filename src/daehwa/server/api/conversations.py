@@ -5,7 +5,6 @@ import asyncio
 from daehwa.conversation.errors import InvalidRequest, TooMuch
 from daehwa.conversation.ids import checked_id
 from daehwa.conversation.ports import ConversationChanges, ConversationStore
-from daehwa.conversation.purging import PurgeInPassing
 from daehwa.conversation.running import RunningTurns
 from daehwa.conversation.stretch import Stretch, StretchWish
 from daehwa.server.api import shapes
@@ -18,17 +17,10 @@ from daehwa.server.options import ServerOptions
 class ConversationsApi:
     """The operations on conversations."""
 
-    def __init__(
-        self,
-        store: ConversationStore,
-        running: RunningTurns,
-        options: ServerOptions,
-        purge: PurgeInPassing | None = None,
-    ) -> None:
+    def __init__(self, store: ConversationStore, running: RunningTurns, options: ServerOptions) -> None:
         self._store = store
         self._running = running
         self._options = options
-        self._purge = purge
 
     async def list_conversations(self, request: Request) -> Response:
         """List conversations, pinned first and then newest; with `query`, search their titles and text."""
@@ -38,8 +30,6 @@ class ConversationsApi:
         page = await self._store.list_conversations(
             request.user.id, archived=asked.archived, after=asked.after, limit=asked.limit
         )
-        if asked.after is None:
-            await self._purge_some()
         return json_response(ConversationPage(tuple(map(without_owner, page.conversations)), page.after))
 
     async def _search(self, owner: str, asked: shapes.ConversationsQuery) -> Response:
@@ -81,17 +71,12 @@ class ConversationsApi:
         conversation = _conversation_id(request)
         await self._store.delete_conversation(request.user.id, conversation)
         await self._running.stop_all(request.user.id, conversation)
-        await self._purge_some()
         return Response(204)
 
     async def restore_conversation(self, request: Request) -> Response:
         """Undo a deletion."""
         restored = await self._store.restore_conversation(request.user.id, _conversation_id(request))
         return json_response(without_owner(restored))
-
-    async def _purge_some(self) -> None:
-        if self._purge is not None:
-            await self._purge.remove_some()
 
     def _checked_title(self, title: str) -> str:
         line = " ".join(title.split())
