@@ -145,7 +145,7 @@ async def test_something_is_removed_however_many_people_there_are() -> None:
     way = FaultyTransport(Transport(http))
     table = server.connect(await server.new_table(), way)
     store = DynamoStore(table)
-    people = [User(id=new_id(), issuer="i", subject=f"{number}", created=NOW) for number in range(PEOPLE)]
+    people = [User(id=new_id(), issuer="i", subject=f"{number}", created=number) for number in range(PEOPLE)]
     await table.write_many(puts=[user_item(user) for user in people])
     for user in (people[0], people[-1]):
         await ask(store, "old", owner=user.id, at=NOW)
