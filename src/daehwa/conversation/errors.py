@@ -25,7 +25,6 @@
         ├── ProviderContextError      the prompt is longer than the model's context window
         ├── ProviderRateLimitError    429
         ├── ProviderUnavailableError  5xx
-        │   ├── CircuitOpen               the upstream failed again and again, and is not asked for a while
         │   └── ModelNotInstalled         as above, where it is asked for by name
         ├── ProviderUnreachableError  DNS, refused or reset connection, TLS
         ├── ProviderTimeoutError      connect, first byte or idle
@@ -49,7 +48,7 @@ class DaehwaError(Exception):
     """
 
     type: ClassVar[str] = "internal_error"
-    refusal: ClassVar[str | None] = None
+    refusal: str | None = None
     """The word under which it is counted as a refusal of a call that could have been made; None: it is none."""
     budget: NamedBudget | None = None
 
@@ -234,12 +233,6 @@ class ProviderUnavailableError(ProviderError):
     """The upstream has a fault of its own (5xx)."""
 
     type = "upstream_unavailable"
-
-
-class CircuitOpen(ProviderUnavailableError):  # noqa: N818 - errors state the fact
-    """The upstream failed again and again, and is not asked for a while."""
-
-    refusal = "circuit_open"
 
 
 class ModelNotInstalled(ModelNotFound, ProviderUnavailableError):  # noqa: N818 - errors state the fact

@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Callable
 
 from daehwa.conversation.errors import (
-    CircuitOpen,
     ProviderError,
     ProviderRateLimitError,
     ProviderTimeoutError,
@@ -181,7 +180,7 @@ class Gate:
         )
 
     async def enter(self) -> Passage:
-        """Return once there is a place. Raise `CircuitOpen` while the circuit is open, and
+        """Return once there is a place. Raise `ProviderUnavailableError` while the circuit is open, and
         `ProviderRateLimitError` where no place comes free in time.
         """
         self._refuse_while_open()
@@ -224,17 +223,19 @@ class Gate:
                 return
         self.calls -= 1
 
-    def refusal(self) -> CircuitOpen | None:
+    def refusal(self) -> ProviderUnavailableError | None:
         """Return why nobody is let through now, None where somebody is."""
         again = self.circuit.again
         if again is None:
             return None
         seconds = max(1, round(again))
-        return CircuitOpen(
+        refused = ProviderUnavailableError(
             f"{self._name} failed {self.circuit.failures} times in a row and is not asked for a while; try again in "
             f"{seconds} s. The last time: {self.circuit.last_fault}",
             retry_after=seconds,
         )
+        refused.refusal = "circuit_open"  # an upstream's own 503 is none
+        return refused
 
     def _busy(self) -> ProviderRateLimitError:
         return ProviderRateLimitError(

@@ -45,9 +45,7 @@ class InstallationApi:
         return json_response(_shown(await self._store.get_installation()))
 
     async def change_installation(self, request: Request) -> Response:
-        """Decide for everybody. What a shorter retention is too long for is deleted for good within minutes,
-        on AWS within hours.
-        """
+        """Decide for everybody. What is kept no longer is deleted for good within minutes, on AWS within hours."""
         asked = await json_body(request, InstallationWish, self._options)
         given = {name: value for name, value in msgspec.structs.asdict(asked).items() if value is not UNSET}
         # Written down first: that admins may read shall never be so without it standing there.
