@@ -28,6 +28,8 @@ Work: TypeAlias = Callable[[sqlite3.Connection], object]
 SYNC_SECONDS: Final = 0.1
 """So long after a write the disk is told to make it safe. At a fifth of it, that takes an eighth of a call's time."""
 _CHANGES_BEFORE_CHECKPOINT: Final = 500
+_UNKEEPABLE: Final = (OverflowError, ValueError)
+"""What SQLite's module says of numbers and texts that it cannot keep."""
 
 
 class NotNow(Exception):  # noqa: N818 - errors state the fact
@@ -149,7 +151,7 @@ def _do_earlier(connection: sqlite3.Connection, works: Iterable[Work]) -> None:
     try:
         for work in works:
             work(connection)
-    except Exception as error:  # a fault of theirs is not to be told to whoever comes next
+    except (sqlite3.Error, *_UNKEEPABLE) as error:  # it is not to be told to whoever comes next
         raise NotNow from error
 
 
