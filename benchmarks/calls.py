@@ -29,7 +29,6 @@ WHOLE = Measure("whole", SECTION, "whole answers a second, 16 connections", 0, m
 PACE_MS = 20.0
 _TOKENS_FIRST = 5
 _FEW, _MANY = 10, 200
-_FEW_ROUNDS = 3
 _MICRO = 1_000_000
 
 
@@ -120,9 +119,7 @@ def _paced(bench: Bench, contest: Contest, running: Sequence[Served], streams: i
     cpu, gap = (FEW, GAP) if streams == _FEW else (MANY, GAP_MANY)
     able = able_to_stream(bench, contest, running)
     programs.set_pace(contest.upstream, pace_ms=PACE_MS, tokens=200)
-    for one in in_turn(
-        bench, f"CPU a chunk, {streams} streams", contest, able, _FEW_ROUNDS if streams == _FEW else None
-    ):
+    for one in in_turn(bench, f"CPU a chunk, {streams} streams", contest, able):
         found = _cpu(bench, one, streams, 50 if bench.is_quick and streams == _FEW else 100)
         if found is not None:
             if one.name != DIRECT:
@@ -135,12 +132,16 @@ def _paced(bench: Bench, contest: Contest, running: Sequence[Served], streams: i
 def full_speed(bench: Bench, contest: Contest) -> None:
     """Sixteen streams whose upstream waits for nothing."""
     programs.set_pace(contest.upstream, pace_ms=0, tokens=200)
-    for one in in_turn(bench, "chunks a second", contest, contest.running, 3):
+    for one in in_turn(bench, "chunks a second", contest, contest.running):
         repeat = 20 if contest.contestants[one.name].streams >= _MANY else 1
-        work = Work(streams=16, tokens=200, repeat=repeat, ramp=0, reuse=True, seconds=20)
-        seen = ask(bench, one, "full speed", work)
-        if seen is not None:
-            bench.results.add(FULL, one.name, seen.tokens / seen.seconds)
+        at_full_speed(bench, one, FULL, Work(streams=16, tokens=200, repeat=repeat, ramp=0, reuse=True, seconds=20))
+
+
+def at_full_speed(bench: Bench, one: Served, measure: Measure, work: Work) -> None:
+    """Add how many tokens a second come."""
+    seen = ask(bench, one, "full speed", work)
+    if seen is not None:
+        bench.results.add(measure, one.name, seen.tokens / seen.seconds)
 
 
 def whole_answers(bench: Bench, contest: Contest) -> None:

@@ -30,7 +30,7 @@ FIRST = Measure("embedded_first", SECTION, "first token, ms", 0)
 ALONE, OWN = "llama.cpp's server alone", "llama.cpp's own number"
 
 _KEY = "benchmark"
-_TOKENS = 200
+_TOKENS = 120
 _LOAD_SECONDS = 60
 
 
@@ -55,7 +55,7 @@ def tokens_a_second(bench: Bench, _contestants: Mapping[str, Contestant]) -> Non
             ours, model = f"http://127.0.0.1:{server.port}", f"embedded/{MODEL_NAME}"
             _ask(address, MODEL_NAME)
             _ask(ours, model)
-            for _ in bench.in_rounds("embedded model", 3):
+            for _ in bench.in_rounds("embedded model"):
                 direct, through = _ask(address, MODEL_NAME), _ask(ours, model)
                 for name, answered in ((ALONE, direct), (DAEHWA, through)):
                     bench.results.add(RATE, name, answered.rate)

@@ -35,7 +35,6 @@ ASKED_CLOCK = Measure("lambda_asked_clock", SECTION, "with a first request that 
 ASKED_WORK = Measure("lambda_asked_work", SECTION, "…, of a processor's work, ms", 0)
 PACKED = Measure("lambda_packed", SECTION, "zip, MB", 2)
 USUAL_NAME, BARE_NAME = "FastAPI + openai + boto3", "daehwa without bytecode"
-_ROUNDS_EACH = 2
 _SECONDS = 60
 
 USUAL = Package("usual-function", ("fastapi>=0.120", "openai>=3.50,<4", "boto3>=1.42,<2"))
@@ -132,10 +131,9 @@ def cold_starts(bench: Bench, _contestants: Mapping[str, Contestant]) -> None:
         warming = Bench(Results({}), bench.is_quick, 1)
         for run in runs:
             start(warming, table, *run)
-        for _ in bench.in_rounds("starts of a function", 3):
-            for _ in range(_ROUNDS_EACH):
-                for run in runs:
-                    start(bench, table, *run)
+        for _ in bench.in_rounds("starts of a function"):
+            for run in runs:
+                start(bench, table, *run)
 
 
 async def memory(folder: Path) -> dict[str, float]:

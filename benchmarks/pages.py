@@ -18,7 +18,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import programs
-from calls import takes_part
 from contestants import DAEHWA, Contestant, Served, served
 from page_load import SLOWED, visit
 from page_stream import OBSERVE, RATE, TOKEN, durations, seen
@@ -74,7 +73,7 @@ def started(bench: Bench, contestants: Mapping[str, Contestant]) -> Iterator[Pag
 
 def first_visits(bench: Bench, pages: Pages) -> None:
     """Visit each page anew, at full speed and slowed down."""
-    _in_rounds(bench, "first visit", pages, _visits, 2)
+    _in_rounds(bench, "first visit", pages, _visits)
 
 
 def replies(bench: Bench, pages: Pages) -> None:
@@ -91,14 +90,17 @@ def _upstream() -> Iterator[int]:
         yield port
 
 
-def _in_rounds(bench: Bench, title: str, pages: Pages, work: PageWork, rounds: int) -> None:
-    """Do the work with every page in turn, once all servers run, in a browser that may use all processors."""
+def _in_rounds(bench: Bench, title: str, pages: Pages, work: PageWork, most: int | None = None) -> None:
+    """Do the work with every page in turn, once all servers run, in a browser that may use all processors.
+
+    A peer's page takes ten times as long as daehwa's, and is looked at once.
+    """
     running = pages.running.result()
     os.sched_setaffinity(0, range(os.cpu_count() or 1))
     try:
-        for number in bench.in_rounds(title, rounds):
+        for number in bench.in_rounds(title, most):
             for one in running:
-                if takes_part(pages.contestants[one.name], number):
+                if number == 0 or not pages.contestants[one.name].is_peer:
                     _try(bench, title, one, _in_browser(bench, one, pages.upstream, work))
     finally:
         os.sched_setaffinity(0, {programs.CLIENT_CORE})

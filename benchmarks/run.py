@@ -48,6 +48,7 @@ OVER_ONE_UPSTREAM: Mapping[str, calls.Part] = {
     **calls.PARTS,
     "held": held.streams_held,
     "turns": turns.page_turns,
+    "turns_held": held.turns_held,
     "streams": growth.more_streams,
     "judge": judge.as_the_judge_sees_it,
 }

@@ -5,27 +5,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 FULL: Mapping[str, int] = {
-    "start": 80,
-    "size": 30,
-    "visit": 55,
-    "page": 200,
-    "acks": 25,
-    "conversations": 30,
-    "messages": 15,
+    "start": 70,
+    "size": 15,
+    "visit": 65,
+    "page": 165,
+    "acks": 35,
+    "conversations": 10,
+    "messages": 5,
     "embedded": 25,
-    "lambda": 25,
-    "first": 60,
-    "few": 45,
+    "lambda": 15,
+    "first": 50,
+    "few": 75,
     "many": 75,
-    "full": 20,
+    "full": 15,
     "whole": 35,
-    "held": 180,
-    "turns": 100,
-    "streams": 85,
-    "judge": 60,
+    "held": 165,
+    "turns": 135,
+    "turns_held": 75,
+    "streams": 75,
+    "judge": 55,
 }
-QUICK: Mapping[str, int] = {"start": 15, "acks": 10, "messages": 5, "first": 15, "few": 20, "many": 20, "turns": 20}
-_PEERS_TO_START = 50
+QUICK: Mapping[str, int] = {"start": 30, "acks": 12, "messages": 5, "first": 15, "few": 20, "many": 35, "turns": 55}
+_PEERS_TO_START = 40
 _PATIENCE = 1.5
 _HARD_PATIENCE = 3.0
 _LEAST = 30

@@ -42,6 +42,7 @@ _PACKAGES = {
 
 def starts(bench: Bench, contestants: Mapping[str, Contestant]) -> None:
     """Start each anew, look at its memory, hold streams open."""
+    weighed = 1 if bench.is_quick else _WEIGHED_ROUNDS
     with programs.mock_upstream(tokens=1000, pace_ms=1000) as upstream:
         for number in bench.in_rounds("start and memory"):
             for name, contestant in contestants.items():
@@ -49,8 +50,8 @@ def starts(bench: Bench, contestants: Mapping[str, Contestant]) -> None:
                     continue
                 with served(contestants, [name], upstream, bench.results) as running:
                     for one in running:
-                        started(bench, one, weighs=number < _WEIGHED_ROUNDS)
-                        if contestant.speaks_openai and number < _WEIGHED_ROUNDS:
+                        started(bench, one, weighs=number < weighed)
+                        if contestant.speaks_openai and number < weighed:
                             _hold(bench, one, contestant.held)
 
 

@@ -43,6 +43,7 @@ RAW, AIOSQLITE, AIOSQLITE_POOL = (
 WRITERS = 256
 WORD = "token "
 CHECKPOINT_S = 0.4
+CHECKPOINTS_S = 2.0
 TOKENS_A_SECOND = 100
 ROW = "INSERT INTO plain (id, conversation, created, parts) VALUES (?, ?, ?, ?)"
 TABLE = "CREATE TABLE IF NOT EXISTS plain (id TEXT PRIMARY KEY, conversation TEXT, created INTEGER, parts TEXT)"
@@ -180,12 +181,12 @@ async def measure_checkpoints(folder: Path, streams: int, tokens_before: int, se
 
 def acknowledgements(bench: Bench, _contestants: Mapping[str, Contestant]) -> None:
     """Measure all of them in turn, on the disk of this folder."""
-    seconds = 0.5 if bench.is_quick else 1.0
-    for _ in bench.in_rounds("durable acknowledgements", 3):
+    seconds = 0.5 if bench.is_quick else 0.7
+    for _ in bench.in_rounds("durable acknowledgements"):
         with tempfile.TemporaryDirectory(dir=programs.ROOT / "benchmarks") as name:
             folder = Path(name)
             measure_raw(bench, folder, seconds)
             asyncio.run(measure_ours(bench, folder, seconds))
             asyncio.run(measure_aiosqlite(bench, folder, seconds))
-            checkpoints = asyncio.run(measure_checkpoints(folder, 10, 200, 2 * seconds))
+            checkpoints = asyncio.run(measure_checkpoints(folder, 10, 200, CHECKPOINTS_S))
             bench.results.add(CHECKPOINTS, DAEHWA, checkpoints)

@@ -9,8 +9,8 @@ from peers import NOT_TO_BE_HAD
 from results import Curve, Results, Row, spread
 
 ROUNDS = (
-    "Medians of five rounds, or of fewer where a round is long, and the range in brackets; what has none was measured "
-    "once. Behind them how many times daehwa's value it is."
+    "Medians of five rounds, or of fewer where a round is long (benchmarks/README.md says which), and the range in "
+    "brackets; what has none was measured once. Behind them how many times daehwa's value it is."
 )
 
 

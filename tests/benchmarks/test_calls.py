@@ -9,32 +9,12 @@ import msgspec
 import programs
 import pytest
 from contestants import DAEHWA, DIRECT, Contest, Contestant, Served, direct
-from load import Gaps, Load, Target, Times, Work
+from load import Load, Target, Times, Work
 from results import Bench, Results
 
 from daehwa.providers.embedded import SMALL_MODEL_BODY
 
 PEER = "peer"
-
-
-def seen(first: float) -> Load:
-    return Load(
-        whole=1,
-        failed=0,
-        refused=0,
-        wrong=0,
-        unfinished=0,
-        open=0,
-        tokens=5,
-        reads=5,
-        bytes=1,
-        connections=1,
-        first=Times(1, first, first, first, first),
-        total=Times(1, first, first, first, first),
-        gap=Gaps(1, 20.0, 20.0, 20.0, 20.0),
-        seconds=1.0,
-        cpu_seconds=0.1,
-    )
 
 
 def contest(*names: str) -> Contest:
@@ -43,15 +23,16 @@ def contest(*names: str) -> Contest:
 
 
 @pytest.fixture
-def firsts(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[float | None]]:
+def firsts(monkeypatch: pytest.MonkeyPatch, a_load: Load) -> dict[str, list[float | None]]:
     """Let the client say these times to the first token, one a round; None where nothing came whole."""
     told: dict[str, list[float | None]] = {}
 
     def run(target: Target, work: Work) -> Load:
         if work.pause == 0:  # a warm-up
-            return seen(1.0)
+            return a_load
         first = told[target.name].pop(0)
-        return msgspec.structs.replace(seen(first or 0.0), whole=int(first is not None))
+        took = first or 0.0
+        return msgspec.structs.replace(a_load, first=Times(1, took, took, took, took), whole=int(first is not None))
 
     def no_upstream(_port: int, **_wanted: object) -> None:
         """There is none whose pace could be set."""

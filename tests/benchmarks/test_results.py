@@ -144,8 +144,8 @@ def test_every_part_has_its_place_in_the_schedule_and_a_run_says_how_long_it_tak
     assert Schedule(PARTS, is_quick=False, has_peers=True).total() <= 20 * 60
     assert Schedule(QUICK, is_quick=True, has_peers=False).total() <= 3 * 60
     said = Schedule(("first", "many"), is_quick=True, has_peers=False)
-    assert said.announced() == "2 parts, about 0:35 on a quiet machine: first 0:15, many 0:20"
-    assert said.begun("many") == "[0:00 of about 0:35] 2/2 many"
+    assert said.announced() == "2 parts, about 0:50 on a quiet machine: first 0:15, many 0:35"
+    assert said.begun("many") == "[0:00 of about 0:50] 2/2 many"
 
 
 def test_results_are_the_same_after_a_file() -> None:
