@@ -73,7 +73,7 @@ _STYLE: dict[Any, Any] = {  # matplotlib's own type is a list of all its names
 
 
 def draw(results: Results, folder: Path) -> list[Path]:
-    """Draw what there is; return the files."""
+    """Draw what there is, and remove what was drawn there of an earlier run that had more; return the files."""
     drawn = list[Path]()
     with mpl.rc_context(_STYLE):
         for name, (title, titles) in PICTURES.items():
@@ -82,14 +82,21 @@ def draw(results: Results, folder: Path) -> list[Path]:
                 drawn += _saved(_compared(title, titles, rows, results), folder, name)
         if results.curves:
             drawn += _saved(_growth(list(results.curves.values()), results), folder, _GROWTH)
+    for path in (path for name in (*PICTURES, _GROWTH) for path in _paths(folder, name)):
+        if path not in drawn:
+            path.unlink(missing_ok=True)
     return drawn
 
 
 def _saved(figure: Figure, folder: Path, name: str) -> list[Path]:
-    paths = [folder / f"{name}.svg", folder / f"{name}.png"]
+    paths = _paths(folder, name)
     figure.savefig(paths[0], metadata={"Date": None})
     figure.savefig(paths[1], dpi=130)
     return paths
+
+
+def _paths(folder: Path, name: str) -> list[Path]:
+    return [folder / f"{name}.svg", folder / f"{name}.png"]
 
 
 def _panels(title: str, note: str, heights: Sequence[float], results: Results) -> tuple[Figure, list[Axes]]:

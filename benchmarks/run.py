@@ -1,6 +1,6 @@
 """Measures daehwa and its peers in turn in one run, and writes a table, JSON and plots.
 
-    uv run --group bench benchmarks/run.py [--quick] [--without-peers] [--only first,many] [--output FOLDER]
+    uv run --group bench benchmarks/run.py [--quick] [--without-peers] [--only first,many] [--output FOLDER] [--replace]
     uv run --group bench benchmarks/run.py --check
 
 The peers are installed once, from their packages, into environments of their own that are kept. Every part has a
@@ -22,6 +22,7 @@ from types import FrameType
 from typing import TypeVar
 
 import calls
+import earlier
 import embedded
 import filled
 import goals
@@ -171,7 +172,26 @@ def options_given() -> argparse.Namespace:
     arguments.add_argument("--install", action="store_true", help="install the peers, and measure nothing")
     arguments.add_argument("--names", help="of the contestants to measure beside the direct call alone, between commas")
     arguments.add_argument("--output", type=Path, default=programs.ROOT / "benchmarks" / "results")
+    arguments.add_argument("--replace", action="store_true", help="a run in that folder that has more")
     return arguments.parse_args()
+
+
+def asked_for(options: argparse.Namespace) -> tuple[Sequence[str], Sequence[str]]:
+    """Return the parts, and the contestants that were named; end the program where there is no such."""
+    chosen = options.only.split(",") if options.only else QUICK if options.quick else PARTS
+    if unknown := set(chosen) - set(PARTS):
+        sys.exit(f"There is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}.")
+    named = options.names.split(",") if options.names else []
+    if unknown := set(named) - {*OURS, *peers.PEERS}:
+        sys.exit(f"There is no contestant {', '.join(sorted(unknown))}; there are {', '.join((*OURS, *peers.PEERS))}.")
+    return chosen, named
+
+
+def left_out(options: argparse.Namespace, named: Collection[str]) -> list[str]:
+    """Return the contestants that the run will not measure."""
+    known = OURS if options.without_peers else {**OURS, **peers.PEERS}
+    wanted = known.keys() & {DIRECT, *named} if named else known
+    return [name for name in (*OURS, *peers.PEERS) if name not in wanted]
 
 
 def main() -> None:
@@ -185,17 +205,14 @@ def main() -> None:
         filled.kept()
         print(*(f"{name} {why}" for name, why in absent.items()), sep="\n")
         return
-    chosen = options.only.split(",") if options.only else QUICK if options.quick else PARTS
-    if unknown := set(chosen) - set(PARTS):
-        sys.exit(f"There is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}.")
-    named = options.names.split(",") if options.names else []
-    if unknown := set(named) - {*OURS, *peers.PEERS}:
-        sys.exit(f"There is no contestant {', '.join(sorted(unknown))}; there are {', '.join((*OURS, *peers.PEERS))}.")
+    chosen, named = asked_for(options)
     if lack := programs.lacking():
         sys.exit(lack)
     os.sched_setaffinity(0, {programs.CLIENT_CORE})
     if options.check:
         sys.exit(check())
+    if not options.replace and (objection := earlier.objection(options.output, chosen, left_out(options, named))):
+        sys.exit(objection)
     programs.compile_bytecode()
     rounds = options.rounds or (2 if options.quick else 5)
     bench = Bench(Results(about_this_machine()), options.quick, rounds)

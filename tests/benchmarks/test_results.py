@@ -113,6 +113,18 @@ def test_plots_are_drawn_of_what_there_is_and_the_same_for_the_same_figures(tmp_
     assert [(tmp_path / name).read_bytes() for name in names] == before
 
 
+def test_no_picture_stays_of_an_earlier_run_that_had_more(tmp_path: Path) -> None:
+    more, less = results(), results()
+    more.add_point(CPU, "streams", "daehwa", 10, 20.0)
+    (tmp_path / "other.svg").touch()
+    for found, drawn in (
+        (more, {"gateway.svg", "gateway.png", "growth.svg", "growth.png"}),
+        (less, {"gateway.svg", "gateway.png"}),
+    ):
+        plots.draw(found, tmp_path)
+        assert {path.name for path in tmp_path.iterdir()} == {*drawn, "other.svg"}
+
+
 @pytest.mark.parametrize(
     ("most", "begin", "probes", "found", "doubt"),
     [
