@@ -1,7 +1,6 @@
 """The meter: what is reserved, what is counted, and what happens when something goes wrong between the two."""
 
 import asyncio
-from collections.abc import Callable
 
 import msgspec
 import pytest
@@ -12,6 +11,7 @@ from daehwa.accounts.errors import BudgetExceeded, PriceUnknown
 from daehwa.accounts.ledger import Entry
 from daehwa.accounts.metering import ASSUMED_OUTPUT, LEAST_OUTPUT
 from daehwa.accounts.people import User
+from daehwa.accounts.ports import Settling
 from daehwa.conversation.budget import BudgetKind
 from daehwa.conversation.errors import StoreError
 from daehwa.conversation.messages import Usage
@@ -348,7 +348,7 @@ class Soon(MemoryLedger):
         self.is_busy = False
         self.settled: list[Entry] = []
 
-    def settle_soon(self, entry: Entry, otherwise: Callable[[], object]) -> None:
+    def settle_soon(self, entry: Entry, otherwise: Settling) -> None:
         if self.is_busy:
             otherwise()
         else:

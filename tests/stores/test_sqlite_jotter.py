@@ -274,6 +274,10 @@ async def test_a_counter_that_another_process_begins_counts_from_then_on(store: 
 DAY = period_at("day", NOW)
 
 
+def _nobody_else() -> asyncio.Task[None]:
+    pytest.fail("it can be written here")
+
+
 def opened(id_: str, reserved: int) -> Entry:
     return Entry(id=id_, created=NOW, user="ann", kind="chat", model="acme/one", reserved=reserved)
 
@@ -281,13 +285,13 @@ def opened(id_: str, reserved: int) -> Entry:
 async def test_whoever_asks_finds_what_was_settled(store: SqliteStore) -> None:
     ledger, budget = SqliteLedger(store), Budget(scope="user:ann", period=DAY, limit=100)
     await ledger.reserve(opened("first", 60), [budget])
-    ledger.settle_soon(spent("first", 60), _no_other)
+    ledger.settle_soon(spent("first", 60), _nobody_else)
     assert await ledger.spent("user:ann", DAY) == 60
     await ledger.reserve(opened("second", 40), [budget])
-    ledger.settle_soon(msgspec.structs.replace(spent("second", 5), reserved=40), _no_other)
+    ledger.settle_soon(msgspec.structs.replace(spent("second", 5), reserved=40), _nobody_else)
     assert await ledger.counted([budget]) == {budget: 65}
     await ledger.reserve(opened("third", 35), [budget])
-    ledger.settle_soon(msgspec.structs.replace(spent("third", 1), reserved=35), _no_other)
+    ledger.settle_soon(msgspec.structs.replace(spent("third", 1), reserved=35), _nobody_else)
     (row,) = await ledger.usage(UsageQuery(since=NOW, until=NOW + 1))
     assert (row.calls, row.cost, row.reserved) == (3, 66, 0)
 
@@ -296,12 +300,28 @@ async def test_what_was_settled_makes_room_for_the_next_at_once(store: SqliteSto
     """A counter that is still to begin sends the next reservation to the writing thread."""
     ledger, mine = SqliteLedger(store), Budget(scope="user:ann", period=DAY, limit=100)
     await ledger.reserve(opened("first", 100), [mine])
-    ledger.settle_soon(msgspec.structs.replace(spent("first", 5), reserved=100), _no_other)
+    ledger.settle_soon(msgspec.structs.replace(spent("first", 5), reserved=100), _nobody_else)
     await ledger.reserve(opened("second", 95), [mine, Budget(scope="all", period=DAY, limit=100)])
     assert await ledger.spent("all", DAY) == 100
 
 
+async def test_whoever_asks_finds_what_was_settled_while_another_wrote(store: SqliteStore) -> None:
+    ledger, mine = SqliteLedger(store), Budget(scope="user:ann", period=DAY, limit=100)
+    entry = msgspec.structs.replace(spent("first", 5), reserved=100)
+    await ledger.reserve(opened("first", 100), [mine])
+    with closing(sqlite3.connect(store.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        ledger.settle_soon(entry, lambda: asyncio.create_task(ledger.settle(entry)))
+        asking = asyncio.create_task(ledger.spent("user:ann", DAY))
+        more = asyncio.create_task(ledger.reserve(opened("second", 95), [mine]))
+        await asyncio.sleep(0.05)
+        other.execute("COMMIT")
+    assert await asking == 5
+    await more
+    assert await ledger.spent("user:ann", DAY) == 100
+
+
 async def test_a_call_for_which_nothing_was_reserved_is_written_before_it_is_told(store: SqliteStore) -> None:
     begun = _transactions(store)
-    SqliteLedger(store).settle_soon(msgspec.structs.replace(spent("first", 5), reserved=0), _no_other)
+    SqliteLedger(store).settle_soon(msgspec.structs.replace(spent("first", 5), reserved=0), _nobody_else)
     assert len(begun) == 1

@@ -5,8 +5,9 @@ One contract suite holds every implementation to them: `tests/stores/test_contra
 people (credentials, links, groups, the audit log, the installation) is in `people_ports`.
 """
 
+import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 
@@ -182,13 +183,17 @@ class LedgerStore(Protocol):
         ...
 
 
+Settling: TypeAlias = Callable[[], asyncio.Task[None]]
+"""Begins to settle an entry, and returns who does that."""
+
+
 @runtime_checkable
 class SettlesSoon(Protocol):
     """A ledger that can settle without anybody's waiting, so that nobody who leaves can come between."""
 
-    def settle_soon(self, entry: Entry, otherwise: Callable[[], object]) -> None:
+    def settle_soon(self, entry: Entry, otherwise: Settling) -> None:
         """Settle as `settle` does, within a turn of the loop and before whatever else is asked of this ledger; at once
-        where nothing was reserved. Where that has to wait, nothing is done, and `otherwise` is called. Raise nothing.
+        where nothing was reserved. Where that has to wait, nothing is done but what `otherwise` begins. Raise nothing.
         """
         ...
 

@@ -63,7 +63,6 @@ class SqliteJotter:
         try:
             return self.run_now(work)
         except NotNow:
-            self.finish()  # what is written there may depend on it
             return await self._writer.run(thorough or work)
 
     def run_now(self, work: Callable[[sqlite3.Connection], T]) -> T:

@@ -11,6 +11,7 @@ the next call finds them.
 # ruff: noqa: D102 - what the methods do is written once, on the protocol
 # ruff: noqa: S608 - what is put together are column names of ours
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -21,13 +22,13 @@ import msgspec
 
 from daehwa.accounts.errors import BudgetExceeded
 from daehwa.accounts.ledger import Entry, UsageQuery, UsageRow
-from daehwa.accounts.ports import Budget
+from daehwa.accounts.ports import Budget, Settling
 from daehwa.accounts.spending import Counter, bounds, check_limits, counters_of, limits_of, period_at
 from daehwa.conversation.ids import new_id
 from daehwa.conversation.messages import Usage
 from daehwa.stores.records import storable
 from daehwa.stores.sqlite import SqliteStore
-from daehwa.stores.sqlite_jotter import TooMuchToJot
+from daehwa.stores.sqlite_jotter import NotNow, TooMuchToJot
 from daehwa.stores.usage_rows import as_settled, usage_row
 
 _DAY_MS: Final = 24 * 60 * 60 * 1000
@@ -65,6 +66,7 @@ _SCOPES: Final = {
 }
 _NOTHING: Final = Usage()
 _MOST_KNOWN: Final = 1000
+_SETTLED_SECONDS: Final = 2.0
 
 _encoder = msgspec.json.Encoder()
 _groups_decoder = msgspec.json.Decoder(tuple[str, ...])
@@ -109,44 +111,59 @@ class SqliteLedger:
         self._reader = store.reader
         self._reports = store.reports
         self._among = CountersThere().among
+        self._late: set[asyncio.Task[None]] = set()
 
     async def reserve(self, entry: Entry, budgets: Sequence[Budget]) -> None:
         opened = msgspec.structs.replace(storable(entry), usage=None)
         limits = limits_of(budgets)
-        thorough = partial(_reserve, entry=opened, limits=limits)
-        known = partial(_reserve_known, entry=opened, limits=limits, among=self._among)
-        refused = await self._jotter.run(known, thorough=thorough)
-        if refused is not None:
-            raise refused
+        try:
+            self._jotter.run_now(partial(_reserve_known, entry=opened, limits=limits, among=self._among))
+        except NotNow:
+            await self._settled()
+            refused = await self._writer.run(partial(_reserve, entry=opened, limits=limits))
+            if refused is not None:
+                raise refused from None
 
     async def settle(self, entry: Entry) -> None:
         settled = as_settled(storable(entry))
         here = partial(_settle, entry=settled, among=self._among)
         await self._jotter.run(here, thorough=partial(_settle, entry=settled, among=_all_counters))
 
-    def settle_soon(self, entry: Entry, otherwise: Callable[[], object]) -> None:
-        self._jotter.run_soon(partial(_settle, entry=as_settled(storable(entry)), among=self._among), otherwise)
+    def settle_soon(self, entry: Entry, otherwise: Settling) -> None:
+        here = partial(_settle, entry=as_settled(storable(entry)), among=self._among)
+        self._jotter.run_soon(here, partial(self._settle_later, otherwise))
         if not entry.reserved:  # nothing stands for it meanwhile
             self._jotter.finish()
 
-    async def spent(self, scope: str, period: str) -> int:
+    def _settle_later(self, otherwise: Settling) -> None:
+        task = otherwise()
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
+
+    async def _settled(self) -> None:
+        """Return once what was settled is written; where the store has its troubles, after a while."""
         self._jotter.finish()
+        if self._late:
+            await asyncio.wait(tuple(self._late), timeout=_SETTLED_SECONDS)
+
+    async def spent(self, scope: str, period: str) -> int:
+        await self._settled()
         return await self._reader.run(partial(_spent, counter=Counter(scope, period)))
 
     async def begin(self, budgets: Sequence[Budget]) -> None:
-        self._jotter.finish()
+        await self._settled()
         await self._writer.run(partial(_begin, counters=tuple(limits_of(budgets))))
 
     async def counted(self, budgets: Sequence[Budget]) -> Mapping[Budget, int]:
-        self._jotter.finish()
+        await self._settled()
         return await self._reader.run(partial(_counted_against, budgets=tuple(budgets)))
 
     async def usage(self, query: UsageQuery) -> tuple[UsageRow, ...]:
-        self._jotter.finish()
+        await self._settled()
         return await self._reports.run(partial(_usage, query=query))
 
     async def forget(self, user: str) -> None:
-        self._jotter.finish()
+        await self._settled()
         await self._writer.run(partial(_forget, user=user, nobody=new_id()))
 
 
