@@ -19,6 +19,19 @@ CONTINUE_AT_ONCE = """() => new MutationObserver((_, observer) => {
     const go = document.querySelector(".note .button.main");
     if (go) observer.disconnect(), go.click();
 }).observe(document.body, { childList: true, subtree: true })"""
+HOLD_TURNS = """() => {
+    const later = window.setTimeout;
+    const held = [];
+    window.setTimeout = (act, after, ...more) => after === undefined ? held.push(act) : later(act, after, ...more);
+    window.giveTurns = async () => {
+        let given = 0;
+        for (; held.length > 0; given += 1) {
+            held.shift()();
+            await new Promise((resolve) => later(resolve, 0));
+        }
+        return given;
+    };
+}"""
 
 
 async def test_a_reload_in_the_middle_shows_what_there_was_and_goes_on(reader: Reader, model: Model) -> None:
@@ -95,14 +108,25 @@ async def test_a_stopped_answer_goes_on_by_continue(reader: Reader, model: Model
 
 
 async def test_an_answer_that_goes_on_before_it_is_drawn_is_drawn_once(reader: Reader, model: Model) -> None:
+    """A long text is drawn by turns: those of the first part are held until the second one stands."""
     items = "".join(f"1. Item {number} is [long][a].\n\n   It has **more** `words`.\n\n" for number in range(4000))
-    model.says([ROLE, text(f"{items}Its end.\n\n[a]: https://a.example\n\n"), asyncio.Event()], "The last words.")
+    more, gates = gated("The last words.", " The very last.")
+    model.says([ROLE, text(f"{items}Its end.\n\n[a]: https://a.example\n\n"), asyncio.Event()], more)
+    await reader.page.evaluate(HOLD_TURNS)
     await reader.page.evaluate(CONTINUE_AT_ONCE)
     await reader.ask("Much to draw")
     await expect(reader.answer).to_contain_text("Item 0")
     await reader.press("Stop the answer")
-    await expect(reader.answer.locator(".prose")).to_contain_text("The last words.")
+    prose = reader.answer.locator(".prose")
+    await expect(prose).to_contain_text("The last words.")
+    assert await reader.page.evaluate("giveTurns()") > 0
+    await expect(prose).to_contain_text("The last words.")
+    gates[0].set()
+    await expect(prose).to_contain_text("The last words. The very last.")
+    await reader.ended()
+    await reader.page.evaluate("giveTurns()")
     await expect(reader.answer.locator("li a")).to_have_count(4000)
+    await expect(prose).to_contain_text("The last words. The very last.")
     assert await reader.answer.evaluate(FIRST_OUT_OF_PLACE) == -1
 
 
