@@ -2,6 +2,7 @@
  * Short notes at the edge of the page, each with at most one thing to do. One is seen at a time, the newest, so that they
  * cover as little as can be; what it covers is seen again after it, for all of its time.
  */
+import { noteAnnouncer } from "./announce.svelte.ts";
 
 export interface Toast {
   readonly id: number;
@@ -21,6 +22,7 @@ class Toasts {
     for (const { id } of this.seen) this.pause(id);
     this.shown = [...this.shown.slice(-2), toast];
     this.resume(toast.id);
+    noteAnnouncer.say(action === null ? text : `${text} ${action.label}`);
   }
 
   get seen(): readonly Toast[] {
@@ -30,6 +32,7 @@ class Toasts {
   dismiss(id: number): void {
     this.pause(id);
     this.shown = this.shown.filter((toast) => toast.id !== id);
+    noteAnnouncer.hush();
     for (const { id } of this.seen) this.resume(id);
   }
 
