@@ -2,8 +2,10 @@
 
 import pytest
 from browser.reader import PHONE, Reader, Readers
+from browser.turns import conversation_of
 from model import Model
 from playwright.async_api import expect
+from program import Program
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -21,6 +23,7 @@ KOREAN = {
     "first": "3개 중 1번째 버전",
     "second": "3개 중 2번째 버전",
 }
+TOP = "(element) => element.getBoundingClientRect().top"
 COVERED = """() => {
     const toast = document.querySelector(".toast").getBoundingClientRect();
     const apart = (place) => place.right <= toast.left || place.left >= toast.right ||
@@ -128,6 +131,35 @@ async def test_pinning_and_undoing_by_keyboard_keep_the_focus(reader: Reader, mo
     await expect(row.get_by_role("link")).to_be_focused()
 
 
+async def test_pinning_by_mouse_keeps_the_focus_and_the_list_in_its_place(readers: Readers, program: Program) -> None:
+    made = [(await conversation_of(program, 1)).rpartition("/")[2] for _ in range(35)]
+    reader = await readers(viewport={"width": 1280, "height": 500})
+    ask = reader.page.context.request
+    named = await ask.patch(
+        f"{reader.address}/api/conversations/{made[12]}",
+        data={"title": "Moves far"},
+        headers={"origin": reader.address},
+    )
+    assert named.ok, await named.text()
+    await reader.page.reload()
+    row = reader.row("Moves far")
+
+    async def moves(item: str) -> None:
+        await reader.box.focus()
+        await reader.choose(row, item)
+        await expect(row.get_by_role("link")).to_be_focused()
+        await expect(row.get_by_role("link")).not_to_be_in_viewport()
+
+    await row.scroll_into_view_if_needed()
+    above = await row.evaluate_handle("row => row.previousElementSibling")
+    before = await above.evaluate(TOP)
+    await moves("Pin")
+    assert await above.evaluate(TOP) == pytest.approx(before, abs=1)
+    await reader.sidebar.locator(".list").evaluate("list => (list.scrollTop = 0)")
+    await moves("Unpin")
+    assert await reader.sidebar.locator(".list").evaluate("list => list.scrollTop") == 0
+
+
 async def test_a_menu_has_the_focus_at_once(reader: Reader, model: Model) -> None:
     """A key pressed before the browser reports that the menu is open belongs to the menu already."""
     model.title = "Opened quickly"
@@ -225,7 +257,7 @@ async def test_a_deleted_conversation_comes_back_by_undo(reader: Reader, model: 
     await reader.ask_to_end("Anything")
     await reader.choose(reader.row("To be deleted"), "Delete")
     await expect(reader.row("To be deleted")).to_have_count(0)
-    await expect(reader.page.get_by_text("“To be deleted” was deleted.")).to_be_visible()
+    await expect(reader.page.locator(".toast", has_text="“To be deleted” was deleted.")).to_be_visible()
     await expect(reader.answers).to_have_count(0)
     await reader.press("Undo")
     await expect(reader.row("To be deleted")).to_be_visible()

@@ -1,12 +1,22 @@
 /** Where the focus goes in the list of conversations when what has it goes. */
+import { tick } from "svelte";
 import { addressOf } from "../lib/route.svelte.ts";
 
-/** A row that has moved is another one, and a toast that was pressed is gone: the focus went with them. */
-export function focusIsLost(): boolean {
-  return document.activeElement === document.body;
+/** As a keyboard's is, and a pointer's is not. */
+export function focusIsSeen(): boolean {
+  return document.activeElement?.matches(":focus-visible") ?? false;
 }
 
-export function rowOf(list: HTMLElement | undefined, id: string): HTMLElement | undefined {
+/**
+ * Give the focus to a row that has moved, which is another one, or that is back: it went with the old one, or with the
+ * toast that was pressed. The list goes along with a focus that is seen; under a pointer it stays where it is.
+ */
+export async function keepFocus(list: HTMLElement | undefined, id: string, isSeen: boolean): Promise<void> {
+  await tick();
+  if (document.activeElement === document.body) (rowOf(list, id) ?? besideOf(list))?.focus({ preventScroll: !isSeen });
+}
+
+function rowOf(list: HTMLElement | undefined, id: string): HTMLElement | undefined {
   return linksOf(list).find((link) => link.hash === addressOf(id));
 }
 
