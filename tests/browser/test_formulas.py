@@ -22,6 +22,16 @@ COPIED = """() => new Promise((resolve) => {
     document.execCommand("copy");
 })"""
 
+WATCH_DRAWING = """() => {
+    window.turns = [];
+    const isInView = (node, place = node.getBoundingClientRect()) => place.bottom > 0 && place.top < innerHeight;
+    new MutationObserver((records) => {
+        const drawn = records.flatMap((record) => [...record.addedNodes]).filter((node) => node.localName === "math");
+        if (drawn.length > 0) window.turns.push(drawn.map((node) => isInView(node)));
+    }).observe(document, { subtree: true, childList: true });
+}"""
+MOST_AT_ONCE = 30
+
 
 async def test_they_are_drawn_and_what_draws_them_is_fetched_for_them(reader: Reader, model: Model) -> None:
     fetched: list[str] = []
@@ -48,6 +58,20 @@ async def test_what_draws_them_is_asked_for_again_and_draws_those_before_too(rea
     await reader.ask_to_end("Back again")
     await expect(reader.answers.last.locator("math")).to_have_count(3)
     await expect(reader.answers.first.locator("math")).to_have_count(3)
+
+
+async def test_many_that_waited_are_drawn_by_turns_and_those_in_view_first(reader: Reader, model: Model) -> None:
+    come = await reader.hold_back("**/drawing-*.js")
+    model.says("".join(rf"Number {number} is $\frac{{{number}}}{{2}}$." + "\n\n" for number in range(300)))
+    await reader.ask_to_end("Many")
+    await expect(reader.answer.locator(".md-formula")).to_have_count(300)
+    await expect(reader.answer.locator("p").last).to_be_in_viewport()
+    await reader.page.evaluate(WATCH_DRAWING)
+    come.set()
+    await expect(reader.answer.locator("math")).to_have_count(300)
+    turns: list[list[bool]] = await reader.page.evaluate("turns")
+    assert turns[0][0], "the first that was drawn is seen"
+    assert max(map(len, turns)) < MOST_AT_ONCE
 
 
 async def test_what_is_copied_has_their_source(reader: Reader, model: Model) -> None:

@@ -91,6 +91,14 @@ export function holdPlace(scroller: HTMLElement, seen: Element): () => void {
   return end;
 }
 
+/** Hold what is read now of the conversation that this element is in; at the end the page stays at the end. */
+export function holdSeen(element: Element): void {
+  const scroller = element.closest<HTMLElement>(".scroller");
+  const message = scroller && !scroller.matches(".following") ? firstSeen(scroller, scroller.querySelectorAll("article")) : null;
+  if (!scroller || !message) return;
+  holdPlace(scroller, firstSeen(scroller, message.querySelector(".prose")?.children ?? []) ?? message);
+}
+
 /** Returns the first of these elements, which stand below each other, that the reader sees at least a part of. */
 export function firstSeen(scroller: HTMLElement, elements: ArrayLike<Element>): Element | null {
   const above = topOf(scroller);

@@ -9,4 +9,6 @@ export interface MarkdownOptions {
   tableLabel?(): string;
   /** Names the scrollable box of a formula on a line of its own. */
   formulaLabel?(): string;
+  /** Is called before something that stands there already becomes higher: what is read now must not move by it. */
+  holdPlace?(): void;
 }

@@ -11,7 +11,16 @@ const LARGEST: [number, number] = [40, 480];
 /** The one command of TeX's that Temml writes as a style attribute, which the page's policy forbids. */
 const MACROS = { "\\pmb": "\\boldsymbol{#1}" };
 
+/** As long as a browser shows nothing in the place of a text whose font has not come. */
+const FONT_MS = 3_000;
+
 document.addEventListener("copy", copyWithSources);
+
+/** Resolves when the font has come, or takes too long: with another one first, all of them would be laid out twice. */
+export async function fontCame(): Promise<void> {
+  const late = new Promise((resolve) => setTimeout(resolve, FONT_MS));
+  await Promise.race([document.fonts?.load("1em Formulas").catch(() => null), late]);
+}
 
 /** Null where it is no TeX that can be read, whatever the reason. */
 export function mathml(tex: string, isDisplay: boolean): Node | null {
