@@ -1,13 +1,14 @@
 """An answer that grows: through reloads, in two tabs, stopped, offline and back."""
 
 import asyncio
+import re
 import time
 
 import pytest
 from browser.reader import Reader, Readers
 from model import Model
 from playwright.async_api import Route, expect
-from upstream import ROLE, Answer, gated, stream, text
+from upstream import ROLE, Answer, Step, gated, stream, text
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -90,6 +91,24 @@ async def test_stop_ends_the_paid_call_at_once_and_keeps_the_text(reader: Reader
     await reader.page.reload()
     await expect(reader.answer).to_contain_text("You stopped this answer.")
     await expect(reader.answer.locator(".prose")).to_have_text("one two three")
+
+
+async def test_a_model_that_only_says_that_it_is_at_it_is_waited_for(reader: Reader, model: Model) -> None:
+    """For minutes, as a provider whose model has a queue before it does."""
+    steps: list[Step] = [step for _ in range(600) for step in (b": PROCESSING\n\n", 0.2)]
+    model.says(steps)
+    await reader.page.clock.install()
+    await reader.ask("Is anybody there?")
+    waiting = reader.answer.locator(".waiting")
+    await expect(waiting).to_have_text("Waiting for the first word…")
+    await reader.page.clock.run_for(125_000)
+    await expect(reader.answer.get_by_role("timer")).to_have_text(re.compile(r"^2:\d\d$"))
+    await expect(waiting).to_contain_text("Waiting for the first word…")
+    await reader.press("Stop the answer")
+    await expect(waiting).to_have_count(0)
+    asked = await model.question()
+    await asyncio.wait_for(asked.closed.wait(), 5)
+    await expect(reader.answer).to_contain_text("You stopped this answer.")
 
 
 async def test_a_stopped_answer_goes_on_by_continue(reader: Reader, model: Model) -> None:
