@@ -1,7 +1,7 @@
 """Where there is hardly any height: a keyboard on the screen, a phone on its side, letters four times as large."""
 
 import pytest
-from browser.reader import Reader, Readers
+from browser.reader import PHONE, Reader, Readers
 from model import Model
 from playwright.async_api import expect
 from upstream import DONE, ROLE, ending, text
@@ -9,6 +9,11 @@ from upstream import DONE, ROLE, ending, text
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 LOW = [(360, 380), (320, 256), (568, 320), (640, 400)]
+TEXT_END = """(element) => {
+    const text = document.createRange();
+    text.selectNodeContents(document.createTreeWalker(element, NodeFilter.SHOW_TEXT).nextNode());
+    return text.getBoundingClientRect().right;
+}"""
 LINES = "one\ntwo\nthree\nfour\nfive"
 
 
@@ -49,3 +54,16 @@ async def test_a_low_conversation_has_more_room_than_its_message_box(readers: Re
     assert box["width"] > 110
     await reader.box.fill(LINES)
     await expect(reader.page.get_by_role("button", name="Send")).to_be_in_viewport(ratio=1)
+
+
+async def test_a_phone_on_its_side_is_the_conversations(readers: Readers, model: Model) -> None:
+    model.says("".join(f"{number}. A line of text that is long enough to be covered.\n" for number in range(60)))
+    reader = await readers(**{**PHONE, "viewport": {"width": 844, "height": 390}})
+    await expect(reader.sidebar).to_have_count(0)
+    await reader.ask_to_end("Much to read")
+    await reader.scroller.evaluate("scroller => (scroller.scrollTop = 0)")
+    to_end = reader.page.get_by_role("button", name="Scroll to the end")
+    item = await reader.answer.locator("li").first.evaluate(TEXT_END)
+    box = await to_end.bounding_box()
+    assert box is not None
+    assert box["x"] > item
