@@ -6,6 +6,7 @@ import pytest
 from browser.reader import PHONE, Reader, Readers
 from model import Model
 from playwright.async_api import Page, Route, expect
+from upstream import gated
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -31,6 +32,7 @@ FIRST_PAINT = """() => new Promise((resolve) => {
     new PerformanceObserver(first).observe({ type: "paint", buffered: true });
 })"""
 BACKGROUND = "() => getComputedStyle(document.documentElement).backgroundColor"
+SEEN_BACKGROUND = "(element) => getComputedStyle(element).backgroundColor"
 TOO_WIDE = "() => document.documentElement.scrollWidth > innerWidth"
 SMALL_TARGETS = f"""() => [...document.querySelectorAll("button, select, a, input, textarea")]
     .filter((element) => element.checkVisibility({{ opacityProperty: true, visibilityProperty: true }}))
@@ -160,3 +162,24 @@ async def test_the_sidebar_can_be_hidden_and_stays_so(reader: Reader) -> None:
     await expect(reader.sidebar).to_have_count(0)
     await reader.press("Show conversations")
     await expect(reader.sidebar).to_be_visible()
+
+
+async def test_what_only_a_background_says_has_an_edge_in_the_readers_own_colours(
+    readers: Readers, model: Model
+) -> None:
+    reader = await readers(forced_colors="active")
+    steps, _ = gated("one", "never said")
+    model.says(steps)
+    await reader.ask("Open now")
+    await expect(reader.answer).to_contain_text("one")
+    await reader.press("Stop the answer")
+    for place in (
+        reader.question.locator(".bubble"),
+        reader.answer.locator(".note"),
+        reader.row("Open now").locator("a"),
+    ):
+        await expect(place).to_have_css("outline-style", "solid")
+    await reader.page.goto(f"{reader.address}/#/usage")
+    await expect(reader.page.locator("canvas")).to_be_visible()
+    swatch = reader.page.locator("main li .series-0")
+    assert await swatch.evaluate(SEEN_BACKGROUND) not in {LIGHT, "rgb(255, 255, 255)", "rgba(0, 0, 0, 0)"}
