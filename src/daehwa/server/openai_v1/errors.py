@@ -26,6 +26,10 @@ _TYPES: Final[Mapping[type[DaehwaError], str]] = {
     RateExceeded: "rate_limit_error",
     ProviderRateLimitError: "rate_limit_error",
 }
+_UNAUTHORIZED: Final = "authentication_error"
+"""OpenAI says `invalid_request_error` here too, by which LiteLLM takes a refused key for a bad request. Of 403 it makes
+the best of just that: by any other type it is an error that its users try again.
+"""
 _FINAL: Final = (
     *(BudgetExceeded, AnswerTooLarge, IdempotencyKeyReused, TimeIsUp),
     *(ProviderAuthError, ProviderMalformedError, ProviderRefusedError),
@@ -50,11 +54,17 @@ class OpenAIErrorAnswer(msgspec.Struct, frozen=True):
 
 def error_body(error: DaehwaError) -> OpenAIErrorAnswer:
     """Return an error's body."""
-    kind = _TYPES.get(type(error))
-    if kind is None:
-        is_ours = status_of(type(error)) >= HTTPStatus.INTERNAL_SERVER_ERROR
-        kind = "server_error" if is_ours else "invalid_request_error"
-    return OpenAIErrorAnswer(OpenAIError(error.told, kind, error.param, error.type))
+    return OpenAIErrorAnswer(OpenAIError(error.told, _type_of(error), error.param, error.type))
+
+
+def _type_of(error: DaehwaError) -> str:
+    named = _TYPES.get(type(error))
+    if named is not None:
+        return named
+    status = status_of(type(error))
+    if status == HTTPStatus.UNAUTHORIZED:
+        return _UNAUTHORIZED
+    return "server_error" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid_request_error"
 
 
 class OpenAIErrorEvent(msgspec.Struct, frozen=True, kw_only=True):
