@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import pytest
 from providers.contract import ProviderContract, Subject, all_events, fault_of, question, said
+from upstream import Answer, FakeUpstream
 
 from daehwa.conversation.errors import InvalidRequest, ModelNotFound, ProviderUnavailableError
 from daehwa.conversation.events import Finished
@@ -24,7 +25,7 @@ from daehwa.gateway.ports import WireRequest
 from daehwa.providers import embedded_install
 from daehwa.providers.catalogue import Catalogue
 from daehwa.providers.embedded import EmbeddedProvider
-from daehwa.providers.embedded_child import NICENESS, checksum
+from daehwa.providers.embedded_child import NICENESS, checksum, takes_tools
 from daehwa.providers.embedded_files import MODEL_NAME, CheckMemory, embedded_available, packaged_gguf
 from daehwa.providers.embedded_install import EmbeddedInstallError
 
@@ -333,6 +334,54 @@ async def test_what_it_cannot_see_is_the_caller_s_fault(embedded: EmbeddedProvid
         await target.send(WireRequest(endpoint="chat/completions", body=body))
     (state,) = catalogue.upstreams()
     assert state.failures == 0
+
+
+TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}
+
+
+def with_tools(**more: Any) -> WireRequest:
+    asked = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 2, **more}
+    return WireRequest(endpoint="chat/completions", body=json.dumps(asked).encode())
+
+
+@pytest.mark.embedded
+async def test_tools_of_which_it_would_not_be_told_are_refused(embedded: EmbeddedProvider) -> None:
+    catalogue = Catalogue([embedded])
+    (target,) = await catalogue.targets(None, "chat/completions")
+    for asked in (
+        with_tools(tools=[TOOL]),
+        with_tools(tools=[TOOL], tool_choice="required"),
+        with_tools(tools=[TOOL], tool_choice={"type": "function", "function": {"name": "weather"}}),
+        with_tools(functions=[TOOL["function"]]),
+    ):
+        with pytest.raises(InvalidRequest, match=r"calls no tools\. Leave 'tools' out, or choose") as told:
+            await target.send(asked)
+        assert told.value.param == "tools"
+    for asked in (with_tools(tools=[]), with_tools(tools=None), with_tools(tools=[TOOL], tool_choice="none")):
+        answer = await target.send(asked)
+        assert answer.status == 200
+        answer.close()
+    (state,) = catalogue.upstreams()
+    assert state.failures == 0
+
+
+@pytest.mark.parametrize(
+    ("props", "takes"),
+    [
+        ({"chat_template_caps": {"supports_tools": True, "supports_tool_calls": True}}, True),
+        ({"chat_template_caps": {"supports_tools": False, "supports_tool_calls": True}}, True),
+        ({"chat_template_caps": {"supports_tools": False, "supports_tool_calls": False}}, False),
+        ({}, True),
+        ([], True),
+    ],
+)
+async def test_whether_a_model_is_told_of_tools_is_what_its_server_says(props: object, *, takes: bool) -> None:
+    async with FakeUpstream(Answer([json.dumps(props).encode()])) as server:
+        address = server.base_url.removesuffix("/v1")
+        assert await asyncio.to_thread(takes_tools, address, "a key") is takes
+        assert server.requests[0].path == "/props"
+        assert server.requests[0].headers["authorization"] == "Bearer a key"
+    assert await asyncio.to_thread(takes_tools, address, "a key"), "nobody there says no"
 
 
 async def test_a_request_that_is_not_one_is_refused_by_its_server_and_starts_nothing_anew(

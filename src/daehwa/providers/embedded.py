@@ -89,6 +89,7 @@ class EmbeddedProvider:
         self._starts = 0
         self._loading: asyncio.Task[OpenAIWireProvider | None] | None = None
         self._child: _Child | None = None
+        self._takes_tools = True
         self._is_closed = False
 
     @property
@@ -150,8 +151,14 @@ class EmbeddedProvider:
         return endpoint in {"chat/completions", "completions"}
 
     async def send(self, request: "WireRequest") -> "WireAnswer":
-        """Wait until the model is loaded, then send a request to its server. Raise `ProviderError`."""
+        """Wait until the model is loaded, then send a request to its server. Raise `ProviderError`, and
+        `InvalidRequest` where the request has tools of which the model would not be told.
+        """
         wire = await self._wire()
+        if not self._takes_tools and _has_tools(request):
+            raise InvalidRequest(
+                f"{self.model_name} calls no tools. Leave 'tools' out, or choose another model.", param="tools"
+            )
         answer = await wire.send(request, self.model_name)
         self._starts = 0
         return answer
@@ -225,6 +232,7 @@ class EmbeddedProvider:
             beat=self._beat,
         )
         child.wire = wire
+        self._takes_tools = report.takes_tools
         self.upstream_gate = wire.upstream_gate
         await wire.warm_up()
         self._state = "ready"
@@ -321,6 +329,23 @@ class _Child:
             await self._process.wait()
             if self._process.stdin is not None:
                 self._process.stdin.close()
+
+
+class _Tools(msgspec.Struct, frozen=True):
+    tools: list[msgspec.Raw] | None = None
+    functions: list[msgspec.Raw] | None = None
+    tool_choice: str | dict[str, msgspec.Raw] | None = None
+
+
+def _has_tools(request: "WireRequest") -> bool:
+    """Whether a request has tools to choose from. One that is not well made is its server's to refuse."""
+    if request.endpoint != "chat/completions" or not isinstance(request.body, bytes):
+        return False
+    try:
+        asked = msgspec.json.decode(request.body, type=_Tools)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return bool(asked.tools or asked.functions) and asked.tool_choice != "none"
 
 
 def _fault_sentence(fault: str, gguf: Path, *, is_trial: bool) -> str:

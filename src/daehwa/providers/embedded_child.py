@@ -5,6 +5,7 @@ standard input closes: the kernel closes it when the parent is gone, however tha
 """
 
 import hashlib
+import http.client
 import importlib
 import os
 import signal
@@ -19,6 +20,7 @@ NICENESS = 10
 """The server that streams to people comes first; the model takes what is left."""
 
 _HASH_PIECE = 4 * 1024 * 1024
+_PROPS_SECONDS = 10.0
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -34,10 +36,22 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Where the server listens, or why it does not."""
+    """Where the server listens, or why it does not; `takes_tools`: the model's template has a place for tools."""
 
     address: str = ""
     fault: str = ""
+    takes_tools: bool = True
+
+
+class _Caps(msgspec.Struct, frozen=True):
+    supports_tools: bool = True
+    supports_tool_calls: bool = True
+
+
+class _Props(msgspec.Struct, frozen=True):
+    """What llama.cpp says of a model, as far as it is read here."""
+
+    chat_template_caps: _Caps = _Caps()
 
 
 def checksum(path: str) -> str:
@@ -73,6 +87,21 @@ def serve(order: Order) -> object:
     return xllamacpp.Server(params)
 
 
+def takes_tools(address: str, key: str) -> bool:
+    """Return whether a model is told of tools. Where its template has no place for them, llama.cpp drops them without
+    a word.
+    """
+    asking = http.client.HTTPConnection(address.partition("://")[2], timeout=_PROPS_SECONDS)
+    try:
+        asking.request("GET", "/props", headers={"authorization": f"Bearer {key}"})
+        caps = msgspec.json.decode(asking.getresponse().read(), type=_Props).chat_template_caps
+    except (OSError, http.client.HTTPException, msgspec.DecodeError):
+        return True  # its server says what it makes of them
+    finally:
+        asking.close()
+    return caps.supports_tools or caps.supports_tool_calls
+
+
 def obey(order: Order) -> tuple[object, Report]:
     """Carry out the order; the report says how it went."""
     if order.sha256 is not None and checksum(order.gguf) != order.sha256:
@@ -81,7 +110,8 @@ def obey(order: Order) -> tuple[object, Report]:
         server = serve(order)
     except (ImportError, RuntimeError, ValueError, OSError) as fault:
         return None, Report(fault=str(fault) or type(fault).__name__)
-    return server, Report(address=str(getattr(server, "listening_address", "")))
+    address = str(getattr(server, "listening_address", ""))
+    return server, Report(address=address, takes_tools=takes_tools(address, order.key))
 
 
 def _end_with_parent() -> None:
