@@ -34,6 +34,7 @@ def bearer(text: str) -> dict[str, str]:
 async def refused(site: Site, headers: dict[str, str]) -> tuple[int, str, str]:
     status, answer = await site.call("POST", PATH, CHAT, headers=headers)
     error = answer["error"]
+    assert status != 401 or error["message"].endswith("in the page, under API keys, or by `daehwa key create`.")
     return status, error["code"], error["type"]
 
 

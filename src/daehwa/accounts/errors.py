@@ -35,6 +35,8 @@ import msgspec
 from daehwa.conversation.budget import NamedBudget, kind_of
 from daehwa.conversation.errors import Conflict, DaehwaError, NotFound
 
+_WHERE_KEYS_ARE_MADE = "in the page, under API keys, or by `daehwa key create`"
+
 
 class NotSignedIn(DaehwaError):  # noqa: N818 - errors state the fact
     """Nobody is signed in, or no longer."""
@@ -252,8 +254,8 @@ class KeyMissing(KeyRefused):
 
     def __init__(self) -> None:
         super().__init__(
-            "This server wants an API key: send the header 'Authorization: Bearer' with a key made in the page, under "
-            "API keys, or by `daehwa key create`."
+            "This server wants an API key: send the header 'Authorization: Bearer' with a key made "
+            f"{_WHERE_KEYS_ARE_MADE}."
         )
 
 
@@ -265,8 +267,8 @@ class KeyUnknown(KeyRefused):
 
     def __init__(self) -> None:
         super().__init__(
-            "This API key is none of this server's. Check that it was copied whole, or make one in the page, under API "
-            "keys."
+            "This API key is none of this server's. Check that it was copied whole, or make one "
+            f"{_WHERE_KEYS_ARE_MADE}."
         )
 
 
@@ -277,7 +279,7 @@ class KeyExpired(KeyRefused):
     refusal = "key_expired"
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"The API key “{name}” has expired. Make a new one in the page, under API keys.")
+        super().__init__(f"The API key “{name}” has expired. Make a new one {_WHERE_KEYS_ARE_MADE}.")
 
 
 class KeyRevoked(KeyRefused):
@@ -287,7 +289,7 @@ class KeyRevoked(KeyRefused):
     refusal = "key_revoked"
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"The API key “{name}” was revoked. Make a new one in the page, under API keys.")
+        super().__init__(f"The API key “{name}” was revoked. Make a new one {_WHERE_KEYS_ARE_MADE}.")
 
 
 class ModelNotAllowed(NotAllowed):
