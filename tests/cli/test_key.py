@@ -87,6 +87,11 @@ async def test_a_key_has_the_limits_that_were_typed(program: Program) -> None:
     assert "live until 2090-02-01" in table
 
 
+async def test_one_request_a_minute_is_one(program: Program) -> None:
+    await program.run("key", "create", "slow", "--requests-per-minute", "1", "--tokens-per-minute", "1000")
+    assert "1 request a minute, 1,000 tokens a minute" in (await program.run("key", "list")).out
+
+
 async def test_what_the_settings_let_each_key_spend_stands_beside_its_own_limits(program: Program) -> None:
     await program.run("key", "create", "ci", "--day", "2.50")
     await program.run("key", "create", "laptop")

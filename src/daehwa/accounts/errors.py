@@ -309,8 +309,9 @@ class RateExceeded(DaehwaError):  # noqa: N818 - errors state the fact
     refusal = "rate_exceeded"
 
     def __init__(self, counted: Literal["requests", "tokens"], limit: int, *, retry_after: float) -> None:
+        what = counted.removesuffix("s") if limit == 1 else counted
         super().__init__(
-            f"This API key may have {limit:,} {counted} a minute. Try again in {max(1, round(retry_after))} seconds."
+            f"This API key may have {limit:,} {what} a minute. Try again in {max(1, round(retry_after))} seconds."
         )
         self.counted: Literal["requests", "tokens"] = counted
         self.limit = limit

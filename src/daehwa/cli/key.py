@@ -12,7 +12,7 @@ import msgspec
 
 from daehwa.cli.options import place_options
 from daehwa.cli.place import Place, aws_table, choices, person_of, prepared_folder, settings_of, told_of_aws
-from daehwa.cli.tables import day, dollars, table
+from daehwa.cli.tables import counted, day, dollars, table
 from daehwa.cli.terminal import Refusal, refuse_without_output, tell
 from daehwa.services.local import OWNER
 
@@ -250,9 +250,9 @@ def _limits(key: "Key") -> Iterator[str]:
         if (limit := getattr(key, period)) is not None:
             yield _money(limit, period)
     if key.requests_per_minute is not None:
-        yield f"{key.requests_per_minute:,} requests a minute"
+        yield f"{counted(key.requests_per_minute, 'request')} a minute"
     if key.tokens_per_minute is not None:
-        yield f"{key.tokens_per_minute:,} tokens a minute"
+        yield f"{counted(key.tokens_per_minute, 'token')} a minute"
 
 
 def _limits_of_each(each: "Mapping[BudgetKind, int]") -> Iterator[str]:

@@ -22,6 +22,11 @@ def _width(text: str) -> int:
     )
 
 
+def counted(number: int, what: str) -> str:
+    """Return a number of things, such as "1 call" and "1,200 calls"."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
 def day(ms: int) -> str:
     """Return a moment for a person to read, in UTC."""
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")

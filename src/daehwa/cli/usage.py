@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from daehwa.cli.place import Place, aws_table, person_of, prepared_folder, told_of_aws
-from daehwa.cli.tables import dollars, table
+from daehwa.cli.tables import counted, dollars, table
 from daehwa.cli.terminal import Refusal, refuse_without_output, tell
 
 if TYPE_CHECKING:
@@ -102,4 +102,4 @@ def _summed(report: "UsageReport") -> str:
     calls, unpriced = (sum(getattr(row, name) for row in report.rows) for name in ("calls", "unpriced"))
     cost = dollars(sum(row.cost for row in report.rows))
     more = f" {unpriced:,} of them have no known price." if unpriced else ""
-    return f"From {report.since} to {report.until} (UTC): {calls:,} {'call' if calls == 1 else 'calls'}, {cost}.{more}"
+    return f"From {report.since} to {report.until} (UTC): {counted(calls, 'call')}, {cost}.{more}"
