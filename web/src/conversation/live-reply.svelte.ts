@@ -22,6 +22,8 @@ export interface LiveReplyHooks {
 
 export class LiveReply {
   readonly id: string;
+  /** When this page began to wait for it, by its own clock: a server's may be an hour off. */
+  readonly since = Date.now();
   phase = $state<Phase>("sending");
   lost = $state(false);
   refusal = $state.raw<Failure | null>(null);
