@@ -57,8 +57,8 @@ class TurnsApi:
     async def expect_turn(self, request: Request) -> Response:
         """Say that a question is being written: a connection to its model's upstream is there when it comes.
 
-        Nothing is asked of the upstream, and nothing is said of how it went: the turn will tell. On AWS nothing is
-        done: the function stands still until then.
+        No model is asked, and nothing is said of how it went: the turn will tell. On AWS nothing is done: the function
+        stands still until then.
         """
         body = await json_body(request, shapes.ExpectedTurn, self._options)
         if self._options.home != "aws":
