@@ -111,6 +111,22 @@ async def test_a_model_that_only_says_that_it_is_at_it_is_waited_for(reader: Rea
     await expect(reader.answer).to_contain_text("You stopped this answer.")
 
 
+async def test_the_wait_for_the_network_is_none_for_the_first_word(reader: Reader, model: Model) -> None:
+    reader.watch.expect(OFFLINE)
+    model.says([b": PROCESSING\n\n", asyncio.Event()])
+    await reader.page.clock.install()
+    await reader.page.context.set_offline(True)
+    await reader.ask("Is anybody there?")
+    waiting = reader.answer.locator(".waiting")
+    await expect(waiting).to_contain_text("Not sent yet.")
+    await reader.page.clock.run_for(120_000)
+    await reader.page.context.set_offline(False)
+    await expect(waiting).to_have_text("Waiting for the first word…")
+    await reader.page.clock.run_for(15_000)
+    await expect(reader.answer.get_by_role("timer")).to_have_text(re.compile(r"^0:1\d$"))
+    await reader.press("Stop the answer")
+
+
 async def test_a_stopped_answer_goes_on_by_continue(reader: Reader, model: Model) -> None:
     steps, _ = gated("one two ", "never said")
     model.says(steps, "three four")

@@ -22,8 +22,8 @@ export interface LiveReplyHooks {
 
 export class LiveReply {
   readonly id: string;
-  /** When this page began to wait for it, by its own clock: a server's may be an hour off. */
-  readonly since = Date.now();
+  /** Since when it is made, by this page's own clock: a server's may be an hour off. A question may have waited before it was sent. */
+  since = Date.now();
   phase = $state<Phase>("sending");
   lost = $state(false);
   refusal = $state.raw<Failure | null>(null);
@@ -97,6 +97,7 @@ export class LiveReply {
     if (this.#accepted || this.#body === null) return followTurn(this.id, after, signal);
     const response = await startTurn(this.#body, signal);
     this.#accepted = true;
+    this.since = Date.now();
     this.phase = "waiting";
     this.#hooks.onAccepted();
     return response;
