@@ -150,11 +150,13 @@ async def test_work_that_fails_takes_nothing_with_it_that_nobody_waits_for(store
     def work(_database: sqlite3.Connection) -> None:
         raise ValueError
 
-    store.jotter.run_soon(noting("a"), _no_other)
+    others: list[str] = []
+    store.jotter.run_soon(noting("a"), lambda: others.append("a"))
     with pytest.raises(ValueError, match=r"^$"):
         await store.jotter.run(work)
-    await asyncio.sleep(0)
-    assert await notes(store) == ["a"]
+    assert others == ["a"], "whosever fault it was"
+    await store.jotter.run(noting("b"))
+    assert await notes(store) == ["b"]
 
 
 async def test_what_nobody_waits_for_and_fails_is_no_fault_of_what_comes_next(store: SqliteStore) -> None:
@@ -325,3 +327,17 @@ async def test_a_call_for_which_nothing_was_reserved_is_written_before_it_is_tol
     begun = _transactions(store)
     SqliteLedger(store).settle_soon(msgspec.structs.replace(spent("first", 5), reserved=0), _nobody_else)
     assert len(begun) == 1
+
+
+async def test_a_fault_of_what_nobody_waits_for_is_met_once(store: SqliteStore) -> None:
+    def fails(_database: sqlite3.Connection) -> None:
+        raise TypeError
+
+    left = list[str]()
+    store.jotter.run_soon(fails, lambda: left.append("fails"))
+    store.jotter.run_soon(noting("a"), lambda: left.append("a"))
+    with pytest.raises(TypeError):
+        store.jotter.run_now(noting("b"))
+    assert left == ["fails", "a"]
+    await store.jotter.run(noting("c"))
+    assert await notes(store) == ["c"]

@@ -77,6 +77,11 @@ class SqliteJotter:
             result = _done(self._connection, (soon for soon, _ in self._soon), work)
         except sqlite3.Error as error:  # somebody else writes; or the writing thread will say what is wrong
             raise NotNow from error
+        except NotNow:
+            raise
+        except BaseException:  # whosever fault it is: who comes next does not meet it once more
+            self._hand_on()
+            raise
         self._soon.clear()
         if self._later is None:
             self._later = asyncio.get_running_loop().call_later(SYNC_SECONDS, self._begin_sync)
@@ -101,9 +106,12 @@ class SqliteJotter:
         try:
             self.run_now(_nothing_more)
         except (NotNow, StoreError):
-            left, self._soon = self._soon, []
-            for _, otherwise in left:
-                otherwise()
+            self._hand_on()
+
+    def _hand_on(self) -> None:
+        left, self._soon = self._soon, []
+        for _, otherwise in left:
+            otherwise()
 
     def version(self) -> int | None:
         """Return a number that is another one once anybody else has written to the file, this process's writing thread
