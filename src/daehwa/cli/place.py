@@ -120,9 +120,10 @@ def one_of(found: list[str], named: str, people: KnownPeople, option: str = "") 
         why = " That happens when another identity provider is chosen."
         if by_login:
             what, why = f"the login of {' and '.join(by_login)} here, and the address of {' and '.join(by_email)}", ""
+        by_id = f"{option} {found[-1]}".lstrip()
         raise Refusal(
-            f"{named} is {what}, whoever came first at the beginning.{why} Name the one that is meant by the id: "
-            f"{option} {found[-1]}.".replace(":  ", ": ")
+            f"{named} is {what}, whoever came first at the beginning.{why} "
+            f"Name the one that is meant by the id: {by_id}."
         )
     return found[0] if found else None
 
