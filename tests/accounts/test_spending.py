@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from daehwa.accounts.budgets import BudgetRule, BudgetRules, BudgetState, Group, of_person
 from daehwa.accounts.people import User
 from daehwa.accounts.ports import Budget
-from daehwa.accounts.spending import Counter, dollars, exceeded, period_at, renewal
-from daehwa.conversation.budget import BudgetKind, kind_of
+from daehwa.accounts.spending import Counter, exceeded, period_at, renewal
+from daehwa.conversation.budget import BudgetKind, dollars, kind_of
 from daehwa.conversation.metering import PaidCall
 
 NOW = 1_795_305_600_000  # 2026-11-22

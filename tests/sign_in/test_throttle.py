@@ -38,13 +38,19 @@ def test_tries_come_back_slowly() -> None:
     throttle.give_back("unknown")
 
 
-def test_a_clock_that_is_put_back_locks_nobody_out() -> None:
-    clock = Clock()
+def _guessed_at(clock: Clock) -> Throttle:
+    """Return one with a full bucket, "x", and one that is used up, "guessed at"."""
     throttle = Throttle(clock)
     throttle.take("x", PACE)
     throttle.give_back("x")
     for _ in range(3):
         throttle.take("guessed at", PACE)
+    return throttle
+
+
+def test_a_clock_that_is_put_back_locks_nobody_out() -> None:
+    clock = Clock()
+    throttle = _guessed_at(clock)
     clock.now -= 3_600_000
     for name in ("x", "guessed at"):
         for _ in range(3):
@@ -56,11 +62,7 @@ def test_a_clock_that_is_put_back_locks_nobody_out() -> None:
 
 def test_a_clock_that_is_put_back_a_little_gives_no_tries() -> None:
     clock = Clock()
-    throttle = Throttle(clock)
-    throttle.take("x", PACE)
-    throttle.give_back("x")
-    for _ in range(3):
-        throttle.take("guessed at", PACE)
+    throttle = _guessed_at(clock)
     for _ in range(5):
         clock.now -= 2_000
         with pytest.raises(TooManyAttempts) as refused:

@@ -10,7 +10,7 @@ from daehwa.accounts.errors import BudgetExceeded
 from daehwa.accounts.keys import ApiKey
 from daehwa.accounts.ledger import Entry
 from daehwa.accounts.ports import Budget
-from daehwa.conversation.budget import BudgetKind, kind_of
+from daehwa.conversation.budget import BudgetKind, dollars, kind_of
 
 TOTAL = "total"
 OF_THIS_KEY = "Another key can be made with more."
@@ -122,13 +122,6 @@ def exceeded(counter: Counter, limit: int, *, spent: int, amount: int) -> Budget
         renews=renewal(counter.period),
         lacks=spent + amount - limit,
     )
-
-
-def dollars(amount: int) -> str:
-    """Write micro-dollars as dollars: with cents, and with what is below a cent where there is something."""
-    whole, rest = divmod(amount, 1_000_000)
-    digits = f"{rest:06d}".rstrip("0").ljust(2, "0")
-    return f"${whole:,}.{digits}"
 
 
 def _lack(counter: Counter, left: int, amount: int) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from daehwa.cli.tables import dollars
+from daehwa.conversation.budget import dollars
 from daehwa.services.money_report import BudgetReport, MoneyReport
 
 

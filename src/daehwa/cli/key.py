@@ -12,8 +12,9 @@ import msgspec
 
 from daehwa.cli.options import place_options
 from daehwa.cli.place import Place, aws_table, choices, person_of, prepared_folder, settings_of, told_of_aws
-from daehwa.cli.tables import counted, day, dollars, table
+from daehwa.cli.tables import counted, day, table
 from daehwa.cli.terminal import Refusal, refuse_without_output, tell
+from daehwa.conversation.budget import dollars
 from daehwa.services.local import OWNER
 
 if TYPE_CHECKING:

@@ -30,9 +30,3 @@ def counted(number: int, what: str) -> str:
 def day(ms: int) -> str:
     """Return a moment for a person to read, in UTC."""
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
-
-
-def dollars(micro: int) -> str:
-    """Return micro-dollars as dollars: with cents, and with what is below a cent where there is something."""
-    digits = f"{micro % 1_000_000:06d}".rstrip("0").ljust(2, "0")
-    return f"${micro // 1_000_000:,}.{digits}"

@@ -10,8 +10,9 @@ import click
 import msgspec
 
 from daehwa.cli.place import Place, aws_table, person_of, prepared_folder, told_of_aws
-from daehwa.cli.tables import counted, dollars, table
+from daehwa.cli.tables import counted, table
 from daehwa.cli.terminal import Refusal, refuse_without_output, tell
+from daehwa.conversation.budget import dollars
 
 if TYPE_CHECKING:
     from daehwa.services.known_people import KnownPeople

@@ -1,4 +1,4 @@
-"""What the core knows of budgets: that one may have no room for a call, and what it is called then."""
+"""What the core knows of budgets: what one is called that has no room for a call; and how money is written."""
 
 from typing import Literal
 
@@ -24,3 +24,10 @@ def kind_of(period: str) -> BudgetKind:
     if period == "total":
         return "total"
     return "month" if len(period) == len("2026-11") else "day"
+
+
+def dollars(amount: int) -> str:
+    """Write micro-dollars as dollars: with cents, and with what is below a cent where there is something."""
+    whole, rest = divmod(amount, 1_000_000)
+    digits = f"{rest:06d}".rstrip("0").ljust(2, "0")
+    return f"${whole:,}.{digits}"

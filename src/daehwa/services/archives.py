@@ -1,7 +1,7 @@
 """Stores opened for moving conversations out and in, and the people who may own them: on this machine or on AWS."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 import msgspec
 
@@ -9,7 +9,7 @@ from daehwa.accounts.ports import AccountStore
 from daehwa.conversation.ports import ConversationArchive
 from daehwa.data_folder import DataFolder
 from daehwa.services.known_people import KnownPeople
-from daehwa.services.opened_store import open_store
+from daehwa.services.opened_store import Closing, Opened, open_store
 from daehwa.stores.sqlite_accounts import SqliteAccounts
 
 if TYPE_CHECKING:
@@ -50,17 +50,13 @@ def open_table(table: AwsTable) -> "tuple[DynamoStore, HttpClient]":
     return store, http
 
 
-class _Closing(Protocol):
-    async def aclose(self) -> None: ...
-
-
-class OpenArchive:
+class OpenArchive(Opened):
     """A store whose conversations can be moved, and who is known there."""
 
-    def __init__(self, archive: ConversationArchive, accounts: AccountStore, *owned: _Closing) -> None:
+    def __init__(self, archive: ConversationArchive, accounts: AccountStore, *owned: Closing) -> None:
         self.archive = archive
         self._accounts = accounts
-        self._owned = owned
+        super().__init__(*owned)
 
     @classmethod
     async def local(cls, folder: DataFolder) -> Self:
@@ -79,8 +75,3 @@ class OpenArchive:
     async def people(self) -> KnownPeople:
         """Return who is known there."""
         return KnownPeople.of(await self._accounts.list_users())
-
-    async def aclose(self) -> None:
-        """Finish and close."""
-        for owned in self._owned:
-            await owned.aclose()

@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Self
 
 import msgspec
 
@@ -19,8 +19,7 @@ from daehwa.accounts.key_making import (
 from daehwa.accounts.keys import ApiKey
 from daehwa.accounts.people_ports import AuditStore
 from daehwa.accounts.ports import AccountStore, KeyStore, LedgerStore
-from daehwa.accounts.spending import dollars
-from daehwa.conversation.budget import BudgetKind
+from daehwa.conversation.budget import BudgetKind, dollars
 from daehwa.conversation.errors import InvalidRequest
 from daehwa.conversation.ids import now_ms
 from daehwa.data_folder import DataFolder
@@ -28,7 +27,7 @@ from daehwa.server.api.keys import Key, MadeKey, made_key, shown_keys
 from daehwa.services.archives import AwsTable, open_table
 from daehwa.services.known_people import KnownPeople
 from daehwa.services.metering import budget_rules
-from daehwa.services.opened_store import open_store
+from daehwa.services.opened_store import Closing, Opened, open_store
 from daehwa.settings.values import ConfiguredMoney
 from daehwa.stores.sqlite_accounts import SqliteAccounts
 from daehwa.stores.sqlite_audit import SqliteAudit
@@ -45,11 +44,7 @@ _BOUNDS: Final = {
 __all__ = ["Key", "KeyRing", "MadeKey"]
 
 
-class _Closing(Protocol):
-    async def aclose(self) -> None: ...
-
-
-class KeyRing:
+class KeyRing(Opened):
     """The keys, and who may have some."""
 
     def __init__(
@@ -58,7 +53,7 @@ class KeyRing:
         ledger: LedgerStore,
         accounts: AccountStore,
         audit: AuditStore,
-        *owned: _Closing,
+        *owned: Closing,
         each: Mapping[BudgetKind, int] | None = None,
     ) -> None:
         self.each = each or {}
@@ -67,7 +62,7 @@ class KeyRing:
         self._audit = audit
         self._ledger = ledger
         self._accounts = accounts
-        self._owned = owned
+        super().__init__(*owned)
 
     @classmethod
     async def local(cls, folder: DataFolder, money: ConfiguredMoney) -> Self:
@@ -136,11 +131,6 @@ class KeyRing:
 
     async def _shown(self, keys: Sequence[ApiKey]) -> tuple[Key, ...]:
         return await shown_keys(keys, self._ledger, now=now_ms(), each=self.each)
-
-    async def aclose(self) -> None:
-        """Finish and close."""
-        for owned in self._owned:
-            await owned.aclose()
 
 
 def _composed(name: str) -> str:

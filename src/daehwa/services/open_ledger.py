@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import date
-from typing import Protocol, Self
+from typing import Self
 
 from daehwa.accounts.people import User
 from daehwa.accounts.ports import AccountStore, KeyStore, LedgerStore
@@ -12,7 +12,7 @@ from daehwa.server.api.usage import UsageReport, csv_of, days_of, usage_report
 from daehwa.server.books import told_apart
 from daehwa.services.archives import AwsTable, open_table
 from daehwa.services.known_people import KnownPeople
-from daehwa.services.opened_store import open_store
+from daehwa.services.opened_store import Closing, Opened, open_store
 from daehwa.stores.sqlite_accounts import SqliteAccounts
 from daehwa.stores.sqlite_keys import SqliteKeys
 from daehwa.stores.sqlite_ledger import SqliteLedger
@@ -20,18 +20,14 @@ from daehwa.stores.sqlite_ledger import SqliteLedger
 __all__ = ["OpenLedger", "UsageReport", "csv_of"]
 
 
-class _Closing(Protocol):
-    async def aclose(self) -> None: ...
-
-
-class OpenLedger:
+class OpenLedger(Opened):
     """A ledger, and what the keys and people in it are called."""
 
-    def __init__(self, ledger: LedgerStore, keys: KeyStore, accounts: AccountStore, *owned: _Closing) -> None:
+    def __init__(self, ledger: LedgerStore, keys: KeyStore, accounts: AccountStore, *owned: Closing) -> None:
         self._ledger = ledger
         self._keys = keys
         self._accounts = accounts
-        self._owned = owned
+        super().__init__(*owned)
 
     @classmethod
     async def local(cls, folder: DataFolder) -> Self:
@@ -58,8 +54,3 @@ class OpenLedger:
         users: Sequence[User] = await self._accounts.list_users()
         user = whose(KnownPeople.of(users))
         return await usage_report(self._ledger, self._keys, told_apart(users), days, user=user)
-
-    async def aclose(self) -> None:
-        """Finish and close."""
-        for owned in self._owned:
-            await owned.aclose()

@@ -1,11 +1,32 @@
-"""Opens this machine's store, and says so where that has changed the file."""
+"""Stores opened for a command: this machine's, of which is said where that has changed the file; and their end."""
 
 import logging
+from typing import Protocol
 
 from daehwa.data_folder import DataFolder
 from daehwa.stores.sqlite import SqliteStore
 
 _log = logging.getLogger("daehwa")
+
+
+class Closing(Protocol):
+    """What is closed at the end."""
+
+    async def aclose(self) -> None:
+        """Finish and close."""
+        ...
+
+
+class Opened:
+    """What a command works with, and what was opened for that."""
+
+    def __init__(self, *owned: Closing) -> None:
+        self._owned = owned
+
+    async def aclose(self) -> None:
+        """Finish and close."""
+        for owned in self._owned:
+            await owned.aclose()
 
 
 async def open_store(folder: DataFolder) -> SqliteStore:

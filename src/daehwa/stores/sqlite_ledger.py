@@ -173,9 +173,7 @@ def _forget(database: sqlite3.Connection, user: str, nobody: str) -> None:
     database.execute("UPDATE counters SET scope = ? WHERE scope = ?", (f"user:{nobody}", f"user:{user}"))
 
 
-def _reserve_known(
-    database: sqlite3.Connection, *, entry: Entry, limits: Mapping[Counter, int], among: Among
-) -> BudgetExceeded | None:
+def _reserve_known(database: sqlite3.Connection, *, entry: Entry, limits: Mapping[Counter, int], among: Among) -> None:
     """Reserve what there is room for. What is refused, was reserved before, or has a counter still to begin (which may
     be to read the entries of years), is taken back and left to `_reserve`.
     """
@@ -186,7 +184,6 @@ def _reserve_known(
             raise TooMuchToJot
     database.execute(_INSERT_OPEN, _opened_values(entry))
     _count(database, amount, [counter for counter in among(database, entry) if counter not in limits])
-    return None
 
 
 def _reserve(database: sqlite3.Connection, *, entry: Entry, limits: Mapping[Counter, int]) -> BudgetExceeded | None:
