@@ -190,7 +190,10 @@ async def test_a_client_that_leaves_with_a_request_sent_ahead_is_no_fault(
 
 
 class Reader:
-    """A full connection, as much of one as a body takes; who reads takes so many bytes within each patience."""
+    """A full connection, as much of one as a body takes; who reads takes so many bytes within each patience.
+
+    They are taken as soon as they are waited for: a busy machine may well sleep for as long as a test's patience.
+    """
 
     def __init__(self, waiting: int, takes: int) -> None:
         self.flow, self.transport = self, self
@@ -201,7 +204,6 @@ class Reader:
         return self.waiting
 
     async def drain(self) -> None:
-        await asyncio.sleep(0.03)
         self.waiting = max(0, self.waiting - self.takes)
         if self.waiting:
             await asyncio.Event().wait()
