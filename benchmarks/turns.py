@@ -2,7 +2,7 @@
 
 In turn (direct, nginx, daehwa, direct, …): the first token added over the direct call with one stream at a time, 20 ms
 apart, so that daehwa has named the conversation before; then CPU per streamed token at 100 tokens/s; then tokens a
-second where the upstream waits for nothing, of 64 turns at once: each waits 30 ms for what its second frame gathers, so
+second where the upstream waits for nothing, of 64 turns at once: each waits 50 ms for what its second frame gathers, so
 16 of them left the processor idle. daehwa checks the budgets, stores every turn with `synchronous=FULL` and names each
 conversation by a further call. How many such turns it holds is `held.py`'s to find.
 """

@@ -35,7 +35,7 @@ from daehwa.conversation.events import (
 )
 from daehwa.conversation.messages import Usage
 from daehwa.conversation.ports import GenerationRequest, PromptMessage
-from daehwa.providers.pacing import BEAT_SECONDS
+from daehwa.providers.pacing import SHORTEST_SECONDS
 
 CONVERSATION = GenerationRequest(
     model="gpt-test",
@@ -228,7 +228,7 @@ async def test_the_first_content_comes_at_once_and_the_rest_is_gathered(connect:
             times.append(time.monotonic())
     assert batches[0] == [TextDelta("first")]
     assert said([event for batch in batches for event in batch]) == "first" + "".join(f" {n}" for n in range(50))
-    assert len(batches) <= 2 + (times[-1] - times[0]) / BEAT_SECONDS
+    assert len(batches) <= 2 + (times[-1] - times[0]) / SHORTEST_SECONDS
 
 
 async def test_warming_up_lets_it_answer(connect: Connect) -> None:

@@ -75,7 +75,7 @@ class Provider(Protocol):
     def generate(self, request: GenerationRequest) -> AsyncIterator[Batch]:
         """Yield events in batches as they arrive; end after the last one.
 
-        The first content is yielded the moment it is there; later ones may be gathered for up to 30 ms. At most one
+        The first content is yielded the moment it is there; later ones may be gathered for up to 50 ms. At most one
         `Finished`. Raise `ProviderError`: retries are the provider's business, with backoff and jitter, and only
         before the first event. When the consumer closes the iterator, the upstream call ends at once.
         """
