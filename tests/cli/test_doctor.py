@@ -17,7 +17,8 @@ from daehwa.services.messages_report import MessagesReport
 from daehwa.stores.sqlite import SqliteStore
 from daehwa.stores.sqlite_audit import SqliteAudit
 from daehwa.stores.sqlite_connection import open_file
-from daehwa.stores.sqlite_migrations import MIGRATIONS, migrate
+from daehwa.stores.sqlite_migrations import migrate
+from daehwa.stores.sqlite_schema import MIGRATIONS
 
 KEY = "sk-a-key-that-nobody-sees-01"
 

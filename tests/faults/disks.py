@@ -28,7 +28,7 @@ from daehwa.conversation.ids import now_ms
 from daehwa.data_folder import DATABASE
 from daehwa.services.local import OWNER
 from daehwa.stores.sqlite import SqliteStore
-from daehwa.stores.sqlite_migrations import MIGRATIONS
+from daehwa.stores.sqlite_schema import MIGRATIONS
 
 SAID = "All is well here."
 SCHEMAS = Path(__file__).resolve().parents[1] / "stores" / "schema"

@@ -14,7 +14,7 @@ from stores.asking import ask, found, titles
 
 from daehwa.accounts.audit import AuditCheck
 from daehwa.accounts.keys import KeyLimits
-from daehwa.accounts.ledger import UsageQuery
+from daehwa.accounts.ledger import Entry, UsageQuery
 from daehwa.accounts.people import NewUser
 from daehwa.conversation.errors import StoreError
 from daehwa.conversation.messages import Failure, Usage
@@ -24,8 +24,9 @@ from daehwa.stores.sqlite_answers import SqliteAnswers
 from daehwa.stores.sqlite_connection import open_file, prepare_to_write
 from daehwa.stores.sqlite_keys import SqliteKeys
 from daehwa.stores.sqlite_ledger import SqliteLedger
-from daehwa.stores.sqlite_migrations import MIGRATIONS, migrate
+from daehwa.stores.sqlite_migrations import migrate
 from daehwa.stores.sqlite_people import sqlite_people
+from daehwa.stores.sqlite_schema import MIGRATIONS
 
 SCHEMAS = Path(__file__).parent / "schema"
 OWNER = "local"
@@ -115,6 +116,26 @@ async def test_the_ledger_of_a_file_of_schema_3_opens(tmp_path: Path) -> None:
     answers = SqliteAnswers(store)
     mina = "01930000-0000-7000-8000-0000000000a1"
     assert await answers.claim(mina, "once", "f1", now=1_730_000_000_000) == "running"
+    await store.aclose()
+
+
+@pytest.mark.parametrize("schema", [3, 9])
+async def test_a_call_that_was_open_as_the_file_was_written_anew_is_settled_once(tmp_path: Path, schema: int) -> None:
+    store = await SqliteStore.open(load(tmp_path / "daehwa.db", schema))
+    ledger = SqliteLedger(store)
+    entry = Entry(
+        id="01930000-0000-7000-8000-0000000000e2",
+        created=1_730_000_001_000,
+        user="01930000-0000-7000-8000-0000000000a1",
+        kind="chat",
+        model="test/parrot",
+        key="01930000-0000-7000-8000-0000000000b1",
+        reserved=1000,
+        usage=Usage(cost=30),
+    )
+    for _ in range(2):
+        await ledger.settle(entry)
+    assert await ledger.spent("all", "2024-10") == await ledger.spent("all", "total") == 530
     await store.aclose()
 
 

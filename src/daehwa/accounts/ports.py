@@ -145,9 +145,10 @@ class LedgerStore(Protocol):
     async def reserve(self, entry: Entry, budgets: Sequence[Budget]) -> None:
         """Keep an open entry and count its `reserved` against every budget, or nothing and raise `BudgetExceeded`.
 
-        Holds under concurrency: what is counted never passes a limit by a reservation. Idempotent by the entry's id. An
-        entry that is never settled stays counted: that fails on the safe side. The budgets are of the entry's scopes
-        and of periods that it was created in; what else counts this entry counts it too, whatever limit it has.
+        Holds under concurrency: what is counted never passes a limit by a reservation. Idempotent by the entry's id and
+        time, by which a store may look for it. An entry that is never settled stays counted: that fails on the safe
+        side. The budgets are of the entry's scopes and of periods that it was created in; what else counts this entry
+        counts it too, whatever limit it has.
         """
         ...
 

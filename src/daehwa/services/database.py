@@ -7,8 +7,8 @@ from pathlib import Path
 
 from daehwa.stores.sqlite_connection import open_as_it_is, store_error
 from daehwa.stores.sqlite_copying import take_copy
-from daehwa.stores.sqlite_migrations import APPLICATION_ID, MIGRATIONS
 from daehwa.stores.sqlite_restoring import PutBack, put_back
+from daehwa.stores.sqlite_schema import APPLICATION_ID, MIGRATIONS
 
 __all__ = ["PutBack", "database_fault", "put_back", "take_copy"]
 

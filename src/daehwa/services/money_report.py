@@ -28,7 +28,7 @@ from daehwa.stores.sqlite_accounts import SqliteAccounts
 from daehwa.stores.sqlite_connection import open_as_it_is
 from daehwa.stores.sqlite_keys import SqliteKeys
 from daehwa.stores.sqlite_ledger import SqliteLedger
-from daehwa.stores.sqlite_migrations import MIGRATIONS
+from daehwa.stores.sqlite_schema import MIGRATIONS
 
 ASK_SECONDS = 2.0
 _OF_EACH = frozenset({"user", "key"})

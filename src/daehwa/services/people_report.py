@@ -16,7 +16,7 @@ from daehwa.sign_in.errors import PasskeysOff
 from daehwa.sign_in.passkeys import RelyingParty
 from daehwa.stores.sqlite import SqliteStore
 from daehwa.stores.sqlite_accounts import SqliteAccounts
-from daehwa.stores.sqlite_migrations import MIGRATIONS
+from daehwa.stores.sqlite_schema import MIGRATIONS
 
 MAIL_SECONDS = 5.0
 

@@ -32,7 +32,7 @@ from daehwa.stores.sqlite_jotter import NotNow, TooMuchToJot
 from daehwa.stores.usage_rows import as_settled, usage_row
 
 _DAY_MS: Final = 24 * 60 * 60 * 1000
-_OPENED: Final = ("id", "created", "user", "key", "groups", "reserved")
+_OPENED: Final = ("created", "id", "user", "key", "groups", "reserved")
 _SETTLED: Final = (
     *("model", "kind", "conversation", "settled", "input", "cached", "output", "reasoning"),
     *("cost", "estimated", "seconds", "images", "failed"),
@@ -45,10 +45,10 @@ _INSERT_OPEN: Final = (
     f"INSERT INTO entries ({', '.join((*_OPENED, *_SETTLED))}) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, NULL, 0, 0, 0, NULL)"
 )
-_INSERT_NEW: Final = f"{_INSERT} ON CONFLICT (id) DO NOTHING"
+_INSERT_NEW: Final = f"{_INSERT} ON CONFLICT (created, id) DO NOTHING"
 _UPDATE_OPEN: Final = (
-    f"UPDATE entries SET ({', '.join(_SETTLED)}) = ({', '.join('?' * len(_SETTLED))}) WHERE id = ? AND NOT settled "
-    "RETURNING created, user, key, groups, reserved"
+    f"UPDATE entries SET ({', '.join(_SETTLED)}) = ({', '.join('?' * len(_SETTLED))}) "
+    "WHERE created = ? AND id = ? AND NOT settled RETURNING user, key, groups, reserved"
 )
 # One counter at a time: for a list of them SQLite makes a table of its own, which takes longer than all of these.
 _COUNT: Final = "UPDATE counters SET counted = counted + ? WHERE scope = ? AND period = ?"
@@ -187,7 +187,7 @@ def _reserve_known(database: sqlite3.Connection, *, entry: Entry, limits: Mappin
 
 
 def _reserve(database: sqlite3.Connection, *, entry: Entry, limits: Mapping[Counter, int]) -> BudgetExceeded | None:
-    if database.execute("SELECT 1 FROM entries WHERE id = ?", (entry.id,)).fetchone():
+    if database.execute("SELECT 1 FROM entries WHERE created = ? AND id = ?", (entry.created, entry.id)).fetchone():
         return None
     try:
         check_limits(limits, {counter: _begun(database, counter) for counter in limits}, entry.reserved)
@@ -199,11 +199,11 @@ def _reserve(database: sqlite3.Connection, *, entry: Entry, limits: Mapping[Coun
 
 
 def _settle(database: sqlite3.Connection, *, entry: Entry, among: Among) -> None:
-    opened = database.execute(_UPDATE_OPEN, (*_settled_values(entry), entry.id)).fetchall()
+    opened = database.execute(_UPDATE_OPEN, (*_settled_values(entry), entry.created, entry.id)).fetchall()
     if opened:
-        created, user, key, groups, reserved = opened[0]
+        user, key, groups, reserved = opened[0]
         of_groups = () if groups is None else _groups_decoder.decode(groups)
-        before = msgspec.structs.replace(entry, created=created, user=user, key=key, groups=of_groups)
+        before = msgspec.structs.replace(entry, user=user, key=key, groups=of_groups)
         _count(database, entry.counted - reserved, among(database, before))
     elif database.execute(_INSERT_NEW, _values(entry)).rowcount == 1:  # else it is settled already
         _count(database, entry.counted, among(database, entry))
@@ -216,7 +216,7 @@ def _values(entry: Entry) -> tuple[Any, ...]:
 def _opened_values(entry: Entry) -> tuple[Any, ...]:
     groups = _encoder.encode(entry.groups).decode() if entry.groups else None
     call = (entry.model, entry.kind, entry.conversation)
-    return (entry.id, entry.created, entry.user, entry.key, groups, entry.reserved, *call)
+    return (entry.created, entry.id, entry.user, entry.key, groups, entry.reserved, *call)
 
 
 def _settled_values(entry: Entry) -> tuple[Any, ...]:

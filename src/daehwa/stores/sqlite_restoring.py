@@ -20,7 +20,7 @@ import msgspec
 from daehwa.conversation.errors import InvalidRequest, StoreError
 from daehwa.stores.sqlite_connection import store_error
 from daehwa.stores.sqlite_copying import copy_into, new_file, sync
-from daehwa.stores.sqlite_migrations import APPLICATION_ID, MIGRATIONS
+from daehwa.stores.sqlite_schema import APPLICATION_ID, MIGRATIONS
 
 _BESIDE = ("-wal", "-shm")
 _SHARED_FIRST, _SHARED_LENGTH = 0x40000002, 510
