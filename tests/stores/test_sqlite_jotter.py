@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from daehwa.accounts.errors import BudgetExceeded
 from daehwa.accounts.ledger import Entry, UsageQuery
 from daehwa.accounts.ports import Budget
 from daehwa.accounts.spending import period_at
@@ -18,7 +19,7 @@ from daehwa.conversation.errors import StoreError
 from daehwa.conversation.messages import Usage
 from daehwa.stores.sqlite import SqliteStore
 from daehwa.stores.sqlite_connection import copy_log, open_file, open_jotter, open_reader, prepare_to_write
-from daehwa.stores.sqlite_jotter import TooMuchToJot
+from daehwa.stores.sqlite_jotter import NotNow, TooMuchToJot
 from daehwa.stores.sqlite_ledger import SqliteLedger
 
 NOW = 1_795_900_000_000
@@ -177,6 +178,67 @@ async def test_what_nobody_waits_for_is_written_before_the_end(store: SqliteStor
         assert database.execute("SELECT said FROM notes").fetchall() == [("a",)]
 
 
+async def test_those_who_ask_in_one_turn_share_a_transaction(store: SqliteStore) -> None:
+    begun = _transactions(store)
+    asking = asyncio.gather(*map(store.jotter.run_together, (noting("b"), noting("c"))))
+    await asyncio.sleep(0)
+    store.jotter.run_soon(noting("a"), _no_other)
+    await asking
+    await store.jotter.run_together(noting("d"))
+    assert await notes(store) == ["a", "b", "c", "d"]
+    assert len(begun) == 2
+
+
+async def test_who_cannot_be_served_keeps_nobody_else_waiting(store: SqliteStore) -> None:
+    def too_much(database: sqlite3.Connection) -> None:
+        noting("too much")(database)
+        raise TooMuchToJot
+
+    def fails(database: sqlite3.Connection) -> None:
+        noting("fails")(database)
+        raise ValueError("its own fault")
+
+    store.jotter.run_soon(noting("a"), _no_other)
+    works = (noting("b"), too_much, fails, noting("c"))
+    told = await asyncio.gather(*map(store.jotter.run_together, works), return_exceptions=True)
+    assert [type(each) for each in told] == [type(None), TooMuchToJot, ValueError, type(None)]
+    assert await notes(store) == ["a", "b", "c"]
+
+
+async def test_while_another_writes_those_who_ask_together_are_told_so(store: SqliteStore) -> None:
+    others: list[str] = []
+    with closing(sqlite3.connect(store.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        together = asyncio.gather(*map(store.jotter.run_together, (noting("b"), noting("c"))), return_exceptions=True)
+        await asyncio.sleep(0)
+        store.jotter.run_soon(noting("a"), lambda: others.append("a"))
+        assert [type(each) for each in await together] == [NotNow, NotNow]
+        other.execute("COMMIT")
+    store.jotter.finish()
+    assert (others, await notes(store)) == ([], ["a"]), "what nobody waits for is tried once more"
+
+
+async def test_nothing_is_done_for_who_has_left(store: SqliteStore) -> None:
+    staying, leaving = (asyncio.ensure_future(store.jotter.run_together(noting(said))) for said in ("a", "b"))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    await staying
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    assert await notes(store) == ["a"]
+
+
+async def test_who_asked_before_the_end_is_served(store: SqliteStore) -> None:
+    asking = asyncio.ensure_future(store.jotter.run_together(noting("a")))
+    await asyncio.sleep(0)
+    await store.aclose()
+    await asking
+    with pytest.raises(StoreError):
+        await store.jotter.run_together(noting("b"))
+    with closing(sqlite3.connect(store.path)) as database:
+        assert database.execute("SELECT said FROM notes").fetchall() == [("a",)]
+
+
 async def test_the_log_is_copied_into_the_file_now_and_then(store: SqliteStore) -> None:
     for _ in range(20):
         for _ in range(200):
@@ -326,6 +388,21 @@ async def test_whoever_asks_finds_what_was_settled_while_another_wrote(store: Sq
 async def test_a_call_for_which_nothing_was_reserved_is_written_before_it_is_told(store: SqliteStore) -> None:
     begun = _transactions(store)
     SqliteLedger(store).settle_soon(msgspec.structs.replace(spent("first", 5), reserved=0), _nobody_else)
+    assert len(begun) == 1
+
+
+async def test_many_at_once_never_pass_a_limit_together(store: SqliteStore) -> None:
+    """Within one transaction too, each sees what those before it have reserved."""
+    ledger, budget = SqliteLedger(store), Budget(scope="user:ann", period=DAY, limit=35)
+    await ledger.begin([budget])
+    begun = _transactions(store)
+    asked = [ledger.reserve(opened(f"call-{number}", 10), [budget]) for number in range(20)]
+    told = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(each) for each in told].count(BudgetExceeded) == 17
+    assert await ledger.spent("user:ann", DAY) == 30
+    calls = [ledger.reserve(opened(f"other-{number}", 0), [budget]) for number in range(20)]
+    begun.clear()
+    await asyncio.gather(*calls)
     assert len(begun) == 1
 
 

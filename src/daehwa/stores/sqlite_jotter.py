@@ -6,8 +6,8 @@ so it stays whatever becomes of this process, a `kill -9` included; the disk is 
 `SYNC_SECONDS`, in a thread, once for all that was written meanwhile. Only where the machine itself stops in between is
 it lost. Where another connection writes at the moment, the writing thread does the work, and nothing waits here.
 
-A transaction is a dozen calls of the kernel before its first row. What nobody waits for goes into that of the next one
-who does: under load, a call's settling into a later call's reservation.
+A transaction is a dozen calls of the kernel before its first row. So those who ask in one turn of the loop share one,
+at the turn's end, and what nobody waits for goes into it too: under load, some calls' settling with others' reserving.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -50,6 +51,8 @@ class SqliteJotter:
         self._connection: sqlite3.Connection | None = None
         self._changes_at_checkpoint = 0
         self._soon: list[tuple[Work, Callable[[], object]]] = []
+        self._waited_for: list[tuple[Work, asyncio.Future[Exception | None]]] = []
+        self._is_turn_asked = False
         self._later: asyncio.TimerHandle | None = None
         self._works: set[asyncio.Task[None]] = set()
         self._is_closed = False
@@ -91,13 +94,51 @@ class SqliteJotter:
             self._begin(self._checkpoint())
         return result
 
+    async def run_together(self, work: Work) -> None:
+        """Do work as `run_now` does, in the next turn of the loop, and in one transaction with whatever else is wanted
+        until then. Raise `NotNow` where that cannot be for this work; the others are done all the same.
+        """
+        told: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+        self._waited_for.append((work, told))
+        self._ask_for_turn()
+        if (error := await told) is not None:
+            raise error
+
     def run_soon(self, work: Work, otherwise: Callable[[], object]) -> None:
         """Do work in the transaction of whatever is done next, at the latest in the next turn of the loop. Where that
         cannot be, nothing of it is done, and `otherwise` is called.
         """
         self._soon.append((work, otherwise))
-        if len(self._soon) == 1:
-            asyncio.get_running_loop().call_soon(self.finish)
+        self._ask_for_turn()
+
+    def _ask_for_turn(self) -> None:
+        if not self._is_turn_asked:
+            self._is_turn_asked = True
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        """Do all that is wanted. Where one of the works cannot be done, each is done by itself."""
+        self._is_turn_asked = False
+        waited_for = [(work, told) for work, told in self._waited_for if not told.done()]  # else who asked has left
+        self._waited_for = []
+        if len(waited_for) > 1 and self._is_done([work for work, _ in waited_for]):
+            for _, told in waited_for:
+                told.set_result(None)
+        else:
+            for work, told in waited_for:
+                told.set_result(self._error_of(work))
+        if not waited_for:
+            self.finish()
+
+    def _is_done(self, works: Iterable[Work]) -> bool:
+        return self._error_of(partial(_do_all, works=works)) is None
+
+    def _error_of(self, work: Work) -> Exception | None:
+        try:
+            self.run_now(work)
+        except Exception as error:  # noqa: BLE001 - whoever waits for it is told
+            return error
+        return None
 
     def finish(self) -> None:
         """Do at once what was to be done soon."""
@@ -141,8 +182,8 @@ class SqliteJotter:
         task.add_done_callback(self._works.discard)
 
     async def aclose(self) -> None:
-        """Make all that was written safe, then close the connection. More than once is fine."""
-        self.finish()
+        """Do what is wanted, make all that was written safe, then close the connection. More than once is fine."""
+        self._turn()
         self._is_closed = True
         if self._later is not None:
             self._later.cancel()
@@ -160,6 +201,11 @@ def _do_earlier(connection: sqlite3.Connection, works: Iterable[Work]) -> None:
             work(connection)
     except (sqlite3.Error, *_UNKEEPABLE) as error:  # it is not to be told to whoever comes next
         raise NotNow from error
+
+
+def _do_all(connection: sqlite3.Connection, works: Iterable[Work]) -> None:
+    for work in works:
+        work(connection)
 
 
 def _nothing_more(_connection: sqlite3.Connection) -> None:

@@ -1,8 +1,9 @@
 """The ledger in the database file of the conversations: what is reserved at once, what is settled with what comes next.
 
-How this works and why. A reservation is written on the spot (`sqlite_jotter`), since its call waits for it: a process
-that ends in any way leaves its reservations behind. What is settled is written with the next of them, within a turn of
-the loop: until then it counts as what was reserved for it, and whoever asks finds it written. A counter is there once a
+How this works and why. A reservation is written on the spot (`sqlite_jotter`), since its call waits for it, together
+with those of the same turn of the loop: a process that ends in any way leaves its reservations behind. What is settled
+is written with the next of them, within a turn too: until then it counts as what was reserved for it, and whoever asks
+finds it written. A counter is there once a
 budget asked for it: it begins with the sum of its entries, in the transaction that needs it, and from then on every
 entry that it counts changes it in the transaction that changes the entry. Nothing else ever writes there, so it is the
 sum of its entries whatever breaks off. A refusal is a result and no fault, so that counters which begin with it stay:
@@ -117,7 +118,7 @@ class SqliteLedger:
         opened = msgspec.structs.replace(storable(entry), usage=None)
         limits = limits_of(budgets)
         try:
-            self._jotter.run_now(partial(_reserve_known, entry=opened, limits=limits, among=self._among))
+            await self._jotter.run_together(partial(_reserve_known, entry=opened, limits=limits, among=self._among))
         except NotNow:
             await self._settled()
             refused = await self._writer.run(partial(_reserve, entry=opened, limits=limits))
