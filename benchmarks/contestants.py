@@ -15,6 +15,7 @@ from results import Results, reason
 
 DIRECT, NGINX, BARE, NAIVE = "direct", "nginx", "bare relay", "naive stack"
 DAEHWA, DAEHWA_UVLOOP = "daehwa", "daehwa with uvloop"
+CORE_ALONE = programs.ROOT / "benchmarks" / "core_alone"
 _WITHOUT_UVLOOP = programs.ROOT / "tests" / "cli" / "without_uvloop"
 
 
@@ -85,7 +86,7 @@ def naive(upstream: int) -> Iterator[Served]:
 @contextlib.contextmanager
 def daehwa(upstream: int) -> Iterator[Served]:
     """Run daehwa as its core is installed, on asyncio's loop."""
-    with _daehwa(DAEHWA, upstream, {"PYTHONPATH": _path_with(_WITHOUT_UVLOOP)}) as running:
+    with _daehwa(DAEHWA, upstream, {"PYTHONPATH": _path_with(CORE_ALONE, _WITHOUT_UVLOOP)}) as running:
         yield running
 
 
@@ -94,13 +95,13 @@ def daehwa_uvloop(upstream: int) -> Iterator[Served]:
     """Run daehwa as it is installed with its extra `uvloop`."""
     if importlib.util.find_spec("uvloop") is None:
         raise ModuleNotFoundError("uvloop is not installed")
-    with _daehwa(DAEHWA_UVLOOP, upstream, {}) as running:
+    with _daehwa(DAEHWA_UVLOOP, upstream, {"PYTHONPATH": _path_with(CORE_ALONE)}) as running:
         yield running
 
 
-def _path_with(folder: Path) -> str:
+def _path_with(*folders: Path) -> str:
     known = os.environ.get("PYTHONPATH")
-    return f"{folder}{os.pathsep}{known}" if known else str(folder)
+    return os.pathsep.join([*map(str, folders), *([known] if known else [])])
 
 
 @contextlib.contextmanager
