@@ -233,11 +233,13 @@ def _check_file(place: Place, double: Double, askings: list[Asking], found: Find
         tally.wrong["counters that are not the sum of their entries"] += off
     with closing(sqlite3.connect(place.database)) as connection:
         entries = {row[0] for row in connection.execute("SELECT id FROM entries")}
+        (twice,) = connection.execute("SELECT count(*) - count(DISTINCT id) FROM entries").fetchone()
         (chats, settled) = connection.execute(
             "SELECT count(*), coalesce(sum(settled), 0) FROM entries WHERE kind = 'chat'"
         ).fetchone()
     missing = [a for a in askings if double.reached[a.question] and a.turn["reply"] not in entries]
     tally.wrong["paid questions without an entry"] += len(missing)
+    tally.wrong["calls that have two entries"] += twice
     calls = sum(number for question, number in double.reached.items() if question.startswith("Call"))
     tally.wrong["paid calls without an entry"] += max(0, calls - chats)
     tally.wrong["answered calls that are not settled"] += max(0, tally.calls - settled)

@@ -110,6 +110,16 @@ async def test_the_same_entry_counts_once_and_is_settled_once(ledger: LedgerStor
     assert await ledger.spent("user:mina", DAY) == 2, "a request that was repeated late spends nothing"
 
 
+async def test_the_same_id_of_another_day_is_another_entry(ledger: LedgerStore) -> None:
+    today = an_entry(5)
+    before = msgspec.structs.replace(today, created=NOW - DAY_MS)
+    for entry in (today, before):
+        await ledger.reserve(entry, [])
+    await ledger.settle(ended(before, 2))
+    assert await ledger.spent("user:mina", MONTH) == 5 + 2
+    assert await ledger.spent("user:mina", DAY) == 5
+
+
 async def test_the_same_entry_many_times_at_once_counts_once(ledger: LedgerStore) -> None:
     entry = an_entry(5)
     await asyncio.gather(*(ledger.reserve(entry, [a_budget(100)]) for _ in range(10)))

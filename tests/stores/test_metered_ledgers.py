@@ -27,6 +27,7 @@ class Step(NamedTuple):
     prompt: int
     limit: int | None
     end: str
+    turns: int
     used: int
 
 
@@ -37,6 +38,7 @@ STEPS = st.builds(
     prompt=st.integers(0, 3_000),
     limit=st.none() | st.integers(0, 3_000),
     end=st.sampled_from(["settle", "fail", "lost", "left"]),
+    turns=st.integers(0, 4),  # of the loop, until it has left
     used=st.integers(0, 3_000),
 )
 
@@ -45,7 +47,8 @@ async def _opened(till: Till, step: Step) -> Charge | None:
     call = a_call(user=step.user, key=step.key, input_tokens=step.prompt, output_limit=step.limit)
     opening = asyncio.create_task(till.meter.open(call))
     if step.end == "left":
-        await asyncio.sleep(0)
+        for _ in range(step.turns):
+            await asyncio.sleep(0)
         opening.cancel()
     try:
         return await opening

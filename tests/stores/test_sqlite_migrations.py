@@ -5,7 +5,7 @@ import contextlib
 import sqlite3
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +117,19 @@ async def test_the_ledger_of_a_file_of_schema_3_opens(tmp_path: Path) -> None:
     mina = "01930000-0000-7000-8000-0000000000a1"
     assert await answers.claim(mina, "once", "f1", now=1_730_000_000_000) == "running"
     await store.aclose()
+
+
+def test_entries_are_the_same_in_the_order_of_time(tmp_path: Path) -> None:
+    path = load(tmp_path / "daehwa.db", 9)
+    with closing(sqlite3.connect(path)) as database:
+        database.row_factory = sqlite3.Row
+        before = [dict(row) for row in database.execute("SELECT * FROM entries ORDER BY created")]
+    with closing(open_file(path)) as database:
+        migrate(database, path)
+        database.row_factory = sqlite3.Row
+        after = [dict(row) for row in database.execute("SELECT 1 AS seq, * FROM entries")]
+    assert len(before) == 2
+    assert [{**row, "seq": 1} for row in before] == after
 
 
 @pytest.mark.parametrize("schema", [3, 9])

@@ -146,16 +146,16 @@ class LedgerStore(Protocol):
         """Keep an open entry and count its `reserved` against every budget, or nothing and raise `BudgetExceeded`.
 
         Holds under concurrency: what is counted never passes a limit by a reservation. Idempotent by the entry's id and
-        time, by which a store may look for it. An entry that is never settled stays counted: that fails on the safe
-        side. The budgets are of the entry's scopes and of periods that it was created in; what else counts this entry
-        counts it too, whatever limit it has.
+        `created`: a store may keep the same id of another time as another entry. One that is never settled stays
+        counted: that fails on the safe side. The budgets are of the entry's scopes and of periods that it was created
+        in; what else counts this entry counts it too, whatever limit it has.
         """
         ...
 
     async def settle(self, entry: Entry) -> None:
         """Keep the settled entry in the open one's place, and correct the counters: those it was reserved against, and
         those of its scopes that exist. Without an open one it is added, and counted likewise. An entry that is settled
-        already stays as it is. Who called and when is as it was when the entry was opened.
+        already stays as it is. Who called is as it was when the entry was opened, and `created` the same.
         """
         ...
 

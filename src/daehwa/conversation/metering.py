@@ -26,7 +26,7 @@ class GroupShare(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PaidCall(msgspec.Struct, frozen=True, kw_only=True):
-    """A call that is about to be made. The same `id` again is the same call: it is reserved and counted once.
+    """A call that is about to be made. It is opened once: what is kept of it is known by `id` and by that moment.
 
     `model` is `provider/name-at-the-upstream`, and `others` those that may answer in its place; `input_tokens` are
     estimated from the prompt; `output_limit` is the limit that the request itself sets, None where it sets none.

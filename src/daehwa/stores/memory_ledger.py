@@ -18,23 +18,23 @@ class MemoryLedger:
     """
 
     def __init__(self) -> None:
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[tuple[int, str], Entry] = {}
 
     async def reserve(self, entry: Entry, budgets: Sequence[Budget]) -> None:
-        if entry.id in self._entries:
+        if _place(entry) in self._entries:
             return
         limits = limits_of(budgets)
         check_limits(limits, {counter: self._counted(counter) for counter in limits}, entry.reserved)
-        self._entries[entry.id] = msgspec.structs.replace(entry, usage=None)
+        self._entries[_place(entry)] = msgspec.structs.replace(entry, usage=None)
 
     async def settle(self, entry: Entry) -> None:
         entry = as_settled(entry)
-        kept = self._entries.get(entry.id)
+        kept = self._entries.get(_place(entry))
         if kept is None:
-            self._entries[entry.id] = entry
+            self._entries[_place(entry)] = entry
         elif kept.usage is None:
-            self._entries[entry.id] = msgspec.structs.replace(
-                entry, created=kept.created, user=kept.user, key=kept.key, groups=kept.groups, reserved=kept.reserved
+            self._entries[_place(entry)] = msgspec.structs.replace(
+                entry, user=kept.user, key=kept.key, groups=kept.groups, reserved=kept.reserved
             )
 
     async def spent(self, scope: str, period: str) -> int:
@@ -52,7 +52,11 @@ class MemoryLedger:
     async def forget(self, user: str) -> None:
         nobody = new_id()
         for entry in [entry for entry in self._entries.values() if entry.user == user]:
-            self._entries[entry.id] = msgspec.structs.replace(entry, user=nobody, conversation=None)
+            self._entries[_place(entry)] = msgspec.structs.replace(entry, user=nobody, conversation=None)
 
     def _counted(self, counter: Counter) -> int:
         return sum(entry.counted for entry in self._entries.values() if is_counted_under(entry, counter))
+
+
+def _place(entry: Entry) -> tuple[int, str]:
+    return entry.created, entry.id

@@ -6,14 +6,14 @@ so it stays whatever becomes of this process, a `kill -9` included; the disk is 
 `SYNC_SECONDS`, in a thread, once for all that was written meanwhile. Only where the machine itself stops in between is
 it lost. Where another connection writes at the moment, the writing thread does the work, and nothing waits here.
 
-A transaction is a dozen calls of the kernel before its first row. So those who ask in one turn of the loop share one,
-at the turn's end, and what nobody waits for goes into it too: under load, some calls' settling with others' reserving.
+A transaction is a dozen calls of the kernel before its first row. So those who ask in one turn of the loop share one
+in the next, and what nobody waits for goes into it too: under load, some calls' settling with others' reserving.
 """
 
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -95,14 +95,18 @@ class SqliteJotter:
         return result
 
     async def run_together(self, work: Work) -> None:
-        """Do work as `run_now` does, in the next turn of the loop, and in one transaction with whatever else is wanted
-        until then. Raise `NotNow` where that cannot be for this work; the others are done all the same.
+        """Do work in the next turn of the loop, in one transaction with whatever else is wanted until then. Raise what
+        it raises, or `NotNow`, where it cannot be done: then nothing of it is, and the others are all the same.
         """
         told: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
         self._waited_for.append((work, told))
         self._ask_for_turn()
-        if (error := await told) is not None:
-            raise error
+        error = await told
+        if error is not None:
+            try:
+                raise error
+            finally:
+                del error, told  # else they are a circle, of this call and what it raises
 
     def run_soon(self, work: Work, otherwise: Callable[[], object]) -> None:
         """Do work in the transaction of whatever is done next, at the latest in the next turn of the loop. Where that
@@ -117,28 +121,21 @@ class SqliteJotter:
             asyncio.get_running_loop().call_soon(self._turn)
 
     def _turn(self) -> None:
-        """Do all that is wanted. Where one of the works cannot be done, each is done by itself."""
+        """Do all that is wanted, and tell those who wait."""
         self._is_turn_asked = False
         waited_for = [(work, told) for work, told in self._waited_for if not told.done()]  # else who asked has left
         self._waited_for = []
-        if len(waited_for) > 1 and self._is_done([work for work, _ in waited_for]):
-            for _, told in waited_for:
-                told.set_result(None)
-        else:
-            for work, told in waited_for:
-                told.set_result(self._error_of(work))
-        if not waited_for:
-            self.finish()
+        if waited_for:
+            errors = self._errors_of([work for work, _ in waited_for])
+            for (_, told), error in zip(waited_for, errors, strict=True):
+                told.set_result(error)
+        self.finish()  # nothing is left of it but where none of these could be done
 
-    def _is_done(self, works: Iterable[Work]) -> bool:
-        return self._error_of(partial(_do_all, works=works)) is None
-
-    def _error_of(self, work: Work) -> Exception | None:
+    def _errors_of(self, works: Sequence[Work]) -> list[Exception | None]:
         try:
-            self.run_now(work)
-        except Exception as error:  # noqa: BLE001 - whoever waits for it is told
-            return error
-        return None
+            return self.run_now(partial(_do_each, works=works))
+        except Exception as error:  # noqa: BLE001 - not one of them is done, and the writing thread will say why
+            return [NotNow(str(error)) for _ in works]
 
     def finish(self) -> None:
         """Do at once what was to be done soon."""
@@ -203,9 +200,21 @@ def _do_earlier(connection: sqlite3.Connection, works: Iterable[Work]) -> None:
         raise NotNow from error
 
 
-def _do_all(connection: sqlite3.Connection, works: Iterable[Work]) -> None:
-    for work in works:
+def _do_each(connection: sqlite3.Connection, works: Iterable[Work]) -> list[Exception | None]:
+    """Do works within one transaction; return what each raised, of which nothing is done."""
+    return [_error_of(connection, work) for work in works]
+
+
+def _error_of(connection: sqlite3.Connection, work: Work) -> Exception | None:
+    told: Exception | None = None
+    connection.execute("SAVEPOINT one")
+    try:
         work(connection)
+    except Exception as error:  # noqa: BLE001 - whoever waits for it is told
+        connection.execute("ROLLBACK TO one")  # raises where SQLite has taken back all of the transaction
+        told = NotNow(str(error)) if isinstance(error, sqlite3.Error) else error
+    connection.execute("RELEASE one")
+    return told
 
 
 def _nothing_more(_connection: sqlite3.Connection) -> None:
