@@ -3,11 +3,10 @@
 How this works and why. A reservation is written on the spot (`sqlite_jotter`), since its call waits for it, together
 with those of the same turn of the loop: a process that ends in any way leaves its reservations behind. What is settled
 is written with the next of them, within a turn too: until then it counts as what was reserved for it, and whoever asks
-finds it written. A counter is there once a
-budget asked for it: it begins with the sum of its entries, in the transaction that needs it, and from then on every
-entry that it counts changes it in the transaction that changes the entry. Nothing else ever writes there, so it is the
-sum of its entries whatever breaks off. A refusal is a result and no fault, so that counters which begin with it stay:
-the next call finds them.
+finds it written. A counter is there once a budget asked for it: it begins with the sum of its entries, in the
+transaction that needs it, and from then on every entry that it counts changes it in the transaction that changes the
+entry. Nothing else ever writes there, so it is the sum of its entries whatever breaks off. A refusal is a result and no
+fault, so that counters which begin with it stay: the next call finds them.
 """
 # ruff: noqa: D102 - what the methods do is written once, on the protocol
 # ruff: noqa: S608 - what is put together are column names of ours
