@@ -13,7 +13,7 @@ in the next, and what nobody waits for goes into it too: under load, some calls'
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -51,7 +51,7 @@ class SqliteJotter:
         self._connection: sqlite3.Connection | None = None
         self._changes_at_checkpoint = 0
         self._soon: list[tuple[Work, Callable[[], object]]] = []
-        self._waited_for: list[tuple[Work, asyncio.Future[Exception | None]]] = []
+        self._waited_for: list[tuple[Work, asyncio.Future[NotNow | None]]] = []
         self._is_turn_asked = False
         self._later: asyncio.TimerHandle | None = None
         self._works: set[asyncio.Task[None]] = set()
@@ -95,10 +95,10 @@ class SqliteJotter:
         return result
 
     async def run_together(self, work: Work) -> None:
-        """Do work in the next turn of the loop, in one transaction with whatever else is wanted until then. Raise what
-        it raises, or `NotNow`, where it cannot be done: then nothing of it is, and the others are all the same.
+        """Do work in the next turn of the loop, in one transaction with whatever else is wanted until then. Raise
+        `NotNow` where it cannot be: then nothing of it is done, and the others are done all the same.
         """
-        told: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+        told: asyncio.Future[NotNow | None] = asyncio.get_running_loop().create_future()
         self._waited_for.append((work, told))
         self._ask_for_turn()
         error = await told
@@ -121,21 +121,20 @@ class SqliteJotter:
             asyncio.get_running_loop().call_soon(self._turn)
 
     def _turn(self) -> None:
-        """Do all that is wanted, and tell those who wait."""
+        """Do all that is wanted, and tell those who wait, whatever happens."""
         self._is_turn_asked = False
         waited_for = [(work, told) for work, told in self._waited_for if not told.done()]  # else who asked has left
         self._waited_for = []
-        if waited_for:
-            errors = self._errors_of([work for work, _ in waited_for])
+        errors: list[NotNow | None] = [NotNow() for _ in waited_for]
+        try:
+            if waited_for:
+                errors = self.run_now(partial(_do_each, works=[work for work, _ in waited_for]))
+        except (NotNow, StoreError):
+            pass  # the writing thread does them, and says what is wrong
+        finally:
             for (_, told), error in zip(waited_for, errors, strict=True):
                 told.set_result(error)
-        self.finish()  # nothing is left of it but where none of these could be done
-
-    def _errors_of(self, works: Sequence[Work]) -> list[Exception | None]:
-        try:
-            return self.run_now(partial(_do_each, works=works))
-        except Exception as error:  # noqa: BLE001 - not one of them is done, and the writing thread will say why
-            return [NotNow(str(error)) for _ in works]
+            self.finish()  # nothing is left of it but where none of these could be done
 
     def finish(self) -> None:
         """Do at once what was to be done soon."""
@@ -200,19 +199,19 @@ def _do_earlier(connection: sqlite3.Connection, works: Iterable[Work]) -> None:
         raise NotNow from error
 
 
-def _do_each(connection: sqlite3.Connection, works: Iterable[Work]) -> list[Exception | None]:
-    """Do works within one transaction; return what each raised, of which nothing is done."""
+def _do_each(connection: sqlite3.Connection, works: Iterable[Work]) -> list[NotNow | None]:
+    """Do works within one transaction; return why one was not, of which nothing is done."""
     return [_error_of(connection, work) for work in works]
 
 
-def _error_of(connection: sqlite3.Connection, work: Work) -> Exception | None:
-    told: Exception | None = None
+def _error_of(connection: sqlite3.Connection, work: Work) -> NotNow | None:
+    told: NotNow | None = None
     connection.execute("SAVEPOINT one")
     try:
         work(connection)
-    except Exception as error:  # noqa: BLE001 - whoever waits for it is told
+    except (sqlite3.Error, *_UNKEEPABLE, NotNow) as error:
         connection.execute("ROLLBACK TO one")  # raises where SQLite has taken back all of the transaction
-        told = NotNow(str(error)) if isinstance(error, sqlite3.Error) else error
+        told = error if isinstance(error, NotNow) else NotNow(str(error))
     connection.execute("RELEASE one")
     return told
 
