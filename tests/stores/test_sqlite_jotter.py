@@ -9,26 +9,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
+from stores.jotting import transactions
 
-from daehwa.accounts.errors import BudgetExceeded
-from daehwa.accounts.ledger import Entry, UsageQuery
-from daehwa.accounts.ports import Budget
-from daehwa.accounts.spending import period_at
 from daehwa.conversation.errors import StoreError
-from daehwa.conversation.messages import Usage
 from daehwa.stores.sqlite import SqliteStore
 from daehwa.stores.sqlite_connection import copy_log, open_file, open_jotter, open_reader, prepare_to_write
 from daehwa.stores.sqlite_jotter import NotNow, TooMuchToJot
-from daehwa.stores.sqlite_ledger import SqliteLedger
-
-NOW = 1_795_900_000_000
-
-
-def spent(id_: str, cost: int) -> Entry:
-    usage = Usage(input=1, output=1, cost=cost)
-    return Entry(id=id_, created=NOW, user="ann", kind="chat", model="acme/one", reserved=cost, usage=usage)
 
 
 @pytest.fixture
@@ -101,23 +88,12 @@ def _size(path: str) -> int:
     return Path(path).stat().st_size
 
 
-def _transactions(store: SqliteStore) -> list[str]:
-    """Return a list that gets each transaction that is begun by whoever writes on the spot."""
-    begun: list[str] = []
-    store.jotter.run_now(lambda database: database.set_trace_callback(_those_that_begin(begun)))
-    return begun
-
-
-def _those_that_begin(begun: list[str]) -> Callable[[str], None]:
-    return lambda statement: begun.append(statement) if statement.startswith("BEGIN") else None
-
-
 def _no_other() -> None:
     pytest.fail("it can be written here")
 
 
 async def test_what_nobody_waits_for_is_written_with_what_comes_next(store: SqliteStore) -> None:
-    begun = _transactions(store)
+    begun = transactions(store)
     store.jotter.run_soon(noting("a"), _no_other)
     store.jotter.run_soon(noting("b"), _no_other)
     await store.jotter.run(noting("c"))
@@ -126,7 +102,7 @@ async def test_what_nobody_waits_for_is_written_with_what_comes_next(store: Sqli
 
 
 async def test_what_nobody_waits_for_is_written_though_nothing_comes(store: SqliteStore) -> None:
-    begun = _transactions(store)
+    begun = transactions(store)
     store.jotter.run_soon(noting("a"), _no_other)
     store.jotter.run_soon(noting("b"), _no_other)
     assert begun == []
@@ -180,7 +156,7 @@ async def test_what_nobody_waits_for_is_written_before_the_end(store: SqliteStor
 
 
 async def test_those_who_ask_in_one_turn_share_a_transaction(store: SqliteStore) -> None:
-    begun = _transactions(store)
+    begun = transactions(store)
     asking = asyncio.gather(*map(store.jotter.run_together, (noting("b"), noting("c"))))
     await asyncio.sleep(0)
     store.jotter.run_soon(noting("a"), _no_other)
@@ -199,7 +175,7 @@ async def test_who_cannot_be_served_keeps_nobody_else_waiting(store: SqliteStore
         noting("fails")(database)
         raise ValueError("a number that SQLite does not keep")
 
-    begun = _transactions(store)
+    begun = transactions(store)
     works = (noting("a"), too_much, fails, _twice, noting("b"))
     told = await asyncio.gather(*map(store.jotter.run_together, works), return_exceptions=True)
     assert [type(each) for each in told] == [type(None), TooMuchToJot, NotNow, NotNow, type(None)]
@@ -362,92 +338,6 @@ async def test_what_a_killed_process_wrote_stays(tmp_path: Path) -> None:
     assert await asyncio.wait_for(process.wait(), 30) == -9
     with closing(sqlite3.connect(path)) as database:
         assert database.execute("SELECT said FROM notes").fetchall() == [("a",)]
-
-
-async def test_a_counter_that_another_process_begins_counts_from_then_on(store: SqliteStore) -> None:
-    """Which counters there are is remembered; whoever else writes makes it be looked up again."""
-    other = await SqliteStore.open(store.path)
-    here, there = SqliteLedger(store), SqliteLedger(other)
-    scope, period = "user:ann", period_at("day", NOW)
-    try:
-        await here.settle(spent("first", 5))
-        await there.reserve(spent("second", 7), [Budget(scope=scope, period=period, limit=100)])
-        await here.settle(spent("third", 11))
-        assert await here.spent(scope, period) == 5 + 7 + 11
-        assert await there.spent(scope, period) == 5 + 7 + 11
-    finally:
-        await other.aclose()
-
-
-DAY = period_at("day", NOW)
-
-
-def _nobody_else() -> asyncio.Task[None]:
-    pytest.fail("it can be written here")
-
-
-def opened(id_: str, reserved: int) -> Entry:
-    return Entry(id=id_, created=NOW, user="ann", kind="chat", model="acme/one", reserved=reserved)
-
-
-async def test_whoever_asks_finds_what_was_settled(store: SqliteStore) -> None:
-    ledger, budget = SqliteLedger(store), Budget(scope="user:ann", period=DAY, limit=100)
-    await ledger.reserve(opened("first", 60), [budget])
-    ledger.settle_soon(spent("first", 60), _nobody_else)
-    assert await ledger.spent("user:ann", DAY) == 60
-    await ledger.reserve(opened("second", 40), [budget])
-    ledger.settle_soon(msgspec.structs.replace(spent("second", 5), reserved=40), _nobody_else)
-    assert await ledger.counted([budget]) == {budget: 65}
-    await ledger.reserve(opened("third", 35), [budget])
-    ledger.settle_soon(msgspec.structs.replace(spent("third", 1), reserved=35), _nobody_else)
-    (row,) = await ledger.usage(UsageQuery(since=NOW, until=NOW + 1))
-    assert (row.calls, row.cost, row.reserved) == (3, 66, 0)
-
-
-async def test_what_was_settled_makes_room_for_the_next_at_once(store: SqliteStore) -> None:
-    """A counter that is still to begin sends the next reservation to the writing thread."""
-    ledger, mine = SqliteLedger(store), Budget(scope="user:ann", period=DAY, limit=100)
-    await ledger.reserve(opened("first", 100), [mine])
-    ledger.settle_soon(msgspec.structs.replace(spent("first", 5), reserved=100), _nobody_else)
-    await ledger.reserve(opened("second", 95), [mine, Budget(scope="all", period=DAY, limit=100)])
-    assert await ledger.spent("all", DAY) == 100
-
-
-async def test_whoever_asks_finds_what_was_settled_while_another_wrote(store: SqliteStore) -> None:
-    ledger, mine = SqliteLedger(store), Budget(scope="user:ann", period=DAY, limit=100)
-    entry = msgspec.structs.replace(spent("first", 5), reserved=100)
-    await ledger.reserve(opened("first", 100), [mine])
-    with closing(sqlite3.connect(store.path, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        ledger.settle_soon(entry, lambda: asyncio.create_task(ledger.settle(entry)))
-        asking = asyncio.create_task(ledger.spent("user:ann", DAY))
-        more = asyncio.create_task(ledger.reserve(opened("second", 90), [mine]))
-        await asyncio.sleep(0.05)
-        other.execute("COMMIT")
-    assert await asking in {5, 95}, "the second may be reserved by then; what was reserved for the first is gone"
-    await more
-    assert await ledger.spent("user:ann", DAY) == 95
-
-
-async def test_a_call_for_which_nothing_was_reserved_is_written_before_it_is_told(store: SqliteStore) -> None:
-    begun = _transactions(store)
-    SqliteLedger(store).settle_soon(msgspec.structs.replace(spent("first", 5), reserved=0), _nobody_else)
-    assert len(begun) == 1
-
-
-async def test_many_at_once_never_pass_a_limit_together(store: SqliteStore) -> None:
-    """Within one transaction too, each sees what those before it have reserved."""
-    ledger, budget = SqliteLedger(store), Budget(scope="user:ann", period=DAY, limit=35)
-    await ledger.begin([budget])
-    begun = _transactions(store)
-    asked = [ledger.reserve(opened(f"call-{number}", 10), [budget]) for number in range(20)]
-    told = await asyncio.gather(*asked, return_exceptions=True)
-    assert [type(each) for each in told].count(BudgetExceeded) == 17
-    assert await ledger.spent("user:ann", DAY) == 30
-    calls = [ledger.reserve(opened(f"other-{number}", 0), [budget]) for number in range(20)]
-    begun.clear()
-    await asyncio.gather(*calls)
-    assert len(begun) == 1
 
 
 async def test_a_fault_of_what_nobody_waits_for_is_met_once(store: SqliteStore) -> None:
