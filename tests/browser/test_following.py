@@ -127,6 +127,25 @@ async def test_the_wait_for_the_network_is_none_for_the_first_word(reader: Reade
     await reader.press("Stop the answer")
 
 
+async def test_a_reload_knows_how_long_it_has_been_waited(reader: Reader, model: Model) -> None:
+    model.says([b": PROCESSING\n\n", asyncio.Event()])
+    await reader.ask("Is anybody there?")
+    await expect(reader.answer.locator(".waiting")).to_have_text("Waiting for the first word…")
+    asked_seconds_earlier = 130
+
+    async def earlier(route: Route) -> None:
+        response = await route.fetch()
+        found = await response.json()
+        for message in found["messages"]:
+            message["created"] -= asked_seconds_earlier * 1000
+        await route.fulfill(response=response, json=found)
+
+    await reader.page.route(re.compile(r"/api/conversations/[^/?]+\?"), earlier)
+    await reader.page.reload()
+    await expect(reader.answer.get_by_role("timer")).to_have_text(re.compile(r"^2:[1-3]\d$"))
+    await reader.press("Stop the answer")
+
+
 async def test_a_stopped_answer_goes_on_by_continue(reader: Reader, model: Model) -> None:
     steps, _ = gated("one two ", "never said")
     model.says(steps, "three four")

@@ -104,7 +104,9 @@ class Current {
     const now = conversations.find(open.id);
     const moved = now?.updated !== before?.updated || now?.leaf !== before?.leaf;
     const isSettled = open.state === "ready" || open.state === "failed" || open.state === "missing";
-    if ((moved || this.#changed.has(open.id)) && isSettled) await open.load();
+    // What has only begun here is on its way, and the server may not know it yet.
+    const isOnlyHere = conversations.onlyHere().some(({ id }) => id === open.id);
+    if ((moved || this.#changed.has(open.id)) && isSettled && !isOnlyHere) await open.load();
     this.#changed.clear();
   }
 

@@ -23,7 +23,7 @@ export interface LiveReplyHooks {
 export class LiveReply {
   readonly id: string;
   /** Since when it is made, by this page's own clock: a server's may be an hour off. A question may have waited before it was sent. */
-  since = Date.now();
+  since = $state(Date.now());
   phase = $state<Phase>("sending");
   lost = $state(false);
   refusal = $state.raw<Failure | null>(null);
@@ -32,6 +32,7 @@ export class LiveReply {
   readonly #reply: GrowingReply;
   readonly #hooks: LiveReplyHooks;
   readonly #body: TurnBody | null;
+  readonly #created: number;
   readonly #views = new Set<() => void>();
   #stream: EventStream | null = null;
   #accepted: boolean;
@@ -42,6 +43,7 @@ export class LiveReply {
     this.#reply = new GrowingReply(message.parts, message.position);
     this.#hooks = hooks;
     this.#body = body;
+    this.#created = message.created;
     this.#accepted = body === null;
     this.kinds = message.parts.map((part) => part.type);
   }
@@ -94,7 +96,11 @@ export class LiveReply {
   }
 
   async #open(after: number, signal: AbortSignal): Promise<Response> {
-    if (this.#accepted || this.#body === null) return followTurn(this.id, after, signal);
+    if (this.#accepted || this.#body === null) {
+      const events = await followTurn(this.id, after, signal);
+      if (this.#body === null) this.since = begunAt(this.#created, events);
+      return events;
+    }
     const response = await startTurn(this.#body, signal);
     this.#accepted = true;
     this.since = Date.now();
@@ -132,4 +138,10 @@ export class LiveReply {
     this.phase = "ended";
     this.#hooks.onEnded(this, end);
   }
+}
+
+/** Return when, by this page's own clock, what the server dates has begun: with each response it says what time it has. */
+function begunAt(created: number, response: Response): number {
+  const there = Date.parse(response.headers.get("date") ?? "");
+  return Date.now() - (Number.isNaN(there) ? 0 : Math.max(0, there - created));
 }
