@@ -39,9 +39,11 @@ def ask(bench: Bench, one: Served, what: str, work: Work) -> Load | None:
     except subprocess.SubprocessError as problem:
         bench.results.remark(f"{one.name}, {what}: {reason(problem)}")
         return None
-    if not work.whole and (seen.failed or seen.unfinished):
-        kinds = f"{seen.refused} refused, {seen.wrong} wrong, {seen.unfinished} unfinished"
-        bench.results.remark(f"{one.name}, {what}: {seen.failed + seen.unfinished} streams not whole ({kinds})")
+    unfinished = seen.unfinished if work.repeat else 0  # who asks until the time is over is always broken off
+    if seen.failed or unfinished:
+        kinds = f"{seen.refused} refused, {seen.wrong} wrong, {unfinished} unfinished"
+        answers = "answers" if work.whole else "streams"
+        bench.results.remark(f"{one.name}, {what}: {seen.failed + unfinished} {answers} not whole ({kinds})")
     return seen if seen.whole else None
 
 
@@ -145,10 +147,11 @@ def at_full_speed(bench: Bench, one: Served, measure: Measure, work: Work) -> No
 
 
 def whole_answers(bench: Bench, contest: Contest) -> None:
-    """Whole answers as fast as they come, over 16 connections."""
+    """Whole answers as fast as they come, over 16 connections; of peers for longer, since those at the end are lost."""
     programs.set_pace(contest.upstream, pace_ms=0, tokens=5)
     for one in in_turn(bench, "whole answers", contest, contest.running):
-        work = Work(streams=16, whole=True, reuse=True, repeat=0, ramp=0, seconds=1)
+        seconds = 4 if contest.contestants[one.name].is_peer else 1
+        work = Work(streams=16, whole=True, reuse=True, repeat=0, ramp=0, seconds=seconds)
         seen = ask(bench, one, "whole answers", work)
         if seen is not None:
             bench.results.add(WHOLE, one.name, seen.whole / seen.seconds)

@@ -5,7 +5,7 @@ import importlib.util
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from load import Target
 from results import Results, reason
 
 DIRECT, NGINX, BARE, NAIVE = "direct", "nginx", "bare relay", "naive stack"
+BARE_UVLOOP = "bare relay with uvloop"
 DAEHWA, DAEHWA_UVLOOP = "daehwa", "daehwa with uvloop"
 CORE_ALONE = programs.ROOT / "benchmarks" / "core_alone"
 _WITHOUT_UVLOOP = programs.ROOT / "tests" / "cli" / "without_uvloop"
@@ -46,7 +47,8 @@ class Contestant:
 
     `streams` is how many streams of 50 tokens/s it is loaded with at most where CPU is measured, below what one
     processor holds of it. `held` is how many it keeps open where memory is measured. `is_peer`: it is slow to start, so
-    it is measured in two rounds at most; `speaks_openai` is false for what has a page alone.
+    it is measured in two rounds at most; `speaks_openai` is false for what has a page alone. `parts`: it is measured in
+    these alone.
     """
 
     start: Starter
@@ -54,6 +56,11 @@ class Contestant:
     held: int = 1000
     is_peer: bool = False
     speaks_openai: bool = True
+    parts: Collection[str] | None = None
+
+    def is_in(self, part: str) -> bool:
+        """Whether it is measured in a part."""
+        return self.parts is None or part in self.parts
 
 
 @contextlib.contextmanager
@@ -77,6 +84,14 @@ def bare(upstream: int) -> Iterator[Served]:
 
 
 @contextlib.contextmanager
+def bare_uvloop(upstream: int) -> Iterator[Served]:
+    """Run the same on uvloop: what daehwa with uvloop is compared with."""
+    _needs_uvloop()
+    with programs.asgi("bare_relay", upstream, loop="uvloop") as running:
+        yield Served(BARE_UVLOOP, Target(BARE_UVLOOP, running.port), running)
+
+
+@contextlib.contextmanager
 def naive(upstream: int) -> Iterator[Served]:
     """Run what is written first when such a gateway is written."""
     with programs.asgi("naive_relay", upstream) as running:
@@ -93,10 +108,14 @@ def daehwa(upstream: int) -> Iterator[Served]:
 @contextlib.contextmanager
 def daehwa_uvloop(upstream: int) -> Iterator[Served]:
     """Run daehwa as it is installed with its extra `uvloop`."""
-    if importlib.util.find_spec("uvloop") is None:
-        raise ModuleNotFoundError("uvloop is not installed")
+    _needs_uvloop()
     with _daehwa(DAEHWA_UVLOOP, upstream, {"PYTHONPATH": _path_with(CORE_ALONE)}) as running:
         yield running
+
+
+def _needs_uvloop() -> None:
+    if importlib.util.find_spec("uvloop") is None:
+        raise ModuleNotFoundError("uvloop is not installed")
 
 
 def _path_with(*folders: Path) -> str:
@@ -138,11 +157,17 @@ class Contest:
     upstream: int
     running: Sequence[Served]
 
+    def of(self, part: str) -> "Contest":
+        """Return it with those alone who are measured in a part."""
+        running = [one for one in self.running if self.contestants[one.name].is_in(part)]
+        return Contest(self.contestants, self.upstream, running)
+
 
 OURS: Mapping[str, Contestant] = {
     DIRECT: Contestant(start=direct),
     NGINX: Contestant(start=nginx),
     BARE: Contestant(start=bare),
+    BARE_UVLOOP: Contestant(start=bare_uvloop, parts=("first", "many", "whole")),
     NAIVE: Contestant(start=naive, streams=35, held=200),
     DAEHWA: Contestant(start=daehwa),
     DAEHWA_UVLOOP: Contestant(start=daehwa_uvloop),

@@ -29,8 +29,6 @@ from load import Load, Work
 from peers import LITELLM, OPEN_WEBUI
 from results import Bench, Measure
 
-from daehwa.providers.pacing import LONGEST_SECONDS
-
 HELD = Measure("held", SECTION, "streams of 50/s held, at least; p99 gap ≤ 30 ms, no word lost", 0, more=True)
 TURNS_HELD = Measure(
     "turns_held",
@@ -51,8 +49,9 @@ BEGINNINGS: Mapping[str, int] = {
     LITELLM: 20,
     OPEN_WEBUI: 150,
 }
-TURNS_BEGINNINGS: Mapping[str, int] = {DIRECT: 1000, NGINX: 1000, DAEHWA: 300, DAEHWA_UVLOOP: 300}
+TURNS_BEGINNINGS: Mapping[str, int] = {DIRECT: 1000, NGINX: 1000, DAEHWA: 750, DAEHWA_UVLOOP: 750}
 _OTHERS_BEGINNING = 10
+_LONGEST_TURNS_GAP_MS = 75.0
 _PROBES = 4
 _BEGUN_A_SECOND: Mapping[str, int] = {DIRECT: 400, NGINX: 200}
 _PYTHONS_BEGUN_A_SECOND, _TURNS_BEGUN_A_SECOND = 100, 75
@@ -107,7 +106,7 @@ STREAMS = Search(
 TURNS = Search(
     measure=TURNS_HELD,
     title="turns held",
-    longest_gap_ms=1.5 * LONGEST_SECONDS * 1000,
+    longest_gap_ms=_LONGEST_TURNS_GAP_MS,
     beginnings=TURNS_BEGINNINGS,
     begun_a_second=_TURNS_BEGUN_A_SECOND,
 )

@@ -121,7 +121,7 @@ def _compared(title: str, titles: Mapping[str, str], rows: list[Row], results: R
     heights = [0.55 + 0.25 * max(3, len(_drawable(row))) for row in rows]
     figure, panels = _panels(title, note, heights, results)
     for panel, row in zip(panels, rows, strict=True):
-        _bars(panel, titles[row.measure.key], row)
+        _bars(panel, titles[row.measure.key], row, results)
     return figure
 
 
@@ -130,7 +130,7 @@ def _drawable(row: Row) -> dict[str, list[float]]:
     return {name: values for name, values in row.values.items() if statistics.median(values) > 0}
 
 
-def _bars(panel: Axes, title: str, row: Row) -> None:
+def _bars(panel: Axes, title: str, row: Row, results: Results) -> None:
     """Draw one bar a contestant, the best at the top, with its value and how many times daehwa's that is."""
     known = _drawable(row)
     middles = {name: statistics.median(values) for name, values in known.items()}
@@ -141,7 +141,7 @@ def _bars(panel: Axes, title: str, row: Row) -> None:
     for at, name in enumerate(order):
         panel.plot([min(known[name]), max(known[name])], [at, at], color=_INK, linewidth=1, alpha=0.6)
         panel.annotate(
-            _label(name, middles, row.measure.digits),
+            _label(row, name, results),
             (max(known[name]), at),
             xytext=(4, 0),
             textcoords="offset points",
@@ -164,12 +164,10 @@ def _bars(panel: Axes, title: str, row: Row) -> None:
     panel.spines["bottom"].set_visible(False)
 
 
-def _label(name: str, middles: Mapping[str, float], digits: int) -> str:
-    value, ours = middles[name], middles.get(DAEHWA)
-    shown = f"{value:,.{0 if value >= 100 else digits}f}"
-    if ours is None or name in {DAEHWA, DIRECT}:
-        return shown
-    return f"{shown}  ({_times(value / ours)})" if ours else shown
+def _label(row: Row, name: str, results: Results) -> str:
+    value, ratio = statistics.median(row.values[name]), results.ratio(row.measure.key, name, DAEHWA)
+    shown = f"{value:,.{0 if value >= 100 else row.measure.digits}f}"
+    return shown if ratio is None or name in {DAEHWA, DIRECT} else f"{shown}  ({_times(ratio)})"
 
 
 def _times(ratio: float) -> str:

@@ -85,15 +85,37 @@ def cpu_seconds(pids: Sequence[int]) -> float:
     return total
 
 
-def memory_mb(pids: Sequence[int], kind: str = "Pss") -> float:
-    """Return proportional set size in MB."""
-    total = 0
+def memory_mb(pids: Sequence[int]) -> float:
+    """Return the memory of processes in MB: the proportional set size, but whole where this program has part of it.
+
+    Most that is measured runs on this program's own interpreter, whose pages would else count half.
+    """
+    here = {name for name, _ in _mappings(os.getpid()) if name.startswith("/")}
+    total, shared = 0, dict[str, int]()
     for pid in pids:
-        with contextlib.suppress(OSError):
-            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-                if line.startswith(f"{kind}:"):
-                    total += int(line.split()[1])
-    return total / 1024
+        of_process = dict[str, int]()
+        for name, kb in _mappings(pid):
+            if name in here:
+                total += kb["Private_Clean"] + kb["Private_Dirty"]
+                of_process[name] = of_process.get(name, 0) + kb["Shared_Clean"] + kb["Shared_Dirty"]
+            else:
+                total += kb["Pss"]
+        shared |= {name: max(kb, shared.get(name, 0)) for name, kb in of_process.items()}
+    return (total + sum(shared.values())) / 1024
+
+
+def _mappings(pid: int) -> Iterator[tuple[str, Mapping[str, int]]]:
+    """Yield each mapping of a process, by what is mapped, with its sizes in KB (proc(5), smaps)."""
+    name, sizes = "", dict[str, int]()
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps").read_text("utf-8", "replace").splitlines():
+            field, _, value = line.partition(":")
+            if value.endswith(" kB"):
+                sizes[field] = int(value.split()[0])
+            elif field == "VmFlags":
+                yield name, sizes
+            elif "-" in field.partition(" ")[0]:
+                name, sizes = line[73:], {}
 
 
 def folder_mb(folder: Path) -> float:
@@ -200,11 +222,11 @@ def nginx(upstream_port: int) -> Iterator[Program]:
 
 
 @contextlib.contextmanager
-def asgi(name: str, upstream_port: int) -> Iterator[Program]:
-    """Run one of the relays beside this file on uvicorn, with the loop and the parser that daehwa has."""
+def asgi(name: str, upstream_port: int, *, loop: str = "asyncio") -> Iterator[Program]:
+    """Run one of the relays beside this file on uvicorn, with the parser that daehwa has."""
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", f"{name}:app", "--port", str(port), "--no-access-log"]
-    command += ["--loop", "asyncio", "--http", "httptools", "--log-level", "error"]
+    command += ["--loop", loop, "--http", "httptools", "--log-level", "error"]
     env = {"UPSTREAM": f"http://127.0.0.1:{upstream_port}"}
     started = Command(line=command, port=port, ready="/v1/models", env=env, cwd=ROOT / "benchmarks")
     with server(started) as running:

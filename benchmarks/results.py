@@ -104,13 +104,11 @@ class Bench:
     def in_rounds(self, title: str, most: int | None = None) -> Iterator[int]:
         """Yield the numbers of the rounds, from 0, `most` of them where each is long.
 
-        Where the part's time would not do there are fewer, which is remarked.
+        Where the part's time is over there are fewer, which is remarked.
         """
-        began = time.monotonic()
         rounds = min(self.rounds, most or self.rounds)
         for number in range(rounds):
-            now = time.monotonic()
-            if number and now + (now - began) / number > self.deadline:
+            if number and time.monotonic() > self.deadline:
                 self.results.remark(f"{title}: {number} of {rounds} rounds in its time")
                 return
             print(f"  {title}, round {number + 1} of {rounds}", flush=True)

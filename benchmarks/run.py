@@ -116,7 +116,8 @@ def measure(bench: Bench, contestants: Mapping[str, Contestant], chosen: Sequenc
         contest = Contest(contestants, upstream, running)
         if "start" in chosen:
             start.peers_started(bench, contest)
-        do(bench, schedule, OVER_ONE_UPSTREAM, contest)
+        for name, measured in OVER_ONE_UPSTREAM.items():
+            do(bench, schedule, {name: measured}, contest.of(name))
 
 
 def do(bench: Bench, schedule: Schedule, parts: Mapping[str, Callable[[Bench, Given], None]], given: Given) -> None:

@@ -1,9 +1,10 @@
 """Parts of `run.py`: how long each takes to its first 200, what it weighs idle and under load, and what is installed.
 
 Each is started anew in every round, bytecode compiled: from spawning the process to the first 200 of its own health
-page; the peers that take long are started once. Memory is the proportional set size of its process tree: soon after,
-and with streams of a chunk a second held open. Installed size: the packages of an environment of its own, without
-bytecode and without Python.
+page, of nginx and the relays, which have none, of the upstream's list of models; the peers that take long are started
+once. Memory is the proportional set size of its process tree, what it shares with the benchmark's own program counted
+whole: soon after, and with streams of a chunk a second held open. Installed size: the packages of an environment of its
+own, without bytecode and without Python.
 """
 
 import os
@@ -57,6 +58,8 @@ def starts(bench: Bench, contestants: Mapping[str, Contestant]) -> None:
 
 def _starts(bench: Bench, contestant: Contestant, number: int) -> bool:
     """Whether it is started in this round: a peer in two, and in none where it shall be quick or is started later."""
+    if not contestant.is_in("start"):
+        return False
     return not contestant.is_peer or (number in {0, 2} and not bench.is_quick and not contestant.speaks_openai)
 
 

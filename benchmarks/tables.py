@@ -9,15 +9,17 @@ from peers import NOT_TO_BE_HAD
 from results import Curve, Results, Row, spread
 
 ROUNDS = (
-    "Medians of five rounds, or of fewer where a round is long (benchmarks/README.md says which), and the range in "
-    "brackets; what has none was measured once. Behind them how many times daehwa's value it is."
+    "Medians of {} rounds, or of fewer where a round is long (benchmarks/README.md says which), and the range in "
+    "brackets; what has none was measured once. Behind them how many times daehwa's value it is: in each round, and of "
+    "these the median; where two were not measured in the same rounds, of the medians."
 )
 
 
 def markdown(results: Results) -> str:
     """Return the whole report."""
     lines = ["# Benchmark", "", *(f"- {name}: {value}" for name, value in results.about.items()), ""]
-    lines += [ROUNDS, ""]
+    most = max((len(values) for row in results.rows.values() for values in row.values.values()), default=0)
+    lines += [ROUNDS.format(most), ""]
     for section in dict.fromkeys(row.measure.section for row in results.rows.values()):
         lines += _section(section, [row for row in results.rows.values() if row.measure.section == section], results)
     for curve in results.curves.values():

@@ -65,6 +65,31 @@ def test_without_a_direct_call_in_its_round_no_first_token_counts_as_added(
     assert measured(contest(DAEHWA), 1) == {}
 
 
+def test_answers_that_failed_are_remarked_and_those_broken_off_at_the_end_are_not(
+    monkeypatch: pytest.MonkeyPatch, a_load: Load
+) -> None:
+    def run(_target: Target, _work: Work) -> Load:
+        return msgspec.structs.replace(a_load, failed=3, refused=2, wrong=1, unfinished=16)
+
+    monkeypatch.setattr(load, "run", run)
+    bench = Bench(Results({}), is_quick=True, rounds=1)
+    for one in contest(DAEHWA).running:
+        calls.ask(bench, one, "whole answers", Work(whole=True, repeat=0))
+        calls.ask(bench, one, "streams", Work(repeat=2))
+    assert bench.results.remarks == [
+        "daehwa, whole answers: 3 answers not whole (2 refused, 1 wrong, 0 unfinished)",
+        "daehwa, streams: 19 streams not whole (2 refused, 1 wrong, 16 unfinished)",
+    ]
+
+
+def test_who_is_measured_in_some_parts_takes_part_in_no_other() -> None:
+    one = contest(DIRECT, DAEHWA)
+    some = Contestant(start=direct, parts=("first",))
+    chosen = Contest({**one.contestants, DAEHWA: some}, one.upstream, one.running)
+    assert [served.name for served in chosen.of("first").running] == [DIRECT, DAEHWA]
+    assert [served.name for served in chosen.of("held").running] == [DIRECT]
+
+
 def test_what_a_processor_would_hold_is_told_of_the_same_load_alone(
     firsts: dict[str, list[float | None]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -193,6 +193,9 @@ def test_a_wrong_word_has_failed_a_stream_that_still_runs(built: Path) -> None:
             1,
         ),
         (b'HTTP/1.1 200 OK\r\n\r\nevent: delta\ndata: "the quick brown "\n\nevent: error\ndata: {}\n\n', "page", 0),
+        (b'HTTP/1.1 200 OK\r\n\r\n{"choices":[{"message":{"content": "A title"}}]}', "whole", 1),
+        (b'HTTP/1.1 200 OK\r\n\r\n{"choices":[{"message":{"content": "A tit', "whole", 0),
+        (b'HTTP/1.1 200 OK\r\n\r\n{"error":{"message":"no content"}}', "whole", 0),
     ],
 )
 def test_a_stream_is_whole_only_with_every_word_in_its_place_and_its_end(

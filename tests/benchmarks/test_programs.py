@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -43,6 +44,17 @@ def test_what_a_machine_lacks_is_said_in_a_sentence(
     monkeypatch.setattr(shutil, "which", found(*absent))
     lack = programs.lacking()
     assert lack is None if said is None else lack is not None and said in lack
+
+
+def test_memory_is_whole_where_this_program_shares_it() -> None:
+    with subprocess.Popen([sys.executable, "-c", "print(flush=True); input()"], stdin=-1, stdout=-1) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        lines = Path(f"/proc/{child.pid}/smaps_rollup").read_text().splitlines()[1:]
+        whole = {name: int(value.split()[0]) / 1024 for name, _, value in (line.partition(":") for line in lines)}
+        measured = programs.memory_mb([child.pid])
+        child.communicate(b"\n")
+    assert whole["Pss"] < measured <= whole["Rss"] + 0.1
 
 
 def test_a_run_installs_nothing_where_the_machine_lacks_something(
