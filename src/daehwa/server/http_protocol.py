@@ -4,8 +4,11 @@ that is held while it streams.
 
 import asyncio
 import re
+import sys
 from collections.abc import Collection
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
+
+import httptools
 
 from daehwa.server.direct import LINE, Line, LineHolder
 from daehwa.server.heads import LeanCycle
@@ -17,6 +20,8 @@ HEAD_SECONDS = 20
 WAITED_FOR_SHARE = 2
 """One connection in so many may be waited for: those that say nothing, or have said half of what they have to say."""
 
+_OF_OFFER: Final = frozenset({b"upgrade", b"http2-settings"})
+"""What offers another protocol, in a head and among the options of its connection."""
 _AUTHORITY_ENDS = re.compile(rb"[/?#]")
 
 
@@ -91,7 +96,16 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     """
 
     # Not in the instance's dictionary, which with them would grow beyond what instances share, by 1.5 KB a connection.
-    __slots__ = ("_head_bytes", "_head_timeout", "_heads", "_holder", "_in_head", "_since")
+    __slots__ = (
+        "_head_bytes",
+        "_head_timeout",
+        "_heads",
+        "_holder",
+        "_in_head",
+        "_is_offered",
+        "_offered_in",
+        "_since",
+    )
     _TOO_LARGE: ClassVar[bytes] = (
         b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
     )
@@ -100,6 +114,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Begin, and give a client that says nothing an end."""
         self._holder = LineHolder()
         self._in_head, self._head_bytes, self._heads = True, 0, 0
+        self._is_offered = False
+        self._offered_in: int | None = None
         self._head_timeout: asyncio.TimerHandle | None = None
         self._since = self.loop.time()
         super().connection_made(transport)
@@ -124,7 +140,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Read on, or refuse a head without end."""
         was_in_head, heads = self._in_head, self._heads
         super().data_received(data)
-        if was_in_head and self._in_head and heads == self._heads and not self.transport.is_closing():
+        if self._offered_in is not None:
+            self._read_on_without_offer(data[self._offered_in :])
+        elif was_in_head and self._in_head and heads == self._heads and not self.transport.is_closing():
             if self._head_timeout is None:
                 # uvicorn's own timer ends with the first byte; this one ends with the head.
                 seconds = min(HEAD_SECONDS, self.timeout_keep_alive)
@@ -135,7 +153,28 @@ class BoundedHttpProtocol(HttpToolsProtocol):
                 self.transport.close()
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Say nothing of a WebSocket that is asked for: its request is answered, and uvicorn's advice is no help."""
+        """Note where the head ends that offers another protocol (HTTP/2, a WebSocket), which nobody here speaks."""
+        parsed = sys.exception()
+        if self._is_offered and isinstance(parsed, httptools.HttpParserUpgrade):
+            self._offered_in = parsed.args[0]
+
+    def _should_upgrade(self) -> bool:
+        return False
+
+    def _read_on_without_offer(self, rest: bytes) -> None:
+        """Take a request whose head offers another protocol as one that does not (RFC 9110, section 7.8): Java's own
+        client offers HTTP/2 with each. The parser takes what follows such a head for the other protocol's, so it is
+        given the head once more, without the offer, and then its body.
+        """
+        connection = b",".join(value for name, value in self.headers if name == b"connection").lower().split(b",")
+        options = b", ".join(option for each in connection if (option := each.strip()) not in _OF_OFFER)
+        kept = [(name, value) for name, value in self.headers if name not in _OF_OFFER and name != b"connection"]
+        kept += [(b"connection", options)] if options else []
+        line = b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        head = b"\r\n".join([line, *(b"%b: %b" % header for header in kept), b"\r\n"])
+        self._is_offered, self._offered_in = False, None
+        self.parser = httptools.HttpRequestParser(self)
+        self.data_received(head + rest)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End, and the wait for the rest of a head with it."""
@@ -145,6 +184,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Note that the head is over."""
+        self._is_offered = self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+        if self._is_offered:
+            return
         self._in_head, self._head_bytes = False, 0
         self._end_head_timeout()
         self._heads += 1
@@ -160,6 +202,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Note that a new head may begin."""
+        if self._is_offered:
+            return
         self._in_head = True
         super().on_message_complete()
 
