@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from cores import Core
 from gateway.bed import Bed
+from openai import APIStatusError, AsyncOpenAI
 from server.serving import Site, serving
 
 from daehwa.conversation.ports import Model
@@ -230,8 +231,31 @@ async def test_forms_that_are_none_are_refused(site: Site, bed: Bed) -> None:
     assert (status, answer["error"]["code"]) == (404, "model_not_found")
 
 
-async def test_a_recording_that_is_too_long_is_refused(site: Site, bed: Bed) -> None:
-    headers = {"content-type": "multipart/form-data; boundary=x", "content-length": "20000001"}
+async def test_a_recording_that_is_too_long_is_refused_in_a_way_that_clients_see(site: Site, bed: Bed) -> None:
+    async with AsyncOpenAI(base_url=f"http://127.0.0.1:{site.port}/v1", api_key="none", max_retries=0) as client:
+        with pytest.raises(APIStatusError, match="at most 20,000,000 bytes") as refused:
+            await client.audio.transcriptions.create(model="scripted/parrot", file=("a.wav", b"\0" * 21_000_000))
+    assert (refused.value.status_code, refused.value.code) == (413, "too_large")
+    assert not bed.models.all[0].requests
+
+
+async def test_one_without_a_length_that_grows_too_long_is_refused_too(site: Site) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield form("model", "file")[: -len(b"--xYz-1--\r\n") - 2]
+        for _ in range(21):
+            yield bytes(1_000_000)
+
+    headers = {"content-type": "multipart/form-data; boundary=xYz-1"}
+    async with site.client.post("/v1/audio/transcriptions", data=pieces(), headers=headers) as answer:
+        assert (answer.status, (await answer.json())["error"]["code"]) == (413, "too_large")
+
+
+async def test_who_waits_with_too_long_a_recording_is_told_before_it(site: Site, bed: Bed) -> None:
+    headers = {
+        "content-type": "multipart/form-data; boundary=x",
+        "content-length": "20000001",
+        "expect": "100-continue",
+    }
     answer = await site.raw(
         b"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
         + "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()

@@ -99,7 +99,7 @@ def _too_much(limit: int) -> TooMuch:
 class BodyPieces:
     """A body that is handed on as it comes: `done` is set once all of it is here, `length` is what was announced.
 
-    Raise `TooMuch` at once where more is announced than may come.
+    Raise `TooMuch` at once where more is announced than may come, and who asks waits for a word of ours.
     """
 
     def __init__(self, request: Request, limit: int, seconds: float) -> None:
@@ -108,13 +108,16 @@ class BodyPieces:
         self._request = request
         self._limit = limit
         self._until = asyncio.get_running_loop().time() + seconds
-        if self.length is not None:
-            self._check(self.length)
+        self._is_too_long = self.length is not None and self.length > limit
+        if self._is_too_long and request.header(b"expect") is not None:
+            raise _too_much(limit)
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
-        """Yield the body. Raise `TooMuch`, `BodyTooSlow`, `ClientLeftError`."""
+        """Yield the body. One that is too long is heard further, as `read_body` does. Raise `TooMuch`, `BodyTooSlow`,
+        `ClientLeftError`.
+        """
         size, has_more = 0, True
-        while has_more:
+        while has_more and size <= 2 * self._limit:
             try:
                 async with asyncio.timeout_at(self._until):
                     message = await self._request.receive()
@@ -124,14 +127,12 @@ class BodyPieces:
                 raise ClientLeftError
             piece, has_more = message.get("body", b""), message.get("more_body", False)
             size += len(piece)
-            self._check(size)
+            self._is_too_long = self._is_too_long or size > self._limit
             if not has_more:
                 self.done.set()
-            if piece:
+            if piece and not self._is_too_long:
                 yield piece
-
-    def _check(self, size: int) -> None:
-        if size > self._limit:
+        if self._is_too_long:
             raise _too_much(self._limit)
 
 
