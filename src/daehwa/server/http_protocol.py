@@ -17,6 +17,8 @@ from daehwa.server.lean_uvicorn import FlowControl, HttpToolsProtocol
 HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 20
 """After so long a head that has begun must be whole."""
+MANY_SENT_AHEAD = 16
+"""While so many requests of a connection wait for their turn, no more is read of it."""
 WAITED_FOR_SHARE = 2
 """One connection in so many may be waited for: those that say nothing, or have said half of what they have to say."""
 
@@ -26,15 +28,23 @@ _AUTHORITY_ENDS = re.compile(rb"[/?#]")
 
 
 class LeanFlow(FlowControl):
-    """uvicorn's, but for an event of 760 bytes that nearly no connection ever waits for: it is made when one does."""
+    """uvicorn's, but for an event of 760 bytes that nearly no connection ever waits for: it is made when one does. And
+    nothing is read while many requests that were sent ahead wait: who sends thousands is heard as quickly as answered.
+    """
 
-    __slots__ = ("_transport", "_writable", "read_paused", "write_paused")
+    __slots__ = ("_sent_ahead", "_transport", "_writable", "read_paused", "write_paused")
 
-    def __init__(self, transport: asyncio.Transport) -> None:
+    def __init__(self, transport: asyncio.Transport, sent_ahead: "LeanPipeline") -> None:
         self._transport = transport
+        self._sent_ahead = sent_ahead
         self._writable: asyncio.Event | None = None
         self.read_paused = False
         self.write_paused = False
+
+    def resume_reading(self) -> None:
+        """Read again, unless many requests wait: that a client leaves is only known by reading."""
+        if len(self._sent_ahead) < MANY_SENT_AHEAD:
+            super().resume_reading()
 
     async def drain(self) -> None:
         """Return when more may be written."""
@@ -97,6 +107,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     # Not in the instance's dictionary, which with them would grow beyond what instances share, by 1.5 KB a connection.
     __slots__ = (
+        "_had_body",
         "_head_bytes",
         "_head_timeout",
         "_heads",
@@ -114,13 +125,14 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Begin, and give a client that says nothing an end."""
         self._holder = LineHolder()
         self._in_head, self._head_bytes, self._heads = True, 0, 0
-        self._is_offered = False
+        self._is_offered = self._had_body = False
         self._offered_in: int | None = None
         self._head_timeout: asyncio.TimerHandle | None = None
         self._since = self.loop.time()
         super().connection_made(transport)
-        self.flow = LeanFlow(transport)
-        self.pipeline = LeanPipeline()  # type: ignore[assignment] # see there
+        sent_ahead = LeanPipeline()
+        self.flow = LeanFlow(transport, sent_ahead)
+        self.pipeline = sent_ahead  # type: ignore[assignment] # see there
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
         if self.limit_concurrency is not None:
             _let_go_of_slowest(self.connections, self.limit_concurrency // WAITED_FOR_SHARE)
@@ -137,19 +149,24 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         return self._since
 
     def data_received(self, data: bytes) -> None:
-        """Read on, or refuse a head without end."""
-        was_in_head, heads = self._in_head, self._heads
+        """Read on, or refuse a head, or trailers, without end."""
+        was_in_head, heads, self._had_body = self._in_head, self._heads, False
         super().data_received(data)
         if self._offered_in is not None:
             self._read_on_without_offer(data[self._offered_in :])
-        elif was_in_head and self._in_head and heads == self._heads and not self.transport.is_closing():
-            if self._head_timeout is None:
+        elif (
+            was_in_head == self._in_head
+            and heads == self._heads
+            and not (self._had_body or self.transport.is_closing())
+        ):
+            if was_in_head and self._head_timeout is None:
                 # uvicorn's own timer ends with the first byte; this one ends with the head.
                 seconds = min(HEAD_SECONDS, self.timeout_keep_alive)
                 self._head_timeout = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES:
-                self.transport.write(self._TOO_LARGE)
+                if was_in_head:
+                    self.transport.write(self._TOO_LARGE)
                 self.transport.close()
 
     def _unsupported_upgrade_warning(self) -> None:
@@ -182,6 +199,20 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
         self._holder.left()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header. What comes after the body is none (RFC 9110, section 6.5.1), and nobody here asks for it."""
+        if not self._in_head:
+            return
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
+
+    def on_body(self, body: bytes) -> None:
+        """Note that it is not trailers that come."""
+        self._had_body, self._head_bytes = True, 0
+        super().on_body(body)
+
     def on_headers_complete(self) -> None:
         """Note that the head is over."""
         self._is_offered = self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
@@ -204,7 +235,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Note that a new head may begin."""
         if self._is_offered:
             return
-        self._in_head = True
+        self._in_head, self._head_bytes = True, 0
         super().on_message_complete()
 
     def _take_host_of_target(self) -> None:
