@@ -89,6 +89,27 @@ async def test_damage_that_decodes_is_named_where_all_is_looked_at(store: Sqlite
     assert broken.conversation.id in report.told[0]
 
 
+async def test_a_page_that_is_none_of_sqlites_costs_its_own_conversation_alone(tmp_path: Path) -> None:
+    """An overflow page, which no other conversation's row has a part of."""
+    path = tmp_path / "paged.db"
+    store = await SqliteStore.open(path)
+    asked = [await ask(store, f"question {number}", f"<{number}>" * 20_000) for number in range(3)]
+    await store.aclose()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        page_bytes = connection.execute("PRAGMA page_size").fetchone()[0]
+    content = bytearray(path.read_bytes())
+    at = content.index(b"<1>" * 900) // page_bytes * page_bytes + page_bytes
+    content[at : at + 4] = b"\xff" * 4  # where the next page of this text is
+    path.write_bytes(content)
+    store = await SqliteStore.open(path)
+    left_out: list[str] = []
+    records = [record async for record in store.export_conversations(left_out=left_out.append)]
+    await store.aclose()
+    assert [record.conversation.id for record in records] == [asked[0].conversation.id, asked[2].conversation.id]
+    assert [asked[1].conversation.id in sentence for sentence in left_out] == [True]
+
+
 async def test_messages_in_a_ring_are_not_dropped_from_an_export(store: SqliteStore) -> None:
     broken = await ask(store, "broken")
     question = broken.reply.parent

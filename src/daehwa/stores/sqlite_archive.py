@@ -8,8 +8,9 @@ from daehwa.conversation.errors import IdTaken, OwnedByAnother, StoreError
 from daehwa.conversation.messages import Message
 from daehwa.conversation.ports import ConversationRecord, Imported
 from daehwa.stores.checking import checked_record
-from daehwa.stores.records import encode_parts, encode_value, legible_usage, storable
+from daehwa.stores.records import encode_parts, encode_value, legible_usage, storable, unreadable_conversation
 from daehwa.stores.search_text import folded
+from daehwa.stores.sqlite_connection import is_damage
 from daehwa.stores.sqlite_conversations import BEING_PURGED
 from daehwa.stores.sqlite_index import change_title, index_text, index_title, unindex_text
 from daehwa.stores.sqlite_rows import CONVERSATION, MESSAGE, MESSAGES, Row, conversation_of, message_of
@@ -33,6 +34,7 @@ def list_numbers(database: sqlite3.Connection, owner: str | None) -> list[int]:
 
 def export_conversation(database: sqlite3.Connection, number: int) -> ConversationRecord | None:
     """Return a conversation as of one moment, or None when it is gone. Raise `Unreadable`."""
+    row: Row | None = None
     database.execute("BEGIN")
     try:
         row = database.execute(
@@ -41,6 +43,10 @@ def export_conversation(database: sqlite3.Connection, number: int) -> Conversati
             (number, BEING_PURGED),
         ).fetchone()
         rows = database.execute(f"SELECT {MESSAGE} FROM {MESSAGES} WHERE m.conversation = ?", (number,)).fetchall()
+    except sqlite3.DatabaseError as error:
+        if is_damage(error):
+            raise unreadable_conversation(f"number {number}" if row is None else row[0]) from error
+        raise
     finally:
         database.execute("ROLLBACK")
     if row is None:

@@ -61,6 +61,11 @@ def store_error(path: Path, error: sqlite3.Error | OSError) -> StoreError:
     return StoreError(f"Conversations are kept in '{path}'. {sentence}", told=told)
 
 
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether SQLite met a page that none of its own could be; the others may well be whole."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CORRUPT
+
+
 def is_no_text(error: BaseException | None) -> bool:
     """Whether SQLite met bytes that are no UTF-8 where a text should be: a disk has damaged them."""
     return isinstance(error, sqlite3.OperationalError) and "Could not decode to UTF-8" in str(error)

@@ -20,7 +20,9 @@ _encode = msgspec.json.Encoder().encode
 class AuditQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which events."""
 
-    before: Annotated[int, Meta(description="Those whose `seq` is below; left out: the newest.", ge=1)] | None = None
+    before: (
+        Annotated[int, Meta(description="Those whose `seq` is below; left out: the newest.", ge=1, le=2**63 - 1)] | None
+    ) = None
     limit: Annotated[int, Meta(description="How many at most.", ge=1, le=200)] = 50
 
 
