@@ -1,6 +1,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -76,6 +77,16 @@ async def test_it_ends_calmly_when_told_to_by_the_system(program: Program, path:
     ):
         ended = await server.end(number)
     assert (ended.code, ended.out.splitlines()[-1]) == (0, "Stopped. Everything is saved.")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there, no file that is open can be removed")
+async def test_a_folder_that_was_removed_meanwhile_is_told_at_the_end(program: Program) -> None:
+    async with FakeUpstream() as upstream, program.serving(OPENAI_BASE_URL=upstream.base_url) as server:
+        shutil.rmtree(program.data)
+        ended = await server.end()
+    assert ended.code == 1
+    assert "is saved" not in ended.out
+    assert "Stopped. NOTHING is saved" in ended.err
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limits of another process are Linux's")

@@ -9,6 +9,7 @@ import stat
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -288,6 +289,29 @@ async def test_a_damaged_file_is_told(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(StoreError, match="damaged"):
         await (await SqliteStore.open(path)).list_conversations(ME)
+
+
+def _without_log(path: Path) -> None:
+    path.with_name(f"{path.name}-wal").unlink()
+
+
+def _another_in_its_place(path: Path) -> None:
+    copy = path.with_name("copy")
+    copy.write_bytes(path.read_bytes())
+    copy.replace(path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there, no file that is open can be removed")
+@pytest.mark.parametrize("done", [Path.unlink, _without_log, _another_in_its_place])
+async def test_nobody_is_told_that_what_is_written_to_a_removed_file_is_kept(
+    sqlite: SqliteStore, done: Callable[[Path], None]
+) -> None:
+    await sqlite.begin_turn(make_turn())
+    done(sqlite.path)
+    for _ in range(2):
+        with pytest.raises(StoreError, match="removed or replaced while daehwa ran") as raised:
+            await sqlite.begin_turn(make_turn())
+        assert str(sqlite.path) not in raised.value.told
 
 
 async def test_a_locked_file_is_told_and_works_again_when_it_is_free(sqlite: SqliteStore) -> None:

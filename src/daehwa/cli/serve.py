@@ -67,6 +67,14 @@ def run_server(flags: Mapping[str, object], config: Path | None) -> int:
         unsaved = _run(_serve(loaded, folder))
     finally:
         folder.release()
+    return _told_at_the_end(unsaved, folder.database)
+
+
+def _told_at_the_end(unsaved: "Unsaved", database: Path) -> int:
+    """Say what is saved; return the exit code."""
+    if not database.exists():
+        tell(f"Stopped. NOTHING is saved: '{database}' was removed while the server ran.")
+        return FAULT
     if unsaved.replies or unsaved.calls:
         tell(f"Stopped. NOT everything is saved: {_counted(unsaved)}. The lines above say why.")
         return FAULT

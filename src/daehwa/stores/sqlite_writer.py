@@ -8,6 +8,7 @@ its own caller only. The thread sleeps in a queue: no polling, no timer.
 """
 
 import asyncio
+import os
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -80,6 +81,8 @@ class SqliteWriter:
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._is_closed = False
+        self._log = f"{path}-wal"
+        self._file: tuple[int, int] | None = None
         self._changes_at_checkpoint = 0
 
     async def start(self) -> None:
@@ -117,6 +120,7 @@ class SqliteWriter:
         if connection is None:
             return
         self._changes_at_checkpoint = connection.total_changes
+        self._file = _identity(self._path)
         while self._serve(connection):
             pass
         connection.close()
@@ -180,7 +184,19 @@ class SqliteWriter:
                 if not is_clean:
                     return outcomes if len(batch) == 1 else None
             connection.execute("COMMIT")
+            self._check_place()
         return outcomes if whole.error is None else [whole] * len(batch)
+
+    def _check_place(self) -> None:
+        """Raise `StoreError` where what was just written is in no folder any more: nobody shall be told that it is."""
+        if self._file is None or (_identity(self._path) == self._file and _identity(self._log) is not None):
+            return
+        told = "Conversations are not kept any more: their file was removed or replaced while the server ran."
+        raise StoreError(
+            f"The file '{self._path}', or its log beside it, was removed or replaced while daehwa ran: what is written "
+            "now is lost. Stop it, put the data folder back (`daehwa restore FILE`), and start again.",
+            told=told,
+        )
 
     def _outcome(self, connection: sqlite3.Connection, job: _Job) -> _Outcome:
         with _Outcome(self._path) as outcome:
@@ -194,6 +210,15 @@ class SqliteWriter:
         self._changes_at_checkpoint = connection.total_changes
         with suppress(sqlite3.Error):  # the log keeps what it holds, and the next write says what is wrong
             copy_log(connection)
+
+
+def _identity(path: Path | str) -> tuple[int, int] | None:
+    """Return what tells a file from any other; None where there is none."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - each commit asks for two of these
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _deliver(loop: asyncio.AbstractEventLoop, pairs: list[tuple[_Outcome, asyncio.Future[Any]]]) -> None:
