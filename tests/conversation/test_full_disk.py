@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Sequence
 
-from cores import Core
+from cores import Core, left_behind
 
 from daehwa.conversation.errors import StoreError
 from daehwa.conversation.events import Heartbeat, ReplyEnded, TextDelta, UsageReported
 from daehwa.conversation.messages import Message
 from daehwa.conversation.ports import Checkpoint
 from daehwa.conversation.running import RunningTurns
+from daehwa.conversation.stretch import StretchWish
 from daehwa.providers.scripted import ScriptedProvider
 from daehwa.stores.memory import MemoryStore
 
@@ -29,6 +30,13 @@ class FailingStore(MemoryStore):
         raise StoreError(f"The disk is full: {len(checkpoints)} checkpoints are not stored.")
 
 
+class NothingInterrupted(MemoryStore):
+    """A store whose disk is full when a reply is to be interrupted."""
+
+    async def interrupt_replies(self, **_among: object) -> int:
+        raise StoreError("The disk is full.")
+
+
 async def test_a_full_disk_delays_the_end_and_loses_nothing() -> None:
     core = Core()
     core.store = FailingStore()
@@ -37,6 +45,18 @@ async def test_a_full_disk_delays_the_end_and_loses_nothing() -> None:
     await core.running.start(request)
     assert (await core.ended(request.reply)).status == "complete"
     assert (await core.store.get_message("me", request.reply)).text == "You said: Keep me"
+    await core.running.aclose()
+
+
+async def test_what_cannot_be_interrupted_on_a_full_disk_can_be_read() -> None:
+    core = Core()
+    core.store = NothingInterrupted()
+    core.running = RunningTurns(core.store, core.catalogue, runner="test", options=core.options)
+    request = core.question("Keep me")
+    await core.store.begin_turn(left_behind(request, 1))
+    _, messages = await core.running.read_conversation("me", request.conversation)
+    assert [message.status for message in messages] == ["complete", "streaming"]
+    assert len((await core.running.read_stretch("me", request.conversation, StretchWish(limit=9))).messages) == 2
     await core.running.aclose()
 
 

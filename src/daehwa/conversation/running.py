@@ -8,7 +8,7 @@ all. A reply that another process makes (or made) is followed by reading the sto
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
 from functools import partial
 
@@ -244,18 +244,28 @@ class RunningTurns:
         Raises `ConversationNotFound`.
         """
         found = await self._store.get_conversation(owner, conversation)
-        if not any(self._is_stale(message) for message in found[1]):
+        if not await self._has_interrupted(conversation, found[1]):
             return found
-        await self.interrupt_stale(conversation)
         return await self._store.get_conversation(owner, conversation)
 
     async def read_stretch(self, owner: str, conversation: str, wish: StretchWish) -> Stretch:
         """Return a stretch of a conversation; otherwise as `read_conversation`. Raises `MessageNotFound`, too."""
         found = await self._store.read_stretch(owner, conversation, wish)
-        if not any(self._is_stale(message) for message in found.messages):
+        if not await self._has_interrupted(conversation, found.messages):
             return found
-        await self.interrupt_stale(conversation)
         return await self._store.read_stretch(owner, conversation, wish)
+
+    async def _has_interrupted(self, conversation: str, messages: Iterable[Message]) -> bool:
+        """Interrupt what of these nobody makes any more; return whether something may have changed. Where that cannot be
+        written, as on a full disk, it keeps nobody from reading.
+        """
+        if not any(self._is_stale(message) for message in messages):
+            return False
+        try:
+            await self.interrupt_stale(conversation)
+        except StoreError:
+            return False
+        return True
 
     # ------------------------------------------------------------ stop
 
