@@ -256,8 +256,8 @@ class RunningTurns:
         return await self._store.read_stretch(owner, conversation, wish)
 
     async def _has_interrupted(self, conversation: str, messages: Iterable[Message]) -> bool:
-        """Interrupt what of these nobody makes any more; return whether something may have changed. Where that cannot be
-        written, as on a full disk, it keeps nobody from reading.
+        """Interrupt what of these nobody makes any more; return whether something may have changed. Where that
+        cannot be written, as on a full disk, it keeps nobody from reading.
         """
         if not any(self._is_stale(message) for message in messages):
             return False
