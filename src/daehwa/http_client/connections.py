@@ -9,7 +9,6 @@ import msgspec
 
 from daehwa.http_client.connection import Connection
 from daehwa.http_client.errors import ClientClosed, ConnectFailed, ConnectionLost, TimedOut
-from daehwa.http_client.reading import FellSilent
 from daehwa.http_client.route import Route
 
 KEEP_ALIVE_SECONDS = 60.0
@@ -120,20 +119,14 @@ class Connections:
 
     async def answer(self, connection: Connection, request: bytes, seconds: float) -> Connection:
         """Send a request on this connection, and return it when the head is there. Raise `HttpError`."""
-        loop = asyncio.get_running_loop()
-        connection.asked_at = loop.time()
-        is_answered, late = False, loop.call_later(seconds, connection.fell_silent)
-        try:
+        connection.asked_at = asyncio.get_running_loop().time()
+        with self._closed_unless_answered(connection, seconds):
             connection.send(request)
-            await connection.head()
+            # Not by waking whoever waits: a part of the head may have done so in the same turn of the loop, and then
+            # nobody would look at the time again.
+            async with asyncio.timeout(seconds):
+                await connection.head()
             self._check(connection)
-            is_answered = True
-        except FellSilent:
-            raise TimedOut(self.route.host, seconds, connecting=False) from None
-        finally:
-            late.cancel()
-            if not is_answered:  # cancelled too
-                connection.close()
         return connection
 
     @property
