@@ -5,18 +5,18 @@ import base64
 import re
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import lru_cache
 from typing import Any
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
+from daehwa.http_client.addresses import Opened, addresses_of, first_reached
 from daehwa.http_client.connection import Connection
 from daehwa.http_client.errors import ConnectFailed, ConnectionLost, NotHttp, Reason, TimedOut
 from daehwa.http_client.inward import NoFurtherIn
 from daehwa.http_client.tls import trusted_authorities
 
 _PORTS = {"http": 80, "https": 443}
-_HAPPY_EYEBALLS_SECONDS = 0.25
 _SUCCESSES = range(200, 300)
 _KNOWN_TARGETS = 64  # nearly every request goes where one went before
 _NO_NAME = re.compile(r"[\r\n\0: ]")
@@ -119,14 +119,16 @@ class Route:
     async def _connected(
         self, address: SplitResult, trust: ssl.SSLContext | None, lost: Callable[[Connection], None]
     ) -> Connection:
-        loop = asyncio.get_running_loop()
-        host = _ascii_host(address)
-        # A number has one way to it. (Where asyncio races several and is cancelled as one is won, it leaves that open.)
-        # uvloop does not know the argument.
-        is_race = isinstance(loop, asyncio.BaseEventLoop) and not _is_number(host)
-        both: dict[str, Any] = {"happy_eyeballs_delay": _HAPPY_EYEBALLS_SECONDS} if is_race else {}
-        port = address.port or _PORTS[address.scheme]
-        transport, connection = await loop.create_connection(lambda: Connection(lost), host, port, ssl=trust, **both)
+        loop, host = asyncio.get_running_loop(), _ascii_host(address)
+        port, name = address.port or _PORTS[address.scheme], host if trust is not None else None
+
+        def open_one(at: str) -> Coroutine[Any, Any, Opened]:
+            return loop.create_connection(lambda: Connection(lost), at, port, ssl=trust, server_hostname=name)
+
+        if _is_number(host):
+            transport, connection = await open_one(host)
+        else:
+            transport, connection = await first_reached(await addresses_of(host, port), open_one)
         if self._guard is not None and self._proxy is None:
             peer = transport.get_extra_info("peername")
             if peer is None or not self._guard.allows(self._url, peer[0]):
