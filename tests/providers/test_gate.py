@@ -115,6 +115,61 @@ async def test_a_probe_that_its_caller_gives_up_makes_room_for_the_next() -> Non
     assert gate.state().circuit == "closed"
 
 
+async def further(gate: Gate, clock: Clock) -> tuple[Passage, float]:
+    """Return the next probe, and how many seconds one was refused before."""
+    again = gate.state().again or 0.0
+    clock.now += again
+    return await gate.enter(), again
+
+
+async def test_while_nothing_is_known_of_a_probe_others_go_through_more_and_more_seldom() -> None:
+    clock = Clock()
+    gate = await broken(clock)
+    probes = [await further(gate, clock) for _ in range(9)]
+    assert [again for _, again in probes] == [1, 1, 2, 4, 8, 16, 32, LONGEST_PAUSE, LONGEST_PAUSE]
+    assert gate.state().circuit == "half_open"
+    with pytest.raises(ProviderUnavailableError) as caught:
+        await gate.enter()
+    assert caught.value.retry_after == LONGEST_PAUSE
+    probes[3][0].succeeded()
+    assert (gate.state().circuit, gate.state().again) == ("closed", None)
+
+
+async def test_of_probes_beside_each_other_the_first_failure_alone_makes_the_pause_longer() -> None:
+    clock = Clock()
+    gate = await broken(clock)
+    since = gate.state().since
+    first, _ = await further(gate, clock)
+    second, _ = await further(gate, clock)
+    third, _ = await further(gate, clock)
+    second.failed(DOWN)
+    assert (gate.state().circuit, gate.state().again) == ("open", 2)
+    clock.now += 1
+    third.failed(DOWN)
+    first.failed(DOWN)
+    assert (gate.state().circuit, gate.state().again, gate.state().since) == ("open", 1, since)
+    later, _ = await further(gate, clock)
+    assert gate.state().again == 1
+    later.failed(DOWN)
+    assert gate.state().again == 4
+
+
+async def test_a_probe_of_an_earlier_pause_that_is_given_up_is_nothing_to_a_later_one() -> None:
+    clock = Clock()
+    gate = await broken(clock)
+    first, _ = await further(gate, clock)
+    second, _ = await further(gate, clock)
+    second.failed(DOWN)
+    third, _ = await further(gate, clock)
+    first.leave()
+    second.leave()
+    with pytest.raises(ProviderUnavailableError):
+        await gate.enter()
+    third.succeeded()
+    third.leave()
+    assert (gate.state().circuit, gate.calls) == ("closed", 0)
+
+
 async def test_what_began_before_it_opened_can_close_it_but_not_prolong_it() -> None:
     clock = Clock()
     gate = Gate("acme", clock=clock)
@@ -196,7 +251,7 @@ async def test_whoever_waits_hears_that_the_circuit_opened() -> None:
     waiting = asyncio.create_task(gate.enter())
     await asyncio.sleep(0)
     for _ in range(FAILURES):
-        gate.circuit.failed("It is down.", is_probe=False)
+        gate.circuit.failed("It is down.")
     passage.leave()
     with pytest.raises(ProviderUnavailableError):
         await waiting

@@ -185,7 +185,7 @@ async def test_one_whose_circuit_is_open_is_left_alone(connect: Connect) -> None
     async with WireServer(saying(SHORT)) as server:
         provider = connect(server.base_url)
         for _ in range(FAILURES):
-            provider.upstream_gate.circuit.failed("It is down.", is_probe=False)
+            provider.upstream_gate.circuit.failed("It is down.")
         provider.prepare()
         assert provider._client is None
         assert server.lines == []

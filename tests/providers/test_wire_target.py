@@ -15,11 +15,13 @@ from daehwa.conversation.errors import (
     ProviderAuthError,
     ProviderRefusedError,
     ProviderTimeoutError,
+    ProviderUnavailableError,
     ProviderUnreachableError,
 )
 from daehwa.conversation.ports import Model
 from daehwa.gateway.ports import Sink, WireAnswer, WireModels, WireRequest, WireTarget
 from daehwa.providers.catalogue import Catalogue
+from daehwa.providers.gate import FAILURES
 from daehwa.providers.openai_wire import OpenAIWireProvider
 from daehwa.providers.upstream import Patience
 
@@ -112,6 +114,30 @@ async def test_no_answer_is_an_error(connect: Connect) -> None:
         target = await target_of(connect(upstream.base_url))
     with pytest.raises(ProviderUnreachableError):
         await target.send(asked())
+
+
+async def test_a_probe_whose_head_is_an_error_lets_nobody_in(connect: Connect) -> None:
+    said = asyncio.Event()
+    down = error(503, "Down.")
+    async with FakeUpstream(*[down] * FAILURES, Answer([b"{", said, b"}"], 503, down.headers)) as upstream:
+        provider = connect(upstream.base_url)
+        target = await target_of(provider)
+        for _ in range(FAILURES):
+            (await target.send(asked())).close()
+        gate = provider.upstream_gate
+        since, failures = gate.state().since, gate.state().failures
+        await asyncio.sleep(gate.state().again or 0)
+        probe = asyncio.ensure_future(target.send(asked()))
+        async with asyncio.timeout(30):
+            while len(upstream.turns) <= FAILURES:  # noqa: ASYNC110 - what has come sets no event
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)  # its head comes, and of its body no end
+        assert (gate.state().circuit, gate.state().failures) == ("half_open", failures)
+        with pytest.raises(ProviderUnavailableError):
+            await target.send(asked())
+        said.set()
+        assert (await probe).status == 503
+        assert (gate.state().circuit, gate.state().since, len(upstream.turns)) == ("open", since, FAILURES + 1)
 
 
 async def test_closing_an_answer_ends_the_call(connect: Connect) -> None:

@@ -2,8 +2,10 @@
 
 Who finds no place waits in line, first come, first served. The circuit opens after `FAILURES` calls in a row that came
 to nothing (no connection, nothing in time, a fault of the upstream's own); what was asked wrongly, or too often, is an
-answer. Once the pause is over one call goes through as a probe: the circuit closes when it is answered, else the pause
-doubles. Nothing here runs once per token, and no timer runs while nobody waits.
+answer. Once the pause is over one call goes through as a probe: the circuit closes when it is answered, and opens for
+twice the pause when it fails. A good answer may take minutes to begin; so while nothing is known of a probe, a further
+one goes through after 1 s, the next 2 s later, then 4, up to a minute: the others do not hang on one slow call, and few
+are sent to an upstream that is silent. Nothing here runs once per token, and no timer runs while nobody waits.
 """
 
 import asyncio
@@ -33,7 +35,10 @@ _COUNTED = (ProviderTimeoutError, ProviderUnavailableError, ProviderUnreachableE
 
 
 class Circuit:
-    """Whether an upstream is asked at all. `since` (ms) is when it came to be open or closed."""
+    """Whether an upstream is asked at all. `since` (ms) is when it came to be open or closed.
+
+    Probes are numbered from 1; 0 is a call that is none.
+    """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.failures = 0
@@ -42,14 +47,17 @@ class Circuit:
         self._clock = clock
         self._open_until: float | None = None
         self._pause = FIRST_PAUSE
-        self._is_probing = False
+        self._probes = 0
+        self._settled = 0  # the probes up to this one are of an earlier pause: by their failing it opens no more
+        self._patience = FIRST_PAUSE  # seconds until a further probe, where nothing is known of the last one
 
     @property
     def state(self) -> CircuitState:
         """How it is."""
         if self._open_until is None:
             return "closed"
-        return "open" if not self._is_probing and self._open_until > self._clock() else "half_open"
+        is_probing = self._probes > self._settled
+        return "open" if not is_probing and self._open_until > self._clock() else "half_open"
 
     @property
     def again(self) -> float | None:
@@ -57,60 +65,66 @@ class Circuit:
         if self._open_until is None:
             return None
         left = self._open_until - self._clock()
-        if left > 0:
-            return left
-        return FIRST_PAUSE if self._is_probing else None
+        return left if left > 0 else None
 
-    def begin(self) -> bool:
-        """Note a call; return whether it is the probe."""
+    def begin(self) -> int:
+        """Note a call; return its number as a probe."""
         if self._open_until is None:
-            return False
-        self._is_probing = True
-        return True
+            return 0
+        self._probes += 1
+        self._open_until = self._clock() + self._patience
+        self._patience = min(LONGEST_PAUSE, self._patience * 2)
+        return self._probes
 
-    def answered(self, *, is_probe: bool) -> None:
-        """Note that the probe is being answered: others may follow. Whether all is well shows at its first content."""
-        if is_probe and self._open_until is not None:
-            self._open_until, self._is_probing, self.since = None, False, now_ms()
+    def answered(self, *, probe: int) -> None:
+        """Note that a probe is being answered: others may follow. Whether all is well shows at its first content."""
+        if probe and self._open_until is not None:
+            self._close()
             self.failures = FAILURES - 1
 
     def succeeded(self) -> None:
         """Note a call that came to something."""
         if self._open_until is not None:
-            self.since = now_ms()
+            self._close()
         self.failures, self._pause = 0, FIRST_PAUSE
-        self._open_until, self._is_probing = None, False
 
-    def failed(self, why: str, *, is_probe: bool) -> None:
-        """Note a call that came to nothing."""
+    def _close(self) -> None:
+        self._open_until, self._settled, self.since = None, self._probes, now_ms()
+
+    def failed(self, why: str, *, probe: int = 0) -> None:
+        """Note a call that came to nothing. Of several probes beside each other the first that fails opens it again."""
         self.failures += 1
         self.last_fault = why
         was_closed = self._open_until is None
-        if (was_closed and self.failures >= FAILURES) or (is_probe and not was_closed):
-            self._open_until = self._clock() + self._pause
-            self._pause = min(LONGEST_PAUSE, self._pause * 2)
-            self._is_probing = False
-            self.since = now_ms() if was_closed else self.since
+        opens = self.failures >= FAILURES if was_closed else probe > self._settled
+        if not opens:
+            return
+        if was_closed:
+            self.since = now_ms()
+        self._open_until = self._clock() + self._pause
+        self._pause = min(LONGEST_PAUSE, self._pause * 2)
+        self._settled, self._patience = self._probes, FIRST_PAUSE
 
-    def abandoned(self) -> None:
-        """Note a probe that its caller gave up: the next call is one."""
-        self._is_probing = False
+    def abandoned(self, probe: int) -> None:
+        """Note a probe that its caller gave up: where it was the last one, the next call is one."""
+        if self._settled < probe == self._probes:
+            self._open_until, self._patience = self._clock(), FIRST_PAUSE
 
 
 class Passage:
     """One call that has passed the gate, until it leaves. Only the first word about how it went counts."""
 
-    __slots__ = ("_gate", "_has_left", "_is_probe", "_is_told")
+    __slots__ = ("_gate", "_has_left", "_is_told", "_probe")
 
-    def __init__(self, gate: "Gate", *, is_probe: bool) -> None:
+    def __init__(self, gate: "Gate", *, probe: int) -> None:
         self._gate = gate
-        self._is_probe = is_probe
+        self._probe = probe
         self._is_told = False
         self._has_left = False
 
     def answered(self) -> None:
-        """Say that an answer has begun, nothing of which may have come yet."""
-        self._gate.circuit.answered(is_probe=self._is_probe)
+        """Say that a good answer has begun, by its status, nothing else of which may have come yet."""
+        self._gate.circuit.answered(probe=self._probe)
 
     def succeeded(self) -> None:
         """Say that it came to something."""
@@ -126,15 +140,15 @@ class Passage:
             self.succeeded()
             return
         self._is_told = True
-        self._gate.circuit.failed(error.message, is_probe=self._is_probe)
+        self._gate.circuit.failed(error.message, probe=self._probe)
 
     def leave(self) -> None:
         """Give the place to the next one. More than once is fine."""
         if self._has_left:
             return
         self._has_left = True
-        if self._is_probe and not self._is_told:
-            self._gate.circuit.abandoned()
+        if self._probe and not self._is_told:
+            self._gate.circuit.abandoned(self._probe)
         self._gate.give_place()
 
 
@@ -193,7 +207,7 @@ class Gate:
                 raise
         else:
             self.calls += 1
-        return Passage(self, is_probe=self.circuit.begin())
+        return Passage(self, probe=self.circuit.begin())
 
     def _refuse_while_open(self) -> None:
         if (refusal := self.refusal()) is not None:

@@ -144,8 +144,8 @@ class WireSender:
         is_handed_on = False
         try:
             stream = await self._asked(request)
-            passage.answered()
             if stream.status < _REDIRECTS.start:
+                passage.answered()
                 is_handed_on = True
                 return UpstreamAnswer(stream, self._faults.without_keys(stream.headers), passage)
             return await self._refusal(stream, passage, model)
