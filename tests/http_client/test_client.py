@@ -1,6 +1,7 @@
 """Short requests over real sockets: whole answers, connections kept and gone stale, every limit of time and size."""
 
 import asyncio
+import gzip
 import ssl
 import zlib
 from collections.abc import AsyncIterator
@@ -209,6 +210,67 @@ async def test_an_answer_longer_than_its_limit(*, compressed: bool) -> None:
             await client.fetch("GET", server.base_url)
         await client.aclose()
         await server.ended[0].wait()
+
+
+def zipped(said: bytes) -> bytes:
+    return gzip.compress(said, mtime=0)
+
+
+def packed(body: bytes, *, sized: bool) -> bytes:
+    head = OK + b"content-encoding: gzip\r\n" + (b"content-length: %d\r\n" % len(body) if sized else b"")
+    return head + b"\r\n" + body
+
+
+@pytest.mark.parametrize("sized", [False, True])
+@pytest.mark.parametrize("cut_at", [None, 1, 15, 40])
+async def test_all_members_of_a_compressed_answer_are_read(
+    client: HttpClient, cut_at: int | None, *, sized: bool
+) -> None:
+    body = zipped(b"one, ") + zipped(b"") + zipped(b"two")
+    answer = packed(body, sized=sized)
+    at = len(answer) - len(body) + (cut_at or 0)
+
+    async def talk(line: Line) -> None:
+        await line.request()
+        await line.say(answer[:at])
+        await asyncio.sleep(0.01)  # so that it is read by itself
+        await line.say(answer[at:])
+
+    async with WireServer(talk) as server:
+        assert (await client.fetch("GET", server.base_url)).body == b"one, two"
+
+
+@pytest.mark.parametrize("body", [b"", zipped(b"")], ids=["nothing", "member"])
+async def test_a_compressed_answer_may_be_empty(client: HttpClient, body: bytes) -> None:
+    async with WireServer(saying(packed(body, sized=True))) as server:
+        assert (await client.fetch("GET", server.base_url)).body == b""
+
+
+@pytest.mark.parametrize("sized", [False, True])
+@pytest.mark.parametrize(
+    "body",
+    [
+        zipped(b"whole")[:-1],
+        zipped(b"whole")[:-12],
+        zipped(b"whole")[:5],
+        zipped(b"whole") + zipped(b"cut")[:-9],
+        zipped(b"whole") + b"and something else",
+        zipped(b"x") * 1001,
+    ],
+    ids=["size", "check", "header", "second", "other", "many"],
+)
+async def test_a_compressed_answer_that_is_cut_short_is_none(client: HttpClient, body: bytes, *, sized: bool) -> None:
+    async with WireServer(saying(packed(body, sized=sized), then=end)) as server:
+        with pytest.raises((NotHttp, ConnectionLost)):
+            await client.fetch("GET", server.base_url)
+
+
+async def test_a_compressed_answer_in_chunks_that_is_cut_short_is_none(client: HttpClient) -> None:
+    body = zipped(b"whole")[:-8]
+    head = OK + b"content-encoding: gzip\r\ntransfer-encoding: chunked\r\n\r\n"
+    async with WireServer(saying(head + b"%x\r\n%b\r\n" % (len(body), body), b"0\r\n\r\n")) as server:
+        with pytest.raises(NotHttp, match="cut short"):
+            await client.fetch("GET", server.base_url)
 
 
 async def test_a_closed_client_asks_nobody(client: HttpClient) -> None:

@@ -121,12 +121,12 @@ class Connection(asyncio.BufferedProtocol):
             self._fail(why if isinstance(why, NotHttp) else NotHttp())
         if len(pieces) > known:
             self._bare = 0
-            if self._inflate is not None:
-                self._undo(self._inflate, known)
         else:
             self._bare += len(data)
             if self._bare > BARE_BYTES and not self.is_complete:
                 self._fail(NotHttp(f"more than {BARE_BYTES} bytes of headers"))
+        if self._inflate is not None:
+            self._undo(self._inflate, known)
         if self._sink is not None:
             self._pour(self._sink)
             return
@@ -139,7 +139,7 @@ class Connection(asyncio.BufferedProtocol):
     def _undo(self, inflate: Inflater, known: int) -> None:
         """Inflate the pieces that have just come: compressed although nobody asked for it."""
         try:
-            self._size += inflated(known, self._pieces, inflate, self._size)
+            self._size += inflated(known, self._pieces, inflate, self._size, ends=self.is_complete)
         except NotHttp as fault:
             self.is_complete = False  # whatever followed
             self._fail(fault)
@@ -166,10 +166,9 @@ class Connection(asyncio.BufferedProtocol):
 
     def _end(self, exc: Exception | None) -> None:
         if not self.is_complete and self._fault is None:
-            if self.has_head and not self._has_length and exc is None:
-                self.is_complete = True
-            else:
-                self._fault = ConnectionLost()
+            ends_well = self.has_head and not self._has_length and exc is None
+            self.is_complete = ends_well and (self._inflate is None or self._inflate.is_whole)
+            self._fault = None if self.is_complete else ConnectionLost()
         self._wake()
 
     def pause_writing(self) -> None:

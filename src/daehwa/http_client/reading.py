@@ -17,6 +17,7 @@ INFLATED_BYTES = 16 * 1024 * 1024
 _PLAIN = frozenset({"", "identity"})
 _COMPRESSED = frozenset({"gzip", "x-gzip", "deflate"})
 _GZIP_OR_ZLIB = 47
+_MOST_MEMBERS = 1000  # each takes a copy of all that was read with it
 
 
 class Sink(Protocol):
@@ -31,17 +32,39 @@ class Sink(Protocol):
         ...
 
 
-class Inflater(Protocol):
-    """What undoes a compression, as `zlib` has it."""
+class Inflater:
+    """Undoes gzip, of several members too (RFC 1952), and zlib."""
+
+    def __init__(self) -> None:
+        self._member = zlib.decompressobj(_GZIP_OR_ZLIB)
+        self._members = 0
 
     @property
-    def unconsumed_tail(self) -> bytes:
-        """What found no room in the last piece."""
-        ...
+    def is_whole(self) -> bool:
+        """Whether what has come ends where a member does; nothing at all is whole too."""
+        return self._members == 0 or self._member.eof
 
-    def decompress(self, data: bytes, max_length: int, /) -> bytes:
-        """Return at most so many bytes of what is in `data` and what was left over before."""
-        ...
+    def inflate(self, data: bytes, most: int) -> bytes:
+        """Return what is in `data`, at most about `most` bytes. Raise `NotHttp` where it is more, or no such data."""
+        pieces = []
+        while data:
+            if self.is_whole:
+                self._begin()
+            try:
+                pieces.append(self._member.decompress(data, max(1, most)))
+            except zlib.error:
+                raise NotHttp from None
+            if self._member.unconsumed_tail:
+                raise NotHttp("a compressed answer that is far too large")
+            most -= len(pieces[-1])
+            data = self._member.unused_data
+        return b"".join(pieces)
+
+    def _begin(self) -> None:
+        if self._members == _MOST_MEMBERS:
+            raise NotHttp("a compressed answer in far too many parts")
+        self._members += 1
+        self._member = zlib.decompressobj(_GZIP_OR_ZLIB)
 
 
 class Landing(threading.local):
@@ -76,27 +99,25 @@ class FellSilent(Exception):  # noqa: N818 - errors state the fact
 def inflater(encoding: str) -> Inflater | None:
     """Return what undoes this encoding, None where there is nothing to undo. Raise `NotHttp` on one not known."""
     if encoding in _COMPRESSED:
-        return zlib.decompressobj(_GZIP_OR_ZLIB)
+        return Inflater()
     if encoding not in _PLAIN:
         raise NotHttp(f"an answer in the encoding “{encoding[:20]}”, which nobody asked for")
     return None
 
 
-def inflated(known: int, pieces: list[bytes], inflate: Inflater, waiting: int) -> int:
+def inflated(known: int, pieces: list[bytes], inflate: Inflater, waiting: int, *, ends: bool) -> int:
     """Inflate the pieces after the first `known` ones, in place; return how many bytes came of it.
 
-    `waiting` bytes wait already. Raise `NotHttp` where it is too much in all, or not what it was said to be.
+    `waiting` bytes wait already. `ends`: nothing comes after these. Raise `NotHttp` where it is too much in all, or not
+    what it was said to be, or cut short.
     """
     compressed, size = pieces[known:], 0
     del pieces[known:]
     for before in compressed:
-        try:
-            piece = inflate.decompress(before, max(1, INFLATED_BYTES - waiting - size))
-        except zlib.error:
-            raise NotHttp from None
-        if inflate.unconsumed_tail:
-            raise NotHttp("a compressed answer that is far too large")
+        piece = inflate.inflate(before, INFLATED_BYTES - waiting - size)
         if piece:
             pieces.append(piece)
             size += len(piece)
+    if ends and not inflate.is_whole:
+        raise NotHttp("a compressed answer that is cut short")
     return size
