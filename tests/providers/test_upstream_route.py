@@ -123,6 +123,22 @@ async def test_a_proxy_that_refuses(
         await proxy.ended[0].wait()
 
 
+@pytest.mark.parametrize("tunnelled", [False, True])
+async def test_a_server_that_speaks_as_a_proxy_would_is_not_taken_for_one(
+    make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, authority: trustme.CA, *, tunnelled: bool
+) -> None:
+    said = b"HTTP/1.1 407 Who?\r\ncontent-length: 2\r\n\r\nno"
+    tls = server_side(authority, "upstream.test") if tunnelled else None
+    async with WireServer(saying(said), tls=tls) as server, WireServer(Proxy(server.port).talk) as proxy:
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
+        url = "https://upstream.test/v1" if tunnelled else server.base_url
+        client = make(url, ca_file=str(tmp_path / "ca.pem"))
+        stream = await client.get("models")
+        assert (stream.status, await stream.body()) == (407, b"no")
+        stream.close()
+        await client.aclose()
+
+
 async def test_a_proxy_that_is_not_there(make: Make, monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int) -> None:
     monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{unused_tcp_port}")
     assert "The proxy on the way to acme" in str(await refused(make("https://upstream.test/v1")))

@@ -144,7 +144,8 @@ class Connections:
             self.give_back(connection)
 
     def _check(self, connection: Connection) -> None:
-        if connection.status == _PROXY_AUTHENTICATION:
+        # What comes through a tunnel, or with no proxy in between, is the server's own word, however strange.
+        if connection.status == _PROXY_AUTHENTICATION and self.route.is_relayed:
             raise ConnectFailed("proxy", self.route.host, "407")
 
     @contextlib.contextmanager

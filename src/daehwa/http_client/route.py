@@ -62,18 +62,22 @@ class Route:
 
     def request(self, method: str, url: str, headers: dict[str, str], body: bytes) -> bytes:
         """Return the bytes of a request for `url`, an address at this server."""
-        known = self._known_address()
         line = f"{method} {self._target(url)} HTTP/1.1"
-        if self._proxy is not None and known.scheme == "http":
+        if self._proxy is not None and self.is_relayed:
             headers = {**headers, **_proxy_authorization(self._proxy)}
         return _head(line, {"host": self._host_header, **headers}) + body
 
     def _target_of(self, url: str) -> str:
         known, address = self._known_address(), urlsplit(url)
         target = quote((address.path or "/") + (f"?{address.query}" if address.query else ""), safe=_URL_LETTERS)
-        if self._proxy is not None and known.scheme == "http":
+        if self.is_relayed:
             return f"http://{_host_and_port(known)}{target}"
         return target
+
+    @property
+    def is_relayed(self) -> bool:
+        """Whether a proxy reads the requests and answers some itself. To `https` it is a tunnel."""
+        return self._proxy is not None and self._known_address().scheme == "http"
 
     def _known_address(self) -> SplitResult:
         if self._address is None:
