@@ -88,6 +88,15 @@ async def test_redirects_are_not_followed(client: HttpClient) -> None:
     assert (answer.status, answer.headers["location"]) == (302, "https://elsewhere.invalid/")
 
 
+async def test_headers_are_those_of_the_final_head_alone(client: HttpClient) -> None:
+    early = b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\nx-a: 0\r\n\r\n"
+    final = OK + b"x-a: 1\r\n" + b"X-A: 2\r\n" * 10_000 + b"transfer-encoding: chunked\r\n\r\n0\r\nx-a: 3\r\n\r\n"
+    async with WireServer(saying(early + early, final)) as server:
+        for _ in range(2):
+            answer = await client.fetch("GET", server.base_url)
+            assert answer.headers == {"x-a": "1" + ", 2" * 10_000, "transfer-encoding": "chunked"}
+
+
 async def test_each_server_has_connections_of_its_own_that_are_kept(client: HttpClient) -> None:
     async with WireServer(saying(SHORT)) as one, WireServer(saying(SHORT)) as other:
         for path in ("/a", "/b?c", ""):

@@ -17,6 +17,7 @@ from typing import cast
 import httptools
 
 from daehwa.http_client.errors import ConnectionLost, NotHttp
+from daehwa.http_client.head import headers_of
 from daehwa.http_client.reading import FellSilent, Inflater, Sink, has_unread, inflated, inflater, landing, read_now
 from daehwa.http_client.tls import Tls
 
@@ -37,13 +38,14 @@ class Connection(asyncio.BufferedProtocol):
         *("asked_at", "has_head", "headers", "heard_at", "idle_since", "idle_since_date", "is_complete", "is_lost"),
         *("on_body", "status", "_bare", "_buffer", "_descriptor", "_fault", "_has_length", "_inflate", "_is_full"),
         *("_is_paused", "_is_sent", "_is_sink_full", "_keeps_alive", "_lost", "_parser", "_pieces", "_sink", "_size"),
-        *("_is_yielding", "_tls", "_transport", "_waiter"),
+        *("_is_yielding", "_lines", "_tls", "_transport", "_waiter"),
     )
 
     def __init__(self, lost: Callable[["Connection"], None]) -> None:
         self.idle_since = self.idle_since_date = self.asked_at = self.heard_at = 0.0
         self.status = 0
         self.headers: dict[str, str] = {}
+        self._lines: list[tuple[bytes, bytes]] = []
         self.has_head = self.is_complete = self.is_lost = False
         self._lost = lost
         self._buffer = landing.buffer
@@ -188,20 +190,19 @@ class Connection(asyncio.BufferedProtocol):
             raise NotHttp
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header; of repeated ones, all, with commas. Trailers are not kept."""
-        if self.has_head:
-            return
-        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
-        self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
+        """Keep a line of the head. Trailers are not kept."""
+        if not self.has_head:
+            self._lines.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Take over the head, unless it is only a preliminary one (1xx)."""
         if self._parser is None:
             return
         status = self._parser.get_status_code()
+        lines, self._lines = self._lines, []
         if status < _FINAL:
-            self.headers.clear()
             return
+        self.headers = headers_of(lines)
         self._inflate = inflater(self.headers.get("content-encoding", "").lower())
         self.status, self.has_head = status, True
         self._keeps_alive = self._parser.should_keep_alive()
@@ -221,7 +222,7 @@ class Connection(asyncio.BufferedProtocol):
         self.status, self.headers, self.has_head, self.is_complete = 0, {}, False, False
         self._parser = httptools.HttpResponseParser(self)
         self._pieces.clear()
-        self._inflate, self._size, self._bare = None, 0, 0
+        self._inflate, self._size, self._bare, self._lines = None, 0, 0, []
         self._has_length = self._keeps_alive = False
         if self._transport is None or self._is_closing():  # lost already: nobody would say so again
             self._fault = self._fault or ConnectionLost()
