@@ -1,3 +1,4 @@
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -245,9 +246,17 @@ def test_a_classic_folder_is_a_folder(tmp_path: Path) -> None:
     assert unused_classic(values, has_sign_in=False) == "classic_folder does nothing here, since classic is false."
 
 
+APPS = (
+    *("chrome-extension://fmkadmapgofadopljbjfkapdkoienihi", "moz-extension://3c078156-979c-498b-8990-85f7987dd929"),
+    *("app://obsidian.md", "tauri://localhost", "capacitor://localhost", "vscode-webview://1q2w3e4r"),
+)
+
+
 def test_sites_whose_pages_may_ask_are_named_by_their_origin(tmp_path: Path) -> None:
     loaded = load(tmp_path, 'cors_origins = ["https://tools.example.com", "http://localhost:5173"]')
     assert loaded.values.cors_origins == ("https://tools.example.com", "http://localhost:5173")
+    loaded = load(tmp_path, f"cors_origins = {json.dumps(APPS)}")
+    assert loaded.values.cors_origins == APPS
     for wrong in (
         "*",
         "null",
@@ -255,6 +264,7 @@ def test_sites_whose_pages_may_ask_are_named_by_their_origin(tmp_path: Path) -> 
         "https://tools.example.com/",
         "https://Tools.example.com",
         "tools.example.com",
+        *("file://", "app://", "app:obsidian.md", "app://obsidian.md/", "chrome-extension://*", "1app://x"),
     ):
         with pytest.raises(SettingsError, match=r"cors_origins is .* such as https://tools\.example\.com"):
             load(tmp_path, f'cors_origins = ["{wrong}"]')
@@ -284,7 +294,7 @@ def test_a_file_without_end_is_refused_in_a_sentence(tmp_path: Path, text: str) 
 
 
 WRONG_ORIGINS = (
-    *("http://", "https://[", "https://[::1", "http://a:99999", "http://a:x", "http://a:0", "https://x/y", "ftp://x"),
+    *("http://", "https://[", "https://[::1", "http://a:99999", "http://a:x", "http://a:0", "https://x/y", "app://x:0"),
     *("https://u:p@x", "https://-x-", "https://a..b", "https://x?y", "https://[fe80::g]", "https://" + "a" * 64),
 )
 
@@ -295,6 +305,12 @@ def test_an_address_that_no_browser_writes_is_refused(tmp_path: Path, origin: st
         load(tmp_path, f'public_url = "{origin}"')
     with pytest.raises(SettingsError, match=r"line 1: cors_origins (has|is) "):
         load(tmp_path, f'cors_origins = ["{origin}"]')
+
+
+def test_an_app_is_no_address_of_this_server(tmp_path: Path) -> None:
+    for origin in ("ftp://x", *APPS):
+        with pytest.raises(SettingsError, match=r"line 1: public_url is "):
+            load(tmp_path, f'public_url = "{origin}"')
 
 
 def test_an_address_is_taken_as_browsers_write_it(tmp_path: Path) -> None:

@@ -95,12 +95,16 @@ class HostNotAllowed(DaehwaError):  # noqa: N818 - errors state the fact
 
 
 class CrossSiteRequest(DaehwaError):  # noqa: N818 - errors state the fact
-    """A page of another site asked for a change."""
+    """A page of another site, an extension or an app asked for a change.
+
+    `advice` says what would let it.
+    """
 
     type = "cross_site_request"
 
-    def __init__(self) -> None:
-        super().__init__("Changes are accepted from this server's own page and from programs, not from other sites.")
+    def __init__(self, advice: str = "") -> None:
+        why = "Changes are accepted from this server's own page and from programs, not from other sites."
+        super().__init__(f"{why} {advice}".rstrip())
 
 
 STATUS: dict[type[DaehwaError], int] = {

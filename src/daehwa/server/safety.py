@@ -7,12 +7,16 @@ from daehwa.server.asgi import ASGIApp, Receive, Scope, Send, header_of
 from daehwa.server.errors import CrossSiteRequest, HostNotAllowed
 from daehwa.server.identity import Identity
 from daehwa.server.options import ServerOptions
-from daehwa.server.sharing import SHARED
+from daehwa.server.sharing import SHARED, SHARED_PATHS
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _CLASSIC = "/classic/"
 _PRIVATE = ("/api/", "/auth/", "/v1/")
+_HOW_TO_SHARE = (
+    "Sites, extensions and apps that the setting cors_origins names by their Origin may ask for /v1; on AWS there is "
+    "no such setting."
+)
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -74,7 +78,7 @@ class SafetyChecks:
             raise HostNotAllowed
         is_change = scope["method"] not in _SAFE_METHODS
         if is_change and self._is_cross_site(scope, hosts[0].decode("latin-1")) and SHARED not in scope:
-            raise CrossSiteRequest
+            raise CrossSiteRequest(_HOW_TO_SHARE if scope["path"].startswith(SHARED_PATHS) else "")
         await self._app(scope, receive, send)
 
     def _is_ours(self, host: str, scope: Scope) -> bool:

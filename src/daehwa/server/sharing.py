@@ -1,4 +1,6 @@
-"""Lets the pages of some other sites ask for `/v1` (CORS), where the settings name them. Nothing else is shared."""
+"""Lets the pages of some other sites, extensions and apps ask for `/v1` (CORS), where the settings name them. Nothing
+else is shared.
+"""
 
 import re
 from collections.abc import Awaitable, Collection
@@ -8,7 +10,7 @@ from daehwa.server.asgi import ASGIApp, Headers, Receive, Response, Scope, Send,
 
 SHARED: Final = "daehwa.shared"
 """Stands in the scope of a request by a page that may ask although it is another site's."""
-_PATHS = "/v1/"
+SHARED_PATHS: Final = "/v1/"
 _RATE_PARTS = (b"limit", b"remaining", b"reset")
 _HEADER_NAMES = r"[A-Za-z0-9-]{1,64}( ?, ?[A-Za-z0-9-]{1,64}){0,63}"
 _READABLE = b", ".join(
@@ -31,7 +33,7 @@ class SharedWith:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
-        if not scope["path"].startswith(_PATHS):
+        if not scope["path"].startswith(SHARED_PATHS):
             await self._app(scope, receive, send)
             return
         origin = header_of(scope, b"origin")

@@ -31,8 +31,10 @@ def absolute_path(path: Path, place: str, *, beside: Path | None = None) -> Path
     return found
 
 
-def origin_of(address: str) -> str | None:
-    """Return a site's address as browsers write it, without a slash at its end; None where it is none."""
+def origin_of(address: str, *, of_apps: bool = False) -> str | None:
+    """Return a site's address as browsers write it, without a slash at its end; None where it is none. `of_apps`: it
+    may have any scheme, as those of extensions and apps do.
+    """
     try:
         parts = urlsplit(address.strip().rstrip("/"))
         host, port = parts.hostname or "", parts.port
@@ -44,8 +46,10 @@ def origin_of(address: str) -> str | None:
             return None
     except ValueError:
         return None
-    is_origin = parts.scheme in {"http", "https"} and port != 0 and "@" not in parts.netloc
-    if not is_origin or parts.path or "?" in address or "#" in address:
+    has_scheme = bool(parts.scheme) if of_apps else parts.scheme in {"http", "https"}
+    if not has_scheme or port == 0 or "@" in parts.netloc:
+        return None
+    if parts.path or "?" in address or "#" in address:
         return None
     return f"{parts.scheme}://{host}" + ("" if port is None else f":{port}")
 
@@ -62,10 +66,10 @@ def checked_public_url(url: str, place: str) -> str:
 
 
 def check_cors(origins: tuple[str, ...], place: str) -> None:
-    """Raise `SettingsError` where a site's address is none that a browser would send."""
+    """Raise `SettingsError` where an address is none that the page of a site, an extension or an app would send."""
     for origin in origins:
-        if origin_of(origin) != origin:
+        if origin_of(origin, of_apps=True) != origin:
             raise SettingsError(
                 f'{place}: cors_origins has "{origin}", which is no address of a site. It is one such as '
-                "https://tools.example.com, in lower case and without a path."
+                "https://tools.example.com or app://obsidian.md, in lower case, without a path."
             )

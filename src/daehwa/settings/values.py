@@ -239,10 +239,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         ),
     ] = None
     cors_origins: Annotated[
-        tuple[Annotated[str, msgspec.Meta(pattern=r"^https?://[a-z0-9.:\[\]-]+$")], ...],
+        tuple[Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9+.-]*://[a-z0-9._:\[\]-]+$")], ...],
         described(
-            "a list of addresses such as https://tools.example.com, in lower case and without a path",
-            "Other sites whose pages may ask for `/v1` from a browser (CORS); where no key is needed, without one.",
+            "a list of addresses such as https://tools.example.com or app://obsidian.md, in lower case, without a path",
+            "Other sites, browser extensions and apps whose pages may ask for `/v1` (CORS); where no key is needed, "
+            "without one. An extension's address begins with chrome-extension:// or moz-extension://.",
         ),
     ] = ()
     accounts: Annotated[
