@@ -6,7 +6,6 @@ child, never the server: the model is then unavailable, and the next question st
 
 import asyncio
 import os
-import re
 import secrets
 import sys
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -47,7 +46,7 @@ _LOAD_SECONDS = 300.0
 _NOT_INSTALLED = "The small model is not installed. Run `daehwa fetch-model` in a terminal, or connect a real model."
 # What the makers of SmolLM2 recommend, and a penalty against going round in circles.
 SMALL_MODEL_BODY = {"temperature": 0.2, "top_p": 0.9, "repeat_penalty": 1.1}
-_NO_TEXT = re.compile(rb'"type"\s*:\s*"(?:image_url|input_image|input_audio)"')
+_FIRST_ERROR = 400
 
 
 class EmbeddedProvider:
@@ -154,14 +153,17 @@ class EmbeddedProvider:
         """Wait until the model is loaded, then send a request to its server. Raise `ProviderError`, and
         `InvalidRequest` where the request has tools of which the model would not be told.
         """
+        from daehwa.providers.embedded_wire import has_tools, in_openais_shape  # noqa: PLC0415 - no start needs it
+
         wire = await self._wire()
-        if not self._takes_tools and _has_tools(request):
+        body = request.body
+        if not self._takes_tools and isinstance(body, bytes) and has_tools(request.endpoint, body):
             raise InvalidRequest(
                 f"{self.model_name} calls no tools. Leave 'tools' out, or choose another model.", param="tools"
             )
         answer = await wire.send(request, self.model_name)
         self._starts = 0
-        return answer
+        return answer if answer.status < _FIRST_ERROR else await in_openais_shape(answer, request.endpoint)
 
     async def aclose(self) -> None:
         """End the child."""
@@ -266,16 +268,18 @@ class EmbeddedTarget:
         self.upstream_name = upstream_name
         self._provider = provider
 
-    def default_limit(self, endpoint: "Endpoint") -> int | None:  # noqa: ARG002 - the protocol's
-        """Return None: its settings add nothing."""
-        return None
+    def default_limit(self, endpoint: "Endpoint") -> int | None:
+        """Return how long a completion is: as at OpenAI, where its request does not say it."""
+        from daehwa.providers.embedded_wire import default_limit  # noqa: PLC0415 - no start needs it
+
+        return default_limit(endpoint)
 
     async def send(self, request: "WireRequest") -> "WireAnswer":
-        """Send a request; see the protocol. Raise `InvalidRequest` where it shows more than text: the engine would call
-        that a fault of its own.
-        """
-        if isinstance(request.body, bytes) and _NO_TEXT.search(request.body) is not None:
-            raise InvalidRequest(f"{self.model.name} reads text only. Choose another model.")
+        """Send a request; see the protocol. Raise `InvalidRequest` where the engine would not say so itself."""
+        from daehwa.providers.embedded_wire import made_fit  # noqa: PLC0415 - no start needs it
+
+        if isinstance(request.body, bytes):
+            request.body = made_fit(request.endpoint, request.body, self.model.name)
         return await self._provider.send(request)
 
 
@@ -329,23 +333,6 @@ class _Child:
             await self._process.wait()
             if self._process.stdin is not None:
                 self._process.stdin.close()
-
-
-class _Tools(msgspec.Struct, frozen=True):
-    tools: list[msgspec.Raw] | None = None
-    functions: list[msgspec.Raw] | None = None
-    tool_choice: str | dict[str, msgspec.Raw] | None = None
-
-
-def _has_tools(request: "WireRequest") -> bool:
-    """Whether a request has tools to choose from. One that is not well made is its server's to refuse."""
-    if request.endpoint != "chat/completions" or not isinstance(request.body, bytes):
-        return False
-    try:
-        asked = msgspec.json.decode(request.body, type=_Tools)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return False
-    return bool(asked.tools or asked.functions) and asked.tool_choice != "none"
 
 
 def _fault_sentence(fault: str, gguf: Path, *, is_trial: bool) -> str:
