@@ -1,4 +1,6 @@
-"""The heads that are written here are uvicorn's own, byte for byte, and what uvicorn refuses is refused."""
+"""The heads that are written here are uvicorn's own, byte for byte, and what uvicorn refuses is refused. Clients of
+HTTP/1.0 alone get no chunks, which uvicorn sends them.
+"""
 
 import asyncio
 import logging
@@ -28,7 +30,6 @@ GET = b"GET / HTTP/1.1\r\nhost: x\r\n"
 REQUESTS = {
     "one": GET + b"\r\n",
     "the last of its connection": GET + b"connection: close\r\n\r\n",
-    "of an old client": b"GET / HTTP/1.0\r\n\r\n",
     "for the head alone": b"HEAD / HTTP/1.1\r\nhost: x\r\n\r\n",
 }
 
@@ -63,3 +64,31 @@ async def test_it_is_what_uvicorn_says(
     assert expected == [b""] or expected[0].startswith(b"HTTP/1.1 "), "what is refused is cut off"
     assert await told(answering(*answer), BoundedHttpProtocol, request_) == expected
     assert b"set-cookie: b=c" not in expected
+
+
+OLD = b"GET / HTTP/1.0\r\n"
+OLD_REQUESTS = {"one": OLD, "that would keep its connection": OLD + b"connection: keep-alive\r\n"}
+
+
+async def streaming(_scope: Scope, _receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": [JSON]})
+    for piece in (b"[1", b"", b",2]"):
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": b"\n"})
+
+
+@pytest.mark.parametrize("request_", OLD_REQUESTS.values(), ids=OLD_REQUESTS)
+async def test_an_old_client_reads_to_the_end_of_its_connection(request_: bytes) -> None:
+    head = [b"HTTP/1.1 200 OK", b"content-type: application/json", b"connection: close", b""]
+    assert await told(streaming, BoundedHttpProtocol, request_ + b"\r\n") == [*head, b"[1,2]\n"]
+    ends = await told(answering(*ANSWERS["in chunks"]), BoundedHttpProtocol, request_ + b"\r\n")
+    assert ends[-3:] == [b"connection: close", b"", b"{}"]
+    assert b"transfer-encoding: chunked" not in ends
+
+
+@pytest.mark.parametrize("request_", [*OLD_REQUESTS.values(), b"HEAD / HTTP/1.0\r\n"])
+@pytest.mark.parametrize("name", ["of a length", "without a body", "of nothing new", "that ends the connection"])
+async def test_an_old_client_is_told_a_length_as_any_other(name: str, request_: bytes) -> None:
+    expected = await told(answering(*ANSWERS[name]), HttpToolsProtocol, request_ + b"\r\n")
+    assert await told(answering(*ANSWERS[name]), BoundedHttpProtocol, request_ + b"\r\n") == expected
+    assert b"transfer-encoding: chunked" not in expected
