@@ -12,7 +12,9 @@ from cores import Core
 from server.serving import Site, asked, serving
 
 from daehwa.accounts.people import User
+from daehwa.conversation.errors import InvalidRequest
 from daehwa.conversation.ids import new_id
+from daehwa.gateway.asking import JsonAsked
 from daehwa.server.asgi import Request
 from daehwa.server.options import Limits
 
@@ -81,6 +83,27 @@ async def test_a_body_that_is_not_json(site: Site, sent: bytes) -> None:
     async with site.client.post("/api/turns", data=sent, headers=JSON) as answer:
         error = (await answer.json())["error"]
     assert (answer.status, error["type"]) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    ("sent", "half"),
+    [
+        (rb'{"conversation": "\ud83d"}', r"\ud83d"),
+        (rb'{"conversation": "\ud83d and more than is looked at"}', r"\ud83d"),
+        (rb'{"conversation": "\uD83D\ud83d\ude00"}', r"\uD83D"),
+        (rb'{"conversation": "\\\\\ude00"}', r"\ude00"),
+        (rb'{"conversation": "\ud83d\ude00""', None),
+        (rb'{"conversation": "\\ud83d""', None),
+    ],
+)
+async def test_half_a_character_is_named(site: Site, sent: bytes, half: str | None) -> None:
+    async with site.client.post("/api/turns", data=sent, headers=JSON) as answer:
+        said = (await answer.json())["error"]["message"]
+    assert answer.status == 400
+    assert (f"half a character, the lone surrogate {half}." in said) is (half is not None)
+    with pytest.raises(InvalidRequest) as caught:
+        JsonAsked("chat/completions", sent)
+    assert caught.value.message == said, "programs read the same"
 
 
 @pytest.mark.parametrize("sent", [b"[]", b"1", b'"text"', b"null", b"[" * 100_000, b'{"a":' * 100_000])

@@ -5,6 +5,7 @@ from typing import Any, Final, Protocol, Self, TypeVar
 
 import msgspec
 
+from daehwa.conversation.bodies import not_json
 from daehwa.conversation.errors import InvalidRequest
 from daehwa.conversation.metering import CallKind
 from daehwa.gateway.estimates import images_in, input_tokens, spelled
@@ -249,7 +250,7 @@ def _fields_of(body: bytes) -> dict[str, msgspec.Raw]:
     except msgspec.ValidationError:
         raise InvalidRequest("The body must be a JSON object.") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise InvalidRequest("The body is not valid JSON in UTF-8.") from None
+        raise not_json(body) from None
 
 
 def _others(fields: dict[str, msgspec.Raw]) -> tuple[str, ...]:

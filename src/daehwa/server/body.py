@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
+from daehwa.conversation.bodies import not_json
 from daehwa.conversation.errors import InvalidRequest, TooMuch
 from daehwa.server.asgi import ClientLeftError, Request
 from daehwa.server.direct import line_of
@@ -142,7 +143,7 @@ def _decoded(body: bytes, kind: type[T]) -> T:
     except msgspec.ValidationError as error:
         raise _invalid(str(error), "The body") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise InvalidRequest("The body is not valid JSON in UTF-8.") from None
+        raise not_json(body) from None
 
 
 def _invalid(reason: str, whole: str) -> InvalidRequest:
