@@ -1,5 +1,6 @@
 """What goes wrong under /v1: which status says it, whether trying again helps, and how a stream says it."""
 
+import gzip
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -38,6 +39,18 @@ def bed() -> Bed:
 async def site(bed: Bed, tmp_path: Path) -> AsyncIterator[Site]:
     async with serving(Core(), tmp_path, programs=bed.programs()) as made:
         yield made
+
+
+@pytest.mark.parametrize("path", [PATH, "/v1/audio/transcriptions"])
+async def test_a_body_that_is_compressed_is_said_to_be_that(site: Site, bed: Bed, path: str) -> None:
+    kind = "application/json" if path == PATH else "multipart/form-data; boundary=x"
+    headers = {"content-type": kind, "content-encoding": "gzip"}
+    async with site.client.post(path, data=gzip.compress(json.dumps(CHAT).encode()), headers=headers) as answer:
+        error = (await answer.json())["error"]
+    assert (answer.status, error["code"]) == (415, "unsupported_media_type")
+    assert "compressed ('gzip')" in error["message"]
+    assert "plain" in error["message"]
+    assert not bed.models.all[0].requests
 
 
 @pytest.mark.parametrize(

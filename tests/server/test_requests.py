@@ -119,6 +119,20 @@ async def test_a_body_that_is_not_announced_as_json(site: Site, media_type: str)
     assert not site.core.provider.calls
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "zstd", "Deflate", "br", "gzip, br", "x" * 300])
+async def test_a_body_that_is_compressed(site: Site, encoding: str) -> None:
+    headers = {**JSON, "content-encoding": encoding}
+    async with site.client.post("/api/turns", data=b"\x1f\x8b", headers=headers) as answer:
+        error = (await answer.json())["error"]
+    assert (answer.status, error["type"]) == (415, "unsupported_media_type")
+    assert f"compressed ('{encoding.lower()[:100]}')" in error["message"]
+
+
+async def test_json_that_says_that_it_is_plain(site: Site) -> None:
+    async with site.client.post("/api/turns", json=asked(), headers={"content-encoding": "identity"}) as answer:
+        assert answer.status == 200
+
+
 async def test_json_with_a_charset_is_json(site: Site) -> None:
     kind = {"content-type": "Application/JSON; charset=utf-8"}
     async with site.client.post("/api/turns", data=json.dumps(asked()), headers=kind) as answer:

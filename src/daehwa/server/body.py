@@ -18,6 +18,8 @@ T = TypeVar("T")
 
 SLOW_SECONDS = 1.0
 """After so long it is asked once more who sends a body: what it begins must not outlive a deletion of their account."""
+_SHOWN = 100
+"""So many characters of a header that is refused are shown."""
 _PLACE = re.compile(r"(?s)(.*) - at `\$\.?(.*)`$")
 _FIELD = re.compile(r"Object (missing required|contains unknown) field `([^`]*)`")
 
@@ -32,10 +34,18 @@ async def json_body(request: Request, kind: type[T], options: ServerOptions) -> 
 
 
 def checked_json_type(request: Request) -> None:
-    """Raise `UnsupportedMediaType` where the body is not announced as JSON."""
+    """Raise `UnsupportedMediaType` where the body is not announced as JSON, and as plain."""
     media_type = (request.header(b"content-type") or "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise UnsupportedMediaType
+    check_plain(request)
+
+
+def check_plain(request: Request) -> None:
+    """Raise `UnsupportedMediaType` where the body is announced as compressed: a small one may unpack to any size."""
+    encoding = (request.header(b"content-encoding") or "identity").strip().lower()
+    if encoding != "identity":
+        raise UnsupportedMediaType(encoding[:_SHOWN])
 
 
 async def read_body(request: Request, limit: int, seconds: float) -> bytes:

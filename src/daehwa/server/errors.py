@@ -65,12 +65,17 @@ class MethodNotAllowed(DaehwaError):  # noqa: N818 - errors state the fact
 
 
 class UnsupportedMediaType(DaehwaError):  # noqa: N818 - errors state the fact
-    """The body is not announced as JSON."""
+    """The body is not announced as JSON, or it is compressed (`encoding`)."""
 
     type = "unsupported_media_type"
 
-    def __init__(self) -> None:
-        super().__init__("Send the body as JSON, with the header 'Content-Type: application/json'.")
+    def __init__(self, encoding: str | None = None) -> None:
+        super().__init__(
+            "Send the body as JSON, with the header 'Content-Type: application/json'."
+            if encoding is None
+            else f"The body is compressed ('{encoding}'), which is not read here. Send it plain, without the header "
+            "'Content-Encoding'."
+        )
 
 
 class BodyTooSlow(DaehwaError):  # noqa: N818 - errors state the fact

@@ -65,7 +65,7 @@ def _openai(api: OpenAIV1) -> Iterator[Operation]:
         ("/v1/audio/translations", api.create_translation),
     )
     for path, handler in uploads:
-        yield Operation("POST", path, handler, errors=_CALL, is_open=True)
+        yield Operation("POST", path, handler, errors=(*_CALL, UnsupportedMediaType), is_open=True)
     one, errors = "/v1/models/{model}", (ModelNotFound, KeyRefused, NotAllowed, StoreError)
     yield Operation("GET", "/v1/models", api.list_models, answers=(ModelList,), errors=errors[1:], is_open=True)
     yield Operation(

@@ -15,7 +15,7 @@ from daehwa.gateway.calls import Gateway
 from daehwa.gateway.ports import Endpoint
 from daehwa.gateway.under_way import CallsUnderWay
 from daehwa.server.asgi import Request, Response, json_response
-from daehwa.server.body import BodyPieces, checked_json_type, read_body
+from daehwa.server.body import BodyPieces, check_plain, checked_json_type, read_body
 from daehwa.server.deadline import deadline_of
 from daehwa.server.openai_v1.relay import Relay
 
@@ -138,6 +138,7 @@ class OpenAIV1:
         kind = request.header(b"content-type") or ""
         with self._gateway.calls.one() as call:
             caller = call.is_by(await self.caller_of(request))
+            check_plain(request)
             body = BodyPieces(request, limits.upload_bytes, limits.upload_seconds)
             asked = await UploadAsked.read(endpoint, kind, body.pieces(), keep=keep, length=body.length)
         return self._relay(request, caller, asked, body.done)
