@@ -41,6 +41,28 @@ async def site(bed: Bed, tmp_path: Path) -> AsyncIterator[Site]:
         yield made
 
 
+BESIDE = (
+    *("/chat/completions", "/responses", "/embeddings", "/models/parrot", "/completions/"),
+    *("/openai/deployments/parrot/chat/completions?api-version=2024-10-21", "/openai/v1/chat/completions"),
+    *("//v1/chat/completions", "//v1"),
+)
+
+
+@pytest.mark.parametrize("path", BESIDE)
+async def test_a_base_url_that_is_another_is_told_so_in_openais_shape(site: Site, path: str) -> None:
+    sent = f"POST {path} HTTP/1.0\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{{}}".encode()
+    head, _, body = (await site.raw(sent)).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 404 ")
+    error = json.loads(body)["error"]
+    assert (error["type"], error["param"], error["code"]) == ("invalid_request_error", None, "route_not_found")
+    assert "Let the base URL be this server's address with /v1 at its end." in error["message"]
+
+
+@pytest.mark.parametrize("path", ["/openaix", "/modelsx", "/nothing"])
+async def test_no_other_path_is_taken_for_one_of_openais(site: Site, path: str) -> None:
+    assert await site.refused("POST", path, CHAT) == (404, "route_not_found", None)
+
+
 @pytest.mark.parametrize("path", [PATH, "/v1/audio/transcriptions"])
 async def test_a_body_that_is_compressed_is_said_to_be_that(site: Site, bed: Bed, path: str) -> None:
     kind = "application/json" if path == PATH else "multipart/form-data; boundary=x"

@@ -9,7 +9,7 @@ import msgspec
 from daehwa.conversation.errors import DaehwaError
 from daehwa.server.asgi import Response
 from daehwa.server.errors import Dialect
-from daehwa.server.routing import Operation, Wing
+from daehwa.server.routing import BESIDE_V1, Operation, Wing
 
 if TYPE_CHECKING:
     from daehwa.accounts.keys import ApiKey
@@ -41,9 +41,10 @@ class Programs:
 
     @property
     def dialects(self) -> tuple[Dialect, ...]:
-        """How their errors are said."""
+        """How their errors are said; OpenAI's clients that ask beside its paths are told so in its dialect."""
         said = dict.fromkeys(_OPENAI, _openai_error) | dict.fromkeys(_CLASSIC, _classic_error)
-        return tuple(Dialect(path, said[path]) for path in self._paths)
+        beside = tuple(Dialect(path, _openai_error) for path in BESIDE_V1)
+        return (*beside, *(Dialect(path, said[path]) for path in self._paths))
 
     def end_calls(self) -> None:
         """End the calls under way and refuse new ones: the server ends."""

@@ -18,13 +18,12 @@ Handler: TypeAlias = Callable[[Request], Awaitable[ASGIApp]]
 Identify: TypeAlias = Callable[[Request], Awaitable[User]]
 
 _NAME = re.compile(r"\{([a-z_]+)\}")
-_WITHOUT_V1 = frozenset(
-    {
-        *("/chat/completions", "/completions", "/responses", "/embeddings", "/models"),
-        *("/audio/transcriptions", "/audio/translations", "/images/generations"),
-    }
+BESIDE_V1 = (
+    *("/chat/completions", "/completions", "/responses", "/embeddings", "/models"),
+    *("/audio/transcriptions", "/audio/translations", "/images/generations"),
+    *("/openai", "//v1"),
 )
-"""What a client asks whose base URL lacks its end."""
+"""What a client asks, there and below, whose base URL lacks its end, is made for Azure, or has a slash too many."""
 
 
 class Operation(msgspec.Struct, frozen=True):
@@ -151,8 +150,8 @@ class Router:
     def _unmatched(self, path: str) -> Handler:
         if path == "/v1" or path.startswith("/v1/"):
             raise RouteNotFound("/v1/openapi.json")
-        if path in _WITHOUT_V1:
-            raise RouteNotFound("/v1/openapi.json", "Let the base URL end in /v1.")
+        if any(path == beside or path.startswith(f"{beside}/") for beside in BESIDE_V1):
+            raise RouteNotFound("/v1/openapi.json", "Let the base URL be this server's address with /v1 at its end.")
         if path in {"/api", "/auth"} or path.startswith(("/api/", "/auth/")):
             raise RouteNotFound("/api/openapi.json")
         return self._otherwise
