@@ -2,6 +2,9 @@
 
 A script is a function from the request to what is answered: a `ScriptedAnswer`, or an error to raise. Each piece of an
 answer is bytes to hand out, seconds to wait, an `asyncio.Event` to wait for, or an error to raise.
+
+It is shipped as the other fakes are (`MemoryStore`, `ScriptedProvider`), although nothing here imports it: so it is
+checked with the protocols that it fulfils, and whoever builds on the gateway tests on what its own tests use.
 """
 
 import asyncio
