@@ -141,6 +141,7 @@ def test_what_the_settings_add_limits_an_answer_where_the_request_does_not() -> 
         return paid_call(Caller(user=OWNER), chat("Hi", **more), model, 7).output_limit
 
     assert limit() == 7
+    assert limit(max_tokens=None, max_completion_tokens=None) == 7
     assert limit(max_tokens=9) == 9
     assert limit(max_tokens=-1) is None
 

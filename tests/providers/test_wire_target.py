@@ -19,7 +19,7 @@ from daehwa.conversation.errors import (
     ProviderUnreachableError,
 )
 from daehwa.conversation.ports import Model
-from daehwa.gateway.ports import Sink, WireAnswer, WireModels, WireRequest, WireTarget
+from daehwa.gateway.ports import Endpoint, Sink, WireAnswer, WireModels, WireRequest, WireTarget
 from daehwa.providers.catalogue import Catalogue
 from daehwa.providers.gate import FAILURES
 from daehwa.providers.openai_wire import OpenAIWireProvider
@@ -192,6 +192,27 @@ async def test_a_limit_in_the_settings_fields_gives_way_to_any_of_the_request_s(
         await whole(await target.send(asked(b'{"max_completion_tokens":10}', endpoint="chat/completions")))
         (sent,) = (request.body for request in upstream.requests if request.method == "POST")
         assert json.loads(sent) == {"max_completion_tokens": 10, "top_k": 40}
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "said", "sent"),
+    [
+        ("chat/completions", b'{"max_tokens": null}', {"max_tokens": 1000}),
+        ("chat/completions", b'{"max_completion_tokens":null }', {"max_tokens": 1000}),
+        ("chat/completions", b'{"max_tokens":null,"max_completion_tokens":10}', {"max_completion_tokens": 10}),
+        ("completions", b'{"max_tokens":null}', {"max_tokens": 1000}),
+        ("responses", b'{"max_output_tokens":null}', {"max_output_tokens": 500}),
+    ],
+)
+async def test_a_limit_that_is_null_leaves_the_one_of_the_settings(
+    connect: Connect, endpoint: Endpoint, said: bytes, sent: dict[str, int]
+) -> None:
+    extra = {"max_output_tokens": 500} if endpoint == "responses" else {"max_tokens": 1000}
+    async with FakeUpstream(Answer([b"{}"], headers=JSON)) as upstream:
+        target = await target_of(connect(upstream.base_url, extra_body=extra))
+        await whole(await target.send(asked(said, endpoint=endpoint)))
+        (request,) = (request for request in upstream.requests if request.method == "POST")
+    assert request.json == sent
 
 
 async def test_a_limit_in_the_settings_fields_is_known_before_a_call(connect: Connect) -> None:

@@ -169,7 +169,9 @@ class WireSender:
         return client.upload(request.endpoint, _noted(request, request.body), request.length, headers)
 
     def _completed(self, endpoint: Endpoint, body: bytes) -> bytes:
-        """Add the fields of the settings that the request does not set itself."""
+        """Add the fields of the settings that the request does not set itself. A limit that is null is none: so the
+        gateway reads it, which reserves the one of the settings then.
+        """
         extra = self._upstream.extra_body
         if not extra or endpoint not in GENERATING:
             return body
@@ -178,7 +180,10 @@ class WireSender:
         except (msgspec.DecodeError, UnicodeDecodeError):
             return body  # the upstream will say what it makes of it
         limits = LIMIT_NAMES[endpoint]
-        if any(name in given for name in limits):  # of two limits an upstream may know the other one alone
+        for name in limits:
+            if name in given and bytes(given[name]) == b"null":
+                del given[name]
+        if not given.keys().isdisjoint(limits):  # of two limits an upstream may know the other one alone
             extra = {name: value for name, value in extra.items() if name not in limits}
         return msgspec.json.encode({**extra, **given})
 
