@@ -22,6 +22,16 @@ ONE_CALL = 100 + 90 * 10
 """What `a_call()` costs at most."""
 
 
+@pytest.mark.parametrize(("budget", "sent", "reserved"), [(10**9, None, 9_000), (100 + 10 * 500, 500, 500)])
+async def test_a_limit_of_the_settings_gives_way_to_a_budget_with_less_room(
+    budget: int, sent: int | None, reserved: int
+) -> None:
+    till = Till(a_rule("user", budget))
+    charge = await till.meter.open(a_call(output_limit=9_000, may_be_shorter=True))
+    assert charge.output_limit == sent
+    assert await till.spent() == 100 + 10 * reserved
+
+
 async def test_what_was_used_takes_the_place_of_what_was_reserved() -> None:
     till = Till(a_rule("user", 10_000))
     charge = await till.meter.open(a_call())

@@ -111,6 +111,31 @@ async def test_the_answer_may_be_as_long_as_was_reserved() -> None:
     assert limits == [4096, None]
 
 
+class _Limited(ScriptedProvider):
+    limit: int | None = 1000
+
+    def answer_limit(self, model: str) -> int | None:
+        assert model == "parrot"
+        return self.limit
+
+
+@pytest.mark.parametrize(
+    ("settled", "budget", "reserved", "sent"),
+    [(1000, GREAT, 1000, None), (8000, GREAT, 8000, None), (1000, 5_000, 499, 499), (None, GREAT, 4096, 4096)],
+)
+async def test_an_answer_is_reserved_as_long_as_the_settings_let_it_be_or_as_there_is_room_for(
+    settled: int | None, budget: int, reserved: int, sent: int | None
+) -> None:
+    till = Till(a_rule("user", budget))
+    provider = _Limited(spoken("Hi"))
+    provider.limit = settled
+    async with a_paid_core(till) as core:
+        core.catalogue.provider = provider
+        await asked(core, "Hi")
+    assert [request.max_output_tokens for request in provider.requests] == [sent]
+    assert till.faulty.settled[0].reserved == estimated_tokens("Hi") + reserved * 10
+
+
 async def test_a_prompt_of_numbers_is_reserved_for_as_such() -> None:
     till, numbers = Till(a_rule("user", GREAT)), "1234567890" * 300
     async with a_paid_core(till, spoken("Hi", usage=Usage(input=1000, output=1))) as core:

@@ -146,6 +146,12 @@ def test_what_the_settings_add_limits_an_answer_where_the_request_does_not() -> 
     assert limit(max_tokens=-1) is None
 
 
+@pytest.mark.parametrize(("more", "may_be"), [({}, True), ({"max_tokens": None}, True), ({"max_tokens": 9}, False)])
+def test_only_a_limit_that_nobody_asked_for_may_be_lowered(more: dict[str, object], *, may_be: bool) -> None:
+    model = Model(id="a/one", name="one", provider="a")
+    assert paid_call(Caller(user=OWNER), chat("Hi", **more), model, 7).may_be_shorter is may_be
+
+
 def test_a_completion_of_no_tokens_is_an_echo() -> None:
     assert JsonAsked.of("completions", {"prompt": "Once", "max_tokens": 0}).weight.output_limit == 0
 

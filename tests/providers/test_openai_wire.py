@@ -4,6 +4,7 @@ import asyncio
 import time
 from typing import Any
 
+import msgspec
 import pytest
 from providers.conftest import KEY, Connect
 from providers.contract import all_events, question, said
@@ -204,6 +205,27 @@ async def test_an_upstream_that_wants_the_other_output_limit_gets_it(connect: Co
             assert said(await all_events(provider, CONVERSATION)) == "Hi."
         assert ["max_completion_tokens" in turn.json for turn in upstream.turns] == [False, True, True]
         assert "max_tokens" not in upstream.turns[1].json
+
+
+@pytest.mark.parametrize(
+    ("extra", "asked", "sent"),
+    [
+        ({"max_tokens": 1000}, 4096, {"max_tokens": 1000}),
+        ({"max_tokens": 1000}, 300, {"max_tokens": 300}),
+        ({"max_tokens": 1000}, None, {"max_tokens": 1000}),
+        ({"max_completion_tokens": 1000}, 4096, {"max_completion_tokens": 1000}),
+        ({"max_completion_tokens": 9, "max_tokens": 1000}, 4096, {"max_tokens": 1000}),
+        ({"max_completion_tokens": -1}, 4096, {"max_completion_tokens": 4096}),
+    ],
+)
+async def test_of_the_settings_limit_and_the_request_s_the_smaller_is_sent_under_one_name(
+    connect: Connect, extra: dict[str, int], asked: int | None, sent: dict[str, int]
+) -> None:
+    request = msgspec.structs.replace(CONVERSATION, max_output_tokens=asked)
+    async with FakeUpstream() as upstream:
+        await all_events(connect(upstream.base_url, extra_body=extra), request)
+        body = upstream.turns[0].json
+    assert {name: limit for name, limit in body.items() if name.startswith("max_")} == sent
 
 
 async def test_connections_are_used_again(connect: Connect) -> None:

@@ -84,6 +84,18 @@ async def test_what_the_settings_mark_and_what_the_upstream_does_not_know(connec
         assert "stream_options" not in second
 
 
+@pytest.mark.parametrize(("asked", "sent"), [(None, 3000), (7, 7), (4096, 3000)])
+async def test_a_limit_of_the_settings_is_the_most_that_is_asked_for(
+    connect: Connect, asked: int | None, sent: int
+) -> None:
+    async with FakeUpstream(Answer([piece(" One", "length"), DONE])) as upstream:
+        provider = connect(upstream.base_url, completion_models=("base",), extra_body={"max_tokens": 3000})
+        messages = said_by(("user", "Count."))
+        await all_events(provider, GenerationRequest(model="base", messages=messages, max_output_tokens=asked))
+        (request,) = upstream.requests
+    assert request.json["max_tokens"] == sent
+
+
 async def test_an_answer_that_is_not_streamed(connect: Connect) -> None:
     whole = b'{"choices":[{"text":" Hi.","finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":2}}'
     async with FakeUpstream(Answer([whole], headers={"content-type": "application/json"})) as upstream:

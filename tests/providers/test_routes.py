@@ -28,6 +28,7 @@ from daehwa.conversation.errors import (
     ProviderUnreachableError,
 )
 from daehwa.conversation.events import AnsweredBy, TextDelta
+from daehwa.conversation.paid_answer import settled_limit
 from daehwa.conversation.ports import Model, Provider
 from daehwa.conversation.upstreams import may_ask_another
 from daehwa.gateway.ports import WireRequest
@@ -275,3 +276,17 @@ async def test_the_contract_of_upstreams_tried_once(connect: Connect) -> None:
         with pytest.raises(ProviderUnavailableError):
             _ = [batch async for batch in once()]
         assert said(await all_events(provider, question())) == "Hello"
+
+
+@pytest.mark.parametrize(("first", "second", "limit"), [(1000, 8000, 8000), (1000, None, None)])
+async def test_an_alias_is_reserved_for_by_the_largest_of_its_targets_limits(
+    connect: Connect, first: int, second: int | None, limit: int | None
+) -> None:
+    async with FakeUpstream() as upstream:
+        limits = {"a": first, "b": second}
+        providers = [
+            connect(upstream.base_url, name=name, extra_body={} if limit is None else {"max_tokens": limit})
+            for name, limit in limits.items()
+        ]
+        route = ModelRoute("fast", (RouteTarget("a/gpt-test"), RouteTarget("b/gpt-test")))
+        assert settled_limit(await Catalogue(providers, routes=[route]).resolve("fast")) == limit

@@ -140,8 +140,9 @@ class LedgerMeter:
         price = self._highest_price(call, now)
         if price.is_free:
             return LedgerCharge(self, call, entry)
-        limit = call.output_limit if call.kind in ANSWERS else _unasked_output(call)
-        if limit is None:
+        is_answer = call.kind in ANSWERS
+        limit = call.output_limit if is_answer else _unasked_output(call)
+        if limit is None or (is_answer and call.may_be_shorter):
             return await self._open_without_limit(call, entry, budgets, price)
         reserved = await self._reserve(entry, budgets, dearest(call, limit, price))
         return LedgerCharge(self, call, reserved)
@@ -215,8 +216,8 @@ class LedgerMeter:
     async def _open_without_limit(
         self, call: PaidCall, entry: Entry, budgets: tuple[Budget, ...], price: Price
     ) -> "LedgerCharge":
-        """Reserve an answer of the assumed length, or of what there is room for."""
-        limit = ASSUMED_OUTPUT
+        """Reserve an answer of the settings' length, else of the assumed one, or of what there is room for."""
+        limit = ASSUMED_OUTPUT if call.output_limit is None else call.output_limit
         for _ in range(_LOWER_LIMIT_TRIES):
             try:
                 reserved = await self._reserve(entry, budgets, dearest(call, limit, price))
@@ -227,7 +228,7 @@ class LedgerMeter:
                     raise
                 limit = lower
             else:
-                return LedgerCharge(self, call, reserved, output_limit=limit)
+                return LedgerCharge(self, call, reserved, output_limit=None if limit == call.output_limit else limit)
         reserved = await self._reserve(entry, budgets, dearest(call, LEAST_OUTPUT, price))
         return LedgerCharge(self, call, reserved, output_limit=LEAST_OUTPUT)
 

@@ -29,7 +29,8 @@ class PaidCall(msgspec.Struct, frozen=True, kw_only=True):
     """A call that is about to be made. It is opened once: what is kept of it is known by `id` and by that moment.
 
     `model` is `provider/name-at-the-upstream`, and `others` those that may answer in its place; `input_tokens` are
-    estimated from the prompt; `output_limit` is the limit that the request itself sets, None where it sets none.
+    estimated from the prompt; `output_limit` is the limit that the request sets, or the settings for it, None where
+    neither does; `may_be_shorter`: the request sets none, so a lower one may be sent along where a budget has no room.
     `choices` is how many answers are asked for. `seconds` of audio and `images` are those that it will be about, as far
     as that can be told before. `key_limits` are the key's own, in micro-dollars, and `groups` those of the caller.
     """
@@ -40,6 +41,7 @@ class PaidCall(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     input_tokens: int
     output_limit: int | None = None
+    may_be_shorter: bool = False
     choices: int = 1
     others: tuple[str, ...] = ()
     seconds: float = 0.0

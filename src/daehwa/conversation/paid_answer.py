@@ -3,6 +3,7 @@
 import contextlib
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -10,8 +11,25 @@ from daehwa.conversation.errors import DaehwaError
 from daehwa.conversation.events import AnsweredBy, Batch
 from daehwa.conversation.messages import Part, ToolCallPart, Usage
 from daehwa.conversation.metering import Charge, Meter, Outcome, PaidCall, as_counted, estimated_usage
-from daehwa.conversation.ports import GenerationRequest
+from daehwa.conversation.ports import GenerationRequest, ResolvedModel
 from daehwa.conversation.transcript import estimated_tokens, reserved_tokens
+
+
+@runtime_checkable
+class LimitsAnswers(Protocol):
+    """A provider whose settings may limit answers."""
+
+    def answer_limit(self, model: str) -> int | None:
+        """Return how many tokens an answer of a model has at most where the request does not say it; None where the
+        settings do not say it either. `model` is the name at the upstream.
+        """
+        ...
+
+
+def settled_limit(resolved: ResolvedModel) -> int | None:
+    """Return how many tokens the settings let an answer of a model have, None where they do not say it."""
+    provider = resolved.provider
+    return provider.answer_limit(resolved.upstream_name) if isinstance(provider, LimitsAnswers) else None
 
 
 class PaidAnswer:
@@ -27,12 +45,20 @@ class PaidAnswer:
         self._asked_at = 0.0
         self._first_ms: float | None = None
 
-    async def opened(self, request: GenerationRequest) -> GenerationRequest:
-        """Reserve what the answer may cost; return the request as it may be sent. Raises what `Meter.open` raises."""
+    async def opened(self, request: GenerationRequest, default_limit: int | None = None) -> GenerationRequest:
+        """Reserve what the answer may cost; return the request as it may be sent. `default_limit` is how many tokens
+        the answer has at most where the request does not say it. Raises what `Meter.open` raises.
+        """
         texts = [message.text for message in request.messages]
         self._prompt = sum(map(estimated_tokens, texts))
         reserved = sum(map(reserved_tokens, texts))
-        self._call = msgspec.structs.replace(self._call, input_tokens=reserved, output_limit=request.max_output_tokens)
+        asked = request.max_output_tokens
+        self._call = msgspec.structs.replace(
+            self._call,
+            input_tokens=reserved,
+            output_limit=default_limit if asked is None else asked,
+            may_be_shorter=asked is None,
+        )
         self._charge = await self._meter.open(self._call)
         self._asked_at = time.monotonic()
         limit = self._charge.output_limit

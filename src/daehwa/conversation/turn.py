@@ -22,7 +22,7 @@ from daehwa.conversation.following import Batch, BatchSink, Followers, Told, end
 from daehwa.conversation.ids import now_ms
 from daehwa.conversation.messages import Failure, Message, Status, TextPart
 from daehwa.conversation.metering import CallKind, Meter, PaidCall, Unmetered
-from daehwa.conversation.paid_answer import PaidAnswer, closing
+from daehwa.conversation.paid_answer import PaidAnswer, closing, settled_limit
 from daehwa.conversation.ports import (
     BegunTurn,
     Checkpoint,
@@ -259,7 +259,7 @@ class Turn:
             messages=messages,
             continue_last=bool(messages) and messages[-1].role == "assistant",
         )
-        request = await self._paid.opened(request)
+        request = await self._paid.opened(request, settled_limit(resolved))
         async with closing(resolved.provider.generate(request)) as batches:
             async for batch in batches:
                 self._paid.note_content(batch)

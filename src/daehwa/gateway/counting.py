@@ -32,6 +32,7 @@ def paid_call(caller: Caller, asked: Asked, model: Model, default_limit: int | N
         model=model.id,
         input_tokens=max(sent, model.context_window or UNSEEN_TOKENS) if weight.reads_more else sent,
         output_limit=weight.limit(default_limit),
+        may_be_shorter=weight.output_limit is None,
         choices=weight.choices,
         others=tuple(other_id(model.provider, name) for name in asked.others),
         images=weight.choices if asked.endpoint == "images/generations" else 0,

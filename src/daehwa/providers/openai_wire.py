@@ -121,6 +121,10 @@ class OpenAIWireProvider:
             self._sender = WireSender(self._upstream, self._faults, self.upstream_gate, self._connected)
         return self._sender
 
+    def answer_limit(self, model: str) -> int | None:
+        """Return the limit of a model's answers in the settings' `extra_body`."""
+        return self._questions.answer_limit(model)
+
     def generate(self, request: GenerationRequest) -> AsyncGenerator[Batch, None]:
         """Yield the reply's events; see the protocol."""
         return self._generated(request, Tries(self._upstream))

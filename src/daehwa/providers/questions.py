@@ -46,7 +46,7 @@ class Questions:
         return trim_of(request.messages)
 
     def body(self, request: GenerationRequest) -> bytes:
-        """Return the body of a request."""
+        """Return the body of a request. Where both it and the settings limit the answer, the smaller limit is sent."""
         is_prompt = self.is_prompt(request.model)
         body: dict[str, Any] = {"model": request.model}
         if is_prompt:
@@ -56,9 +56,16 @@ class Questions:
         body |= {"stream": True, **self._upstream.extra_body}
         if self._asks_usage:
             body["stream_options"] = {"include_usage": True}
-        if request.max_output_tokens is not None and not is_prompt:
-            body[self._limit_name(request.model)] = request.max_output_tokens
+        if request.max_output_tokens is not None:
+            limits = [body.pop(name, None) for name in self._names(request.model)]
+            known = [limit for limit in limits if isinstance(limit, int) and limit > 0]
+            most = max(known, default=request.max_output_tokens)
+            body[self._limit_name(request.model)] = min(most, request.max_output_tokens)
         return msgspec.json.encode(body)
+
+    def answer_limit(self, model: str) -> int | None:
+        """Return how many tokens the settings let an answer of a model have, None where they do not say it."""
+        return self._upstream.output_limit(self._names(model))
 
     def _prompt(self, request: GenerationRequest) -> dict[str, Any]:
         from daehwa.providers.prompts import STOPS, output_limit, prompt_of  # noqa: PLC0415 - as above
@@ -67,11 +74,18 @@ class Questions:
         known = self._known.get(request.model)
         window = known_context_window(request.model) if known is None else known.context_window
         room = output_limit(prompt, window or self._upstream.context_window)
-        limit = room if request.max_output_tokens is None else min(room, request.max_output_tokens)
-        return {"prompt": prompt, "stop": list(STOPS), _OLD_LIMIT: limit}
+        return {"prompt": prompt, "stop": list(STOPS), _OLD_LIMIT: room}
+
+    def _names(self, model: str) -> tuple[str, ...]:
+        return (_OLD_LIMIT,) if self.is_prompt(model) else (_NEW_LIMIT, _OLD_LIMIT)
 
     def _limit_name(self, model: str) -> str:
-        return self._limit_names.get(model, _NEW_LIMIT if self._upstream.host in _OFFICIAL else _OLD_LIMIT)
+        """Return the name that the upstream is known to take, else the one that the settings have for it."""
+        if self.is_prompt(model):
+            return _OLD_LIMIT
+        usual = _NEW_LIMIT if self._upstream.host in _OFFICIAL else _OLD_LIMIT
+        settled = [name for name in (_NEW_LIMIT, _OLD_LIMIT) if name in self._upstream.extra_body]
+        return self._limit_names.get(model, settled[0] if len(settled) == 1 else usual)
 
     def adapt_to(self, refusal: str, request: GenerationRequest) -> bool:
         """Return whether the request will be another one now that the upstream named what it does not know."""

@@ -9,6 +9,7 @@ import msgspec
 from daehwa.conversation.errors import ProviderError, ProviderModelError
 from daehwa.conversation.events import AnsweredBy, Batch
 from daehwa.conversation.expecting import Prepares
+from daehwa.conversation.paid_answer import settled_limit
 from daehwa.conversation.ports import GenerationRequest, Model, ResolvedModel
 from daehwa.conversation.upstreams import may_ask_another
 
@@ -106,6 +107,12 @@ class RoutedProvider:
             finally:
                 if isinstance(batches, AsyncGenerator):
                     await batches.aclose()
+
+    def answer_limit(self, model: str) -> int | None:  # noqa: ARG002 - each target has a name of its own
+        """Return the largest of the targets' limits, None where one of them has none."""
+        limits = [settled_limit(target) for target in self.targets]
+        known = [limit for limit in limits if limit is not None]
+        return max(known) if len(known) == len(limits) else None
 
     def prepare(self) -> None:
         """Let the first target prepare for a turn that is expected: most likely it is asked."""

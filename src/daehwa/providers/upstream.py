@@ -1,6 +1,6 @@
 """What there is to know about an upstream before it is asked anything: address, key, models, patience."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 import msgspec
@@ -79,6 +79,11 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
         """Return the address of `path`; a query in the base URL (Azure's api-version) is kept."""
         base, mark, query = self.base_url.partition("?")
         return f"{base.rstrip('/')}/{path}{mark}{query}"
+
+    def output_limit(self, names: Iterable[str]) -> int | None:
+        """Return the limit of an answer that `extra_body` holds by these names, the largest where it holds several."""
+        found = [self.extra_body[name] for name in names if name in self.extra_body]
+        return max((limit for limit in found if isinstance(limit, int) and limit > 0), default=None)
 
     @property
     def shown_url(self) -> str:

@@ -131,12 +131,8 @@ class WireSender:
         return UpstreamTarget(self, model, upstream_name)
 
     def default_limit(self, endpoint: Endpoint) -> int | None:
-        """Return the limit of an answer that `extra_body` holds, the largest where it holds it by several names."""
-        extra = self._upstream.extra_body
-        if not extra:
-            return None
-        found = [extra[name] for name in LIMIT_NAMES.get(endpoint, ()) if name in extra]
-        return max((limit for limit in found if isinstance(limit, int) and limit > 0), default=None)
+        """Return the limit of an answer that `extra_body` holds."""
+        return self._upstream.output_limit(LIMIT_NAMES.get(endpoint, ())) if self._upstream.extra_body else None
 
     async def send(self, request: WireRequest, model: str) -> WireAnswer:
         """Send a request for `model` and return when the answer's head is there. Raise `ProviderError`."""
