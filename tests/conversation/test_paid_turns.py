@@ -1,16 +1,18 @@
 """Turns and titles are paid for: reserved in the turn's own task, counted however they end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 from cores import Core
 from tills import MODEL, NOW, Till, a_rule
 
 from daehwa.conversation.budget import NamedBudget
-from daehwa.conversation.errors import ProviderUnavailableError
-from daehwa.conversation.events import ReplyEnded, TextDelta, TitleMade, UsageReported
+from daehwa.conversation.errors import ProviderTimeoutError, ProviderUnavailableError
+from daehwa.conversation.events import Batch, ReplyEnded, TextDelta, TitleMade, UsageReported
+from daehwa.conversation.ids import now_ms
 from daehwa.conversation.messages import Message, Usage
 from daehwa.conversation.metering import CallEnded
 from daehwa.conversation.ports import GenerationRequest
@@ -193,6 +195,61 @@ async def test_stopping_before_the_first_word_is_paid_as_far_as_the_prompt() -> 
         reply = await core.running.stop("me", request.reply)
     assert reply.usage is not None
     assert (reply.usage.input, reply.usage.output, reply.usage.estimated) == (estimated_tokens("A question"), 0, True)
+
+
+class _Waiting(ScriptedProvider):
+    """A provider whose upstream gets nothing before `may_send` is set."""
+
+    def __init__(self, script: Script) -> None:
+        super().__init__(script)
+        self.is_waiting, self.may_send = asyncio.Event(), asyncio.Event()
+
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[Batch, None]:
+        self.is_waiting.set()
+        await self.may_send.wait()
+        async for batch in super().generate(request):
+            yield batch
+
+
+async def test_stopping_while_nothing_is_sent_costs_nothing() -> None:
+    till, provider = Till(a_rule("user", GREAT)), _Waiting(spoken("Hi"))
+    async with a_paid_core(till) as core:
+        core.catalogue.provider = provider
+        request = core.question("A question")
+        await core.running.start(request)
+        await provider.is_waiting.wait()
+        reply = await core.running.stop("me", request.reply)
+    assert (reply.status, reply.usage) == ("stopped", None)
+    assert await till.spent("user:me") == 0
+
+
+async def test_a_prompt_is_paid_of_which_its_upstream_made_nothing_in_time() -> None:
+    till = Till(a_rule("user", GREAT))
+    async with a_paid_core(till, [ProviderTimeoutError("It did not begin to answer.")]) as core:
+        _, reply = await asked(core, "A question")
+    assert reply.error is not None
+    tokens = estimated_tokens("A question")
+    assert reply.usage == Usage(input=tokens, output=0, estimated=True, cost=tokens)
+    assert await till.spent("user:me") == tokens
+    assert till.faulty.settled[0].failed == "upstream_timeout"
+
+
+async def test_a_prompt_is_paid_where_the_time_for_its_answer_is_up() -> None:
+    till, is_asked = Till(a_rule("user", GREAT)), asyncio.Event()
+
+    def script(_: GenerationRequest) -> Iterable[Step]:
+        is_asked.set()
+        return [asyncio.Event()]
+
+    async with a_paid_core(till, script) as core:
+        margin = round(core.options.before_deadline * 1000)
+        request = msgspec.structs.replace(core.question("A question"), deadline=now_ms() + margin + 200)
+        await core.running.start(request)
+        await is_asked.wait()
+        reply = await core.ended(request.reply)
+    assert reply.error is not None
+    assert reply.error.type == "time_is_up"
+    assert await till.spent("user:me") == estimated_tokens("A question")
 
 
 async def test_stopping_while_it_is_reserved_leaves_nothing_reserved() -> None:

@@ -26,6 +26,7 @@ from upstream import (
     usage,
 )
 
+from daehwa.conversation.errors import ProviderTimeoutError, ProviderUnreachableError
 from daehwa.conversation.events import (
     Finished,
     ProviderEvent,
@@ -37,6 +38,7 @@ from daehwa.conversation.events import (
 from daehwa.conversation.messages import Usage
 from daehwa.conversation.ports import GenerationRequest, PromptMessage
 from daehwa.providers.pacing import SHORTEST_SECONDS
+from daehwa.providers.upstream import Patience
 
 CONVERSATION = GenerationRequest(
     model="gpt-test",
@@ -226,6 +228,29 @@ async def test_of_the_settings_limit_and_the_request_s_the_smaller_is_sent_under
         await all_events(connect(upstream.base_url, extra_body=extra), request)
         body = upstream.turns[0].json
     assert {name: limit for name, limit in body.items() if name.startswith("max_")} == sent
+
+
+async def test_a_request_is_sent_once_it_has_a_place_and_not_where_nobody_answered(connect: Connect) -> None:
+    never = asyncio.Event()
+    first, second, lost = question(), question(), question()
+    async with FakeUpstream(Answer(before=never)) as upstream:
+        provider = connect(upstream.base_url, max_concurrent=1, patience=Patience())
+        asking = [asyncio.ensure_future(all_events(provider, request)) for request in (first, second)]
+        async with asyncio.timeout(30):
+            await upstream.turn()
+        for task in reversed(asking):
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        assert (first.delivery.is_sent, second.delivery.is_sent, len(upstream.turns)) == (True, False, 1)
+        late = connect(upstream.base_url, patience=Patience(first_byte=0.05))
+        with pytest.raises(ProviderTimeoutError):
+            await all_events(late, second)
+        assert second.delivery.is_sent
+        gone = connect(upstream.base_url)
+    with pytest.raises(ProviderUnreachableError):
+        await all_events(gone, lost)
+    assert not lost.delivery.is_sent
 
 
 async def test_connections_are_used_again(connect: Connect) -> None:

@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
+from daehwa.conversation.delivery import Delivery, is_paid
 from daehwa.conversation.errors import DaehwaError
 from daehwa.conversation.events import AnsweredBy, Batch
 from daehwa.conversation.messages import Part, ToolCallPart, Usage
@@ -41,6 +42,7 @@ class PaidAnswer:
         self._charge: Charge | None = None
         self._outcome = Outcome(usage=None)
         self._prompt = 0
+        self._delivery = Delivery()
         self._model: str | None = None
         self._asked_at = 0.0
         self._first_ms: float | None = None
@@ -49,6 +51,7 @@ class PaidAnswer:
         """Reserve what the answer may cost; return the request as it may be sent. `default_limit` is how many tokens
         the answer has at most where the request does not say it. Raises what `Meter.open` raises.
         """
+        self._delivery = request.delivery
         texts = [message.text for message in request.messages]
         self._prompt = sum(map(estimated_tokens, texts))
         reserved = sum(map(reserved_tokens, texts))
@@ -76,12 +79,12 @@ class PaidAnswer:
 
     def ended(self, usage: Usage | None, parts: Iterable[Part], *, error: str | None = None) -> Usage | None:
         """Return what the answer has used, with its cost: as the upstream counted it, else as the prompt and what came
-        of the answer let us guess. Nothing where it was not asked, or failed with nothing to show.
+        of the answer let us guess. Nothing where its upstream never had it, or failed with nothing to show.
         """
         if self._charge is None:
             return usage
         texts = [part.arguments if isinstance(part, ToolCallPart) else part.text for part in parts]
-        if as_counted(usage) is None and (error is None or any(texts)):
+        if as_counted(usage) is None and is_paid(error, is_sent=self._delivery.is_sent, has_begun=any(texts)):
             usage = estimated_usage(self._prompt, texts)
         self._outcome = Outcome(usage=usage, model=self._model, error=error, first_ms=self._first_ms)
         return self._charge.priced(self._outcome)

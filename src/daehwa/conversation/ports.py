@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 import msgspec
 
+from daehwa.conversation.delivery import Delivery
 from daehwa.conversation.errors import ProviderError
 from daehwa.conversation.events import Batch
 from daehwa.conversation.messages import Conversation, Message, Part, TitleSource, Usage
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from daehwa.conversation.upstreams import ProviderState
 
 # ---------------------------------------------------------------- providers
-
 
 ModelKind = Literal["chat", "completion", "embedding", "audio", "image", "other"]
 
@@ -51,14 +51,15 @@ class PromptMessage(msgspec.Struct, frozen=True):
 
 
 class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a provider is asked: `model` is the name at the upstream. The last message is a question, or a reply
-    to go on with where the provider's `continues_replies` is true.
+    """What a provider is asked: `model` is the name at the upstream. The last message is a question, or a reply to go
+    on with where the provider's `continues_replies` is true. The provider notes in `delivery` how far it came.
     """
 
     model: str
     messages: tuple[PromptMessage, ...]
     max_output_tokens: int | None = None
     continue_last: bool = False
+    delivery: Delivery = msgspec.field(default_factory=Delivery)
 
 
 class Provider(Protocol):

@@ -4,7 +4,8 @@ import time
 
 from daehwa.accounts.keys import ApiKey, Caller
 from daehwa.conversation.budget import BudgetKind
-from daehwa.conversation.errors import DaehwaError, ProviderStreamError, ProviderTimeoutError
+from daehwa.conversation.delivery import is_paid
+from daehwa.conversation.errors import DaehwaError, ProviderStreamError
 from daehwa.conversation.ids import new_id
 from daehwa.conversation.messages import Usage
 from daehwa.conversation.metering import Charge, Outcome, PaidCall, as_counted
@@ -80,7 +81,7 @@ class Counted:
         if self._first_ms is None:
             self._first_ms = (time.perf_counter() - self._began) * 1000
 
-    async def fail(self, error: str) -> None:
+    async def fail(self, error: str | None) -> None:
         """Count a call that gave nothing: it costs nothing."""
         await self._settle(Outcome(usage=None, model=self._model, error=error))
 
@@ -88,19 +89,20 @@ class Counted:
         """Count a call that ended in a fault: nothing, unless its upstream was at work on it, which takes the prompt
         and what came of the answer.
         """
-        was_late = isinstance(fault, ProviderTimeoutError) and self.is_sent
-        if not (self._heard or was_late):
-            await self.fail(fault.type)
-            return
-        usage = self._estimated(self._heard // BYTES_PER_TOKEN_OF_ANSWER)
-        await self._settle(self._outcome(usage, fault.type, seconds=self._weight.seconds))
+        await self._end_early(fault.type)
 
     async def leave(self) -> None:
-        """Count a call whose caller left before the answer came: the upstream has read the prompt, if it got that."""
-        if self.is_sent:
-            await self._settle(self._outcome(self._estimated(0), seconds=self._weight.seconds))
+        """Count a call whose caller left before the whole answer came, as far as it came: the upstream has read the
+        prompt, if it got that.
+        """
+        await self._end_early(None)
+
+    async def _end_early(self, error: str | None) -> None:
+        if is_paid(error, is_sent=self.is_sent, has_begun=self._heard > 0):
+            usage = self._estimated(self._heard // BYTES_PER_TOKEN_OF_ANSWER)
+            await self._settle(self._outcome(usage, error, seconds=self._weight.seconds))
         else:
-            await self._settle(Outcome(usage=None, model=self._model))
+            await self.fail(error)
 
     def end_stream_now(self, tap: UsageTap) -> bool:
         """Count a stream that has come to its end, if nothing of that has to wait; return whether it is done."""
@@ -108,10 +110,10 @@ class Counted:
 
     async def end_stream(self, tap: UsageTap, error: str | None = None) -> None:
         """Count a stream as far as it came. One that took too long to begin has had its prompt read."""
-        if self._first_ms is None and error is not None and error != ProviderTimeoutError.type:
-            await self.fail(error)
-        else:
+        if is_paid(error, is_sent=self.is_sent, has_begun=self._first_ms is not None):
             await self._settle(self._streamed(tap, error))
+        else:
+            await self.fail(error)
 
     def _streamed(self, tap: UsageTap, error: str | None = None) -> Outcome:
         usage = as_counted(tap.usage) or (Usage() if tap.seconds else self._estimated(tap.tokens))

@@ -137,6 +137,7 @@ class OpenAIWireProvider:
         while True:
             has_begun = False
             reply: StreamedReply | None = None
+            request.delivery.is_sent = False
             passage = await self.upstream_gate.enter()
             try:
                 reply = StreamedReply(await self._open(request), self._faults, trim=self._questions.trim(request))
@@ -147,6 +148,8 @@ class OpenAIWireProvider:
                     yield batch
             except UpstreamFault as fault:
                 passage.failed(fault.error)
+                if fault.again:  # it came to no answer at all: no connection, or one that was lost
+                    request.delivery.is_sent = False
                 wait = None if has_begun or self.upstream_gate.is_open else tries.wait_after(fault)
                 if wait is None:
                     raise fault.error from fault.__cause__
@@ -177,7 +180,9 @@ class OpenAIWireProvider:
         # Three rounds at most: one again for an upstream without usage, one for the other name of the output limit.
         while True:
             asked = questions.body(request)
-            stream = await self._connected().post(questions.path(request.model), asked)
+            asking = self._connected().post(questions.path(request.model), asked)
+            request.delivery.is_sent = True
+            stream = await asking
             if stream.status == _OK:
                 return stream
             try:

@@ -86,6 +86,7 @@ class ScriptedProvider:
         """Play the script."""
         call = ScriptedCall(request)
         self.calls.append(call)
+        request.delivery.is_sent = True
         try:
             for step in self.script(request) if callable(self.script) else self.script:
                 if isinstance(step, Exception):
