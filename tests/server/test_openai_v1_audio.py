@@ -19,6 +19,7 @@ from server.serving import Site, serving
 from daehwa.conversation.ports import Model
 from daehwa.gateway.ports import WireRequest
 from daehwa.gateway.scripted import ScriptedAnswer, ScriptedTarget, as_json
+from daehwa.gateway.uploads import TOKENS_PER_SECOND
 
 FILE = b"ID3" + bytes(range(256)) * 100 + b"\r\n--not the boundary\r\n" + "녹음".encode()
 HEAD = 'form-data; name="file"; filename="a b.mp3"'
@@ -140,14 +141,43 @@ async def test_audio_without_usage_is_paid_by_its_size(site: Site, bed: Bed) -> 
 
 async def test_what_is_not_announced_is_known_before_it_is_reserved(site: Site, bed: Bed) -> None:
     await sent(site, form("model", "file"))
-    assert bed.meter.calls[0].seconds == pytest.approx(len(FILE) / 8000, rel=0.05)
+    assert bed.meter.calls[0].seconds == pytest.approx(len(FILE) / 1000, rel=0.05)
 
 
 @pytest.mark.parametrize("order", [("model", "file"), ("file", "model")])
 async def test_a_name_makes_no_recording_shorter(site: Site, bed: Bed, order: tuple[str, ...]) -> None:
     body = form(*order).replace(b"a b.mp3", b"a b.wav").replace(b"ID3", b"OggS")
     await sent(site, body, **announced(body))
-    assert bed.meter.calls[0].seconds == pytest.approx(len(FILE) / 4000, rel=0.05)
+    assert bed.meter.calls[0].seconds == pytest.approx(len(FILE) / 590, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("head", "bits", "counted"),
+    [
+        (b"OggS", 6_000, 4_000),
+        (b"\x1a\x45\xdf\xa3", 6_000, 4_000),
+        (b"#!AMR\n", 4_750, 4_000),
+        (b"\0\0\0\x18ftyp3gp4", 4_750, 4_000),
+        (b"ID3\x04", 8_000, 8_000),
+        (b"\xff\xf3", 8_000, 8_000),
+        (b"\xff\xe3", 8_000, 4_000),
+        (b"fLaC", 32_000, 16_000),
+    ],
+)
+async def test_a_sparse_recording_is_reserved_for_as_long_as_it_may_be(
+    site: Site, bed: Bed, head: bytes, bits: int, counted: int
+) -> None:
+    bed.models.all[0].script = lambda _request: ScriptedAnswer([b"Hi"], 200, {"content-type": "text/plain"})
+    recording = head + bytes(200_000)
+    body = form("model", "file").replace(FILE, recording)
+    headers = {"content-type": "multipart/form-data; boundary=xYz-1"}
+    async with site.client.post("/v1/audio/transcriptions", data=body, headers=headers) as answer:
+        assert answer.status == 200
+    assert bed.meter.calls[0].seconds >= len(recording) * 8 / bits
+    (outcome,) = bed.meter.outcomes
+    assert outcome.seconds == pytest.approx(len(recording) / counted, rel=0.05)
+    assert outcome.usage is not None
+    assert outcome.usage.input == pytest.approx(outcome.seconds * TOKENS_PER_SECOND, abs=1)
 
 
 def wave(form: int, channels: int, samples: int, said: int, sample: int) -> bytes:
@@ -162,10 +192,11 @@ def wave(form: int, channels: int, samples: int, said: int, sample: int) -> byte
     [
         (wave(1, 2, 44_100, 176_400, 4), 176_400),
         (wave(1, 1, 8_000, 999_999, 2), 16_000),  # what is said beside has no say
-        (wave(0x31, 1, 8_000, 1_625, 65), 1_625),  # GSM, as telephones have it
-        (wave(0x31, 1, 8_000, 999_999, 65), 4_000),
+        (wave(7, 1, 8_000, 1, 1), 8_000),  # µ-law, as telephones have it
+        (wave(0x31, 1, 8_000, 1_625, 65), 590),  # GSM: what it says may be as little true as of any other
+        (wave(0x31, 1, 8_000, 300, 65), 300),
         (wave(1, 2, 4_000_000_000, 1, 60_000), 1_152_000),
-        (b"RIFF????WAVEfm", 4_000),
+        (b"RIFF????WAVEfm", 590),
     ],
 )
 async def test_a_wave_file_says_how_long_it_is(site: Site, bed: Bed, head: bytes, rate: int) -> None:

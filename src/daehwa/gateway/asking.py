@@ -60,7 +60,7 @@ _TOO_LARGE = "The body holds a number that is out of range."
 class Weight(msgspec.Struct, frozen=True, kw_only=True):
     """How much a request may cost, before anybody has answered it. `images` are those that it shows; `reads_more` says
     whether it only names something that its upstream keeps, and that is read as well. `is_unlimited`: it asks in so
-    many words for an answer without a limit.
+    many words for an answer without a limit. `likely_share`: which part of its tokens and `seconds` it most likely is.
     """
 
     input_tokens: int
@@ -70,6 +70,17 @@ class Weight(msgspec.Struct, frozen=True, kw_only=True):
     is_unlimited: bool = False
     choices: int = 1
     seconds: float = 0.0
+    likely_share: float = 1.0
+
+    @property
+    def likely_seconds(self) -> float:
+        """How long a recording most likely is."""
+        return self.seconds * self.likely_share
+
+    @property
+    def likely_tokens(self) -> int:
+        """How many tokens the request most likely has."""
+        return round(self.input_tokens * self.likely_share)
 
     def limit(self, default: int | None) -> int | None:
         """Return the limit of the answer, `default` where the request says nothing of one."""

@@ -100,7 +100,7 @@ class Counted:
     async def _end_early(self, error: str | None) -> None:
         if is_paid(error, is_sent=self.is_sent, has_begun=self._heard > 0):
             usage = self._estimated(self._heard // BYTES_PER_TOKEN_OF_ANSWER)
-            await self._settle(self._outcome(usage, error, seconds=self._weight.seconds))
+            await self._settle(self._outcome(usage, error, seconds=self._weight.likely_seconds))
         else:
             await self.fail(error)
 
@@ -132,7 +132,7 @@ class Counted:
         if usage is None:
             # What is paid by the second says so, if it says anything.
             usage = Usage() if seconds else self._estimated(len(body) // BYTES_PER_TOKEN_OF_ANSWER)
-            seconds = seconds or self._weight.seconds
+            seconds = seconds or self._weight.likely_seconds
         images = len(said.data or ()) if self._endpoint == "images/generations" else 0
         model = self._answered_by(said.answered_by)
         await self._settle(self._outcome(usage, seconds=seconds, images=images, model=model))
@@ -173,4 +173,4 @@ class Counted:
 
     def _estimated(self, output: int) -> Usage:
         no_output = self._endpoint in {"embeddings", "images/generations"}
-        return Usage(input=self._weight.input_tokens, output=0 if no_output else output, estimated=True)
+        return Usage(input=self._weight.likely_tokens, output=0 if no_output else output, estimated=True)

@@ -29,8 +29,6 @@ UNSEEN_TOKENS = 128_000
 _CHARACTERS = {"input_audio": 100}
 _FILE_CHARACTERS = 5
 """Characters of base64 that are a token: of a text five, of a PDF, whose pages are images too, seldom fewer."""
-AUDIO_BYTES_PER_SECOND = 8_000
-"""Bytes of an upload that count as a second: 64 kbit/s, as speech is often kept."""
 
 MOST_COMMAS = 100_000
 """Of a body with more of them all bytes count: to look into each of its parts would hold everybody else up."""

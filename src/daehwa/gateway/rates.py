@@ -43,7 +43,7 @@ class Rates:
             return NOTHING
         limits, now = key.limits, self._clock()
         headers: list[tuple[str, str]] = []
-        tokens = weight.input_tokens + (weight.output_limit or 0) * weight.choices
+        tokens = weight.likely_tokens + (weight.output_limit or 0) * weight.choices
         if limits.requests_per_minute is not None:
             headers += await self._taken("requests", key.id, 1, limits.requests_per_minute, now)
         if limits.tokens_per_minute is None:

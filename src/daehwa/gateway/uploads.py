@@ -17,7 +17,7 @@ import hashlib
 import secrets
 import struct
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
-from typing import IO, TYPE_CHECKING, Final, Self, TypeAlias
+from typing import IO, TYPE_CHECKING, Final, NamedTuple, Self, TypeAlias
 
 from daehwa.conversation.errors import InvalidRequest, TooMuch
 from daehwa.gateway.asking import Added, Habits, Weight
@@ -35,19 +35,41 @@ MOST_SEGMENTS = 64
 TOKENS_PER_SECOND = 17
 """What the models that are paid by the token count for a second of audio, about a thousand a minute."""
 
-_BYTES_PER_SECOND: Final = {b"fLaC": 16_000, b"ID3": 8_000, b"\xff\xfb": 8_000, b"\xff\xf3": 8_000}
-"""By what a file begins with: its name is anybody's word. A WAVE file says it itself."""
+
+class _Density(NamedTuple):
+    """Bytes of a recording that are a second: as few as they are in earnest, and as they mostly are.
+
+    By the first is reserved, so that a recording is rather taken for longer than it is. By the second is counted where
+    nobody says how long it was: at the same rate an ordinary file would be paid for ten times.
+    """
+
+    fewest: int
+    usual: int
+
+
+_MP3: Final = _Density(1_000, 8_000)
+"""The format knows nothing below 8 kbit/s; speech is often kept at 64."""
+_DENSITY: Final = {
+    b"fLaC": _Density(4_000, 16_000),  # speech with pauses, 8 kHz, one channel: half of its samples and less
+    **dict.fromkeys((b"ID3", b"\xff\xfb", b"\xff\xf3"), _MP3),
+}
+"""By what a file begins with: its name is anybody's word. A WAVE file says it itself. How long they are is said in the
+heads of others too, but nothing holds what follows to that, or it stands at the end.
+"""
+_OTHER: Final = _Density(590, 4_000)
+"""AMR at 4.75 kbit/s is the sparsest that phones record, in a file of its own or in MP4 (3GP); Opus has 6 kbit/s and
+more, in Ogg, WebM or MP4. Mostly it is 32 kbit/s.
+"""
 _WAVE_CHUNKS_AT: Final = 12
 _WAVE_CHUNK: Final = struct.Struct("<4sI")
 _WAVE_FORMAT: Final = struct.Struct("<HHIIH")
 """The format, channels, samples a second, bytes a second, and bytes of a sample of all channels."""
-_PLAIN_SAMPLES: Final = frozenset({1, 3})
+_PLAIN_SAMPLES: Final = frozenset({1, 3, 6, 7})
+"""PCM as whole numbers and as fractions, and a byte a sample as telephones have it (A-law, µ-law)."""
 _SAID_BEHIND, _FORM_BEHIND = 0xFFFE, 24
 """The format that says which one it is further on, and where."""
 _MOST_WAVE_BYTES_PER_SECOND = 1_152_000
 """192 kHz, two channels, 24 bits."""
-_OTHER_BYTES_PER_SECOND = 4_000
-"""Few, so that a recording is rather taken for longer than it is: 32 kbit/s, as phones record speech."""
 _QUOTED: Final = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A", "\\": "%5C", "\0": "%00"})
 """What cannot stand between the quotes of a name, as browsers write it."""
 _ONE_LINE: Final = str.maketrans(dict.fromkeys("\r\n\0"))
@@ -95,8 +117,10 @@ class UploadAsked:
     @property
     def weight(self) -> Weight:
         """How long the recording may be, by its size; the size is known in the end."""
-        seconds = self._form.size / self._form.bytes_per_second
-        return Weight(input_tokens=round(seconds * TOKENS_PER_SECOND), seconds=seconds)
+        density = self._form.density
+        seconds = self._form.size / density.fewest
+        share = density.fewest / density.usual
+        return Weight(input_tokens=round(seconds * TOKENS_PER_SECOND), seconds=seconds, likely_share=share)
 
     def parts(self) -> tuple[bytes, ...]:
         """Return the model and a digest of the rest: the boundary is another one each time."""
@@ -139,7 +163,7 @@ class _Fields:
 
 
 class _Form:
-    """A form being read: `size` is the body's, as announced or as far as it came; `bytes_per_second` the file's."""
+    """A form being read: `size` is the body's, as announced or as far as it came; `density` the file's."""
 
     def __init__(self, content_type: str, pieces: AsyncIterator[bytes], length: int | None) -> None:
         from multipart import PushMultipartParser, parse_options_header  # noqa: PLC0415 - only who uploads needs it
@@ -152,7 +176,7 @@ class _Form:
         self.content_type = f"multipart/form-data; boundary={own}"
         self.size = length or 0
         self.boundary = b"--" + own.encode()
-        self._rates: list[int] = []
+        self._densities: list[_Density] = []
         self._is_announced = length is not None
         self._parser: PushMultipartParser = PushMultipartParser(boundary, max_segment_count=MOST_SEGMENTS)
         self._events = self._read(pieces)
@@ -160,9 +184,9 @@ class _Form:
         self._begin: _Event = None
 
     @property
-    def bytes_per_second(self) -> int:
+    def density(self) -> _Density:
         """How many bytes of a file are a second, the fewest where there are several files."""
-        return min(self._rates, default=_OTHER_BYTES_PER_SECOND)
+        return min(self._densities, default=_OTHER)
 
     def field(self, name: str, filename: str | None = None, kind: str | None = None) -> bytes:
         """Return a segment's beginning."""
@@ -231,7 +255,7 @@ class _Form:
                 self.size += len(piece)
             for event in self._parsed(piece):
                 if begins and isinstance(event, bytearray):
-                    self._rates.append(_bytes_per_second(event))
+                    self._densities.append(_density(event))
                 begins = not isinstance(event, bytearray | None) and event.filename is not None
                 yield event
         for event in self._parsed(b""):
@@ -302,13 +326,13 @@ def _refuse_model_file(segment: "MultipartSegment") -> None:
         raise InvalidRequest("'model' must be a text, not a file.", param="model")
 
 
-def _bytes_per_second(begin: bytearray) -> int:
+def _density(begin: bytearray) -> _Density:
     if begin.startswith(b"RIFF"):
-        return _bytes_per_second_of_wave(begin)
-    return next((rate for mark, rate in _BYTES_PER_SECOND.items() if begin.startswith(mark)), _OTHER_BYTES_PER_SECOND)
+        return _density_of_wave(begin)
+    return next((density for mark, density in _DENSITY.items() if begin.startswith(mark)), _OTHER)
 
 
-def _bytes_per_second_of_wave(begin: bytearray) -> int:
+def _density_of_wave(begin: bytearray) -> _Density:
     """Return what the head of a WAVE file says. Of plain samples it follows from how they are; of others it is a word
     that nobody checks, so no more is believed than of any other recording.
     """
@@ -322,10 +346,12 @@ def _bytes_per_second_of_wave(begin: bytearray) -> int:
             if form == _SAID_BEHIND:
                 form = int.from_bytes(begin[place + _FORM_BEHIND : place + _FORM_BEHIND + 2], "little")
             if form in _PLAIN_SAMPLES:
-                return min(max(1, samples * sample), _MOST_WAVE_BYTES_PER_SECOND)
-            return min(max(1, said), _OTHER_BYTES_PER_SECOND)
+                rate = min(max(1, samples * sample), _MOST_WAVE_BYTES_PER_SECOND)
+                return _Density(rate, rate)
+            rate = max(1, said)
+            return _Density(min(rate, _OTHER.fewest), min(rate, _OTHER.usual))
         place += size + size % 2
-    return _OTHER_BYTES_PER_SECOND
+    return _OTHER
 
 
 def _decoded(value: bytes) -> str:
