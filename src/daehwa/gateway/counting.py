@@ -2,8 +2,7 @@
 
 import time
 
-from daehwa.accounts.keys import ApiKey, Caller
-from daehwa.conversation.budget import BudgetKind
+from daehwa.accounts.keys import Caller
 from daehwa.conversation.delivery import is_paid
 from daehwa.conversation.errors import DaehwaError, ProviderStreamError
 from daehwa.conversation.ids import new_id
@@ -39,7 +38,7 @@ def paid_call(caller: Caller, asked: Asked, model: Model, default_limit: int | N
         images=weight.choices if asked.endpoint == "images/generations" else 0,
         seconds=weight.seconds,
         key=None if key is None else key.id,
-        key_limits={} if key is None else key_limits(key),
+        key_limits={} if key is None else key.limits.money,
         groups=caller.terms.groups,
     )
 
@@ -47,12 +46,6 @@ def paid_call(caller: Caller, asked: Asked, model: Model, default_limit: int | N
 def other_id(provider: str, name: str) -> str:
     """Return the id of a model that an upstream may take in place of the one that was asked."""
     return f"{provider}/{name}"
-
-
-def key_limits(key: ApiKey) -> dict[BudgetKind, int]:
-    """Return a key's limits of money."""
-    limits: dict[BudgetKind, int | None] = {"day": key.limits.day, "month": key.limits.month, "total": key.limits.total}
-    return {kind: limit for kind, limit in limits.items() if limit is not None}
 
 
 class Counted:

@@ -8,12 +8,11 @@ import msgspec
 
 from daehwa.accounts.errors import RateExceeded
 from daehwa.accounts.keys import ApiKey
+from daehwa.accounts.minutes import seconds_left
 from daehwa.accounts.ports import RateStore
 from daehwa.conversation.errors import DaehwaError
 from daehwa.conversation.ids import now_ms
 from daehwa.gateway.asking import Weight
-
-MINUTE_MS = 60_000
 
 _log = logging.getLogger("daehwa")
 
@@ -57,7 +56,7 @@ class Rates:
         taken = await self._store.take(f"{counted}:{key}", amount, limit, now=now)
         if taken.wait is not None:
             raise RateExceeded(counted, limit, retry_after=taken.wait)
-        return rate_headers(counted, limit, taken.left, (MINUTE_MS - now % MINUTE_MS) / 1000)
+        return rate_headers(counted, limit, taken.left, seconds_left(now))
 
     def correction(self, taken: Taken) -> "Correction | None":
         """Return what corrects the tokens of a call; None where none are counted."""

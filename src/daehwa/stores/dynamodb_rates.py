@@ -8,10 +8,10 @@ from aiodynamo.errors import ConditionalCheckFailed
 from aiodynamo.expressions import F
 from aiodynamo.models import ReturnValues
 
+from daehwa.accounts.minutes import MINUTE_MS, seconds_left
 from daehwa.accounts.ports import RateTaken
 from daehwa.stores import dynamodb_table as names
 from daehwa.stores.dynamodb_client import DynamoTable, changes
-from daehwa.stores.memory_rates import MINUTE_MS, seconds_left
 
 _KEPT_SECONDS: Final = 5 * 60
 

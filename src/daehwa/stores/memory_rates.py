@@ -1,9 +1,8 @@
 """What happens in a minute, counted in memory: all that a home needs that one process serves."""
 # ruff: noqa: D102 - what the methods do is written once, on the protocol
 
+from daehwa.accounts.minutes import MINUTE_MS, seconds_left
 from daehwa.accounts.ports import RateTaken
-
-MINUTE_MS = 60_000
 
 
 class MemoryRates:
@@ -26,8 +25,3 @@ class MemoryRates:
     async def adjust(self, scope: str, difference: int, *, now: int) -> None:
         if now // MINUTE_MS == self._minute and scope in self._counts:
             self._counts[scope] = max(0, self._counts[scope] + difference)
-
-
-def seconds_left(now: int) -> float:
-    """Return how many seconds the minute of `now` still has."""
-    return (MINUTE_MS - now % MINUTE_MS) / 1000

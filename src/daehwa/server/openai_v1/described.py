@@ -8,6 +8,7 @@ from typing import Any, Final, TypeAlias
 
 from daehwa import __version__
 from daehwa.gateway.asking import MODEL_CHARACTERS, MOST_CHOICES, MOST_TOKENS
+from daehwa.gateway.idempotency import LONGEST_KEY
 
 Json: TypeAlias = dict[str, Any]
 
@@ -27,7 +28,7 @@ _KEY: Final[Json] = {
     "name": "Idempotency-Key",
     "in": "header",
     "description": "The same request under the same key is made, and paid for, once; its answer is kept for a day.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY},
 }
 _MODEL_OBJECT: Final[Json] = {
     "type": "object",
