@@ -200,6 +200,44 @@ def test_models_that_may_take_the_place_of_another_are_reserved_for_too() -> Non
         chat("Hi", models="all")
 
 
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"fallbacks": ["big", "vast"]},
+        {"fallbacks": [{"model": "big"}, {"model": "vast", "messages": [{"role": "user", "content": "Hi"}]}]},
+        {"fallbacks": [{"small": ["big", {"model": "vast"}]}]},
+        {"fallbacks": {"small": ["big"]}, "context_window_fallbacks": [{"small": ["vast"]}]},
+        {"models": ["big"], "content_policy_fallbacks": [{"*": ["vast", "big"]}]},
+    ],
+)
+def test_fallbacks_are_reserved_for_as_models_are(named: dict[str, Any]) -> None:
+    assert chat("Hi", **named).others == ("big", "vast")
+
+
+@pytest.mark.parametrize(
+    "fallbacks",
+    [
+        7,
+        [7],
+        [{"model": None}],
+        [{"model": ["big"]}],
+        [{"model": "big", "max_tokens": 100_000}],
+        [{"model": "big", "n": 9}],
+        [{"model": "big", "fallbacks": ["vast"]}],
+        [{"max_tokens": 100_000}],
+    ],
+)
+def test_fallbacks_that_cannot_be_reserved_for_are_refused(fallbacks: object) -> None:
+    with pytest.raises(InvalidRequest, match="'fallbacks' must be a list of models") as refused:
+        chat("Hi", fallbacks=fallbacks)
+    assert refused.value.param == "fallbacks"
+    assert chat("Hi", fallbacks=None).others == ()
+    with pytest.raises(InvalidRequest, match="at most 16 names"):
+        chat("Hi", fallbacks=["m"] * 17)
+    with pytest.raises(InvalidRequest):
+        JsonAsked("embeddings", b'{"input":"Hi","fallbacks":%b%b}' % (b"[" * 990, b"]" * 990))
+
+
 def test_what_cannot_be_counted_is_not_asked() -> None:
     with pytest.raises(InvalidRequest, match="background"):
         JsonAsked.of("responses", {"input": "Hi", "background": True})

@@ -106,16 +106,17 @@ async def test_a_key_asks_only_the_models_that_it_names(tmp_path: Path, allowed:
         assert (await site.call("GET", "/v1/models/two", headers=bearer(text)))[0] == 404
 
 
-async def test_a_key_s_models_are_those_that_an_upstream_may_choose_from_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("field", ["models", "fallbacks"])
+async def test_a_key_s_models_are_those_that_an_upstream_may_choose_from_too(tmp_path: Path, field: str) -> None:
     bed = Bed()
     text, _ = await a_key(bed, models=("parrot", "small-*"))
     async with serving(Core(), tmp_path, programs=bed.programs()) as site:
-        asked = {**CHAT, "models": ["small-1", "large"]}
+        asked = {**CHAT, field: ["small-1", "large"]}
         status, answer = await site.call("POST", PATH, asked, headers=bearer(text))
         assert (status, answer["error"]["code"]) == (403, "model_not_allowed")
         assert "'large'" in answer["error"]["message"]
         assert not bed.meter.calls
-        asked["models"] = ["small-1", "small-2"]
+        asked[field] = ["small-1", "small-2"]
         assert (await site.call("POST", PATH, asked, headers=bearer(text)))[0] == 200
     assert bed.meter.calls[0].others == ("scripted/small-1", "scripted/small-2")
 

@@ -1,6 +1,7 @@
 """What a caller asks, as bytes that are rewritten in no more places than must be."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any, Final, Protocol, Self, TypeVar
 
 import msgspec
@@ -52,6 +53,10 @@ _WORDS: Final[dict[type, str]] = {str: "a text", bool: "true or false", dict: "a
 _encode = msgspec.json.Encoder().encode
 _SAYS_USAGE_IF_ASKED = frozenset({"chat/completions", "completions"})
 _OPTIONS = "stream_options"
+_FALLBACKS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
+"""What LiteLLM has beside OpenRouter's `models`."""
+_COSTS_MORE: Final = {"n", "best_of", "models", *_FALLBACKS, *chain.from_iterable(LIMIT_NAMES.values())}
+"""What nothing would be reserved for, did another model's object in a list have it."""
 _KEPT_ELSEWHERE = ("previous_response_id", "conversation", "prompt")
 _REFERENCE = spelled(b"item_reference")
 _TOO_LARGE = "The body holds a number that is out of range."
@@ -159,7 +164,7 @@ class JsonAsked:
         self._headers = headers
         self._fields = fields = _fields_of(body)
         self.model = _optional(fields, "model", str)
-        # As OpenRouter has it: its server may take another one, which has to be allowed and paid for.
+        # As OpenRouter and LiteLLM have it: they may take another one, which has to be allowed and paid for.
         self.others = _others(fields)
         self.is_streamed = _optional(fields, "stream", bool) is True
         if (needed := _NEEDED.get(endpoint)) is not None and needed not in fields:
@@ -265,14 +270,49 @@ def _fields_of(body: bytes) -> dict[str, msgspec.Raw]:
 
 
 def _others(fields: dict[str, msgspec.Raw]) -> tuple[str, ...]:
-    if "models" not in fields:
-        return ()
-    names: list[str] = _optional(fields, "models", list) or []
+    names: list[str] = _few("models", _optional(fields, "models", list) or []) if "models" in fields else []
+    for field in _FALLBACKS:
+        if field in fields:
+            names += _few(field, _fallbacks(fields, field))
+    return tuple(dict.fromkeys(names))
+
+
+def _few(field: str, names: list[str]) -> list[str]:
     if len(names) > MOST_OTHERS or any(len(name) > MODEL_CHARACTERS for name in names):
         raise InvalidRequest(
-            f"'models' has at most {MOST_OTHERS} names of at most {MODEL_CHARACTERS} characters.", param="models"
+            f"'{field}' has at most {MOST_OTHERS} names of at most {MODEL_CHARACTERS} characters.", param=field
         )
-    return tuple(dict.fromkeys(names))
+    return names
+
+
+def _fallbacks(fields: dict[str, msgspec.Raw], field: str) -> list[str]:
+    try:
+        value: Any = msgspec.json.decode(fields[field])
+        return [] if value is None else list(_named_in(value))
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        raise InvalidRequest(
+            f"'{field}' must be a list of models: names, or objects with a 'model' that set no limit, number of "
+            "answers or further models.",
+            param=field,
+        ) from None
+
+
+def _named_in(value: Any) -> Iterator[str]:
+    """Yield the models in names, in objects with a `model`, and in lists of both by the name of what they stand in for.
+    Raise `ValueError` where it is none of these.
+    """
+    match value:
+        case str():
+            yield value
+        case list():
+            for each in value:
+                yield from _named_in(each)
+        case {"model": str(name), **more} if _COSTS_MORE.isdisjoint(more):
+            yield name
+        case dict() if "model" not in value:
+            yield from _named_in([*value.values()])
+        case _:
+            raise ValueError(value)
 
 
 def _optional(fields: dict[str, msgspec.Raw], name: str, kind: type[T]) -> T | None:
