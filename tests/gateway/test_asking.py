@@ -87,6 +87,13 @@ def test_a_file_counts_by_its_size_and_one_that_is_only_named_as_a_long_one(part
         ({"prompt": {"id": "pmpt_1"}}, True),
         ({"input": [{"type": "item_reference", "id": "msg_1"}]}, True),
         ({"previous_response_id": None}, False),
+        ({"tools": [{"type": "function", "name": "f"}, {"type": "custom", "name": "c"}]}, False),
+        ({"tools": []}, False),
+        ({"tools": None}, False),
+        ({"tools": [{"type": "function", "name": "f"}, {"type": "web_search"}]}, True),
+        ({"tools": [{"type": "mcp", "server_url": "https://example.com"}]}, True),
+        ({"tools": [{"name": "of no type"}]}, True),
+        ({"tools": "all"}, True),
         ({}, False),
     ],
 )

@@ -50,6 +50,8 @@ _DECODE: Final[dict[type, Callable[[msgspec.Raw], Any]]] = {
     list: msgspec.json.Decoder(list[str] | None).decode,
 }
 _WORDS: Final[dict[type, str]] = {str: "a text", bool: "true or false", dict: "an object", list: "a list of texts"}
+_CALLERS_TOOLS: Final = frozenset({"function", "custom"})
+"""Tools that the caller runs: their output comes with the next request, and is counted with it."""
 _encode = msgspec.json.Encoder().encode
 _SAYS_USAGE_IF_ASKED = frozenset({"chat/completions", "completions"})
 _OPTIONS = "stream_options"
@@ -345,7 +347,22 @@ def _whole(fields: dict[str, msgspec.Raw], name: str, *, least: int, most: int) 
 
 def _reads_more(fields: dict[str, msgspec.Raw]) -> bool:
     named = any(name in fields and bytes(fields[name]) != b"null" for name in _KEPT_ELSEWHERE)
-    return named or ("input" in fields and _REFERENCE.search(bytes(fields["input"])) is not None)
+    if named or ("input" in fields and _REFERENCE.search(bytes(fields["input"])) is not None):
+        return True
+    return "tools" in fields and _reads_by_tools(fields["tools"])
+
+
+class _Tool(msgspec.Struct, frozen=True):
+    type: str = ""
+
+
+def _reads_by_tools(raw: msgspec.Raw) -> bool:
+    """Whether there is a tool that the upstream runs itself: what a search, a file or a server finds is read too."""
+    try:
+        tools = msgspec.json.decode(raw, type=list[_Tool] | None)
+    except msgspec.DecodeError:
+        return True  # nobody knows what it will take it for
+    return any(tool.type not in _CALLERS_TOOLS for tool in tools or ())
 
 
 def _tokens(body: bytes) -> int:
