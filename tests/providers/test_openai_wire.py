@@ -131,6 +131,14 @@ TOOL_EVENTS = [
             ],
             [TextDelta("a"), UsageReported(Usage(input=5, output=9, cached=4, reasoning=8))],
         ),
+        (
+            [text("a"), usage(5, 1, prompt_cache_hit_tokens=4)],
+            [TextDelta("a"), UsageReported(Usage(input=5, output=1, cached=4))],
+        ),
+        (
+            [usage(5, 1), text("a"), usage(5, 2)],
+            [TextDelta("a"), UsageReported(Usage(input=5, output=2))],
+        ),
         ([text("a"), chunk({}, "stop", usage=None)], [TextDelta("a"), Finished("stop")]),
         ([frame({"choices": [], "prompt_filter_results": []}), text("a")], [TextDelta("a")]),
         ([frame({"choices": [{"index": 1, "delta": {"content": "b"}}]}), text("a")], [TextDelta("a")]),

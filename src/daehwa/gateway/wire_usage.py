@@ -1,4 +1,4 @@
-"""Reads what an upstream says it counted, in each of the forms that OpenAI's endpoints have."""
+"""Reads what an upstream says it counted, in each of the forms of OpenAI's endpoints and of those like them."""
 
 from typing import Any
 
@@ -10,13 +10,18 @@ MOST_SECONDS = 1_000_000.0
 """Seconds of audio that are believed: eleven days."""
 
 
-class _Details(msgspec.Struct):
+class _Details(msgspec.Struct, frozen=True, gc=False):
     cached_tokens: int | None = None
     reasoning_tokens: int | None = None
 
 
-class WireUsage(msgspec.Struct):
-    """A `usage` object: chat and completions say prompt and completion, the younger endpoints input and output."""
+_NO_DETAILS = _Details()
+
+
+class WireUsage(msgspec.Struct, gc=False):
+    """A `usage` object: chat and completions say prompt and completion, the younger endpoints input and output.
+    `prompt_cache_hit_tokens` is how DeepSeek says what others have in the details.
+    """
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
@@ -26,6 +31,7 @@ class WireUsage(msgspec.Struct):
     completion_tokens_details: _Details | None = None
     input_tokens_details: _Details | None = None
     output_tokens_details: _Details | None = None
+    prompt_cache_hit_tokens: int | None = None
     seconds: float | None = None
 
     @property
@@ -35,13 +41,14 @@ class WireUsage(msgspec.Struct):
         made = self.completion_tokens if self.completion_tokens is not None else self.output_tokens
         if sent is None and made is None:
             return None
-        before = self.prompt_tokens_details or self.input_tokens_details or _Details()
-        after = self.completion_tokens_details or self.output_tokens_details or _Details()
+        before = self.prompt_tokens_details or self.input_tokens_details or _NO_DETAILS
+        after = self.completion_tokens_details or self.output_tokens_details or _NO_DETAILS
+        cached = self.prompt_cache_hit_tokens if before.cached_tokens is None else before.cached_tokens
         return Usage(
-            input=max(0, sent or 0),
-            output=max(0, made or 0),
-            cached=max(0, before.cached_tokens or 0),
-            reasoning=max(0, after.reasoning_tokens or 0),
+            input=sent if sent and sent > 0 else 0,
+            output=made if made and made > 0 else 0,
+            cached=cached if cached and cached > 0 else 0,
+            reasoning=after.reasoning_tokens if after.reasoning_tokens and after.reasoning_tokens > 0 else 0,
         )
 
 

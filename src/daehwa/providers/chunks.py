@@ -13,6 +13,7 @@ from daehwa.conversation.events import (
     UsageReported,
 )
 from daehwa.conversation.messages import FinishReason, Usage
+from daehwa.gateway.wire_usage import WireUsage
 from daehwa.providers.upstream_faults import Faults, UpstreamFault
 
 DONE: Final = b"[DONE]"
@@ -60,37 +61,9 @@ class _Choice(msgspec.Struct, gc=False):
     finish_reason: str | None = None
 
 
-class _PromptDetails(msgspec.Struct, gc=False):
-    cached_tokens: int | None = None
-
-
-class _CompletionDetails(msgspec.Struct, gc=False):
-    reasoning_tokens: int | None = None
-
-
-class _Usage(msgspec.Struct, gc=False):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    prompt_tokens_details: _PromptDetails | None = None
-    completion_tokens_details: _CompletionDetails | None = None
-    prompt_cache_hit_tokens: int | None = None
-
-    def counted(self) -> Usage:
-        cached = (
-            self.prompt_tokens_details.cached_tokens if self.prompt_tokens_details else self.prompt_cache_hit_tokens
-        )
-        reasoning = self.completion_tokens_details.reasoning_tokens if self.completion_tokens_details else 0
-        return Usage(
-            input=self.prompt_tokens or 0,
-            output=self.completion_tokens or 0,
-            cached=cached or 0,
-            reasoning=reasoning or 0,
-        )
-
-
 class _Chunk(msgspec.Struct, gc=False):
     choices: list[_Choice] | None = None
-    usage: _Usage | None = None
+    usage: WireUsage | None = None
     error: Any = None
 
 
@@ -126,6 +99,7 @@ class ChunkReader:
     __slots__ = (
         "_faults",
         "_reasoning",
+        "_said_usage",
         "_texts",
         "_tool_ids",
         "_trim",
@@ -143,6 +117,7 @@ class ChunkReader:
         self._reasoning = False
         self._tool_ids: dict[int, str] = {}
         self._usage: Usage | None = None
+        self._said_usage: WireUsage | None = None
         self.fault: UpstreamFault | None = None
         self.finish: FinishReason | None = None
         self.is_done = False
@@ -151,7 +126,6 @@ class ChunkReader:
     def read(self, chunks: list[bytes]) -> list[ProviderEvent]:
         """Return the events in `chunks`, neighbouring pieces of text as one."""
         events: list[ProviderEvent] = []
-        usage = self._usage
         for data in chunks:
             self.seen += 1
             if data == DONE:
@@ -166,9 +140,17 @@ class ChunkReader:
                 self.fault = self._faults.malformed("a piece of the answer that is not valid JSON of the protocol")
                 break
         self._flush(events)
-        if self._usage is not None and self._usage != usage:
-            events.append(UsageReported(self._usage))
+        if self._said_usage is not None:
+            self._report(self._said_usage, events)
         return events
+
+    def _report(self, said: WireUsage, events: list[ProviderEvent]) -> None:
+        # Some upstreams say in each chunk what they have counted so far: the last of a batch is enough.
+        self._said_usage = None
+        usage = said.tokens
+        if usage is not None and usage != self._usage:
+            self._usage = usage
+            events.append(UsageReported(usage))
 
     def _take(self, chunk: _Chunk, events: list[ProviderEvent]) -> None:
         # Nearly every chunk is a piece of text and nothing else; this runs once per token.
@@ -178,7 +160,7 @@ class ChunkReader:
         if chunk.error:
             raise self._faults.reported(chunk.error)
         if chunk.usage is not None:
-            self._usage = chunk.usage.counted()
+            self._said_usage = chunk.usage
         for choice in chunk.choices or ():
             if choice.index:
                 continue
