@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from daehwa.conversation.messages import Usage
-from daehwa.gateway.wire_usage import said_in
+from daehwa.gateway.wire_usage import Said, said_in
 
 COUNTED = Usage(input=11, output=7, cached=3, reasoning=2)
 DEEPSEEK = {
@@ -34,3 +34,47 @@ def tokens_in(body: Any) -> Usage | None:
 )
 def test_cached_tokens_are_found_where_deepseek_says_them(usage: dict[str, Any]) -> None:
     assert tokens_in({"usage": usage}) == COUNTED
+
+
+FLOATS = {
+    "prompt_tokens": 11.0,
+    "completion_tokens": 7.0,
+    "prompt_tokens_details": {"cached_tokens": 3.0},
+    "completion_tokens_details": {"reasoning_tokens": 2.0},
+}
+
+
+@pytest.mark.parametrize(
+    ("usage", "counted"),
+    [
+        (FLOATS, COUNTED),
+        ({**FLOATS, "prompt_tokens_details": []}, Usage(input=11, output=7, reasoning=2)),
+        ({**FLOATS, "prompt_tokens_details": {"cached_tokens": []}}, Usage(input=11, output=7, reasoning=2)),
+        ({**FLOATS, "prompt_tokens": "11"}, COUNTED),
+        ({**FLOATS, "prompt_tokens": 11.5}, Usage(output=7, cached=3, reasoning=2)),
+        ({**DEEPSEEK, "seconds": "long", "input_tokens": {}}, COUNTED),
+        ({**DEEPSEEK, "seconds": [], "more": {"deep": [[]]}}, COUNTED),
+        ([], None),
+        ("11", None),
+        ({"prompt_tokens": True}, None),
+    ],
+)
+def test_an_odd_count_leaves_the_others_as_they_are(usage: Any, counted: Usage | None) -> None:
+    assert tokens_in({"usage": usage}) == counted
+    assert tokens_in({"type": "response.completed", "response": {"usage": usage}}) == counted
+
+
+@pytest.mark.parametrize("odd", [{"response": "r"}, {"response": []}, {"data": {}}, {"duration": {}}, {"choices": "c"}])
+def test_whatever_is_odd_beside_the_usage_is_no_matter(odd: dict[str, Any]) -> None:
+    assert tokens_in({"usage": DEEPSEEK, **odd}) == COUNTED
+    assert said_in(msgspec.json.encode({"error": "No.", **odd})).is_error
+
+
+def test_seconds_are_found_beside_what_is_odd() -> None:
+    said = said_in(b'{"duration": 62.5, "usage": [], "data": 3, "model": "heard"}')
+    assert (said.seconds, said.answered_by, said.counted) == (62.5, "heard", None)
+
+
+@pytest.mark.parametrize("body", [b"[]", b"not json", b'{"usage": {', b'{"data": 1, "more": ' + b"[" * 100_000])
+def test_what_is_no_body_says_nothing(body: bytes) -> None:
+    assert said_in(body) == Said()

@@ -139,6 +139,15 @@ TOOL_EVENTS = [
             [usage(5, 1), text("a"), usage(5, 2)],
             [TextDelta("a"), UsageReported(Usage(input=5, output=2))],
         ),
+        (
+            [chunk({"content": "a"}, "stop", usage={"prompt_tokens": 5.0, "prompt_tokens_details": []})],
+            [TextDelta("a"), Finished("stop"), UsageReported(Usage(input=5))],
+        ),
+        ([chunk({"content": "a"}, "stop", usage=[])], [TextDelta("a"), Finished("stop")]),
+        (
+            [b'data: {"choices":[{"delta":{"content":"\xff"}}],"usage":{"prompt_tokens":5.0}}\n\n'],
+            [TextDelta("\ufffd"), UsageReported(Usage(input=5))],
+        ),
         ([text("a"), chunk({}, "stop", usage=None)], [TextDelta("a"), Finished("stop")]),
         ([frame({"choices": [], "prompt_filter_results": []}), text("a")], [TextDelta("a")]),
         ([frame({"choices": [{"index": 1, "delta": {"content": "b"}}]}), text("a")], [TextDelta("a")]),

@@ -13,7 +13,7 @@ from daehwa.conversation.events import (
     UsageReported,
 )
 from daehwa.conversation.messages import FinishReason, Usage
-from daehwa.gateway.wire_usage import WireUsage
+from daehwa.gateway.wire_usage import WireUsage, usage_in
 from daehwa.providers.upstream_faults import Faults, UpstreamFault
 
 DONE: Final = b"[DONE]"
@@ -67,7 +67,16 @@ class _Chunk(msgspec.Struct, gc=False):
     error: Any = None
 
 
+class _OddChunk(msgspec.Struct, gc=False):
+    """A chunk whose usage may be of any type."""
+
+    choices: list[_Choice] | None = None
+    usage: msgspec.Raw = msgspec.Raw(b"null")
+    error: Any = None
+
+
 _decode = msgspec.json.Decoder(_Chunk).decode
+_decode_odd = msgspec.json.Decoder(_OddChunk).decode
 
 
 def _plain_text(chunk: _Chunk) -> str | None:
@@ -88,7 +97,11 @@ def _chunk(data: bytes) -> _Chunk:
         return _decode(data)
     except UnicodeDecodeError:
         # Bytes that are not UTF-8 are shown as replacement characters, as an event stream's rules say.
-        return _decode(data.decode("utf-8", "replace"))
+        return _chunk(data.decode("utf-8", "replace").encode())
+    except msgspec.ValidationError:
+        # A count that cannot be read is no reason to lose the words beside it.
+        odd = _decode_odd(data)
+        return _Chunk(odd.choices, usage_in(odd.usage), odd.error)
 
 
 class ChunkReader:
