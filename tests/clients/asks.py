@@ -137,11 +137,11 @@ ASKS = [
     Ask("a model that is not there", CHAT, {**HELLO, "model": "nobody"}),
 ]
 FAULTS = (
-    *("fails-400", "fails-404", "fails-409", "fails-413", "fails-422", "fails-429", "fails-500", "fails-503"),
-    *("fails-html", "fails-cut", "fails-inside", "fails-slow"),
+    *("fails-400", "fails-403", "fails-404", "fails-409", "fails-413", "fails-422", "fails-429"),
+    *("fails-500", "fails-503", "fails-html", "fails-cut", "fails-inside", "fails-slow"),
 )
 FAILING = [
     *(ask for fault in FAULTS for ask in _both(fault, CHAT, {**HELLO, "model": fault})),
     *(ask for fault in FAULTS for ask in _both(f"{fault} of a response", RESPONSE, {"model": fault, "input": "Hello"})),
 ]
-"""What an upstream's errors become in a client. 401 and 403 are not among them: they are about daehwa's own key."""
+"""What an upstream's errors become in a client. What is about daehwa's own key is not among them."""

@@ -38,9 +38,9 @@ CASES = [
     Case("audio/transcriptions", {"file": RECORDING, "stream": "true"}),
     Case("audio/translations", {"file": RECORDING}),
 ]
-CLIENT_ERRORS = ("fails-400", "fails-404", "fails-409", "fails-413", "fails-422", "fails-429")
+CLIENT_ERRORS = ("fails-400", "fails-403", "fails-404", "fails-409", "fails-413", "fails-422", "fails-429")
 SERVER_ERRORS = ("fails-500", "fails-503", "fails-html")
-OUR_KEYS = ("fails-401", "fails-403")
+OUR_KEYS = ("fails-401", "fails-403-key")
 
 
 class Came(NamedTuple):

@@ -78,7 +78,7 @@ async def test_a_stream_that_is_cut_off_says_so(through: Door) -> None:
         assert (whole["class"], whole["status"], whole["code"]) == ("InternalServerError", 502, "upstream_cut")
 
 
-@pytest.mark.parametrize("model", ["fails-401", "fails-403"])
+@pytest.mark.parametrize("model", ["fails-401", "fails-403-key"])
 async def test_that_daehwas_own_key_is_refused_is_no_fault_of_the_client(through: Door, model: str) -> None:
     async with AsyncOpenAI(**through._asdict(), max_retries=0) as client:
         refused = await record_async(client, Ask("", "chat.completions.create", {**HELLO, "model": model}))

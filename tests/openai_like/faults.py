@@ -19,7 +19,11 @@ ERRORS: dict[str, tuple[int, str, str, str | None, str | None]] = {
         *("invalid_request_error", "context_length_exceeded", "messages"),
     ),
     "fails-401": (401, f"Incorrect API key provided: {KEY}.", "invalid_request_error", "invalid_api_key", None),
-    "fails-403": (403, "Your project has no access to this model.", "invalid_request_error", "model_not_found", None),
+    "fails-403": (
+        *(403, "Country, region, or territory not supported"),
+        *("request_forbidden", "unsupported_country_region_territory", None),
+    ),
+    "fails-403-key": (403, "Your API key lacks the scope model.request.", "invalid_request_error", None, None),
     "fails-404": (404, "The model does not exist.", "invalid_request_error", "model_not_found", "model"),
     "fails-409": (409, "The resource is locked.", "invalid_request_error", "conflict", None),
     "fails-413": (413, "The request is too large.", "invalid_request_error", "request_too_large", None),

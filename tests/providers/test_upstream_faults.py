@@ -32,12 +32,22 @@ from daehwa.providers.upstream import Patience
 
 LLAMA_CPP_CONTEXT = {"error": {"code": 400, "message": "the request exceeds", "type": "exceed_context_size_error"}}
 
+MODERATED = {"error": {"message": "It was flagged for “violence”.", "code": 403, "metadata": {"reasons": ["violence"]}}}
+
 
 @pytest.mark.parametrize(
     ("answer", "kind", "sentence", "tries"),
     [
         (error(401, f"Incorrect API key provided: {KEY}."), ProviderAuthError, "does not accept the API key", 1),
-        (error(403, "Not in your region"), ProviderAuthError, "Not in your region", 1),
+        (error(403, "This API key lacks a right."), ProviderAuthError, "Check what the key may do", 1),
+        (error(403, "You may not.", "insufficient_permissions"), ProviderAuthError, "“You may not.”", 1),
+        (Answer([b'{"message":"Forbidden"}'], 403), ProviderAuthError, "Check what the key may do", 1),
+        (Answer([b"<html>Forbidden</html>"], 403), ProviderAuthError, "Check what the key may do", 1),
+        (Answer([], 403), ProviderAuthError, "Check what the key may do", 1),
+        (error(403, "Not in your region", "unsupported_country"), ProviderRefusedError, "“Not in your region”", 1),
+        (Answer([frame(MODERATED)[6:]], 403), ProviderRefusedError, "flagged for “violence”", 1),
+        (error(403, "Not for your project", "model_not_found"), ProviderModelError, "does not serve", 1),
+        (error(403, "Too many tokens"), ProviderContextError, "longer than the model can read", 1),
         (error(404, "The model `gpt-test` does not exist", "model_not_found"), ProviderModelError, "Choose another", 1),
         (error(404, ""), ProviderModelError, "usually ends in /v1", 1),
         (error(400, "no", "model_not_found"), ProviderModelError, "does not serve", 1),

@@ -93,13 +93,27 @@ async def test_errors_come_back_as_they_are_but_for_our_key(connect: Connect) ->
         assert answer.headers["content-length"] == str(len(body))
 
 
+async def test_a_403_that_refuses_what_was_asked_comes_back_as_it_is_but_for_our_key(connect: Connect) -> None:
+    said = {"error": {"message": "Flagged.", "code": 403, "metadata": {"reasons": ["violence"], "flagged": KEY}}}
+    async with FakeUpstream(Answer([json.dumps(said).encode()], 403)) as upstream:
+        answer = await (await target_of(connect(upstream.base_url))).send(asked())
+        assert answer.status == 403
+        said["error"]["metadata"] = {"reasons": ["violence"], "flagged": "[key]"}
+        assert json.loads(await whole(answer)) == said
+
+
 @pytest.mark.parametrize(
-    ("status", "fault"), [(401, ProviderAuthError), (403, ProviderAuthError), (307, ProviderRefusedError)]
+    ("status", "message", "fault"),
+    [
+        (401, "Not in your region.", ProviderAuthError),
+        (403, "The key may not do this.", ProviderAuthError),
+        (307, "Over there.", ProviderRefusedError),
+    ],
 )
 async def test_what_is_wrong_between_us_and_the_upstream_is_an_error(
-    connect: Connect, status: int, fault: type[Exception]
+    connect: Connect, status: int, message: str, fault: type[Exception]
 ) -> None:
-    async with FakeUpstream(error(status, headers={"location": "https://elsewhere.invalid"})) as upstream:
+    async with FakeUpstream(error(status, message, headers={"location": "https://elsewhere.invalid"})) as upstream:
         with pytest.raises(fault):
             await (await target_of(connect(upstream.base_url))).send(asked())
         assert len(upstream.turns) == 1

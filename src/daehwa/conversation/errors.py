@@ -200,7 +200,7 @@ class KeyNotSet(ProviderError):  # noqa: N818 - errors state the fact
 
 
 class ProviderAuthError(ProviderError):
-    """The upstream does not accept the key (401, 403)."""
+    """The upstream does not accept the key (401, a 403 that speaks of it)."""
 
     type = "upstream_auth"
 

@@ -100,8 +100,8 @@ class WireTarget(Protocol):
         """Send a request and return when the answer's head is there, whatever its status.
 
         Raise `ProviderError` where no answer came (unreachable, time-out, circuit open, no key), or where the upstream
-        does not accept *our* key (401, 403): that is nobody's business but this server's. Counts for the upstream's
-        circuit and concurrency limit, until the answer is closed.
+        does not accept *our* key (401, a 403 that speaks of it): that is nobody's business but this server's. Counts
+        for the upstream's circuit and concurrency limit, until the answer is closed.
         """
         ...
 

@@ -35,6 +35,10 @@ _CONTEXT = (
     r"(?i)context_length_exceeded|exceed_context_size|maximum context length|context (?:length|window|size)|"
     r"prompt is too long|too many (?:input )?tokens|input is too long"
 )
+_OF_THE_KEY = (
+    r"(?i)(?<![a-z])(?:api)?keys?(?![a-z])|permission|credential|unregistered|authenticat|authori[sz]|"
+    r"(?:invalid|expired|security|access|bearer)[-_ ]?token"
+)
 
 
 class UpstreamFault(Exception):  # noqa: N818 - errors state the fact
@@ -74,6 +78,17 @@ def said_in(body: bytes) -> Said:
     except (msgspec.DecodeError, UnicodeDecodeError):
         text = body[:2000].decode("utf-8", "replace")
         return Said() if "<" in text else Said(text)
+
+
+def _refuses_the_key(status: int, told: Said) -> bool:
+    """Whether it is the key that is not accepted: a 403 is about what was asked (its content, its country) where it has
+    words, and none of them is of keys and rights. Without words it may be a gateway's, before which no key is right.
+    """
+    if status != 403:  # noqa: PLR2004 - HTTP statuses are known by their numbers
+        return status == 401  # noqa: PLR2004 - HTTP statuses are known by their numbers
+    words = f"{told.code} {told.message}"
+    says_nothing = re.sub(r"[\W\d_]+", "", words).lower() in {"", "forbidden"}
+    return says_nothing or re.search(_OF_THE_KEY, words) is not None
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -134,7 +149,7 @@ class Faults:
     def answered(self, status: int, headers: Mapping[str, str], body: bytes, model: str | None) -> UpstreamFault:
         """Return the fault that a status other than 200 stands for."""
         told = said_in(body)
-        if status in {401, 403}:
+        if _refuses_the_key(status, told):
             return UpstreamFault(self._auth(status, told))
         if status == 429:  # noqa: PLR2004 - HTTP statuses are known by their numbers
             return self._rate_limit(headers, told)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from daehwa.conversation.errors import ProviderAuthError
 from daehwa.gateway.ports import LIMIT_NAMES, Endpoint, Sink, WireAnswer, WireRequest
 from daehwa.providers.gate import Gate, Passage
 from daehwa.providers.upstream import Upstream
@@ -29,7 +30,6 @@ _KEPT_BACK = frozenset(
     }
 )
 _REDIRECTS = range(300, 400)
-_KEY_REFUSED = frozenset({401, 403})
 
 
 class UpstreamAnswer:
@@ -192,7 +192,7 @@ class WireSender:
         fault = self._faults.answered(status, headers, body, model)
         passage.failed(fault.error)
         # Our key is nobody's business but ours; nor may a client follow to where its own would go.
-        if status in _KEY_REFUSED or status in _REDIRECTS:
+        if isinstance(fault.error, ProviderAuthError) or status in _REDIRECTS:
             raise fault
         return WholeAnswer(status, self._faults.without_keys(headers), self._faults.blotted(body))
 
