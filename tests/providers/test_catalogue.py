@@ -284,6 +284,9 @@ async def test_models_that_the_settings_name_are_not_asked_for(connect: Connect)
         (Answer([], 404), "does not list its models"),
         (Answer([b"<html>"], 200), "a list of models that is none"),
         (Answer([b'{"data": 1}'], 200), "a list of models that is none"),
+        (Answer([b"[" * 100_000], 200), "a list of models that is none"),
+        (Answer([b'{"data": ' + b"[" * 100_000], 200), "a list of models that is none"),
+        (Answer([b'{"data": [], "more": ' + b"[" * 100_000], 200), "a list of models that is none"),
     ],
 )
 async def test_a_list_that_cannot_be_had(connect: Connect, answer: Answer, sentence: str) -> None:

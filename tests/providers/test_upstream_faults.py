@@ -66,6 +66,7 @@ MODERATED = {"error": {"message": "It was flagged for “violence”.", "code": 
         (Answer([b'{"detail": "a detail"}'], 400), ProviderRefusedError, "a detail", 1),
         (Answer([b'{"error": "a string"}'], 400), ProviderRefusedError, "a string", 1),
         (Answer([b'[{"error": {"message": "in a list"}}]'], 400), ProviderRefusedError, "in a list", 1),
+        (Answer([b"[" * 100_000], 400), ProviderRefusedError, "refuses this request (400)", 1),
         (Answer([b"[]"], 400), ProviderRefusedError, "refuses this request (400)", 1),
         (Answer([b"moved"], 307, {"location": "https://else.where/v1?x=1"}), ProviderRefusedError, "else.where", 1),
     ],
@@ -110,9 +111,20 @@ async def test_retry_after_in_every_form(connect: Connect, header: str) -> None:
     assert fault.retry_after == pytest.approx(60, abs=2)
 
 
-async def test_a_nonsensical_retry_after_is_none(connect: Connect) -> None:
-    async with FakeUpstream(error(429, headers={"retry-after": "soon"})) as upstream:
-        assert (await fault_of(connect(upstream.base_url))).retry_after is None
+@pytest.mark.parametrize(
+    "wait",
+    ["soon", "inf", "nan", "-1", "1e308", "9" * 30, "Fri, 31 Dec 9999 23:59:59 GMT", "Fri, 31 Dec 9999 23:59:59"],
+)
+async def test_a_nonsensical_retry_after_is_none(connect: Connect, wait: str) -> None:
+    for name in ("retry-after", "retry-after-ms"):
+        async with FakeUpstream(error(429, headers={name: wait})) as upstream:
+            fault = await fault_of(connect(upstream.base_url))
+        assert (type(fault), fault.retry_after) == (ProviderRateLimitError, None)
+
+
+async def test_a_retry_after_that_has_passed_is_now(connect: Connect) -> None:
+    async with FakeUpstream(error(429, headers={"retry-after": "Sun, 30 Nov 2025 08:00:00 GMT"})) as upstream:
+        assert (await fault_of(connect(upstream.base_url))).retry_after == 0.0
 
 
 async def test_a_short_retry_after_is_waited_for(connect: Connect) -> None:
@@ -158,6 +170,7 @@ async def test_text_that_comes_with_a_fault_is_handed_out_first(connect: Connect
     [
         ([text("a"), b"data: {not json\n\n"], ProviderMalformedError, "not valid JSON"),
         ([text("a"), frame({"choices": "none"})], ProviderMalformedError, "not valid JSON"),
+        ([text("a"), b'data: {"error": ' + b"[" * 100_000 + b"\n\n"], ProviderMalformedError, "not valid JSON"),
         ([text("a"), frame({"error": "as a string"})], ProviderStreamError, "as a string"),
         ([text("a"), frame({"error": {"code": "overloaded"}})], ProviderStreamError, "overloaded"),
         ([text("a"), frame({"error": {"message": f"key {KEY}"}})], ProviderStreamError, "[key]"),

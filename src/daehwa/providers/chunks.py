@@ -149,7 +149,7 @@ class ChunkReader:
             except UpstreamFault as fault:
                 self.fault = fault
                 break
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, RecursionError):
                 self.fault = self._faults.malformed("a piece of the answer that is not valid JSON of the protocol")
                 break
         self._flush(events)

@@ -87,7 +87,7 @@ class OpenAIWireProvider:
             raise self._faults.silent(upstream.patience.listing).error from None
         except UpstreamFault as fault:
             raise fault.error from fault.__cause__
-        except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
             raise self._faults.malformed("a list of models that is none").error from fault
 
     async def _listing(self) -> bytes:

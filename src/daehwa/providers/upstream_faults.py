@@ -26,6 +26,9 @@ from daehwa.providers.upstream import Upstream
 
 _SHORTEST_SECRET = 4  # blotting out "1" or "no" would blot out the sentence
 
+LONGEST_WAIT = 366 * 86_400.0
+"""Seconds: an upstream that asks for more is not believed."""
+
 SAID_CHARACTERS = 300
 """So much of the upstream's own message is passed on."""
 
@@ -75,6 +78,8 @@ def said_in(body: bytes) -> Said:
     """Find the upstream's own words in an error body; a web page says nothing."""
     try:
         return said(msgspec.json.decode(body))
+    except RecursionError:
+        return Said()
     except (msgspec.DecodeError, UnicodeDecodeError):
         text = body[:2000].decode("utf-8", "replace")
         return Said() if "<" in text else Said(text)
@@ -92,21 +97,26 @@ def _refuses_the_key(status: int, told: Said) -> bool:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return how many seconds to wait, from milliseconds, seconds or an HTTP date; None where nothing is said."""
+    """Return how many seconds to wait, from milliseconds, seconds or an HTTP date; None where nothing is said, or
+    nothing that can be meant.
+    """
     for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
-        value = headers.get(name, "")
         try:
-            return max(0.0, float(value) / unit)
+            seconds = float(headers.get(name, "")) / unit
         except ValueError:
-            pass
-    if "retry-after" not in headers:
-        return None
+            continue
+        return seconds if 0 <= seconds <= LONGEST_WAIT else None  # `inf` and `nan` are floats too
+    return _until(headers["retry-after"]) if "retry-after" in headers else None
+
+
+def _until(date: str) -> float | None:
     from email.utils import parsedate_to_datetime  # noqa: PLC0415 - brings 20 modules for a rare form
 
     try:
-        return max(0.0, parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - time.time())
+        seconds = parsedate_to_datetime(date).timestamp() - time.time()
     except ValueError:
         return None
+    return max(0.0, seconds) if seconds <= LONGEST_WAIT else None
 
 
 class Faults:
