@@ -13,6 +13,7 @@ from wire_server import Line, WireServer
 from daehwa.conversation.errors import (
     ModelNotFound,
     ProviderAuthError,
+    ProviderMalformedError,
     ProviderRefusedError,
     ProviderTimeoutError,
     ProviderUnavailableError,
@@ -108,6 +109,8 @@ async def test_a_403_that_refuses_what_was_asked_comes_back_as_it_is_but_for_our
         (401, "Not in your region.", ProviderAuthError),
         (403, "The key may not do this.", ProviderAuthError),
         (307, "Over there.", ProviderRefusedError),
+        (600, "No such status.", ProviderMalformedError),
+        (999, "Nor this one.", ProviderMalformedError),
     ],
 )
 async def test_what_is_wrong_between_us_and_the_upstream_is_an_error(

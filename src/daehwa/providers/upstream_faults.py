@@ -159,6 +159,8 @@ class Faults:
     def answered(self, status: int, headers: Mapping[str, str], body: bytes, model: str | None) -> UpstreamFault:
         """Return the fault that a status other than 200 stands for."""
         told = said_in(body)
+        if status > 599:  # noqa: PLR2004 - HTTP statuses are known by their numbers
+            return self.malformed(f"the status {status}, which HTTP does not have")
         if _refuses_the_key(status, told):
             return UpstreamFault(self._auth(status, told))
         if status == 429:  # noqa: PLR2004 - HTTP statuses are known by their numbers

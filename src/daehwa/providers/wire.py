@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from daehwa.conversation.errors import ProviderAuthError
+from daehwa.conversation.errors import ProviderAuthError, ProviderMalformedError
 from daehwa.gateway.ports import LIMIT_NAMES, Endpoint, Sink, WireAnswer, WireRequest
 from daehwa.providers.gate import Gate, Passage
 from daehwa.providers.upstream import Upstream
@@ -191,8 +191,9 @@ class WireSender:
         status, headers = stream.status, stream.headers
         fault = self._faults.answered(status, headers, body, model)
         passage.failed(fault.error)
-        # Our key is nobody's business but ours; nor may a client follow to where its own would go.
-        if isinstance(fault.error, ProviderAuthError) or status in _REDIRECTS:
+        # Our key is nobody's business but ours; nor may a client follow to where its own would go. What HTTP does not
+        # have cannot be passed on.
+        if isinstance(fault.error, ProviderAuthError | ProviderMalformedError) or status in _REDIRECTS:
             raise fault
         return WholeAnswer(status, self._faults.without_keys(headers), self._faults.blotted(body))
 
