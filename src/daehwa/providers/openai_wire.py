@@ -15,7 +15,8 @@ from daehwa.providers.questions import Questions
 from daehwa.providers.streamed_reply import StreamedReply
 from daehwa.providers.tries import Tries
 from daehwa.providers.upstream import Upstream
-from daehwa.providers.upstream_faults import Faults, UpstreamFault, said_in
+from daehwa.providers.upstream_faults import Faults, UpstreamFault
+from daehwa.providers.upstream_words import said_in
 
 if TYPE_CHECKING:
     from daehwa.conversation.upstreams import ProviderKind

@@ -1,11 +1,8 @@
 """What can go wrong with an upstream, each as its error and one sentence that says what to do next. Never the key."""
 
 import re
-import time
 from collections.abc import Mapping
 from typing import Any
-
-import msgspec
 
 from daehwa.conversation.errors import (
     ProviderAuthError,
@@ -23,11 +20,9 @@ from daehwa.conversation.errors import (
 )
 from daehwa.http_client.errors import ClientClosed, ConnectFailed, HttpError, NotHttp, TimedOut
 from daehwa.providers.upstream import Upstream
+from daehwa.providers.upstream_words import Said, refuses_the_key, retry_after, said, said_in
 
 _SHORTEST_SECRET = 4  # blotting out "1" or "no" would blot out the sentence
-
-LONGEST_WAIT = 366 * 86_400.0
-"""Seconds: an upstream that asks for more is not believed."""
 
 SAID_CHARACTERS = 300
 """So much of the upstream's own message is passed on."""
@@ -38,10 +33,6 @@ _CONTEXT = (
     r"(?i)context_length_exceeded|exceed_context_size|maximum context length|context (?:length|window|size)|"
     r"prompt is too long|too many (?:input )?tokens|input is too long"
 )
-_OF_THE_KEY = (
-    r"(?i)(?<![a-z])(?:api)?keys?(?![a-z])|permission|credential|unregistered|authenticat|authori[sz]|"
-    r"(?:invalid|expired|security|access|bearer)[-_ ]?token"
-)
 
 
 class UpstreamFault(Exception):  # noqa: N818 - errors state the fact
@@ -51,72 +42,6 @@ class UpstreamFault(Exception):  # noqa: N818 - errors state the fact
         super().__init__(error.message)
         self.error = error
         self.again = again
-
-
-class Said(msgspec.Struct, frozen=True):
-    """What an upstream said about its fault: its sentence, and the code or type by which programs know it."""
-
-    message: str = ""
-    code: str = ""
-
-
-def said(body: object) -> Said:
-    """Find the upstream's own words in a decoded error body, in any of the forms that are about."""
-    if isinstance(body, list) and body:
-        body = body[0]
-    if isinstance(body, dict):
-        inner = body.get("error", body)
-        if isinstance(inner, dict):
-            message = inner.get("message") or inner.get("detail") or inner.get("msg") or ""
-            code = " ".join(str(inner[name]) for name in ("code", "type", "status") if inner.get(name))
-            return Said(message if isinstance(message, str) else msgspec.json.encode(message).decode(), code)
-        body = inner
-    return Said(body) if isinstance(body, str) else Said()
-
-
-def said_in(body: bytes) -> Said:
-    """Find the upstream's own words in an error body; a web page says nothing."""
-    try:
-        return said(msgspec.json.decode(body))
-    except RecursionError:
-        return Said()
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        text = body[:2000].decode("utf-8", "replace")
-        return Said() if "<" in text else Said(text)
-
-
-def _refuses_the_key(status: int, told: Said) -> bool:
-    """Whether it is the key that is not accepted: a 403 is about what was asked (its content, its country) where it has
-    words, and none of them is of keys and rights. Without words it may be a gateway's, before which no key is right.
-    """
-    if status != 403:  # noqa: PLR2004 - HTTP statuses are known by their numbers
-        return status == 401  # noqa: PLR2004 - HTTP statuses are known by their numbers
-    words = f"{told.code} {told.message}"
-    says_nothing = re.sub(r"[\W\d_]+", "", words).lower() in {"", "forbidden"}
-    return says_nothing or re.search(_OF_THE_KEY, words) is not None
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return how many seconds to wait, from milliseconds, seconds or an HTTP date; None where nothing is said, or
-    nothing that can be meant.
-    """
-    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
-        try:
-            seconds = float(headers.get(name, "")) / unit
-        except ValueError:
-            continue
-        return seconds if 0 <= seconds <= LONGEST_WAIT else None  # `inf` and `nan` are floats too
-    return _until(headers["retry-after"]) if "retry-after" in headers else None
-
-
-def _until(date: str) -> float | None:
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - brings 20 modules for a rare form
-
-    try:
-        seconds = parsedate_to_datetime(date).timestamp() - time.time()
-    except ValueError:
-        return None
-    return max(0.0, seconds) if seconds <= LONGEST_WAIT else None
 
 
 class Faults:
@@ -161,7 +86,7 @@ class Faults:
         told = said_in(body)
         if status > 599:  # noqa: PLR2004 - HTTP statuses are known by their numbers
             return self.malformed(f"the status {status}, which HTTP does not have")
-        if _refuses_the_key(status, told):
+        if refuses_the_key(status, told):
             return UpstreamFault(self._auth(status, told))
         if status == 429:  # noqa: PLR2004 - HTTP statuses are known by their numbers
             return self._rate_limit(headers, told)
