@@ -56,6 +56,18 @@ async def test_it_opens_after_so_many_failures_in_a_row_and_says_when_it_is_trie
     assert caught.value.retry_after == 1
 
 
+async def test_whoever_waits_as_long_as_is_said_finds_the_circuit_half_open() -> None:
+    clock = Clock()
+    gate = await broken(clock)
+    clock.now += 1
+    (probe := await gate.enter()).failed(DOWN)
+    probe.leave()
+    clock.now += 0.7  # of two
+    refusal = gate.refusal()
+    assert refusal is not None
+    assert (refusal.retry_after, "in 2 s" in refusal.message) == (2, True)
+
+
 async def test_what_was_asked_wrongly_or_too_often_is_an_answer() -> None:
     gate = Gate("acme")
     for error in [ProviderAuthError("no"), ProviderRateLimitError("slow")] * FAILURES:

@@ -59,6 +59,7 @@ MODERATED = {"error": {"message": "It was flagged for “violence”.", "code": 
         (error(429, "Slow down"), ProviderRateLimitError, "Wait a little", 3),
         (error(429, "Spent", "insufficient_quota"), ProviderRateLimitError, "plan and billing", 1),
         (error(429, "", headers={"retry-after": "30"}), ProviderRateLimitError, "wait 30 s", 1),
+        (error(429, "", headers={"retry-after": "29.2"}), ProviderRateLimitError, "wait 30 s", 1),
         (error(500, "Oh"), ProviderUnavailableError, "reported an internal error (500)", 3),
         (error(503, "Overloaded"), ProviderUnavailableError, "Overloaded", 3),
         (Answer([b"<html>Bad gateway</html>"], 502), ProviderUnavailableError, "reported an internal error (502)", 3),

@@ -10,6 +10,7 @@ from cores import Core
 from gateway.bed import Bed
 from server.serving import Site, serving
 
+from daehwa.accounts.errors import RateExceeded
 from daehwa.accounts.keys import KeyLimits
 from daehwa.accounts.minting import mint_key
 from daehwa.conversation.errors import (
@@ -96,6 +97,19 @@ async def test_a_status_says_what_went_wrong_and_a_header_whether_to_try_again(
         assert (answer.status, error["code"], error["type"]) == (status, fault.type, kind)
         assert (answer.headers.get("x-should-retry") == "false") is is_final
         assert ("retry-after" in answer.headers) is (fault.retry_after is not None)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said", "said_ms"),
+    [(0.0, "1", "1"), (4.0, "4", "4000"), (4.3771, "5", "4378"), (59.0004, "60", "59001")],
+)
+async def test_whoever_waits_as_long_as_is_said_does_not_come_too_early(
+    site: Site, bed: Bed, seconds: float, said: str, said_ms: str
+) -> None:
+    bed.models.all[0].script = lambda _request: ProviderRateLimitError("Slow down.", retry_after=seconds)
+    async with site.client.post(PATH, json=CHAT) as answer:
+        assert (answer.headers["retry-after"], answer.headers["retry-after-ms"]) == (said, said_ms)
+    assert f"again in {said} second" in RateExceeded("requests", 1, retry_after=seconds).message
 
 
 async def test_a_stream_of_responses_ends_in_an_event_of_its_kind(site: Site, bed: Bed) -> None:

@@ -28,6 +28,7 @@ DaehwaError
 └── PriceUnknown          a budget applies, and nobody knows what this model costs (HTTP 403)
 """
 
+from math import ceil
 from typing import Literal
 
 import msgspec
@@ -311,7 +312,7 @@ class RateExceeded(DaehwaError):  # noqa: N818 - errors state the fact
     def __init__(self, counted: Literal["requests", "tokens"], limit: int, *, retry_after: float) -> None:
         what = counted.removesuffix("s") if limit == 1 else counted
         super().__init__(
-            f"This API key may have {limit:,} {what} a minute. Try again in {max(1, round(retry_after))} seconds."
+            f"This API key may have {limit:,} {what} a minute. Try again in {max(1, ceil(retry_after))} seconds."
         )
         self.counted: Literal["requests", "tokens"] = counted
         self.limit = limit

@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
+from math import ceil
 
 from daehwa.conversation.errors import (
     ProviderError,
@@ -242,7 +243,7 @@ class Gate:
         again = self.circuit.again
         if again is None:
             return None
-        seconds = max(1, round(again))
+        seconds = max(1, ceil(again))
         refused = ProviderUnavailableError(
             f"{self._name} failed {self.circuit.failures} times in a row and is not asked for a while; try again in "
             f"{seconds} s. The last time: {self.circuit.last_fault}",

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from math import ceil
 from typing import Any
 
 from daehwa.conversation.errors import (
@@ -120,7 +121,7 @@ class Faults:
         if spent:
             sentence = f"The account at {self._name} has no quota left (429). Check its plan and billing."
         elif wait is not None:
-            sentence = f"{self._name} asks to wait {max(1, round(wait))} s (429). Try again then."
+            sentence = f"{self._name} asks to wait {max(1, ceil(wait))} s (429). Try again then."
         else:
             sentence = f"{self._name} has too many requests from this key (429). Wait a little and try again."
         error = ProviderRateLimitError(sentence + self._quoted(told.message), status=429, retry_after=wait)

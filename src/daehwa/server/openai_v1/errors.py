@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from math import ceil
 from typing import Final
 
 import msgspec
@@ -103,6 +104,7 @@ def error_response(error: DaehwaError) -> Response:
             for name, value in rate_headers(error.counted, error.limit, 0, error.retry_after)
         ]
     if isinstance(error, RateExceeded | ProviderError) and error.retry_after is not None:
-        headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after))))
-        headers.append((b"retry-after-ms", b"%d" % max(1, round(error.retry_after * 1000))))
+        # Rounded up: who came a moment too early would be refused once more.
+        headers.append((b"retry-after", b"%d" % max(1, ceil(error.retry_after))))
+        headers.append((b"retry-after-ms", b"%d" % max(1, ceil(error.retry_after * 1000))))
     return json_response(error_body(error), status_of(type(error)), headers)
