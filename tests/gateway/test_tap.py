@@ -2,6 +2,7 @@
 
 import json
 import time
+from typing import Any
 
 import pytest
 from gateway.streams import CHUNKS, USAGE, frames
@@ -33,6 +34,27 @@ def test_usage_that_was_asked_for_by_us_is_not_shown(size: int) -> None:
     tap = UsageTap(strip=True)
     assert through(tap, whole, size) == frames(*CHUNKS)
     assert tap.usage == COUNTED
+
+
+@pytest.mark.parametrize("choices", [{}, {"choices": None}, {"choices": []}])
+def test_a_chunk_of_nothing_but_usage_is_not_shown_whatever_its_choices_are(choices: dict[str, Any]) -> None:
+    tap = UsageTap(strip=True)
+    assert through(tap, frames(*CHUNKS, {"id": "c", **choices, "usage": USAGE}), 9) == frames(*CHUNKS)
+    assert tap.usage == COUNTED
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"choices": [], "usage": USAGE, "error": {"message": "No."}},
+        {"type": "error", "message": "No.", "usage": USAGE},
+        {"choices": {"0": {"delta": {"content": "x"}}}, "usage": USAGE},
+        {"choices": [], "prompt_filter_results": []},
+    ],
+)
+def test_what_says_more_than_usage_is_shown_also_where_we_asked(event: dict[str, Any]) -> None:
+    whole = frames(*CHUNKS, event)
+    assert through(UsageTap(strip=True), whole, 9) == whole
 
 
 def test_usage_beside_content_is_shown_also_where_we_asked() -> None:

@@ -114,7 +114,7 @@ class UsageTap:
         self.seconds = said.seconds or self.seconds
         self.images += said.type == _IMAGE
         self.has_failed = self.has_failed or said.is_error
-        return said.usage is not None and said.choices == []
+        return said.is_bare_usage
 
 
 def _events_of(events: bytes) -> list[bytes]:

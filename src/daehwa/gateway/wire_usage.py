@@ -10,6 +10,8 @@ import msgspec
 
 from daehwa.conversation.messages import Usage
 
+_NULL: Final = msgspec.Raw(b"null")
+
 MOST_SECONDS = 1_000_000.0
 """Seconds of audio that are believed: eleven days."""
 
@@ -74,7 +76,7 @@ class Said(msgspec.Struct):
     model: Any = None
     response: _Response | None = None
     duration: float | str | None = None
-    choices: list[msgspec.Raw] | None = None
+    choices: msgspec.Raw = _NULL
     data: list[msgspec.Raw] | None = None
 
     @property
@@ -95,6 +97,13 @@ class Said(msgspec.Struct):
         """Whether it says that something went wrong, although the answer's status said that all was well."""
         inner = None if self.response is None else self.response.error
         return bool(self.error or inner) or self.type == "error"
+
+    @property
+    def is_bare_usage(self) -> bool:
+        """Whether it is a chunk that holds nothing but its usage: some send one without choices, or with null."""
+        if self.usage is None or self.is_error:
+            return False
+        return bytes(self.choices).translate(None, b" \t\r\n") in {b"null", b"[]"}
 
     @property
     def seconds(self) -> float:
