@@ -174,6 +174,23 @@ def test_an_event_without_end_is_not_held_for_ever() -> None:
     assert passed > 20_000_000 - LONGEST_EVENT - 1
 
 
+@pytest.mark.parametrize("size", [65_536, 1_000_000, 8_388_619])
+@pytest.mark.parametrize("length", [LONGEST_EVENT - 200, LONGEST_EVENT, LONGEST_EVENT + 1_000_000])
+def test_usage_at_the_end_of_an_event_too_long_to_be_held_is_counted(length: int, size: int) -> None:
+    response = {"id": "r", "output": [{"result": "i" * length}], "usage": USAGE, "user": None, "metadata": {"a": "b"}}
+    whole = frames(*CHUNKS, {"type": "response.completed", "response": response})
+    tap = UsageTap(strip=False)
+    assert through(tap, whole, size) == whole
+    assert tap.usage == COUNTED
+
+
+def test_what_only_looks_like_usage_at_the_end_of_such_an_event_is_none() -> None:
+    tap = UsageTap(strip=False)
+    whole = frames({"response": {"output": ["x" * LONGEST_EVENT * 2, '"usage":{"prompt_tokens":9}'], "usage": "none"}})
+    assert through(tap, whole, 1_000_000) == whole
+    assert tap.usage is None
+
+
 def test_an_event_of_many_tokens_is_as_many() -> None:
     tap = UsageTap(strip=False)
     chunk = {

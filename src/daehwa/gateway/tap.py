@@ -15,7 +15,9 @@ from daehwa.conversation.messages import Usage
 from daehwa.gateway.wire_usage import said_in
 
 LONGEST_EVENT = 8 * 1024 * 1024
-"""Bytes that are held back at most while an event's end has not come."""
+"""Bytes that are held back at most while an event's end has not come. Of a longer one the end is searched for usage."""
+_HELD_END = 64 * 1024
+"""So many of them are held on to where the others have to go: usage stands near the end, behind images."""
 
 _USAGE: Final = b'"usage"'
 _ERROR: Final = b'"error"'
@@ -26,6 +28,7 @@ _TEXT = re.compile(rb'"(?:content|reasoning(?:_content)?|text|delta|arguments|re
 _BYTES_PER_TOKEN = 4
 _LONG_TOKEN = 16
 """Bytes of a text that may be a single token."""
+_WHOLE_USAGE = re.compile(rb'"usage"\s*:\s*(\{(?:[^{}]|\{[^{}]*\})*\})')
 _ENDINGS: Final = (b"\n\n", b"\n\r\n", b"\r\r")
 _EVENT = re.compile(rb".+?(?:\n\r?\n|\r\r|\Z)", re.DOTALL)
 
@@ -72,7 +75,7 @@ class UsageTap:
         came += piece
         end = max(_after(came, ending, new) for ending in _ENDINGS) if piece else len(came)
         if len(came) - end > LONGEST_EVENT:
-            end = len(came)
+            end = len(came) - _HELD_END
         events = bytes(came[:end])
         del came[:end]
         return events
@@ -106,6 +109,7 @@ class UsageTap:
             return False
         data = b"\n".join(line[5:].strip() for line in event.splitlines() if line.startswith(b"data:"))
         if not data.startswith(b"{"):
+            self._note_usage_at_the_end(event)
             return False
         said = said_in(data)
         if said.counted is not None:
@@ -115,6 +119,12 @@ class UsageTap:
         self.images += said.type == _IMAGE
         self.has_failed = self.has_failed or said.is_error
         return said.is_bare_usage
+
+    def _note_usage_at_the_end(self, rest: bytes) -> None:
+        """Note the last usage in what is no event by itself: the rest of one that was too long to be held."""
+        found = _WHOLE_USAGE.match(rest, max(0, rest.rfind(_USAGE)))
+        if found is not None and (counted := said_in(b'{"usage":%b}' % found[1]).counted) is not None:
+            self.usage = counted.tokens or self.usage
 
 
 def _events_of(events: bytes) -> list[bytes]:
