@@ -13,7 +13,7 @@ from daehwa.conversation.events import (
     UsageReported,
 )
 from daehwa.conversation.messages import Part, ReasoningPart, TextPart, ToolCallPart, Usage
-from daehwa.conversation.reply import Delta, GrowingReply, deltas_since, position_of
+from daehwa.conversation.reply import Delta, GrowingReply, deltas_since
 
 texts = st.text(max_size=8)
 tool_calls = st.builds(ToolCallDelta, st.sampled_from(["call_1", "call_2"]), st.just("look"), texts)
@@ -40,7 +40,7 @@ def folded(numbered: list[Numbered]) -> tuple[Part, ...]:
 def test_a_follower_from_the_start_sees_the_whole_reply(events: list[Delta]) -> None:
     reply = grown(events)
     assert folded(reply.since(0)) == reply.parts()
-    assert reply.position == position_of(reply.parts())
+    assert reply.position == max((each.position for each in deltas_since(reply.parts(), 0)), default=0)
 
 
 @given(st.lists(deltas, max_size=12), st.lists(deltas, max_size=12))

@@ -23,6 +23,13 @@ def tokens_in(body: Any) -> Usage | None:
     return None if counted is None else counted.tokens
 
 
+def test_the_younger_endpoints_have_other_names_for_it() -> None:
+    tokens = {"input_tokens": 11, "output_tokens": 7}
+    details = {"input_tokens_details": {"cached_tokens": 3}, "output_tokens_details": {"reasoning_tokens": 2}}
+    assert tokens_in({"usage": {**tokens, **details}}) == COUNTED
+    assert tokens_in({"usage": {"type": "duration", "seconds": 3}}) is None
+
+
 @pytest.mark.parametrize(
     "usage",
     [

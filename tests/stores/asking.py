@@ -8,7 +8,6 @@ import msgspec
 from daehwa.conversation.ids import new_id
 from daehwa.conversation.messages import Message, Part, TextPart
 from daehwa.conversation.ports import BegunTurn, Checkpoint, ConversationStore, NewTurn, SearchHit
-from daehwa.conversation.reply import position_of
 
 ME, OTHER = "me", "somebody-else"
 RUNNER = "runner-1"
@@ -21,6 +20,10 @@ def next_moment() -> int:
 
 def text(words: str) -> tuple[Part, ...]:
     return (TextPart(words),)
+
+
+def _position(words: str) -> int:
+    return 1 + len(words)  # the part's start has one of its own
 
 
 def make_turn(words: str | None = "What is a tree?", **given: Any) -> NewTurn:
@@ -68,7 +71,7 @@ def grown(reply: Message, words: str, at: int | None = None) -> Checkpoint:
         reply=reply.id,
         conversation=reply.conversation,
         parts=text(words),
-        position=position_of(text(words)),
+        position=_position(words),
         heartbeat=at or next_moment(),
     )
 
@@ -82,7 +85,7 @@ def beat(reply: Message, at: int) -> Checkpoint:
 def ended(reply: Message, words: str, **fields: Any) -> Message:
     """Return a reply as it is when it ends."""
     fields = {"status": "complete", "finish": "stop", **fields}
-    return msgspec.structs.replace(reply, parts=text(words), position=position_of(text(words)), **fields)
+    return msgspec.structs.replace(reply, parts=text(words), position=_position(words), **fields)
 
 
 async def ask(store: ConversationStore, words: str | None, answer: str = "An answer.", **given: Any) -> BegunTurn:

@@ -44,11 +44,6 @@ def _delta(part: Part, body: str) -> Delta:
     return ToolCallDelta(part.id, part.name, body)
 
 
-def position_of(parts: Iterable[Part]) -> int:
-    """Return the position at the end of `parts`."""
-    return sum(1 + len(_body(part)) for part in parts)
-
-
 def deltas_since(parts: Iterable[Part], position: int) -> Iterator[Numbered]:
     """Yield what a client that stands at `position` has not seen of `parts`."""
     start = 0

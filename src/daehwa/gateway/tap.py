@@ -138,9 +138,3 @@ def _events_of(events: bytes) -> list[bytes]:
 def _after(came: bytearray, ending: bytes, start: int) -> int:
     place = came.rfind(ending, start)
     return 0 if place < 0 else place + len(ending)
-
-
-def usage_of(body: bytes) -> Usage | None:
-    """Return the usage that a whole answer says."""
-    counted = said_in(body).counted
-    return None if counted is None else counted.tokens
