@@ -33,13 +33,14 @@ BODY = b'{"model":"parrot","stream":true,"messages":[]}'
 ASK = b"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
 ASK += b"content-length: %d\r\n" % len(BODY)
 END = b"0\r\n\r\n"
+DONE = b"data: [DONE]\n\n"
 
 
 def event(text: str) -> bytes:
     return b'data: {"choices":[{"delta":{"content":"%s"}}]}\n\n' % text.encode()
 
 
-LAST = event("b").rstrip()
+LAST = b"data: [DONE]"
 """No blank line ends it, so it goes on with the end."""
 
 
@@ -281,13 +282,25 @@ async def test_a_fault_in_the_middle_is_told_as_an_event(play: Play) -> None:
     assert b"It was cut." in body
 
 
+async def test_a_stream_that_stops_without_its_end_is_told_to_have_broken_off(play: Play) -> None:
+    half = event("ccc")[:-5]
+    play.script(event("a"), 0.001, event("b"), half)
+    async with play.asked() as (reader, _):
+        body = await reader.readuntil(b"\r\n0\r\n\r\n")
+    assert event("a") in body
+    assert event("b") in body
+    assert b"ccc" not in body, "the error would be joined to the half of an event"
+    assert b'"code":"upstream_cut"' in body
+    assert [outcome.error for outcome in play.bed.meter.outcomes] == ["upstream_cut"]
+
+
 async def test_the_log_knows_how_much_was_sent(play: Play, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "daehwa.access")
-    play.script(event("a"), 0.001, event("b"))
+    play.script(event("a"), 0.001, event("b"), DONE)
     async with play.asked() as (reader, _):
         await reader.readuntil(b"\r\n0\r\n\r\n")
     line = next(text for text in caplog.messages if "/v1/chat" in text)
-    assert re.search(r" (\d+) bytes", line)[1] == str(2 * len(event("a")))  # type: ignore[index]  # it is there, or the test fails
+    assert re.search(r" (\d+) bytes", line)[1] == str(2 * len(event("a")) + len(DONE))  # type: ignore[index]  # it is there, or the test fails
 
 
 # ---------------------------------------------------------------- under another server

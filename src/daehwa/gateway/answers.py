@@ -3,16 +3,18 @@
 from collections.abc import Callable, Mapping
 from typing import Protocol, TypeAlias
 
-from daehwa.conversation.errors import ProviderError, ProviderMalformedError
+from daehwa.conversation.errors import ProviderCutError, ProviderError, ProviderMalformedError
 from daehwa.gateway.counting import Counted
 from daehwa.gateway.ports import KeptAnswer, Sink, WireAnswer
 from daehwa.gateway.tap import UsageTap
+from daehwa.gateway.whole import is_json, is_over
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 
 MOST_BYTES = 64 * 1024 * 1024
 """Bytes of an answer in one piece: images come as base64, a dozen to an answer."""
 STREAM = "text/event-stream"
+_JSON = "application/json"
 
 _KEPT_NAMES = frozenset({"content-type", "content-disposition", "x-should-retry"})
 _KEPT_BEGINNINGS = ("openai-", "x-ratelimit-", "retry-after")
@@ -54,6 +56,12 @@ async def whole_body(answer: WireAnswer, heard: Callable[[int], None] = lambda _
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
+def checked_whole(headers: Mapping[str, str], body: bytes) -> None:
+    """Raise `ProviderMalformedError` where a body is said to be JSON and is not, or not all of it."""
+    if headers.get("content-type", "").lower().startswith(_JSON) and not is_json(body):
+        raise ProviderMalformedError("The upstream's answer is not whole: its JSON breaks off, or is none.")
+
+
 class Claim(Protocol):
     """Who keeps an answer for an idempotency key."""
 
@@ -67,9 +75,14 @@ class Claim(Protocol):
 
 
 class StreamedAnswer:
-    """An answer whose bytes are handed on as they come. Whoever has it must `aclose` it, however it ends."""
+    """An answer whose bytes are handed on as they come. Whoever has it must `aclose` it, however it ends.
 
-    def __init__(self, answer: WireAnswer, tap: UsageTap, counted: Counted, headers: Headers) -> None:
+    `says_its_end`: without that it has broken off, which is a `ProviderCutError`.
+    """
+
+    def __init__(
+        self, answer: WireAnswer, tap: UsageTap, counted: Counted, headers: Headers, *, says_its_end: bool
+    ) -> None:
         self.status = answer.status
         self.headers = headers
         self.claim: Claim | None = None
@@ -77,6 +90,7 @@ class StreamedAnswer:
         self._answer = answer
         self._tap = tap
         self._counted = counted
+        self._says_its_end = says_its_end
         self._fault: ProviderError | None = None
         self._has_ended = False
         self._is_closed = False
@@ -103,6 +117,8 @@ class StreamedAnswer:
             except ProviderError as fault:
                 self._fault = fault
                 raise
+            if not piece:
+                self._check_end()
             if shown := self._passed(piece):
                 return shown
         return b""
@@ -116,6 +132,12 @@ class StreamedAnswer:
             self._fault = fault
             raise
         shown = self._passed(last) if last else b""
+        try:
+            self._check_end()
+        except ProviderCutError:
+            if shown:
+                sink.write(shown)
+            raise
         return shown + self._passed(b"")
 
     def close_now(self) -> bool:
@@ -136,6 +158,13 @@ class StreamedAnswer:
         finally:
             if self.claim is not None:
                 await self.claim.end(self)
+
+    def _check_end(self) -> None:
+        """Raise where nothing more comes of a stream that has not said its end. What is held back of it stays so."""
+        tap = self._tap
+        if self._says_its_end and not tap.has_failed and not is_over(tap.last, tap.unfinished):
+            self._fault = ProviderCutError("The upstream's answer broke off before its end. Try again.")
+            raise self._fault
 
     def _passed(self, piece: bytes) -> bytes:
         if piece:

@@ -15,7 +15,7 @@ from daehwa.conversation.errors import DaehwaError, InvalidRequest, ModelNotFoun
 from daehwa.conversation.metering import Charge, Meter, PaidCall
 from daehwa.conversation.ports import Model
 from daehwa.conversation.upstreams import may_ask_another
-from daehwa.gateway.answers import STREAM, Answer, StreamedAnswer, headers_for, whole_body
+from daehwa.gateway.answers import STREAM, Answer, StreamedAnswer, checked_whole, headers_for, whole_body
 from daehwa.gateway.asking import MODEL_CHARACTERS, Added, Asked, Habits
 from daehwa.gateway.callers import is_limited, may_ask, refused_model
 from daehwa.gateway.counting import Counted, other_id, paid_call
@@ -24,6 +24,7 @@ from daehwa.gateway.ports import Endpoint, KeptAnswer, WireAnswer, WireModels, W
 from daehwa.gateway.rates import Correction, Rates
 from daehwa.gateway.tap import UsageTap
 from daehwa.gateway.under_way import CallsUnderWay
+from daehwa.gateway.whole import SAY_THEIR_END
 
 MOST_HABITS = 10_000
 _FIRST_ERROR = 400
@@ -143,8 +144,11 @@ class Gateway:
             headers = headers_for(answer.headers, rated.headers)
             if answer.status < _FIRST_ERROR and answer.headers.get("content-type", "").lower().startswith(STREAM):
                 tap = UsageTap(strip=opened.added.usage)
-                return StreamedAnswer(answer, tap, counted, headers)
+                says_its_end = asked.endpoint in SAY_THEIR_END
+                return StreamedAnswer(answer, tap, counted, headers, says_its_end=says_its_end)
             body = await whole_body(answer, counted.hear) if body is None else body
+            if answer.status < _FIRST_ERROR:
+                checked_whole(answer.headers, body)
         except DaehwaError as fault:
             await counted.break_off(fault)
             raise

@@ -3,7 +3,8 @@
 How this works and why. This runs once for each piece of every stream, so a piece is searched for a few marks, and
 nothing is decoded but an event that says its usage or an error. Only whole events are looked at, and only whole ones go
 on: what is found and shown is the same wherever the pieces were cut, and an error that has to be said after a stream
-broke off never stands in the middle of an event. `"usage":null` with its quotes cannot stand inside of a JSON text.
+broke off never stands in the middle of an event. The last piece is held: its last event tells, once nothing more
+comes, whether the stream came to its end. `"usage":null` with its quotes cannot stand inside of a JSON text.
 Where nobody counts, an event is a token. A stream whose events are too large for that has as many as its text: what
 its events have beyond what stands around the first text. For that, lengths are added up, and no further event is read.
 """
@@ -41,7 +42,7 @@ class UsageTap:
     """
 
     __slots__ = (
-        *("_around", "_before", "_events", "_length", "_rest", "_strips"),
+        *("_around", "_before", "_events", "_last", "_length", "_rest", "_strips"),
         *("has_failed", "images", "model", "seconds", "usage"),
     )
 
@@ -53,19 +54,23 @@ class UsageTap:
         self.has_failed = False
         self._strips = strip
         self._rest = bytearray()
+        self._last = b""
         self._around = self._before = self._events = self._length = 0
 
     def feed(self, piece: bytes) -> bytes:
         """Take what came and return what goes on; an empty piece is the end, and returns what was held back."""
         if self._rest or not piece.endswith(b"\n\n"):  # nearly every piece is of whole events, as they were sent
             piece = self._whole_events(piece)
-        self._events += piece.count(b"data:")
+        events = piece.count(b"data:")
+        self._events += events
         self._length += len(piece)
         if not self._around:
             self._look_for_text(piece)
         shown = piece.replace(_NO_USAGE, b"")
         if shown.find(_USAGE) >= 0 or shown.find(_ERROR) >= 0:  # `in` would first try its bytes as a number
             shown = self._without_usage(shown)
+        elif events:
+            self._last = piece
         return shown if self._strips else piece
 
     def _whole_events(self, piece: bytes) -> bytes:
@@ -83,7 +88,18 @@ class UsageTap:
     def _without_usage(self, events: bytes) -> bytes:
         """Note usage and errors, and return what is left without what holds nothing but usage."""
         shown = b"".join([event for event in _events_of(events) if not self._is_bare_usage(event)])
+        self._last = shown or self._last
         return shown if shown.find(_USAGE) < 0 else _NULL_USAGE.sub(b"", shown)
+
+    @property
+    def last(self) -> bytes:
+        """The data of the last whole event that says more than its usage; empty where none does."""
+        return _last_data(self._last)
+
+    @property
+    def unfinished(self) -> bytes:
+        """The data of an event whose end has not come, as far as it came."""
+        return _last_data(bytes(self._rest))
 
     @property
     def tokens(self) -> int:
@@ -107,7 +123,7 @@ class UsageTap:
         """Note the usage or the error of an event, and return whether it holds nothing but usage."""
         if event.find(_USAGE) < 0 and event.find(_ERROR) < 0:
             return False
-        data = b"\n".join(line[5:].strip() for line in event.splitlines() if line.startswith(b"data:"))
+        data = _data_of(event)
         if not data.startswith(b"{"):
             self._note_usage_at_the_end(event)
             return False
@@ -133,6 +149,14 @@ def _events_of(events: bytes) -> list[bytes]:
         return _EVENT.findall(events)
     *whole, last = events.split(b"\n\n")
     return [*(event + b"\n\n" for event in whole), last]
+
+
+def _data_of(event: bytes) -> bytes:
+    return b"\n".join(line[5:].strip() for line in event.splitlines() if line.startswith(b"data:"))
+
+
+def _last_data(events: bytes) -> bytes:
+    return next((data for event in reversed(_events_of(events)) if (data := _data_of(event))), b"")
 
 
 def _after(came: bytearray, ending: bytes, start: int) -> int:
