@@ -9,6 +9,7 @@ from gateway.bed import OWNER
 from daehwa.accounts.keys import Caller
 from daehwa.gateway.answers import Answer
 from daehwa.gateway.asking import JsonAsked
+from daehwa.gateway.errors import IdempotencyKeyReused, StillAnswering
 from daehwa.gateway.idempotency import OnceOnly
 from daehwa.gateway.ports import KeptAnswer
 from daehwa.stores.memory_answers import MemoryAnswers
@@ -65,7 +66,8 @@ async def test_who_leaves_while_another_one_answers_leaves_that_claim_alone() ->
     await asyncio.sleep(0.01)
     store.go_on.clear()
     store.is_claimed.clear()
-    second = asyncio.create_task(once.answer(CALLER, "k", ASKED, made))
+    elsewhere = OnceOnly(store, wait_seconds=0.05)  # here the store is not asked
+    second = asyncio.create_task(elsewhere.answer(CALLER, "k", ASKED, made))
     await store.is_claimed.wait()
     second.cancel()
     await asyncio.sleep(0)
@@ -76,6 +78,31 @@ async def test_who_leaves_while_another_one_answers_leaves_that_claim_alone() ->
     assert await first == await made()
     kept = await once.answer(CALLER, "k", ASKED, never)
     assert kept == await made()
+
+
+async def test_a_call_that_takes_longer_than_its_claim_is_made_once_all_the_same() -> None:
+    now = 1_000_000_000_000
+    once = OnceOnly(MemoryAnswers(), clock=lambda: now, wait_seconds=0.05)
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> Answer:
+        begun.set()
+        await go_on.wait()
+        return await made()
+
+    first = asyncio.create_task(once.answer(CALLER, "k", ASKED, slow))
+    await begun.wait()
+    now += 16 * 60 * 1000
+    with pytest.raises(StillAnswering):
+        await once.answer(CALLER, "k", ASKED, never)
+    with pytest.raises(IdempotencyKeyReused):
+        await once.answer(CALLER, "k", JsonAsked.of("chat/completions", {"messages": [], "n": 2}), never)
+    await once.answer(CALLER, "another one", ASKED, made)
+    second = asyncio.create_task(once.answer(CALLER, "k", ASKED, never))
+    await asyncio.sleep(0)
+    go_on.set()
+    assert await first == await second == await made()
+    assert await once.answer(CALLER, "k", ASKED, never) == await made()
 
 
 async def never() -> Answer:

@@ -73,8 +73,10 @@ class Home:
         user = (await browser.call("GET", "/api/me"))[1]["user"]["id"]
         passkey = Passkey(id=new_id(), user=user, public_key=word.encode(), sign_count=0, name=word, created=now_ms())
         await house.people.credentials.add_passkey(passkey)
-        await house.answers.claim(user, word, word, now=now_ms())
-        await house.answers.keep(user, word, KeptAnswer(status=200, headers=(), body=said.encode()), now=now_ms())
+        began = now_ms()
+        await house.answers.claim(user, word, word, now=began)
+        kept = KeptAnswer(status=200, headers=(), body=said.encode())
+        await house.answers.keep(user, word, kept, began=began, now=began)
         return browser, user
 
     async def cost(self) -> int:

@@ -116,9 +116,9 @@ class SlowAnswers(MemoryAnswers):
         super().__init__()
         self.gate = asyncio.Event()
 
-    async def keep(self, caller: str, key: str, answer: KeptAnswer, *, now: int) -> None:
+    async def keep(self, caller: str, key: str, answer: KeptAnswer, *, began: int, now: int) -> None:
         await self.gate.wait()
-        await super().keep(caller, key, answer, now=now)
+        await super().keep(caller, key, answer, began=began, now=now)
 
 
 async def test_what_came_with_the_end_goes_with_it_where_it_is_counted_at_once(play: Play) -> None:

@@ -31,7 +31,7 @@ async def test_the_same_request_gets_the_same_answer_for_a_day(place: Place) -> 
     answers, there = (await place.process()).answers, (await place.process()).answers
     assert await answers.claim("mina", "key", "f", now=NOW) == "new"
     assert await there.claim("mina", "key", "f", now=NOW + 1) == "running"
-    await answers.keep("mina", "key", ANSWER, now=NOW + 2)
+    await answers.keep("mina", "key", ANSWER, began=NOW, now=NOW + 2)
     for each in (answers, there):
         assert await each.claim("mina", "key", "f", now=NOW + 2 + DAY - 1) == ANSWER
     assert await answers.claim("mina", "key", "f", now=NOW + 2 + DAY) == "new"
@@ -53,7 +53,7 @@ async def test_a_key_with_another_request_is_refused(answers: AnswerStore) -> No
     await answers.claim("mina", "key", "f", now=NOW)
     with pytest.raises(IdempotencyKeyReused):
         await answers.claim("mina", "key", "g", now=NOW)
-    await answers.keep("mina", "key", ANSWER, now=NOW)
+    await answers.keep("mina", "key", ANSWER, began=NOW, now=NOW)
     with pytest.raises(IdempotencyKeyReused):
         await answers.claim("mina", "key", "g", now=NOW)
     assert await answers.claim("mina", "key", "f", now=NOW) == ANSWER
@@ -66,27 +66,56 @@ async def test_a_claim_is_over_after_a_quarter_of_an_hour(answers: AnswerStore) 
     assert await answers.claim("mina", "key", "g", now=NOW + 15 * MINUTE) == "running"
 
 
+async def test_an_answer_that_is_late_is_kept_unless_somebody_else_makes_one(answers: AnswerStore) -> None:
+    later = NOW + 15 * MINUTE
+    for key in ("late", "taken", "taken and answered", "given back"):
+        await answers.claim("mina", key, "f", now=NOW)
+    await answers.claim("mina", "another one", "f", now=later + 1)
+    await answers.keep("mina", "late", ANSWER, began=NOW, now=later + 2)
+    assert await answers.claim("mina", "late", "f", now=later + 3) == ANSWER
+    other = KeptAnswer(status=200, headers=(), body=b"{}")
+    assert await answers.claim("mina", "taken", "g", now=later) == "new"
+    assert await answers.claim("mina", "taken and answered", "g", now=later) == "new"
+    await answers.keep("mina", "taken and answered", other, began=later, now=later)
+    for key in ("taken", "taken and answered"):
+        await answers.keep("mina", key, ANSWER, began=NOW, now=later)
+        await answers.release("mina", key, began=NOW)
+    assert await answers.claim("mina", "taken", "g", now=later) == "running"
+    assert await answers.claim("mina", "taken and answered", "g", now=later) == other
+    await answers.release("mina", "given back", began=NOW)
+    assert await answers.claim("mina", "given back", "g", now=NOW + 1) == "new"
+    await answers.keep("mina", "given back", ANSWER, began=NOW, now=NOW + 2)
+    assert await answers.claim("mina", "given back", "g", now=NOW + 2) == "running"
+
+
+async def test_what_nobody_answers_goes_in_the_end(answers: AnswerStore) -> None:
+    await answers.claim("mina", "key", "f", now=NOW)
+    await answers.claim("mina", "another one", "f", now=NOW + 15 * MINUTE + DAY)
+    assert await answers.claim("mina", "key", "g", now=NOW + 15 * MINUTE + DAY) == "new"
+
+
 async def test_a_claim_can_be_given_back(answers: AnswerStore) -> None:
     await answers.claim("mina", "key", "f", now=NOW)
-    await answers.release("mina", "key")
+    await answers.release("mina", "key", began=NOW)
     assert await answers.claim("mina", "key", "other", now=NOW) == "new"
-    await answers.keep("mina", "key", ANSWER, now=NOW)
-    await answers.release("mina", "key")
+    await answers.keep("mina", "key", ANSWER, began=NOW, now=NOW)
+    await answers.release("mina", "key", began=NOW)
     assert await answers.claim("mina", "key", "other", now=NOW) == ANSWER, "what was answered is not taken back"
-    await answers.release("mina", "missing")
+    await answers.release("mina", "missing", began=NOW)
 
 
 async def test_without_a_claim_nothing_is_kept(answers: AnswerStore) -> None:
-    await answers.keep("mina", "key", ANSWER, now=NOW)
+    await answers.keep("mina", "key", ANSWER, began=NOW, now=NOW)
     assert await answers.claim("mina", "key", "f", now=NOW) == "new"
 
 
 async def test_a_long_answer_is_kept_as_far_as_it_compresses(answers: AnswerStore) -> None:
     long = KeptAnswer(status=200, headers=(), body=b"data: {}\n\n" * 100_000)
     await answers.claim("mina", "long", "f", now=NOW)
-    await answers.keep("mina", "long", long, now=NOW)
+    await answers.keep("mina", "long", long, began=NOW, now=NOW)
     assert await answers.claim("mina", "long", "f", now=NOW) == long
     await answers.claim("mina", "noise", "f", now=NOW)
-    await answers.keep("mina", "noise", KeptAnswer(status=200, headers=(), body=os.urandom(262_144)), now=NOW)
+    noise = KeptAnswer(status=200, headers=(), body=os.urandom(262_144))
+    await answers.keep("mina", "noise", noise, began=NOW, now=NOW)
     with pytest.raises(AnswerTooLarge):
         await answers.claim("mina", "noise", "f", now=NOW)

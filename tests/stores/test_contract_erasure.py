@@ -74,7 +74,8 @@ async def lives(house: House, user: User, said: str) -> list[str]:
     await house.keys.revoke_key(key.id, user=me, now=NOW)
     for caller in (me, f"{me}/{key.id}"):
         await house.answers.claim(caller, said, said, now=NOW)
-        await house.answers.keep(caller, said, KeptAnswer(status=200, headers=(), body=said.encode()), now=NOW)
+        kept = KeptAnswer(status=200, headers=(), body=said.encode())
+        await house.answers.keep(caller, said, kept, began=NOW, now=NOW)
     entry = Entry(id=new_id(), created=NOW, user=me, kind="chat", model="test/parrot", key=key.id, reserved=9)
     await house.ledger.reserve(entry, [Budget(scope=f"user:{me}", period=DAY, limit=100)])
     await house.ledger.settle(msgspec.structs.replace(entry, usage=Usage(input=3, cost=7)))

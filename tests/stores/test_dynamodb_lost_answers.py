@@ -29,7 +29,7 @@ async def test_a_claim_whose_answer_is_lost_is_ones_own(bed: Bed) -> None:
     assert await answers.claim("mina", "key", "f", now=1000) == "running", "another request of the same process"
     assert await others.claim("mina", "key", "f", now=1000) == "running"
     answer = KeptAnswer(status=200, headers=(), body=b"yes")
-    await answers.keep("mina", "key", answer, now=1000)
+    await answers.keep("mina", "key", answer, began=1000, now=1000)
     assert await others.claim("mina", "key", "f", now=1000) == answer
 
 

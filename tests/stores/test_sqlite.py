@@ -349,7 +349,7 @@ async def test_who_waits_for_a_server_that_is_gone_waits_no_more(tmp_path: Path)
     answers = SqliteAnswers(store)
     kept = KeptAnswer(status=200, headers=(), body=b"{}")
     assert await answers.claim("mina", "done", "f", now=1) == "new"
-    await answers.keep("mina", "done", kept, now=1)
+    await answers.keep("mina", "done", kept, began=1, now=1)
     assert await answers.claim("mina", "cut", "f", now=1) == "new"
     assert await answers.claim("mina", "cut", "f", now=2) == "running"
     await answers.release_leftovers()

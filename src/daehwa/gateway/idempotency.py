@@ -3,7 +3,7 @@
 How this works and why. Whoever claims the key first makes the call; its answer is kept as bytes and given again to
 whoever sends the same. Only good answers are kept: one that failed has cost nothing, and trying again is what its
 client wants. A second request that comes while the first is being answered waits for it, in this process without
-asking the store.
+asking the store, however long the first one takes: to the store its claim is over after a while.
 """
 
 import asyncio
@@ -11,14 +11,14 @@ import hashlib
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from daehwa.accounts.keys import Caller
 from daehwa.conversation.errors import DaehwaError, InvalidRequest
 from daehwa.conversation.ids import now_ms
 from daehwa.gateway.answers import Answer, StreamedAnswer
 from daehwa.gateway.asking import Asked
-from daehwa.gateway.errors import StillAnswering
+from daehwa.gateway.errors import IdempotencyKeyReused, StillAnswering
 from daehwa.gateway.ports import AnswerStore, KeptAnswer
 
 LONGEST_KEY = 255
@@ -41,17 +41,16 @@ class OnceOnly:
         self._store = store
         self._clock = clock
         self._wait_seconds = wait_seconds
-        self._running: dict[tuple[str, str], asyncio.Event] = {}
+        self._running: dict[tuple[str, str], _Claim] = {}
 
     async def answer(self, caller: Caller, key: str, asked: Asked, make: Callable[[], Awaitable[Answer]]) -> Answer:
         """Return the kept answer, or a new one. Raise `IdempotencyKeyReused`, `AnswerTooLarge`, `StillAnswering`."""
         if not 0 < len(key) <= LONGEST_KEY:
             raise InvalidRequest(f"An Idempotency-Key has 1 to {LONGEST_KEY} characters.", param="Idempotency-Key")
         who = caller.user.id if caller.key is None else f"{caller.user.id}/{caller.key.id}"
-        kept = await self._claimed(who, key, fingerprint(asked))
-        if kept is not None:
-            return _replayed(kept)
-        claim = _Claim(self._store, self._running, who, key, self._clock)
+        claim = await self._claimed(who, key, fingerprint(asked))
+        if isinstance(claim, KeptAnswer):
+            return _replayed(claim)
         try:
             answer = await make()
         except BaseException:  # cancelled too
@@ -65,36 +64,47 @@ class OnceOnly:
             await claim.release()
         return answer
 
-    async def _claimed(self, who: str, key: str, print_: str) -> KeptAnswer | None:
-        """Return the kept answer, or None once the claim is ours."""
+    async def _claimed(self, who: str, key: str, print_: str) -> "KeptAnswer | _Claim":
+        """Return the kept answer, or the claim once it is ours."""
         loop = asyncio.get_running_loop()
         until = loop.time() + self._wait_seconds
         while True:
-            found = await self._found(who, key, print_)
-            if found == "new":
-                return None
-            if isinstance(found, KeptAnswer):
-                return found
+            if (here := self._running.get((who, key))) is None:
+                now = self._clock()
+                found = await self._found(who, key, print_, now)
+                if found == "new":
+                    return _Claim(self._store, self._running, _Claimed(who, key, print_, now), self._clock)
+                if isinstance(found, KeptAnswer):
+                    return found
+                here = self._running.get((who, key))
+            elif here.fingerprint != print_:
+                raise IdempotencyKeyReused
             left = until - loop.time()
             if left <= 0:
                 raise StillAnswering
-            here = self._running.get((who, key))
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(left if here is not None else min(left, POLL_SECONDS)):
-                    await (here.wait() if here is not None else asyncio.Event().wait())
-            except TimeoutError:
-                pass
+                    await (here.ended if here is not None else asyncio.Event()).wait()
 
-    async def _found(self, who: str, key: str, print_: str) -> KeptAnswer | Literal["new", "running"]:
-        claiming = asyncio.ensure_future(self._store.claim(who, key, print_, now=self._clock()))
+    async def _found(self, who: str, key: str, print_: str, now: int) -> KeptAnswer | Literal["new", "running"]:
+        claiming = asyncio.ensure_future(self._store.claim(who, key, print_, now=now))
         try:
             return await asyncio.shield(claiming)
         except asyncio.CancelledError:
             # The caller left. A claim that nobody answers for would keep off who comes again with the same key.
             with suppress(DaehwaError):
                 if await claiming == "new":
-                    await self._store.release(who, key)
+                    await self._store.release(who, key, began=now)
             raise
+
+
+class _Claimed(NamedTuple):
+    """What was claimed, by whom and for which request; `began` (ms) is when."""
+
+    who: str
+    key: str
+    fingerprint: str
+    began: int
 
 
 class _Claim:
@@ -103,19 +113,20 @@ class _Claim:
     def __init__(
         self,
         store: AnswerStore,
-        running: dict[tuple[str, str], asyncio.Event],
-        who: str,
-        key: str,
+        running: "dict[tuple[str, str], _Claim]",
+        claimed: _Claimed,
         clock: Callable[[], int],
     ) -> None:
+        self.fingerprint = claimed.fingerprint
+        self.ended = asyncio.Event()
         self.pieces: list[bytes] = []
         self._size = 0
         self._store = store
         self._running = running
-        self._who = who
-        self._key = key
+        self._place = claimed.who, claimed.key
+        self._began = claimed.began
         self._clock = clock
-        running[(who, key)] = asyncio.Event()
+        running[self._place] = self
 
     def add(self, piece: bytes) -> None:
         """Hold a piece of a stream."""
@@ -135,7 +146,7 @@ class _Claim:
     async def keep(self, answer: KeptAnswer) -> None:
         """Keep an answer. Where that fails the claim stays: it is over by itself, and nothing is paid for twice."""
         try:
-            await self._store.keep(self._who, self._key, answer, now=self._clock())
+            await self._store.keep(*self._place, answer, began=self._began, now=self._clock())
         except DaehwaError as error:
             _log.warning("an answer is not kept for its Idempotency-Key: %s", error.message)
         finally:
@@ -144,15 +155,15 @@ class _Claim:
     async def release(self) -> None:
         """Give the right back."""
         try:
-            await self._store.release(self._who, self._key)
+            await self._store.release(*self._place, began=self._began)
         except DaehwaError as error:
             _log.warning("an Idempotency-Key is not given back: %s", error.message)
         finally:
             self._wake()
 
     def _wake(self) -> None:
-        if (event := self._running.pop((self._who, self._key), None)) is not None:
-            event.set()
+        self._running.pop(self._place, None)
+        self.ended.set()
 
 
 def _replayed(kept: KeptAnswer) -> KeptAnswer:

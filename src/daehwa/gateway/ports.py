@@ -140,19 +140,23 @@ class AnswerStore(Protocol):
     ) -> KeptAnswer | Literal["new", "running"]:
         """Return the kept answer; "new" where this caller is to make it; "running" while another one does so.
 
-        Of several at once one gets "new". A claim without an answer is over after 15 minutes. Raise
-        `IdempotencyKeyReused` where the key came with another `fingerprint` before.
+        Of several at once one gets "new". A claim without an answer is over after 15 minutes: then somebody else may
+        make it. `now` (ms) is also what tells a claim from a later one. Raise `IdempotencyKeyReused` where the key came
+        with another `fingerprint` before.
         """
         ...
 
-    async def keep(self, caller: str, key: str, answer: KeptAnswer, *, now: int) -> None:
-        """Keep the answer of a claim; of one that is larger than 256 KiB (compressed), only that it was given: `claim`
-        then raises `AnswerTooLarge`.
+    async def keep(self, caller: str, key: str, answer: KeptAnswer, *, began: int, now: int) -> None:
+        """Keep the answer of the claim that was made at `began`, late too, unless somebody else has made one since or
+        it is missing: no-op. Of an answer that is larger than 256 KiB (compressed) only that it was given is kept:
+        `claim` then raises `AnswerTooLarge`.
         """
         ...
 
-    async def release(self, caller: str, key: str) -> None:
-        """Give a claim back without an answer: the next request is made anew. Missing: no-op."""
+    async def release(self, caller: str, key: str, *, began: int) -> None:
+        """Give the claim that was made at `began` back without an answer: the next request is made anew. Missing:
+        no-op.
+        """
         ...
 
     async def forget(self, user: str) -> None:

@@ -61,15 +61,15 @@ class DynamoAnswers:
             return "new" if there is not None and there.get(names.WRITER) == word else there
         return "new"
 
-    async def keep(self, caller: str, key: str, answer: KeptAnswer, *, now: int) -> None:
+    async def keep(self, caller: str, key: str, answer: KeptAnswer, *, began: int, now: int) -> None:
         given = {names.ANSWER: await packed(answer), **_until(now + KEPT_MS)}
         with suppress(ConditionalCheckFailed):
-            await self._table.update(*_place(caller, key), changes(given), condition=_is_claim())
+            await self._table.update(*_place(caller, key), changes(given), condition=_is_claim(began))
 
-    async def release(self, caller: str, key: str) -> None:
+    async def release(self, caller: str, key: str, *, began: int) -> None:
         over = {names.UNTIL: 0, names.EXPIRES: 1}
         with suppress(ConditionalCheckFailed):
-            await self._table.update(*_place(caller, key), changes(over), condition=_is_claim())
+            await self._table.update(*_place(caller, key), changes(over), condition=_is_claim(began))
 
     async def forget(self, user: str) -> None:
         partition = names.answer_partition(user)
@@ -77,8 +77,9 @@ class DynamoAnswers:
         await self._table.write_many(deletes=[(partition, item[names.SORT_KEY]) for item in items])
 
 
-def _is_claim() -> Condition:
-    return F(names.FINGERPRINT).exists() & F(names.ANSWER).does_not_exist()
+def _is_claim(began: int) -> Condition:
+    """Return whether there is the claim that was made then: a later one begins only when that is over."""
+    return F(names.UNTIL).equals(began + CLAIM_MS) & F(names.ANSWER).does_not_exist()
 
 
 def _until(moment: int) -> Item:
