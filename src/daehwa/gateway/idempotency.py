@@ -11,7 +11,7 @@ import hashlib
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from daehwa.accounts.keys import Caller
 from daehwa.conversation.errors import DaehwaError, InvalidRequest
@@ -28,6 +28,7 @@ POLL_SECONDS = 1.0
 MOST_BYTES = 16 * 1024 * 1024
 """Bytes of a stream that are held to be kept; of a longer one the claim stays, until it is over by itself."""
 
+_Found: TypeAlias = KeptAnswer | Literal["new", "running"]
 _FIRST_FAILURE = 300
 _log = logging.getLogger("daehwa")
 
@@ -42,6 +43,7 @@ class OnceOnly:
         self._clock = clock
         self._wait_seconds = wait_seconds
         self._running: dict[tuple[str, str], _Claim] = {}
+        self._givings_back: set[asyncio.Task[None]] = set()
 
     async def answer(self, caller: Caller, key: str, asked: Asked, make: Callable[[], Awaitable[Answer]]) -> Answer:
         """Return the kept answer, or a new one. Raise `IdempotencyKeyReused`, `AnswerTooLarge`, `StillAnswering`."""
@@ -86,16 +88,23 @@ class OnceOnly:
                 async with asyncio.timeout(left if here is not None else min(left, POLL_SECONDS)):
                     await (here.ended if here is not None else asyncio.Event()).wait()
 
-    async def _found(self, who: str, key: str, print_: str, now: int) -> KeptAnswer | Literal["new", "running"]:
+    async def _found(self, who: str, key: str, print_: str, now: int) -> _Found:
         claiming = asyncio.ensure_future(self._store.claim(who, key, print_, now=now))
         try:
             return await asyncio.shield(claiming)
         except asyncio.CancelledError:
-            # The caller left. A claim that nobody answers for would keep off who comes again with the same key.
-            with suppress(DaehwaError):
-                if await claiming == "new":
-                    await self._store.release(who, key, began=now)
+            # The caller left. A claim that nobody answers for would keep off who comes again with the same key. They
+            # may be cancelled once more meanwhile, so that a task of its own gives it back.
+            giving_back = asyncio.ensure_future(self._give_back(claiming, who, key, now))
+            self._givings_back.add(giving_back)
+            giving_back.add_done_callback(self._givings_back.discard)
+            await asyncio.shield(giving_back)
             raise
+
+    async def _give_back(self, claiming: "asyncio.Future[_Found]", who: str, key: str, began: int) -> None:
+        with suppress(DaehwaError):
+            if await claiming == "new":
+                await self._store.release(who, key, began=began)
 
 
 class _Claimed(NamedTuple):
