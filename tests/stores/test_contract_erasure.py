@@ -21,11 +21,12 @@ from daehwa.accounts.minting import mint_key
 from daehwa.accounts.people import NewUser, Profile, Session, User, UserChanges
 from daehwa.accounts.ports import AccountStore, Budget
 from daehwa.conversation.errors import ConversationNotFound, StoreError
-from daehwa.conversation.ids import new_id
+from daehwa.conversation.ids import new_id, now_ms
 from daehwa.conversation.messages import Usage
 from daehwa.conversation.ports import ConversationChanges
 from daehwa.gateway.ports import KeptAnswer
 from daehwa.services.hourly import HourlyHousekeeping
+from daehwa.stores.dynamodb_ledger import DynamoLedger
 
 NOW = 1_795_305_600_000
 DAY = "2026-11-22"
@@ -289,6 +290,27 @@ async def test_what_is_decided_to_be_kept_no_longer_goes_within_the_hour(house: 
     for gone in day[:3]:
         with pytest.raises(ConversationNotFound):
             await house.store.restore_conversation(mina, gone)
+
+
+@pytest.mark.parametrize("reserved", [0, 9])
+async def test_a_call_that_ends_after_its_user_is_forgotten_is_nobody_s(house: House, reserved: int) -> None:
+    now, conversation = now_ms(), new_id()
+    given = Entry(id=new_id(), created=now, user="mina", kind="turn", model="m", conversation=conversation)
+    entry = msgspec.structs.replace(given, reserved=reserved)
+    if reserved:
+        await house.ledger.reserve(entry, [Budget(scope="all", period="total", limit=100)])
+    await house.ledger.forget("mina")
+    await house.ledger.settle(msgspec.structs.replace(entry, usage=Usage(cost=5)))
+    (row,) = await house.ledger.usage(UsageQuery(since=now - DAY_MS, until=now + DAY_MS))
+    assert row.cost == await house.ledger.spent("all", "total") == 5
+    keeps_ids = isinstance(house.ledger, DynamoLedger)  # they are random numbers, and nobody's after that
+    if not keeps_ids:
+        assert row.user != "mina"
+        assert await house.leftovers(conversation) == []
+    after = msgspec.structs.replace(given, id=new_id(), created=now_ms() + 1000, usage=Usage(cost=1))
+    await house.ledger.settle(after)
+    (row,) = await house.ledger.usage(UsageQuery(since=now - DAY_MS, until=now + DAY_MS, user="mina"))
+    assert row.cost == (5 + 1 if keeps_ids else 1), "what whoever has that id now asks is theirs"
 
 
 async def test_counters_of_who_is_forgotten_count_on_for_nobody(house: House) -> None:

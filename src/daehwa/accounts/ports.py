@@ -155,7 +155,8 @@ class LedgerStore(Protocol):
     async def settle(self, entry: Entry) -> None:
         """Keep the settled entry in the open one's place, and correct the counters: those it was reserved against, and
         those of its scopes that exist. Without an open one it is added, and counted likewise. An entry that is settled
-        already stays as it is. Who called is as it was when the entry was opened, and `created` the same.
+        already stays as it is. Who called, and for which conversation, is as it was when the entry was opened, and
+        `created` the same.
         """
         ...
 
@@ -179,7 +180,7 @@ class LedgerStore(Protocol):
 
     async def forget(self, user: str) -> None:
         """Keep what a user's calls cost, so that every sum stays right, without anything that says whose they were: at
-        most a random number that is nobody's any more.
+        most a random number that is nobody's any more. So it is with what is settled after that of calls before it.
         """
         ...
 

@@ -8,7 +8,7 @@ import msgspec
 from daehwa.accounts.ledger import Entry, UsageQuery, UsageRow
 from daehwa.accounts.ports import Budget
 from daehwa.accounts.spending import Counter, check_limits, is_counted_under, limits_of
-from daehwa.conversation.ids import new_id
+from daehwa.stores.forgotten import Forgotten
 from daehwa.stores.usage_rows import as_settled, is_asked_for, summed
 
 
@@ -19,6 +19,7 @@ class MemoryLedger:
 
     def __init__(self) -> None:
         self._entries: dict[tuple[int, str], Entry] = {}
+        self._forgotten = Forgotten()
 
     async def reserve(self, entry: Entry, budgets: Sequence[Budget]) -> None:
         if _place(entry) in self._entries:
@@ -28,14 +29,13 @@ class MemoryLedger:
         self._entries[_place(entry)] = msgspec.structs.replace(entry, usage=None)
 
     async def settle(self, entry: Entry) -> None:
-        entry = as_settled(entry)
+        entry = as_settled(self._forgotten.unnamed(entry))
         kept = self._entries.get(_place(entry))
         if kept is None:
             self._entries[_place(entry)] = entry
         elif kept.usage is None:
-            self._entries[_place(entry)] = msgspec.structs.replace(
-                entry, user=kept.user, key=kept.key, groups=kept.groups, reserved=kept.reserved
-            )
+            opened = {"user": kept.user, "key": kept.key, "groups": kept.groups, "conversation": kept.conversation}
+            self._entries[_place(entry)] = msgspec.structs.replace(entry, **opened, reserved=kept.reserved)
 
     async def spent(self, scope: str, period: str) -> int:
         return self._counted(Counter(scope, period))
@@ -50,7 +50,7 @@ class MemoryLedger:
         return summed(entry for entry in self._entries.values() if is_asked_for(entry, query))
 
     async def forget(self, user: str) -> None:
-        nobody = new_id()
+        nobody = self._forgotten.add(user)
         for entry in [entry for entry in self._entries.values() if entry.user == user]:
             self._entries[_place(entry)] = msgspec.structs.replace(entry, user=nobody, conversation=None)
 

@@ -24,17 +24,17 @@ from daehwa.accounts.errors import BudgetExceeded
 from daehwa.accounts.ledger import Entry, UsageQuery, UsageRow
 from daehwa.accounts.ports import Budget, Settling
 from daehwa.accounts.spending import Counter, bounds, check_limits, counters_of, limits_of, period_at
-from daehwa.conversation.ids import new_id
 from daehwa.conversation.messages import Usage
+from daehwa.stores.forgotten import Forgotten
 from daehwa.stores.records import storable
 from daehwa.stores.sqlite import SqliteStore
 from daehwa.stores.sqlite_jotter import NotNow, TooMuchToJot
 from daehwa.stores.usage_rows import as_settled, usage_row
 
 _DAY_MS: Final = 24 * 60 * 60 * 1000
-_OPENED: Final = ("created", "id", "user", "key", "groups", "reserved")
+_OPENED: Final = ("created", "id", "user", "key", "groups", "reserved", "conversation")
 _SETTLED: Final = (
-    *("model", "kind", "conversation", "settled", "input", "cached", "output", "reasoning"),
+    *("model", "kind", "settled", "input", "cached", "output", "reasoning"),
     *("cost", "estimated", "seconds", "images", "failed"),
 )
 _INSERT: Final = (
@@ -111,6 +111,7 @@ class SqliteLedger:
         self._reader = store.reader
         self._reports = store.reports
         self._among = CountersThere().among
+        self._forgotten = Forgotten()
         self._late: set[asyncio.Task[None]] = set()
 
     async def reserve(self, entry: Entry, budgets: Sequence[Budget]) -> None:
@@ -125,15 +126,18 @@ class SqliteLedger:
                 raise refused from None
 
     async def settle(self, entry: Entry) -> None:
-        settled = as_settled(storable(entry))
+        settled = self._as_settled(entry)
         here = partial(_settle, entry=settled, among=self._among)
         await self._jotter.run(here, thorough=partial(_settle, entry=settled, among=_all_counters))
 
     def settle_soon(self, entry: Entry, otherwise: Settling) -> None:
-        here = partial(_settle, entry=as_settled(storable(entry)), among=self._among)
+        here = partial(_settle, entry=self._as_settled(entry), among=self._among)
         self._jotter.run_soon(here, partial(self._settle_later, otherwise))
         if not entry.reserved:  # nothing stands for it meanwhile
             self._jotter.finish()
+
+    def _as_settled(self, entry: Entry) -> Entry:
+        return as_settled(storable(self._forgotten.unnamed(entry)))
 
     def _settle_later(self, otherwise: Settling) -> None:
         task = otherwise()
@@ -163,8 +167,9 @@ class SqliteLedger:
         return await self._reports.run(partial(_usage, query=query))
 
     async def forget(self, user: str) -> None:
+        nobody = self._forgotten.add(user)
         await self._settled()
-        await self._writer.run(partial(_forget, user=user, nobody=new_id()))
+        await self._writer.run(partial(_forget, user=user, nobody=nobody))
 
 
 def _forget(database: sqlite3.Connection, user: str, nobody: str) -> None:
@@ -215,15 +220,15 @@ def _values(entry: Entry) -> tuple[Any, ...]:
 
 def _opened_values(entry: Entry) -> tuple[Any, ...]:
     groups = _encoder.encode(entry.groups).decode() if entry.groups else None
-    call = (entry.model, entry.kind, entry.conversation)
-    return (entry.created, entry.id, entry.user, entry.key, groups, entry.reserved, *call)
+    opened = (entry.created, entry.id, entry.user, entry.key, groups, entry.reserved, entry.conversation)
+    return (*opened, entry.model, entry.kind)
 
 
 def _settled_values(entry: Entry) -> tuple[Any, ...]:
     usage = entry.usage or _NOTHING
     # Of a bool SQLite's module first asks everywhere how it is to be kept.
     return (
-        *(entry.model, entry.kind, entry.conversation, int(entry.usage is not None)),
+        *(entry.model, entry.kind, int(entry.usage is not None)),
         *(usage.input, usage.cached, usage.output, usage.reasoning, usage.cost, int(usage.estimated)),
         *(entry.seconds, entry.images, entry.failed),
     )
