@@ -187,7 +187,7 @@ async def test_an_error_within_a_stream_is_noted() -> None:
 async def test_an_answer_in_one_piece_has_a_limit_and_its_connection_is_given_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("daehwa.gateway.answers.MOST_BYTES", 10)
+    monkeypatch.setattr("daehwa.gateway.answers.MOST_WHOLE_BYTES", 10)
     answer = ScriptedAnswer([b"12345", b"67890"])
     assert await whole_body(answer) == b"1234567890"
     answer = ScriptedAnswer([b"12345", b"67890", b"1"])

@@ -11,7 +11,7 @@ from daehwa.gateway.whole import is_json, is_over
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 
-MOST_BYTES = 64 * 1024 * 1024
+MOST_WHOLE_BYTES = 64 * 1024 * 1024
 """Bytes of an answer in one piece: images come as base64, a dozen to an answer."""
 STREAM = "text/event-stream"
 _JSON = "application/json"
@@ -49,8 +49,8 @@ async def whole_body(answer: WireAnswer, heard: Callable[[int], None] = lambda _
             pieces.append(piece)
             size += len(piece)
             heard(size)
-            if size > MOST_BYTES:
-                raise ProviderMalformedError(f"The upstream's answer has more than {MOST_BYTES:,} bytes.")
+            if size > MOST_WHOLE_BYTES:
+                raise ProviderMalformedError(f"The upstream's answer has more than {MOST_WHOLE_BYTES:,} bytes.")
     finally:
         answer.close()
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)

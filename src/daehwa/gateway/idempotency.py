@@ -25,7 +25,7 @@ LONGEST_KEY = 255
 WAIT_SECONDS = 60.0
 """How long a second request waits for the first one's answer."""
 POLL_SECONDS = 1.0
-MOST_BYTES = 16 * 1024 * 1024
+MOST_HELD_BYTES = 16 * 1024 * 1024
 """Bytes of a stream that are held to be kept; of a longer one the claim stays, until it is over by itself."""
 
 _Found: TypeAlias = KeptAnswer | Literal["new", "running"]
@@ -140,14 +140,14 @@ class _Claim:
     def add(self, piece: bytes) -> None:
         """Hold a piece of a stream."""
         self._size += len(piece)
-        if self._size <= MOST_BYTES:
+        if self._size <= MOST_HELD_BYTES:
             self.pieces.append(piece)
 
     async def end(self, answer: StreamedAnswer) -> None:
         """Keep a stream that came to its end; give the right back where it did not."""
         if not answer.is_whole:
             await self.release()
-        elif self._size <= MOST_BYTES:
+        elif self._size <= MOST_HELD_BYTES:
             await self.keep(KeptAnswer(status=answer.status, headers=answer.headers, body=b"".join(self.pieces)))
         else:
             self._wake()
