@@ -7,6 +7,7 @@ from browser.reader import PHONE, Reader, Readers
 from browser.samples import LONG
 from model import Model
 from playwright.async_api import expect
+from upstream import gated
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -99,3 +100,22 @@ async def test_the_same_message_is_shown_for_other_words_and_left_alone_after_th
     assert not any(is_seen for _, is_seen in await marked(reader))
     await reader.page.get_by_role("button", name="New conversation").first.click()
     assert await reader.page.evaluate("CSS.highlights.has('found')") is False
+
+
+async def test_what_was_found_near_the_end_stays_in_view_while_the_end_grows(reader: Reader, model: Model) -> None:
+    steps, gates = gated("Well. ", LONG)
+    model.says(LONG, steps)
+    await reader.ask_to_end("Something long first")
+    await reader.ask("Is there a pangolin?")
+    await expect(reader.answer).to_contain_text("Well.")
+    await reader.press("New conversation", reader.sidebar)
+    await reader.search.fill("pangolin")
+    await reader.hits.get_by_role("link").click()
+    assert await marked(reader) == [("pangolin", True)]
+    to_end = reader.page.get_by_role("button", name="Scroll to the end")
+    await expect(to_end).to_have_count(0)
+    gates[0].set()
+    await reader.ended()
+    assert await marked(reader) == [("pangolin", True)]
+    await to_end.click()
+    await expect(reader.answer.get_by_text("words at the end.")).to_be_in_viewport()

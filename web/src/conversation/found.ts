@@ -1,4 +1,5 @@
 /** Show a found message where the words that were searched for stand, and mark them and it. */
+import { keepPlace } from "../lib/hold-place.ts";
 import { densest, type Span, spansOf } from "./words.ts";
 
 const TINTED = 2_500;
@@ -8,7 +9,7 @@ const TEXTS = ".bubble, .prose";
 /** What begins another line, so that no word goes on over it. */
 const BLOCK = "p, li, h4, h5, h6, pre, td, th, label, blockquote, .prose, .bubble";
 /** The reader goes elsewhere by one of these. */
-const READERS_OWN = ["wheel", "touchmove", "pointerdown", "keydown"] as const;
+const READERS_OWN = ["wheel", "touchmove", "pointerdown", "keydown", "click"] as const;
 
 interface Piece {
   readonly node: Text;
@@ -16,16 +17,21 @@ interface Piece {
 }
 
 /**
- * Returns how to end it: the marks stay until then. The message is scrolled to again as long as its text is drawn anew and
- * what is around it finds its height, but never after the reader has scrolled.
+ * Returns how to end it: the marks stay until then. The message is kept in view while its text is drawn anew and what is
+ * around it finds its height, but only until the reader does something.
  */
 export function showFound(message: HTMLElement, words: string): () => void {
+  const scroller = message.closest<HTMLElement>(".scroller");
   const over = new AbortController();
+  let place: HTMLElement | Range | null = null;
   let isReaders = false;
   let frame = 0;
+  const put = (): void => {
+    if (scroller && place && !isReaders) toMiddle(scroller, message, place);
+  };
   const show = (): void => {
-    const place = markWords(message, words) ?? message;
-    if (!isReaders) toMiddle(message, place);
+    place = markWords(message, words) ?? message;
+    put();
   };
   const later = (frames: number): void => {
     cancelAnimationFrame(frame);
@@ -34,15 +40,24 @@ export function showFound(message: HTMLElement, words: string): () => void {
 
   message.classList.add("found");
   const tint = setTimeout(() => message.classList.remove("found"), TINTED);
+  const letGo = scroller ? keepPlace(scroller, put) : (): void => {};
   show();
-  // The heights of what was never drawn are guessed; two frames later they are known around here.
+  // What is around it may have found its height without the whole becoming another.
   later(2);
-  const drawn = new MutationObserver(() => later(2));
+  const drawn = new MutationObserver(() => {
+    place = null; // its words are elsewhere
+    later(2);
+  });
   drawn.observe(message, { childList: true, subtree: true });
-  for (const act of READERS_OWN) addEventListener(act, () => (isReaders = true), { signal: over.signal, passive: true, capture: true });
+  const readers = (): void => {
+    isReaders = true;
+    letGo();
+  };
+  for (const act of READERS_OWN) addEventListener(act, readers, { signal: over.signal, passive: true, capture: true });
   return () => {
     over.abort();
     drawn.disconnect();
+    letGo();
     cancelAnimationFrame(frame);
     clearTimeout(tint);
     message.classList.remove("found");
@@ -88,9 +103,7 @@ function rangeOf(pieces: readonly Piece[], [start, end]: Span): Range {
 }
 
 /** A message that is higher than the view is shown from its beginning. */
-function toMiddle(message: HTMLElement, place: HTMLElement | Range): void {
-  const scroller = message.closest(".scroller");
-  if (!scroller) return;
+function toMiddle(scroller: HTMLElement, message: HTMLElement, place: HTMLElement | Range): void {
   const view = scroller.getBoundingClientRect();
   const { top, height } = place.getBoundingClientRect();
   const above = Math.max(0, (view.height - height) / 2);

@@ -1,13 +1,19 @@
 /**
  * Keeps a scroller at its end while its content grows, but only while the reader is there. Scrolling up lets go;
- * coming back to the end takes hold again.
+ * coming back to the end takes hold again, though not where the page itself went there to show something.
  */
 const NEAR = 32;
 /** Heights are told in whole pixels, places are not. */
 const ROUNDING = 2;
+/** Without one of these within the scroller, it was not the reader who scrolled. */
+const READERS_OWN = ["wheel", "touchmove", "pointerdown", "keydown"] as const;
 
 export class FollowEnd {
   following = $state(true);
+  /** Whether the end is in view, followed or not. */
+  near = $state(true);
+  /** Something is shown by the page, and the reader has not scrolled since. */
+  #shows = false;
   #scroller: HTMLElement | null = null;
   #lastTop = 0;
   #lastHeight = 0;
@@ -15,27 +21,32 @@ export class FollowEnd {
   readonly attach = (scroller: HTMLElement): (() => void) => {
     this.#scroller = scroller;
     const scrolled = (): void => this.#scrolled(scroller);
+    const over = new AbortController();
     const grown = new ResizeObserver(() => {
       if (this.following) this.#jump(scroller);
+      else this.near = leftOf(scroller) <= NEAR;
     });
     grown.observe(scroller);
     if (scroller.firstElementChild) grown.observe(scroller.firstElementChild);
-    scroller.addEventListener("scroll", scrolled, { passive: true });
+    scroller.addEventListener("scroll", scrolled, { signal: over.signal, passive: true });
+    for (const act of READERS_OWN) scroller.addEventListener(act, () => (this.#shows = false), { signal: over.signal, passive: true });
     return () => {
       grown.disconnect();
-      scroller.removeEventListener("scroll", scrolled);
+      over.abort();
       this.#scroller = null;
     };
   };
 
   /** Go to the end and stay there. */
   toEnd(): void {
+    this.#shows = false;
     this.following = true;
     if (this.#scroller) this.#jump(this.#scroller);
   }
 
-  /** Stay where we are, whatever grows. */
+  /** Stay where we are, whatever grows, until the reader scrolls: this place may be near the end, and is not the end. */
   letGo(): void {
+    this.#shows = true;
     this.following = false;
   }
 
@@ -45,19 +56,24 @@ export class FollowEnd {
   }
 
   #scrolled(scroller: HTMLElement): void {
-    const { scrollTop, scrollHeight, clientHeight } = scroller;
-    const left = scrollHeight - scrollTop - clientHeight;
+    const { scrollTop, clientHeight } = scroller;
+    const left = leftOf(scroller);
     // While following, the browser's own scroll anchoring is off (see ConversationView), so only the reader goes up;
     // but where the window or the message box has just changed its height, it is the browser that moved the text.
     const sameHeight = clientHeight === this.#lastHeight;
     // However little they go: where the text grows with every frame, they would never get further than that.
     if (sameHeight && scrollTop < this.#lastTop - 1 && left >= ROUNDING) this.following = false;
-    else if (left <= NEAR) this.following = true;
+    else if (left <= NEAR && !this.#shows) this.following = true;
     this.#note(scroller);
   }
 
   #note(scroller: HTMLElement): void {
     this.#lastTop = scroller.scrollTop;
     this.#lastHeight = scroller.clientHeight;
+    this.near = leftOf(scroller) <= NEAR;
   }
+}
+
+function leftOf({ scrollHeight, scrollTop, clientHeight }: HTMLElement): number {
+  return scrollHeight - scrollTop - clientHeight;
 }

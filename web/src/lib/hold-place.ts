@@ -14,6 +14,8 @@ interface Holding {
   /** Hold as long again, if what is held is still in view; returns whether it is. */
   goOn(): boolean;
   end(): void;
+  /** End it for whoever asked to hold something else meanwhile. */
+  callOff(): void;
 }
 
 /** Two that put right the same would do it twice. */
@@ -28,7 +30,7 @@ const holding = new WeakMap<Element, Holding>();
  */
 export function holdPlace(scroller: HTMLElement, seen: Element): () => void {
   const before = holding.get(scroller);
-  if (before?.goOn()) return before.end;
+  if (before?.goOn()) return before.callOff;
   before?.end();
   let place = topOf(seen);
   let scrolled = scroller.scrollTop;
@@ -78,7 +80,7 @@ export function holdPlace(scroller: HTMLElement, seen: Element): () => void {
     scroller.style.overflowAnchor = "";
   }
 
-  holding.set(scroller, { goOn, end });
+  holding.set(scroller, { goOn, end, callOff: end });
   scroller.style.overflowAnchor = "none";
   // It is told of a height after it is known and before it is painted.
   const heights = new ResizeObserver(hold);
@@ -89,6 +91,33 @@ export function holdPlace(scroller: HTMLElement, seen: Element): () => void {
     next();
   });
   return end;
+}
+
+/**
+ * Put something in its place again whenever a height becomes another. Returns what ends it; until then nothing else is held
+ * here.
+ */
+export function keepPlace(scroller: HTMLElement, put: () => void): () => void {
+  holding.get(scroller)?.end();
+  const heights = new ResizeObserver(put);
+  const kept: Holding = {
+    goOn: () => {
+      void tick().then(put);
+      return true;
+    },
+    end: () => {
+      heights.disconnect();
+      if (holding.get(scroller) !== kept) return;
+      holding.delete(scroller);
+      scroller.style.overflowAnchor = "";
+    },
+    callOff: () => {},
+  };
+  holding.set(scroller, kept);
+  scroller.style.overflowAnchor = "none";
+  heights.observe(scroller);
+  if (scroller.firstElementChild) heights.observe(scroller.firstElementChild);
+  return kept.end;
 }
 
 /** Hold what is read now of the conversation that this element is in; at the end the page stays at the end. */
