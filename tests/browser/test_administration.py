@@ -19,6 +19,9 @@ from playwright.async_api import expect
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 SCREENS = ("people", "groups", "providers", "installation", "audit")
+TRANSITION_MS = 300
+TRACK_AND_KNOB = """(element) => [null, "::before"]
+    .map((part) => getComputedStyle(element.firstElementChild, part).backgroundColor)"""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
@@ -120,6 +123,24 @@ async def test_a_provider_is_tried(members: Members, model: Model) -> None:
     await card.get_by_role("button", name="Test openai").click()
     await expect(card.get_by_role("status")).to_contain_text("gpt-test answered in")
     await expect(card.get_by_role("status")).to_contain_text("I am here.")
+
+
+async def test_what_is_on_and_where_one_is_is_seen_in_the_readers_own_colours(members: Members) -> None:
+    boss = await admin_at(members, "installation", forced_colors="active")
+    tabs = boss.page.locator("main nav a")
+    for at in range(len(SCREENS)):
+        is_here = await tabs.nth(at).get_attribute("aria-current") is not None
+        await expect(tabs.nth(at)).to_have_css("border-bottom-style", "solid" if is_here else "none")
+    switch = boss.page.get_by_role("switch", name="Admins may read conversations")
+    colours = set()
+    for is_on in ("false", "true"):
+        await switch.evaluate("(switch_, is_on) => (switch_.ariaChecked = is_on)", is_on)
+        await boss.page.wait_for_timeout(TRANSITION_MS)
+        track, knob = await switch.evaluate(TRACK_AND_KNOB)
+        assert track != knob
+        colours.add(track)
+        await expect(switch.locator("span")).to_have_css("outline-style", "solid")
+    assert len(colours) == 2
 
 
 async def test_everybody_sees_that_admins_may_read(members: Members, household: Household, model: Model) -> None:
