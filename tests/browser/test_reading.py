@@ -22,6 +22,14 @@ REPLACE_DRAFT = """(area) => {
     }
 }"""
 TOP = "(scroller) => scroller.scrollTop"
+PLACES = """(log) => {
+    const from = log.getBoundingClientRect();
+    const seen = log.querySelectorAll(".bubble, .prose, .actions, .actions button, .versions span");
+    return [...seen].map((each) => {
+        const { left, top } = each.getBoundingClientRect();
+        return [each.ariaLabel ?? each.classList[0], Math.round(left - from.left), Math.round(top - from.top)];
+    });
+}"""
 
 
 def paragraphs(name: str, count: int = 40) -> bytes:
@@ -152,3 +160,49 @@ async def test_a_found_message_is_shown_where_it_is(reader: Reader, model: Model
     await reader.search.fill("needle")
     await reader.hits.get_by_role("link").click()
     await expect(reader.questions.first).to_be_in_viewport()
+
+
+@pytest.mark.parametrize("device", [{}, PHONE], ids=["desktop", "phone"])
+async def test_nothing_moves_when_an_answer_begins_and_when_it_ends(
+    readers: Readers, model: Model, device: dict[str, object]
+) -> None:
+    reader = await readers(**device)
+    log = reader.page.get_by_role("log")
+    await reader.ask_to_end("First")
+    await reader.press("Edit the question", reader.question)
+    await reader.page.get_by_role("textbox", name="Edit your question").fill("First, but otherwise")
+    await reader.page.get_by_role("button", name="Send", exact=True).first.click()
+    await expect(reader.question.get_by_role("group", name="Version 2 of 2")).to_be_visible()
+    await reader.ended()
+    before = await log.evaluate(PLACES)
+    gate = asyncio.Event()
+    model.says([ROLE, text("All of it."), gate, ending(), DONE])
+    await reader.ask("Second")
+    await expect(reader.answer).to_contain_text("All of it.")
+    growing = await log.evaluate(PLACES)
+    assert growing[: len(before)] == before
+    height = await log.evaluate("(log) => log.scrollHeight")
+    for name in ("Edit the question", "Answer again"):
+        button = log.get_by_role("button", name=name).first
+        await expect(button).to_have_attribute("aria-disabled", "true")
+        await button.dispatch_event("click")
+    await expect(log.get_by_role("textbox")).to_have_count(0)
+    await expect(reader.answers).to_have_count(2)
+    gate.set()
+    await reader.ended()
+    assert await log.evaluate("(log) => log.scrollHeight") == height
+    after = await log.evaluate(PLACES)
+    assert after[: len(growing)] == growing
+    await expect(log.get_by_role("button", name="Edit the question").first).to_have_attribute("aria-disabled", "false")
+
+
+async def test_the_count_of_versions_stands_at_the_edge_of_the_bubble(reader: Reader, model: Model) -> None:
+    del model
+    await reader.ask_to_end("First")
+    await reader.press("Edit the question", reader.question)
+    await reader.page.get_by_role("textbox", name="Edit your question").fill("First, but otherwise")
+    await reader.page.get_by_role("button", name="Send", exact=True).first.click()
+    await reader.ended()
+    right = "(element) => element.getBoundingClientRect().right"
+    edge = await reader.question.locator(".bubble").evaluate(right)
+    assert abs(await reader.question.get_by_role("group").evaluate(right) - edge) <= 1
