@@ -93,9 +93,12 @@ class Reader:
         return other
 
     async def ask(self, question: str) -> None:
-        """Write a question and press Enter."""
+        """Write a question and send it: by Enter, and where there are fingers alone by the button."""
         await self.box.fill(question)
-        await self.box.press("Enter")
+        if await self.page.evaluate("matchMedia('(pointer: coarse)').matches"):
+            await self.page.get_by_role("button", name="Send", exact=True).tap()
+        else:
+            await self.box.press("Enter")
 
     async def ask_to_end(self, question: str) -> None:
         """Ask, and wait for the end of the answer."""

@@ -124,7 +124,7 @@ async def test_on_a_phone_in_korean_and_in_the_dark(readers: Readers, model: Mod
     reader = await readers(**PHONE, locale="ko-KR", color_scheme="dark")
     model.says(costing(0.90))
     await reader.page.locator("#message").fill("얼마예요?")
-    await reader.page.keyboard.press("Enter")
+    await reader.page.keyboard.press("Control+Enter")
     warning = reader.page.get_by_test_id("budget-warning")
     await expect(warning).to_contain_text("내 이번 달 예산 $1.00 중 $0.90(90%)를 사용했어요.")
     assert await faults(reader, axe) == []

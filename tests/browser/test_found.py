@@ -31,7 +31,7 @@ async def hidden_in_a_long_answer(reader: Reader, model: Model, word: str) -> No
     model.says(with_word(word), LONG, LONG)
     for number in range(3):
         await reader.page.locator("#message").fill(f"Question {number}")
-        await reader.page.locator("#message").press("Enter")
+        await reader.page.locator("#message").press("Control+Enter")
         await expect(reader.page.locator(".answer")).to_have_count(number + 1)
         await expect(reader.page.locator(".answer").last).to_have_attribute("aria-busy", "false")
     await reader.page.goto("about:blank")

@@ -133,6 +133,27 @@ async def test_a_phone_has_all_of_it(readers: Readers, model: Model) -> None:
     await expect(reader.answer).to_contain_text("Hello there.")
 
 
+async def test_under_fingers_enter_breaks_the_line_and_the_button_sends(readers: Readers, model: Model) -> None:
+    reader = await readers(**PHONE)
+    await reader.box.tap()
+    await reader.page.keyboard.type("One\nTwo")
+    await expect(reader.box).to_have_value("One\nTwo")
+    await expect(reader.box).to_have_attribute("enterkeyhint", "enter")
+    assert model.questions == []
+    await reader.page.get_by_role("button", name="Send").tap()
+    await reader.ended()
+    await expect(reader.question.locator(".bubble")).to_have_text("One\nTwo", use_inner_text=True)
+    await reader.press("Edit the question", reader.question)
+    edited = reader.page.get_by_role("textbox", name="Edit your question")
+    await edited.press("Enter")
+    await expect(edited).to_have_value("One\nTwo\n")
+    await expect(edited).to_have_attribute("enterkeyhint", "enter")
+    await reader.press("Cancel")
+    await reader.press("Show conversations")
+    await reader.press("Keyboard shortcuts")
+    await expect(reader.page.locator("dd").first).to_have_text("CtrlEnter")
+
+
 async def test_a_tap_beside_the_drawer_closes_it(readers: Readers) -> None:
     reader = await readers(**PHONE)
     await reader.page.get_by_role("button", name="Show conversations").tap()

@@ -1,6 +1,6 @@
 // @vitest-environment jsdom
-import { beforeEach, expect, test } from "vitest";
-import { isComposing, isEnter, isEscape, watchComposition } from "../src/lib/ime.ts";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { enterSends, isComposing, isEnter, isEscape, isSend, watchComposition } from "../src/lib/ime.ts";
 
 let input: HTMLInputElement;
 let seen: { enter: boolean; escape: boolean; composing: boolean };
@@ -14,6 +14,8 @@ beforeEach(() => {
   });
 });
 
+afterEach(() => vi.unstubAllGlobals());
+
 function press(key: string, more: KeyboardEventInit = {}): typeof seen {
   input.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, ...more }));
   return seen;
@@ -23,6 +25,29 @@ test("Enter sends, Shift+Enter and Alt+Enter do not", () => {
   expect(press("Enter").enter).toBe(true);
   expect(press("Enter", { shiftKey: true }).enter).toBe(false);
   expect(press("Enter", { altKey: true }).enter).toBe(false);
+});
+
+/** A device with these pointers; `fine` and `hover` may be those of a second one. */
+function device({ coarse = false, fine = false, hover = false }): void {
+  const holds = (query: string): boolean =>
+    query.split(", ").some((each) => ({ "(pointer: coarse)": coarse, "(any-pointer: fine)": fine, "(any-hover: hover)": hover })[each]);
+  vi.stubGlobal("matchMedia", (query: string) => ({ matches: holds(query) }));
+}
+
+function sends(more: KeyboardEventInit = {}): boolean {
+  return isSend(new KeyboardEvent("keydown", { key: "Enter", ...more }));
+}
+
+test("Enter breaks the line where there are fingers alone, and sends where there is more", () => {
+  device({ fine: true, hover: true });
+  expect([enterSends(), sends(), sends({ shiftKey: true })]).toEqual([true, true, false]);
+  device({ coarse: true });
+  expect([enterSends(), sends(), sends({ ctrlKey: true }), sends({ metaKey: true })]).toEqual([false, false, true, true]);
+  expect(sends({ ctrlKey: true, isComposing: true })).toBe(false);
+  device({ coarse: true, fine: true });
+  expect(sends()).toBe(true);
+  device({ coarse: true, hover: true });
+  expect(sends()).toBe(true);
 });
 
 test("Enter during a composition belongs to the input method, however it is told", () => {

@@ -33,6 +33,16 @@ export function isEnter(event: KeyboardEvent): boolean {
   return event.key === "Enter" && !event.shiftKey && !event.altKey && !isComposing(event);
 }
 
+/** Whether Enter sends what has several lines. Under fingers alone there is no Shift to break a line with: a button sends. */
+export function enterSends(): boolean {
+  return !matchMedia("(pointer: coarse)").matches || matchMedia("(any-pointer: fine), (any-hover: hover)").matches;
+}
+
+/** Enter that sends what has several lines; with Ctrl or ⌘ it always does. */
+export function isSend(event: KeyboardEvent): boolean {
+  return isEnter(event) && (event.ctrlKey || event.metaKey || enterSends());
+}
+
 /** Escape that means "leave": the first one during a composition belongs to the input method. */
 export function isEscape(event: KeyboardEvent): boolean {
   return event.key === "Escape" && !isComposing(event);

@@ -23,9 +23,9 @@ export const shortcuts: readonly Shortcut[] = [
 const isApple = /Mac|iPhone|iPad/.test(globalThis.navigator?.platform ?? "");
 
 /** The keys of a shortcut as they are written on the reader's keyboard. */
-export function keysOf({ ctrl, shift, key }: Shortcut): string[] {
+export function keysOf({ ctrl, shift, key }: Omit<Shortcut, "name">): string[] {
   const control = isApple ? "⌘" : "Ctrl";
-  const named = key === "Escape" ? "Esc" : key.toUpperCase();
+  const named = key === "Escape" ? "Esc" : key.length > 1 ? key : key.toUpperCase();
   return [...(ctrl ? [control] : []), ...(shift ? [isApple ? "⇧" : "Shift"] : []), named];
 }
 
