@@ -7,7 +7,7 @@ from browser.reader import PHONE, Reader, Readers
 from browser.samples import LONG
 from model import Model
 from playwright.async_api import expect
-from upstream import DONE, ROLE, Step, ending, stream, text
+from upstream import DONE, ROLE, Step, ending, stream, text, usage
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -176,7 +176,7 @@ async def test_nothing_moves_when_an_answer_begins_and_when_it_ends(
     await reader.ended()
     before = await log.evaluate(PLACES)
     gate = asyncio.Event()
-    model.says([ROLE, text("All of it."), gate, ending(), DONE])
+    model.says([ROLE, text("All of it."), gate, ending(), usage(1234, 567), DONE])
     await reader.ask("Second")
     await expect(reader.answer).to_contain_text("All of it.")
     growing = await log.evaluate(PLACES)
