@@ -107,6 +107,8 @@ async def test_versions_are_walked_by_keyboard(
         await expect(announced).to_contain_text(said)
         await expect(back).to_be_focused()
     await expect(back).to_be_disabled()
+    await expect(back).to_have_css("outline-style", "solid")
+    await expect(back).to_have_css("opacity", "1")
     await reader.page.keyboard.press("Enter")
     await expect(answer.locator(".versions")).to_contain_text("1/3")
     await reader.page.keyboard.press("Tab")
