@@ -154,6 +154,19 @@ async def test_under_fingers_enter_breaks_the_line_and_the_button_sends(readers:
     await expect(reader.page.locator("dd").first).to_have_text("CtrlEnter")
 
 
+async def test_the_box_for_an_edit_opens_fully_in_view(readers: Readers) -> None:
+    reader = await readers(**{**PHONE, "viewport": {"width": 390, "height": 664}})
+    for number in range(2):
+        await reader.ask_to_end(f"Question {number}")
+    assert 0 < await reader.scroller.evaluate("(scroller) => scroller.scrollTop") < 100
+    edit = reader.questions.first.get_by_role("button", name="Edit the question")
+    await edit.tap()
+    edited = reader.page.get_by_role("textbox", name="Edit your question")
+    await expect(edited).to_be_focused()
+    await reader.page.wait_for_timeout(300)
+    await expect(reader.page.locator("form", has=edited)).to_be_in_viewport(ratio=1)
+
+
 async def test_a_tap_beside_the_drawer_closes_it(readers: Readers) -> None:
     reader = await readers(**PHONE)
     await reader.page.get_by_role("button", name="Show conversations").tap()
