@@ -26,9 +26,14 @@ export const screenAddress = (screen: Screen): string => `#/${screen}`;
 
 class Route {
   place = $state.raw<Place>(placeOf(location.hash));
+  /** How often the address was changed by the reader, as by Back, and not by the page. */
+  came = $state(0);
 
   constructor() {
-    addEventListener("hashchange", () => (this.place = placeOf(location.hash)));
+    addEventListener("hashchange", () => {
+      if (location.hash !== this.address) this.came += 1;
+      this.place = placeOf(location.hash);
+    });
   }
 
   /** The address of what is shown now. */
