@@ -26,7 +26,7 @@ async def test_the_answer_appears_while_it_is_made(reader: Reader, model: Model)
     await reader.ended()
     await expect(reader.answer.locator(".prose")).to_have_text("The first words and the last.")
     await expect(reader.question).to_contain_text("Say something")
-    await expect(reader.answer).to_contain_text("12 tokens in, 5 out")
+    await expect(reader.answer).to_contain_text("12 input and 5 output tokens")
     await expect(reader.page.get_by_test_id("announcer")).to_have_text("The answer is complete.")
 
 

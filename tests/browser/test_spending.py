@@ -48,9 +48,9 @@ async def test_an_answer_and_its_conversation_say_what_they_cost(reader: Reader,
     model.says([ROLE, text("Dear."), ending(), usage(1000, 204), DONE])
     await reader.ask_to_end("What do you cost?")
     await reader.answer.hover()
-    await expect(reader.answer).to_contain_text("1,000 tokens in, 204 out")
+    await expect(reader.answer).to_contain_text("1,000 input and 204 output tokens")
     await expect(reader.answer).to_contain_text("$0.0036")
-    await reader.press("1,000 tokens in, 204 out $0.0036", reader.answer)
+    await reader.press("1,000 input and 204 output tokens $0.0036", reader.answer)
     details = reader.page.get_by_role("dialog", name="What this answer cost")
     await expect(details).to_contain_text("Cost$0.0036")
     await reader.page.keyboard.press("Escape")
@@ -71,7 +71,7 @@ async def test_what_an_answer_cost_is_shown_whole_wherever_the_answer_stands(rea
     details = reader.page.get_by_role("dialog", name="What this answer cost")
     for height in range(300, 721, 20):
         await reader.page.set_viewport_size({"width": 640, "height": height})
-        await reader.press("1,000 tokens in, 204 out $0.0036", reader.answer)
+        await reader.press("1,000 input and 204 output tokens $0.0036", reader.answer)
         await expect(details).to_contain_text("Cost$0.0036")
         await expect(details).to_be_in_viewport(ratio=1)
         await reader.page.keyboard.press("Escape")
@@ -81,7 +81,7 @@ async def test_what_an_answer_cost_is_in_its_place_at_once(reader: Reader, model
     """What is placed only when the browser reports that it is open is painted in a corner before."""
     model.says([ROLE, text("Dear."), ending(), usage(1000, 204), DONE])
     await reader.ask_to_end("What do you cost?")
-    opener = reader.answer.get_by_role("button", name="1,000 tokens in, 204 out $0.0036")
+    opener = reader.answer.get_by_role("button", name="1,000 input and 204 output tokens $0.0036")
     first = await opener.evaluate(f"(opener) => (opener.click(), ({PLACE_OF_DETAILS})())")
     await reader.page.evaluate(FRAME)
     assert await reader.page.evaluate(PLACE_OF_DETAILS) == first
@@ -97,7 +97,7 @@ async def test_a_long_question_says_what_it_would_cost(reader: Reader) -> None:
     estimate = reader.page.get_by_test_id("estimate")
     await expect(estimate).to_have_count(0)
     await reader.box.fill(LONG)
-    await expect(estimate).to_have_text("About 5,000 tokens to read, about $0.01. The answer comes on top.")
+    await expect(estimate).to_have_text("About 5,000 input tokens, about $0.01. The answer comes on top.")
     await reader.box.fill("")
     await expect(estimate).to_have_count(0)
     assert await reader.box.evaluate("box => box.closest('form').getBoundingClientRect().bottom") == before
@@ -199,7 +199,7 @@ async def test_nothing_is_in_the_way_of_anybody(readers: Readers, axe: str, sche
     reader = await readers(color_scheme=scheme, **options)
     await reader.ask_to_end("Something to count")
     await reader.answer.hover()
-    await reader.answer.get_by_role("button", name="tokens in").click()
+    await reader.answer.get_by_role("button", name="output tokens").click()
     seen = {"cost": await faults(reader, axe)}
     await reader.page.keyboard.press("Escape")
     await reader.page.goto(f"{reader.address}/#/usage")

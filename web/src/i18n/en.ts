@@ -129,9 +129,9 @@ export const spending = {
   ofAnswer: "What this answer cost",
   ofConversation: "What this conversation cost",
   tokens: params("{tokens} tokens"),
-  input: "Read",
+  input: "Input",
   cached: "of it from the cache",
-  output: "Written",
+  output: "Output",
   reasoning: "of it for reasoning",
   calls: "Calls",
   estimated: "estimated",
@@ -143,9 +143,9 @@ export const spending = {
   }),
   allVersions: "All versions of the answers are in the sum.",
   withTitle: "All versions of the answers and the title’s own call are in the sum.",
-  aboutFree: params("About {tokens} tokens to read."),
-  about: params("About {tokens} tokens to read, about {cost}. The answer comes on top."),
-  aboutUnpriced: params("About {tokens} tokens to read. This model’s price is not known."),
+  aboutFree: params("About {tokens} input tokens."),
+  about: params("About {tokens} input tokens, about {cost}. The answer comes on top."),
+  aboutUnpriced: params("About {tokens} input tokens. This model’s price is not known."),
 };
 
 /** Which budget: whose, for which period. */
@@ -213,7 +213,7 @@ export const conversation = {
   reasoning: "Reasoning",
   reasoningNow: "Thinking…",
   tool: params("Asked for the tool “{name}”"),
-  usage: params("{input} tokens in, {output} out"),
+  usage: params("{input} input and {output} output tokens"),
   answerBegins: "The answer begins.",
   answerEnds: "The answer is complete.",
   answerStopped: "The answer was stopped.",
