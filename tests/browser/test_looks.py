@@ -32,6 +32,7 @@ FIRST_PAINT = """() => new Promise((resolve) => {
     new PerformanceObserver(first).observe({ type: "paint", buffered: true });
 })"""
 BACKGROUND = "() => getComputedStyle(document.documentElement).backgroundColor"
+INK_AND_GROUND = "(element) => [getComputedStyle(element).color, getComputedStyle(element).backgroundColor]"
 SEEN_BACKGROUND = "(element) => getComputedStyle(element).backgroundColor"
 TOO_WIDE = "() => document.documentElement.scrollWidth > innerWidth"
 SMALL_TARGETS = f"""() => [...document.querySelectorAll("button, select, a, input, textarea")]
@@ -226,7 +227,16 @@ async def test_what_only_a_background_says_has_an_edge_in_the_readers_own_colour
         reader.row("Open now").locator("a"),
     ):
         await expect(place).to_have_css("outline-style", "solid")
+    await reader.search.fill("open now")
+    mark = reader.hits.locator("mark").first
+    await expect(mark).to_be_visible()
+    assert len(set(await mark.evaluate(INK_AND_GROUND))) == 2
+    await expect(mark).to_have_css("forced-color-adjust", "none")  # no plate behind the letters
     await reader.page.goto(f"{reader.address}/#/usage")
     await expect(reader.page.locator("canvas")).to_be_visible()
+    chosen, other = (reader.page.locator(f".pills input{which} + span").first for which in (":checked", ""))
+    ink, ground = await chosen.evaluate(INK_AND_GROUND)
+    assert ground not in {ink, (await other.evaluate(INK_AND_GROUND))[1]}
+    await expect(chosen).to_have_css("forced-color-adjust", "none")
     swatch = reader.page.locator("main li .series-0")
     assert await swatch.evaluate(SEEN_BACKGROUND) not in {LIGHT, "rgb(255, 255, 255)", "rgba(0, 0, 0, 0)"}
