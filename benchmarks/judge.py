@@ -20,7 +20,7 @@ from results import Bench, Measure, reason
 
 SECTION = "The same, as aiperf sees it: one stream at a time, 5 ms between chunks"
 FIRST = Measure("judge_first", SECTION, "first token, p50, ms", 2)
-FIRST_P99 = Measure("judge_first_p99", SECTION, "… p99, ms", 2)
+FIRST_P99 = Measure("judge_first_p99", SECTION, "… the slowest, ms", 2)
 GAP = Measure("judge_gap", SECTION, "between chunks, p50, ms", 2)
 
 _PACE_MS, _TOKENS = 5.0, 50

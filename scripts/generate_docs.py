@@ -51,7 +51,7 @@ FIGURES = (
         "프로세서 하나가 버티는 초당 50토큰 스트림 수(최소)",
     ),
     ("whole", "whole answers a second", "초당 온전한 답변 수"),
-    ("ready", "start to the first answer, ms", "시작부터 첫 응답까지, ms"),
+    ("ready", "start until it answers, ms", "시작부터 응답할 때까지, ms"),
     ("idle", "memory when idle, MB", "쉴 때의 메모리, MB"),
     ("size", "installed, MB", "설치 크기, MB"),
 )
