@@ -221,6 +221,12 @@ def test_fallbacks_are_reserved_for_as_models_are(named: dict[str, Any]) -> None
     assert chat("Hi", **named).others == ("big", "vast")
 
 
+@pytest.mark.parametrize("fallbacks", [[[[[[["deep"]]]]]], ["many"] * 20_000, [{"model": "x" * 70_000}]])
+def test_fallbacks_beyond_any_use_are_refused_without_looking_at_all(fallbacks: object) -> None:
+    with pytest.raises(InvalidRequest, match="'fallbacks'"):
+        JsonAsked.of("chat/completions", {"model": "small", "messages": [], "fallbacks": fallbacks})
+
+
 @pytest.mark.parametrize(
     "fallbacks",
     [
@@ -235,7 +241,7 @@ def test_fallbacks_are_reserved_for_as_models_are(named: dict[str, Any]) -> None
     ],
 )
 def test_fallbacks_that_cannot_be_reserved_for_are_refused(fallbacks: object) -> None:
-    with pytest.raises(InvalidRequest, match="'fallbacks' must be a list of models") as refused:
+    with pytest.raises(InvalidRequest, match="'fallbacks' must be a short list of models") as refused:
         chat("Hi", fallbacks=fallbacks)
     assert refused.value.param == "fallbacks"
     assert chat("Hi", fallbacks=None).others == ()

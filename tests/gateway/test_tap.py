@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from daehwa.conversation.messages import Usage
 from daehwa.gateway.tap import LONGEST_EVENT, UsageTap
+from daehwa.gateway.whole import is_over
 
 COUNTED = Usage(input=11, output=7, cached=3, reasoning=2)
 
@@ -182,6 +183,30 @@ def test_usage_at_the_end_of_an_event_too_long_to_be_held_is_counted(length: int
     tap = UsageTap(strip=False)
     assert through(tap, whole, size) == whole
     assert tap.usage == COUNTED
+
+
+@pytest.mark.parametrize("size", [65_536, 1_000_000, 8_388_619])
+def test_of_an_event_too_long_to_be_held_it_is_known_whether_its_end_came(size: int) -> None:
+    response = {
+        "id": "r",
+        "output": [{"result": "i" * (LONGEST_EVENT + 100_000), "url": "data:image/png;base64,aa"}],
+        "usage": USAGE,
+    }
+    whole = frames({"type": "response.completed", "response": response}).removesuffix(b"data: [DONE]\n\n")
+    for came, is_whole in ((whole, True), (whole[:-3], False), (whole[: LONGEST_EVENT + 50_000], False)):
+        tap = UsageTap(strip=False)
+        for start in range(0, len(came), size):
+            tap.feed(came[start : start + size])
+        assert is_over(tap.last, tap.unfinished) is is_whole
+
+
+def test_what_says_nothing_is_no_last_event() -> None:
+    tap = UsageTap(strip=True)
+    finish = frames({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}).removesuffix(b"data: [DONE]\n\n")
+    bare = frames({"choices": [], "usage": USAGE}).removesuffix(b"data: [DONE]\n\n")
+    tap.feed(finish)
+    tap.feed(b": ping\n\n" + bare)
+    assert is_over(tap.last, tap.unfinished)
 
 
 def test_what_only_looks_like_usage_at_the_end_of_such_an_event_is_none() -> None:

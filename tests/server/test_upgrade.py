@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 
 import pytest
 from server.serving import listening
 
 from daehwa.server.asgi import Receive, Scope, Send
+from daehwa.server.http_protocol import MANY_SENT_AHEAD
 
 OFFERS = (
     ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA"),
@@ -69,6 +71,25 @@ async def test_chunks_a_target_with_a_host_and_a_wish_to_close_are_kept() -> Non
         said = await _said(port, [head, b"3\r\nabc\r\n0\r\n\r\n"])
     assert said.startswith("HTTP/1.1 100 Continue")
     assert "POST /b ['close'] 3" in said
+
+
+@pytest.mark.parametrize("offers", [False, True])
+async def test_what_follows_a_last_request_breaks_it_no_more_than_without_an_offer(*, offers: bool) -> None:
+    offer = ("Connection: close, Upgrade", "Upgrade: h2c") if offers else ("Connection: close",)
+    async with listening(_echo) as port:
+        said = await _said(port, [_head(offer, "Content-Length: 5") + b"abcde" + b"\r\nnothing more"])
+    assert said.startswith("HTTP/1.1 200")
+    assert "POST /a ['close'] 5" in said
+
+
+async def test_many_offers_at_once_end_the_connection(caplog: pytest.LogCaptureFixture) -> None:
+    said = ""
+    async with listening(_echo) as port:
+        with suppress(ConnectionError):  # what the server left unread resets it
+            said = await _said(port, [_head(OFFERS[0], "Content-Length: 0") * 4000])
+        assert said.count("HTTP/1.1 200") <= MANY_SENT_AHEAD
+        assert "GET /last ['close'] 0" in await _said(port, [LAST])
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 async def test_a_wrong_length_stays_wrong() -> None:

@@ -1,7 +1,7 @@
 """What a caller asks, as bytes that are rewritten in no more places than must be."""
 
 from collections.abc import Callable, Iterator
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, Final, Protocol, Self, TypeVar
 
 import msgspec
@@ -50,6 +50,10 @@ _DECODE: Final[dict[type, Callable[[msgspec.Raw], Any]]] = {
     list: msgspec.json.Decoder(list[str] | None).decode,
 }
 _WORDS: Final[dict[type, str]] = {str: "a text", bool: "true or false", dict: "an object", list: "a list of texts"}
+_FALLBACK_BYTES: Final = 64 * 1024
+_FALLBACK_DEPTH: Final = 4
+"""Lists of objects of lists of objects: a name stands no deeper in LiteLLM's forms."""
+_TOOLS_BYTES: Final = 256 * 1024
 _CALLERS_TOOLS: Final = frozenset({"function", "custom"})
 """Tools that the caller runs: their output comes with the next request, and is counted with it."""
 _encode = msgspec.json.Encoder().encode
@@ -288,31 +292,40 @@ def _few(field: str, names: list[str]) -> list[str]:
 
 
 def _fallbacks(fields: dict[str, msgspec.Raw], field: str) -> list[str]:
+    """Return the names, at most one more than may be: a body may have millions of them."""
+    if len(bytes(fields[field])) > _FALLBACK_BYTES:
+        raise _no_fallbacks(field)
     try:
         value: Any = msgspec.json.decode(fields[field])
-        return [] if value is None else list(_named_in(value))
+        return [] if value is None else [*islice(_named_in(value, _FALLBACK_DEPTH), MOST_OTHERS + 1)]
     except (msgspec.DecodeError, ValueError, RecursionError):
-        raise InvalidRequest(
-            f"'{field}' must be a list of models: names, or objects with a 'model' that set no limit, number of "
-            "answers or further models.",
-            param=field,
-        ) from None
+        raise _no_fallbacks(field) from None
 
 
-def _named_in(value: Any) -> Iterator[str]:
+def _no_fallbacks(field: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"'{field}' must be a short list of models: names, or objects with a 'model' that set no limit, number of "
+        "answers or further models.",
+        param=field,
+    )
+
+
+def _named_in(value: Any, depth: int) -> Iterator[str]:
     """Yield the models in names, in objects with a `model`, and in lists of both by the name of what they stand in for.
-    Raise `ValueError` where it is none of these.
+    Raise `ValueError` where it is none of these, or nested more deeply.
     """
+    if depth < 0:
+        raise ValueError(depth)
     match value:
         case str():
             yield value
         case list():
             for each in value:
-                yield from _named_in(each)
+                yield from _named_in(each, depth - 1)
         case {"model": str(name), **more} if _COSTS_MORE.isdisjoint(more):
             yield name
         case dict() if "model" not in value:
-            yield from _named_in([*value.values()])
+            yield from _named_in([*value.values()], depth - 1)
         case _:
             raise ValueError(value)
 
@@ -358,6 +371,8 @@ class _Tool(msgspec.Struct, frozen=True):
 
 def _reads_by_tools(raw: msgspec.Raw) -> bool:
     """Whether there is a tool that the upstream runs itself: what a search, a file or a server finds is read too."""
+    if len(bytes(raw)) > _TOOLS_BYTES:
+        return True  # to look at millions of them would hold everybody up
     try:
         tools = msgspec.json.decode(raw, type=list[_Tool] | None)
     except msgspec.DecodeError:

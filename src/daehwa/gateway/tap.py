@@ -30,6 +30,7 @@ _BYTES_PER_TOKEN = 4
 _LONG_TOKEN = 16
 """Bytes of a text that may be a single token."""
 _WHOLE_USAGE = re.compile(rb'"usage"\s*:\s*(\{(?:[^{}]|\{[^{}]*\})*\})')
+_UNKNOWN: Final = b"?"
 _ENDINGS: Final = (b"\n\n", b"\n\r\n", b"\r\r")
 _EVENT = re.compile(rb".+?(?:\n\r?\n|\r\r|\Z)", re.DOTALL)
 
@@ -42,7 +43,7 @@ class UsageTap:
     """
 
     __slots__ = (
-        *("_around", "_before", "_events", "_last", "_length", "_rest", "_strips"),
+        *("_around", "_before", "_events", "_had_long", "_is_in_long", "_last", "_length", "_rest", "_strips"),
         *("has_failed", "images", "model", "seconds", "usage"),
     )
 
@@ -55,6 +56,7 @@ class UsageTap:
         self._strips = strip
         self._rest = bytearray()
         self._last = b""
+        self._is_in_long = self._had_long = False
         self._around = self._before = self._events = self._length = 0
 
     def feed(self, piece: bytes) -> bytes:
@@ -81,6 +83,9 @@ class UsageTap:
         end = max(_after(came, ending, new) for ending in _ENDINGS) if piece else len(came)
         if len(came) - end > LONGEST_EVENT:
             end = len(came) - _HELD_END
+            self._is_in_long = self._had_long = True
+        elif end:
+            self._is_in_long = False
         events = bytes(came[:end])
         del came[:end]
         return events
@@ -88,18 +93,20 @@ class UsageTap:
     def _without_usage(self, events: bytes) -> bytes:
         """Note usage and errors, and return what is left without what holds nothing but usage."""
         shown = b"".join([event for event in _events_of(events) if not self._is_bare_usage(event)])
-        self._last = shown or self._last
+        self._last = shown if _last_data(shown) else self._last
         return shown if shown.find(_USAGE) < 0 else _NULL_USAGE.sub(b"", shown)
 
     @property
     def last(self) -> bytes:
-        """The data of the last whole event that says more than its usage; empty where none does."""
-        return _last_data(self._last)
+        """The data of the last whole event that says more than its usage; empty where none does. Of one that was too
+        long to be held no more is known than that it ended, which is no JSON.
+        """
+        return _last_data(self._last) or (_UNKNOWN if self._had_long else b"")
 
     @property
     def unfinished(self) -> bytes:
-        """The data of an event whose end has not come, as far as it came."""
-        return _last_data(bytes(self._rest))
+        """The data of an event whose end has not come, as far as it came, or the beginning of some JSON."""
+        return b"{" if self._is_in_long else _last_data(bytes(self._rest))
 
     @property
     def tokens(self) -> int:

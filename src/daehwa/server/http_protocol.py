@@ -6,6 +6,7 @@ import asyncio
 import re
 import sys
 from collections.abc import Collection
+from contextlib import suppress
 from typing import Any, ClassVar, Final
 
 import httptools
@@ -29,7 +30,7 @@ _AUTHORITY_ENDS = re.compile(rb"[/?#]")
 
 class LeanFlow(FlowControl):
     """uvicorn's, but for an event of 760 bytes that nearly no connection ever waits for: it is made when one does. And
-    nothing is read while many requests that were sent ahead wait: who sends thousands is heard as quickly as answered.
+    nothing more is read while many requests that were sent ahead wait, beyond those of one read (256 KB at most).
     """
 
     __slots__ = ("_sent_ahead", "_transport", "_writable", "read_paused", "write_paused")
@@ -153,7 +154,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         was_in_head, heads, self._had_body = self._in_head, self._heads, False
         super().data_received(data)
         if self._offered_in is not None:
-            self._read_on_without_offer(data[self._offered_in :])
+            self._read_on_without_offers(data)
         elif (
             was_in_head == self._in_head
             and heads == self._heads
@@ -178,20 +179,31 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def _should_upgrade(self) -> bool:
         return False
 
-    def _read_on_without_offer(self, rest: bytes) -> None:
+    def _read_on_without_offers(self, data: bytes) -> None:
         """Take a request whose head offers another protocol as one that does not (RFC 9110, section 7.8): Java's own
-        client offers HTTP/2 with each. The parser takes what follows such a head for the other protocol's, so it is
-        given the head once more, without the offer, and then its body.
+        client offers HTTP/2 with each. The parser takes what follows such a head for the other protocol's, so another
+        one is given the head once more, without the offer, and then its body.
         """
+        offers = 0
+        while (place := self._offered_in) is not None and not self.transport.is_closing():
+            offers += 1
+            if offers > MANY_SENT_AHEAD:  # each is read twice
+                self.send_400_response("Too many requests at once that offer another protocol.")
+                return
+            data = self._head_without_offer() + data[place:]
+            self._is_offered, self._offered_in = False, None
+            self.parser = httptools.HttpRequestParser(self)
+            with suppress(AttributeError):  # as uvicorn makes its own
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+            super().data_received(data)
+
+    def _head_without_offer(self) -> bytes:
         connection = b",".join(value for name, value in self.headers if name == b"connection").lower().split(b",")
         options = b", ".join(option for each in connection if (option := each.strip()) not in _OF_OFFER)
         kept = [(name, value) for name, value in self.headers if name not in _OF_OFFER and name != b"connection"]
         kept += [(b"connection", options)] if options else []
         line = b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
-        head = b"\r\n".join([line, *(b"%b: %b" % header for header in kept), b"\r\n"])
-        self._is_offered, self._offered_in = False, None
-        self.parser = httptools.HttpRequestParser(self)
-        self.data_received(head + rest)
+        return b"\r\n".join([line, *(b"%b: %b" % header for header in kept), b"\r\n"])
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End, and the wait for the rest of a head with it."""
