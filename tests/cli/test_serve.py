@@ -86,7 +86,18 @@ async def test_a_folder_that_was_removed_meanwhile_is_told_at_the_end(program: P
         ended = await server.end()
     assert ended.code == 1
     assert "is saved" not in ended.out
-    assert "Stopped. NOTHING is saved" in ended.err
+    assert "Stopped. What was written last is NOT saved" in ended.err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there, no file that is open can be removed")
+async def test_a_log_that_was_removed_meanwhile_is_told_at_the_end(program: Program) -> None:
+    async with FakeUpstream() as upstream, program.serving(OPENAI_BASE_URL=upstream.base_url) as server:
+        await begin_turn(server.address)
+        (program.data / "daehwa.sqlite3-wal").unlink()
+        assert await status_of_turn(server.address, new_id()) == 503
+        ended = await server.end()
+    assert ended.code == 1
+    assert "Stopped. What was written last is NOT saved" in ended.err
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limits of another process are Linux's")
@@ -170,11 +181,15 @@ async def test_an_answer_cut_off_by_a_kill_is_kept_and_told(program: Program) ->
 async def begin_turn(address: str) -> str:
     """Ask over the wire and leave; return the reply's id."""
     reply = new_id()
+    assert await status_of_turn(address, reply) == 200
+    return reply
+
+
+async def status_of_turn(address: str, reply: str) -> int:
     message = {"id": new_id(), "parent": None, "parts": [{"type": "text", "text": "Hi"}]}
     turn = {"conversation": new_id(), "reply": reply, "message": message}
     async with aiohttp.ClientSession() as client, client.post(f"{address}/api/turns", json=turn) as answer:
-        assert answer.status == 200
-    return reply
+        return answer.status
 
 
 async def text_on_disk(program: Program, reply: str) -> str:

@@ -44,6 +44,9 @@ MODERATED = {"error": {"message": "It was flagged for “violence”.", "code": 
         (Answer([b'{"message":"Forbidden"}'], 403), ProviderAuthError, "Check what the key may do", 1),
         (Answer([b"<html>Forbidden</html>"], 403), ProviderAuthError, "Check what the key may do", 1),
         (Answer([], 403), ProviderAuthError, "Check what the key may do", 1),
+        (error(403, "Access denied due to Virtual Network/Firewall rules."), ProviderAuthError, "Check what", 1),
+        (error(403, "Your account is suspended."), ProviderAuthError, "Check what", 1),
+        (error(403, "Never share an API key.", "content_policy_violation"), ProviderRefusedError, "“Never share", 1),
         (error(403, "Not in your region", "unsupported_country"), ProviderRefusedError, "“Not in your region”", 1),
         (Answer([frame(MODERATED)[6:]], 403), ProviderRefusedError, "flagged for “violence”", 1),
         (error(403, "Not for your project", "model_not_found"), ProviderModelError, "does not serve", 1),
@@ -115,7 +118,17 @@ async def test_retry_after_in_every_form(connect: Connect, header: str) -> None:
 
 @pytest.mark.parametrize(
     "wait",
-    ["soon", "inf", "nan", "-1", "1e308", "9" * 30, "Fri, 31 Dec 9999 23:59:59 GMT", "Fri, 31 Dec 9999 23:59:59"],
+    [
+        "soon",
+        "inf",
+        "nan",
+        "-1",
+        "1e308",
+        "9" * 30,
+        "Fri, 31 Dec 9999 23:59:59 GMT",
+        "Fri, 31 Dec 9999 23:59:59",
+        "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+    ],
 )
 async def test_a_nonsensical_retry_after_is_none(connect: Connect, wait: str) -> None:
     for name in ("retry-after", "retry-after-ms"):

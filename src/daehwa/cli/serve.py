@@ -72,8 +72,8 @@ def run_server(flags: Mapping[str, object], config: Path | None) -> int:
 
 def _told_at_the_end(unsaved: "Unsaved", database: Path) -> int:
     """Say what is saved; return the exit code."""
-    if not database.exists():
-        tell(f"Stopped. NOTHING is saved: '{database}' was removed while the server ran.")
+    if unsaved.is_misplaced or not database.exists():
+        tell(f"Stopped. What was written last is NOT saved: '{database}' was taken away while the server ran.")
         return FAULT
     if unsaved.replies or unsaved.calls:
         tell(f"Stopped. NOT everything is saved: {_counted(unsaved)}. The lines above say why.")

@@ -19,7 +19,7 @@
     ├── TimeIsUp                  the time that an answer may take here is over; a turn can be continued (HTTP 504)
     └── ProviderError             the model could not answer; the turn fails or is interrupted, never the request
         ├── KeyNotSet                 there is no key for the upstream yet (HTTP 503, before a turn begins)
-        ├── ProviderAuthError         401, 403
+        ├── ProviderAuthError         401, and 403 where it speaks of the key
         ├── ProviderModelError        404, or the model is not served
         ├── ProviderRefusedError      400 and other 4xx: this request will not be answered as it is
         ├── ProviderContextError      the prompt is longer than the model's context window

@@ -58,7 +58,8 @@ async def whole_body(answer: WireAnswer, heard: Callable[[int], None] = lambda _
 
 def checked_whole(headers: Mapping[str, str], body: bytes) -> None:
     """Raise `ProviderMalformedError` where a body is said to be JSON and is not, or not all of it."""
-    if headers.get("content-type", "").lower().startswith(_JSON) and not is_json(body):
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type == _JSON and not is_json(body):
         raise ProviderMalformedError("The upstream's answer is not whole: its JSON breaks off, or is none.")
 
 

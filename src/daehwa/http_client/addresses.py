@@ -16,6 +16,8 @@ from daehwa.http_client.connection import Connection
 LEAD_SECONDS = 0.25
 """So long each address has before the next one is tried beside it."""
 
+_SCOPE_AT = 3
+
 Opened: TypeAlias = tuple[asyncio.Transport, Connection]
 Open: TypeAlias = Callable[[str], Coroutine[Any, Any, Opened]]
 """Opens a connection to a numeric address. Raise `OSError`."""
@@ -24,9 +26,15 @@ Open: TypeAlias = Callable[[str], Coroutine[Any, Any, Opened]]
 async def addresses_of(host: str, port: int) -> list[str]:
     """Return the numeric addresses of a name, IPv6 and IPv4 by turns, as the resolver prefers them. Raise `OSError`."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    preferred = [at[0] for family, *_, at in found if family == found[0][0]]
-    others = [at[0] for family, *_, at in found if family != found[0][0]]
-    return [str(one) for pair in zip_longest(preferred, others) for one in pair if one is not None]
+    preferred = [_numeric(at) for family, *_, at in found if family == found[0][0]]
+    others = [_numeric(at) for family, *_, at in found if family != found[0][0]]
+    return [one for pair in zip_longest(preferred, others) for one in pair if one is not None]
+
+
+def _numeric(at: tuple[Any, ...]) -> str:
+    """Return an address with its scope where it has one: a link-local one leads nowhere without (RFC 4007)."""
+    scope = at[3] if len(at) > _SCOPE_AT else 0
+    return f"{at[0]}%{scope}" if scope and "%" not in str(at[0]) else str(at[0])
 
 
 async def first_reached(addresses: list[str], open_one: Open) -> Opened:

@@ -17,7 +17,8 @@ INFLATED_BYTES = 16 * 1024 * 1024
 _PLAIN = frozenset({"", "identity"})
 _COMPRESSED = frozenset({"gzip", "x-gzip", "deflate"})
 _GZIP_OR_ZLIB = 47
-_MOST_MEMBERS = 1000  # each takes a copy of all that was read with it
+_GZIP_BEGINS = b"\x1f"
+_MOST_MEMBERS = 1000  # in one read: each takes a copy of all that was read with it
 
 
 class Sink(Protocol):
@@ -33,23 +34,30 @@ class Sink(Protocol):
 
 
 class Inflater:
-    """Undoes gzip, of several members too (RFC 1952), and zlib."""
+    """Undoes gzip, of several members too (RFC 1952), and zlib. What follows a whole one and is no other is ignored, as
+    clients do: some servers fill up with line ends or zeros.
+    """
 
     def __init__(self) -> None:
         self._member = zlib.decompressobj(_GZIP_OR_ZLIB)
-        self._members = 0
+        self._has_begun = False
 
     @property
     def is_whole(self) -> bool:
         """Whether what has come ends where a member does; nothing at all is whole too."""
-        return self._members == 0 or self._member.eof
+        return not self._has_begun or self._member.eof
 
     def inflate(self, data: bytes, most: int) -> bytes:
         """Return what is in `data`, at most about `most` bytes. Raise `NotHttp` where it is more, or no such data."""
-        pieces = []
+        pieces: list[bytes] = []
         while data:
-            if self.is_whole:
-                self._begin()
+            if self._member.eof:
+                if not data.startswith(_GZIP_BEGINS):
+                    break
+                if len(pieces) >= _MOST_MEMBERS:
+                    raise NotHttp("a compressed answer in far too many parts")
+                self._member = zlib.decompressobj(_GZIP_OR_ZLIB)
+            self._has_begun = True
             try:
                 pieces.append(self._member.decompress(data, max(1, most)))
             except zlib.error:
@@ -59,12 +67,6 @@ class Inflater:
             most -= len(pieces[-1])
             data = self._member.unused_data
         return b"".join(pieces)
-
-    def _begin(self) -> None:
-        if self._members == _MOST_MEMBERS:
-            raise NotHttp("a compressed answer in far too many parts")
-        self._members += 1
-        self._member = zlib.decompressobj(_GZIP_OR_ZLIB)
 
 
 class Landing(threading.local):

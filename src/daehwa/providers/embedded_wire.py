@@ -117,7 +117,7 @@ def made_fit(endpoint: Endpoint, body: bytes, name: str) -> bytes:
         _check_choices(fields, name)
         if endpoint == "chat/completions":
             msgspec.json.decode(body, type=_Chat)
-        elif fields.keys().isdisjoint(_LIMITS):
+        elif endpoint == "completions" and fields.keys().isdisjoint(_LIMITS):
             return msgspec.json.encode({**fields, "max_tokens": COMPLETION_TOKENS})
     except msgspec.ValidationError as error:
         raise _invalid(str(error)) from None

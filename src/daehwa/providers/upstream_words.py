@@ -11,8 +11,11 @@ LONGEST_WAIT = 366 * 86_400.0
 
 _OF_THE_KEY = (
     r"(?i)(?<![a-z])(?:api)?keys?(?![a-z])|permission|credential|unregistered|authenticat|authori[sz]|"
-    r"(?:invalid|expired|security|access|bearer)[-_ ]?token"
+    r"(?:invalid|expired|security|access|bearer)[-_ ]?token|access denied|firewall|suspended|deactivated|billing"
 )
+"""Words of what this server may: its key, its account, its network."""
+_OF_THE_REQUEST = r"(?i)moderation|content|polic|country|region|territor|safety"
+"""Words of what was asked, or from where, in the codes by which programs know it."""
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -54,6 +57,8 @@ def refuses_the_key(status: int, told: Said) -> bool:
     if status != 403:  # noqa: PLR2004 - HTTP statuses are known by their numbers
         return status == 401  # noqa: PLR2004 - HTTP statuses are known by their numbers
     words = f"{told.code} {told.message}"
+    if re.search(_OF_THE_REQUEST, told.code):
+        return False
     says_nothing = re.sub(r"[\W\d_]+", "", words).lower() in {"", "forbidden"}
     return says_nothing or re.search(_OF_THE_KEY, words) is not None
 
@@ -76,6 +81,6 @@ def _until(date: str) -> float | None:
 
     try:
         seconds = parsedate_to_datetime(date).timestamp() - time.time()
-    except ValueError:
+    except (ValueError, OverflowError, OSError):  # a year that no clock has
         return None
     return max(0.0, seconds) if seconds <= LONGEST_WAIT else None

@@ -83,10 +83,13 @@ _log = logging.getLogger("daehwa")
 
 
 class Unsaved(msgspec.Struct, frozen=True):
-    """How many replies could not be stored as they ended, and how many calls could not be counted."""
+    """How many replies could not be stored as they ended, and how many calls could not be counted; and whether what
+    was written last is lost, because its file was taken away.
+    """
 
     replies: int
     calls: int
+    is_misplaced: bool = False
 
 
 class Services:
@@ -94,6 +97,7 @@ class Services:
 
     def __init__(self, store: SqliteStore, loaded: LoadedSettings, runner: str) -> None:
         self.store: KeptConversations = store
+        self._is_misplaced = store.is_misplaced
         self.people = sqlite_people(store, first_admin=OWNER)
         self.accounts: AccountStore = self.people.accounts
         self.keys: KeyStore = SqliteKeys(store)
@@ -171,7 +175,7 @@ class Services:
 
     def unsaved(self) -> Unsaved:
         """Return what was not saved; all that was, once this is closed."""
-        return Unsaved(self.running.unsaved, self.meter.uncounted)
+        return Unsaved(self.running.unsaved, self.meter.uncounted, self._is_misplaced())
 
     async def aclose(self) -> None:
         """Interrupt what runs, then close everything, the store last."""

@@ -206,6 +206,10 @@ class SqliteStore:
     async def import_conversation(self, record: ConversationRecord) -> Imported:
         return await self._writer.run(partial(sqlite_archive.import_conversation, record=record))
 
+    def is_misplaced(self) -> bool:
+        """Whether a write has found the file or its log gone, or another one in its place."""
+        return self._writer.is_misplaced
+
     async def aclose(self) -> None:
         await self._reader.aclose()
         await self._searcher.aclose()

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypeAlias, TypeVar
 
 from daehwa.conversation.errors import DaehwaError, StoreError
 from daehwa.stores.sqlite_connection import copy_log, is_no_text, mending_text, store_error
@@ -27,6 +27,9 @@ _BATCH: Final = 512
 # About a thousand pages of log. When the queue is empty it is copied into the file, else after eight times as much.
 _CHANGES_BEFORE_CHECKPOINT: Final = 500
 _CHANGES_AT_MOST: Final = 4_000
+
+
+_Identity: TypeAlias = tuple[int, int] | None
 
 
 class _Job:
@@ -82,7 +85,9 @@ class SqliteWriter:
         self._thread: threading.Thread | None = None
         self._is_closed = False
         self._log = f"{path}-wal"
-        self._file: tuple[int, int] | None = None
+        self._files: tuple[_Identity, _Identity] | None = None
+        self.is_misplaced = False
+        """Whether a write has found its file or its log gone, or another one in its place."""
         self._changes_at_checkpoint = 0
 
     async def start(self) -> None:
@@ -120,7 +125,6 @@ class SqliteWriter:
         if connection is None:
             return
         self._changes_at_checkpoint = connection.total_changes
-        self._file = _identity(self._path)
         while self._serve(connection):
             pass
         connection.close()
@@ -189,8 +193,12 @@ class SqliteWriter:
 
     def _check_place(self) -> None:
         """Raise `StoreError` where what was just written is in no folder any more: nobody shall be told that it is."""
-        if self._file is None or (_identity(self._path) == self._file and _identity(self._log) is not None):
+        found = _identity(self._path), _identity(self._log)
+        if self._files is None:
+            self._files = found
+        if found == self._files and None not in found:
             return
+        self.is_misplaced = True
         told = "Conversations are not kept any more: their file was removed or replaced while the server ran."
         raise StoreError(
             f"The file '{self._path}', or its log beside it, was removed or replaced while daehwa ran: what is written "
@@ -212,7 +220,7 @@ class SqliteWriter:
             copy_log(connection)
 
 
-def _identity(path: Path | str) -> tuple[int, int] | None:
+def _identity(path: Path | str) -> _Identity:
     """Return what tells a file from any other; None where there is none."""
     try:
         found = os.stat(path)  # noqa: PTH116 - each commit asks for two of these

@@ -5,8 +5,8 @@
 const NEAR = 32;
 /** Heights are told in whole pixels, places are not. */
 const ROUNDING = 2;
-/** Without one of these within the scroller, it was not the reader who scrolled. */
-const READERS_OWN = ["wheel", "touchmove", "pointerdown", "keydown"] as const;
+/** Without one of these within the scroller, or a key, it was not the reader who scrolled. */
+const READERS_OWN = ["wheel", "touchmove", "pointerdown"] as const;
 
 export class FollowEnd {
   following = $state(true);
@@ -29,7 +29,9 @@ export class FollowEnd {
     grown.observe(scroller);
     if (scroller.firstElementChild) grown.observe(scroller.firstElementChild);
     scroller.addEventListener("scroll", scrolled, { signal: over.signal, passive: true });
-    for (const act of READERS_OWN) scroller.addEventListener(act, () => (this.#shows = false), { signal: over.signal, passive: true });
+    const readers = (): boolean => (this.#shows = false);
+    for (const act of READERS_OWN) scroller.addEventListener(act, readers, { signal: over.signal, passive: true });
+    addEventListener("keydown", readers, { signal: over.signal, passive: true }); // the focus may be anywhere
     return () => {
       grown.disconnect();
       over.abort();
