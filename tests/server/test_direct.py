@@ -158,13 +158,13 @@ async def test_a_connection_that_is_to_close_closes_after_the_end(play: Play) ->
 
 
 async def test_an_old_client_is_answered_without_the_line(play: Play) -> None:
-    play.script(event("a"), event("b"))
+    play.script(event("a"), event("b"), DONE)
     old = ASK.replace(b"HTTP/1.1", b"HTTP/1.0") + b"\r\n" + BODY
     for asked in (old, old.replace(b"\r\n", b"\r\nConnection: keep-alive\r\n", 1)):
         head, _, body = (await play.site.raw(asked)).partition(b"\r\n\r\n")
         assert b"transfer-encoding" not in head
         assert head.endswith(b"connection: close")
-        assert body == event("a") + event("b")
+        assert body == event("a") + event("b") + DONE
 
 
 async def test_a_slow_reader_holds_the_upstream_back(play: Play) -> None:
