@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
 from providers.client_asks import settled
 
+from daehwa.providers.embedded import EmbeddedProvider
 from daehwa.providers.openai_wire import OpenAIWireProvider
 from daehwa.providers.pacing import Beat
 from daehwa.providers.upstream import Patience, Upstream
@@ -52,3 +54,10 @@ async def make() -> AsyncIterator[Make]:
         await made.aclose()
     await settled(lambda: not any(made.connections.busy or made.connections.idle or made._drains for made in clients))
     assert complaints == []
+
+
+@pytest.fixture
+async def embedded(tmp_path: Path) -> AsyncIterator[EmbeddedProvider]:
+    provider = EmbeddedProvider(data_folder=tmp_path)
+    yield provider
+    await provider.aclose()

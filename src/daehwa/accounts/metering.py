@@ -143,7 +143,7 @@ class LedgerMeter:
         is_answer = call.kind in ANSWERS
         limit = call.output_limit if is_answer else _unasked_output(call)
         if limit is None or (is_answer and call.may_be_shorter):
-            return await self._open_without_limit(call, entry, budgets, price)
+            return await self._open_with_room(call, entry, budgets, price)
         reserved = await self._reserve(entry, budgets, dearest(call, limit, price))
         return LedgerCharge(self, call, reserved)
 
@@ -213,7 +213,7 @@ class LedgerMeter:
         self._emails[user] = (now, email)
         return email
 
-    async def _open_without_limit(
+    async def _open_with_room(
         self, call: PaidCall, entry: Entry, budgets: tuple[Budget, ...], price: Price
     ) -> "LedgerCharge":
         """Reserve an answer of the settings' length, else of the assumed one, or of what there is room for."""

@@ -13,6 +13,16 @@ _HALF: Final = (
     rb"\\u[dD](?:[89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
     rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD])[c-fC-F][0-9a-fA-F]{2})"
 )
+_PLACE: Final = r"(?s)(.*) - at `\$\.?(.*)`$"
+
+
+def problem_of(reason: str) -> tuple[str, str | None]:
+    """Return what msgspec says is wrong, as a sentence goes on with it, and the field that it says it of; None where
+    that is the whole.
+    """
+    place = re.match(_PLACE, reason)
+    problem = (reason if place is None else place.group(1)).replace("`", "'")
+    return problem[:1].lower() + problem[1:], (None if place is None else place.group(2)) or None
 
 
 def not_json(body: bytes) -> InvalidRequest:

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from daehwa.conversation.bodies import problem_of
 from daehwa.conversation.errors import InvalidRequest
 from daehwa.gateway.asking import COMPLETION_TOKENS
 from daehwa.gateway.ports import Endpoint, WireAnswer
@@ -21,7 +22,6 @@ _LIMITS: Final = ("max_tokens", "n_predict")
 """By these a completion is limited."""
 _ONE: Final = frozenset({b"null", b"1", b"1.0"})
 _NO_TEXT: Final = re.compile(rb'"type"\s*:\s*"(?:image_url|input_image|input_audio)"')
-_PLACE: Final = re.compile(r"(?s)(.*) - at `\$\.(.*)`$")
 _OF_ITS_PARSER: Final = re.compile(r"\[json\.exception\.[\w.]+\] ")
 _FIELD: Final = re.compile(r"Field '(\w+)'")
 
@@ -138,11 +138,9 @@ def _check_choices(fields: Mapping[str, msgspec.Raw], name: str) -> None:
 
 
 def _invalid(reason: str) -> InvalidRequest:
-    found = _PLACE.match(reason)
-    if found is None:
+    problem, param = problem_of(reason)
+    if param is None:
         return InvalidRequest("The body must be a JSON object.")
-    problem, param = found.groups()
-    problem = problem[:1].lower() + problem[1:].replace("`", "'")
     return InvalidRequest(f"'{param}' is not as it should be: {problem}.", param=param)
 
 

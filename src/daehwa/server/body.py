@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-from daehwa.conversation.bodies import not_json
+from daehwa.conversation.bodies import not_json, problem_of
 from daehwa.conversation.errors import InvalidRequest, TooMuch
 from daehwa.server.asgi import ClientLeftError, Request
 from daehwa.server.direct import line_of
@@ -20,7 +20,6 @@ SLOW_SECONDS = 1.0
 """After so long it is asked once more who sends a body: what it begins must not outlive a deletion of their account."""
 _SHOWN = 100
 """So many characters of a header that is refused are shown."""
-_PLACE = re.compile(r"(?s)(.*) - at `\$\.?(.*)`$")
 _FIELD = re.compile(r"Object (missing required|contains unknown) field `([^`]*)`")
 
 
@@ -157,12 +156,9 @@ def _decoded(body: bytes, kind: type[T]) -> T:
 
 
 def _invalid(reason: str, whole: str) -> InvalidRequest:
-    place, field = _PLACE.match(reason), _FIELD.match(reason)
-    param = place.group(2) if place is not None else None
+    problem, param = problem_of(reason)
     subject = f"'{param}'" if param else whole
-    problem = (place.group(1) if place is not None else reason).replace("`", "'")
-    problem = problem[:1].lower() + problem[1:]
-    if field is not None:
+    if (field := _FIELD.match(reason)) is not None:
         name = field.group(2)
         param = f"{param}.{name}" if param else name
         problem = f"'{name}' is missing" if field.group(1) == "missing required" else f"there is no '{name}' in it"
