@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,10 @@ def noting(said: str) -> Callable[[sqlite3.Connection], str]:
         return said
 
     return work
+
+
+def note(database: sqlite3.Connection, things: Sequence[str]) -> None:
+    database.executemany("INSERT INTO notes VALUES (?)", [(said,) for said in things])
 
 
 async def notes(store: SqliteStore) -> list[str]:
@@ -94,8 +98,8 @@ def _no_other() -> None:
 
 async def test_what_nobody_waits_for_is_written_with_what_comes_next(store: SqliteStore) -> None:
     begun = transactions(store)
-    store.jotter.run_soon(noting("a"), _no_other)
-    store.jotter.run_soon(noting("b"), _no_other)
+    store.jotter.run_soon(note, "a", _no_other)
+    store.jotter.run_soon(note, "b", _no_other)
     await store.jotter.run(noting("c"))
     assert await notes(store) == ["a", "b", "c"]
     assert len(begun) == 1
@@ -103,8 +107,8 @@ async def test_what_nobody_waits_for_is_written_with_what_comes_next(store: Sqli
 
 async def test_what_nobody_waits_for_is_written_though_nothing_comes(store: SqliteStore) -> None:
     begun = transactions(store)
-    store.jotter.run_soon(noting("a"), _no_other)
-    store.jotter.run_soon(noting("b"), _no_other)
+    store.jotter.run_soon(note, "a", _no_other)
+    store.jotter.run_soon(note, "b", _no_other)
     assert begun == []
     await asyncio.sleep(0)
     assert len(begun) == 1
@@ -115,8 +119,8 @@ async def test_what_nobody_waits_for_is_somebody_elses_where_another_writes(stor
     others: list[str] = []
     with closing(sqlite3.connect(store.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        store.jotter.run_soon(noting("a"), lambda: others.append("a"))
-        store.jotter.run_soon(noting("b"), lambda: others.append("b"))
+        store.jotter.run_soon(note, "a", lambda: others.append("a"))
+        store.jotter.run_soon(note, "b", lambda: others.append("b"))
         await asyncio.sleep(0)
         other.execute("COMMIT")
     assert others == ["a", "b"]
@@ -129,7 +133,7 @@ async def test_work_that_fails_takes_nothing_with_it_that_nobody_waits_for(store
         raise ValueError
 
     others: list[str] = []
-    store.jotter.run_soon(noting("a"), lambda: others.append("a"))
+    store.jotter.run_soon(note, "a", lambda: others.append("a"))
     with pytest.raises(ValueError, match=r"^$"):
         await store.jotter.run(work)
     assert others == ["a"], "whosever fault it was"
@@ -138,18 +142,18 @@ async def test_work_that_fails_takes_nothing_with_it_that_nobody_waits_for(store
 
 
 async def test_what_nobody_waits_for_and_fails_is_no_fault_of_what_comes_next(store: SqliteStore) -> None:
-    def work(database: sqlite3.Connection) -> None:
-        database.execute("INSERT INTO notes VALUES (?)", (2**63,))
+    def work(database: sqlite3.Connection, things: Sequence[int]) -> None:
+        database.executemany("INSERT INTO notes VALUES (?)", [(thing,) for thing in things])
 
     others: list[str] = []
-    store.jotter.run_soon(work, lambda: others.append("too large"))
+    store.jotter.run_soon(work, 2**63, lambda: others.append("too large"))
     assert await store.jotter.run(noting("b")) == "b"
     assert await notes(store) == ["b"]
     assert others == ["too large"]
 
 
 async def test_what_nobody_waits_for_is_written_before_the_end(store: SqliteStore) -> None:
-    store.jotter.run_soon(noting("a"), _no_other)
+    store.jotter.run_soon(note, "a", _no_other)
     await store.aclose()
     with closing(sqlite3.connect(store.path)) as database:
         assert database.execute("SELECT said FROM notes").fetchall() == [("a",)]
@@ -157,46 +161,79 @@ async def test_what_nobody_waits_for_is_written_before_the_end(store: SqliteStor
 
 async def test_those_who_ask_in_one_turn_share_a_transaction(store: SqliteStore) -> None:
     begun = transactions(store)
-    asking = asyncio.gather(*map(store.jotter.run_together, (noting("b"), noting("c"))))
+    asking = asyncio.gather(*(store.jotter.run_together(note, said) for said in "bc"))
     await asyncio.sleep(0)
-    store.jotter.run_soon(noting("a"), _no_other)
+    store.jotter.run_soon(note, "a", _no_other)
     await asking
-    await store.jotter.run_together(noting("d"))
+    await store.jotter.run_together(note, "d")
     assert await notes(store) == ["a", "b", "c", "d"]
     assert len(begun) == 2
 
 
 async def test_who_cannot_be_served_keeps_nobody_else_waiting(store: SqliteStore) -> None:
-    def too_much(database: sqlite3.Connection) -> None:
-        noting("too much")(database)
+    def too_much(database: sqlite3.Connection, things: Sequence[str]) -> None:
+        note(database, things)
         raise TooMuchToJot
 
-    def fails(database: sqlite3.Connection) -> None:
-        noting("fails")(database)
+    def fails(database: sqlite3.Connection, things: Sequence[str]) -> None:
+        note(database, things)
         raise ValueError("a number that SQLite does not keep")
 
     begun = transactions(store)
-    works = (noting("a"), too_much, fails, _twice, noting("b"))
-    told = await asyncio.gather(*map(store.jotter.run_together, works), return_exceptions=True)
+    works = ((note, "a"), (too_much, "c"), (fails, "d"), (_twice, "e"), (note, "b"))
+    asking = (store.jotter.run_together(work, thing) for work, thing in works)
+    told = await asyncio.gather(*asking, return_exceptions=True)
     assert [type(each) for each in told] == [type(None), TooMuchToJot, NotNow, NotNow, type(None)]
     assert await notes(store) == ["a", "b"]
     assert len(begun) == 1
 
 
+async def test_what_is_wanted_for_several_is_done_at_once(store: SqliteStore) -> None:
+    done: list[list[str]] = []
+
+    def work(database: sqlite3.Connection, things: Sequence[str]) -> None:
+        done.append([*things])
+        note(database, things)
+
+    store.jotter.run_soon(work, "a", _no_other)
+    store.jotter.run_soon(work, "b", _no_other)
+    await asyncio.gather(*(store.jotter.run_together(work, said) for said in "cde"))
+    assert done == [["a", "b"], ["c", "d", "e"]]
+    assert await notes(store) == ["a", "b", "c", "d", "e"]
+
+
+async def test_where_it_cannot_be_done_to_all_each_is_tried_alone(store: SqliteStore) -> None:
+    done: list[list[str]] = []
+
+    def work(database: sqlite3.Connection, things: Sequence[str]) -> None:
+        done.append([*things])
+        note(database, things)
+        if "d" in things:
+            raise TooMuchToJot
+
+    begun = transactions(store)
+    asking = (store.jotter.run_together(work, said) for said in "cde")
+    told = await asyncio.gather(*asking, return_exceptions=True)
+    assert [type(each) for each in told] == [type(None), TooMuchToJot, type(None)]
+    assert done == [["c", "d", "e"], ["c"], ["d"], ["e"]]
+    assert await notes(store) == ["c", "e"]
+    assert len(begun) == 1
+
+
 async def test_a_fault_of_one_is_told_to_the_loop_and_leaves_all_to_the_thread(store: SqliteStore) -> None:
-    def fails(_database: sqlite3.Connection) -> None:
+    def fails(_database: sqlite3.Connection, _things: Sequence[str]) -> None:
         raise TypeError
 
     faults: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, fault: faults.append(fault))
-    works = (noting("a"), fails)
-    told = await asyncio.gather(*map(store.jotter.run_together, works), return_exceptions=True)
+    asking = (store.jotter.run_together(work, "a") for work in (note, fails))
+    told = await asyncio.gather(*asking, return_exceptions=True)
     assert [type(each) for each in told] == [NotNow, NotNow]
     assert [type(fault["exception"]) for fault in faults] == [TypeError]
     assert await notes(store) == []
 
 
-def _twice(database: sqlite3.Connection) -> None:
+def _twice(database: sqlite3.Connection, _things: Sequence[str]) -> None:
     database.execute("CREATE TABLE once (said TEXT UNIQUE)")
     database.executemany("INSERT INTO once VALUES (?)", [("a",), ("a",)])
 
@@ -205,9 +242,9 @@ async def test_while_another_writes_those_who_ask_together_are_told_so(store: Sq
     others: list[str] = []
     with closing(sqlite3.connect(store.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        together = asyncio.gather(*map(store.jotter.run_together, (noting("b"), noting("c"))), return_exceptions=True)
+        together = asyncio.gather(*(store.jotter.run_together(note, said) for said in "bc"), return_exceptions=True)
         await asyncio.sleep(0)
-        store.jotter.run_soon(noting("a"), lambda: others.append("a"))
+        store.jotter.run_soon(note, "a", lambda: others.append("a"))
         assert [type(each) for each in await together] == [NotNow, NotNow]
         other.execute("COMMIT")
     assert (others, await notes(store)) == (["a"], [])
@@ -217,9 +254,9 @@ async def test_what_nobody_waits_for_is_somebody_elses_though_all_who_wait_leave
     others: list[str] = []
     with closing(sqlite3.connect(store.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        leaving = asyncio.ensure_future(store.jotter.run_together(noting("b")))
+        leaving = asyncio.ensure_future(store.jotter.run_together(note, "b"))
         await asyncio.sleep(0)
-        store.jotter.run_soon(noting("a"), lambda: others.append("a"))
+        store.jotter.run_soon(note, "a", lambda: others.append("a"))
         asyncio.get_running_loop().call_soon(leaving.cancel)  # after it was told, and before it wakes
         with pytest.raises(asyncio.CancelledError):
             await leaving
@@ -227,19 +264,19 @@ async def test_what_nobody_waits_for_is_somebody_elses_though_all_who_wait_leave
 
 
 async def test_what_nobody_waits_for_is_written_though_who_waits_cannot_be_served(store: SqliteStore) -> None:
-    def too_much(_database: sqlite3.Connection) -> None:
+    def too_much(_database: sqlite3.Connection, _things: Sequence[str]) -> None:
         raise TooMuchToJot
 
-    asking = asyncio.ensure_future(store.jotter.run_together(too_much))
+    asking = asyncio.ensure_future(store.jotter.run_together(too_much, "b"))
     await asyncio.sleep(0)
-    store.jotter.run_soon(noting("a"), _no_other)
+    store.jotter.run_soon(note, "a", _no_other)
     with pytest.raises(TooMuchToJot):
         await asking
     assert await notes(store) == ["a"]
 
 
 async def test_nothing_is_done_for_who_has_left(store: SqliteStore) -> None:
-    staying, leaving = (asyncio.ensure_future(store.jotter.run_together(noting(said))) for said in ("a", "b"))
+    staying, leaving = (asyncio.ensure_future(store.jotter.run_together(note, said)) for said in "ab")
     await asyncio.sleep(0)
     leaving.cancel()
     await staying
@@ -249,12 +286,12 @@ async def test_nothing_is_done_for_who_has_left(store: SqliteStore) -> None:
 
 
 async def test_who_asked_before_the_end_is_served(store: SqliteStore) -> None:
-    asking = asyncio.ensure_future(store.jotter.run_together(noting("a")))
+    asking = asyncio.ensure_future(store.jotter.run_together(note, "a"))
     await asyncio.sleep(0)
     await store.aclose()
     await asking
     with pytest.raises(NotNow):
-        await store.jotter.run_together(noting("b"))
+        await store.jotter.run_together(note, "b")
     with closing(sqlite3.connect(store.path)) as database:
         assert database.execute("SELECT said FROM notes").fetchall() == [("a",)]
 
@@ -341,12 +378,12 @@ async def test_what_a_killed_process_wrote_stays(tmp_path: Path) -> None:
 
 
 async def test_a_fault_of_what_nobody_waits_for_is_met_once(store: SqliteStore) -> None:
-    def fails(_database: sqlite3.Connection) -> None:
+    def fails(_database: sqlite3.Connection, _things: Sequence[str]) -> None:
         raise TypeError
 
     left = list[str]()
-    store.jotter.run_soon(fails, lambda: left.append("fails"))
-    store.jotter.run_soon(noting("a"), lambda: left.append("a"))
+    store.jotter.run_soon(fails, "b", lambda: left.append("fails"))
+    store.jotter.run_soon(note, "a", lambda: left.append("a"))
     with pytest.raises(TypeError):
         store.jotter.run_now(noting("b"))
     assert left == ["fails", "a"]

@@ -7,24 +7,29 @@ so it stays whatever becomes of this process, a `kill -9` included; the disk is 
 it lost. Where another connection writes at the moment, the writing thread does the work, and nothing waits here.
 
 A transaction is a dozen calls of the kernel before its first row. So those who ask in one turn of the loop share one
-in the next, and what nobody waits for goes into it too: under load, some calls' settling with others' reserving.
+in the next, and what nobody waits for goes into it too: under load, some calls' settling with others' reserving. What
+is to be done to each of several things is handed over with all of them, so that what they change in common is changed
+once.
 """
 
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from daehwa.conversation.errors import StoreError
 from daehwa.stores.sqlite_connection import copy_log
 from daehwa.stores.sqlite_writer import SqliteWriter
 
 T = TypeVar("T")
-Work: TypeAlias = Callable[[sqlite3.Connection], object]
+EachWork: TypeAlias = Callable[[sqlite3.Connection, Sequence[T]], object]
+"""What is done to each of several things."""
 
 SYNC_SECONDS: Final = 0.1
 """So long after a write the disk is told to make it safe. At a fifth of it, that takes an eighth of a call's time."""
@@ -41,6 +46,20 @@ class TooMuchToJot(NotNow):
     """The work turned out to be more than a row or two."""
 
 
+class _WaitedFor(NamedTuple):
+    """A thing that something is to be done to, and who is told why it was not."""
+
+    thing: Any
+    told: "asyncio.Future[NotNow | None]"
+
+
+class _Soon(NamedTuple):
+    """A thing that something is to be done to, and what is called where it cannot be."""
+
+    thing: Any
+    otherwise: Callable[[], object]
+
+
 class SqliteJotter:
     """Does small work on a connection of its own. `connect` opens one that waits for nobody and syncs nothing."""
 
@@ -50,8 +69,8 @@ class SqliteJotter:
         self._writer = writer
         self._connection: sqlite3.Connection | None = None
         self._changes_at_checkpoint = 0
-        self._soon: list[tuple[Work, Callable[[], object]]] = []
-        self._waited_for: list[tuple[Work, asyncio.Future[NotNow | None]]] = []
+        self._soon: dict[EachWork[Any], list[_Soon]] = {}
+        self._waited_for: dict[EachWork[Any], list[_WaitedFor]] = {}
         self._is_turn_asked = False
         self._later: asyncio.TimerHandle | None = None
         self._works: set[asyncio.Task[None]] = set()
@@ -77,7 +96,7 @@ class SqliteJotter:
         try:
             if self._connection is None:
                 self._connection = self._connect()
-            result = _done(self._connection, (soon for soon, _ in self._soon), work)
+            result = _done(self._connection, self._soon, work)
         except sqlite3.Error as error:  # somebody else writes; or the writing thread will say what is wrong
             raise NotNow from error
         except NotNow:
@@ -94,12 +113,13 @@ class SqliteJotter:
             self._begin(self._checkpoint())
         return result
 
-    async def run_together(self, work: Work) -> None:
-        """Do work in the next turn of the loop, in one transaction with whatever else is wanted until then. Raise
-        `NotNow` where it cannot be: then nothing of it is done, and the others are done all the same.
+    async def run_together(self, work: EachWork[T], thing: T) -> None:
+        """Do work to a thing in the next turn of the loop, in one transaction with whatever else is wanted until then:
+        at once to all things that the same work is wanted for, or, where it raises, to each alone. Raise `NotNow` where
+        it cannot be: then nothing is done to this one, and the others are done all the same.
         """
         told: asyncio.Future[NotNow | None] = asyncio.get_running_loop().create_future()
-        self._waited_for.append((work, told))
+        self._waited_for.setdefault(work, []).append(_WaitedFor(thing, told))
         self._ask_for_turn()
         error = await told
         if error is not None:
@@ -108,11 +128,12 @@ class SqliteJotter:
             finally:
                 del error, told  # else they are a circle, of this call and what it raises
 
-    def run_soon(self, work: Work, otherwise: Callable[[], object]) -> None:
-        """Do work in the transaction of whatever is done next, at the latest in the next turn of the loop. Where that
-        cannot be, nothing of it is done, and `otherwise` is called.
+    def run_soon(self, work: EachWork[T], thing: T, otherwise: Callable[[], object]) -> None:
+        """Do work to a thing in the transaction of whatever is done next, at the latest in the next turn of the loop:
+        at once to all things that the same work is wanted for. Where that cannot be, nothing of it is done, and
+        `otherwise` is called.
         """
-        self._soon.append((work, otherwise))
+        self._soon.setdefault(work, []).append(_Soon(thing, otherwise))
         self._ask_for_turn()
 
     def _ask_for_turn(self) -> None:
@@ -123,17 +144,17 @@ class SqliteJotter:
     def _turn(self) -> None:
         """Do all that is wanted, and tell those who wait, whatever happens."""
         self._is_turn_asked = False
-        waited_for = [(work, told) for work, told in self._waited_for if not told.done()]  # else who asked has left
-        self._waited_for = []
-        errors: list[NotNow | None] = [NotNow() for _ in waited_for]
+        waited_for, self._waited_for = self._waited_for, {}
+        asked = [(work, each) for work, things in waited_for.items() for each in things if not each.told.done()]
+        errors: list[NotNow | None] = [NotNow() for _ in asked]  # of those who are there still
         try:
-            if waited_for:
-                errors = self.run_now(partial(_do_each, works=[work for work, _ in waited_for]))
+            if asked:
+                errors = self.run_now(partial(_do_all, asked=asked))
         except (NotNow, StoreError):
             pass  # the writing thread does them, and says what is wrong
         finally:
-            for (_, told), error in zip(waited_for, errors, strict=True):
-                told.set_result(error)
+            for (_, each), error in zip(asked, errors, strict=True):
+                each.told.set_result(error)
             self.finish()  # nothing is left of it but where none of these could be done
 
     def finish(self) -> None:
@@ -146,9 +167,10 @@ class SqliteJotter:
             self._hand_on()
 
     def _hand_on(self) -> None:
-        left, self._soon = self._soon, []
-        for _, otherwise in left:
-            otherwise()
+        left, self._soon = self._soon, {}
+        for things in left.values():
+            for each in things:
+                each.otherwise()
 
     def version(self) -> int | None:
         """Return a number that is another one once anybody else has written to the file, this process's writing thread
@@ -191,24 +213,34 @@ class SqliteJotter:
             self._connection = None
 
 
-def _do_earlier(connection: sqlite3.Connection, works: Iterable[Work]) -> None:
+def _do_earlier(connection: sqlite3.Connection, soon: Mapping[EachWork[Any], Sequence[_Soon]]) -> None:
     try:
-        for work in works:
-            work(connection)
+        for work, things in soon.items():
+            work(connection, [each.thing for each in things])
     except (sqlite3.Error, *_UNKEEPABLE) as error:  # it is not to be told to whoever comes next
         raise NotNow from error
 
 
-def _do_each(connection: sqlite3.Connection, works: Iterable[Work]) -> list[NotNow | None]:
+def _do_all(connection: sqlite3.Connection, asked: Sequence[tuple[EachWork[Any], _WaitedFor]]) -> list[NotNow | None]:
     """Do works within one transaction; return why one was not, of which nothing is done."""
-    return [_error_of(connection, work) for work in works]
+    errors: list[NotNow | None] = []
+    for work, group in groupby(asked, itemgetter(0)):
+        errors += _errors_of(connection, work, [each.thing for _, each in group])
+    return errors
 
 
-def _error_of(connection: sqlite3.Connection, work: Work) -> NotNow | None:
+def _errors_of(connection: sqlite3.Connection, work: EachWork[T], things: Sequence[T]) -> list[NotNow | None]:
+    error = _error_of(connection, work, things)
+    if error is None or len(things) == 1:
+        return [error] * len(things)
+    return [_error_of(connection, work, [thing]) for thing in things]
+
+
+def _error_of(connection: sqlite3.Connection, work: EachWork[T], things: Sequence[T]) -> NotNow | None:
     told: NotNow | None = None
     connection.execute("SAVEPOINT one")
     try:
-        work(connection)
+        work(connection, things)
     except (sqlite3.Error, *_UNKEEPABLE, NotNow) as error:
         connection.execute("ROLLBACK TO one")  # raises where SQLite has taken back all of the transaction
         told = error if isinstance(error, NotNow) else NotNow(str(error))
@@ -220,10 +252,14 @@ def _nothing_more(_connection: sqlite3.Connection) -> None:
     """Leave it at what was to be done soon."""
 
 
-def _done(connection: sqlite3.Connection, before: Iterable[Work], work: Callable[[sqlite3.Connection], T]) -> T:
+def _done(
+    connection: sqlite3.Connection,
+    soon: Mapping[EachWork[Any], Sequence[_Soon]],
+    work: Callable[[sqlite3.Connection], T],
+) -> T:
     connection.execute("BEGIN IMMEDIATE")
     try:
-        _do_earlier(connection, before)
+        _do_earlier(connection, soon)
         result = work(connection)
         connection.execute("COMMIT")
     except BaseException:

@@ -3,10 +3,12 @@
 How this works and why. A reservation is written on the spot (`sqlite_jotter`), since its call waits for it, together
 with those of the same turn of the loop: a process that ends in any way leaves its reservations behind. What is settled
 is written with the next of them, within a turn too: until then it counts as what was reserved for it, and whoever asks
-finds it written. A counter is there once a budget asked for it: it begins with the sum of its entries, in the
-transaction that needs it, and from then on every entry that it counts changes it in the transaction that changes the
-entry. Nothing else ever writes there, so it is the sum of its entries whatever breaks off. A refusal is a result and no
-fault, so that counters which begin with it stay: the next call finds them.
+finds it written. What several calls of a turn change in the same counter, changes it once: where all have room together
+each of them has it, and where they have not, each is looked at alone. A counter is there once a budget asked for it: it
+begins with the sum of its entries, in the transaction that needs it, and from then on every entry that it counts
+changes it in the transaction that changes the entry. Nothing else ever writes there, so it is the sum of its entries
+whatever breaks off. A refusal is a result and no fault, so that counters which begin with it stay: the next call finds
+them.
 """
 # ruff: noqa: D102 - what the methods do is written once, on the protocol
 # ruff: noqa: S608 - what is put together are column names of ours
@@ -16,7 +18,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -72,6 +74,13 @@ _encoder = msgspec.json.Encoder()
 _groups_decoder = msgspec.json.Decoder(tuple[str, ...])
 
 
+class _Reservation(NamedTuple):
+    """An entry to be opened, and what its counters may say with it."""
+
+    entry: Entry
+    limits: Mapping[Counter, int]
+
+
 class CountersThere:
     """Which counters there are of those that an entry is counted under, for one connection that begins none itself:
     remembered as long as nobody else writes to the file, since most calls have ten that nobody ever asked for.
@@ -81,11 +90,14 @@ class CountersThere:
         self._version: int | None = None
         self._known: dict[tuple[Any, ...], tuple[Counter, ...]] = {}
 
-    def among(self, database: sqlite3.Connection, entry: Entry) -> tuple[Counter, ...]:
-        """Return them, within a transaction that may write: what it sees is what is there."""
+    def among(self, database: sqlite3.Connection) -> "CountersOf":
+        """Return what finds them within a transaction that may write: what it sees is what is there."""
         version = database.execute("PRAGMA data_version").fetchone()[0]
         if version != self._version or len(self._known) >= _MOST_KNOWN:
             self._version, self._known = version, {}
+        return partial(self._there, database)
+
+    def _there(self, database: sqlite3.Connection, entry: Entry) -> tuple[Counter, ...]:
         counted_as = (entry.user, entry.key, entry.groups, period_at("day", entry.created))
         there = self._known.get(counted_as)
         if there is None:
@@ -94,12 +106,13 @@ class CountersThere:
         return there
 
 
-def _all_counters(_database: sqlite3.Connection, entry: Entry) -> tuple[Counter, ...]:
-    """Return every counter that may be there: what is not is not changed."""
-    return counters_of(entry)
+def _all_counters(_database: sqlite3.Connection) -> "CountersOf":
+    """Return what finds every counter that may be there: what is not is not changed."""
+    return counters_of
 
 
-Among: TypeAlias = Callable[[sqlite3.Connection, Entry], tuple[Counter, ...]]
+CountersOf: TypeAlias = Callable[[Entry], tuple[Counter, ...]]
+Among: TypeAlias = Callable[[sqlite3.Connection], CountersOf]
 
 
 class SqliteLedger:
@@ -110,7 +123,9 @@ class SqliteLedger:
         self._writer = store.writer
         self._reader = store.reader
         self._reports = store.reports
-        self._among = CountersThere().among
+        among = CountersThere().among
+        self._reserve_known = partial(_reserve_known, among=among)
+        self._settle_each = partial(_settle_each, among=among)
         self._forgotten = Forgotten()
         self._late: set[asyncio.Task[None]] = set()
 
@@ -118,7 +133,7 @@ class SqliteLedger:
         opened = msgspec.structs.replace(storable(entry), usage=None)
         limits = limits_of(budgets)
         try:
-            await self._jotter.run_together(partial(_reserve_known, entry=opened, limits=limits, among=self._among))
+            await self._jotter.run_together(self._reserve_known, _Reservation(opened, limits))
         except NotNow:
             await self._settled()
             refused = await self._writer.run(partial(_reserve, entry=opened, limits=limits))
@@ -126,13 +141,12 @@ class SqliteLedger:
                 raise refused from None
 
     async def settle(self, entry: Entry) -> None:
-        settled = self._as_settled(entry)
-        here = partial(_settle, entry=settled, among=self._among)
-        await self._jotter.run(here, thorough=partial(_settle, entry=settled, among=_all_counters))
+        settled = [self._as_settled(entry)]
+        thorough = partial(_settle_each, entries=settled, among=_all_counters)
+        await self._jotter.run(partial(self._settle_each, entries=settled), thorough=thorough)
 
     def settle_soon(self, entry: Entry, otherwise: Settling) -> None:
-        here = partial(_settle, entry=self._as_settled(entry), among=self._among)
-        self._jotter.run_soon(here, partial(self._settle_later, otherwise))
+        self._jotter.run_soon(self._settle_each, self._as_settled(entry), partial(self._settle_later, otherwise))
         if not entry.reserved:  # nothing stands for it meanwhile
             self._jotter.finish()
 
@@ -178,17 +192,28 @@ def _forget(database: sqlite3.Connection, user: str, nobody: str) -> None:
     database.execute("UPDATE counters SET scope = ? WHERE scope = ?", (f"user:{nobody}", f"user:{user}"))
 
 
-def _reserve_known(database: sqlite3.Connection, *, entry: Entry, limits: Mapping[Counter, int], among: Among) -> None:
+def _reserve_known(database: sqlite3.Connection, reservations: Sequence[_Reservation], *, among: Among) -> None:
     """Reserve what there is room for. What is refused, was reserved before, or has a counter still to begin (which may
     be to read the entries of years), is taken back and left to `_reserve`.
     """
-    amount = entry.reserved
-    for counter, limit in limits.items():
-        within = (amount, counter.scope, counter.period, limit - amount)
-        if database.execute(_COUNT_WITHIN, within).rowcount != 1:
+    for counter, (amount, limit) in _together(reservations).items():
+        if database.execute(_COUNT_WITHIN, (amount, *_pair(counter), limit - amount)).rowcount != 1:
             raise TooMuchToJot
-    database.execute(_INSERT_OPEN, _opened_values(entry))
-    _count(database, amount, [counter for counter in among(database, entry) if counter not in limits])
+    counters_there, unlimited = among(database), dict[Counter, int]()
+    for entry, limits in reservations:
+        database.execute(_INSERT_OPEN, _opened_values(entry))
+        _add(unlimited, entry.reserved, [counter for counter in counters_there(entry) if counter not in limits])
+    _count(database, unlimited)
+
+
+def _together(reservations: Sequence[_Reservation]) -> dict[Counter, tuple[int, int]]:
+    """Return what each limited counter is to count in all, and its lowest limit."""
+    found: dict[Counter, tuple[int, int]] = {}
+    for entry, limits in reservations:
+        for counter, limit in limits.items():
+            amount, lowest = found.get(counter, (0, limit))
+            found[counter] = amount + entry.reserved, min(lowest, limit)
+    return found
 
 
 def _reserve(database: sqlite3.Connection, *, entry: Entry, limits: Mapping[Counter, int]) -> BudgetExceeded | None:
@@ -199,19 +224,22 @@ def _reserve(database: sqlite3.Connection, *, entry: Entry, limits: Mapping[Coun
     except BudgetExceeded as refused:
         return refused
     database.execute(_INSERT_OPEN, _opened_values(entry))
-    _count(database, entry.reserved, counters_of(entry))
+    _count(database, dict.fromkeys(counters_of(entry), entry.reserved))
     return None
 
 
-def _settle(database: sqlite3.Connection, *, entry: Entry, among: Among) -> None:
-    opened = database.execute(_UPDATE_OPEN, (*_settled_values(entry), entry.created, entry.id)).fetchall()
-    if opened:
-        user, key, groups, reserved = opened[0]
-        of_groups = () if groups is None else _groups_decoder.decode(groups)
-        before = msgspec.structs.replace(entry, user=user, key=key, groups=of_groups)
-        _count(database, entry.counted - reserved, among(database, before))
-    elif database.execute(_INSERT_NEW, _values(entry)).rowcount == 1:  # else it is settled already
-        _count(database, entry.counted, among(database, entry))
+def _settle_each(database: sqlite3.Connection, entries: Sequence[Entry], *, among: Among) -> None:
+    counters_there, changes = among(database), dict[Counter, int]()
+    for entry in entries:
+        opened = database.execute(_UPDATE_OPEN, (*_settled_values(entry), entry.created, entry.id)).fetchall()
+        if opened:
+            user, key, groups, reserved = opened[0]
+            of_groups = () if groups is None else _groups_decoder.decode(groups)
+            before = msgspec.structs.replace(entry, user=user, key=key, groups=of_groups)
+            _add(changes, entry.counted - reserved, counters_there(before))
+        elif database.execute(_INSERT_NEW, _values(entry)).rowcount == 1:  # else it is settled already
+            _add(changes, entry.counted, counters_there(entry))
+    _count(database, changes)
 
 
 def _values(entry: Entry) -> tuple[Any, ...]:
@@ -234,11 +262,16 @@ def _settled_values(entry: Entry) -> tuple[Any, ...]:
     )
 
 
-def _count(database: sqlite3.Connection, difference: int, counters: Iterable[Counter]) -> None:
+def _add(changes: dict[Counter, int], difference: int, counters: Iterable[Counter]) -> None:
+    for counter in counters:
+        changes[counter] = changes.get(counter, 0) + difference
+
+
+def _count(database: sqlite3.Connection, changes: Mapping[Counter, int]) -> None:
     """Change these counters, those of them that there are."""
-    if difference:
-        for counter in counters:
-            database.execute(_COUNT, (difference, counter.scope, counter.period))
+    for counter, difference in changes.items():
+        if difference:
+            database.execute(_COUNT, (difference, *_pair(counter)))
 
 
 def _begun(database: sqlite3.Connection, counter: Counter) -> int:
