@@ -29,9 +29,9 @@ _FINAL = 200
 
 
 class Connection(asyncio.BufferedProtocol):
-    """A connection that serves one exchange at a time. `idle_since` is the loop's time when it was last given
-    back, `idle_since_date` the calendar's, `asked_at` the loop's when it was last sent a request, `heard_at` the
-    monotonic clock's when something of this answer was last forwarded, 0 before.
+    """A connection that serves one exchange at a time. By the monotonic clock, `idle_since` is when it was last given
+    back (`idle_since_date` by the calendar), `asked_at` when a request was last sent to it, `heard_at` when
+    something of this answer was last forwarded, 0 before.
     """
 
     __slots__ = (
@@ -203,10 +203,11 @@ class Connection(asyncio.BufferedProtocol):
         if status < _FINAL:
             return
         self.headers = headers_of(lines)
-        self._inflate = inflater(self.headers.get("content-encoding", "").lower())
+        if "content-encoding" in self.headers:
+            self._inflate = inflater(self.headers["content-encoding"].lower())
         self.status, self.has_head = status, True
         self._keeps_alive = self._parser.should_keep_alive()
-        is_chunked = "chunked" in self.headers.get("transfer-encoding", "").lower()
+        is_chunked = "transfer-encoding" in self.headers and "chunked" in self.headers["transfer-encoding"].lower()
         self._has_length = is_chunked or "content-length" in self.headers
 
     def on_message_complete(self) -> None:
@@ -218,29 +219,36 @@ class Connection(asyncio.BufferedProtocol):
 
     def send(self, request: bytes, *, more: bool = False) -> None:
         """Send a request; the answer that comes is its. `more`: the rest of its body follows by `send_more`."""
-        self._is_sent, self.heard_at = not more, 0.0
+        self._is_sent, self.heard_at, self.asked_at = not more, 0.0, monotonic()
         self.status, self.headers, self.has_head, self.is_complete = 0, {}, False, False
         self._parser = httptools.HttpResponseParser(self)
         self._pieces.clear()
         self._inflate, self._size, self._bare, self._lines = None, 0, 0, []
         self._has_length = self._keeps_alive = False
-        if self._transport is None or self._is_closing():  # lost already: nobody would say so again
+        transport = self._transport
+        if transport is None or transport.is_closing():  # lost already: nobody would say so again
             self._fault = self._fault or ConnectionLost()
             return
         self._fault = None
-        self._write(request)
+        if self._tls is None:
+            transport.write(request)
+        else:
+            self._write_tls(self._tls, request)
 
     def _write(self, data: bytes) -> None:
         if self._transport is None or self._is_closing():
             return
         if self._tls is None:
             self._transport.write(data)
-            return
+        else:
+            self._write_tls(self._tls, data)
+
+    def _write_tls(self, tls: Tls, data: bytes) -> None:
         try:
-            self._tls.write(data)
+            tls.write(data)
         except ssl.SSLError:
             self.close()
-        self._send_tls(self._tls)
+        self._send_tls(tls)
 
     async def send_more(self, piece: bytes) -> bool:
         """Send a further piece of the body, and return when the socket takes the next one: what is waiting never grows.
@@ -256,10 +264,23 @@ class Connection(asyncio.BufferedProtocol):
         """Note that the whole body is sent: the connection can serve again."""
         self._is_sent = True
 
-    async def head(self) -> None:
-        """Return when `status` and `headers` are there. Raise `ConnectionLost`, `NotHttp`."""
-        while not self.has_head:
-            await self._more()
+    async def head(self, seconds: float) -> None:
+        """Return when `status` and `headers` are there. Raise `ConnectionLost`, `NotHttp`, and `TimeoutError` where
+        they do not come within `seconds`.
+        """
+        late = asyncio.get_running_loop().call_later(seconds, self._be_late)
+        try:
+            while not self.has_head:
+                await self._more()
+        finally:
+            late.cancel()
+
+    def _be_late(self) -> None:
+        # A fault, and not only a word to whoever waits: a part of the head may have woken them in this very turn of the
+        # loop, and they would wait again.
+        if not self.has_head:
+            self._fail(TimeoutError())
+            self._wake()
 
     async def read(self) -> bytes:
         """Return what has come of the body, waiting for some; empty at its end. Raise as `head`, and `FellSilent`."""
@@ -356,7 +377,8 @@ class Connection(asyncio.BufferedProtocol):
     @property
     def is_reusable(self) -> bool:
         """Whether another request may be sent on it: it is open, and this one is over in both directions."""
-        if self._transport is None or self._is_closing() or self._transport.get_write_buffer_size():
+        transport = self._transport
+        if transport is None or transport.is_closing() or transport.get_write_buffer_size():
             return False
         return self.is_complete and self._is_sent and self._keeps_alive and not self.is_lost
 

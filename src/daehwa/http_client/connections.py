@@ -1,9 +1,8 @@
 """The connections to one server: kept, used again, given up; and what is sent a second time, and what never."""
 
 import asyncio
-import contextlib
-import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
+from time import monotonic, time
 
 import msgspec
 
@@ -62,13 +61,12 @@ class Connections:
             raise ClientClosed
         kept = self._kept()
         if kept is not None:
-            began = asyncio.get_running_loop().time()
             try:
                 return await self.answer(kept, request, seconds)
             except ConnectionLost:
                 # Closed while it was idle, as it may be: that shows at once and without a word, and then a new one
                 # is tried, once. Anything else may have been worked on, and paid for: that is not for us to repeat.
-                if kept.has_answered or asyncio.get_running_loop().time() - began > STALE_SECONDS:
+                if kept.has_answered or monotonic() - kept.asked_at > STALE_SECONDS:
                     raise
                 self._close_idle()  # they are no fresher
         return await self.answer(await self.open(), request, seconds)
@@ -82,14 +80,14 @@ class Connections:
         if self.is_closed:
             raise ClientClosed
         connection = await self.open()
-        with self._closed_unless_answered(connection, seconds):
+        try:
             connection.send(head, more=True)
             await self._send_body(connection, body, seconds)
-            connection.asked_at = asyncio.get_running_loop().time()
-            async with asyncio.timeout(seconds):
-                await connection.head()
-            self._check(connection)
-        return connection
+            connection.asked_at = monotonic()
+            return await self._answered(connection, seconds)
+        except BaseException:  # cancelled too
+            connection.close()
+            raise
 
     async def _send_body(self, connection: Connection, body: StreamedBody, seconds: float) -> None:
         sent = 0
@@ -99,9 +97,12 @@ class Connections:
                 raise ValueError("The body is longer than was said.")
             if not piece:  # in chunks it would be the end
                 continue
-            async with asyncio.timeout(seconds):
-                if not await connection.send_more(body.framed(piece)):
-                    return
+            try:
+                async with asyncio.timeout(seconds):
+                    if not await connection.send_more(body.framed(piece)):
+                        return
+            except TimeoutError:
+                raise TimedOut(self.route.host, seconds, connecting=False) from None
         if body.length is not None and sent < body.length:
             raise ValueError("The body is shorter than was said.")
         if not body.end or await connection.send_more(body.end):
@@ -119,20 +120,27 @@ class Connections:
 
     async def answer(self, connection: Connection, request: bytes, seconds: float) -> Connection:
         """Send a request on this connection, and return it when the head is there. Raise `HttpError`."""
-        connection.asked_at = asyncio.get_running_loop().time()
-        with self._closed_unless_answered(connection, seconds):
+        try:
             connection.send(request)
-            # Not by waking whoever waits: a part of the head may have done so in the same turn of the loop, and then
-            # nobody would look at the time again.
-            async with asyncio.timeout(seconds):
-                await connection.head()
-            self._check(connection)
+            return await self._answered(connection, seconds)
+        except BaseException:  # cancelled too
+            connection.close()
+            raise
+
+    async def _answered(self, connection: Connection, seconds: float) -> Connection:
+        try:
+            await connection.head(seconds)
+        except TimeoutError:
+            raise TimedOut(self.route.host, seconds, connecting=False) from None
+        # What comes through a tunnel, or with no proxy in between, is the server's own word, however strange.
+        if connection.status == _PROXY_AUTHENTICATION and self.route.is_relayed:
+            raise ConnectFailed("proxy", self.route.host, "407")
         return connection
 
     @property
     def is_ready(self) -> bool:
         """Whether a connection is idle that will be good for a while yet."""
-        return bool(self.idle) and self.idle[-1].is_fresh and _idle_seconds(self.idle[-1]) < READY_SECONDS
+        return bool(self.idle) and self.idle[-1].is_fresh and not _is_older(self.idle[-1], READY_SECONDS)
 
     async def prepare(self) -> None:
         """Open a connection for a request that is expected, unless one is ready. Nothing is sent on it but what TLS
@@ -143,28 +151,11 @@ class Connections:
             connection.is_complete = True  # no answer is due on it
             self.give_back(connection)
 
-    def _check(self, connection: Connection) -> None:
-        # What comes through a tunnel, or with no proxy in between, is the server's own word, however strange.
-        if connection.status == _PROXY_AUTHENTICATION and self.route.is_relayed:
-            raise ConnectFailed("proxy", self.route.host, "407")
-
-    @contextlib.contextmanager
-    def _closed_unless_answered(self, connection: Connection, seconds: float) -> Iterator[None]:
-        """Close a connection within whose block no answer came, and call being late by its name."""
-        try:
-            yield
-        except TimeoutError:
-            connection.close()
-            raise TimedOut(self.route.host, seconds, connecting=False) from None
-        except BaseException:  # cancelled too
-            connection.close()
-            raise
-
     def _kept(self) -> Connection | None:
         while self.idle:
             connection = self.idle.pop()
             self.busy.add(connection)
-            if connection.is_fresh and not _is_old(connection):
+            if connection.is_fresh and not _is_older(connection, KEEP_ALIVE_SECONDS):
                 return connection
             connection.close()
         return None
@@ -175,9 +166,9 @@ class Connections:
         keep = self.keeps and not self.is_closed and len(self.idle) < self._most_kept
         if keep and connection.is_reusable:
             connection.resume()
-            connection.idle_since, connection.idle_since_date = asyncio.get_running_loop().time(), time.time()
+            connection.idle_since, connection.idle_since_date = monotonic(), time()
             self.idle.append(connection)
-            while _is_old(self.idle[0]):  # the last used is used first
+            while _is_older(self.idle[0], KEEP_ALIVE_SECONDS):  # the last used is used first
                 self.idle.pop(0).close()
         else:
             connection.close()
@@ -201,12 +192,6 @@ class Connections:
         await asyncio.sleep(0)  # asyncio closes the sockets in the next turn of the loop
 
 
-def _is_old(connection: Connection) -> bool:
-    return _idle_seconds(connection) > KEEP_ALIVE_SECONDS
-
-
-def _idle_seconds(connection: Connection) -> float:
-    # By the calendar too: the loop's clock may stand still while the machine sleeps or Lambda holds the process.
-    idle = asyncio.get_running_loop().time() - connection.idle_since
-    by_date = time.time() - connection.idle_since_date
-    return max(idle, by_date)
+def _is_older(connection: Connection, seconds: float) -> bool:
+    # By the calendar too: the other clock may stand still while the machine sleeps or Lambda holds the process.
+    return monotonic() - connection.idle_since > seconds or time() - connection.idle_since_date > seconds

@@ -151,7 +151,7 @@ class Route:
         there = _host_and_port(address)
         connection.send(_head(f"CONNECT {there} HTTP/1.1", {"host": there, **_proxy_authorization(proxy)}))
         try:
-            await connection.head()
+            await connection.head(self._connect_seconds)
         except ConnectionLost as fault:
             raise self._failed("proxy", "it hangs up") from fault
         if connection.status not in _SUCCESSES:

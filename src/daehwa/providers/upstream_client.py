@@ -9,6 +9,7 @@ and then whether it has fallen silent. Redirects are not followed: the key would
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import suppress
+from functools import lru_cache
 from time import monotonic
 from typing import Any, TypeAlias
 
@@ -28,6 +29,7 @@ BODY_LIMIT = 8 * 1024 * 1024
 Body: TypeAlias = bytes | StreamedBody
 
 _DRAIN_SECONDS = 1.0
+_KNOWN_PATHS = 64  # a dozen are asked for again and again
 _UNAUTHORIZED = 401
 
 
@@ -35,20 +37,19 @@ class UpstreamStream:
     """One answer of the upstream, being read."""
 
     __slots__ = (
-        *("headers", "status", "_client", "_connection", "_has_begun", "_is_finished", "_is_held", "_limit", "_loop"),
+        *("headers", "status", "_client", "_connection", "_has_begun", "_is_finished", "_is_held", "_limit"),
         *("_reading_since", "_watch"),
     )
 
-    def __init__(self, connection: Connection, client: "UpstreamClient", waited: float) -> None:
+    def __init__(self, connection: Connection, client: "UpstreamClient") -> None:
         self.status = connection.status
         self.headers: Mapping[str, str] = connection.headers
         self._connection = connection
         self._client = client
-        self._loop = asyncio.get_running_loop()
         self._has_begun = False
         self._is_held = False
         self._is_finished = False
-        self._limit = max(0.001, client.upstream.patience.first_byte - waited)
+        self._limit = max(0.001, client.upstream.patience.first_byte - (monotonic() - connection.asked_at))
         self._reading_since: float | None = None
         self._watch: asyncio.TimerHandle | None = None
 
@@ -147,7 +148,7 @@ class UpstreamStream:
 
     def _look_in(self, seconds: float) -> None:
         self._stop_watch()
-        self._watch = self._loop.call_later(seconds, self._look)
+        self._watch = asyncio.get_running_loop().call_later(seconds, self._look)
 
     def _look(self) -> None:
         since, idle = self._reading_since, self._client.upstream.patience.idle
@@ -182,6 +183,7 @@ class UpstreamClient:
         )
         self.connections = Connections(route, keeps=upstream.keep_alive)
         self._headers = _headers(upstream)
+        self._url = lru_cache(_KNOWN_PATHS)(upstream.url)
         self._drains: set[asyncio.Task[None]] = set()
         self._preparing: asyncio.Task[None] | None = None
 
@@ -239,12 +241,11 @@ class UpstreamClient:
         return key
 
     async def _sent(self, method: str, path: str, headers: dict[str, str], body: Body) -> UpstreamStream:
-        loop, upstream = asyncio.get_running_loop(), self.upstream
         try:
-            connection = await self._exchanged(method, upstream.url(path), headers, body)
+            connection = await self._exchanged(method, self._url(path), headers, body)
         except HttpError as fault:
             raise self.faults.of_exchange(fault) from fault
-        return UpstreamStream(connection, self, loop.time() - connection.asked_at)
+        return UpstreamStream(connection, self)
 
     async def _exchanged(self, method: str, url: str, headers: dict[str, str], body: Body) -> Connection:
         connections, seconds = self.connections, self.upstream.patience.first_byte

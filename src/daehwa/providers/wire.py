@@ -155,8 +155,7 @@ class WireSender:
                 passage.leave()
 
     def _asked(self, request: WireRequest) -> "Coroutine[Any, Any, UpstreamStream]":
-        headers = {name.lower(): value for name, value in request.headers}
-        headers = {name: text for name, text in headers.items() if name not in _KEPT_BACK}
+        headers = {low: text for name, text in request.headers if (low := name.lower()) not in _KEPT_BACK}
         headers["content-type"] = request.content_type
         client = self._connected()
         if isinstance(request.body, bytes):

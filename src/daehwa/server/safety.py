@@ -48,7 +48,7 @@ class SafetyHeaders:
                 if scope["path"].startswith(_CLASSIC):
                     # A file there has a policy of its own, which stands first.
                     headers = list(dict(reversed(headers)).items())
-                if scope["path"].startswith(_PRIVATE) and not any(name == b"cache-control" for name, _ in headers):
+                if scope["path"].startswith(_PRIVATE) and b"cache-control" not in dict(headers):
                     headers.append((b"cache-control", b"no-store"))
                 message["headers"] = headers
             return send(message)
