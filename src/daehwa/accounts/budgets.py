@@ -58,7 +58,7 @@ class BudgetRules(msgspec.Struct, frozen=True, kw_only=True):
 
     def groups_of(self, email: str | None) -> tuple[str, ...]:
         """Return the names of the groups of somebody with this address."""
-        return tuple(group.name for group in self.groups if group.has(email))
+        return tuple([group.name for group in self.groups if group.has(email)])
 
     def budgets_of(
         self, user: str, email: str | None, *, now: int, shares: Sequence[GroupShare] = ()
@@ -100,7 +100,7 @@ class KnownBudgets:
 
     def budgets_for(self, call: PaidCall, email: str | None, *, now: int) -> tuple[Budget, ...]:
         """Return what the rules' own method of this name does."""
-        shares = tuple((share.id, *share.limits.items()) for share in call.groups)
+        shares = tuple([(share.id, *share.limits.items()) for share in call.groups])
         asked = (call.user, email, call.key, *call.key_limits.items(), shares, period_at("day", now))
         found = self._known.get(asked)
         if found is None:

@@ -26,6 +26,11 @@ class Rates(msgspec.Struct, frozen=True, array_like=True):
     audio: int | None = None
     image: int | None = None
 
+    @property
+    def is_free(self) -> bool:
+        """Whether no token costs anything."""
+        return not (self.input or self.output or self.cached or self.reasoning or self.audio or self.image)
+
 
 class Price(msgspec.Struct, frozen=True, kw_only=True):
     """What a model costs now, in micro-dollars: tokens by the size of the prompt (`rates` by `above`, from 0), and on
@@ -40,8 +45,9 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_free(self) -> bool:
         """Whether nothing ever costs anything."""
-        rates = any(any(msgspec.structs.astuple(each)[1:]) for each in self.rates)
-        return not (rates or self.request or self.hour or self.image)
+        if self.request or self.hour or self.image or not self.rates[0].is_free:
+            return False
+        return all(each.is_free for each in self.rates[1:])
 
     def rates_for(self, prompt: int) -> Rates:
         """Return the rates for a prompt of this size."""

@@ -26,13 +26,10 @@ def headers_for(answer: Mapping[str, str], own: Headers) -> Headers:
 
     Where a key has a limit of its own, the upstream's headers on the same thing would speak of another one.
     """
-    limited = tuple(name.removeprefix("x-ratelimit-limit-") for name, _ in own)
-    kept = [
-        (name, value)
-        for name, value in answer.items()
-        if (name in _KEPT_NAMES or name.startswith(_KEPT_BEGINNINGS))
-        and not (name.startswith("x-ratelimit-") and name.endswith(limited))
-    ]
+    kept = [each for each in answer.items() if each[0] in _KEPT_NAMES or each[0].startswith(_KEPT_BEGINNINGS)]
+    if own:
+        limited = tuple(name.removeprefix("x-ratelimit-limit-") for name, _ in own)
+        kept = [each for each in kept if not (each[0].startswith("x-ratelimit-") and each[0].endswith(limited))]
     if "x-request-id" in answer:
         kept.append((_UPSTREAMS_ID, answer["x-request-id"]))
     return (*kept, *own)

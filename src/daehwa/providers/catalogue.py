@@ -127,8 +127,11 @@ class Catalogue:
         if isinstance(found.provider, RoutedProvider):
             faults = [self._missing_key(target) for target in found.provider.targets]
             return faults[0] if all(faults) else None
-        fault = next(listing.fault for listing in self._listings if listing.provider is found.provider)
-        return fault if isinstance(fault, KeyNotSet) else None
+        for listing in self._listings:
+            if listing.provider is found.provider:
+                fault = listing.fault
+                return fault if isinstance(fault, KeyNotSet) else None
+        return None
 
     def problems(self) -> dict[str, ProviderError]:
         """Return, by provider, why its models could not be listed when it was last asked, or why none can answer."""

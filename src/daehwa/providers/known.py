@@ -188,7 +188,10 @@ class KnownModels:
     def find(self, name: str) -> Model | None:
         """Return the listed model of this name at the upstream. Ollama's names stand for their ":latest"."""
         ids = {f"{self.provider.name}/{name}", f"{self.provider.name}/{name}:latest"}
-        return next((model for model in self.models or () if model.id in ids), None)
+        for model in self.models or ():
+            if model.id in ids:
+                return model
+        return None
 
     def best(self, kinds: Collection[ModelKind], *, trial: bool) -> Model | None:
         """Return the first preferred model of these kinds that is listed, else the first; none that is known not to

@@ -35,7 +35,7 @@ class Request:
     sends a body slowly may have been shut out meanwhile.
     """
 
-    __slots__ = ("identify", "path", "receive", "scope", "user")
+    __slots__ = ("_headers", "identify", "path", "receive", "scope", "user")
 
     user: User
 
@@ -44,10 +44,14 @@ class Request:
         self.scope = scope
         self.receive = receive
         self.path = path
+        self._headers: dict[bytes, bytes] | None = None
 
     def header(self, name: bytes) -> str | None:
         """Return a header's value by its lower-case name, the last one where it stands twice."""
-        return header_of(self.scope, name)
+        if self._headers is None:
+            self._headers = dict(self.scope["headers"])
+        found = self._headers.get(name)
+        return None if found is None else found.decode("latin-1")
 
     def query(self) -> dict[str, str]:
         """Return the query's parameters, the last one where one stands twice."""

@@ -102,19 +102,22 @@ class Router:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Find the handler and send its answer."""
+        answer = await self._answered(scope, receive)
+        await answer(scope, receive, send)
+
+    async def _answered(self, scope: Scope, receive: Receive) -> ASGIApp:
+        # Apart from the sending: the request is not held while its answer streams.
         path: str = scope["path"]
         methods, values = self._found(path)
         request = Request(scope, receive, values)
         if methods is None:
-            answer = await self._unmatched(path)(request)
-        else:
-            operation = _chosen(scope["method"], methods)
-            if not operation.is_open:
-                request.user, request.identify = await self._identify(request), self._identify
-            if operation.for_admins and request.user.role != "admin":
-                raise NotAllowed("Only an admin may do this. Ask whoever runs this server.")
-            answer = await operation.handler(request)
-        await answer(scope, receive, send)
+            return await self._unmatched(path)(request)
+        operation = _chosen(scope["method"], methods)
+        if not operation.is_open:
+            request.user, request.identify = await self._identify(request), self._identify
+        if operation.for_admins and request.user.role != "admin":
+            raise NotAllowed("Only an admin may do this. Ask whoever runs this server.")
+        return await operation.handler(request)
 
     def _found(self, path: str) -> tuple[dict[str, Operation] | None, dict[str, str]]:
         """Return what serves a path, and the values in it; wings are opened until one does."""

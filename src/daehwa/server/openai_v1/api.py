@@ -185,7 +185,7 @@ def bearer_of(request: Request) -> str | None:
 
 def _passed_on(request: Request) -> tuple[tuple[str, str], ...]:
     headers = request.scope["headers"]
-    return tuple((name.decode(), value.decode("latin-1")) for name, value in headers if name in _PASSED_ON)
+    return tuple([(name.decode(), value.decode("latin-1")) for name, value in headers if name in _PASSED_ON])
 
 
 def _listed(model: Model, name: str) -> ListedModel:
