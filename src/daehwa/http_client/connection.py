@@ -96,19 +96,12 @@ class Connection(asyncio.BufferedProtocol):
         if not tls.is_open:
             self._wake()
             return
-        data = tls.read()
-        self._send_tls(tls)  # keys may be renewed at any time
-        if data:
+        if data := tls.read():
             self._parse(data)
         if tls.has_ended:
             self._end(None)
         if tls.has_ended or tls.is_broken:
             self.close()
-
-    def _send_tls(self, tls: Tls) -> None:
-        data = tls.outgoing()
-        if data and self._transport is not None and not self._is_closing():
-            self._transport.write(data)
 
     def _parse(self, data: bytes | memoryview) -> None:
         parser, pieces = self._parser, self._pieces
@@ -203,8 +196,7 @@ class Connection(asyncio.BufferedProtocol):
         if status < _FINAL:
             return
         self.headers = headers_of(lines)
-        if "content-encoding" in self.headers:
-            self._inflate = inflater(self.headers["content-encoding"].lower())
+        self._inflate = inflater(self.headers.get("content-encoding", ""))
         self.status, self.has_head = status, True
         self._keeps_alive = self._parser.should_keep_alive()
         is_chunked = "transfer-encoding" in self.headers and "chunked" in self.headers["transfer-encoding"].lower()
@@ -225,30 +217,20 @@ class Connection(asyncio.BufferedProtocol):
         self._pieces.clear()
         self._inflate, self._size, self._bare, self._lines = None, 0, 0, []
         self._has_length = self._keeps_alive = False
-        transport = self._transport
-        if transport is None or transport.is_closing():  # lost already: nobody would say so again
-            self._fault = self._fault or ConnectionLost()
-            return
-        self._fault = None
-        if self._tls is None:
-            transport.write(request)
-        else:
-            self._write_tls(self._tls, request)
+        self._fault = self._fault or ConnectionLost()  # lost already: nobody would say so again
+        if not self._is_closing():
+            self._fault = None
+            self._write(request)
 
     def _write(self, data: bytes) -> None:
-        if self._transport is None or self._is_closing():
+        if self._transport is None or self._transport.is_closing():
             return
         if self._tls is None:
             self._transport.write(data)
-        else:
-            self._write_tls(self._tls, data)
-
-    def _write_tls(self, tls: Tls, data: bytes) -> None:
-        try:
-            tls.write(data)
-        except ssl.SSLError:
+            return
+        self._tls.write(data)
+        if self._tls.is_broken:
             self.close()
-        self._send_tls(tls)
 
     async def send_more(self, piece: bytes) -> bool:
         """Send a further piece of the body, and return when the socket takes the next one: what is waiting never grows.
@@ -276,8 +258,7 @@ class Connection(asyncio.BufferedProtocol):
             late.cancel()
 
     def _be_late(self) -> None:
-        # A fault, and not only a word to whoever waits: a part of the head may have woken them in this very turn of the
-        # loop, and they would wait again.
+        # A fault, not a word to whoever waits: a part of the head may have woken them in this very turn of the loop.
         if not self.has_head:
             self._fail(TimeoutError())
             self._wake()
@@ -354,15 +335,11 @@ class Connection(asyncio.BufferedProtocol):
     async def start_tls(self, trust: ssl.SSLContext, host: str) -> None:
         """Speak TLS with `host` from now on. Raise `ssl.SSLError`, `ConnectionLost`."""
         self.has_head, self.is_complete, self._keeps_alive = False, False, True  # a proxy's answer is of no account
-        if self._is_closing():
+        if self._transport is None or self._is_closing():
             raise ConnectionLost
-        self._tls = tls = Tls(trust, host)
-        try:
-            while not tls.shake_hands():
-                self._send_tls(tls)
-                await self._more()
-        finally:
-            self._send_tls(tls)  # the other side is told why, too
+        self._tls = tls = Tls(trust, host, self._transport)
+        while not tls.shake_hands():
+            await self._more()
 
     @property
     def has_more(self) -> bool:

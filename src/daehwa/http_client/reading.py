@@ -100,11 +100,11 @@ class FellSilent(Exception):  # noqa: N818 - errors state the fact
 
 def inflater(encoding: str) -> Inflater | None:
     """Return what undoes this encoding, None where there is nothing to undo. Raise `NotHttp` on one not known."""
-    if encoding in _COMPRESSED:
+    if not encoding or (name := encoding.lower()) in _PLAIN:
+        return None
+    if name in _COMPRESSED:
         return Inflater()
-    if encoding not in _PLAIN:
-        raise NotHttp(f"an answer in the encoding “{encoding[:20]}”, which nobody asked for")
-    return None
+    raise NotHttp(f"an answer in the encoding “{name[:20]}”, which nobody asked for")
 
 
 def inflated(known: int, pieces: list[bytes], inflate: Inflater, waiting: int, *, ends: bool) -> int:

@@ -34,22 +34,24 @@ def _read_authorities(ca_file: str | None) -> ssl.SSLContext:
 
 
 class Tls:
-    """The client's side of TLS with `host`. What is `outgoing` after any of this must be sent.
+    """The client's side of TLS with `host`, over a transport.
 
     `is_open`: the handshake is over. `has_ended`: the other side said goodbye. `is_broken`: what came makes no sense.
     """
 
-    def __init__(self, trust: ssl.SSLContext, host: str) -> None:
+    def __init__(self, trust: ssl.SSLContext, host: str, transport: asyncio.Transport) -> None:
         self.is_open = False
         self.has_ended = False
         self.is_broken = False
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._tls = trust.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
+        self._transport = transport
 
-    def outgoing(self) -> bytes:
-        """Return what is to be sent."""
-        return self._outgoing.read()
+    def _send(self) -> None:
+        data = self._outgoing.read()
+        if data and not self._transport.is_closing():
+            self._transport.write(data)
 
     def feed(self, data: bytes | memoryview) -> None:
         """Take what came."""
@@ -61,6 +63,8 @@ class Tls:
             self._tls.do_handshake()
         except ssl.SSLWantReadError:
             return False
+        finally:
+            self._send()  # the other side is told what is wrong, too
         self.is_open = True
         return True
 
@@ -78,10 +82,15 @@ class Tls:
             pass
         except ssl.SSLError:
             self.is_broken = True
+        self._send()  # keys may be renewed at any time
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def write(self, data: bytes) -> None:
-        """Encrypt all of it. Raise `ssl.SSLError`."""
+        """Send all of it, encrypted."""
         rest = memoryview(data)
-        while rest:
-            rest = rest[self._tls.write(rest) :]
+        try:
+            while rest:
+                rest = rest[self._tls.write(rest) :]
+        except ssl.SSLError:
+            self.is_broken = True
+        self._send()
