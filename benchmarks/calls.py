@@ -29,6 +29,7 @@ WHOLE = Measure("whole", SECTION, "whole answers a second, 16 connections", 0, m
 PACE_MS = 20.0
 _TOKENS_FIRST = 5
 _FEW, _MANY = 10, 200
+_ROUNDS_OF_FEW = 3
 _MICRO = 1_000_000
 
 
@@ -108,7 +109,7 @@ def _cpu(bench: Bench, one: Served, streams: int, tokens: int) -> tuple[float, f
 
 def few_streams(bench: Bench, contest: Contest) -> None:
     """Ten paced streams, which every one of them holds; a chunk is a token that the client got."""
-    _paced(bench, contest, contest.running, _FEW)
+    _paced(bench, contest, contest.running, _FEW, _ROUNDS_OF_FEW)
 
 
 def many_streams(bench: Bench, contest: Contest) -> None:
@@ -117,11 +118,11 @@ def many_streams(bench: Bench, contest: Contest) -> None:
     _paced(bench, contest, strong, _MANY)
 
 
-def _paced(bench: Bench, contest: Contest, running: Sequence[Served], streams: int) -> None:
+def _paced(bench: Bench, contest: Contest, running: Sequence[Served], streams: int, most: int | None = None) -> None:
     cpu, gap = (FEW, GAP) if streams == _FEW else (MANY, GAP_MANY)
     able = able_to_stream(bench, contest, running)
     programs.set_pace(contest.upstream, pace_ms=PACE_MS, tokens=200)
-    for one in in_turn(bench, f"CPU a chunk, {streams} streams", contest, able):
+    for one in in_turn(bench, f"CPU a chunk, {streams} streams", contest, able, most):
         found = _cpu(bench, one, streams, 50 if bench.is_quick and streams == _FEW else 100)
         if found is not None:
             if one.name != DIRECT:

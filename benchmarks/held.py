@@ -52,7 +52,7 @@ BEGINNINGS: Mapping[str, int] = {
 TURNS_BEGINNINGS: Mapping[str, int] = {DIRECT: 1000, NGINX: 1000, DAEHWA: 750, DAEHWA_UVLOOP: 750}
 _OTHERS_BEGINNING = 10
 _LONGEST_TURNS_GAP_MS = 75.0
-_PROBES = 4
+_PROBES = 3
 _BEGUN_A_SECOND: Mapping[str, int] = {DIRECT: 400, NGINX: 200}
 _PYTHONS_BEGUN_A_SECOND, _TURNS_BEGUN_A_SECOND = 100, 75
 _HURRIED_MS = 1.0
@@ -141,10 +141,12 @@ def _search(bench: Bench, contest: Contest, able: Sequence[Served], search: Sear
 
 
 def most_held(holds: Callable[[int], bool], begin: int, probes: int) -> Held:
-    """Return the highest of the steps that was seen to be held, in so many probes."""
+    """Return the highest of the steps that was seen to be held, in so many probes, and one more where none was."""
     low, high = -1, len(STEPS)
     at, stride = next(place for place, step in enumerate(STEPS) if step >= begin), 1
-    for _ in range(probes):
+    for number in range(probes + 1):
+        if number == probes and low >= 0:
+            break
         if holds(STEPS[at]):
             low = at
         else:

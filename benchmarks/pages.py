@@ -73,7 +73,7 @@ def started(bench: Bench, contestants: Mapping[str, Contestant]) -> Iterator[Pag
 
 def first_visits(bench: Bench, pages: Pages) -> None:
     """Visit each page anew, at full speed and slowed down."""
-    _in_rounds(bench, "first visit", pages, _visits)
+    _in_rounds(bench, "first visit", pages, _visits, 3)
 
 
 def replies(bench: Bench, pages: Pages) -> None:

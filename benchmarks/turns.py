@@ -28,6 +28,7 @@ _TOKENS = 500
 _TOKENS_AT_ONCE = 200
 _STREAMS = 20
 _PACE_MS = 10
+_ROUNDS = 3
 _MICRO = 1_000_000
 
 
@@ -59,7 +60,7 @@ def _first_tokens(bench: Bench, contest: Contest, chosen: Sequence[Served]) -> N
 
 def _cpu(bench: Bench, contest: Contest, chosen: Sequence[Served]) -> None:
     programs.set_pace(contest.upstream, pace_ms=_PACE_MS, tokens=_TOKENS)
-    for one in in_turn(bench, "CPU a token of turns", contest, chosen):
+    for one in in_turn(bench, "CPU a token of turns", contest, chosen, _ROUNDS):
         if one.name == DIRECT:
             continue
         before = one.cpu()
@@ -71,7 +72,7 @@ def _cpu(bench: Bench, contest: Contest, chosen: Sequence[Served]) -> None:
 
 def _full_speed(bench: Bench, contest: Contest, chosen: Sequence[Served]) -> None:
     programs.set_pace(contest.upstream, pace_ms=0, tokens=_TOKENS_AT_ONCE)
-    for one in in_turn(bench, "tokens of turns a second", contest, chosen):
+    for one in in_turn(bench, "tokens of turns a second", contest, chosen, _ROUNDS):
         at_full_speed(
             bench, one, SPEED, Work(streams=64, tokens=_TOKENS_AT_ONCE, repeat=10, ramp=0, reuse=True, seconds=20)
         )
