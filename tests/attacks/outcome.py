@@ -27,8 +27,10 @@ class Recorded:
         await self._app(scope, receive, send)
 
 
-async def said_to(port: int, sent: bytes, *, seconds: float = 2.0) -> bytes:
-    """Send bytes on a connection of their own; return all that comes back until it closes or is silent for long."""
+async def said_to(port: int, sent: bytes, *, seconds: float = 20.0) -> bytes:
+    """Send bytes on a connection of their own; return all that comes back until it closes, or the time is over: long,
+    since on a busy machine an answer that has not come yet would be taken for a success.
+    """
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     heard = b""
     try:
