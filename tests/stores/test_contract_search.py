@@ -131,6 +131,54 @@ async def test_title_matches_come_first_then_the_newest(store: ConversationStore
     assert [hit.message is None for hit in first_two] == [True, False]
 
 
+async def test_whole_words_come_before_words_that_only_begin_so(store: ConversationStore) -> None:
+    for number in (2, 20, 200, 209):
+        await ask(store, "other words", title=f"Question {number}")
+    for words in ("question 20", "a question: 2000", "question 2 of 201"):
+        await ask(store, words, title=f"T: {words}")
+    assert await found(store, "Question 20") == [
+        *("T: question 20", "Question 20"),
+        *("T: question 2 of 201", "T: a question: 2000", "Question 209", "Question 200"),
+    ]
+    hits = await store.search_conversations(ME, "question 2", limit=2)
+    assert [hit.conversation.title for hit in hits] == ["T: question 2 of 201", "Question 2"]
+
+
+async def test_texts_with_whole_words_come_before_those_with_beginnings(store: ConversationStore) -> None:
+    for words in ("cat", "caterpillar", "a category, a cat", "catalogue", "GPT모델", "GPTs 모델"):
+        await ask(store, words, title=f"T{words[-1]}")
+    assert [hit.conversation.title for hit in await store.search_conversations(ME, "cat")] == ["Tt", "Tt", "Te", "Tr"]
+    assert await found(store, "gpt") == ["T델", "T델"]
+    hits = await store.search_conversations(ME, "gpt")
+    assert [marked(hit)[1] for hit in hits] == ["[GPT]모델", "[GPT]s 모델"], "another script ends a word"
+
+
+@pytest.mark.parametrize("query", ["한국", "국어", "人工", "어"])
+async def test_in_scripts_without_spaces_every_match_is_as_good(store: ConversationStore, query: str) -> None:
+    for number, words in enumerate(("한국어 人工", "대한국어의 人工智能", "중국어와 한국어들 弱人工")):
+        await ask(store, words, title=f"T{number}")
+        await ask(store, "q", title=f"{number} {words}")
+    hits = await found(store, query)
+    assert [title[:2] for title in hits] == ["2 ", "1 ", "0 ", "T2", "T1", "T0"]
+
+
+async def test_of_a_conversation_the_newest_message_with_whole_words_is_shown(store: ConversationStore) -> None:
+    for title in ("Other", "A cat", "Categories"):
+        begun = await ask(store, "a cat", "the cat", title=title)
+        await ask(store, "category", "categories", conversation=begun.conversation.id, parent=begun.reply.id)
+    await ask(store, "cat", title="Newest")
+    hits = await store.search_conversations(ME, "cat")
+    assert [marked(hit) for hit in hits] == [
+        *(("A [cat]", "the [cat]"), ("[Cat]egories", "the [cat]"), ("Newest", "[cat]"), ("Other", "the [cat]")),
+    ]
+
+
+async def test_the_snippet_shows_the_whole_word_where_there_is_one(store: ConversationStore) -> None:
+    await ask(store, f"category {'and so on ' * 40} a cat {'and so on ' * 40} category", title="T")
+    (hit,) = await store.search_conversations(ME, "cat")
+    assert "a [cat] and" in marked(hit)[1]
+
+
 async def test_a_conversation_is_found_once_with_its_newest_match(store: ConversationStore) -> None:
     first = await ask(store, "a nightingale", "A nightingale sings.", title="Birds")
     second = await ask(
@@ -211,12 +259,13 @@ _LETTERS = st.sampled_from("aAbß éｅ́ﬁ1_-한국어ㄱ한日本ーｶ
 
 
 @settings(deadline=None)  # a busy machine is no fault
-@given(st.text(_LETTERS, max_size=30), st.text(_LETTERS, max_size=6))
-def test_whatever_matches_is_in_the_index(words: str, typed: str) -> None:
+@given(words=st.text(_LETTERS, max_size=30), typed=st.text(_LETTERS, max_size=6), whole=st.booleans())
+def test_whatever_matches_is_in_the_index(words: str, typed: str, *, whole: bool) -> None:
     query = Query(typed)
     held = tokens(words)
-    if not query.is_empty and query.matches(folded(words)):
-        for term, is_prefix in query.index_terms().items():
+    if not query.is_empty and query.matches(folded(words), whole=whole):
+        assert query.matches(folded(words))
+        for term, is_prefix in query.index_terms(whole=whole).items():
             assert term in held or (is_prefix and any(token.startswith(term) for token in held))
 
 

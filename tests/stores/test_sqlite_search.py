@@ -30,6 +30,11 @@ QUERIES = (
     "note 얼",
     "note",
     "notew",
+    "note 2",
+    "note 30",
+    "zebra 3",
+    "crossing 3",
+    "1 얼룩",
     "nothing",
 )
 

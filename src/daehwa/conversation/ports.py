@@ -297,12 +297,12 @@ class ConversationStore(Protocol):
         ...
 
     async def search_conversations(self, owner: str, query: str, *, limit: int = 30) -> tuple[SearchHit, ...]:
-        """Find conversations whose title, or one of whose messages, holds every word of the query, best first (title
-        matches before text; titles by newest `updated`, texts by the newest message that matches, which is the one
-        shown).
+        """Find conversations whose title, or one of whose messages, holds every word of the query: titles before texts;
+        of each, whole words first (a store that reads no old text ranks what it reads), then titles by newest `updated`
+        and texts by the newest message that matches so, which is the one shown.
 
         Case and width do not matter. A word in a script with spaces matches words that begin with it; in Chinese,
-        Japanese and Korean a run of one or more letters matches anywhere. Archived ones are found, deleted ones not.
+        Japanese and Korean letters match anywhere, and count as whole. Archived ones are found, deleted ones not.
         Text of streaming replies is found at the latest when they end. A query with no letters or digits finds nothing.
         """
         ...

@@ -3,7 +3,8 @@
 How this works and why. Each conversation has a signature (`search_signature.py`, about 2 KB for sixteen messages), and
 those of one owner stand in one partition: a few queries side by side read them all, and it is decided here which
 conversations may match. Those are read, newest first, and their text has the last word, until there are enough. Titles
-come from the index that lists conversations.
+come from the index that lists conversations. Whole words come before beginnings, among all titles, and among the texts
+that were read: a signature does not tell the one from the other, and older texts are not read for a better match.
 
 A signature also says which replies it covers, and the conversation counts its replies. Where the numbers differ (a
 reply that grows, a function that died) the conversation is read as if it matched, and where it has been still for a
@@ -95,11 +96,14 @@ class _KnownTexts:
 
 
 class _Match(msgspec.Struct, frozen=True):
-    """A conversation and the newest of its messages that matches: when it was made, whether it is a reply, its id."""
+    """A conversation and the newest of its messages that matches best: when it was made, whether it is a reply, its
+    id, and whether it holds the words whole.
+    """
 
     listed: ListedItem
     moment: tuple[int, bool, str]
     text: str
+    is_whole: bool
 
 
 class DynamoSearch:
@@ -112,14 +116,14 @@ class DynamoSearch:
         self._free = asyncio.Semaphore(_READ_SIDE_BY_SIDE)
 
     async def search(self, owner: str, words: str, *, limit: int) -> tuple[SearchHit, ...]:
-        """Return what is found, title matches first, then by the newest message that matches."""
+        """Return what is found, title matches first; of each, those with whole words first, then the newest."""
         query = Query(words)
         if query.is_empty:
             return ()
         listed, signatures = await self._signatures.read(owner)
         listed.sort(key=lambda at: (at.updated, at.id), reverse=True)
         may_match = [*_candidates(query, listed, signatures)]
-        titled = [at for at in listed if query.matches(folded(at.title))][:limit]
+        titled = _titled(query, listed)[:limit]
         by_title = {at.id for at in titled}
         of_titled = await self._read(query, (at for at in may_match if at.listed.id in by_title))
         texts = {match.listed.id: match for match in of_titled}
@@ -137,6 +141,7 @@ class DynamoSearch:
                 break
             found += await self._read(query, candidates[start : start + _READ_AT_ONCE])
             found.sort(key=lambda match: match.moment, reverse=True)
+        found.sort(key=lambda match: not match.is_whole)
         return found[:room]
 
     async def _read(self, query: Query, candidates: Iterable[_Candidate]) -> list[_Match]:
@@ -148,10 +153,12 @@ class DynamoSearch:
         if not candidate.is_covered and at.updated < now_ms() - _STILL_AFTER:
             stored = await read_conversation(self._table, at.id)
             await self._signatures.index_messages(at.owner.value, stored.messages())
-        for said in self._known.of(candidate) or await self._said(candidate):
-            with suppress(StoreError):  # it is being removed while it is read
-                if query.matches(said.folded):
-                    return _Match(at, said.moment, said.text)
+        all_said = self._known.of(candidate) or await self._said(candidate)
+        for whole in (False,) if query.is_always_whole else (True, False):
+            for said in all_said:
+                with suppress(StoreError):  # it is being removed while it is read
+                    if query.matches(said.folded, whole=whole):
+                        return _Match(at, said.moment, said.text, whole)
         return None
 
     async def _said(self, candidate: _Candidate) -> list[_Said]:
@@ -161,6 +168,12 @@ class DynamoSearch:
         said.sort(key=lambda one: one.moment, reverse=True)
         self._known.keep(candidate, sum(item.size for item in items.values()), said)
         return said
+
+
+def _titled(query: Query, listed: Iterable[ListedItem]) -> list[ListedItem]:
+    """Return those whose titles match, whole words first, else in their order."""
+    titled = [at for at in listed if query.matches(folded(at.title))]
+    return sorted(titled, key=lambda at: not query.matches(folded(at.title), whole=True))
 
 
 def _candidates(

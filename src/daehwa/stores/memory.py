@@ -182,23 +182,28 @@ class MemoryStore:
         search = Query(query)
         if search.is_empty:
             return ()
-        found = self._search_titles(owner, search) | self._search_texts(owner, search)
-        return tuple(found.values())[: max(1, limit)]
+        whole, any_ = (self._search_texts(owner, search, whole=whole) for whole in (True, False))
+        titles = self._search_titles(owner, search, whole=True) | self._search_titles(owner, search, whole=False)
+        found = titles | any_ | whole
+        order = dict.fromkeys((*titles, *whole, *any_))
+        return tuple(found[conversation] for conversation in order)[: max(1, limit)]
 
-    def _search_titles(self, owner: str, search: Query) -> dict[str, SearchHit]:
+    def _search_titles(self, owner: str, search: Query, *, whole: bool) -> dict[str, SearchHit]:
         return {
             value.id: SearchHit(conversation=value, title=search.highlighted(value.title))
             for value in self._newest(owner)
-            if search.matches(folded(value.title))
+            if search.matches(folded(value.title), whole=whole)
         }
 
-    def _search_texts(self, owner: str, search: Query) -> dict[str, SearchHit]:
+    def _search_texts(self, owner: str, search: Query, *, whole: bool) -> dict[str, SearchHit]:
         visible = {value.id: value for value in self._visible(owner)}
         found: dict[str, SearchHit] = {}
         for kept in reversed(self._messages.values()):
             message = kept.value
             conversation = visible.get(message.conversation)
-            if conversation is None or conversation.id in found or not search.matches(folded(message.text)):
+            if conversation is None or conversation.id in found:
+                continue
+            if not search.matches(folded(message.text), whole=whole):
                 continue
             found[conversation.id] = SearchHit(
                 conversation=conversation,

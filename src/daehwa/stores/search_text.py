@@ -2,9 +2,10 @@
 
 How this works and why. Text and query are folded (NFKC and case). The query falls into runs of letters and digits;
 a text matches when it holds every run, at a word's beginning in scripts with spaces, anywhere in those without
-(Korean has spaces, but its particles and compounds ask for the same). An index only narrows down the candidates by
-tokens: whole words, and overlapping pairs of letters in scripts without spaces. `Query.spans` has the last word, so
-every store finds the same, and an index with too much in it does no harm.
+(Korean has spaces, but its particles and compounds ask for the same). It holds a run whole where no word goes on after
+it: "20" whole in "20, 21" and in "20대", not in "209"; in scripts without spaces a run may end anywhere too. An index
+only narrows down the candidates by tokens: whole words, and overlapping pairs of letters in scripts without spaces.
+`Query.matches` has the last word, so every store finds the same, and an index with too much in it does no harm.
 """
 
 import re
@@ -104,34 +105,38 @@ def is_running(token: str) -> bool:
 
 
 class Query:
-    """A query as typed, ready to be looked for."""
+    """A query as typed, ready to be looked for. `is_always_whole`: whatever matches holds it whole."""
 
     def __init__(self, text: str) -> None:
         line = folded(storable(text[:QUERY_CHARACTERS]))
         # An input method shows the next syllable's first letter before the syllable is there.
         line = _half_typed().sub("", line)
         self.chunks = tuple(dict.fromkeys(_chunk().findall(line)))
+        self.is_always_whole = not any(map(_ends_in_word, self.chunks))
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to look for."""
         return not self.chunks
 
-    def index_terms(self) -> dict[str, bool]:
+    def index_terms(self, *, whole: bool = False) -> dict[str, bool]:
         """Return tokens that every matching text has; True where a token that begins so will do."""
         terms: dict[str, bool] = {}
         for chunk in self.chunks:
             for match in _run_or_word().finditer(chunk):
-                _add_terms(terms, match[0], is_run=match[1] is not None, is_last=match.end() == len(chunk))
+                goes_on = not whole and match.end() == len(chunk)
+                _add_terms(terms, match[0], is_run=match[1] is not None, goes_on=goes_on)
         return terms
 
-    def matches(self, folded_text: str) -> bool:
-        """Whether a folded text holds every chunk."""
-        return all(any(True for _ in _places(chunk, folded_text)) for chunk in self.chunks)
+    def matches(self, folded_text: str, *, whole: bool = False) -> bool:
+        """Whether a folded text holds every chunk, `whole` if asked."""
+        return all(any(True for _ in _places(chunk, folded_text, whole=whole)) for chunk in self.chunks)
 
-    def spans(self, folded_text: str) -> list[tuple[int, int]]:
+    def spans(self, folded_text: str, *, whole: bool = False) -> list[tuple[int, int]]:
         """Return where chunks stand in a folded text, in order, joined where they touch."""
-        found = sorted((at, at + len(chunk)) for chunk in self.chunks for at in _places(chunk, folded_text))
+        found = sorted(
+            (at, at + len(chunk)) for chunk in self.chunks for at in _places(chunk, folded_text, whole=whole)
+        )
         joined: list[tuple[int, int]] = []
         for start, end in found:
             if joined and start <= joined[-1][1]:
@@ -142,38 +147,47 @@ class Query:
 
     def highlighted(self, text: str) -> tuple[Segment, ...]:
         """Return a whole text in segments."""
-        return _segments(text, self._original_spans(text), 0, len(text))
+        return _segments(text, self._original_spans(_Alignment(text)), 0, len(text))
 
     def snippet(self, text: str) -> tuple[Segment, ...]:
-        """Return about `SNIPPET_CHARACTERS` of a text around where it holds most of the query."""
-        spans = self._original_spans(text)
-        start, end = _window(text, spans)
+        """Return about `SNIPPET_CHARACTERS` of a text around where it holds most of the query, whole if it does."""
+        alignment = _Alignment(text)
+        spans = best = self._original_spans(alignment)
+        if len(text) > SNIPPET_CHARACTERS and not self.is_always_whole and self.matches(alignment.folded, whole=True):
+            best = self._original_spans(alignment, whole=True)
+        start, end = _window(text, best)
         return _segments(text, spans, start, end)
 
-    def _original_spans(self, text: str) -> list[tuple[int, int]]:
-        alignment = _Alignment(text)
-        return [alignment.original(*span) for span in self.spans(alignment.folded)]
+    def _original_spans(self, alignment: "_Alignment", *, whole: bool = False) -> list[tuple[int, int]]:
+        return [alignment.original(*span) for span in self.spans(alignment.folded, whole=whole)]
 
 
-def _places(chunk: str, folded_text: str) -> Iterator[int]:
+def _places(chunk: str, folded_text: str, *, whole: bool) -> Iterator[int]:
     """Yield where a chunk stands in a text. A pattern would look at what is before each letter, and take as long to be
     compiled for a query as many texts to be looked through.
     """
     begins_word = not _runs().match(chunk)
+    ends_word = whole and _ends_in_word(chunk)
     at = folded_text.find(chunk)
     while at >= 0:
-        if begins_word and at and _words().match(folded_text, at - 1, at):
+        after = at + len(chunk)
+        goes_on = ends_word and _words().match(folded_text, after, after + 1)
+        if goes_on or (begins_word and at and _words().match(folded_text, at - 1, at)):
             at = folded_text.find(chunk, at + 1)
         else:
             yield at
-            at = folded_text.find(chunk, at + len(chunk))
+            at = folded_text.find(chunk, after)
 
 
-def _add_terms(terms: dict[str, bool], piece: str, *, is_run: bool, is_last: bool) -> None:
+def _ends_in_word(chunk: str) -> bool:
+    return _words().match(chunk, len(chunk) - 1) is not None
+
+
+def _add_terms(terms: dict[str, bool], piece: str, *, is_run: bool, goes_on: bool) -> None:
     if not is_run:
         token = piece[:WORD_TOKEN_CHARACTERS]
         # Typed on, a word may become a longer one; an exact token asks for more than its prefix does.
-        is_prefix = is_last and len(piece) < WORD_TOKEN_CHARACTERS
+        is_prefix = goes_on and len(piece) < WORD_TOKEN_CHARACTERS
         terms[token] = is_prefix and terms.get(token, True)
     elif len(piece) == 1:
         terms.setdefault(piece, True)
