@@ -11,6 +11,7 @@ from upstream import Answer, Answers, FakeUpstream, Request, stream
 from daehwa.conversation.errors import KeyNotSet, ProviderAuthError, ProviderError
 from daehwa.conversation.events import TextDelta
 from daehwa.conversation.ports import GenerationRequest, Model, PromptMessage
+from daehwa.gateway.ports import WireRequest
 from daehwa.providers.catalogue import Catalogue
 from daehwa.providers.openai_wire import OpenAIWireProvider
 from daehwa.providers.scripted import ScriptedProvider
@@ -102,6 +103,32 @@ async def test_a_refusal_is_not_left_open_where_the_key_was_taken_away(make: Mak
             await client.get("chat/completions")
         assert isinstance(caught.value.error, KeyNotSet)
         assert not client.connections.busy
+
+
+async def test_who_leaves_while_the_key_is_read_has_sent_nothing(connect: Connect) -> None:
+    class Slow(KeyBoard):
+        is_read = asyncio.Event()
+
+        async def read(self) -> str:
+            key = await super().read()
+            if self.read_times > 1:
+                self.is_read.set()
+                await asyncio.Event().wait()
+            return key
+
+    async with FakeUpstream(accepting("sk-right-123")) as upstream:
+        keys = Slow("sk-wrong-123")
+        provider = connect(upstream.base_url, key=None, late_key=keys)
+        request = WireRequest(endpoint="chat/completions", body=b"{}")
+        target = provider.wire_target(Model(id="acme/m", name="m", provider="acme"), "m")
+        sending = asyncio.ensure_future(target.send(request))
+        async with asyncio.timeout(30):
+            await keys.is_read.wait()
+        assert len(upstream.requests) == 1, "and that one was refused"
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+        assert not request.is_sent
 
 
 async def test_without_a_key_nothing_is_sent(connect: Connect) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from providers.client_asks import settled
 from providers.conftest import KEY, Connect
 from providers.contract import all_events, question, said
 from upstream import (
@@ -25,6 +26,7 @@ from upstream import (
     text,
     usage,
 )
+from wire_server import Line, WireServer
 
 from daehwa.conversation.errors import ProviderTimeoutError, ProviderUnreachableError
 from daehwa.conversation.events import (
@@ -268,6 +270,17 @@ async def test_a_request_is_sent_once_it_has_a_place_and_not_where_nobody_answer
     with pytest.raises(ProviderUnreachableError):
         await all_events(gone, lost)
     assert not lost.delivery.is_sent
+
+
+async def test_a_request_is_not_sent_while_its_connection_is_being_made(connect: Connect) -> None:
+    async with WireServer(Line.left) as server:  # no word of TLS
+        provider, request = connect(server.base_url.replace("http:", "https:")), question()
+        asking = asyncio.ensure_future(all_events(provider, request))
+        await settled(lambda: len(server.lines) == 1)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+    assert not request.delivery.is_sent
 
 
 async def test_connections_are_used_again(connect: Connect) -> None:

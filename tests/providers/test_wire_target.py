@@ -6,6 +6,7 @@ import tracemalloc
 from collections.abc import AsyncIterator
 
 import pytest
+from providers.client_asks import settled
 from providers.conftest import KEY, Connect
 from upstream import Answer, FakeUpstream, error, stream
 from wire_server import Line, WireServer
@@ -188,6 +189,18 @@ async def test_who_leaves_while_waiting_for_a_place_has_sent_nothing(connect: Co
             with pytest.raises(asyncio.CancelledError):
                 await sending
         assert (first.is_sent, second.is_sent, len(upstream.turns)) == (True, False, 1)
+
+
+async def test_who_leaves_while_the_connection_is_being_made_has_sent_nothing(connect: Connect) -> None:
+    async with WireServer(Line.left) as server:  # no word of TLS
+        target = await target_of(connect(server.base_url.replace("http:", "https:"), models=("gpt-test",)))
+        request = asked()
+        sending = asyncio.ensure_future(target.send(request))
+        await settled(lambda: len(server.lines) == 1)
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+    assert not request.is_sent
 
 
 async def test_the_settings_fields_are_added_where_the_request_has_none(connect: Connect) -> None:

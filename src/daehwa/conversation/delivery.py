@@ -9,9 +9,9 @@ _GIVEN_UP = frozenset({None, ProviderTimeoutError.type, TimeIsUp.type})
 
 
 class Delivery(msgspec.Struct):
-    """A call on its way. `is_sent` is set by whoever sends it, once its upstream may have all of it, a connection that
-    is still being made for it included: before that, nobody can be paid for it. Where several upstreams are asked in
-    turn, it is said of the last.
+    """A call on its way. `is_sent` is set by whoever sends it, once its upstream may have all of it, and not while a
+    connection is made for it: before that, nobody can be paid for it. Where several upstreams are asked in turn, it is
+    said of the last.
     """
 
     is_sent: bool = False

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from time import monotonic, time
+from typing import Protocol
 
 import msgspec
 
@@ -16,6 +17,12 @@ READY_SECONDS = 30.0
 STALE_SECONDS = 0.25
 """As long as a word takes around the world and back: by then a server that had closed the connection has said so."""
 _PROXY_AUTHENTICATION = 407
+
+
+class Sending(Protocol):
+    """What its sender knows of a request: whether the server may have it."""
+
+    is_sent: bool
 
 
 class StreamedBody(msgspec.Struct, frozen=True):
@@ -52,24 +59,26 @@ class Connections:
         self.is_closed = False
         self._most_kept = most_kept
 
-    async def ask(self, request: bytes, seconds: float) -> Connection:
+    async def ask(self, request: bytes, seconds: float, sending: Sending | None = None) -> Connection:
         """Send a request; return the connection when the answer's head is there, within `seconds` once it stands.
 
-        The caller reads the body and gives the connection back. Raise `HttpError`.
+        `sending` is told once it is sent. The caller reads the body and gives the connection back. Raise `HttpError`.
         """
         if self.is_closed:
             raise ClientClosed
         kept = self._kept()
         if kept is not None:
             try:
-                return await self.answer(kept, request, seconds)
+                return await self.answer(kept, request, seconds, sending)
             except ConnectionLost:
                 # Closed while it was idle, as it may be: that shows at once and without a word, and then a new one
                 # is tried, once. Anything else may have been worked on, and paid for: that is not for us to repeat.
                 if kept.has_answered or monotonic() - kept.asked_at > STALE_SECONDS:
                     raise
+                if sending is not None:
+                    sending.is_sent = False
                 self._close_idle()  # they are no fresher
-        return await self.answer(await self.open(), request, seconds)
+        return await self.answer(await self.open(), request, seconds, sending)
 
     async def upload(self, head: bytes, body: StreamedBody, seconds: float) -> Connection:
         """Send a request whose body comes in pieces, over a connection that nobody has used: it can be sent once only.
@@ -118,9 +127,13 @@ class Connections:
             self.busy.add(connection)
         return connection
 
-    async def answer(self, connection: Connection, request: bytes, seconds: float) -> Connection:
+    async def answer(
+        self, connection: Connection, request: bytes, seconds: float, sending: Sending | None = None
+    ) -> Connection:
         """Send a request on this connection, and return it when the head is there. Raise `HttpError`."""
         try:
+            if sending is not None:
+                sending.is_sent = True
             connection.send(request)
             return await self._answered(connection, seconds)
         except BaseException:  # cancelled too

@@ -181,9 +181,8 @@ class OpenAIWireProvider:
         # Three rounds at most: one again for an upstream without usage, one for the other name of the output limit.
         while True:
             asked = questions.body(request)
-            asking = self._connected().post(questions.path(request.model), asked)
-            request.delivery.is_sent = True
-            stream = await asking
+            request.delivery.is_sent = False
+            stream = await self._connected().post(questions.path(request.model), asked, request.delivery)
             if stream.status == _OK:
                 return stream
             try:

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 from daehwa.conversation.errors import ProviderError
 from daehwa.http_client.connection import Connection
-from daehwa.http_client.connections import Connections, StreamedBody
+from daehwa.http_client.connections import Connections, Sending, StreamedBody
 from daehwa.http_client.errors import ConnectionLost, HttpError, NotHttp
 from daehwa.http_client.reading import FellSilent, Sink
 from daehwa.http_client.route import Route
@@ -187,13 +187,15 @@ class UpstreamClient:
         self._drains: set[asyncio.Task[None]] = set()
         self._preparing: asyncio.Task[None] | None = None
 
-    def post(self, path: str, body: bytes) -> Asking:
-        """Send `body`; return the answer when its head is there. Raise `UpstreamFault`."""
-        return self._request("POST", path, self._headers, body)
+    def post(self, path: str, body: bytes, sending: Sending | None = None) -> Asking:
+        """Send `body`; return the answer when its head is there. `sending` is told once a connection has it, and where
+        it was refused because of the key. Raise `UpstreamFault`.
+        """
+        return self._request("POST", path, self._headers, body, sending)
 
-    def send(self, path: str, body: bytes, headers: Mapping[str, str]) -> Asking:
+    def send(self, path: str, body: bytes, headers: Mapping[str, str], sending: Sending | None = None) -> Asking:
         """Send `body` with its own content type among `headers`, which otherwise give way to ours; else as `post`."""
-        return self._request("POST", path, self._merged(headers), body)
+        return self._request("POST", path, self._merged(headers), body, sending)
 
     async def upload(
         self, path: str, pieces: AsyncIterator[bytes], length: int | None, headers: Mapping[str, str]
@@ -210,17 +212,21 @@ class UpstreamClient:
         """Ask for `path`; return the answer when its head is there. Raise `UpstreamFault`."""
         return self._request("GET", path, self._headers, b"")
 
-    async def _request(self, method: str, path: str, headers: dict[str, str], body: Body) -> UpstreamStream:
+    async def _request(
+        self, method: str, path: str, headers: dict[str, str], body: Body, sending: Sending | None = None
+    ) -> UpstreamStream:
         late_key = self.upstream.late_key
         if late_key is None:
-            return await self._sent(method, path, headers, body)
+            return await self._sent(method, path, headers, body, sending)
         key = await self._read(late_key)
-        stream = await self._sent(method, path, _with_key(headers, key), body)
+        stream = await self._sent(method, path, _with_key(headers, key), body, sending)
         if stream.status != _UNAUTHORIZED:
             return stream
         if isinstance(body, StreamedBody):  # it is gone; the next one has the newer key
             late_key.forget()
             return stream
+        if sending is not None:
+            sending.is_sent = False
         try:
             late_key.forget()
             newer = await self._read(late_key)
@@ -230,7 +236,7 @@ class UpstreamClient:
         if newer == key:
             return stream
         stream.close()
-        return await self._sent(method, path, _with_key(headers, newer), body)
+        return await self._sent(method, path, _with_key(headers, newer), body, sending)
 
     async def _read(self, late_key: LateKey) -> str:
         try:
@@ -240,20 +246,24 @@ class UpstreamClient:
         self.faults.hide(key)
         return key
 
-    async def _sent(self, method: str, path: str, headers: dict[str, str], body: Body) -> UpstreamStream:
+    async def _sent(
+        self, method: str, path: str, headers: dict[str, str], body: Body, sending: Sending | None
+    ) -> UpstreamStream:
         try:
-            connection = await self._exchanged(method, self._url(path), headers, body)
+            connection = await self._exchanged(method, self._url(path), headers, body, sending)
         except HttpError as fault:
             raise self.faults.of_exchange(fault) from fault
         return UpstreamStream(connection, self)
 
-    async def _exchanged(self, method: str, url: str, headers: dict[str, str], body: Body) -> Connection:
+    async def _exchanged(
+        self, method: str, url: str, headers: dict[str, str], body: Body, sending: Sending | None
+    ) -> Connection:
         connections, seconds = self.connections, self.upstream.patience.first_byte
         route = connections.route
         if isinstance(body, StreamedBody):
             return await connections.upload(route.request(method, url, headers, b""), body, seconds)
         request = route.request(method, url, headers, b"") if method == "GET" else route.post(url, headers, body)
-        return await connections.ask(request, seconds)
+        return await connections.ask(request, seconds, sending)
 
     def prepare(self) -> None:
         """Have a connection for a request that is expected, in the background, one at a time. Nobody is told where that

@@ -159,8 +159,7 @@ class WireSender:
         headers["content-type"] = request.content_type
         client = self._connected()
         if isinstance(request.body, bytes):
-            request.is_sent = True
-            return client.send(request.endpoint, self._completed(request.endpoint, request.body), headers)
+            return client.send(request.endpoint, self._completed(request.endpoint, request.body), headers, request)
         return client.upload(request.endpoint, _noted(request, request.body), request.length, headers)
 
     def _completed(self, endpoint: Endpoint, body: bytes) -> bytes:
