@@ -55,6 +55,31 @@ def test_a_free_folder_is_held_while_its_file_changes(tmp_path: Path) -> None:
     assert not other.is_held()
 
 
+@pytest.mark.usefixtures("holder")
+def test_a_lock_that_was_removed_lets_nobody_else_in(tmp_path: Path) -> None:
+    (tmp_path / "data" / LOCK).unlink()
+    assert DataFolder(tmp_path / "data").is_held()
+    folder = a_folder(tmp_path / "data")  # and makes another one
+    assert folder.is_held()
+    for _ in range(2):
+        with pytest.raises(DataFolderError, match="is in use by another daehwa"):
+            folder.hold()
+    with pytest.raises(DataFolderError, match="is in use by an older daehwa"), folder.held_to_migrate():
+        pass
+
+
+def test_a_folder_that_was_let_go_is_free_for_others(tmp_path: Path) -> None:
+    folder = a_folder(tmp_path)
+    folder.hold()
+    (tmp_path / LOCK).unlink()
+    folder.release()
+    other = a_folder(tmp_path)
+    other.hold()
+    assert other.holder() == os.getpid()
+    other.release()
+    assert not folder.is_held()
+
+
 def test_who_holds_the_folder_changes_its_file_and_holds_on(tmp_path: Path) -> None:
     folder, other = a_folder(tmp_path), a_folder(tmp_path)
     folder.hold()

@@ -1,4 +1,8 @@
-"""The folder on this machine that holds everything: made private, checked, and held by one server at a time."""
+"""The folder on this machine that holds everything: made private, checked, and held by one server at a time.
+
+Who holds it has a lock on a file in it, which says who that is, and one on the folder itself where the system has such:
+the file may be removed by somebody who takes it for a remnant, and the next server would make and lock another one.
+"""
 
 import contextlib
 import os
@@ -26,6 +30,7 @@ class DataFolder:
         self.path = path
         self.database = path / DATABASE
         self._lock: IO[str] | None = None
+        self._own: int | None = None
 
     def prepare(self) -> None:
         """Make the folder where it is missing, for its owner alone, and see that it can be written."""
@@ -62,8 +67,10 @@ class DataFolder:
             lock = (self.path / LOCK).open("a+", encoding="ascii")
         except OSError as error:
             raise DataFolderError(f"{self.path / LOCK} cannot be opened: {error.strerror}.") from None
-        if not _try_lock(lock):
+        own = _descriptor(self.path)
+        if not (_try_lock(lock) and _try_lock_folder(own)):
             lock.close()
+            _close(own)
             holder = self.holder()
             who = "another daehwa" if holder is None else f"another daehwa (process {holder})"
             raise DataFolderError(
@@ -71,7 +78,7 @@ class DataFolder:
                 "folder of its own with --data-dir."
             )
         _write(lock, str(os.getpid()))
-        self._lock = lock
+        self._lock, self._own = lock, own
 
     def note_address(self, address: str, word: str | None = None) -> None:
         """Write down where this process, which holds the folder, can be asked, and by which word it tells how it goes;
@@ -127,15 +134,48 @@ class DataFolder:
     def is_held(self) -> bool:
         """Whether a server holds the folder at this moment."""
         with contextlib.suppress(OSError), (self.path / LOCK).open("r+", encoding="ascii") as lock:
-            return not _try_lock(lock)
-        return False
+            if not _try_lock(lock):
+                return True
+        own = _descriptor(self.path)
+        try:
+            return not _try_lock_folder(own)
+        finally:
+            _close(own)
 
     def release(self) -> None:
         """Let go. More than once is fine."""
         lock, self._lock = self._lock, None
+        own, self._own = self._own, None
+        _close(own)
         if lock is not None:
             with contextlib.suppress(OSError):  # a disk that is full still has no room for what is noted
                 lock.close()
+
+
+def _descriptor(folder: Path) -> int | None:
+    """Open a folder to lock it; None where there is none, or as on Windows, where an open file cannot be removed."""
+    with contextlib.suppress(OSError):
+        return None if sys.platform == "win32" else os.open(folder, os.O_RDONLY)
+    return None
+
+
+def _close(descriptor: int | None) -> None:
+    if descriptor is not None:
+        os.close(descriptor)
+
+
+def _try_lock_folder(descriptor: int | None) -> bool:
+    """Lock a folder until it is closed, where its file system can do that; return False where another one has it."""
+    if sys.platform != "win32" and descriptor is not None:
+        import fcntl  # noqa: PLC0415 - not on Windows
+
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:  # as over NFS: the lock in the file has to do
+            return True
+    return True
 
 
 def _write(lock: IO[str], text: str) -> None:
