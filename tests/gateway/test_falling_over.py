@@ -81,10 +81,14 @@ async def _pieces(answer: StreamedAnswer) -> AsyncIterator[bytes]:
         error(404),
         Answer([CUT], framing="raw"),
         Answer([CUT]),
+        Answer([]),
         Answer([5.0]),
         Answer(before=5.0),
     ],
-    ids=["429", "500", "401", "404", "hangs up", "hangs up after its head", "silent after its head", "silent"],
+    ids=[
+        *("429", "500", "401", "404", "hangs up", "hangs up after its head", "says nothing"),
+        *("silent after its head", "silent"),
+    ],
 )
 @pytest.mark.parametrize("streamed", [True, False])
 async def test_the_next_one_answers(bad: Answer, request: pytest.FixtureRequest, *, streamed: bool) -> None:

@@ -28,6 +28,7 @@ from daehwa.conversation.errors import (
     ProviderUnreachableError,
 )
 from daehwa.conversation.events import ProviderEvent, TextDelta
+from daehwa.providers.gate import FAILURES
 from daehwa.providers.upstream import Patience
 
 LLAMA_CPP_CONTEXT = {"error": {"code": 400, "message": "the request exceeds", "type": "exceed_context_size_error"}}
@@ -332,6 +333,16 @@ async def test_no_first_byte_in_time(connect: Connect, *, after_the_head: bool) 
             await upstream.turns[0].closed.wait()
     assert type(fault) is ProviderTimeoutError
     assert "did not begin to answer within 0.1 s" in fault.message
+
+
+@pytest.mark.parametrize("steps", [[CUT], [ROLE, CUT], [ROLE], []])
+async def test_an_upstream_that_breaks_off_before_its_first_word_again_and_again_is_not_asked_for_a_while(
+    connect: Connect, steps: list[Step]
+) -> None:
+    async with FakeUpstream(Answer(steps)) as upstream:
+        provider = connect(upstream.base_url, patience=Patience(tries=FAILURES, retry_base=0.001))
+        assert type(await fault_of(provider)) is ProviderCutError
+        assert provider.upstream_gate.is_open
 
 
 async def test_silence_in_the_middle(connect: Connect) -> None:

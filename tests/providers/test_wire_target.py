@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator
 import pytest
 from providers.client_asks import settled
 from providers.conftest import KEY, Connect
-from upstream import Answer, FakeUpstream, error, stream
+from upstream import CUT, Answer, FakeUpstream, error, stream
 from wire_server import Line, WireServer
 
 from daehwa.conversation.errors import (
     ModelNotFound,
     ProviderAuthError,
+    ProviderCutError,
     ProviderMalformedError,
     ProviderRefusedError,
     ProviderTimeoutError,
@@ -156,6 +157,47 @@ async def test_a_probe_whose_head_is_an_error_lets_nobody_in(connect: Connect) -
         said.set()
         assert (await probe).status == 503
         assert (gate.state().circuit, gate.state().since, len(upstream.turns)) == ("open", since, FAILURES + 1)
+
+
+NOTHING = [Answer([]), Answer([], framing="close"), Answer([CUT])]
+
+
+@pytest.mark.parametrize("nothing", NOTHING, ids=["empty", "closed", "cut"])
+@pytest.mark.parametrize("forwards", [False, True])
+async def test_an_upstream_whose_streams_end_before_they_begin_is_not_asked_for_a_while(
+    connect: Connect, nothing: Answer, *, forwards: bool
+) -> None:
+    async with FakeUpstream(nothing) as upstream:
+        provider = connect(upstream.base_url)
+        target = await target_of(provider)
+        for _ in range(FAILURES):
+            assert not provider.upstream_gate.is_open
+            answer = await target.send(asked())
+            with pytest.raises(ProviderCutError):
+                await (answer.forward(_Full()) if forwards else answer.read())
+            answer.close()
+        assert provider.upstream_gate.is_open
+
+
+@pytest.mark.parametrize("forwards", [False, True])
+async def test_an_answer_that_breaks_off_later_has_come_to_something(connect: Connect, *, forwards: bool) -> None:
+    async with FakeUpstream(Answer([*stream("Hello")[:2], 0.01, CUT])) as upstream:
+        provider = connect(upstream.base_url)
+        target = await target_of(provider)
+        for _ in range(FAILURES + 1):
+            answer = await target.send(asked())
+            with pytest.raises(ProviderCutError):
+                await (answer.forward(_Full()) if forwards else whole(answer))
+            answer.close()
+        assert provider.upstream_gate.state().failures == 0
+
+
+async def test_an_empty_answer_that_is_no_stream_is_one(connect: Connect) -> None:
+    async with FakeUpstream(Answer([], headers={"content-type": "text/plain"})) as upstream:
+        provider = connect(upstream.base_url)
+        for _ in range(FAILURES + 1):
+            assert await whole(await (await target_of(provider)).send(asked())) == b""
+        assert provider.upstream_gate.state().failures == 0
 
 
 async def test_closing_an_answer_ends_the_call(connect: Connect) -> None:

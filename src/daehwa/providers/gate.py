@@ -1,11 +1,12 @@
 """The gate before one upstream: so many calls at a time pass, and none for a while after it failed again and again.
 
 Who finds no place waits in line, first come, first served. The circuit opens after `FAILURES` calls in a row that came
-to nothing (no connection, nothing in time, a fault of the upstream's own); what was asked wrongly, or too often, is an
-answer. Once the pause is over one call goes through as a probe: the circuit closes when it is answered, and opens for
-twice the pause when it fails. A good answer may take minutes to begin; so while nothing is known of a probe, a further
-one goes through after 1 s, the next 2 s later, then 4, up to a minute: the others do not hang on one slow call, and few
-are sent to an upstream that is silent. Nothing here runs once per token, and no timer runs while nobody waits.
+to nothing (no connection, nothing in time, a break before the first word, a fault of the upstream's own); what was
+asked wrongly, or too often, is an answer, and what breaks off later was one. Once the pause is over one call goes
+through as a probe: the circuit closes when it is answered, and opens for twice the pause when it fails. A good answer
+may take minutes to begin; so while nothing is known of a probe, a further one goes through after 1 s, the next 2 s
+later, then 4, up to a minute: the others do not hang on one slow call, and few are sent to an upstream that is silent.
+Nothing here runs once per token, and no timer runs while nobody waits.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from math import ceil
 
 from daehwa.conversation.errors import (
+    ProviderCutError,
     ProviderError,
     ProviderRateLimitError,
     ProviderTimeoutError,
@@ -32,7 +34,7 @@ LONGEST_PAUSE = 60.0
 PLACE_SECONDS = 10.0
 """So long a call waits for a place."""
 
-_COUNTED = (ProviderTimeoutError, ProviderUnavailableError, ProviderUnreachableError)
+_COUNTED = (ProviderCutError, ProviderTimeoutError, ProviderUnavailableError, ProviderUnreachableError)
 
 
 class Circuit:

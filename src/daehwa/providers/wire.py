@@ -11,6 +11,7 @@ import msgspec
 
 from daehwa.conversation.errors import ProviderAuthError, ProviderMalformedError
 from daehwa.gateway.ports import LIMIT_NAMES, Endpoint, Sink, WireAnswer, WireRequest
+from daehwa.gateway.whole import SAY_THEIR_END
 from daehwa.providers.gate import Gate, Passage
 from daehwa.providers.upstream import Upstream
 from daehwa.providers.upstream_faults import Faults, UpstreamFault
@@ -33,13 +34,20 @@ _REDIRECTS = range(300, 400)
 
 
 class UpstreamAnswer:
-    """An answer on its way. Fulfils `WireAnswer`."""
+    """An answer on its way. Fulfils `WireAnswer`. `cut`: the fault where it is a stream and nothing at all comes."""
 
-    def __init__(self, stream: "UpstreamStream", headers: Mapping[str, str], passage: Passage) -> None:
+    def __init__(
+        self,
+        stream: "UpstreamStream",
+        headers: Mapping[str, str],
+        passage: Passage,
+        cut: Callable[[], UpstreamFault] | None,
+    ) -> None:
         self.status = stream.status
         self.headers: Mapping[str, str] = _as_read(headers)
         self._stream = stream
         self._passage = passage
+        self._cut = cut
         self._first: bytes | None = None
 
     async def begun(self) -> None:
@@ -51,10 +59,13 @@ class UpstreamAnswer:
         if self._first is not None:
             first, self._first = self._first, None
             return first
+        had_begun = self._stream.has_begun
         try:
             piece = await self._stream.read()
+            if not piece and not had_begun:
+                self._check_empty()
         except UpstreamFault as fault:
-            if self._stream.has_begun:
+            if had_begun:
                 self._passage.succeeded()
             raise self._failed(fault) from fault.__cause__
         self._passage.succeeded()
@@ -66,6 +77,8 @@ class UpstreamAnswer:
             return b""
         try:
             last = await self._stream.forward(sink)
+            if not last and not self._stream.has_begun:
+                self._check_empty()
         except UpstreamFault as fault:
             if self._stream.has_begun:
                 self._passage.succeeded()
@@ -79,6 +92,11 @@ class UpstreamAnswer:
         if first and not sink.write(first):
             await sink.drained()
         return not first
+
+    def _check_empty(self) -> None:
+        """Raise where nothing came at all of a stream that says its end."""
+        if self._cut is not None and self.headers.get("content-type", "").lower().startswith("text/event-stream"):
+            raise self._cut()
 
     def _failed(self, fault: UpstreamFault) -> Exception:
         self._passage.failed(fault.error)
@@ -143,7 +161,8 @@ class WireSender:
             if stream.status < _REDIRECTS.start:
                 passage.answered()
                 is_handed_on = True
-                return UpstreamAnswer(stream, self._faults.without_keys(stream.headers), passage)
+                cut = self._faults.cut if request.endpoint in SAY_THEIR_END else None
+                return UpstreamAnswer(stream, self._faults.without_keys(stream.headers), passage, cut)
             return await self._refusal(stream, passage, model)
         except UpstreamFault as fault:
             passage.failed(fault.error)
