@@ -175,6 +175,10 @@ async def test_a_port_that_nobody_listens_on(client: HttpClient, unused_tcp_port
         ([OK + b"content-length: 3\r\n\r\nhi"], end, ConnectionLost),
         ([OK + b"\r\nhi"], reset, ConnectionLost),
         ([b"SSH-2.0-Server\r\n"], left, NotHttp),
+        ([b"HTTP/1.1 000 Nothing\r\n\r\n"], left, NotHttp),
+        ([b"HTTP/1.1 099 Strange\r\ncontent-length: 2\r\n\r\nhi"], left, NotHttp),
+        ([b"HTTP/1.1 199 Strange\r\ncontent-length: 2\r\n\r\nhi"], left, NotHttp),
+        ([b"HTTP/1.1 103 Early\r\ncontent-length: 2\r\n\r\nhi", OK + b"content-length: 1\r\n\r\n!"], left, NotHttp),
     ],
 )
 async def test_an_answer_that_is_none(

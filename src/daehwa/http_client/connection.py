@@ -17,7 +17,7 @@ from typing import cast
 import httptools
 
 from daehwa.http_client.errors import ConnectionLost, NotHttp
-from daehwa.http_client.head import headers_of
+from daehwa.http_client.head import check_preliminary, headers_of
 from daehwa.http_client.reading import FellSilent, Inflater, Sink, has_unread, inflated, inflater, landing, read_now
 from daehwa.http_client.tls import Tls
 
@@ -194,6 +194,7 @@ class Connection(asyncio.BufferedProtocol):
         status = self._parser.get_status_code()
         lines, self._lines = self._lines, []
         if status < _FINAL:
+            check_preliminary(status, lines)
             return
         self.headers = headers_of(lines)
         self._inflate = inflater(self.headers.get("content-encoding", ""))
