@@ -10,6 +10,7 @@ from daehwa.conversation.bodies import not_json
 from daehwa.conversation.errors import InvalidRequest
 from daehwa.conversation.metering import CallKind
 from daehwa.gateway.estimates import images_in, input_tokens, spelled
+from daehwa.gateway.laid_over import EXTRA_BODY, check_laid_over
 from daehwa.gateway.ports import LIMIT_NAMES, Endpoint, WireRequest
 
 T = TypeVar("T")
@@ -61,7 +62,7 @@ _SAYS_USAGE_IF_ASKED = frozenset({"chat/completions", "completions"})
 _OPTIONS = "stream_options"
 _FALLBACKS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
 """What LiteLLM has beside OpenRouter's `models`."""
-_COSTS_MORE: Final = {"n", "best_of", "models", *_FALLBACKS, *chain.from_iterable(LIMIT_NAMES.values())}
+_COSTS_MORE: Final = frozenset(["n", "best_of", "models", *_FALLBACKS, *chain.from_iterable(LIMIT_NAMES.values())])
 """What nothing would be reserved for, did another model's object in a list have it."""
 _KEPT_ELSEWHERE = ("previous_response_id", "conversation", "prompt")
 _REFERENCE = spelled(b"item_reference")
@@ -169,6 +170,8 @@ class JsonAsked:
         self._body = body
         self._headers = headers
         self._fields = fields = _fields_of(body)
+        if EXTRA_BODY in fields:
+            check_laid_over(fields[EXTRA_BODY], endpoint, _COSTS_MORE)
         self.model = _optional(fields, "model", str)
         # As OpenRouter and LiteLLM have it: they may take another one, which has to be allowed and paid for.
         self.others = _others(fields)
@@ -232,7 +235,7 @@ class JsonAsked:
     def added(self, habits: Habits, output_limit: int | None) -> Added:
         """See the protocol."""
         usage = self.is_streamed and self.endpoint in _SAYS_USAGE_IF_ASKED and habits.takes_usage
-        usage = usage and not self._asks_usage()
+        usage = usage and (self._options or {}).get("include_usage") is not True
         if output_limit is None or self._weight.output_limit is not None or self.endpoint not in LIMIT_NAMES:
             return Added(usage)
         if self.endpoint == "chat/completions":
@@ -250,9 +253,6 @@ class JsonAsked:
                 changed.pop(other, None)
             changed[added.limit_name] = added.limit
         return WireRequest(endpoint=self.endpoint, body=_encode(changed), headers=self._headers)
-
-    def _asks_usage(self) -> bool:
-        return self._options is not None and self._options.get("include_usage") is True
 
     def _choices(self) -> int:
         choices = _whole(self._fields, "n", least=1, most=MOST_CHOICES) or 1
@@ -322,7 +322,7 @@ def _named_in(value: Any, depth: int) -> Iterator[str]:
         case list():
             for each in value:
                 yield from _named_in(each, depth - 1)
-        case {"model": str(name), **more} if _COSTS_MORE.isdisjoint(more):
+        case {"model": str(name), **more} if _COSTS_MORE.isdisjoint(more) and EXTRA_BODY not in more:
             yield name
         case dict() if "model" not in value:
             yield from _named_in([*value.values()], depth - 1)
