@@ -9,7 +9,7 @@ from browser.accessibility import faults
 from browser.household import PASSWORD, Household, Member, Members
 from browser.reader import PHONE
 from browser.test_korean import InputMethod
-from browser.test_looks import MOST_BYTES, MOST_REQUESTS, SMALL_TARGETS, TOO_WIDE
+from browser.test_looks import MOST_BYTES, MOST_REQUESTS, SMALL_TARGETS, TOO_WIDE, first_load
 from model import Model
 from playwright.async_api import expect
 
@@ -201,12 +201,7 @@ async def test_too_many_tries_are_told_with_the_wait(members: Members) -> None:
 
 async def test_the_way_in_is_light(members: Members) -> None:
     member = await members("/healthz")
-    session = await member.page.context.new_cdp_session(member.page)
-    await session.send("Network.enable")
-    await session.send("Network.setCacheDisabled", {"cacheDisabled": True})
-    sizes: list[float] = []
-    session.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))
-    await member.page.goto(member.address, wait_until="networkidle")
+    sizes = await first_load(member.page, member.address)
     await expect(member.login).to_be_visible()
     assert len(sizes) <= MOST_REQUESTS
     assert sum(sizes) <= MOST_BYTES

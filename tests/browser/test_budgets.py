@@ -6,6 +6,7 @@ import pytest
 import pytest_asyncio
 from browser.accessibility import faults
 from browser.reader import PHONE, Readers
+from browser.test_looks import MOST_BYTES, MOST_REQUESTS, first_load
 from model import Model
 from playwright.async_api import expect
 from program import Program, serving
@@ -129,3 +130,14 @@ async def test_on_a_phone_in_korean_and_in_the_dark(readers: Readers, model: Mod
     await expect(warning).to_contain_text("내 이번 달 예산 $1.00 중 $0.90(90%)를 사용했어요.")
     assert await faults(reader, axe) == []
     assert await reader.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+async def test_the_first_load_takes_no_request_more_for_them(readers: Readers, model: Model) -> None:
+    reader = await readers()
+    model.says(costing(0.90))
+    await reader.ask_to_end("One")
+    other = await readers()
+    sizes = await first_load(other.page, other.address)
+    await expect(other.page.get_by_test_id("budget-warning")).to_contain_text("90% of your budget for this month")
+    assert len(sizes) <= MOST_REQUESTS
+    assert sum(sizes) <= MOST_BYTES

@@ -49,16 +49,21 @@ async def shifted(page: Page) -> float:
     return result
 
 
-async def test_the_first_load_is_light(readers: Readers) -> None:
-    reader = await readers()
-    session = await reader.page.context.new_cdp_session(reader.page)
+async def first_load(page: Page, address: str) -> list[float]:
+    """Open an address with an empty cache until all is quiet; return the bytes of each answer."""
+    session = await page.context.new_cdp_session(page)
     await session.send("Network.enable")
     await session.send("Network.setCacheDisabled", {"cacheDisabled": True})
+    await page.goto("about:blank")
     sizes: list[float] = []
     session.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))
-    await reader.page.goto("about:blank")
-    sizes.clear()
-    await reader.page.goto(reader.address, wait_until="networkidle")
+    await page.goto(address, wait_until="networkidle")
+    return sizes
+
+
+async def test_the_first_load_is_light(readers: Readers) -> None:
+    reader = await readers()
+    sizes = await first_load(reader.page, reader.address)
     await expect(reader.box).to_be_editable()
     assert len(sizes) <= MOST_REQUESTS
     assert sum(sizes) <= MOST_BYTES

@@ -174,9 +174,9 @@ async def test_budgets_are_told_as_they_stand(tmp_path: Path) -> None:
     books = some_books(budgets=RULES)
     await note(books, "me", cost=1_600_000)
     async with serving(Core(), tmp_path, books=books, user=OWNER) as site:
-        _, me = await site.call("GET", "/api/me")
         status, answer = await site.call("GET", "/api/budgets")
-    assert me["budgets"] is True
+        _, models = await site.call("GET", "/api/models")
+    assert models["budgets"] == answer["budgets"], "the page has them with its first questions"
     assert status == 200
     assert answer == {
         "budgets": [
@@ -205,10 +205,11 @@ async def test_budgets_are_told_as_they_stand(tmp_path: Path) -> None:
 async def test_a_member_sees_the_budgets_that_are_theirs(tmp_path: Path) -> None:
     async with an_entrance(tmp_path, books_of=lambda accounts: some_books(accounts=accounts, budgets=RULES)) as made:
         ann = await made.signed_in(sub="1", email="ann@example.com", name="Ann")
-        _, answer = await made.site.call("GET", "/api/budgets", headers=ann)
-    assert [budget["kind"] for budget in answer["budgets"]] == ["day"]
+        for path in ("/api/budgets", "/api/models"):
+            _, answer = await made.site.call("GET", path, headers=ann)
+            assert [budget["kind"] for budget in answer["budgets"]] == ["day"]
 
 
 async def test_without_budgets_there_are_none(site: Site) -> None:
-    assert (await site.call("GET", "/api/me"))[1]["budgets"] is False
+    assert "budgets" not in (await site.call("GET", "/api/models"))[1]
     assert await site.call("GET", "/api/budgets") == (200, {"budgets": []})

@@ -191,7 +191,7 @@ async def _record_money(recorder: Recorder) -> None:
     await recorder.call("usage-none", "UsageReport", "GET", "/api/usage?until=2026-01-01")
     await recorder.call("usage-refused", "ErrorAnswer", "GET", "/api/usage?since=2026-11-02&until=2026-11-01")
     await recorder.call("budgets", "BudgetList", "GET", "/api/budgets")
-    await recorder.call("me-with-budgets", "Me", "GET", "/api/me")
+    await recorder.call("models-with-budgets", "Models", "GET", "/api/models")
 
 
 async def _record_errors(recorder: Recorder) -> None:

@@ -13,7 +13,6 @@ const somebody = (role: string): Me => ({
   locale: "en",
   limits: { body_bytes: 1, message_characters: 1, title_characters: 1 },
   embedded: false,
-  budgets: false,
 });
 
 test.each([

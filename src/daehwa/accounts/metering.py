@@ -182,10 +182,6 @@ class LedgerMeter:
         """What each key may spend beside its own limits, in micro-dollars."""
         return self._rules.of_each_key
 
-    def has_budgets(self, user: User, groups: Sequence[GroupShare] = ()) -> bool:
-        """Return whether a budget counts for what this person asks in the page."""
-        return bool(self._rules.budgets_of(user.id, user.email, now=self._clock(), shares=groups))
-
     async def aclose(self) -> None:
         """Give what is still to be written a last moment, before the store is closed."""
         await asyncio.sleep(0)  # what is written within this turn of the loop either is, or has a task by then

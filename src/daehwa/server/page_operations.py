@@ -37,11 +37,11 @@ _TURN = (*_ONE, MessageNotFound, *_MODEL, ModelNotOffered, InvalidParent, IdTake
 
 def home_operations(wiring: Wiring) -> Iterator[Operation]:
     """Yield the rows of what this home offers to whoever asks."""
-    catalogue, books, memberships = wiring.core.catalogue, wiring.books, Memberships(wiring.groups)
-    me = MeApi(catalogue, books, wiring.options, wiring.entrances, memberships)
-    models = ModelsApi(catalogue, books, memberships)
+    catalogue, memberships = wiring.core.catalogue, Memberships(wiring.groups)
+    me = MeApi(catalogue, wiring.options, wiring.entrances, memberships)
+    models = ModelsApi(catalogue, wiring.books, memberships)
     yield Operation("GET", "/api/me", me.get_me, answers=(shapes.Me,))
-    yield Operation("GET", "/api/models", models.get_models, answers=(shapes.Models,))
+    yield Operation("GET", "/api/models", models.get_models, answers=(shapes.Models,), errors=(StoreError,))
 
 
 def conversation_operations(wiring: Wiring) -> Iterator[Operation]:

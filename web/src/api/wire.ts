@@ -131,18 +131,19 @@ export const Price = v.object({
 /** Why a provider's models could not be listed. */
 export const Problem = v.object({ provider: v.string(), type: v.string(), message: v.string() });
 
+/** A budget as it stands. */
+export const Budget = v.object({ ...NamedBudget.entries, period: v.string(), spent: v.number() });
+
+export const Budgets = v.object({ budgets: v.array(Budget) });
+
 export const Models = v.object({
   models: v.array(Model),
   default: v.nullable(v.string()),
   problems: v.optional(v.array(Problem), []),
   /** By the model's id; what is missing has no known price. */
   prices: v.optional(v.record(v.string(), Price), {}),
+  budgets: v.optional(v.array(Budget), []),
 });
-
-/** A budget as it stands. */
-export const Budget = v.object({ ...NamedBudget.entries, period: v.string(), spent: v.number() });
-
-export const Budgets = v.object({ budgets: v.array(Budget) });
 
 export const Me = v.object({
   user: v.object({
@@ -167,8 +168,6 @@ export const Me = v.object({
     title_characters: v.number(),
   }),
   embedded: v.boolean(),
-  /** Whether some budget applies to this person. */
-  budgets: v.optional(v.boolean(), false),
 });
 
 export const SignedOut = v.object({ location: v.nullable(v.string()) });

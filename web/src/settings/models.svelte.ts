@@ -3,6 +3,7 @@ import { getModels } from "../api/client.ts";
 import { ApiFailure } from "../api/failure.ts";
 import type { Model, Models as Listing, Problem } from "../api/wire.ts";
 import { readSaved, save } from "../lib/saved.ts";
+import { budgets } from "../spending/budgets.svelte.ts";
 
 const FIRST_POLL = 1_500;
 const SLOWER = 1.5;
@@ -86,7 +87,9 @@ class Models {
     this.#asking = true;
     this.#askedAt = Date.now();
     try {
-      this.#take(await getModels());
+      const { budgets: standing, ...listing } = await getModels();
+      budgets.take(standing);
+      this.#take(listing);
     } catch (error) {
       if (!(error instanceof ApiFailure)) throw error;
     } finally {
@@ -116,7 +119,7 @@ class Models {
   }
 
   /** Take in a list; one that says the same changes nothing, least of all a menu that is open. */
-  #take(listing: Listing): void {
+  #take(listing: Omit<Listing, "budgets">): void {
     const text = JSON.stringify(listing);
     if (text === this.#listing) return;
     this.#listing = text;

@@ -3,7 +3,6 @@ import { getBudgets } from "../api/client.ts";
 import { ApiFailure } from "../api/failure.ts";
 import type { Budget, NamedBudget } from "../api/wire.ts";
 import { readOwn, saveOwn } from "../lib/saved.ts";
-import { identity } from "../sign-in/identity.svelte.ts";
 import { shareOf, WARN_FROM } from "./share.ts";
 
 const PUT_AWAY = "budget-put-away";
@@ -32,12 +31,17 @@ class Budgets {
   #putAway = $state.raw<readonly string[]>([]);
   readonly warning = $derived(spokenOf(this.#all, this.#putAway));
 
-  /** Ask, where any apply: at the start, and when a turn has ended or was refused. */
-  async load(): Promise<void> {
-    if (!identity.me?.budgets) return;
+  /** Take in how they stand, as is told with the models that they pay for. */
+  take(all: readonly Budget[]): void {
     this.#putAway = readOwn(PUT_AWAY)?.split("\n") ?? [];
+    this.#all = all;
+  }
+
+  /** Ask again, where any apply: a turn has ended or was refused. */
+  async load(): Promise<void> {
+    if (this.#all.length === 0) return;
     try {
-      this.#all = await getBudgets();
+      this.take(await getBudgets());
     } catch (error) {
       // The server refuses by itself what no budget has room for; the warning is a courtesy.
       if (!(error instanceof ApiFailure)) throw error;

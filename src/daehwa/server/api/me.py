@@ -5,7 +5,6 @@ from daehwa.conversation.ports import ModelCatalogue
 from daehwa.conversation.terms import default_offered, offered
 from daehwa.server.api.shapes import Me, Person
 from daehwa.server.asgi import Request, Response, json_response
-from daehwa.server.books import Books
 from daehwa.server.entrances import Entrances
 from daehwa.server.options import ServerOptions
 
@@ -16,16 +15,10 @@ class MeApi:
     """The operations on the person who asks."""
 
     def __init__(
-        self,
-        catalogue: ModelCatalogue,
-        books: Books,
-        options: ServerOptions,
-        entrances: Entrances,
-        memberships: Memberships,
+        self, catalogue: ModelCatalogue, options: ServerOptions, entrances: Entrances, memberships: Memberships
     ) -> None:
         self._memberships = memberships
         self._catalogue = catalogue
-        self._books = books
         self._options = options
         self._has_sign_in = entrances.is_any
         self._people = entrances.people if entrances.is_any else None
@@ -46,7 +39,6 @@ class MeApi:
             locale=preferred_locale(request.header(b"accept-language") or ""),
             limits=options.limits,
             embedded=bool(listed) and all(model.trial for model in listed),
-            budgets=self._books.meter.has_budgets(user, terms.groups),
         )
         return json_response(me)
 

@@ -1,4 +1,4 @@
-"""The models that can be chosen."""
+"""The models that can be chosen, and what they cost."""
 
 from daehwa.accounts.memberships import Memberships
 from daehwa.conversation.ports import ModelCatalogue
@@ -17,13 +17,14 @@ class ModelsApi:
         self._memberships = memberships
 
     async def get_models(self, request: Request) -> Response:
-        """Return the models that one can choose now, what they cost, the default, and why others are not there."""
+        """Return the models that one can choose, the default, why others are not there, prices and one's budgets."""
         terms = await self._memberships.terms_of(request.user)
         models = offered(await self._catalogue.models(), terms)
         default = default_offered(await self._catalogue.default_model(), models, terms)
         problems = (Problem(name, fault.type, fault.told) for name, fault in self._catalogue.problems().items())
         prices = {model.id: price for model in models if (price := self._price_of(model.id)) is not None}
-        return json_response(Models(models, default, tuple(problems), prices))
+        budgets = await self._books.meter.budgets_of(request.user, terms.groups)
+        return json_response(Models(models, default, tuple(problems), prices, budgets))
 
     def _price_of(self, model: str) -> ModelPrice | None:
         price = self._books.meter.price_now(model)

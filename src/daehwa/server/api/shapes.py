@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from daehwa.accounts.budgets import BudgetState
 from daehwa.accounts.people import Role
 from daehwa.conversation import messages
 from daehwa.conversation.messages import Message, TitleSource, Usage
@@ -57,7 +58,7 @@ class Me(msgspec.Struct, frozen=True, kw_only=True):
 
     `sign_in`: people sign in here, and can sign out. `may_administer`: this person sees to the others.
     `admins_may_read`: admins can read here what others write, which everybody is told. `embedded`: only the small trial
-    model is there. `budgets`: there is at least one that counts for what this person asks.
+    model is there.
     """
 
     user: Person
@@ -70,7 +71,6 @@ class Me(msgspec.Struct, frozen=True, kw_only=True):
     locale: Annotated[str, Meta(description="en or ko, by Accept-Language")]
     limits: Limits
     embedded: bool
-    budgets: bool
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -90,14 +90,16 @@ class ModelPrice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Models(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The models that can be chosen now, the one that is taken where none is named, what keeps others away, and prices
-    by the models' ids: a model that is not among them has a price that nobody knows.
+    """The models that can be chosen now, the one that is taken where none is named, what keeps others away, prices by
+    the models' ids (a model that is not among them has a price that nobody knows), and the budgets that count for what
+    this person asks, as `GET /api/budgets` has them.
     """
 
     models: tuple[Model, ...]
     default: str | None
     problems: tuple[Problem, ...] = ()
     prices: dict[str, ModelPrice] = {}
+    budgets: tuple[BudgetState, ...] = ()
 
 
 class ConversationsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
