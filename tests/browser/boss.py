@@ -4,6 +4,7 @@ from typing import Any
 
 import aiohttp
 from browser.household import PASSWORD, Household, Member, Members
+from browser.reader import all_closed
 from playwright.async_api import Locator, expect
 
 BOSS = "boss@example.com"
@@ -35,6 +36,7 @@ async def admin_at(members: Members, screen: str, **options: Any) -> Member:
 
 async def goes_to(boss: Member, screen: str) -> None:
     """Open a screen of admins."""
+    await all_closed(boss.page)
     await boss.page.goto(f"{boss.address}/#/{screen}")
     await expect(boss.page.locator("main nav a[aria-current]")).to_have_attribute("href", f"#/{screen}")
     await expect(boss.page.locator(".waiting")).to_have_count(0)

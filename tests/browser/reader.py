@@ -50,6 +50,11 @@ class Watch:
             self.faults.append(f"request elsewhere: {request.url}")
 
 
+async def all_closed(page: Page) -> None:
+    """Wait until what was open over the page is gone from the history too: the browser goes back over it."""
+    await page.wait_for_function("!history.state?.overlays")
+
+
 class Reader:
     """One tab, by the names that a person or a screen reader finds things by. English unless a test says otherwise."""
 

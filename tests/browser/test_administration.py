@@ -10,7 +10,7 @@ import pytest_asyncio
 from browser.accessibility import faults
 from browser.boss import act, admin_at, goes_to, joins, make_boss, row
 from browser.household import PASSWORD, Household, Members
-from browser.reader import PHONE
+from browser.reader import PHONE, all_closed
 from browser.test_korean import InputMethod
 from browser.test_looks import SMALL_TARGETS, TOO_WIDE
 from model import Model
@@ -61,6 +61,7 @@ async def test_guests_are_offered_no_keys_and_no_model_to_connect(members: Membe
     await expect(dialog.get_by_role("link")).to_have_text(["Usage and costs"])
     await expect(dialog.get_by_role("button", name=re.compile("^Connect "))).to_have_count(0)
     await guest.page.keyboard.press("Escape")
+    await all_closed(guest.page)
     await guest.page.goto(f"{guest.address}/#/keys")
     await expect(guest.page.get_by_text("Guests have no API keys")).to_be_visible()
     await expect(guest.page.locator("main .button")).to_have_count(0)

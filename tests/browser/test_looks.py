@@ -173,19 +173,6 @@ async def test_the_box_for_an_edit_opens_fully_in_view(readers: Readers) -> None
     await expect(reader.page.locator("form", has=edited)).to_be_in_viewport(ratio=1)
 
 
-async def test_going_back_closes_the_list(readers: Readers, model: Model) -> None:
-    reader = await readers(**PHONE)
-    model.title = "To go back from"
-    await reader.ask_to_end("Anything")
-    await reader.press("New conversation")
-    await reader.page.get_by_role("button", name="Show conversations").tap()
-    await expect(reader.sidebar).to_be_visible()
-    await reader.page.go_back()
-    await expect(reader.question).to_be_visible()
-    await expect(reader.sidebar).to_have_count(0)
-    await expect(reader.page.get_by_role("button", name="Show conversations")).to_be_focused()
-
-
 async def test_a_tap_beside_the_drawer_closes_it(readers: Readers) -> None:
     reader = await readers(**PHONE)
     await reader.page.get_by_role("button", name="Show conversations").tap()

@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 from browser.boss import BOSS, act, admin_at, goes_to, joins, make_boss, row
 from browser.household import LINK, PASSWORD, Household, Members
+from browser.reader import all_closed
 from model import Model
 from playwright.async_api import Route, expect
 
@@ -117,6 +118,7 @@ async def test_the_last_admin_stays_one(members: Members) -> None:
     await expect(dialog.get_by_role("radio", name="Member")).to_be_disabled()
     await expect(dialog).to_contain_text("by another admin")
     await boss.page.keyboard.press("Escape")
+    await all_closed(boss.page)
     await boss.page.goto(f"{boss.address}/#/account")
     await boss.press("Delete my account…")
     await dialog.get_by_role("textbox", name=f"Write {BOSS} to confirm").fill(BOSS)

@@ -5,6 +5,7 @@ import json
 
 import pytest
 from browser.porter import ADA, BOB
+from browser.reader import PHONE
 from browser.visitor import Visits
 from model import Model
 from playwright.async_api import Route, expect
@@ -45,6 +46,19 @@ async def test_signing_out_ends_the_session_of_the_provider_too(visits: Visits) 
     await visitor.page.wait_for_url("**/healthz?logout")
     await visitor.page.go_back()
     await expect(visitor.way_in).to_be_visible()
+
+
+async def test_signing_out_on_a_phone_leaves_no_address_behind(visits: Visits) -> None:
+    visitor = await visits(ADA, **PHONE)
+    await visitor.reader.ask_to_end("Something private")
+    assert "#/c/" in visitor.page.url
+    await visitor.reader.press("Show conversations")
+    await visitor.account.click()
+    await visitor.page.get_by_role("menuitem", name="Sign out").click()
+    await expect(visitor.way_in).to_be_visible()
+    assert "#/c/" not in visitor.page.url
+    await visitor.page.go_back()
+    assert "#/c/" not in visitor.page.url
 
 
 async def test_signing_out_that_fails_says_so(visits: Visits) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from browser.accessibility import faults
-from browser.reader import PHONE, Reader, Readers
+from browser.reader import PHONE, Reader, Readers, all_closed
 from browser.test_looks import SMALL_TARGETS, TOO_WIDE
 from model import Model
 from playwright.async_api import Locator, expect
@@ -202,6 +202,7 @@ async def test_nothing_is_in_the_way_of_anybody(readers: Readers, axe: str, sche
     await reader.answer.get_by_role("button", name="output tokens").click()
     seen = {"cost": await faults(reader, axe)}
     await reader.page.keyboard.press("Escape")
+    await all_closed(reader.page)
     await reader.page.goto(f"{reader.address}/#/usage")
     await expect(reader.page.locator("canvas").first).to_be_visible()
     await reader.page.get_by_text("Every day in numbers").click()

@@ -2,7 +2,7 @@
 import { untrack } from "svelte";
 import { startTurn } from "../api/client.ts";
 import { connection } from "../lib/connection.svelte.ts";
-import { route } from "../lib/route.svelte.ts";
+import { addressOf, route } from "../lib/route.svelte.ts";
 import { onOtherTabs, tellOtherTabs } from "../lib/tabs.ts";
 import { models } from "../settings/models.svelte.ts";
 import { identity } from "../sign-in/identity.svelte.ts";
@@ -50,7 +50,7 @@ class Current {
 
   /** Begin a new conversation on an empty page. */
   begin(): void {
-    route.go(null);
+    route.go(addressOf(null));
     this.follow(null, null);
   }
 

@@ -1,4 +1,5 @@
 /** What the address names: `#/c/<id>` a conversation, `?m=<message>` one message of it; `#/usage` and others a screen. */
+import { overlays } from "./overlays.ts";
 
 export const screens = ["usage", "keys", "account", "people", "groups", "providers", "installation", "audit"] as const;
 export type Screen = (typeof screens)[number];
@@ -26,14 +27,10 @@ export const screenAddress = (screen: Screen): string => `#/${screen}`;
 
 class Route {
   place = $state.raw<Place>(placeOf(location.hash));
-  /** How often the address was changed by the reader, as by Back, and not by the page. */
-  came = $state(0);
 
   constructor() {
-    addEventListener("hashchange", () => {
-      if (location.hash !== this.address) this.came += 1;
-      this.place = placeOf(location.hash);
-    });
+    addEventListener("hashchange", () => (this.place = placeOf(location.hash)));
+    addEventListener("click", (event) => this.#clicked(event));
   }
 
   /** The address of what is shown now. */
@@ -42,15 +39,25 @@ class Route {
     return screen ? screenAddress(screen) : addressOf(conversation, message);
   }
 
-  go(conversation: string | null): void {
-    if (location.hash !== addressOf(conversation)) location.hash = addressOf(conversation);
-    this.place = { conversation, message: null, screen: null };
+  go(address: string): void {
+    if (address !== this.address) overlays.leaveFor(address);
+    this.place = placeOf(address);
   }
 
   /** The conversation that is being begun here gets its address without a second entry to go back through. */
   become(conversation: string): void {
-    history.replaceState(history.state, "", addressOf(conversation));
-    this.place = { conversation, message: null, screen: null };
+    const address = addressOf(conversation);
+    overlays.below(() => history.replaceState(history.state, "", address));
+    this.place = placeOf(address);
+  }
+
+  /** A link in something that is open over the page: followed by the browser, it would leave the entry of that behind. */
+  #clicked(event: MouseEvent): void {
+    const isOrdinary = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
+    const link = event.target instanceof Element ? event.target.closest<HTMLAnchorElement>('a[href^="#/"]') : null;
+    if (!link || !isOrdinary || !overlays.areOver) return;
+    event.preventDefault();
+    this.go(link.hash);
   }
 }
 

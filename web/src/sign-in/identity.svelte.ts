@@ -7,6 +7,7 @@ import { REACHABLE } from "../api/event-stream.ts";
 import { ApiFailure } from "../api/failure.ts";
 import { gate } from "../api/gate.ts";
 import type { Failure, Me } from "../api/wire.ts";
+import { overlays } from "../lib/overlays.ts";
 import { route } from "../lib/route.svelte.ts";
 import { belongTo, forgetOwn, readSaved, save } from "../lib/saved.ts";
 import { onSignInElsewhere, tellOtherTabs } from "../lib/tabs.ts";
@@ -214,8 +215,10 @@ class Identity {
     this.stage = "waiting";
     addEventListener("pageshow", () => location.reload());
     if (address !== null) return location.assign(address);
-    history.replaceState(null, "", location.pathname);
-    location.reload();
+    overlays.below(() => {
+      history.replaceState(null, "", location.pathname);
+      location.reload();
+    });
   }
 }
 
