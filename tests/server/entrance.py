@@ -88,7 +88,7 @@ async def an_entrance(
         sign_in = SignIn(SignInSettings(public_url=public_url, **settings), accounts, http)
         books, core, entrances = books_of(accounts), Core(), Entrances(sign_in)
         if people is not None:
-            local = LocalAccounts(people, public_url, issuer=issuer.url, cost=HashCost(passes=1, memory_kib=64))
+            local = LocalAccounts(people, public_url, provider=sign_in, cost=HashCost(passes=1, memory_kib=64))
             erasure = Erasure(people, (core.store, books.keys, books.ledger))
             entrances = Entrances(sign_in, local, people, erasure)
         options: Any = {"entrances": entrances, "trusted_proxies": trusted}

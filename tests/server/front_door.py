@@ -164,9 +164,8 @@ async def a_front_door(
     mail = options.pop("mail", None)
     people = people or memory_people(MemoryAccounts())
     clock = Clock(now_ms())
-    issuer = None if sign_in is None else sign_in.issuer
     local = LocalAccounts(
-        people, public_url, issuer=issuer, mail=mail, cost=HashCost(passes=passes, memory_kib=64), clock=clock
+        people, public_url, provider=sign_in, mail=mail, cost=HashCost(passes=passes, memory_kib=64), clock=clock
     )
     books = options.pop("books", None) or some_books(accounts=people.accounts)
     core = options.pop("core", None) or Core()

@@ -12,7 +12,8 @@ class Link(Unshown, frozen=True, kw_only=True):
     """A link. `id` is the SHA-256 (hex) of its token, which is stored nowhere.
 
     `user` is whose password is set anew by it, None where a person is made by it; that one is given `role` and
-    `groups`. `made_by` is the id of the admin who made it, None where it came from the terminal or by mail.
+    `groups`. `made_by` is the id of the admin who made it, None where it came from the terminal or by mail: it is
+    good as long as they are one.
     """
 
     id: str

@@ -96,7 +96,7 @@ class LinkStore(Protocol):
         ...
 
     async def forget(self, user: str) -> None:
-        """Remove the links that are for this user, and forget who made those that they made."""
+        """Remove the links that are for this user, and those that they made: a link is good as its maker's word."""
         ...
 
 

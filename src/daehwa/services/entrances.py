@@ -2,16 +2,17 @@
 
 from daehwa.accounts.people_ports import PeopleStores
 from daehwa.settings import ConfiguredMail, LoadedSettings
+from daehwa.sign_in.links import Provider
 from daehwa.sign_in.local_accounts import LocalAccounts
 from daehwa.sign_in.mail import SMTP_SECONDS, Mail, MailSettings
 
 
 def build_local_accounts(
-    loaded: LoadedSettings, people: PeopleStores, public_url: str, *, issuer: str | None
+    loaded: LoadedSettings, people: PeopleStores, public_url: str, provider: Provider | None
 ) -> LocalAccounts:
     """Return this server's own accounts. Raise `SignInMisconfigured`."""
     mail = None if loaded.mail is None else build_mail(loaded.mail)
-    return LocalAccounts(people, public_url, issuer=issuer, mail=mail)
+    return LocalAccounts(people, public_url, provider=provider, mail=mail)
 
 
 def accounts_address(loaded: LoadedSettings, address: str) -> str:

@@ -145,8 +145,7 @@ class Services:
 
         public_url = accounts_address(loaded, address)
         sign_in = self.sign_in(loaded.sign_in, public_url)
-        issuer = None if sign_in is None else sign_in.issuer
-        self._local = build_local_accounts(loaded, self.people, public_url, issuer=issuer)
+        self._local = build_local_accounts(loaded, self.people, public_url, sign_in)
         return Entrances(sign_in, self._local, self.people, self.erasure)
 
     def programs(self, settings: Settings, options: ServerOptions, entrances: "Entrances") -> "Programs":

@@ -4,6 +4,7 @@ The token stands behind the `#` of the address: browsers send that to nobody, so
 """
 
 import re
+from typing import Protocol
 
 import msgspec
 
@@ -33,6 +34,19 @@ NAME_CHARACTERS = 100
 BY_ADMIN = "by_admin"
 """The detail of `link.used` that says of a link for a new password that an admin had made it."""
 _LOGIN = re.compile(r"[^\s@]{2,64}")
+
+
+class Provider(Protocol):
+    """The other door, where there is one: `daehwa.sign_in.flow.SignIn`."""
+
+    @property
+    def issuer(self) -> str:
+        """Whose people come through it."""
+        ...
+
+    def as_now(self, user: User) -> User | None:
+        """Return somebody as what they may be now; None where they may not come in by it any more."""
+        ...
 
 
 class MadeLink(Unshown, frozen=True):
@@ -122,10 +136,11 @@ async def has_admin(people: PeopleStores, issuer: str | None) -> bool:
 class Links:
     """What is done with a link by whoever holds it."""
 
-    def __init__(self, parts: Parts, entering: Entering, *, issuer: str | None = None) -> None:
+    def __init__(self, parts: Parts, entering: Entering, *, provider: Provider | None = None) -> None:
         self._parts = parts
         self._entering = entering
-        self._issuer = issuer
+        self._provider = provider
+        self._issuer = None if provider is None else provider.issuer
         self.maker = LinkMaker(parts.people.links, parts.public_url)
 
     async def look(self, token: str, visitor: Visitor) -> tuple[Link, User | None]:
@@ -139,7 +154,7 @@ class Links:
         if link is not None and link.user is not None:
             user = await self._parts.people.accounts.get_user(link.user)
         is_late = link is not None and link.kind == "first_admin" and await has_admin(self._parts.people, self._issuer)
-        if link is None or is_late or (link.user is not None and user is None):
+        if link is None or is_late or (link.user is not None and user is None) or not await self._is_meant(link):
             raise LinkGone
         if link.groups and not await self._has_one(link.groups):
             raise LinkGone  # all that it was for are removed, and in none of them there is nothing to do here
@@ -178,6 +193,15 @@ class Links:
         if not await parts.mail.send_reset(user.email, made.url, site=parts.public_url, hours="an hour"):
             await parts.people.links.delete_link(made.link.id)
 
+    async def _is_meant(self, link: Link) -> bool:
+        """Whether whoever made a link may still make one. Settings and provider can end that and nobody is there then
+        to void it, so it is asked when the link is used.
+        """
+        if link.made_by is None:
+            return True
+        maker = await self._parts.people.accounts.get_user(link.made_by)
+        return maker is not None and is_admin_now(maker, self._provider)
+
     async def _has_one(self, groups: tuple[str, ...]) -> bool:
         """Whether one of these groups is there still."""
         return any(group.id in groups for group in await self._parts.people.groups.list_groups())
@@ -197,6 +221,12 @@ class Links:
         await people.accounts.delete_sessions(user.id)
         await self.maker.void(user.id, now=now)
         return user
+
+
+def is_admin_now(user: User, provider: Provider | None) -> bool:
+    """Whether somebody is an admin who can come in, by an account here or through the provider."""
+    now = user if user.login is not None else None if provider is None else provider.as_now(user)
+    return now is not None and now.is_enabled_admin
 
 
 async def void_made_by(links: LinkStore, user: str, *, now: int) -> int:

@@ -11,7 +11,7 @@ from daehwa.sign_in.addresses import checked_origin
 from daehwa.sign_in.challenges import Challenges
 from daehwa.sign_in.entering import Entering
 from daehwa.sign_in.errors import MailOff
-from daehwa.sign_in.links import Links, MadeLink, has_admin
+from daehwa.sign_in.links import Links, MadeLink, Provider, has_admin
 from daehwa.sign_in.own_account import OwnAccount
 from daehwa.sign_in.parts import Mailer, Parts
 from daehwa.sign_in.passkeys import RelyingParty
@@ -28,8 +28,8 @@ ADMIN_KNOWN_MS = 60_000
 class LocalAccounts:
     """The doors of local accounts; nothing is imported or begun before somebody comes.
 
-    `issuer` is the identity provider's, where there is one as well. Raise `SignInMisconfigured` where `public_url` is
-    no address to sign in at.
+    `provider` is the identity provider's door, where there is one as well. Raise `SignInMisconfigured` where
+    `public_url` is no address to sign in at.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class LocalAccounts:
         people: PeopleStores,
         public_url: str,
         *,
-        issuer: str | None = None,
+        provider: Provider | None = None,
         mail: Mailer | None = None,
         cost: HashCost | None = None,
         clock: Callable[[], int] = now_ms,
@@ -57,9 +57,9 @@ class LocalAccounts:
             mail=mail,
         )
         self.entering = Entering(self.parts)
-        self.links = Links(self.parts, self.entering, issuer=issuer)
+        self.links = Links(self.parts, self.entering, provider=provider)
         self.own = OwnAccount(self.parts)
-        self._issuer = issuer
+        self._issuer = None if provider is None else provider.issuer
         self._admin_known_until = 0
         self._mailing: set[asyncio.Task[None]] = set()
 

@@ -181,13 +181,8 @@ class DynamoLinks:
     async def forget(self, user: str) -> None:
         for item in await self._table.query(HashKey(names.PARTITION_KEY, names.LINKS)):
             link = _link_decoder.decode(item[names.VALUE])
-            if link.user == user:
+            if user in {link.user, link.made_by}:
                 await self._table.delete(names.LINKS, link.id)
-            elif link.made_by == user:
-                with suppress(ConditionalCheckFailed):  # taken meanwhile
-                    value = _encoder.encode(msgspec.structs.replace(link, made_by=None))
-                    is_there = F(names.PARTITION_KEY).exists()
-                    await self._table.update(names.LINKS, link.id, changes({names.VALUE: value}), condition=is_there)
 
 
 class DynamoGroups:

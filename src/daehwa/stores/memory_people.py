@@ -132,11 +132,7 @@ class MemoryLinks:
         return before - len(self._links)
 
     async def forget(self, user: str) -> None:
-        self._links = {
-            name: msgspec.structs.replace(link, made_by=None) if link.made_by == user else link
-            for name, link in self._links.items()
-            if link.user != user
-        }
+        self._links = {name: link for name, link in self._links.items() if user not in {link.user, link.made_by}}
 
 
 class MemoryGroups:

@@ -130,8 +130,7 @@ def _purge_links(database: sqlite3.Connection, now: int) -> int:
 
 
 def _forget_links(database: sqlite3.Connection, user: str) -> None:
-    database.execute("DELETE FROM links WHERE user = ?", (user,))
-    database.execute("UPDATE links SET made_by = NULL WHERE made_by = ?", (user,))
+    database.execute("DELETE FROM links WHERE user = ? OR made_by = ?", (user, user))
 
 
 def _list_groups(database: sqlite3.Connection) -> tuple[Group, ...]:

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from daehwa.accounts.links import Link, LinkKind
-from daehwa.accounts.people import Role
+from daehwa.accounts.people import Role, User
 from daehwa.accounts.unshown import Unshown
 from daehwa.conversation.errors import NotFound
 from daehwa.server.administration import Administration, GroupIds
@@ -72,8 +72,10 @@ class InvitationsApi:
         """List the links that still work: invitations, and those for a new password."""
         people = self._office.people
         links = await people.links.list_links(now=self._office.clock())
-        names = {user.id: user.called for user in await people.accounts.list_users()} if links else {}
-        return json_response(InvitationList(tuple(_listed(link, names) for link in links)))
+        users = await people.accounts.list_users() if links else ()
+        names = {user.id: user.called for user in users}
+        makers = {None, *(user.id for user in users if self._is_admin(user))}
+        return json_response(InvitationList(tuple(_listed(link, names) for link in links if link.made_by in makers)))
 
     async def make_invitation(self, request: Request) -> Response:
         """Invite somebody, for a week; the link works once. Nothing is sent."""
@@ -92,6 +94,10 @@ class InvitationsApi:
             raise InvitationNotFound
         await self._office.note(request, "link.revoked")
         return Response(204)
+
+    def _is_admin(self, user: User) -> bool:
+        now = self._office.identity.as_now(user)
+        return now is not None and now.is_enabled_admin
 
 
 def _listed(link: Link, names: dict[str, str]) -> Invitation:
