@@ -236,6 +236,7 @@ def test_fallbacks_beyond_any_use_are_refused_without_looking_at_all(fallbacks: 
         [{"model": ["big"]}],
         [{"model": "big", "max_tokens": 100_000}],
         [{"model": "big", "n": 9}],
+        [{"model": "big", "N": 9}],
         [{"model": "big", "fallbacks": ["vast"]}],
         [{"max_tokens": 100_000}],
     ],
@@ -258,6 +259,7 @@ def test_fallbacks_that_cannot_be_reserved_for_are_refused(fallbacks: object) ->
         ("chat/completions", {"top_k": 1, "max_tokens": 9_999}),
         ("chat/completions", {"max_completion_tokens": 9_999}),
         ("chat/completions", {"model": "dear"}),
+        ("chat/completions", {"Model": "dear"}),
         ("chat/completions", {"fallbacks": ["dear"]}),
         ("chat/completions", {"extra_body": {"n": 8}}),
         ("completions", {"best_of": 8}),
@@ -308,6 +310,21 @@ def test_tools_count_and_limits_are_read() -> None:
     many = JsonAsked.of("completions", {"prompt": ["a", "b"], "n": 2, "best_of": 3})
     assert many.weight.choices == 6
     assert JsonAsked.of("completions", {"prompt": [1, 2, 3]}).weight.choices == 1
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "name"),
+    [
+        *(("chat/completions", name) for name in ("Model", "MODEL", "N", "Max_Tokens", "max_to\u212aens", "Fallbacks")),
+        *(("responses", name) for name in ("Background", "Tools", "Previous_Response_ID", "max_output_to\u212aens")),
+        *(("completions", "Best_Of"), ("chat/completions", "\u017ftream"), ("images/generations", "N")),
+    ],
+)
+def test_a_field_in_other_letters_is_none_that_an_upstream_may_take_for_ours(endpoint: Endpoint, name: str) -> None:
+    fields = {"model": "cheap", "messages": [], "prompt": "a", name: "dear"}
+    with pytest.raises(InvalidRequest, match=name.casefold()):
+        JsonAsked.of(endpoint, fields)
+    JsonAsked.of(endpoint, {"model": "cheap", "messages": [], "prompt": "a", "Modell": 1, "X-Model": 2, "\u20acn": 3})
 
 
 def test_what_is_nested_too_deeply_is_refused() -> None:

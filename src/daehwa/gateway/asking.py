@@ -1,19 +1,17 @@
 """What a caller asks, as bytes that are rewritten in no more places than must be."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import chain, islice
-from typing import Any, Final, Protocol, Self, TypeVar
+from typing import Any, Final, Protocol, Self
 
 import msgspec
 
-from daehwa.conversation.bodies import not_json
 from daehwa.conversation.errors import InvalidRequest
 from daehwa.conversation.metering import CallKind
 from daehwa.gateway.estimates import images_in, input_tokens, spelled
+from daehwa.gateway.fields import fields_of, optional, whole
 from daehwa.gateway.laid_over import EXTRA_BODY, check_laid_over
 from daehwa.gateway.ports import LIMIT_NAMES, Endpoint, WireRequest
-
-T = TypeVar("T")
 
 KINDS: Final[dict[Endpoint, CallKind]] = {
     "chat/completions": "chat",
@@ -40,17 +38,8 @@ _NEEDED: Final[dict[Endpoint, str]] = {
     "embeddings": "input",
     "images/generations": "prompt",
 }
-# Decoders are made once: making one takes longer than its work.
-_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+# Made once: making one takes longer than its work.
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_DECODE: Final[dict[type, Callable[[msgspec.Raw], Any]]] = {
-    str: msgspec.json.Decoder(str | None).decode,
-    bool: msgspec.json.Decoder(bool | None).decode,
-    float: msgspec.json.Decoder(int | float | None).decode,
-    dict: msgspec.json.Decoder(dict[str, Any] | None).decode,
-    list: msgspec.json.Decoder(list[str] | None).decode,
-}
-_WORDS: Final[dict[type, str]] = {str: "a text", bool: "true or false", dict: "an object", list: "a list of texts"}
 _FALLBACK_BYTES: Final = 64 * 1024
 _FALLBACK_DEPTH: Final = 4
 """Lists of objects of lists of objects: a name stands no deeper in LiteLLM's forms."""
@@ -65,6 +54,12 @@ _FALLBACKS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks
 _COSTS_MORE: Final = frozenset(["n", "best_of", "models", *_FALLBACKS, *chain.from_iterable(LIMIT_NAMES.values())])
 """What nothing would be reserved for, did another model's object in a list have it."""
 _KEPT_ELSEWHERE = ("previous_response_id", "conversation", "prompt")
+_READ: Final = _COSTS_MORE.union(
+    ("model", "stream", _OPTIONS, "background", "input", "instructions", "tools", EXTRA_BODY),
+    _NEEDED.values(),
+    _KEPT_ELSEWHERE,
+)
+"""The fields that rights and reservations follow from."""
 _REFERENCE = spelled(b"item_reference")
 _TOO_LARGE = "The body holds a number that is out of range."
 
@@ -169,17 +164,17 @@ class JsonAsked:
         self.endpoint = endpoint
         self._body = body
         self._headers = headers
-        self._fields = fields = _fields_of(body)
+        self._fields = fields = fields_of(body, _READ)
         if EXTRA_BODY in fields:
             check_laid_over(fields[EXTRA_BODY], endpoint, _COSTS_MORE)
-        self.model = _optional(fields, "model", str)
+        self.model = optional(fields, "model", str)
         # As OpenRouter and LiteLLM have it: they may take another one, which has to be allowed and paid for.
         self.others = _others(fields)
-        self.is_streamed = _optional(fields, "stream", bool) is True
+        self.is_streamed = optional(fields, "stream", bool) is True
         if (needed := _NEEDED.get(endpoint)) is not None and needed not in fields:
             raise InvalidRequest(f"'{needed}' is missing.", param=needed)
-        self._options = _optional(fields, _OPTIONS, dict)
-        limits = [_whole(fields, name, least=-1, most=MOST_TOKENS) for name in LIMIT_NAMES.get(endpoint, ())]
+        self._options = optional(fields, _OPTIONS, dict)
+        limits = [whole(fields, name, least=-1, most=MOST_TOKENS) for name in LIMIT_NAMES.get(endpoint, ())]
         # Of two names an upstream may know one: the larger counts. A completion of 0 tokens is its prompt's echo.
         known = [limit for limit in limits if limit is not None]
         unlimited = {-1} if endpoint == "completions" else _UNLIMITED
@@ -192,7 +187,7 @@ class JsonAsked:
             is_unlimited=is_unlimited,
             choices=self._choices(),
         )
-        if endpoint == "responses" and _optional(fields, "background", bool):
+        if endpoint == "responses" and optional(fields, "background", bool):
             raise InvalidRequest(
                 "An answer in the background cannot be fetched here, nor counted. Leave 'background' out.",
                 param="background",
@@ -223,7 +218,7 @@ class JsonAsked:
             told = msgspec.Raw(_encode({"role": "system", "content": instructions}))
             fields["messages"] = msgspec.Raw(_encode([told, *messages]))
         elif self.endpoint == "responses":
-            own = _optional(self._fields, "instructions", str)
+            own = optional(self._fields, "instructions", str)
             fields["instructions"] = msgspec.Raw(_encode(f"{instructions}\n\n{own}" if own else instructions))
         else:
             return self
@@ -255,28 +250,17 @@ class JsonAsked:
         return WireRequest(endpoint=self.endpoint, body=_encode(changed), headers=self._headers)
 
     def _choices(self) -> int:
-        choices = _whole(self._fields, "n", least=1, most=MOST_CHOICES) or 1
+        choices = whole(self._fields, "n", least=1, most=MOST_CHOICES) or 1
         if self.endpoint == "completions":
-            choices = max(choices, _whole(self._fields, "best_of", least=1, most=MOST_CHOICES) or 1)
+            choices = max(choices, whole(self._fields, "best_of", least=1, most=MOST_CHOICES) or 1)
             choices *= _prompts(self._fields.get("prompt"))
         if choices > MOST_CHOICES:
             raise InvalidRequest(f"At most {MOST_CHOICES} answers can be asked for at once.", param="n")
         return choices
 
 
-def _fields_of(body: bytes) -> dict[str, msgspec.Raw]:
-    try:
-        # Its text is checked here too: what is passed on untouched is valid UTF-8.
-        body.decode()
-        return _decode_fields(body)
-    except msgspec.ValidationError:
-        raise InvalidRequest("The body must be a JSON object.") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise not_json(body) from None
-
-
 def _others(fields: dict[str, msgspec.Raw]) -> tuple[str, ...]:
-    names: list[str] = _few("models", _optional(fields, "models", list) or []) if "models" in fields else []
+    names: list[str] = _few("models", optional(fields, "models", list) or []) if "models" in fields else []
     for field in _FALLBACKS:
         if field in fields:
             names += _few(field, _fallbacks(fields, field))
@@ -322,40 +306,14 @@ def _named_in(value: Any, depth: int) -> Iterator[str]:
         case list():
             for each in value:
                 yield from _named_in(each, depth - 1)
-        case {"model": str(name), **more} if _COSTS_MORE.isdisjoint(more) and EXTRA_BODY not in more:
+        case {"model": str(name), **more} if (
+            _COSTS_MORE.isdisjoint(str(each).casefold() for each in more) and EXTRA_BODY not in more
+        ):
             yield name
         case dict() if "model" not in value:
             yield from _named_in([*value.values()], depth - 1)
         case _:
             raise ValueError(value)
-
-
-def _optional(fields: dict[str, msgspec.Raw], name: str, kind: type[T]) -> T | None:
-    """Return a field's value, None where it is missing or null. Raise `InvalidRequest` where it is of another kind."""
-    raw = fields.get(name)
-    if raw is None:
-        return None
-    try:
-        value: T | None = _DECODE[kind](raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise InvalidRequest(f"'{name}' must be {_WORDS[kind]}.", param=name) from None
-    return value
-
-
-def _whole(fields: dict[str, msgspec.Raw], name: str, *, least: int, most: int) -> int | None:
-    """Return a whole number, also one that is written as 2.0. Raise `InvalidRequest`."""
-    raw = fields.get(name)
-    if raw is None:
-        return None
-    try:
-        value: float | None = _DECODE[float](raw)
-    except msgspec.DecodeError:
-        value = most + 1
-    if value is None:
-        return None
-    if not least <= value <= most or value != int(value):
-        raise InvalidRequest(f"'{name}' must be a whole number from {least} to {most}.", param=name)
-    return int(value)
 
 
 def _reads_more(fields: dict[str, msgspec.Raw]) -> bool:

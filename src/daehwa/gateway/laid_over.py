@@ -17,14 +17,15 @@ _fields_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 def check_laid_over(raw: msgspec.Raw, endpoint: Endpoint, costs_more: frozenset[str]) -> None:
     """Raise `InvalidRequest` where it has a field that is read, or one of those that cost more. Others pass, as
-    Google's own do, and so does what is no object: nobody can lay that over anything.
+    Google's own do, and so does what is no object: nobody can lay that over anything. Letters' case is no matter, as to
+    an upstream behind that is written in Go.
     """
     try:
         given = _fields_of(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return
     read = costs_more | _READ | (_READ_OF_RESPONSES if endpoint == "responses" else frozenset())
-    if found := next((name for name in given if name in read), None):
+    if found := next((name for name in given if name.casefold() in read), None):
         raise InvalidRequest(
             f"Put '{found}' beside the other fields: in 'extra_body' it would be read after its cost was reserved.",
             param=EXTRA_BODY,
