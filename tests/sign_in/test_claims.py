@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from sign_in.conftest import Desk
 
+from daehwa.accounts.errors import SignInFailed
 from daehwa.accounts.groups import Group
 from daehwa.accounts.people import UserChanges
 
@@ -34,7 +35,7 @@ async def role_of(desk: Desk, groups: object) -> str:
         (None, "member"),
         ({"chat-admins": True}, "member"),
         ([["chat-admins"], 1, None], "member"),
-        (["x"] * 1000 + ["chat-admins"], "member"),
+        (["x"] * 999 + ["visitors"], "guest"),
     ],
 )
 async def test_groups_give_a_role(desk: Desk, groups: object, role: str) -> None:
@@ -92,6 +93,32 @@ async def test_the_provider_is_asked_for_groups_that_the_token_leaves_out(desk: 
     desk.made(group_claim="groups", group_roles=ROLES)
     desk.issuer.claims = {"groups": None}
     assert await role_of(desk, ["visitors"]) == "guest"
+
+
+@pytest.mark.parametrize("where", ["the token", "the person"])
+async def test_nobody_comes_in_by_more_groups_than_the_provider_tells(desk: Desk, where: str) -> None:
+    await desk.people.groups.add_group(Group(id="lab", name="Lab", claim="visitors", models=("small",)))
+    desk.made(group_claim="groups", group_roles=ROLES)
+    assert await role_of(desk, ["visitors"]) == "guest"
+    del desk.issuer.person["groups"]
+    elsewhere = {"_claim_names": {"groups": "src1"}, "_claim_sources": {"src1": {"endpoint": "https://x.example"}}}
+    if where == "the token":
+        desk.issuer.claims = elsewhere
+    else:
+        desk.issuer.person |= elsewhere
+    with pytest.raises(SignInFailed, match="too many"):
+        await desk.signed_in()
+    desk.issuer.claims = {}
+    desk.issuer.person["groups"] = ["x"] * 1000 + ["visitors"]
+    with pytest.raises(SignInFailed, match="too many"):
+        await desk.signed_in()
+    (mina,) = await desk.accounts.list_users()
+    assert (mina.role, mina.groups) == ("guest", ("lab",)), "what they were"
+    desk.issuer.person["groups"] = ["visitors"]
+    assert (await desk.signed_in()).user.role == "guest", "told as well as to be had elsewhere: told"
+    desk.made()
+    del desk.issuer.person["groups"]
+    assert (await desk.signed_in()).user.groups == ("lab",), "nobody asks for groups"
 
 
 async def test_the_page_makes_guests_and_the_settings_make_admins(desk: Desk) -> None:

@@ -54,7 +54,11 @@ _NAME_CHARACTERS = 200
 _CODE_CHARACTERS = 4096
 _ERROR = re.compile(r"[a-z_]{1,60}")
 _MOST_CLAIMED, _CLAIMED_CHARACTERS = 1000, 200
-_PERSONAL = ("email", "email_verified", "name", "preferred_username")
+_ELSEWHERE = "_claim_names"
+"""Which claims are not told but to be had somewhere else (OpenID Connect Core 1.0, section 5.6.2). Microsoft's provider
+does so with the groups of whoever is in more than 200.
+"""
+_PERSONAL = ("email", "email_verified", "name", "preferred_username", _ELSEWHERE)
 
 
 class BegunSignIn(Unshown, frozen=True, kw_only=True):
@@ -276,12 +280,19 @@ class SignIn:
 
 
 def _claimed(said: dict[str, Any], claim: str | None) -> frozenset[str]:
-    """Return the groups that the provider says somebody is in there."""
+    """Return the groups that the provider says somebody is in there. Raise `SignInFailed` where it does not say all:
+    by none they would be in no group here, which may ask every model, and be no guest.
+    """
     value = None if claim is None else said.get(claim)
     values = value if isinstance(value, list) else [value]
-    return frozenset(
-        each for each in values[:_MOST_CLAIMED] if isinstance(each, str) and len(each) <= _CLAIMED_CHARACTERS
-    )
+    elsewhere = said.get(_ELSEWHERE)
+    is_left_out = value is None and isinstance(elsewhere, dict) and claim in elsewhere
+    if is_left_out or len(values) > _MOST_CLAIMED:
+        raise SignInFailed(
+            f"The identity provider does not tell all groups of this account ('{claim}'): it is in too many. Let it "
+            "tell those alone that are assigned to this site."
+        )
+    return frozenset(each for each in values if isinstance(each, str) and len(each) <= _CLAIMED_CHARACTERS)
 
 
 def _code(answer: ProviderAnswer, metadata: Metadata) -> str:
