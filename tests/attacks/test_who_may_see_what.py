@@ -37,7 +37,7 @@ DELETE /api/account/passkeys/{passkey}           401 204 404 404 404 401 401 401
 DELETE /api/account/sessions/{session}           401 204 404 404 404 401 401 401
 POST /api/account/sessions/end-others            401 204 204 204 204 401 401 401
 GET /api/account/export                          401 200 200 200 200 401 401 401
-DELETE /api/account                              401 401 204 204 204 401 401 401
+DELETE /api/account                              401 401 204 409 204 401 401 401
 GET /api/people                                  401 403 403 403 200 401 401 401
 PATCH /api/people/{person}                       401 403 403 403 200 401 401 401
 DELETE /api/people/{person}                      401 403 403 403 204 401 401 401

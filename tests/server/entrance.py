@@ -85,7 +85,7 @@ async def an_entrance(
         settings: Any = {"allowed_emails": ("@example.com",), "admin_emails": ("boss@example.com",), **changes}
         settings |= {"issuer": issuer.url, "client_id": CLIENT, "client_secret": read_secret}
         accounts = accounts or MemoryAccounts()
-        sign_in = SignIn(SignInSettings(public_url=public_url, **settings), accounts, http)
+        sign_in = SignIn(SignInSettings(public_url=public_url, **settings), accounts, http, people=people)
         books, core, entrances = books_of(accounts), Core(), Entrances(sign_in)
         if people is not None:
             local = LocalAccounts(people, public_url, provider=sign_in, cost=HashCost(passes=1, memory_kib=64))

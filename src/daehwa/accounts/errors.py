@@ -113,6 +113,19 @@ class GroupNameTaken(Conflict):
         super().__init__("There is a group of this name already. Choose another one.", param="name")
 
 
+class HeldByAdmin(Conflict):
+    """Whoever comes through an identity provider would come back without what an admin has made of them."""
+
+    type = "held_by_admin"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "You could come back at once, without the role, the groups or the budget that you have here. So ask an "
+            "admin to delete your account.",
+            param="person",
+        )
+
+
 class LastAdmin(Conflict):
     """Nobody would be left who may run this server."""
 

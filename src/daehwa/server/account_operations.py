@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from daehwa.accounts.errors import (
     AccountDisabled,
+    HeldByAdmin,
     LastAdmin,
     LoginTaken,
     NotAllowed,
@@ -101,7 +102,7 @@ def _belongings(api: BelongingsApi) -> Iterator[Operation]:
         api.delete_account,
         body=Goodbye,
         status=204,
-        errors=(CredentialsRefused, LastAdmin, TooManyAttempts, *_BODY),
+        errors=(CredentialsRefused, HeldByAdmin, LastAdmin, TooManyAttempts, *_BODY),
     )
 
 

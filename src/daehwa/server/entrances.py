@@ -32,5 +32,11 @@ class Entrances(NamedTuple):
             return None if self.local is None else user
         return None if self.sign_in is None else self.sign_in.as_now(user)
 
+    async def is_held(self, user: User) -> bool:
+        """Whether somebody would shed what an admin has made of them by going and coming back. Without the provider it
+        takes an admin to come back.
+        """
+        return user.issuer != LOCAL_ISSUER and self.sign_in is not None and await self.sign_in.is_held(user)
+
 
 NO_ENTRANCES = Entrances()

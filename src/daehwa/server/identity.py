@@ -18,7 +18,8 @@ class Identity:
     """Knows people by their requests, through whichever door they came."""
 
     def __init__(self, entrances: Entrances, options: ServerOptions) -> None:
-        self.as_now, sign_in, local = entrances.as_now, entrances.sign_in, entrances.local
+        self.as_now, self.is_held = entrances.as_now, entrances.is_held
+        sign_in, local = entrances.sign_in, entrances.local
         self._owner = options.user
         self._options = options
         self._sessions: Sessions | None = None

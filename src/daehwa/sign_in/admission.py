@@ -47,6 +47,14 @@ def role_now(user: User, settings: SignInSettings) -> Role:
     return claimed_role(user.claimed, settings) or "member"
 
 
+def is_held(user: User, settings: SignInSettings, tied: Collection[str]) -> bool:
+    """Whether somebody who came through the provider would shed what an admin has made of them, were they to come in as
+    somebody new: being a guest, or a group, of removed ones too. `tied` are the groups that follow the provider.
+    """
+    is_made_guest = user.role == "guest" and not settings.group_roles
+    return is_made_guest or not set(user.groups).issubset(tied)
+
+
 def is_plain_email(text: str) -> bool:
     """Whether a text is one address as people have them. What else mail knows (quotes, comments, lists) reaches one
     person here and another there: "a@evil.example,b@example.com" would count for example.com.

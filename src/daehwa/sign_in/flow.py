@@ -21,6 +21,7 @@ from daehwa.accounts.errors import (
     SignInMisconfigured,
     SignInUnavailable,
 )
+from daehwa.accounts.groups import Group
 from daehwa.accounts.people import Profile, Role, Session, SignInAttempt, User, UserChanges
 from daehwa.accounts.people_ports import PeopleStores
 from daehwa.accounts.ports import AccountStore
@@ -28,7 +29,7 @@ from daehwa.accounts.unshown import Unshown
 from daehwa.conversation.ids import now_ms
 from daehwa.sign_in.acts import Acts
 from daehwa.sign_in.addresses import CALLBACK_PATH, HOME_PATH, checked_issuer, checked_origin, checked_return_path
-from daehwa.sign_in.admission import admitted_role, claimed_role, is_plain_email, role_now
+from daehwa.sign_in.admission import admitted_role, claimed_role, is_held, is_plain_email, role_now
 from daehwa.sign_in.id_token import Expected, checked_claims
 from daehwa.sign_in.identity_provider import Http, IdentityProvider, Metadata
 from daehwa.sign_in.sessions import SESSION_SECONDS, Sessions
@@ -216,12 +217,7 @@ class SignIn:
         role: Role | None = admitted_role(profile.email, self._settings)
         if role != "admin":
             role = claimed_role(claimed, self._settings)
-        groups = (
-            ()
-            if self._people is None or self._settings.group_claim is None
-            else await self._people.groups.list_groups()
-        )
-        tied = [group for group in groups if group.claim is not None]
+        tied = await self._tied()
         user = await self._accounts.sign_in(
             msgspec.structs.replace(profile, claimed=tuple(sorted(claimed.intersection(self._settings.group_roles)))),
             role=role,
@@ -236,6 +232,16 @@ class SignIn:
             except LastAdmin:
                 user = msgspec.structs.replace(user, role=now)
         return user
+
+    async def is_held(self, user: User) -> bool:
+        """Whether an admin has made something of somebody that they would shed by going and coming back."""
+        return is_held(user, self._settings, [group.id for group in await self._tied()])
+
+    async def _tied(self) -> list[Group]:
+        """Return the groups that follow the provider's claim."""
+        if self._people is None or self._settings.group_claim is None:
+            return []
+        return [group for group in await self._people.groups.list_groups() if group.claim is not None]
 
     async def _said(self, claims: dict[str, Any], access_token: str | None) -> dict[str, Any]:
         """Return what is said of who it is. What the ID token does not say, the provider is asked for."""

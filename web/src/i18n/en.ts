@@ -322,6 +322,8 @@ export const errors = {
   group_not_found: "There is no such group any more.",
   login_taken: "Somebody else signs in by this name already. Choose another one.",
   group_name_taken: "There is a group of this name already. Choose another one.",
+  held_by_admin:
+    "You could come back at once, without the role, the groups or the budget that you have here. Ask an admin to delete your account.",
   last_admin: "This is the last admin who can sign in. Make somebody else an admin first.",
   sign_in_off: "Nobody needs to sign in here. Reload the page.",
   credentials_refused: "Name, password or code are not right. Check them, and try again.",

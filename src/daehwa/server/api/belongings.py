@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from daehwa.accounts.credentials import Credentials
+from daehwa.accounts.errors import HeldByAdmin
 from daehwa.accounts.keys import KeyLimits
 from daehwa.accounts.ledger import UsageQuery
 from daehwa.accounts.people import Role, User
@@ -109,10 +110,12 @@ class BelongingsApi:
     async def delete_account(self, request: Request) -> Response:
         """Delete one's account and all that is one's own, for good and without a trace; one is signed out by it.
 
-        What one's calls cost stays counted under nobody's name. The last admin stays.
+        What one's calls cost stays counted under nobody's name. The last admin stays. Whoever comes through an identity
+        provider asks an admin where they are a guest, in groups, or have spent of a budget of their own.
         """
         given = await json_body(request, Goodbye, self._options) if _has_body(request) else Goodbye()
         await self._prove(request, given.password)
+        await self._refuse_held(request.user)
         await self._office.erasure.erase(request.user.id)
         return Response(204, headers=[self._cookies.session.remove(), self._cookies.known.remove()])
 
@@ -124,6 +127,15 @@ class BelongingsApi:
         if password is None:
             raise CredentialsRefused("Give your password too: an open browser may be somebody else's.")
         await local.own.prove(user, password, visitor_of(request.scope, self._office.options))
+
+    async def _refuse_held(self, user: User) -> None:
+        """Raise `HeldByAdmin` where somebody would come back with more than they have."""
+        if user.login is not None:
+            return
+        budgets, own = await self._office.books.meter.budgets_of(user), f"user:{user.id}"
+        has_spent = any(state.spent for state in budgets if state.scope == own)
+        if has_spent or await self._office.identity.is_held(user):
+            raise HeldByAdmin
 
     async def _zipped(self, user: User) -> AsyncGenerator[bytes, None]:
         import zipfile  # noqa: PLC0415 - each start pays for imports, and this is asked for seldom
