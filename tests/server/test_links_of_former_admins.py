@@ -1,5 +1,7 @@
 """Links that an admin has made are good as long as that admin is one, however that ends."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from server.front_door import PASSWORD, FrontDoor, a_front_door
 from sign_in.issuer import CLIENT
 
 from daehwa.http_client.client import HttpClient
+from daehwa.server.body import SLOW_SECONDS
 from daehwa.sign_in.errors import LinkGone
 from daehwa.sign_in.flow import SignIn
 from daehwa.sign_in.local_accounts import LocalAccounts
@@ -77,6 +80,29 @@ async def test_whoever_was_an_admin_before_they_left_has_no_way_back(tmp_path: P
         async with entrance.site.client.delete("/api/account", headers={**OURS, **former}) as answer:
             assert answer.status == 204
         assert (await accepted(entrance, made["url"]))[0] == 404
+
+
+async def test_a_body_that_comes_in_slowly_is_not_taken_for_an_admin_s_any_more(tmp_path: Path) -> None:
+    accounts, demoted = MemoryAccounts(), asyncio.Event()
+    ways = {**ADMINS, "group_roles": {"chat-admins": "admin", "visitors": "guest"}}
+    async with an_entrance(tmp_path, people=memory_people(accounts), accounts=accounts, **ways) as entrance:
+        boss = await entrance.signed_in(groups=["chat-admins"])
+
+        async def slowly(body: bytes) -> AsyncIterator[bytes]:
+            yield body[:5]
+            await demoted.wait()
+            yield body[5:]
+
+        headers = {**OURS, **boss, "content-type": "application/json"}
+        bodies = {"/api/groups": b'{"name":"Lab"}', "/api/keys": b'{"name":"key"}'}
+        sending = [
+            asyncio.create_task(entrance.site.client.request("POST", path, data=slowly(body), headers=headers))
+            for path, body in bodies.items()
+        ]
+        await asyncio.sleep(SLOW_SECONDS + 0.2)
+        await entrance.signed_in(groups=["visitors"])
+        demoted.set()
+        assert [(await each).status for each in sending] == [403, 403]
 
 
 @pytest.fixture

@@ -114,10 +114,15 @@ class Router:
             return await self._unmatched(path)(request)
         operation = _chosen(scope["method"], methods)
         if not operation.is_open:
-            request.user, request.identify = await self._identify(request), self._identify
-        if operation.for_admins and request.user.role != "admin":
-            raise NotAllowed("Only an admin may do this. Ask whoever runs this server.")
+            identify = self._identify_admin if operation.for_admins else self._identify
+            request.user, request.identify = await identify(request), identify
         return await operation.handler(request)
+
+    async def _identify_admin(self, request: Request) -> User:
+        user = await self._identify(request)
+        if user.role != "admin":
+            raise NotAllowed("Only an admin may do this. Ask whoever runs this server.")
+        return user
 
     def _found(self, path: str) -> tuple[dict[str, Operation] | None, dict[str, str]]:
         """Return what serves a path, and the values in it; wings are opened until one does."""

@@ -111,9 +111,9 @@ class KeysApi:
 
     async def make_key(self, request: Request) -> Response:
         """Make an API key. Its text is told in this answer and never again. A person may have 50 keys, a guest none."""
-        if request.user.role == "guest":
-            raise NotAllowed("Guests have no API keys. Ask an admin to make you a member.")
         wish = await json_body(request, KeyWish, self._options)
+        if request.user.role == "guest":  # now: the body may have been long on its way
+            raise NotAllowed("Guests have no API keys. Ask an admin to make you a member.")
         key, text = await make_key(self._books.keys, request.user.id, wish, now=self._books.clock())
         await self._note(request, "key.made", key)
         return json_response(made_key(key, text), 201)
