@@ -1,16 +1,19 @@
 """Signing in as those see it who should not come in: other sites, neighbours, members, and readers of logs."""
 
 import logging
+from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import pytest
 from joserfc.jwk import RSAKey
-from server.entrance import ATTEMPT, OURS, PUBLIC, SESSION, Entrance
+from server.entrance import ATTEMPT, OURS, PUBLIC, SESSION, Entrance, an_entrance
 from server.serving import asked, text_of
 from sign_in.issuer import SECRET, query_of
 
 from daehwa.conversation.ids import new_id
+from daehwa.sign_in.throttle import BEGIN
+from daehwa.stores.memory_accounts import MemoryAccounts
 
 MADE_UP = "a" * 43
 FOREIGN_KEY = RSAKey.generate_key(2048, {"kid": "evil"})
@@ -21,6 +24,24 @@ async def statuses(entrance: Entrance, cookie: bytes, path: str = "/api/me") -> 
     head = f"GET {path} HTTP/1.1\r\nhost: chat.example\r\nconnection: close\r\n".encode()
     answer = await entrance.site.raw(head + b"cookie: " + cookie + b"\r\n\r\n")
     return int(answer.split(b" ", 2)[1]), answer
+
+
+# ------------------------------------------------------------ somebody who begins and begins
+
+
+async def test_sign_ins_are_begun_from_one_address_so_often_and_no_more(tmp_path: Path) -> None:
+    accounts = MemoryAccounts()
+    async with an_entrance(tmp_path, accounts=accounts, trusted_proxies=("127.0.0.1",)) as entrance:
+
+        async def begun(address: str) -> str:
+            headers = {"x-forwarded-for": address}
+            async with entrance.site.client.get("/auth/sign-in", headers=headers, allow_redirects=False) as answer:
+                return answer.headers["location"]
+
+        places = [await begun("192.0.2.1") for _ in range(BEGIN.tries + 20)]
+        assert sum(place.startswith(entrance.issuer.url) for place in places) in range(BEGIN.tries, BEGIN.tries + 20)
+        assert places[-1] == "/chat.html?sign_in_error=too_many_attempts"
+        assert (await begun("192.0.2.2")).startswith(entrance.issuer.url), "others come in"
 
 
 # ------------------------------------------------------------ a neighbour that can set cookies for the whole domain

@@ -11,6 +11,7 @@ from daehwa.conversation.ids import now_ms
 from daehwa.http_client.client import HttpClient
 from daehwa.sign_in.flow import BegunSignIn, FinishedSignIn, ProviderAnswer, SignIn
 from daehwa.sign_in.settings import SignInSettings
+from daehwa.sign_in.visitors import NOWHERE, Visitor
 from daehwa.stores.memory_accounts import MemoryAccounts
 from daehwa.stores.memory_people import memory_people
 
@@ -47,9 +48,11 @@ class Desk:
         )
         return self.sign_in
 
-    async def begun(self, return_to: str = "/chat.html") -> tuple[BegunSignIn, ProviderAnswer]:
+    async def begun(
+        self, return_to: str = "/chat.html", visitor: Visitor = NOWHERE
+    ) -> tuple[BegunSignIn, ProviderAnswer]:
         """Begin, go to the issuer, and return what it sends back with the browser."""
-        begun = await self.sign_in.begin(return_to, None)
+        begun = await self.sign_in.begin(return_to, None, visitor)
         async with (
             aiohttp.ClientSession() as browser,
             browser.get(begun.location, allow_redirects=False) as answer,

@@ -1,5 +1,6 @@
 """The way through the provider and back, over real sockets: sessions, and who may come in."""
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -12,8 +13,11 @@ from daehwa.accounts.errors import (
     NotAllowed,
 )
 from daehwa.conversation.ids import now_ms
+from daehwa.sign_in.errors import TooManyAttempts
 from daehwa.sign_in.flow import SESSION_SECONDS
+from daehwa.sign_in.throttle import BEGIN
 from daehwa.sign_in.tokens import challenge, digest, is_token
+from daehwa.sign_in.visitors import Visitor
 
 MINUTE = 60_000
 
@@ -220,3 +224,14 @@ async def test_the_provider_must_speak_of_the_same_person(desk: Desk) -> None:
 async def test_a_name_is_taken_as_far_as_it_is_one(desk: Desk, person: dict[str, Any], name: str) -> None:
     desk.issuer.person |= person
     assert (await desk.signed_in()).user.name == name
+
+
+async def test_sign_ins_that_are_finished_count_no_more(desk: Desk) -> None:
+    visitor = Visitor(address="192.0.2.1")
+    under_way = [await desk.begun(visitor=visitor) for _ in range(5)]
+    many = (desk.sign_in.begin("/chat.html", None, visitor) for _ in range(2 * BEGIN.tries))
+    assert isinstance((await asyncio.gather(*many, return_exceptions=True))[-1], TooManyAttempts)
+    for begun, answer in under_way:
+        await desk.sign_in.finish(answer, begun.browser, None, visitor)
+    for _ in under_way:
+        await desk.sign_in.begin("/chat.html", None, visitor)

@@ -86,8 +86,8 @@ class AuthApi:
         asked = query_values(request, SignInQuery)
         return_to = checked_return_path(asked.return_to)
         try:
-            browser = self._attempt.read(request.scope)
-            begun = await sign_in.begin(return_to, browser, other_account=asked.other_account)
+            browser, visitor = self._attempt.read(request.scope), visitor_of(request.scope, self._options)
+            begun = await sign_in.begin(return_to, browser, visitor, other_account=asked.other_account)
         except DaehwaError as error:
             return _failed(error)
         return _redirect(begun.location, [self._attempt.set(begun.browser)])

@@ -35,6 +35,7 @@ from daehwa.sign_in.identity_provider import Http, IdentityProvider, Metadata
 from daehwa.sign_in.sessions import SESSION_SECONDS, Sessions
 from daehwa.sign_in.settings import SignInSettings
 from daehwa.sign_in.signing_keys import SigningKeys
+from daehwa.sign_in.throttle import BEGIN, Throttle
 from daehwa.sign_in.tokens import challenge, digest, is_token, new_token
 from daehwa.sign_in.visitors import NOWHERE, Visitor
 
@@ -111,16 +112,22 @@ class SignIn:
         self.sessions = Sessions(accounts, clock=clock)
         self._clock = clock
         self._provider = IdentityProvider(settings, http, clock=clock, seconds=seconds)
+        self._throttle = Throttle(clock)
         self._keys = SigningKeys(self._provider.keys, clock=clock)
         self._redirect = self.public_url + CALLBACK_PATH
 
-    async def begin(self, return_to: str, browser: str | None, *, other_account: bool = False) -> BegunSignIn:
+    async def begin(
+        self, return_to: str, browser: str | None, visitor: Visitor = NOWHERE, *, other_account: bool = False
+    ) -> BegunSignIn:
         """Begin a sign-in that shall end at a path of this site.
 
         `browser` is what the browser carries from a sign-in begun before, as in another tab: then it serves for both.
         `other_account`: the provider shall ask who it is, rather than send back whom it knows from before.
+
+        Raise `InvalidRequest`, `TooManyAttempts`, `SignInFailed`, `SignInMisconfigured`.
         """
         return_to = checked_return_path(return_to)
+        self._throttle.take(_begun_from(visitor), BEGIN)
         metadata = await self._provider.metadata()
         browser = browser if browser is not None and is_token(browser) else new_token()
         state, nonce, verifier = new_token(), new_token(), new_token()
@@ -180,6 +187,7 @@ class SignIn:
         is_hinted = self._settings.logout_url is None and metadata.end_session_endpoint is not None
         id_token = tokens.id_token if is_hinted else None
         session = await self.sessions.begin(user, visitor=visitor, replaced=replaced, id_token=id_token)
+        self._throttle.give_back(_begun_from(visitor))
         await self.acts.note("session.begun", visitor, actor=user, by="oidc")
         return FinishedSignIn(session=session, user=user, return_to=attempt.return_to)
 
@@ -283,6 +291,10 @@ class SignIn:
             return None
         hint = {} if id_token is None else {"id_token_hint": id_token}
         return _with_query(end, {**hint, "client_id": self._settings.client_id, "post_logout_redirect_uri": home})
+
+
+def _begun_from(visitor: Visitor) -> str:
+    return f"begun from {visitor.network}"
 
 
 def _claimed(said: dict[str, Any], claim: str | None) -> frozenset[str]:

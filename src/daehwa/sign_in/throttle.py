@@ -27,6 +27,8 @@ BROWSER = Pace(tries=10, seconds=60)
 """Wrong passwords from a browser in which its owner has signed in before: others cannot use these up."""
 CODE = Pace(tries=10, seconds=300)
 """Wrong codes for one account, after the right password."""
+BEGIN = Pace(tries=300, seconds=1)
+"""Sign-ins that are begun at the identity provider from one address and not finished: each is kept for ten minutes."""
 MAIL = Pace(tries=3, seconds=1200)
 """Mails with a link to one account."""
 MAIL_FROM = Pace(tries=10, seconds=360)

@@ -74,6 +74,7 @@ export const ko = {
     sign_in_misconfigured: "로그인 설정이 올바르지 않아요. daehwa를 운영하는 분이 설정을 확인해야 해요.",
     email_not_verified: "이 계정의 이메일 주소가 아직 인증되지 않았어요. 로그인 서비스에서 주소를 인증한 뒤 다시 로그인해 주세요.",
     not_allowed: "이 계정으로는 들어올 수 없어요. daehwa를 운영하는 분에게 초대를 요청해 주세요.",
+    too_many_attempts: "여기에서 로그인을 너무 여러 번 시작했어요. 잠시 후 다시 시도해 주세요.",
     store_unavailable: "로그인 정보를 저장하지 못했어요. 잠시 후 다시 시도해 주세요.",
     unknown: "로그인하는 중에 문제가 생겼어요. 다시 시도해 주세요.",
   },
