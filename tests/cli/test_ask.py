@@ -1,8 +1,9 @@
 import asyncio
+import os
 import signal
 
 import pytest
-from cli.conftest import Program
+from cli.conftest import PROGRAM, Program
 from upstream import Answer, FakeUpstream, error, stream
 
 from daehwa.conversation.ports import ConversationChanges
@@ -32,6 +33,29 @@ async def test_an_answer_goes_to_standard_output_and_is_kept(program: Program) -
     assert ended == (0, "Hello there.\nAll well.\n", "")
     assert ("user", "complete", "How are you?") in await kept(program)
     assert ("assistant", "complete", "Hello there.\nAll well.") in await kept(program)
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="Windows has no such terminals")
+async def test_an_answer_moves_nothing_at_a_terminal(program: Program) -> None:
+    said = "\x1b]52;c;cm0gLXJmIH4=\x07a\x1b[2K\r\x9b8mb\tc"
+    async with FakeUpstream(Answer(stream(said))) as upstream:
+        ours, theirs = os.openpty()
+        process = await asyncio.create_subprocess_exec(
+            *PROGRAM,
+            *("ask", "How are you?"),
+            cwd=program.folder,
+            env=program.environment(OPENAI_BASE_URL=upstream.base_url),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=theirs,
+        )
+        await process.wait()
+        os.close(theirs)
+        shown = (await asyncio.to_thread(os.read, ours, 10_000)).decode()
+        os.close(ours)
+        assert "\x1b" not in shown
+        assert shown.replace("\r\n", "\n") == "␛]52;c;cm0gLXJmIH4=␇a␛[2K␍\ufffd8mb\tc\n"
+        piped = (await program.run("ask", "Hm?", OPENAI_BASE_URL=upstream.base_url)).out
+        assert piped.startswith(said[:20]), "a program has it as it is"
 
 
 async def test_text_from_a_pipe_follows_the_question(program: Program) -> None:

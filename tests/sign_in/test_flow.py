@@ -219,6 +219,8 @@ async def test_the_provider_must_speak_of_the_same_person(desk: Desk) -> None:
         ({"name": ["Mina"]}, ""),
         ({"name": "m" * 999}, "m" * 200),
         ({"name": "미나 \U0001f600"}, "미나 \U0001f600"),
+        ({"name": "\x1b]0;\x07Mi\u202ena\u200b", "preferred_username": "mina"}, "]0;Mina"),
+        ({"name": "\x1b\u200b", "preferred_username": "mina"}, "mina"),
     ],
 )
 async def test_a_name_is_taken_as_far_as_it_is_one(desk: Desk, person: dict[str, Any], name: str) -> None:

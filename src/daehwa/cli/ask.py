@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from daehwa.cli.terminal import FAULT, STOPPED, Refusal, tell
+from daehwa.cli.terminal import FAULT, STOPPED, Refusal, plain, tell
 from daehwa.conversation.errors import ModelNotFound
 from daehwa.conversation.events import ReplyEnded, TextDelta
 from daehwa.conversation.ids import new_id
@@ -143,13 +143,14 @@ def _told_to_stop() -> asyncio.Event:
 async def _print_reply(running: RunningTurns, reply: str, stopped: asyncio.Event) -> int:
     stop = asyncio.create_task(_stop_when(stopped, running, reply))
     ended, has_text = None, False
+    shown = plain if sys.stdout.isatty() else str  # a file or a program is given what came
     try:
         async for batch in running.follow(OWNER, reply):
             for numbered in batch:
                 event = numbered.event
                 if isinstance(event, TextDelta):
                     has_text = True
-                    click.echo(event.text, nl=False)
+                    click.echo(shown(event.text), nl=False)
                 elif isinstance(event, ReplyEnded):
                     ended = event
                     click.echo(nl=has_text)

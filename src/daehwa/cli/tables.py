@@ -4,9 +4,12 @@ import unicodedata
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from daehwa.cli.terminal import plain
+
 
 def table(rows: list[tuple[str, ...]]) -> Iterator[str]:
-    """Yield a table's lines, its columns as wide as they must be."""
+    """Yield a table's lines, its columns as wide as they must be. What people called themselves is shown plainly."""
+    rows = [tuple(map(plain, row)) for row in rows]
     widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True))

@@ -13,6 +13,8 @@ from daehwa.settings import SettingsError, is_debugging, program_name
 WIDTH = 88
 FAULT, MISUSE, STOPPED = 1, 2, 130
 _LAST_STANDARD = 2
+_ACTED_UPON = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\n\t"}
+_ACTED_UPON |= {0x7F: 0x2421, **dict.fromkeys(range(0x80, 0xA0), 0xFFFD)}
 _UNWRITABLE = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO, errno.EBADF}
 """What writing to a file that is open fails with. Any other error that names no file is none of the disk's."""
 
@@ -21,9 +23,16 @@ class Refusal(Exception):  # noqa: N818 - it is an answer
     """The command will not do it; the text is a paragraph that says what to do."""
 
 
+def plain(text: str) -> str:
+    """Return a text that somebody else wrote without what a terminal would act upon: such characters move the cursor,
+    hide text, or write into the clipboard. Each is shown as the sign for it.
+    """
+    return text.translate(_ACTED_UPON)
+
+
 def say(text: str = "") -> None:
     """Print a line for the person who started the program."""
-    print(as_typed(text), flush=True)  # noqa: T201 - it is what the terminal is for
+    print(plain(as_typed(text)), flush=True)  # noqa: T201 - it is what the terminal is for
 
 
 def as_typed(text: str) -> str:
@@ -85,7 +94,7 @@ def _drop_output() -> None:
 
 def _print_error(text: str = "") -> None:
     with contextlib.suppress(OSError):  # nobody is left who could be told
-        print(text, file=sys.stderr, flush=True)  # noqa: T201 - likewise
+        print(plain(text), file=sys.stderr, flush=True)  # noqa: T201 - likewise
 
 
 def _stopped() -> int:

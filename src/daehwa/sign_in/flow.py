@@ -331,7 +331,8 @@ def _code(answer: ProviderAnswer, metadata: Metadata) -> str:
 def _name(claims: dict[str, Any]) -> str:
     for key in ("name", "preferred_username"):
         value = claims.get(key)
-        if isinstance(value, str) and (name := " ".join(value.split())):
+        # What is not shown, or turns the rest around, could make a name another one's in a list.
+        if isinstance(value, str) and (name := "".join(filter(str.isprintable, " ".join(value.split())))):
             return name[:_NAME_CHARACTERS]
     return ""
 
