@@ -32,7 +32,8 @@ RESET_MS = 24 * HOUR_MS
 MAILED_MS = HOUR_MS
 NAME_CHARACTERS = 100
 BY_ADMIN = "by_admin"
-"""The detail of `link.used` that says of a link for a new password that an admin had made it."""
+"""The detail of `link.used` that says of a link for a new password that an admin could have used it."""
+EMAIL_CHANGED = "person.email_changed"
 _LOGIN = re.compile(r"[^\s@]{2,64}")
 
 
@@ -177,7 +178,7 @@ class Links:
             if taken is None:
                 raise LinkGone
             user = await self._changed(taken, user, new, hashed)
-        by_admin = {BY_ADMIN: True} if link.kind == "reset" and link.made_by is not None else {}
+        by_admin = {BY_ADMIN: True} if await self._was_in_admins_hands(link) else {}
         await self._parts.acts.note("link.used", visitor, actor=user, subject=user.id, kind=link.kind, **by_admin)
         return await self._entering.go_on(user, visitor, carried, by=link.kind)
 
@@ -192,6 +193,17 @@ class Links:
         await parts.acts.note("link.made", visitor, subject=user.id, kind="reset", by="mail")
         if not await parts.mail.send_reset(user.email, made.url, site=parts.public_url, hours="an hour"):
             await parts.people.links.delete_link(made.link.id)
+
+    async def _was_in_admins_hands(self, link: Link) -> bool:
+        """Whether an admin could have used a link for somebody's new password: one that an admin had made, or one that
+        was mailed to somebody whose address an admin has changed, if only for a moment.
+        """
+        if link.kind != "reset" or link.user is None:
+            return False
+        if link.made_by is not None:
+            return True
+        is_mailed = link.expires - link.created == MAILED_MS  # the terminal's last a day
+        return is_mailed and bool(await self._parts.people.audit.told(EMAIL_CHANGED, link.user, limit=1))
 
     async def _is_meant(self, link: Link) -> bool:
         """Whether whoever made a link may still make one. Settings and provider can end that and nobody is there then

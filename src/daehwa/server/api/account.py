@@ -80,7 +80,8 @@ class ShownSession(msgspec.Struct, frozen=True, kw_only=True):
 
 class Account(Unshown, frozen=True, kw_only=True):
     """One's own account. `totp`: an authenticator app's code is asked for; so many `recovery_codes` are left.
-    `admin_links`: when the last links that admins had made set the password, the newest first (ms since 1970).
+    `admin_links`: when the last links that admins had made, or that were mailed after an admin had changed the address,
+    set the password, the newest first (ms since 1970).
     """
 
     user: AccountPerson

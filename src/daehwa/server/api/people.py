@@ -20,7 +20,7 @@ from daehwa.server.api.people_pages import PeopleQuery, page_of
 from daehwa.server.asgi import Request, Response, json_response
 from daehwa.server.body import json_body, query_values
 from daehwa.server.local_auth import small
-from daehwa.sign_in.links import checked_email, checked_name, void_made_by, without_second_factor
+from daehwa.sign_in.links import EMAIL_CHANGED, checked_email, checked_name, void_made_by, without_second_factor
 
 
 class ListedPerson(msgspec.Struct, frozen=True, kw_only=True):
@@ -201,7 +201,7 @@ class PeopleApi:
         if now.name != before.name:
             await note(request, "person.renamed", now.id)
         if now.email != before.email:
-            await note(request, "person.email_changed", now.id)
+            await note(request, EMAIL_CHANGED, now.id)
         if (now.disabled is None) != (before.disabled is None):
             await note(request, "person.enabled" if now.disabled is None else "person.disabled", now.id)
 

@@ -200,7 +200,7 @@ export const account = {
   changePassword: "Change the password",
   passwordEnds: "All other browsers are signed out by it.",
   passwordChanged: "The password is changed. All other browsers are signed out.",
-  adminLinks: params("A link that an admin had made set your password: {moments}. If that was not you, somebody else was in your account."),
+  adminLinks: params("A link that an admin had made, or that was mailed after an admin had changed your address, set your password: {moments}. If that was not you, somebody else was in your account."),
   passkeysStay: "Your passkeys let you in as before, whatever the password. Under “Passkeys”, remove those you do not know.",
   current: "Password you have now",
   currentMissing: "Write the password you have now.",
