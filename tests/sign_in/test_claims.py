@@ -6,9 +6,9 @@ import msgspec
 import pytest
 from sign_in.conftest import Desk
 
-from daehwa.accounts.errors import SignInFailed
+from daehwa.accounts.errors import AccountDisabled, NotAllowed, SignInFailed
 from daehwa.accounts.groups import Group
-from daehwa.accounts.people import UserChanges
+from daehwa.accounts.people import NewUser, UserChanges
 
 ROLES: dict[str, Any] = {"chat-admins": "admin", "staff": "member", "visitors": "guest"}
 
@@ -144,6 +144,35 @@ async def test_who_is_disabled_does_not_come_in_by_the_provider_either(desk: Des
     assert await desk.sign_in.user_of(done.session) is None
     with pytest.raises(Exception, match="disabled"):
         await desk.signed_in()
+
+
+@pytest.mark.parametrize("address", ["mina@example.com", "Mina@Example.com"])
+async def test_another_subject_of_the_same_address_sheds_nothing(desk: Desk, address: str) -> None:
+    await desk.people.groups.add_group(Group(id="lab", name="Lab", models=("small",)))
+    desk.made()
+    mina = (await desk.signed_in()).user
+    free = UserChanges(disabled=None, role="member", groups=())
+    held = (UserChanges(role="guest"), UserChanges(groups=("lab",)), UserChanges(groups=("removed",)))
+    desk.issuer.person |= {"sub": "google|mina", "email": address}
+    for changes in (UserChanges(disabled=1), *held):
+        await desk.accounts.change_user(mina.id, changes)
+        with pytest.raises(AccountDisabled if changes.disabled == 1 else NotAllowed):
+            await desk.signed_in()
+        await desk.accounts.change_user(mina.id, free)
+        assert len(await desk.accounts.list_users()) == 1
+    assert (await desk.signed_in()).user.id != mina.id, "who sheds nothing is somebody else, as ever"
+    await desk.accounts.change_user(mina.id, UserChanges(disabled=1))
+    assert (await desk.signed_in()).user.subject == "google|mina", "whoever is known is judged by what they are"
+
+
+async def test_only_a_verified_address_of_the_same_provider_is_the_same(desk: Desk) -> None:
+    await desk.accounts.add_user(NewUser(login="mina", email="mina@example.com", role="guest"), now=1)
+    assert (await desk.signed_in()).user.role == "member", "an account here is nobody's at the provider"
+    sora = {"sub": "sora", "email": "mina@example.com", "email_verified": False}
+    desk.issuer.person |= sora
+    (mina,) = (each for each in await desk.accounts.list_users() if each.login is None)
+    await desk.accounts.change_user(mina.id, UserChanges(disabled=1))
+    assert (await desk.signed_in()).user.email is None
 
 
 async def test_each_sign_in_is_written_down(desk: Desk) -> None:

@@ -6,13 +6,14 @@ one is the session. No token of the provider ever reaches the browser, but for t
 
 import hmac
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
 
 from daehwa.accounts.errors import (
+    AccountDisabled,
     LastAdmin,
     NotAllowed,
     SignInCancelled,
@@ -29,7 +30,7 @@ from daehwa.accounts.unshown import Unshown
 from daehwa.conversation.ids import now_ms
 from daehwa.sign_in.acts import Acts
 from daehwa.sign_in.addresses import CALLBACK_PATH, HOME_PATH, checked_issuer, checked_origin, checked_return_path
-from daehwa.sign_in.admission import admitted_role, claimed_role, is_held, is_plain_email, role_now
+from daehwa.sign_in.admission import admitted_role, claimed_role, is_held, is_plain_email, of_same_address, role_now
 from daehwa.sign_in.id_token import Expected, checked_claims
 from daehwa.sign_in.identity_provider import Http, IdentityProvider, Metadata
 from daehwa.sign_in.sessions import SESSION_SECONDS, Sessions
@@ -226,6 +227,7 @@ class SignIn:
         if role != "admin":
             role = claimed_role(claimed, self._settings)
         tied = await self._tied()
+        await self._refuse_second(profile, tied)
         user = await self._accounts.sign_in(
             msgspec.structs.replace(profile, claimed=tuple(sorted(claimed.intersection(self._settings.group_roles)))),
             role=role,
@@ -240,6 +242,17 @@ class SignIn:
             except LastAdmin:
                 user = msgspec.structs.replace(user, role=now)
         return user
+
+    async def _refuse_second(self, profile: Profile, tied: Sequence[Group]) -> None:
+        """Raise where somebody would shed what an admin has made of them by coming with another account of theirs."""
+        known = of_same_address(profile, await self._accounts.list_users())
+        if any(user.disabled is not None for user in known):
+            raise AccountDisabled
+        if any(is_held(user, self._settings, [group.id for group in tied]) for user in known):
+            raise NotAllowed(
+                "Somebody with this e-mail address came in by another account before, and is a guest or in groups "
+                "here. Sign in with that one, or ask an admin to delete it."
+            )
 
     async def is_held(self, user: User) -> bool:
         """Whether an admin has made something of somebody that they would shed by going and coming back."""
