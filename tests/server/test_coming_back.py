@@ -16,6 +16,7 @@ from daehwa.accounts.people_ports import PeopleStores
 from daehwa.conversation.ids import new_id
 from daehwa.conversation.messages import Usage
 from daehwa.conversation.metering import Outcome, PaidCall
+from daehwa.sign_in.throttle import GOING
 from daehwa.stores.memory_accounts import MemoryAccounts
 from daehwa.stores.memory_people import memory_people
 
@@ -79,6 +80,16 @@ async def test_whoever_would_come_back_as_they_were_may_go(provided: Provided) -
     browser, mina = await provided.comes()
     assert await provided.leaves(browser) == (204, "")
     assert (await provided.comes())[1].id != mina.id
+
+
+async def test_nobody_goes_and_comes_back_all_day(provided: Provided) -> None:
+    for _ in range(GOING.tries):
+        browser, _ = await provided.comes()
+        assert await provided.leaves(browser) == (204, "")
+    browser, _ = await provided.comes()
+    assert await provided.leaves(browser) == (429, "too_many_attempts")
+    browser, _ = await provided.comes()
+    assert await provided.leaves(browser) == (429, "too_many_attempts")
 
 
 async def test_what_the_provider_says_again_holds_nobody(tmp_path: Path) -> None:

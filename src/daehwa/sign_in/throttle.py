@@ -29,6 +29,10 @@ CODE = Pace(tries=10, seconds=300)
 """Wrong codes for one account, after the right password."""
 BEGIN = Pace(tries=300, seconds=1)
 """Sign-ins that are begun at the identity provider from one address and not finished: each is kept for ten minutes."""
+GOING = Pace(tries=2, seconds=24 * 3600)
+"""Accounts that one person of the identity provider deletes: they come back at once, and each deletion has the file
+written anew, in which time nobody else's words can be kept.
+"""
 MAIL = Pace(tries=3, seconds=1200)
 """Mails with a link to one account."""
 MAIL_FROM = Pace(tries=10, seconds=360)

@@ -23,6 +23,8 @@ from daehwa.server.download import Download
 from daehwa.server.local_auth import AuthCookies, Password, small
 from daehwa.server.visiting import visitor_of
 from daehwa.sign_in.errors import CredentialsRefused
+from daehwa.sign_in.throttle import GOING, Throttle
+from daehwa.sign_in.tokens import digest
 
 ZIP = "application/zip"
 USAGE_DAYS = 400
@@ -96,6 +98,7 @@ class BelongingsApi:
         self._archive = archive
         self._options = small(office.options)
         self._cookies = AuthCookies(office.identity, is_secure=office.identity.is_secure)
+        self._throttle = Throttle(office.clock)
 
     async def export_account(self, request: Request) -> Download:
         """Return all that is one's own as a ZIP.
@@ -129,13 +132,16 @@ class BelongingsApi:
         await local.own.prove(user, password, visitor_of(request.scope, self._office.options))
 
     async def _refuse_held(self, user: User) -> None:
-        """Raise `HeldByAdmin` where somebody would come back with more than they have."""
+        """Raise `HeldByAdmin` where somebody would come back with more than they have, and `TooManyAttempts` where they
+        go and come back again and again.
+        """
         if user.login is not None:
             return
         budgets, own = await self._office.books.meter.budgets_of(user), f"user:{user.id}"
         has_spent = any(state.spent for state in budgets if state.scope == own)
         if has_spent or await self._office.identity.is_held(user):
             raise HeldByAdmin
+        self._throttle.take(digest(f"{user.issuer} {user.subject}"), GOING)
 
     async def _zipped(self, user: User) -> AsyncGenerator[bytes, None]:
         import zipfile  # noqa: PLC0415 - each start pays for imports, and this is asked for seldom
