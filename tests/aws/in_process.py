@@ -1,7 +1,7 @@
 """The function's application as it is wired, served in this process; its table grants it what its role does."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -93,10 +93,25 @@ async def member_of(people: PeopleStores, name: str) -> tuple[User, Headers]:
 @contextlib.asynccontextmanager
 async def a_function(upstream: FakeUpstream, key: str | None = None, **told: str) -> AsyncIterator[Function]:
     """Serve it before an upstream, which knows the `key`. Nothing of what its role does not grant may be asked."""
+    async with _served(await shared_server().new_table(), upstream, key, told) as function:
+        yield function
+
+
+@contextlib.asynccontextmanager
+async def another_beside(function: Function, upstream: FakeUpstream, **told: str) -> AsyncIterator[Function]:
+    """Serve it once more, on the table of another one."""
+    async with _served(function.table.name, upstream, None, told) as another:
+        yield another
+
+
+@contextlib.asynccontextmanager
+async def _served(
+    name: str, upstream: FakeUpstream, key: str | None, told: Mapping[str, str]
+) -> AsyncIterator[Function]:
     dynamodb, parameters = shared_server(), ParameterStore()
-    name, parameters.key = await dynamodb.new_table(), key or parameters.key
+    parameters.key = key or parameters.key
     async with RoleBound(dynamodb.endpoint, name) as role, FakeUpstream(parameters) as kept:
-        environment = settings_of(name, upstream) | told
+        environment = {**settings_of(name, upstream), **told}
         surroundings = load_aws_surroundings(surroundings_of(role.endpoint, kept.port))
         services, table = FunctionServices(load_settings(environment=environment), surroundings), dynamodb.connect(name)
         async with listening(services.app) as port, aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:

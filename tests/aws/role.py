@@ -27,14 +27,25 @@ class RoleBound(DynamoProxy):
     def __init__(self, endpoint: str, table: str) -> None:
         super().__init__(endpoint)
         self.refused: list[str] = []
-        self._table = table
+        self.table = table
+        self._held = ""
+        self.arrived, self.released = asyncio.Event(), asyncio.Event()
+        """The request that is held is there, and may be handed on."""
+
+    def hold(self, action: str) -> None:
+        """Let the next request of this action come late: once `released` is set."""
+        self._held = action
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Refuse what is not granted."""
         body = await request.read()
         action = request.headers.get("X-Amz-Target", "").rpartition(".")[2]
+        if action == self._held:
+            self._held = ""
+            self.arrived.set()
+            await self.released.wait()
         for needed, table, index in _needed(action, json.loads(body)):
-            if needed not in ACTIONS or table != self._table or index not in {None, LISTS}:
+            if needed not in ACTIONS or table != self.table or index not in {None, LISTS}:
                 self.refused.append(f"{needed} on {table}" + ("" if index is None else f"/index/{index}"))
                 return _denied(needed)
         return await self.handed_on(request, body)
@@ -48,22 +59,22 @@ class Busy(RoleBound):
     def __init__(self, endpoint: str, table: str) -> None:
         super().__init__(endpoint, table)
         self.met = 0
-        self._held = set[str]()
+        self._holding = set[str]()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Let a transaction hold its items."""
         if not request.headers.get("X-Amz-Target", "").endswith(".TransactWriteItems"):
             return await super().handle(request)
         items = [_held_by(item) for item in json.loads(await request.read())["TransactItems"]]
-        if not self._held.isdisjoint(items):
+        if not self._holding.isdisjoint(items):
             self.met += 1
-            return _cancelled("TransactionConflict" if item in self._held else "None" for item in items)
-        self._held.update(items)
+            return _cancelled("TransactionConflict" if item in self._holding else "None" for item in items)
+        self._holding.update(items)
         try:
             await asyncio.sleep(_TRANSACTION_SECONDS)
             return await super().handle(request)
         finally:
-            self._held.difference_update(items)
+            self._holding.difference_update(items)
 
 
 def _held_by(operation: dict[str, Any]) -> str:

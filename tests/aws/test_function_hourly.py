@@ -40,7 +40,7 @@ async def of_canary(fleet: Fleet, user: str) -> int:
     table = fleet.store.table
     items = [item async for item in table._client.scan(table.name, consistent_read=True)]
     return sum(
-        (user in repr(item) or CANARY in repr(item)) and item[names.PARTITION_KEY][0] not in "JEB" for item in items
+        (user in repr(item) or CANARY in repr(item)) and item[names.PARTITION_KEY][0] not in "JEBV" for item in items
     )
 
 

@@ -26,6 +26,7 @@ from daehwa.conversation.messages import Usage
 from daehwa.conversation.ports import ConversationChanges
 from daehwa.gateway.ports import KeptAnswer
 from daehwa.services.hourly import HourlyHousekeeping
+from daehwa.stores.dynamodb_accounts import DynamoAccounts
 from daehwa.stores.dynamodb_ledger import DynamoLedger
 
 NOW = 1_795_305_600_000
@@ -103,7 +104,7 @@ async def test_whoever_is_deleted_is_nowhere_any_more(house: House) -> None:
     for word in (CANARY, KOREAN, "zanzibar", "나리"):
         assert not await house.holds(word)
     left = set(await house.leftovers(mina.id))
-    assert left <= {"audit", "J", "E", "B"}, "a number that is nobody's, in the audit log and in sums"
+    assert left <= {"audit", "J", "E", "B", "V"}, "a number that is nobody's, in the audit log, in sums, to be swept"
     assert [await house.leftovers(conversation) for conversation in conversations] == [[], [], []]
     assert await house.people.accounts.get_user(mina.id) is None
     assert await house.people.accounts.get_session(f"s{mina.id}", now=NOW) is None
@@ -321,3 +322,18 @@ async def test_counters_of_who_is_forgotten_count_on_for_nobody(house: House) ->
     assert [await house.ledger.spent(scope, DAY) for scope in ("all", "group:g")] == [5, 5]
     rows = await house.ledger.usage(EVERYTHING)
     assert [(row.cost, row.calls) for row in rows] == [(5, 1)]
+
+
+async def test_who_is_gone_is_known_until_nothing_of_theirs_can_come_late(house: House) -> None:
+    await a_person(house, "root", "")
+    mina = await a_person(house, "mina", CANARY)
+    accounts = house.people.accounts
+    await accounts.remove_user(new_id())
+    await house.erasure.erase(mina.id)
+    noted = (mina.id,) if isinstance(accounts, DynamoAccounts) else ()  # elsewhere one process serves all
+    assert await accounts.list_removed(before=now_ms() - DAY_MS) == ()
+    assert await accounts.list_removed(before=now_ms() + 1) == noted
+    assert await house.erasure.sweep(before=now_ms() + 1) == len(noted)
+    await accounts.drop_removed(mina.id)
+    assert await accounts.list_removed(before=now_ms() + 1) == ()
+    assert await house.leftovers(mina.id) in ([], ["audit"], ["J"])

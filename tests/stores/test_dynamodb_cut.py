@@ -163,5 +163,5 @@ def a_passkey(user: str) -> Passkey:
 
 
 def is_of(item: dict[str, Any], user: str) -> bool:
-    """Whether an item names somebody, beside the audit log and sums."""
-    return user.encode() in b" ".join(bytes_in(item)) and item[names.PARTITION_KEY][0] not in "JEB"
+    """Whether an item names somebody, beside the audit log, sums, and the note of who is to be swept."""
+    return user.encode() in b" ".join(bytes_in(item)) and item[names.PARTITION_KEY][0] not in "JEBV"

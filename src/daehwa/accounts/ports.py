@@ -123,6 +123,16 @@ class AccountStore(Protocol):
         """Remove a user who was emptied, for good. Missing: no-op."""
         ...
 
+    async def list_removed(self, *, before: int) -> tuple[str, ...]:
+        """Return the ids of whom `remove_user` removed before this time (ms), until `drop_removed`: of those something
+        may have been stored since, by another process that had let them in. Nobody where one process serves all.
+        """
+        ...
+
+    async def drop_removed(self, user: str) -> None:
+        """Note that nothing can have been stored of a removed user any more. Missing: no-op."""
+        ...
+
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True):
     """A limit in micro-dollars for one scope ("all", "user:…", "key:…", "group:…") in one period.

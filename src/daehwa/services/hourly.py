@@ -43,7 +43,7 @@ class HourlyHousekeeping:
         """Do what is due, for so many seconds at most. A step that fails keeps none of the others from its work."""
         try:
             async with asyncio.timeout(seconds):
-                for step in (self._erase, self._purge_deleted, self._purge_untouched):
+                for step in (self._erase, self._sweep, self._purge_deleted, self._purge_untouched):
                     try:
                         await step()
                     except DaehwaError as error:
@@ -54,6 +54,9 @@ class HourlyHousekeeping:
     async def _erase(self) -> None:
         if people := await self._erasure.resume(before=self._clock() - LONGEST_CALL_MS):
             _log.info("housekeeping: deletions of people that were cut off and are done now: %d", people)
+
+    async def _sweep(self) -> None:
+        await self._erasure.sweep(before=self._clock() - LONGEST_CALL_MS)
 
     async def _purge_deleted(self) -> None:
         before = self._clock() - RESTORABLE_MS

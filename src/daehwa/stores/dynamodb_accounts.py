@@ -33,7 +33,7 @@ from daehwa.accounts.people import (
 )
 from daehwa.accounts.people_changes import changed_person, loses_admin, moved
 from daehwa.conversation.errors import StoreError
-from daehwa.conversation.ids import new_id
+from daehwa.conversation.ids import new_id, now_ms
 from daehwa.stores import dynamodb_table as names
 from daehwa.stores.dynamodb_client import DynamoTable, Operation, changes, gathered
 from daehwa.stores.dynamodb_people_items import (
@@ -167,7 +167,18 @@ class DynamoAccounts:
             await self._table.transact([Delete(self._table.name, place, F(names.USER).equals(user))])
 
     async def remove_user(self, user: str) -> None:
+        if await self.get_user(user) is not None:
+            # First: who is removed and not noted would not be looked for once more.
+            note = {names.PARTITION_KEY: names.REMOVED, names.SORT_KEY: user, names.LEAVING: now_ms()}
+            await self._table.put(note)
         await self._table.delete(*_place(user))
+
+    async def list_removed(self, *, before: int) -> tuple[str, ...]:
+        items = await self._table.query(HashKey(names.PARTITION_KEY, names.REMOVED))
+        return tuple(item[names.SORT_KEY] for item in items if item[names.LEAVING] < before)
+
+    async def drop_removed(self, user: str) -> None:
+        await self._table.delete(names.REMOVED, user)
 
     # ------------------------------------------------------------ sessions and begun sign-ins
 

@@ -20,6 +20,7 @@ One table, one index. Every item has `pk` and `sk`:
 | group | `G` | `<group>` |
 | event of the audit log | `J` | `<number>` |
 | what admins decided | `O` | `O` |
+| that somebody was deleted, until what came late is removed too | `V` | `<user>` |
 | sign-in attempt, expires | `A#<attempt>` | `A` |
 | budget counter, a period's one expires | `B#<scope>` | `<period>` |
 | a call's entry in the ledger, expires | `E#<day>` | `<user>#<entry>` |
@@ -172,6 +173,7 @@ LINKS: Final = "T"
 GROUP_LIST: Final = "G"
 AUDIT: Final = "J"
 INSTALLATION: Final = "O"
+REMOVED: Final = "V"
 
 
 def conversation_partition(conversation: str) -> str:

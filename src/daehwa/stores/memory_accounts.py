@@ -163,5 +163,11 @@ class MemoryAccounts:
     async def remove_user(self, user: str) -> None:
         self._users = {person: known for person, known in self._users.items() if known.id != user}
 
+    async def list_removed(self, *, before: int) -> tuple[str, ...]:  # noqa: ARG002 - one process serves all
+        return ()
+
+    async def drop_removed(self, user: str) -> None:
+        pass
+
     def _user(self, user: str) -> User | None:
         return next((known for known in self._users.values() if known.id == user), None)

@@ -138,6 +138,12 @@ class SqliteAccounts:
     async def remove_user(self, user: str) -> None:
         await self._writer.run(partial(_remove, user=user, is_spent=user == self._first_admin))
 
+    async def list_removed(self, *, before: int) -> tuple[str, ...]:  # noqa: ARG002 - one process serves all
+        return ()
+
+    async def drop_removed(self, user: str) -> None:
+        pass
+
     def _wanted_id(self, role: Role | None) -> str | None:
         """Return the id that an admin is given where nobody has it or had it."""
         return self._first_admin if role == "admin" else None
