@@ -54,6 +54,10 @@ class FaultyTransport:
     def fail(self, action: str, *faults: Fault) -> None:
         self._faults[action].extend(faults)
 
+    def recover(self) -> None:
+        """Let nothing fail any more."""
+        self._faults.clear()
+
     def hold(self, action: str) -> None:
         """Tell the answer to the next request of this action only once `released` is set."""
         self._held = action

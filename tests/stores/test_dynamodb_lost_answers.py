@@ -5,6 +5,7 @@ import asyncio
 import msgspec
 import pytest
 from stores.dynamo_bed import Bed
+from tills import Till, a_call, a_rule
 
 from daehwa.accounts.audit import NewEvent
 from daehwa.accounts.ledger import Entry
@@ -92,3 +93,19 @@ async def test_keys_whose_forgetting_was_broken_off_leave_nothing(bed: Bed) -> N
     await keys.forget("mina")
     left = [item async for item in store.table._client.scan(bed.name)]
     assert not [item for item in left if item[names.PARTITION_KEY][0] in "KP"]
+
+
+async def test_a_reservation_that_nobody_was_told_of_holds_no_money(bed: Bed) -> None:
+    store, sent = bed.open(retry_seconds=0.2)
+    ledger = DynamoLedger(store.table)
+    till = Till(a_rule("user", 10**6, "total"), ledger=ledger)
+    await ledger.begin([Budget(scope="user:mina", period="total", limit=10**6)])
+    sent.fail("TransactWriteItems", "lost answer")
+    for _ in range(100):
+        sent.fail("TransactWriteItems", "no answer")
+    with pytest.raises(StoreError):
+        await till.meter.open(a_call())
+    assert await till.spent(period="total") > 0, "it is stored, and nobody knows"
+    sent.recover()
+    await till.meter.aclose()
+    assert await till.spent(period="total") == 0

@@ -236,11 +236,18 @@ class LedgerMeter:
         try:
             await self._ledger.reserve(reserved, budgets)
         except asyncio.CancelledError:
-            # Nobody knows whether it is reserved by now. Settled with nothing it counts nothing, in either order.
-            self.write(msgspec.structs.replace(reserved, usage=Usage(cost=0)))
+            self._take_back(reserved)
+            raise
+        except StoreError:
+            if self._settle_soon is None:  # a network is between, which may have lost no more than the answer
+                await asyncio.wait([self._take_back(reserved, StoreError.type)], timeout=SETTLE_SECONDS)
             raise
         self._reserved[reserved.id] = reserved
         return reserved
+
+    def _take_back(self, reserved: Entry, why: str | None = None) -> asyncio.Task[None]:
+        """Begin to settle with nothing what nobody knows to be reserved: it counts nothing then, in either order."""
+        return self.write(msgspec.structs.replace(reserved, usage=Usage(cost=0), failed=why))
 
     def give_back(self, entry: str) -> None:
         """Note that an entry is no longer reserved, or is about not to be."""

@@ -100,7 +100,7 @@ class Meter(Protocol):
     async def open(self, call: PaidCall) -> Charge:
         """Reserve what the call may cost at most. Raise `BudgetExceeded`, or `PriceUnknown` where a budget applies to
         a model without a price; `StoreError` when it cannot be counted: then the call is not made.
-        Cancelling it leaves nothing reserved.
+        Cancelling it leaves nothing reserved, and nor does a `StoreError`, once the store can be asked again.
         """
         ...
 
