@@ -47,6 +47,7 @@ EXCEPTIONS = {
     ("cli.fetch", "providers.embedded_install"): "installing the engine is not wiring",
     ("cli.serve", "providers.embedded_install"): "offers to install it",
     ("cli.doctor", "providers.embedded_install"): "says whether it is installed",
+    ("deployment.smoke", "conversation.ids"): "it asks a turn, whose ids the server looks at",
     ("deployment.stack.table", "stores.dynamodb_table"): "the table is made in the shape that the store uses",
     ("deployment.stack.distribution", "server.safety"): "CloudFront adds the headers that the server adds",
     ("deployment.stack.distribution", "server.visiting"): "CloudFront writes the header that the server reads",

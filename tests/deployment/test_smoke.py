@@ -39,7 +39,7 @@ GOOD: dict[str, tuple[int, dict[str, str], str]] = {
 
 
 @contextmanager
-def site(*, pause: float = 0.1, **answers: Any) -> Iterator[Outputs]:
+def site(*, pause: float = 0.1, pieces: int = 4, **answers: Any) -> Iterator[Outputs]:
     """Answer as in GOOD, but for what is given; a turn is streamed in pieces to whoever has the cookie."""
     known = {**GOOD, **{name.replace("__", " /").replace("_", "/"): answer for name, answer in answers.items()}}
 
@@ -61,7 +61,7 @@ def site(*, pause: float = 0.1, **answers: Any) -> Iterator[Outputs]:
             self.send_response(200)
             self.send_header("transfer-encoding", "chunked")
             self.end_headers()
-            for _ in range(4):
+            for _ in range(pieces):
                 self.wfile.write(b"5\r\nhello\r\n")
                 self.wfile.flush()
                 time.sleep(pause)
@@ -116,6 +116,11 @@ def test_pieces_are_timed_for_somebody_signed_in() -> None:
         assert streaming.is_right, streaming.seen
         assert "pieces, the first after" in streaming.seen
         assert "the turn was not taken: 401" in wrong(there, Secret("nobody"))["streaming"]
+
+
+def test_a_turn_of_which_nothing_comes_is_seen() -> None:
+    with site(pieces=0) as there:
+        assert "nothing came" in wrong(there, Secret(COOKIE))["streaming"]
 
 
 def test_an_answer_that_was_held_back_is_no_stream() -> None:

@@ -2,14 +2,15 @@
 
 import http.client
 import json
+import re
 import time
 import urllib.parse
 import urllib.request
-import uuid
 from collections.abc import Callable, Mapping
 
 import msgspec
 
+from daehwa.conversation.ids import new_id
 from daehwa.deployment.configuration import Outputs
 from daehwa.settings import Secret
 
@@ -19,6 +20,7 @@ FEWEST_PIECES = 3
 SHORTEST_SECONDS = 0.1
 """From the first piece to the last: what was held back anywhere comes all at once."""
 _REFUSED, _NOT_SIGNED_IN, _OK = 403, 401, 200
+_FAILED = re.compile(rb"^event: error\ndata: (.*)$", re.MULTILINE)
 _QUESTION = "Count from one to twenty in words, each on a line of its own."
 
 
@@ -143,7 +145,7 @@ def _direct(api: str) -> Check:
 
 
 def _streaming(web: str, cookie: Secret) -> Check:
-    conversation, question, reply = (str(uuid.uuid4()) for _ in range(3))
+    conversation, question, reply = (new_id() for _ in range(3))
     turn = {
         "conversation": conversation,
         "reply": reply,
@@ -157,6 +159,10 @@ def _streaming(web: str, cookie: Secret) -> Check:
         )
     fetch("DELETE", f"{web}/api/conversations/{conversation}", signed_in)
     pieces = len(answer.moments)
+    if not pieces:
+        return Check("streaming", False, "the turn was taken, and nothing came")
+    if (failed := _FAILED.search(answer.body)) is not None:
+        return Check("streaming", False, f"the answer failed: {_error_type(failed[1]) or 'no reason is given'}")
     seen = f"{pieces} pieces, the first after {answer.moments[0]:.2f} s, the last after {answer.moments[-1]:.2f} s"
     is_spread = answer.moments[-1] - answer.moments[0] >= SHORTEST_SECONDS
     return Check("streaming", pieces >= FEWEST_PIECES and is_spread, seen)
