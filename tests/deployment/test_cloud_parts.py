@@ -1,7 +1,10 @@
 """The parts of a deployment that talk to AWS, against moto's server; what AWS says against it, as it says it."""
 
 import datetime as dt
+import json
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import boto3
@@ -86,6 +89,35 @@ def test_a_folder_without_a_page_uploads_nothing(account: Account, tmp_path: Pat
     outputs = account.install()
     with pytest.raises(DeploymentError, match=r"has no index\.html"):
         page_upload.upload(account.cloud, outputs, tmp_path, TODAY)
+
+
+class CrowdedParameterStore(BaseHTTPRequestHandler):
+    """SSM in an account with many parameters: a page of what it looks at may hold nothing that was asked for."""
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        (name,) = asked["ParameterFilters"][0]["Values"]
+        is_first = "NextToken" not in asked
+        found = {"Name": name, "Type": "SecureString", "LastModifiedDate": 1_795_305_600.0}
+        body = json.dumps({"Parameters": [], "NextToken": "next"} if is_first else {"Parameters": [found]}).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/x-amz-json-1.1")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def test_a_key_is_found_among_many_parameters(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), CrowdedParameterStore) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SSM", f"http://127.0.0.1:{server.server_port}")
+        changed = parameters.secret_changed(account.cloud, "/daehwa/openai-key")
+        server.shutdown()
+    assert changed is not None
+    assert changed.year == 2026
 
 
 def test_the_key_of_the_origin_is_made_once(account: Account) -> None:

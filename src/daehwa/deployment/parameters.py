@@ -29,9 +29,11 @@ def put_secret(cloud: Cloud, parameter: str, secret: Secret, *, is_new: bool = F
 def secret_changed(cloud: Cloud, parameter: str) -> datetime | None:
     """Return when a secret was set, without reading it, or None where there is none."""
     filters = [{"Key": "Name", "Option": "Equals", "Values": [parameter]}]
-    for found in cloud.client("ssm").describe_parameters(ParameterFilters=filters)["Parameters"]:
-        changed: datetime = found["LastModifiedDate"]
-        return changed
+    # By pages: where there are many parameters, the first ones may be empty and name a next one all the same.
+    for page in cloud.client("ssm").get_paginator("describe_parameters").paginate(ParameterFilters=filters):
+        for found in page["Parameters"]:
+            changed: datetime = found["LastModifiedDate"]
+            return changed
     return None
 
 
