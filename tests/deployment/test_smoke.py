@@ -156,6 +156,14 @@ def test_a_key_is_tried_at_the_upstream() -> None:
         assert check_live(Secret("sk-right"), settings) == 2
 
 
+@pytest.mark.parametrize("body", ["[]", "3", '{"data": null}', '{"models": []}', "<html>", ""])
+def test_what_is_no_list_of_models_is_told_in_a_sentence(body: str) -> None:
+    with site(GET__v1_models=(200, {}, body)) as there:
+        settings = DeploymentSettings(base_url=f"{there.web_address}/v1")
+        with pytest.raises(DeploymentError, match=r"did not answer with a list of models\. Nothing was stored"):
+            check_live(Secret("sk-right"), settings)
+
+
 @pytest.mark.parametrize(("status", "said"), [(401, "does not accept this key"), (500, "answered 500")])
 def test_a_key_that_cannot_be_used_is_told_without_showing_it(status: int, said: str) -> None:
     with site(GET__v1_models=(status, {}, "")) as there:

@@ -3,11 +3,14 @@
 A SecureString costs nothing, and CloudFormation cannot make one, so it is in no template, context or environment.
 """
 
-import json
 import secrets
 import urllib.error
 import urllib.request
 from datetime import datetime
+from http.client import HTTPException
+from typing import Any
+
+import msgspec
 
 from daehwa.deployment.cloud import AWS_ERRORS, Cloud, error_code
 from daehwa.deployment.configuration import DeploymentSettings, origin_parameter
@@ -17,6 +20,13 @@ from daehwa.settings import OPENAI_URL, Secret
 SHORTEST_KEY = 16
 CHECK_SECONDS = 15
 _UNAUTHORIZED, _FORBIDDEN = 401, 403
+
+
+class _Listing(msgspec.Struct):
+    data: list[Any]
+
+
+_decode = msgspec.json.Decoder(_Listing).decode
 
 
 def put_secret(cloud: Cloud, parameter: str, secret: Secret, *, is_new: bool = False) -> None:
@@ -76,7 +86,7 @@ def check_live(key: Secret, settings: DeploymentSettings) -> int:
     request = urllib.request.Request(address, headers={"authorization": f"Bearer {key.reveal()}"})  # noqa: S310 - the person's upstream
     try:
         with urllib.request.build_opener(_NoRedirect).open(request, timeout=CHECK_SECONDS) as answer:
-            return len(json.load(answer).get("data", ()))
+            return len(_decode(answer.read()).data)
     except urllib.error.HTTPError as error:
         error.close()
         if error.code in {_UNAUTHORIZED, _FORBIDDEN}:
@@ -85,7 +95,9 @@ def check_live(key: Secret, settings: DeploymentSettings) -> int:
                 "check out by --no-check."
             ) from None
         reason = f"answered {error.code}"
-    except (OSError, ValueError) as error:
+    except msgspec.DecodeError:
+        reason = "did not answer with a list of models"
+    except (OSError, HTTPException, ValueError) as error:
         reason = f"could not be asked ({error})"
     raise DeploymentError(
         f"The key could not be tried: {address} {reason}. Nothing was stored. Try again, or leave the check out by "
