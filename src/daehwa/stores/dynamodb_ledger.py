@@ -10,7 +10,7 @@ counter; so only a process that still runs with settings from before the budget 
 """
 # ruff: noqa: D102 - what the methods do is written once, on the protocol
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from time import monotonic
@@ -47,6 +47,8 @@ _COUNTER_SECONDS: Final = 100 * _DAY_SECONDS
 _KNOWN_SECONDS: Final = 60.0
 _MOST_KNOWN: Final = 10_000
 _ATTEMPTS: Final = 8
+_DAYS_AT_ONCE: Final = 8
+"""Days that are read side by side. Each of their entries takes about a kilobyte of a function's memory."""
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Entry)
@@ -101,9 +103,10 @@ class DynamoLedger:
         return {budget: there[counter] for budget, counter in named if counter in there}
 
     async def usage(self, query: UsageQuery) -> tuple[UsageRow, ...]:
-        user = query.user
-        entries = await self._entries(_days(query.since, query.until), user=user, as_of_now=False)
-        return summed(entry for entry in entries if is_asked_for(entry, query))
+        rows: list[UsageRow] = []
+        async for entries in self._entries(_days(query.since, query.until), user=query.user, as_of_now=False):
+            rows += summed(entry for entry in entries if is_asked_for(entry, query))
+        return tuple(rows)
 
     async def forget(self, user: str) -> None:
         """Nothing says whose they were but the user's id, a random number: it is nobody's once the person is gone."""
@@ -135,16 +138,18 @@ class DynamoLedger:
         gone.update(asked[at - 1] for at in failed if at)
         return not failed
 
-    async def _entries(self, days: Iterable[str], *, user: str | None, as_of_now: bool) -> list[Entry]:
+    async def _entries(self, days: Iterable[str], *, user: str | None, as_of_now: bool) -> AsyncIterator[list[Entry]]:
+        """Yield the entries of a few days after the other: those of all would not fit into a function."""
         mine = None if user is None else RangeKey(names.SORT_KEY).begins_with(names.entry_sort(user))
         partitions = [HashKey(names.PARTITION_KEY, names.entry_partition(day)) for day in days]
-        found = await gathered(
-            self._table.query(
-                partition if mine is None else partition & mine, fields=(names.VALUE,), as_of_now=as_of_now
+        for at in range(0, len(partitions), _DAYS_AT_ONCE):
+            found = await gathered(
+                self._table.query(
+                    partition if mine is None else partition & mine, fields=(names.VALUE,), as_of_now=as_of_now
+                )
+                for partition in partitions[at : at + _DAYS_AT_ONCE]
             )
-            for partition in partitions
-        )
-        return [_decoder.decode(item[names.VALUE]) for items in found for item in items]
+            yield [_decoder.decode(item[names.VALUE]) for items in found for item in items]
 
     # ------------------------------------------------------------ counters
 
@@ -177,8 +182,10 @@ class DynamoLedger:
     async def _summed(self, counter: Counter) -> int:
         scope, _, name = counter.scope.partition(":")
         days = _days(*(bounds(counter.period) or self._kept()))
-        entries = await self._entries(days, user=name if scope == "user" else None, as_of_now=True)
-        return sum(entry.counted for entry in entries if is_counted_under(entry, counter))
+        total = 0
+        async for entries in self._entries(days, user=name if scope == "user" else None, as_of_now=True):
+            total += sum(entry.counted for entry in entries if is_counted_under(entry, counter))
+        return total
 
     def _kept(self) -> tuple[int, int]:
         now = self._clock()
