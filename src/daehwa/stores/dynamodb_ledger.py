@@ -46,6 +46,8 @@ _DAY_SECONDS: Final = 24 * 60 * 60
 _COUNTER_SECONDS: Final = 100 * _DAY_SECONDS
 _KNOWN_SECONDS: Final = 60.0
 _MOST_KNOWN: Final = 10_000
+MOST_COUNTERS: Final = 99
+"""With the entry itself that makes a hundred, which is all that a transaction takes."""
 _ATTEMPTS: Final = 8
 _DAYS_AT_ONCE: Final = 8
 """Days that are read side by side. Each of their entries takes about a kilobyte of a function's memory."""
@@ -66,6 +68,11 @@ class DynamoLedger:
         entry, limits = msgspec.structs.replace(storable(entry), usage=None), limits_of(budgets)
         for _ in range(_ATTEMPTS):
             counters = tuple(dict.fromkeys((*limits, *await self._existing(entry))))
+            if len(counters) > MOST_COUNTERS:
+                raise StoreError(
+                    f"{len(counters)} limits of money count for this call, and DynamoDB takes {MOST_COUNTERS} at once. "
+                    "Have an admin take this person out of groups that have limits."
+                )
             operations = [self._counting(each, entry, entry.reserved, limits.get(each)) for each in counters]
             is_new = F(names.PARTITION_KEY).does_not_exist()
             failed = await self._table.transact([Put(self._table.name, _item(entry, counters), is_new), *operations])
