@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
@@ -27,6 +28,8 @@ class RoleBound(DynamoProxy):
     def __init__(self, endpoint: str, table: str) -> None:
         super().__init__(endpoint)
         self.refused: list[str] = []
+        self.actions: Counter[str] = Counter()
+        """How often each action was asked for."""
         self.table = table
         self._held = ""
         self.arrived, self.released = asyncio.Event(), asyncio.Event()
@@ -40,6 +43,7 @@ class RoleBound(DynamoProxy):
         """Refuse what is not granted."""
         body = await request.read()
         action = request.headers.get("X-Amz-Target", "").rpartition(".")[2]
+        self.actions[action] += 1
         if action == self._held:
             self._held = ""
             self.arrived.set()

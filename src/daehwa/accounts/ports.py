@@ -171,7 +171,9 @@ class LedgerStore(Protocol):
         ...
 
     async def spent(self, scope: str, period: str) -> int:
-        """Return what is counted, reservations included; 0 where nothing was."""
+        """Return what is counted, reservations included; 0 where nothing was. The counter may begin by it: to be asked
+        where there is a limit.
+        """
         ...
 
     async def begin(self, budgets: Sequence[Budget]) -> None:

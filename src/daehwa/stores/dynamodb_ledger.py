@@ -97,7 +97,8 @@ class DynamoLedger:
     async def spent(self, scope: str, period: str) -> int:
         counter = Counter(scope, period)
         item = await self._counter(counter)
-        return await self._summed(counter) if item is None else int(item[names.SPENT])
+        # Who asks has a limit for it. It is begun, since whoever spends nothing would be summed up anew at each look.
+        return await self._begin(counter) if item is None else int(item[names.SPENT])
 
     async def begin(self, budgets: Sequence[Budget]) -> None:
         counters = limits_of(budgets)
@@ -180,11 +181,14 @@ class DynamoLedger:
             elif item is None:
                 self._note(counter, is_there=False)
 
-    async def _begin(self, counter: Counter) -> None:
-        (counted,) = new_counters([counter], now=self._clock(), spent=await self._summed(counter))
+    async def _begin(self, counter: Counter) -> int:
+        """Begin a counter that is not there, and return the sum that it begins with."""
+        spent = await self._summed(counter)
+        (counted,) = new_counters([counter], now=self._clock(), spent=spent)
         with suppress(ConditionalCheckFailed):  # somebody else was quicker
             await self._table.put(counted, condition=F(names.PARTITION_KEY).does_not_exist())
         self._note(counter, is_there=True)
+        return spent
 
     async def _summed(self, counter: Counter) -> int:
         scope, _, name = counter.scope.partition(":")
