@@ -150,6 +150,7 @@ class LedgerStore(Protocol):
 
     Any method raises `StoreError` when the store cannot do its work. What is counted for a scope and period is always
     the sum of `counted` of the entries of that scope and period: a counter that is not there yet begins with that sum.
+    All calls with a key are one person's.
     """
 
     async def reserve(self, entry: Entry, budgets: Sequence[Budget]) -> None:

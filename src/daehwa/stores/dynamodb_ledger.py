@@ -78,7 +78,7 @@ class DynamoLedger:
             failed = await self._table.transact([Put(self._table.name, _item(entry, counters), is_new), *operations])
             if not failed or 0 in failed:
                 return
-            await self._meet([counters[at - 1] for at in sorted(failed)], limits, entry.reserved)
+            await self._meet([counters[at - 1] for at in sorted(failed)], limits, entry)
         raise _too_many()
 
     async def settle(self, entry: Entry) -> None:
@@ -170,31 +170,34 @@ class DynamoLedger:
         condition = F(names.SPENT).exists() if limit is None else F(names.SPENT).lte(limit - amount)
         return Update(self._table.name, _counter_key(counter), expression, condition)
 
-    async def _meet(self, failed: Sequence[Counter], limits: Mapping[Counter, int], amount: int) -> None:
+    async def _meet(self, failed: Sequence[Counter], limits: Mapping[Counter, int], entry: Entry) -> None:
         """Raise `BudgetExceeded` where a counter has no room; begin those that are not there."""
         for counter in failed:
             item = await self._counter(counter)
             if item is None and counter in limits:
-                await self._begin(counter)
-            elif item is not None and counter in limits and item[names.SPENT] + amount > limits[counter]:
-                raise exceeded(counter, limits[counter], spent=int(item[names.SPENT]), amount=amount)
+                await self._begin(counter, caller=entry.user)
+            elif item is not None and counter in limits and item[names.SPENT] + entry.reserved > limits[counter]:
+                raise exceeded(counter, limits[counter], spent=int(item[names.SPENT]), amount=entry.reserved)
             elif item is None:
                 self._note(counter, is_there=False)
 
-    async def _begin(self, counter: Counter) -> int:
-        """Begin a counter that is not there, and return the sum that it begins with."""
-        spent = await self._summed(counter)
+    async def _begin(self, counter: Counter, *, caller: str | None = None) -> int:
+        """Begin a counter that is not there, and return the sum that it begins with. Only a key's `caller` has calls
+        with that key.
+        """
+        spent = await self._summed(counter, caller)
         (counted,) = new_counters([counter], now=self._clock(), spent=spent)
         with suppress(ConditionalCheckFailed):  # somebody else was quicker
             await self._table.put(counted, condition=F(names.PARTITION_KEY).does_not_exist())
         self._note(counter, is_there=True)
         return spent
 
-    async def _summed(self, counter: Counter) -> int:
+    async def _summed(self, counter: Counter, caller: str | None) -> int:
         scope, _, name = counter.scope.partition(":")
+        whose = {"user": name, "key": caller}.get(scope)
         days = _days(*(bounds(counter.period) or self._kept()))
         total = 0
-        async for entries in self._entries(days, user=name if scope == "user" else None, as_of_now=True):
+        async for entries in self._entries(days, user=whose, as_of_now=True):
             total += sum(entry.counted for entry in entries if is_counted_under(entry, counter))
         return total
 
