@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 import botocore.exceptions
+import msgspec
 import pytest
 from deployment.conftest import REGION, Account
 
@@ -144,6 +145,16 @@ def test_a_new_accounts_few_functions_are_told() -> None:
     around = Surroundings(account="1", caller="a", region="us-east-1", not_bootstrapped=(), concurrency=10)
     (remark,) = around.remarks()
     assert "lets Lambda do 10 things at once" in remark
+
+
+@pytest.mark.parametrize("status", ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"])
+def test_what_cloudformation_would_not_delete_now_keeps_its_page(account: Account, tmp_path: Path, status: str) -> None:
+    page_upload.upload(account.cloud, account.install(), page(tmp_path / "page", "one.js"), TODAY)
+    state = find_stack(account.cloud, "daehwa")
+    assert state is not None
+    with pytest.raises(DeploymentError, match=f"at work.*{status}.*Nothing was taken away"):
+        removal.remove(account.cloud, msgspec.structs.replace(state, status=status), print)
+    assert "index.html" in names(account)
 
 
 def test_data_is_deleted_for_good(account: Account) -> None:

@@ -8,6 +8,7 @@ from daehwa.deployment import page_upload
 from daehwa.deployment.cloud import AWS_ERRORS, Cloud, error_code
 from daehwa.deployment.configuration import key_parameter, origin_parameter, sign_in_parameter
 from daehwa.deployment.costs import PRICES
+from daehwa.deployment.errors import DeploymentError
 from daehwa.deployment.leftovers import GONE, PEOPLE, TABLE, Leftover, advice
 from daehwa.deployment.stack_state import Kept, StackState, delete_stack
 
@@ -17,7 +18,12 @@ _LOOKS = 150
 
 
 def remove(cloud: Cloud, state: StackState, say: Callable[[str], None]) -> list[Kept]:
-    """Empty the page's bucket and delete the stack; return what CloudFormation kept."""
+    """Empty the page's bucket and delete the stack; return what CloudFormation kept. Raise `DeploymentError`."""
+    if state.is_changing:  # the page would be gone, and all else would stand
+        raise DeploymentError(
+            f"CloudFormation is still at work on it ({state.status}) and would delete nothing. Nothing was taken away: "
+            "start the command again when that is done; `daehwa deploy status` shows how far it is."
+        )
     if state.outputs is not None:
         try:
             say(f"{page_upload.empty(cloud, state.outputs.page_bucket)} files of the page removed")

@@ -37,6 +37,11 @@ class StackState(msgspec.Struct, frozen=True, kw_only=True):
         """Whether CloudFormation is at work on it."""
         return self.status.endswith("_IN_PROGRESS") and self.status != _ONLY_PLANNED
 
+    @property
+    def is_changing(self) -> bool:
+        """Whether it is brought up to date just now, or that is taken back: so long nobody can delete it."""
+        return self.is_busy and self.status.startswith("UPDATE_")
+
 
 class Kept(msgspec.Struct, frozen=True):
     """A resource that outlived its stack."""
