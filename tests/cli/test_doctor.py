@@ -32,6 +32,13 @@ async def test_the_doctor_says_what_is_there_and_never_a_key(program: Program) -
     assert str(program.data) in ended.out
 
 
+async def test_what_an_upstream_says_moves_nothing_at_the_terminal(program: Program) -> None:
+    async with FakeUpstream(models=["gpt\x1b[2K-a"]) as upstream:
+        ended = await program.run("doctor", OPENAI_BASE_URL=upstream.base_url, OPENAI_API_KEY=KEY)
+    assert "openai/gpt␛[2K-a" in ended.out
+    assert "\x1b" not in ended.out + ended.err
+
+
 async def test_the_doctor_speaks_json(program: Program) -> None:
     async with FakeUpstream() as upstream:
         ended = await program.run("doctor", "--json", OPENAI_BASE_URL=upstream.base_url, OPENAI_API_KEY=KEY)
