@@ -168,6 +168,12 @@ async def test_a_stream_cut_in_the_middle_keeps_its_text_and_is_not_tried_again(
         assert len(upstream.turns) == 1
 
 
+async def test_a_message_moves_nothing_at_a_terminal(connect: Connect) -> None:
+    async with FakeUpstream(error(400, "a\x1b]52;c;cm0=\x07b\x1b[2K\r\n\x9b8m\x00c \u200d")) as upstream:
+        fault = await fault_of(connect(upstream.base_url))
+    assert "“a]52;c;cm0=b[2K 8mc \u200d”" in fault.message
+
+
 async def test_a_stream_that_just_stops_is_cut(connect: Connect) -> None:
     async with FakeUpstream(Answer([text("Half")])) as upstream:
         assert type(await fault_of(connect(upstream.base_url))) is ProviderCutError

@@ -30,6 +30,7 @@ SAID_CHARACTERS = 300
 
 # Compiled by the first fault that they are looked for in: each start would pay for it.
 _LOOKS_LIKE_A_KEY = r"\b(?:sk|pk|rk|gsk|xai|key)[-_][\w*.-]{6,}|\bBearer\s+\S+|\bAIza[\w-]{10,}"
+_ACTED_UPON = r"[\x00-\x1f\x7f-\x9f]"
 _CONTEXT = (
     r"(?i)context_length_exceeded|exceed_context_size|maximum context length|context (?:length|window|size)|"
     r"prompt is too long|too many (?:input )?tokens|input is too long"
@@ -61,10 +62,10 @@ class Faults:
             self._secrets.append(secret)
 
     def words(self, text: str) -> str:
-        """Return the upstream's words fit to be shown: one line, shortened, without keys."""
+        """Return the upstream's words fit to be shown, in a terminal's log too: one line, shortened, without keys."""
         for secret in self._secrets:
             text = text.replace(secret, "[key]")
-        text = " ".join(re.sub(_LOOKS_LIKE_A_KEY, "[key]", text).split())
+        text = re.sub(_ACTED_UPON, "", " ".join(re.sub(_LOOKS_LIKE_A_KEY, "[key]", text).split()))
         return text if len(text) <= SAID_CHARACTERS else text[: SAID_CHARACTERS - 1] + "…"
 
     def blotted(self, body: bytes) -> bytes:
