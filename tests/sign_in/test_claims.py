@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from sign_in.conftest import Desk
 
-from daehwa.accounts.errors import AccountDisabled, NotAllowed, SignInFailed
+from daehwa.accounts.errors import AccountDisabled, SecondAccount, SignInFailed
 from daehwa.accounts.groups import Group
 from daehwa.accounts.people import NewUser, UserChanges
 
@@ -156,7 +156,7 @@ async def test_another_subject_of_the_same_address_sheds_nothing(desk: Desk, add
     desk.issuer.person |= {"sub": "google|mina", "email": address}
     for changes in (UserChanges(disabled=1), *held):
         await desk.accounts.change_user(mina.id, changes)
-        with pytest.raises(AccountDisabled if changes.disabled == 1 else NotAllowed):
+        with pytest.raises(AccountDisabled if changes.disabled == 1 else SecondAccount):
             await desk.signed_in()
         await desk.accounts.change_user(mina.id, free)
         assert len(await desk.accounts.list_users()) == 1

@@ -29,6 +29,8 @@ test("the way in asks for another account only where it is told to", () => {
 
 test.each([
   ["not_allowed", ["other"]],
+  ["second_account", ["other"]],
+  ["account_disabled", ["other"]],
   ["email_not_verified", ["known", "other"]],
   ["sign_in_cancelled", ["known", "other"]],
   ["sign_in_failed", ["known"]],
@@ -48,7 +50,7 @@ test.each([
 
 test("each reason why signing in failed has its sentence, and an unknown one too", () => {
   const reasons = signInErrorMessages.get();
-  for (const type of ["sign_in_failed", "sign_in_cancelled", "email_not_verified", "not_allowed", "store_unavailable"] as const) {
+  for (const type of ["sign_in_failed", "sign_in_cancelled", "email_not_verified", "not_allowed", "second_account", "account_disabled", "store_unavailable"] as const) {
     expect(sentenceForSignIn(type, reasons)).toBe(reasons[type]);
   }
   for (const type of ["", "never_seen", "constructor"]) expect(sentenceForSignIn(type, reasons)).toBe(reasons.unknown);

@@ -4,6 +4,7 @@ DaehwaError
 ├── NotSignedIn           nobody is signed in, or no longer (HTTP 401)
 ├── NotAllowed            signed in, but not allowed to do this (HTTP 403)
 │   ├── EmailNotVerified      the identity provider vouches for no e-mail address of this account
+│   ├── SecondAccount         they came in by another account of the same address before, and are held there
 │   └── AccountDisabled       an admin keeps this person out
 ├── UserNotFound          nobody has this id (HTTP 404)
 ├── GroupNotFound         no group has this id (HTTP 404)
@@ -64,6 +65,18 @@ class EmailNotVerified(NotAllowed):
         super().__init__(
             "The identity provider gives no verified e-mail address of this account. Verify it there, then sign in "
             "again."
+        )
+
+
+class SecondAccount(NotAllowed):
+    """Whoever came in by another account of the same address would shed what an admin has made of them."""
+
+    type = "second_account"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Somebody with this e-mail address came in by another account before, and is a guest or in groups here. "
+            "Sign in with that one, or ask an admin to delete it."
         )
 
 

@@ -16,6 +16,7 @@ from daehwa.accounts.errors import (
     AccountDisabled,
     LastAdmin,
     NotAllowed,
+    SecondAccount,
     SignInCancelled,
     SignInExpired,
     SignInFailed,
@@ -249,10 +250,7 @@ class SignIn:
         if any(user.disabled is not None for user in known):
             raise AccountDisabled
         if any(is_held(user, self._settings, [group.id for group in tied]) for user in known):
-            raise NotAllowed(
-                "Somebody with this e-mail address came in by another account before, and is a guest or in groups "
-                "here. Sign in with that one, or ask an admin to delete it."
-            )
+            raise SecondAccount
 
     async def is_held(self, user: User) -> bool:
         """Whether an admin has made something of somebody that they would shed by going and coming back."""

@@ -74,6 +74,8 @@ export const signInErrors = {
   sign_in_misconfigured: "Sign-in is not set up rightly. The person who runs this daehwa must look at its settings.",
   email_not_verified: "The e-mail address of this account is not verified. Verify it at the sign-in service, then sign in again.",
   not_allowed: "This account may not come in here. Ask the person who runs this daehwa to invite you.",
+  second_account: "Somebody with your e-mail address came in by another account before. Sign in with that one, or ask an admin to delete it.",
+  account_disabled: "This account is disabled. Whoever runs this daehwa can enable it again.",
   too_many_attempts: "Signing in was begun too often from here. Please wait a moment, then try again.",
   store_unavailable: "The sign-in could not be stored. Please try again in a moment.",
   unknown: "Something went wrong while signing in. Please try again.",

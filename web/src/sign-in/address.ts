@@ -9,7 +9,8 @@ export function signInAddress(returnTo: string, { otherAccount = false } = {}): 
 
 /** The ways in that are offered, the likeliest first: with the account that the provider knows, or with another. */
 export function waysIn(error: string | null): readonly ("known" | "other")[] {
-  if (error === "not_allowed") return ["other"]; // the provider would only send back the same account
+  const isOfAccount = error === "not_allowed" || error === "second_account" || error === "account_disabled";
+  if (isOfAccount) return ["other"]; // the provider would only send back the same account
   if (error === "email_not_verified" || error === "sign_in_cancelled") return ["known", "other"];
   return ["known"];
 }
