@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from dynamodb_local import shared_server
 
-from daehwa.accounts.people import MOST_SESSIONS, Profile, Session, SignInAttempt
+from daehwa.accounts.people import MOST_SESSIONS, Profile, Session, SignInAttempt, UserChanges
 from daehwa.accounts.ports import AccountStore
 from daehwa.conversation.ids import checked_id
 from daehwa.stores.dynamodb_accounts import DynamoAccounts
@@ -92,6 +92,12 @@ async def test_issuer_and_subject_together_are_the_person(accounts: AccountStore
     users = [await accounts.sign_in(person, role=None, now=NOW + at) for at, person in enumerate(people)]
     assert len({user.id for user in users}) == 3
     assert await accounts.list_users() == tuple(users), "an e-mail address alone never joins two people"
+    assert [await accounts.find_by_subject(each.issuer, each.subject) for each in people] == users
+    await accounts.change_user(users[0].id, UserChanges(disabled=NOW))
+    found = await accounts.find_by_subject(MINA.issuer, MINA.subject)
+    assert found is not None
+    assert (found.id, found.disabled) == (users[0].id, NOW)
+    assert await accounts.find_by_subject(MINA.issuer, "nobody") is None
 
 
 async def test_users_are_listed_by_creation_then_id(accounts: AccountStore) -> None:

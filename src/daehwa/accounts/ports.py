@@ -57,6 +57,10 @@ class AccountStore(Protocol):
         """Return a user by id, a disabled one too."""
         ...
 
+    async def find_by_subject(self, issuer: str, subject: str) -> User | None:
+        """Return who this issuer's subject is here, a disabled one too, without looking at all others."""
+        ...
+
     async def list_users(self) -> tuple[User, ...]:
         """Return all users, by creation and then id."""
         ...

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 
 from daehwa.accounts.errors import EmailNotVerified, NotAllowed
-from daehwa.accounts.people import Profile, Role, User
+from daehwa.accounts.people import Role, User
 from daehwa.sign_in.settings import EVERYBODY, SignInSettings
 
 _EMAIL_CHARACTERS = 254
@@ -55,15 +55,12 @@ def is_held(user: User, settings: SignInSettings, tied: Collection[str]) -> bool
     return is_made_guest or not set(user.groups).issubset(tied)
 
 
-def of_same_address(profile: Profile, users: Iterable[User]) -> list[User]:
-    """Return who else came through the provider with this verified address: one person may have several accounts there,
-    by a password and by another provider behind it. Nobody where the account that comes is known itself.
+def of_same_address(email: str, issuer: str, users: Iterable[User]) -> list[User]:
+    """Return who came through the provider with this verified address: one person may have several accounts there, by a
+    password and by another provider behind it.
     """
-    same = [user for user in users if user.issuer == profile.issuer]
-    if profile.email is None or any(user.subject == profile.subject for user in same):
-        return []
-    email = _folded(profile.email)
-    return [user for user in same if user.email is not None and _folded(user.email) == email]
+    email = _folded(email)
+    return [user for user in users if user.issuer == issuer and user.email is not None and _folded(user.email) == email]
 
 
 def is_plain_email(text: str) -> bool:

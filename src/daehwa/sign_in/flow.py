@@ -228,7 +228,8 @@ class SignIn:
         if role != "admin":
             role = claimed_role(claimed, self._settings)
         tied = await self._tied()
-        await self._refuse_second(profile, tied)
+        if profile.email is not None:
+            await self._refuse_second(profile, profile.email, tied)
         user = await self._accounts.sign_in(
             msgspec.structs.replace(profile, claimed=tuple(sorted(claimed.intersection(self._settings.group_roles)))),
             role=role,
@@ -244,9 +245,11 @@ class SignIn:
                 user = msgspec.structs.replace(user, role=now)
         return user
 
-    async def _refuse_second(self, profile: Profile, tied: Sequence[Group]) -> None:
+    async def _refuse_second(self, profile: Profile, email: str, tied: Sequence[Group]) -> None:
         """Raise where somebody would shed what an admin has made of them by coming with another account of theirs."""
-        known = of_same_address(profile, await self._accounts.list_users())
+        if await self._accounts.find_by_subject(profile.issuer, profile.subject) is not None:
+            return  # all people are looked at for a new one alone
+        known = of_same_address(email, profile.issuer, await self._accounts.list_users())
         if any(user.disabled is not None for user in known):
             raise AccountDisabled
         if any(is_held(user, self._settings, [group.id for group in tied]) for user in known):

@@ -116,9 +116,9 @@ class DynamoAccounts:
     async def find_user(self, login: str) -> User | None:
         # Nobody signs in by a login of this home's own, so there is nothing to be told by how long this takes.
         login = folded_login(storable(login))
-        place = await self._table.get(*subject_place(LOCAL_ISSUER, login))
-        if place is not None:
-            return await self.get_user(place[names.USER])
+        named = await self.find_by_subject(LOCAL_ISSUER, login)
+        if named is not None:
+            return named
         local = [user for user in await self.list_users() if user.login is not None]
         found = [user for user in local if folded_login(user.email or "") == login]
         return found[0] if len(found) == 1 else None
@@ -126,6 +126,10 @@ class DynamoAccounts:
     async def get_user(self, user: str) -> User | None:
         item = await self._table.get(*_place(user))
         return None if item is None else user_of(item)
+
+    async def find_by_subject(self, issuer: str, subject: str) -> User | None:
+        place = await self._table.get(*subject_place(issuer, storable(subject)))
+        return None if place is None else await self.get_user(place[names.USER])
 
     async def list_users(self) -> tuple[User, ...]:
         listed = await self._table.query_list(HashKey(names.LIST, names.USER_LIST))

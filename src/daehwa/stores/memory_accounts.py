@@ -90,6 +90,9 @@ class MemoryAccounts:
     async def get_user(self, user: str) -> User | None:
         return self._user(user)
 
+    async def find_by_subject(self, issuer: str, subject: str) -> User | None:
+        return self._users.get((issuer, storable(subject)))
+
     async def list_users(self) -> tuple[User, ...]:
         return tuple(sorted(self._users.values(), key=lambda user: (user.created, user.id)))
 

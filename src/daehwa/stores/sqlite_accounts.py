@@ -89,6 +89,9 @@ class SqliteAccounts:
     async def get_user(self, user: str) -> User | None:
         return await self._glance.run(partial(_get_user, user=user))
 
+    async def find_by_subject(self, issuer: str, subject: str) -> User | None:
+        return await self._reader.run(partial(_of_issuer, issuer=issuer, subject=storable(subject)))
+
     async def list_users(self) -> tuple[User, ...]:
         return await self._reader.run(_list_users)
 
