@@ -165,6 +165,23 @@ async def test_another_subject_of_the_same_address_sheds_nothing(desk: Desk, add
     assert (await desk.signed_in()).user.subject == "google|mina", "whoever is known is judged by what they are"
 
 
+async def test_an_admin_comes_in_by_another_account_too_unless_disabled(desk: Desk) -> None:
+    desk.made(admin_emails=("mina@example.com",))
+    mina = (await desk.signed_in()).user
+    await desk.accounts.change_user(mina.id, UserChanges(groups=("lab",)))
+    desk.issuer.person["sub"] = "google|mina"
+    await desk.accounts.add_user(NewUser(login="boss", role="admin"), now=1)
+    await desk.accounts.change_user(mina.id, UserChanges(disabled=1))
+    with pytest.raises(AccountDisabled):
+        await desk.signed_in()
+    await desk.accounts.change_user(mina.id, UserChanges(disabled=None))
+    desk.made()
+    with pytest.raises(SecondAccount):
+        await desk.signed_in()
+    desk.made(admin_emails=("mina@example.com",))
+    assert (await desk.signed_in()).user.role == "admin"
+
+
 async def test_only_a_verified_address_of_the_same_provider_is_the_same(desk: Desk) -> None:
     await desk.accounts.add_user(NewUser(login="mina", email="mina@example.com", role="guest"), now=1)
     assert (await desk.signed_in()).user.role == "member", "an account here is nobody's at the provider"

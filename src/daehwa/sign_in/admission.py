@@ -50,7 +50,10 @@ def role_now(user: User, settings: SignInSettings) -> Role:
 def is_held(user: User, settings: SignInSettings, tied: Collection[str]) -> bool:
     """Whether somebody who came through the provider would shed what an admin has made of them, were they to come in as
     somebody new: being a guest, or a group, of removed ones too. `tied` are the groups that follow the provider.
+    Nothing holds an admin, who comes back as one. Raise `NotAllowed` as `role_now` does.
     """
+    if role_now(user, settings) == "admin":
+        return False
     is_made_guest = user.role == "guest" and not settings.group_roles
     return is_made_guest or not set(user.groups).issubset(tied)
 
