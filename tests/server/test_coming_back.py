@@ -92,6 +92,12 @@ async def test_nobody_goes_and_comes_back_all_day(provided: Provided) -> None:
     assert await provided.leaves(browser) == (429, "too_many_attempts")
 
 
+async def test_whoever_may_not_go_as_the_last_admin_has_used_up_nothing(provided: Provided) -> None:
+    browser, _ = await provided.comes(sub="boss", email="boss@example.com")
+    for _ in range(GOING.tries + 1):
+        assert await provided.leaves(browser) == (409, "last_admin")
+
+
 async def test_what_the_provider_says_again_holds_nobody(tmp_path: Path) -> None:
     accounts = MemoryAccounts()
     people = memory_people(accounts)

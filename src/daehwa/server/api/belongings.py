@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from daehwa.accounts.credentials import Credentials
-from daehwa.accounts.errors import HeldByAdmin
+from daehwa.accounts.errors import HeldByAdmin, LastAdmin
 from daehwa.accounts.keys import KeyLimits
 from daehwa.accounts.ledger import UsageQuery
 from daehwa.accounts.people import Role, User
@@ -119,7 +119,11 @@ class BelongingsApi:
         given = await json_body(request, Goodbye, self._options) if _has_body(request) else Goodbye()
         await self._prove(request, given.password)
         await self._refuse_held(request.user)
-        await self._office.erasure.erase(request.user.id)
+        try:
+            await self._office.erasure.erase(request.user.id)
+        except LastAdmin:
+            self._throttle.give_back(_going(request.user))
+            raise
         return Response(204, headers=[self._cookies.session.remove(), self._cookies.known.remove()])
 
     async def _prove(self, request: Request, password: str | None) -> None:
@@ -141,7 +145,7 @@ class BelongingsApi:
         has_spent = any(state.spent for state in budgets if state.scope == own)
         if has_spent or await self._office.identity.is_held(user):
             raise HeldByAdmin
-        self._throttle.take(digest(f"{user.issuer} {user.subject}"), GOING)
+        self._throttle.take(_going(user), GOING)
 
     async def _zipped(self, user: User) -> AsyncGenerator[bytes, None]:
         import zipfile  # noqa: PLC0415 - each start pays for imports, and this is asked for seldom
@@ -198,6 +202,10 @@ class BelongingsApi:
         now = self._office.books.clock()
         query = UsageQuery(since=now - USAGE_DAYS * _DAY_MS, until=now + _DAY_MS, user=user)
         return await self._office.books.ledger.usage(query)
+
+
+def _going(user: User) -> str:
+    return digest(f"{user.issuer} {user.subject}")
 
 
 def _note_left_out(reason: str) -> None:
