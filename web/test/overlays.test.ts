@@ -122,3 +122,14 @@ test("after a reload the entry of what was open is left", async () => {
   await settled();
   expect(there()).toEqual(["#/page", null]);
 });
+
+test("where the entries below are gone, nothing waits for them for ever", async () => {
+  history.replaceState({ overlays: 99 }, "");
+  vi.resetModules();
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  const { overlays: alone } = await import("../src/lib/overlays.ts");
+  alone.below(() => history.replaceState(null, "", "#/signed-out"));
+  await vi.advanceTimersByTimeAsync(5_000);
+  vi.useRealTimers();
+  expect(there()).toEqual(["#/signed-out", null]);
+});

@@ -4,13 +4,17 @@
  * Each has an entry of the history, with the address of the page below it; the entry's state says how many are open
  * there. Once the page has settled after a change, the history follows: what took another's place has its entry, and
  * what was closed by itself gives its entry back, by going back. That takes the browser a moment, and all else that the
- * page wants of the history waits for it.
+ * page wants of the history waits for it. Where it does not come there, since the entries below are gone, as after
+ * the reader cleared the browser's history, the entry that it stays at is taken for the one that was wanted.
  */
 import { tick } from "svelte";
 
 interface State {
   readonly overlays: number;
 }
+
+/** So long the browser may take to go back: on a slow phone it is tenths of a second. */
+const GOING_MS = 1_000;
 
 const depthNow = (): number => (history.state as State | null)?.overlays ?? 0;
 
@@ -20,6 +24,7 @@ class Overlays {
   /** How many the entry is for that the browser is at. After a reload nothing is open, and it may be for some. */
   #depth = depthNow();
   #isGoing = false;
+  #late: ReturnType<typeof setTimeout> | undefined;
   /** What waits, and below how many. */
   readonly #waiting: { readonly depth: number; readonly act: () => void }[] = [];
 
@@ -83,9 +88,18 @@ class Overlays {
   #goBackTo(depth: number): void {
     this.#isGoing = true;
     history.go(depth - this.#depth);
+    this.#late = setTimeout(() => this.#stayed(depth), GOING_MS);
+  }
+
+  #stayed(depth: number): void {
+    history.replaceState(depth > 0 ? ({ overlays: depth } satisfies State) : null, "");
+    this.#isGoing = false;
+    this.#depth = depth;
+    this.#follow();
   }
 
   #arrived(): void {
+    clearTimeout(this.#late);
     const isByReader = !this.#isGoing;
     this.#isGoing = false;
     this.#depth = depthNow();
