@@ -3,8 +3,10 @@ import { tick } from "svelte";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { overlays } from "../src/lib/overlays.ts";
 
-/** Let the page settle, and the browser go where it was sent. */
-const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 50));
+/** Let the page settle, and the browser go where it was sent: in turns of the loop, which a busy machine does not skip. */
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 10; turn += 1) await new Promise((resolve) => setTimeout(resolve, 5));
+}
 const there = (): [string, unknown] => [location.hash, history.state];
 const closed: string[] = [];
 const opened: (() => void)[] = [];
