@@ -281,13 +281,20 @@ def test_what_is_reserved_for_cannot_stand_in_an_extra_body(endpoint: Endpoint, 
 
 @pytest.mark.parametrize(
     "laid_over",
-    [None, {}, {"google": {"thinking_config": {"thinking_budget": 0}, "n": 8}}, {"top_k": 40}, {"tools": []}, "n", 7],
+    [None, {}, {"google": {"thinking_config": {"thinking_budget": 0}, "n": 8}}, {"top_k": 40}, {"tools": []}],
 )
 def test_an_extra_body_of_what_is_not_read_passes(laid_over: object) -> None:
     asked = chat("Hi", extra_body=laid_over)
     body = asked.request("m", Added()).body
     assert isinstance(body, bytes)
     assert msgspec.json.decode(body)["extra_body"] == laid_over
+
+
+@pytest.mark.parametrize("laid_over", [[["n", 8]], ["n8"], [], "n", 7])
+def test_an_extra_body_that_is_no_object_is_refused(laid_over: object) -> None:
+    with pytest.raises(InvalidRequest, match="must be an object") as refused:
+        chat("Hi", extra_body=laid_over)
+    assert refused.value.param == "extra_body"
 
 
 def test_fallbacks_with_an_extra_body_are_refused() -> None:
