@@ -6,17 +6,22 @@ import io
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from books import TODAY, note, some_books
 from cores import Core
 from server.entrance import Entrance, an_entrance
 from server.serving import Site, serving
 
-from daehwa.accounts.budgets import BudgetRule
+from daehwa.accounts.budgets import BudgetRule, BudgetRules
 from daehwa.accounts.key_making import KeyWish, make_key
+from daehwa.accounts.metering import LedgerMeter
 from daehwa.accounts.people import User
+from daehwa.accounts.price_list import PriceList
+from daehwa.conversation.errors import StoreError
 from daehwa.server.api.usage import dollars
 from daehwa.server.books import Books
+from daehwa.stores.memory_ledger import MemoryLedger
 
 OWNER = User(id="me", name="Tester", role="admin")
 RULES = (
@@ -200,6 +205,24 @@ async def test_budgets_are_told_as_they_stand(tmp_path: Path) -> None:
             },
         ]
     }
+
+
+class _Unreadable(MemoryLedger):
+    """A ledger whose store does not answer."""
+
+    async def spent(self, scope: str, period: str) -> int:
+        raise StoreError(f"Nobody knows {scope} of {period}.")
+
+
+async def test_the_models_are_told_though_the_budgets_cannot_be(tmp_path: Path) -> None:
+    books = some_books(budgets=RULES)
+    rules = BudgetRules(budgets=tuple(RULES))
+    meter = LedgerMeter(_Unreadable(), PriceList({}, ()), rules, accounts=books.accounts, clock=books.clock)
+    async with serving(Core(), tmp_path, books=msgspec.structs.replace(books, meter=meter), user=OWNER) as site:
+        status, answer = await site.call("GET", "/api/models")
+        assert (status, answer.get("budgets", [])) == (200, [])
+        assert answer["models"]
+        assert (await site.call("GET", "/api/budgets"))[0] == 503
 
 
 async def test_a_member_sees_the_budgets_that_are_theirs(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from sign_in.conftest import Desk
 
-from daehwa.accounts.errors import AccountDisabled, SecondAccount, SignInFailed
+from daehwa.accounts.errors import AccountDisabled, SecondAccount, SignInMisconfigured
 from daehwa.accounts.groups import Group
 from daehwa.accounts.people import NewUser, UserChanges
 
@@ -106,11 +106,11 @@ async def test_nobody_comes_in_by_more_groups_than_the_provider_tells(desk: Desk
         desk.issuer.claims = elsewhere
     else:
         desk.issuer.person |= elsewhere
-    with pytest.raises(SignInFailed, match="too many"):
+    with pytest.raises(SignInMisconfigured, match="too many"):
         await desk.signed_in()
     desk.issuer.claims = {}
     desk.issuer.person["groups"] = ["x"] * 1000 + ["visitors"]
-    with pytest.raises(SignInFailed, match="too many"):
+    with pytest.raises(SignInMisconfigured, match="too many"):
         await desk.signed_in()
     (mina,) = await desk.accounts.list_users()
     assert (mina.role, mina.groups) == ("guest", ("lab",)), "what they were"

@@ -220,6 +220,7 @@ async def test_the_provider_must_speak_of_the_same_person(desk: Desk) -> None:
         ({"name": "m" * 999}, "m" * 200),
         ({"name": "미나 \U0001f600"}, "미나 \U0001f600"),
         ({"name": "\x1b]0;\x07Mi\u202ena\u200b", "preferred_username": "mina"}, "]0;Mina"),
+        ({"name": "\u0646\u06cc\u200c\u0646\u06cc"}, "\u0646\u06cc\u200c\u0646\u06cc"),
         ({"name": "\x1b\u200b", "preferred_username": "mina"}, "mina"),
     ],
 )

@@ -58,6 +58,8 @@ _NAME_CHARACTERS = 200
 _CODE_CHARACTERS = 4096
 _ERROR = re.compile(r"[a-z_]{1,60}")
 _MOST_CLAIMED, _CLAIMED_CHARACTERS = 1000, 200
+_JOINERS = "\u200c\u200d"
+"""What keeps letters of one word apart or together: names in Persian and Hindi have them."""
 _ELSEWHERE = "_claim_names"
 """Which claims are not told but to be had somewhere else (OpenID Connect Core 1.0, section 5.6.2). Microsoft's provider
 does so with the groups of whoever is in more than 200.
@@ -312,15 +314,15 @@ def _begun_from(visitor: Visitor) -> str:
 
 
 def _claimed(said: dict[str, Any], claim: str | None) -> frozenset[str]:
-    """Return the groups that the provider says somebody is in there. Raise `SignInFailed` where it does not say all:
-    by none they would be in no group here, which may ask every model, and be no guest.
+    """Return the groups that the provider says somebody is in there. Raise `SignInMisconfigured` where it does not say
+    all: by none they would be in no group here, which may ask every model, and be no guest.
     """
     value = None if claim is None else said.get(claim)
     values = value if isinstance(value, list) else [value]
     elsewhere = said.get(_ELSEWHERE)
     is_left_out = value is None and isinstance(elsewhere, dict) and claim in elsewhere
     if is_left_out or len(values) > _MOST_CLAIMED:
-        raise SignInFailed(
+        raise SignInMisconfigured(
             f"The identity provider does not tell all groups of this account ('{claim}'): it is in too many. Let it "
             "tell those alone that are assigned to this site."
         )
@@ -346,9 +348,13 @@ def _name(claims: dict[str, Any]) -> str:
     for key in ("name", "preferred_username"):
         value = claims.get(key)
         # What is not shown, or turns the rest around, could make a name another one's in a list.
-        if isinstance(value, str) and (name := "".join(filter(str.isprintable, " ".join(value.split())))):
+        if isinstance(value, str) and (name := "".join(filter(_is_shown, " ".join(value.split())))):
             return name[:_NAME_CHARACTERS]
     return ""
+
+
+def _is_shown(letter: str) -> bool:
+    return letter.isprintable() or letter in _JOINERS
 
 
 def _with_query(address: str, values: Mapping[str, str]) -> str:

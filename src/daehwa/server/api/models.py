@@ -1,6 +1,10 @@
 """The models that can be chosen, and what they cost."""
 
+from contextlib import suppress
+
+from daehwa.accounts.budgets import BudgetState
 from daehwa.accounts.memberships import Memberships
+from daehwa.conversation.errors import StoreError
 from daehwa.conversation.ports import ModelCatalogue
 from daehwa.conversation.terms import default_offered, offered
 from daehwa.server.api.shapes import ModelPrice, Models, Problem
@@ -17,13 +21,17 @@ class ModelsApi:
         self._memberships = memberships
 
     async def get_models(self, request: Request) -> Response:
-        """Return the models that one can choose, the default, why others are not there, prices and one's budgets."""
+        """Return the models that one can choose, the default, why others are not there, prices and one's budgets: none of
+        these where the store does not say them, since the models are asked for.
+        """
         terms = await self._memberships.terms_of(request.user)
         models = offered(await self._catalogue.models(), terms)
         default = default_offered(await self._catalogue.default_model(), models, terms)
         problems = (Problem(name, fault.type, fault.told) for name, fault in self._catalogue.problems().items())
         prices = {model.id: price for model in models if (price := self._price_of(model.id)) is not None}
-        budgets = await self._books.meter.budgets_of(request.user, terms.groups)
+        budgets: tuple[BudgetState, ...] = ()
+        with suppress(StoreError):
+            budgets = await self._books.meter.budgets_of(request.user, terms.groups)
         return json_response(Models(models, default, tuple(problems), prices, budgets))
 
     def _price_of(self, model: str) -> ModelPrice | None:
