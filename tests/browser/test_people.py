@@ -105,7 +105,7 @@ async def test_a_lost_password_and_a_lost_phone_are_helped_by_a_link(members: Me
     await lost.is_in()
     await lost.page.goto(f"{lost.address}/#/account")
     told = lost.page.get_by_role("region", name="Password", exact=True)
-    await expect(told).to_contain_text("A link that an admin had made set your password")
+    await expect(told).to_contain_text("A link that an admin had made, or that was mailed")
     await act(boss, "forgetful", "Sign out everywhere")
     await expect(boss.page.locator(".toast").filter(has_text="signed out everywhere")).to_be_visible()
     await lost.page.reload()
