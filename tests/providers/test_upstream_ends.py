@@ -159,11 +159,11 @@ async def test_a_handshake_that_hangs(make: Make) -> None:
 @pytest.mark.parametrize("part", [b"HTTP/1.1 102 Processing\r\n\r\n", b"HTTP/1.1 200 OK\r\nx: "])
 async def test_a_part_of_a_head_in_the_very_turn_in_which_its_time_is_over(make: Make, part: bytes) -> None:
     async with WireServer(hang) as server:
-        asking = asyncio.ensure_future(ask(make(server.base_url, patience=Patience(first_byte=0.1))))
+        asking = asyncio.ensure_future(ask(make(server.base_url, patience=Patience(first_byte=0.6))))
         await settled(lambda: len(server.lines) == 1)
         await asyncio.sleep(0.02)
         os.write(server.lines[0].writer.get_extra_info("socket").fileno(), part)  # at once, and not a turn later
-        time.sleep(0.15)  # noqa: ASYNC251 - the loop stands still, as it does on a busy machine
+        time.sleep(0.65)  # noqa: ASYNC251 - the loop stands still, as it does on a busy machine
         async with asyncio.timeout(5):
             assert type(await upstream_fault_of(asking)) is ProviderTimeoutError
             await server.ended[0].wait()
