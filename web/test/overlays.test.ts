@@ -80,6 +80,17 @@ test("an address that is gone to takes the entries of all that is open", async (
   expect(there()).toEqual(["#/page", null]);
 });
 
+test("Forward leads to nothing that was open below an address that was gone to", async () => {
+  const gone = [open("list"), open("menu")];
+  await settled();
+  overlays.leaveFor("#/next");
+  for (const each of gone) each();
+  await settled();
+  history.forward();
+  await settled();
+  expect(there()).toEqual(["#/next", null]);
+});
+
 test("what stays open lies over the page that was gone to", async () => {
   open("list");
   await settled();

@@ -69,7 +69,7 @@ class Overlays {
 
   #act(): void {
     for (let next = this.#waiting[0]; next && !this.#isGoing; next = this.#waiting[0]) {
-      if (this.#depth > next.depth) return this.#goBackTo(next.depth);
+      if (this.#depth > next.depth) return this.#goBack();
       this.#waiting.shift();
       next.act();
       this.#depth = depthNow();
@@ -80,21 +80,22 @@ class Overlays {
     void tick().then(() => {
       this.#act();
       if (this.#isGoing) return;
-      if (this.#depth > this.#open.length) this.#goBackTo(this.#open.length);
+      if (this.#depth > this.#open.length) this.#goBack();
       while (this.#depth < this.#open.length) history.pushState({ overlays: ++this.#depth } satisfies State, "");
     });
   }
 
-  #goBackTo(depth: number): void {
+  /** Step by step: below an entry that Forward led to may lie other ones than those it was opened over. */
+  #goBack(): void {
     this.#isGoing = true;
-    history.go(depth - this.#depth);
-    this.#late = setTimeout(() => this.#stayed(depth), GOING_MS);
+    history.back();
+    this.#late = setTimeout(() => this.#stayed(), GOING_MS);
   }
 
-  #stayed(depth: number): void {
-    history.replaceState(depth > 0 ? ({ overlays: depth } satisfies State) : null, "");
+  #stayed(): void {
     this.#isGoing = false;
-    this.#depth = depth;
+    this.#depth -= 1;
+    history.replaceState(this.#depth > 0 ? ({ overlays: this.#depth } satisfies State) : null, "");
     this.#follow();
   }
 
