@@ -56,7 +56,7 @@ _PROBES = 3
 _BEGUN_A_SECOND: Mapping[str, int] = {DIRECT: 400, NGINX: 200}
 _PYTHONS_BEGUN_A_SECOND, _TURNS_BEGUN_A_SECOND = 100, 75
 _HURRIED_MS = 1.0
-_STILL_SECONDS, _STILL_PART, _STILL_AT_LAST_SECONDS = 0.2, 0.005, 15
+_STILL_SECONDS, _STILL_LOOKS, _STILL_PART, _STILL_AT_LAST_SECONDS = 0.2, 2, 0.005, 15
 _TOGETHER_SECONDS, _SLACK_SECONDS = 2, 2
 _LEAST_PART = 0.95
 
@@ -191,9 +191,8 @@ def _let_turns_end(upstream: int, one: Served, tokens: int) -> None:
     """Hurry the turns that nobody reads any more, and return once they are over: then the server does nothing."""
     programs.set_pace(upstream, pace_ms=_HURRIED_MS, tokens=tokens)
     deadline = time.monotonic() + _STILL_AT_LAST_SECONDS
-    spent = one.cpu()
-    while time.monotonic() < deadline:
+    spent, still = one.cpu(), 0
+    while time.monotonic() < deadline and still < _STILL_LOOKS:  # it may wait for a disk, and then go on
         time.sleep(_STILL_SECONDS)
         before, spent = spent, one.cpu()
-        if spent - before < _STILL_PART * _STILL_SECONDS:
-            return
+        still = still + 1 if spent - before < _STILL_PART * _STILL_SECONDS else 0

@@ -26,6 +26,11 @@ def told(reader: Reader) -> list[Any]:
     return bodies
 
 
+async def _knows_its_model(reader: Reader) -> None:
+    """Wait until the page knows which model is asked: what is written before is said with the next letter."""
+    await expect(reader.page.get_by_role("combobox", name="Model")).to_contain_text("gpt-test")
+
+
 async def _write(reader: Reader, text: str) -> None:
     await reader.box.press_sequentially(text)
     await reader.page.evaluate("fetch('/healthz')")  # what was said before has gone out, too
@@ -37,7 +42,7 @@ async def test_it_is_said_once_and_again_where_the_writing_takes_long(
     await reader.page.clock.install()
     await reader.page.reload()
     await expect(reader.box).to_be_editable()
-    await expect(reader.page.get_by_role("combobox", name="Model")).to_contain_text("gpt-test")
+    await _knows_its_model(reader)
     await _write(reader, "How far is it")
     assert told == [{"model": "openai/gpt-test"}]
     await reader.page.clock.fast_forward(24_000)
@@ -52,6 +57,7 @@ async def test_it_is_said_once_and_again_where_the_writing_takes_long(
 
 
 async def test_a_question_put_there_is_as_good_as_one_written(reader: Reader, told: list[Any]) -> None:
+    await _knows_its_model(reader)
     async with reader.page.expect_request(f"**{EXPECTED}"):
         await reader.page.locator(".examples button").first.click()
     assert told == [{"model": "openai/gpt-test"}]
@@ -65,6 +71,7 @@ async def test_nobody_sees_where_it_comes_to_nothing(reader: Reader, model: Mode
 
     reader.watch.expect("Failed to load resource")
     await reader.page.route(f"**{EXPECTED}", refuse)
+    await _knows_its_model(reader)
     async with reader.page.expect_request(f"**{EXPECTED}"):
         await reader.box.press_sequentially("Hello")
     await expect(reader.banner).to_be_empty()

@@ -21,8 +21,9 @@ class ModelsApi:
         self._memberships = memberships
 
     async def get_models(self, request: Request) -> Response:
-        """Return the models that one can choose, the default, why others are not there, prices and one's budgets: none
-        of these where the store does not say them, since the models are asked for.
+        """Return the models that one can choose, the default, why others are not there, prices and one's budgets.
+
+        Where the store does not tell the budgets there are none: it is the models that are asked for.
         """
         terms = await self._memberships.terms_of(request.user)
         models = offered(await self._catalogue.models(), terms)
