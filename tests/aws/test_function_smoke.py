@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 from aws.home import PUBLIC_URL
 from aws.in_process import Function, a_function
+from deployment.test_smoke import outputs
 from upstream import Answer, FakeUpstream, error, stream
 
-from daehwa.deployment.configuration import Outputs
 from daehwa.deployment.smoke import Check, look
 from daehwa.settings import Secret
 
@@ -46,17 +46,7 @@ async def looked_at(answer: Answer) -> tuple[Check, list[str]]:
         mina, browser = await function.member("mina")
         cookie = Secret(browser["cookie"].partition("=")[2])
         async with an_address(function) as address:
-            outputs = Outputs(
-                web_address=address,
-                api_address=address,
-                distribution_id="",
-                page_bucket="",
-                table_name="",
-                function_name="",
-                key_parameter="",
-                dashboard_address="",
-            )
-            seen = (await asyncio.to_thread(look, outputs, cookie))[-1]
+            seen = (await asyncio.to_thread(look, outputs(address), cookie))[-1]
         listed = await function.services.store.list_conversations(mina.id)
         return seen, [conversation.title for conversation in listed.conversations]
 

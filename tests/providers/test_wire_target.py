@@ -8,23 +8,20 @@ from collections.abc import AsyncIterator
 import pytest
 from providers.client_asks import settled
 from providers.conftest import KEY, Connect
-from upstream import CUT, Answer, FakeUpstream, error, stream
+from upstream import Answer, FakeUpstream, error, stream
 from wire_server import Line, WireServer
 
 from daehwa.conversation.errors import (
     ModelNotFound,
     ProviderAuthError,
-    ProviderCutError,
     ProviderMalformedError,
     ProviderRefusedError,
     ProviderTimeoutError,
-    ProviderUnavailableError,
     ProviderUnreachableError,
 )
 from daehwa.conversation.ports import Model
 from daehwa.gateway.ports import Endpoint, Sink, WireAnswer, WireModels, WireRequest, WireTarget
 from daehwa.providers.catalogue import Catalogue
-from daehwa.providers.gate import FAILURES
 from daehwa.providers.openai_wire import OpenAIWireProvider
 from daehwa.providers.upstream import Patience
 
@@ -50,7 +47,7 @@ async def whole(answer: WireAnswer) -> bytes:
     return b"".join(pieces)
 
 
-class _Full(Sink):
+class Full(Sink):
     """A sink that is full after every piece."""
 
     def __init__(self) -> None:
@@ -74,7 +71,7 @@ async def test_bytes_go_out_and_come_back_as_they_are(connect: Connect) -> None:
         assert (answer.status, answer.headers["x-a"]) == (200, "1")
         assert await whole(answer) == said
         answer = await target.send(asked())
-        sink = _Full()
+        sink = Full()
         sink.write(await answer.forward(sink))
         answer.close()
         assert sink.said == said
@@ -133,71 +130,6 @@ async def test_no_answer_is_an_error(connect: Connect) -> None:
         target = await target_of(connect(upstream.base_url))
     with pytest.raises(ProviderUnreachableError):
         await target.send(asked())
-
-
-async def test_a_probe_whose_head_is_an_error_lets_nobody_in(connect: Connect) -> None:
-    said = asyncio.Event()
-    down = error(503, "Down.")
-    async with FakeUpstream(*[down] * FAILURES, Answer([b"{", said, b"}"], 503, down.headers)) as upstream:
-        provider = connect(upstream.base_url)
-        target = await target_of(provider)
-        for _ in range(FAILURES):
-            (await target.send(asked())).close()
-        gate = provider.upstream_gate
-        since, failures = gate.state().since, gate.state().failures
-        await asyncio.sleep(gate.state().again or 0)
-        probe = asyncio.ensure_future(target.send(asked()))
-        async with asyncio.timeout(30):
-            while len(upstream.turns) <= FAILURES:  # noqa: ASYNC110 - what has come sets no event
-                await asyncio.sleep(0.01)
-        await asyncio.sleep(0.1)  # its head comes, and of its body no end
-        assert (gate.state().circuit, gate.state().failures) == ("half_open", failures)
-        with pytest.raises(ProviderUnavailableError):
-            await target.send(asked())
-        said.set()
-        assert (await probe).status == 503
-        assert (gate.state().circuit, gate.state().since, len(upstream.turns)) == ("open", since, FAILURES + 1)
-
-
-NOTHING = [Answer([]), Answer([], framing="close"), Answer([CUT])]
-
-
-@pytest.mark.parametrize("nothing", NOTHING, ids=["empty", "closed", "cut"])
-@pytest.mark.parametrize("forwards", [False, True])
-async def test_an_upstream_whose_streams_end_before_they_begin_is_not_asked_for_a_while(
-    connect: Connect, nothing: Answer, *, forwards: bool
-) -> None:
-    async with FakeUpstream(nothing) as upstream:
-        provider = connect(upstream.base_url)
-        target = await target_of(provider)
-        for _ in range(FAILURES):
-            assert not provider.upstream_gate.is_open
-            answer = await target.send(asked())
-            with pytest.raises(ProviderCutError):
-                await (answer.forward(_Full()) if forwards else answer.read())
-            answer.close()
-        assert provider.upstream_gate.is_open
-
-
-@pytest.mark.parametrize("forwards", [False, True])
-async def test_an_answer_that_breaks_off_later_has_come_to_something(connect: Connect, *, forwards: bool) -> None:
-    async with FakeUpstream(Answer([*stream("Hello")[:2], 0.01, CUT])) as upstream:
-        provider = connect(upstream.base_url)
-        target = await target_of(provider)
-        for _ in range(FAILURES + 1):
-            answer = await target.send(asked())
-            with pytest.raises(ProviderCutError):
-                await (answer.forward(_Full()) if forwards else whole(answer))
-            answer.close()
-        assert provider.upstream_gate.state().failures == 0
-
-
-async def test_an_empty_answer_that_is_no_stream_is_one(connect: Connect) -> None:
-    async with FakeUpstream(Answer([], headers={"content-type": "text/plain"})) as upstream:
-        provider = connect(upstream.base_url)
-        for _ in range(FAILURES + 1):
-            assert await whole(await (await target_of(provider)).send(asked())) == b""
-        assert provider.upstream_gate.state().failures == 0
 
 
 async def test_closing_an_answer_ends_the_call(connect: Connect) -> None:

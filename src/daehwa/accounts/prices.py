@@ -45,9 +45,7 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_free(self) -> bool:
         """Whether nothing ever costs anything."""
-        if self.request or self.hour or self.image or not self.rates[0].is_free:
-            return False
-        return all(each.is_free for each in self.rates[1:])
+        return not (self.request or self.hour or self.image) and all(each.is_free for each in self.rates)
 
     def rates_for(self, prompt: int) -> Rates:
         """Return the rates for a prompt of this size."""

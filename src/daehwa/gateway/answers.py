@@ -13,7 +13,6 @@ Headers: TypeAlias = tuple[tuple[str, str], ...]
 
 MOST_WHOLE_BYTES = 64 * 1024 * 1024
 """Bytes of an answer in one piece: images come as base64, a dozen to an answer."""
-STREAM = "text/event-stream"
 _JSON = "application/json"
 
 _KEPT_NAMES = frozenset({"content-type", "content-disposition", "x-should-retry"})

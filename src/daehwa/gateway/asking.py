@@ -54,12 +54,9 @@ _FALLBACKS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks
 _COSTS_MORE: Final = frozenset(["n", "best_of", "models", *_FALLBACKS, *chain.from_iterable(LIMIT_NAMES.values())])
 """What nothing would be reserved for, did another model's object in a list have it."""
 _KEPT_ELSEWHERE = ("previous_response_id", "conversation", "prompt")
-_READ: Final = _COSTS_MORE.union(
-    ("model", "stream", _OPTIONS, "background", "input", "instructions", "tools", EXTRA_BODY),
-    _NEEDED.values(),
-    _KEPT_ELSEWHERE,
-)
+_READ: Final = _COSTS_MORE.union(("model", "stream", _OPTIONS, "input", EXTRA_BODY), _NEEDED.values())
 """The fields that rights and reservations follow from."""
+_READ_ANYWHERE: Final = _READ.union(("background", "instructions", "tools"), _KEPT_ELSEWHERE)
 _REFERENCE = spelled(b"item_reference")
 _TOO_LARGE = "The body holds a number that is out of range."
 
@@ -164,9 +161,9 @@ class JsonAsked:
         self.endpoint = endpoint
         self._body = body
         self._headers = headers
-        self._fields = fields = fields_of(body, _READ)
+        self._fields = fields = fields_of(body, _READ_ANYWHERE)
         if EXTRA_BODY in fields:
-            check_laid_over(fields[EXTRA_BODY], endpoint, _COSTS_MORE)
+            check_laid_over(fields[EXTRA_BODY], _READ_ANYWHERE if endpoint == "responses" else _READ)
         self.model = optional(fields, "model", str)
         # As OpenRouter and LiteLLM have it: they may take another one, which has to be allowed and paid for.
         self.others = _others(fields)

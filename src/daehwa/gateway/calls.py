@@ -15,12 +15,12 @@ from daehwa.conversation.errors import DaehwaError, InvalidRequest, ModelNotFoun
 from daehwa.conversation.metering import Charge, Meter, PaidCall
 from daehwa.conversation.ports import Model
 from daehwa.conversation.upstreams import may_ask_another
-from daehwa.gateway.answers import STREAM, Answer, StreamedAnswer, checked_whole, headers_for, whole_body
+from daehwa.gateway.answers import Answer, StreamedAnswer, checked_whole, headers_for, whole_body
 from daehwa.gateway.asking import MODEL_CHARACTERS, Added, Asked, Habits
 from daehwa.gateway.callers import is_limited, may_ask, refused_model
 from daehwa.gateway.counting import Counted, other_id, paid_call
 from daehwa.gateway.idempotency import OnceOnly
-from daehwa.gateway.ports import Endpoint, KeptAnswer, WireAnswer, WireModels, WireTarget
+from daehwa.gateway.ports import STREAM, Endpoint, KeptAnswer, WireAnswer, WireModels, WireTarget
 from daehwa.gateway.rates import Correction, Rates
 from daehwa.gateway.tap import UsageTap
 from daehwa.gateway.under_way import CallsUnderWay

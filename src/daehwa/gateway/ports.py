@@ -18,6 +18,8 @@ Endpoint = Literal[
 ]
 
 
+STREAM: Final = "text/event-stream"
+
 LIMIT_NAMES: Final[Mapping[Endpoint, tuple[str, ...]]] = {
     "chat/completions": ("max_completion_tokens", "max_tokens"),
     "completions": ("max_tokens",),

@@ -30,8 +30,8 @@ _FINAL = 200
 
 class Connection(asyncio.BufferedProtocol):
     """A connection that serves one exchange at a time. By the monotonic clock, `idle_since` is when it was last given
-    back (`idle_since_date` by the calendar), `asked_at` when a request was last sent to it, `heard_at` when
-    something of this answer was last forwarded, 0 before.
+    back (`idle_since_date` by the calendar), `asked_at` when a request was last sent to it, `heard_at` when something
+    of this answer was last forwarded, 0 before.
     """
 
     __slots__ = (
@@ -191,8 +191,7 @@ class Connection(asyncio.BufferedProtocol):
         """Take over the head, unless it is only a preliminary one (1xx)."""
         if self._parser is None:
             return
-        status = self._parser.get_status_code()
-        lines, self._lines = self._lines, []
+        status, lines, self._lines = self._parser.get_status_code(), self._lines, []
         if status < _FINAL:
             check_preliminary(status, lines)
             return
@@ -218,8 +217,9 @@ class Connection(asyncio.BufferedProtocol):
         self._pieces.clear()
         self._inflate, self._size, self._bare, self._lines = None, 0, 0, []
         self._has_length = self._keeps_alive = False
-        self._fault = self._fault or ConnectionLost()  # lost already: nobody would say so again
-        if not self._is_closing():
+        if self._is_closing():  # lost already: nobody would say so again
+            self._fault = self._fault or ConnectionLost()
+        else:
             self._fault = None
             self._write(request)
 

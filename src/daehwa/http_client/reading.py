@@ -100,7 +100,8 @@ class FellSilent(Exception):  # noqa: N818 - errors state the fact
 
 def inflater(encoding: str) -> Inflater | None:
     """Return what undoes this encoding, None where there is nothing to undo. Raise `NotHttp` on one not known."""
-    if not encoding or (name := encoding.lower()) in _PLAIN:
+    name = encoding.lower()
+    if name in _PLAIN:
         return None
     if name in _COMPRESSED:
         return Inflater()

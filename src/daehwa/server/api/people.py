@@ -127,7 +127,7 @@ class PeopleApi:
         person = await self._office.person(request)
         if person.id == request.user.id:
             raise NotAllowed("This is you. Delete your own account on the page of your account.")
-        if person.is_enabled_admin:  # before it is forgotten who made them
+        if person.is_enabled_admin:  # they would go with the person, and no log would tell
             await self._void_links_of(request, person)
         act = self._office.event(request, DELETED, person.id)
         await self._office.erasure.erase(person.id, act=act)
