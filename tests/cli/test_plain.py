@@ -81,6 +81,19 @@ def test_a_shell_that_asks_for_completions_starts_no_server(monkeypatch: pytest.
     assert "_daehwa_completion" in ran.stdout
 
 
+def test_the_collector_looks_again_where_no_server_is_started() -> None:
+    program = "import gc, atexit; atexit.register(lambda: print(gc.isenabled())); from daehwa.cli import main; main()"
+    ran = subprocess.run(  # noqa: S603 - this very Python
+        [sys.executable, "-c", program, "--version"],
+        env={"PATH": "/usr/bin", "PYTHONPATH": ":".join(sys.path)},
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=30,
+    )
+    assert ran.stdout.splitlines()[1:] == ["True"]
+
+
 def test_a_plain_start_that_is_refused_says_so_as_any_other(tmp_path: Any) -> None:
     program = (
         "import sys; from daehwa.cli import _run; from daehwa.cli.terminal import run_command; "

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from email.utils import parsedate_to_datetime
+from email.utils import formatdate, parsedate_to_datetime
 from pathlib import Path
 
 import aiohttp
@@ -22,7 +22,7 @@ from daehwa.conversation.events import TextDelta
 from daehwa.providers.scripted import ScriptedProvider
 from daehwa.server.app import create_app
 from daehwa.server.options import ServerOptions
-from daehwa.server.run import MOST_CONNECTIONS, CannotListen, Server, address_of, bind
+from daehwa.server.run import MOST_CONNECTIONS, CannotListen, Server, address_of, bind, http_date
 
 pytestmark = pytest.mark.both_loops
 
@@ -45,6 +45,12 @@ async def _serving(server: Server) -> AsyncIterator[str]:
     finally:
         server.end()
         await asyncio.wait_for(task, 5)
+
+
+@pytest.mark.parametrize("seconds", [0, 784_111_777, 951_782_400, 1_798_761_599, 4_102_444_800])
+def test_a_date_is_written_as_the_library_writes_it(seconds: int) -> None:
+    for day in range(400):
+        assert http_date(seconds + day * 86_401).decode() == formatdate(seconds + day * 86_401, usegmt=True)
 
 
 @pytest.mark.parametrize("said", [b"", b"GET / HT"])

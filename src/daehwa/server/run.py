@@ -9,7 +9,6 @@ import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable, Generator
-from email.utils import formatdate
 from types import FrameType
 from typing import Any
 
@@ -28,6 +27,9 @@ MOST_CONNECTIONS = 4000
 
 _HANGUP: int = getattr(signal, "SIGHUP", signal.SIGTERM)  # the terminal's window is closed; Windows has no word for it
 _ENDING = (signal.SIGINT, signal.SIGTERM, _HANGUP)
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 class CannotListen(DaehwaError):  # noqa: N818 - errors state the fact
@@ -79,6 +81,16 @@ def address_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def http_date(seconds: int) -> bytes:
+    """Return seconds since 1970 as HTTP writes them, in English whatever the locale (RFC 9110, section 5.6.7).
+
+    `email.utils.formatdate` says the same, and brings twelve modules.
+    """
+    year, month, day, hour, minute, second, weekday, *_ = time.gmtime(seconds)
+    date = f"{_DAYS[weekday]}, {day:02} {_MONTHS[month - 1]} {year:04}"
+    return f"{date} {hour:02}:{minute:02}:{second:02} GMT".encode()
+
+
 class DatedState(ServerState):
     """uvicorn's, with the date in the headers of all answers written when an answer needs it, not by a timer."""
 
@@ -92,7 +104,7 @@ class DatedState(ServerState):
         """Return the headers of every answer."""
         second = int(time.time())
         if second != self._second:
-            self._second, self._headers = second, [(b"date", formatdate(second, usegmt=True).encode())]
+            self._second, self._headers = second, [(b"date", http_date(second))]
         return self._headers
 
     @default_headers.setter
