@@ -100,6 +100,17 @@ async def test_what_a_caller_says_teaches_nothing_about_the_upstream(site: Site,
     assert (body["stream_options"], body["max_tokens"]) == ({"include_usage": True}, 300)
 
 
+async def test_a_completion_whose_limit_is_refused_is_not_sent_again(site: Site, bed: Bed) -> None:
+    def refuses(_request: Any) -> ScriptedAnswer:
+        once = len(only(bed).requests) == 1
+        return as_json({"error": {"message": "'max_tokens' is too large."}}, 400) if once else as_json({"choices": []})
+
+    only(bed).script = refuses
+    bed.meter.output_limit = 300
+    status, _ = await site.call("POST", "/v1/completions", {"model": "parrot", "prompt": "Once"})
+    assert (status, len(only(bed).requests)) == (400, 1)
+
+
 async def test_errors_of_the_upstream_go_through_with_their_headers(site: Site, bed: Bed) -> None:
     body = {"error": {"message": "Slow down", "type": "requests", "param": None, "code": "rate_limit_exceeded"}}
     headers = {"retry-after": "7", "x-request-id": "req_9", "openai-version": "2020-10-01", "server": "x", "x-a": "b"}

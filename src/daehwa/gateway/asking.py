@@ -105,13 +105,14 @@ class Habits(msgspec.Struct, frozen=True):
     takes_usage: bool = True
     limit_name: str = "max_tokens"
 
-    def after(self, refusal: bytes, added: Added) -> "Habits | None":
+    def after(self, refusal: bytes, added: Added, endpoint: Endpoint) -> "Habits | None":
         """Return what may be its habits, now that it has named what it does not know; None where that is nothing new.
         What a refusal names may be its caller's own words: only an answer to the next try shows that it is so.
         """
         if added.usage and self.takes_usage and (b"stream_options" in refusal or b"include_usage" in refusal):
             return msgspec.structs.replace(self, takes_usage=False)
-        if added.limit_name == "max_tokens" and b"max_tokens" in refusal:
+        has_other_name = len(LIMIT_NAMES.get(endpoint, ())) > 1  # else the next try would be the same one
+        if has_other_name and added.limit_name == "max_tokens" and b"max_tokens" in refusal:
             return msgspec.structs.replace(self, limit_name="max_completion_tokens")
         return None
 

@@ -191,7 +191,7 @@ class Gateway:
                     self._habits[target.model.id] = tried
                 return _Opened(answer, added, None)
             body = await whole_body(answer)
-            changed = tried.after(body, added)
+            changed = tried.after(body, added, asked.endpoint)
             if changed is None:
                 return _Opened(answer, added, body)
             tried = changed
