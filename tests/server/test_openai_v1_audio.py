@@ -18,7 +18,7 @@ from server.serving import Site, serving
 
 from daehwa.conversation.ports import Model
 from daehwa.gateway.ports import WireRequest
-from daehwa.gateway.scripted import ScriptedAnswer, ScriptedTarget, as_json
+from daehwa.gateway.scripted import ScriptedAnswer, ScriptedTarget, as_events, as_json
 from daehwa.gateway.uploads import TOKENS_PER_SECOND
 
 FILE = b"ID3" + bytes(range(256)) * 100 + b"\r\n--not the boundary\r\n" + "녹음".encode()
@@ -137,6 +137,23 @@ async def test_audio_without_usage_is_paid_by_its_size(site: Site, bed: Bed) -> 
     assert outcome.seconds == pytest.approx(len(FILE) / 8000, rel=0.05)
     assert outcome.usage is not None
     assert outcome.usage.estimated
+
+
+TOKENS = {"usage": {"type": "tokens", "input_tokens": 9, "output_tokens": 3}}
+
+
+@pytest.mark.parametrize("said", [{}, TOKENS], ids=["nothing", "tokens"])
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_a_recording_is_as_long_streamed_as_whole_whatever_else_is_counted(
+    site: Site, bed: Bed, said: dict[str, Any], *, streamed: bool
+) -> None:
+    done = {"type": "transcript.text.done", "text": "Hi", **said}
+    bed.models.all[0].script = lambda _request: as_events(done) if streamed else as_json(done)
+    headers = {"content-type": "multipart/form-data; boundary=xYz-1"}
+    async with site.client.post("/v1/audio/transcriptions", data=form("model", "file"), headers=headers) as answer:
+        assert b"Hi" in await answer.read()
+    (outcome,) = bed.meter.outcomes
+    assert outcome.seconds == pytest.approx(len(FILE) / 8000, rel=0.05)
 
 
 async def test_what_is_not_announced_is_known_before_it_is_reserved(site: Site, bed: Bed) -> None:

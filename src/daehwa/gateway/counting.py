@@ -93,7 +93,7 @@ class Counted:
     async def _end_early(self, error: str | None) -> None:
         if is_paid(error, is_sent=self.is_sent, has_begun=self._heard > 0):
             usage = self._estimated(self._heard // BYTES_PER_TOKEN_OF_ANSWER)
-            await self._settle(self._outcome(usage, error, seconds=self._weight.likely_seconds))
+            await self._settle(self._outcome(usage, error))
         else:
             await self.fail(error)
 
@@ -121,14 +121,12 @@ class Counted:
             await self.fail(ProviderStreamError.type)
             return
         usage = None if said.counted is None else as_counted(said.counted.tokens)
-        seconds = said.seconds
         if usage is None:
             # What is paid by the second says so, if it says anything.
-            usage = Usage() if seconds else self._estimated(len(body) // BYTES_PER_TOKEN_OF_ANSWER)
-            seconds = seconds or self._weight.likely_seconds
+            usage = Usage() if said.seconds else self._estimated(len(body) // BYTES_PER_TOKEN_OF_ANSWER)
         images = len(said.data or ()) if self._endpoint == "images/generations" else 0
         model = self._answered_by(said.answered_by)
-        await self._settle(self._outcome(usage, seconds=seconds, images=images, model=model))
+        await self._settle(self._outcome(usage, seconds=said.seconds, images=images, model=model))
 
     def _answered_by(self, name: str | None) -> str:
         """Return the id of the model that an answer names where it is one of those that could take the other's place;
@@ -153,7 +151,8 @@ class Counted:
             model=model or self._model,
             error=error,
             first_ms=self._first_ms,
-            seconds=seconds,
+            # Where only tokens are counted the settings may still name a price a minute.
+            seconds=seconds or self._weight.likely_seconds,
             images=images,
         )
 
