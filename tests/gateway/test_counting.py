@@ -179,9 +179,39 @@ async def test_an_error_within_a_stream_is_noted() -> None:
     meter = RememberingMeter()
     one, tap = await counted(meter), UsageTap(strip=False)
     one.begin()
+    tap.feed(b'data: {"choices":[{"delta":{"content":"Hi"}}]}\n\n')
     tap.feed(b'data: {"error": {"message": "Overloaded."}}\n\n')
     await one.end_stream(tap)
-    assert meter.outcomes[0].error == "upstream_stream_error"
+    (outcome,) = meter.outcomes
+    assert outcome.error == "upstream_stream_error"
+    assert outcome.usage is not None
+    assert outcome.usage.input > 0
+
+
+@pytest.mark.parametrize("is_rated", [False, True])
+@pytest.mark.parametrize(
+    "before",
+    [
+        [],
+        [{"choices": [{"delta": {"role": "assistant", "content": ""}}]}],
+        [{"type": "response.created", "response": {"usage": None, "error": None, "text": {"format": {"type": "text"}}}}],
+    ],
+    ids=["nothing", "role", "head"],
+)
+async def test_a_stream_that_is_but_an_error_costs_nothing_as_such_an_answer_does(
+    before: list[Any], *, is_rated: bool
+) -> None:
+    meter = RememberingMeter()
+    one, tap = await counted(meter, is_rated=is_rated), UsageTap(strip=False)
+    one.begin()
+    for said in (*before, {"error": {"message": "Overloaded."}}):
+        tap.feed(b"data: " + msgspec.json.encode(said) + b"\n\n")
+    if is_rated:
+        await one.end_stream(tap)
+    else:
+        assert one.end_stream_now(tap)
+    (outcome,) = meter.outcomes
+    assert (outcome.usage, outcome.error) == (None, "upstream_stream_error")
 
 
 async def test_an_answer_in_one_piece_has_a_limit_and_its_connection_is_given_back(

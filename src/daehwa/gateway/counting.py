@@ -109,9 +109,11 @@ class Counted:
             await self.fail(error)
 
     def _streamed(self, tap: UsageTap, error: str | None = None) -> Outcome:
-        usage = as_counted(tap.usage) or (Usage() if tap.seconds else self._estimated(tap.tokens))
         if error is None and tap.has_failed:
             error = ProviderStreamError.type
+        if tap.has_failed and not tap.has_given:
+            return Outcome(usage=None, model=self._model, error=error)
+        usage = as_counted(tap.usage) or (Usage() if tap.seconds else self._estimated(tap.tokens))
         return self._outcome(usage, error, seconds=tap.seconds, images=tap.images, model=self._answered_by(tap.model))
 
     async def end_whole(self, body: bytes) -> None:

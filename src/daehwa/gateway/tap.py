@@ -109,6 +109,11 @@ class UsageTap:
         return b"{" if self._is_in_long else _last_data(bytes(self._rest))
 
     @property
+    def has_given(self) -> bool:
+        """Whether anything came that is paid for: a text, a count, an image."""
+        return bool(self._around or self.usage or self.seconds or self.images)
+
+    @property
     def tokens(self) -> int:
         """How many tokens have passed, guessed; as many wherever the pieces were cut."""
         events = self._events - self._before
