@@ -306,8 +306,11 @@ async def test_a_new_day_has_a_new_budget() -> None:
 
 async def test_images_and_audio_are_reserved_as_far_as_can_be_told() -> None:
     till = Till(a_rule("user", 10**9))
-    await till.meter.open(a_call(kind="image", input_tokens=0, output_limit=None, choices=2, images=2))
+    charge = await till.meter.open(a_call(kind="image", input_tokens=0, output_limit=None, choices=2, images=2))
     assert await till.spent() == 2 * 6_240 * 10
+    for made, images in ((0, 2), (1, 1)):  # and so they are counted where nobody else does it
+        usage = charge.priced(Outcome(usage=Usage(input=5, estimated=True), images=made))
+        assert usage == Usage(input=5, estimated=True, cost=5 + images * 6_240 * 10)
     await till.meter.open(a_call(kind="audio", user="bob", input_tokens=600, output_limit=None, seconds=60))
     assert await till.spent("user:bob") == 600 + 300 * 10
     charge = await till.meter.open(a_call(kind="embedding", user="eve", output_limit=None))

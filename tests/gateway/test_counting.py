@@ -194,7 +194,7 @@ async def test_an_error_within_a_stream_is_noted() -> None:
     [
         [],
         [{"choices": [{"delta": {"role": "assistant", "content": ""}}]}],
-        [{"type": "response.created", "response": {"usage": None, "error": None, "text": {"format": {"type": "text"}}}}],
+        [{"type": "response.created", "response": {"usage": None, "error": None}}],
     ],
     ids=["nothing", "role", "head"],
 )

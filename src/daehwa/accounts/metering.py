@@ -321,10 +321,12 @@ class LedgerCharge:
         usage = usage or Usage()
         if price is None:
             return msgspec.structs.replace(usage, cost=None)
-        seconds, images = outcome.seconds, outcome.images
+        seconds, images, counted = outcome.seconds, outcome.images, usage
         if usage.estimated:  # then nobody counted these either
             seconds, images = seconds or self._call.seconds, images or self._call.images
-        amount = cost(usage, price, kind=self._call.kind, seconds=seconds, images=images)
+            if self._call.kind == "image":  # whoever leaves ahead of the count may have seen them
+                counted = msgspec.structs.replace(usage, output=images * IMAGE_OUTPUT)
+        amount = cost(counted, price, kind=self._call.kind, seconds=seconds, images=images)
         return msgspec.structs.replace(usage, cost=amount)
 
     def settle_now(self, outcome: Outcome) -> bool:
