@@ -43,6 +43,25 @@ def test_cached_tokens_are_found_where_deepseek_says_them(usage: dict[str, Any])
     assert tokens_in({"usage": usage}) == COUNTED
 
 
+@pytest.mark.parametrize(
+    ("usage", "counted"),
+    [
+        # xAI's, which names what was thought as well, and Gemini's, which does not; one thought until its limit.
+        (
+            {"completion_tokens": 9, "total_tokens": 135, "completion_tokens_details": {"reasoning_tokens": 94}},
+            Usage(input=32, output=103, reasoning=94),
+        ),
+        ({"completion_tokens": 9, "total_tokens": 135}, Usage(input=32, output=103)),
+        ({"total_tokens": 135}, Usage(input=32, output=103)),
+        ({"completion_tokens": 9, "total_tokens": 0}, Usage(input=32, output=9)),
+        ({"completion_tokens": 9, "total_tokens": None}, Usage(input=32, output=9)),
+    ],
+)
+def test_what_was_thought_is_found_where_it_stands_in_the_sum_alone(usage: dict[str, Any], counted: Usage) -> None:
+    assert tokens_in({"usage": {"prompt_tokens": 32, **usage}}) == counted
+    assert tokens_in({"usage": {"completion_tokens": 9, "total_tokens": 135}}) == Usage(output=9)
+
+
 FLOATS = {
     "prompt_tokens": 11.0,
     "completion_tokens": 7.0,

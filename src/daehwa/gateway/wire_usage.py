@@ -26,13 +26,15 @@ _NO_DETAILS = _Details()
 
 class WireUsage(msgspec.Struct, gc=False):
     """A `usage` object: chat and completions say prompt and completion, the younger endpoints input and output.
-    `prompt_cache_hit_tokens` is how DeepSeek says what others have in the details.
+    `prompt_cache_hit_tokens` is how DeepSeek says what others have in the details. xAI and Gemini have what a model
+    thought in `total_tokens` alone, beside its answer and at the price of it.
     """
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
+    total_tokens: int | None = None
     prompt_tokens_details: _Details | None = None
     completion_tokens_details: _Details | None = None
     input_tokens_details: _Details | None = None
@@ -47,6 +49,8 @@ class WireUsage(msgspec.Struct, gc=False):
         made = self.completion_tokens if self.completion_tokens is not None else self.output_tokens
         if sent is None and made is None:
             return None
+        if sent is not None and self.total_tokens is not None:
+            made = max(made or 0, self.total_tokens - sent)
         before = self.prompt_tokens_details or self.input_tokens_details or _NO_DETAILS
         after = self.completion_tokens_details or self.output_tokens_details or _NO_DETAILS
         cached = self.prompt_cache_hit_tokens if before.cached_tokens is None else before.cached_tokens
