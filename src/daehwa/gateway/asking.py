@@ -54,9 +54,11 @@ _FALLBACKS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks
 _COSTS_MORE: Final = frozenset(["n", "best_of", "models", *_FALLBACKS, *chain.from_iterable(LIMIT_NAMES.values())])
 """What nothing would be reserved for, did another model's object in a list have it."""
 _KEPT_ELSEWHERE = ("previous_response_id", "conversation", "prompt")
-_READ: Final = _COSTS_MORE.union(("model", "stream", _OPTIONS, "input", EXTRA_BODY), _NEEDED.values())
+_TOOLS = "tools"
+_TAKE_TOOLS: Final = frozenset({"chat/completions", "responses"})
+_READ: Final = _COSTS_MORE.union(("model", "stream", _OPTIONS, "input", _TOOLS, EXTRA_BODY), _NEEDED.values())
 """The fields that rights and reservations follow from."""
-_READ_ANYWHERE: Final = _READ.union(("background", "instructions", "tools"), _KEPT_ELSEWHERE)
+_READ_ANYWHERE: Final = _READ.union(("background", "instructions"), _KEPT_ELSEWHERE)
 _REFERENCE = spelled(b"item_reference")
 _TOO_LARGE = "The body holds a number that is out of range."
 
@@ -180,7 +182,7 @@ class JsonAsked:
         self._weight = Weight(
             input_tokens=_tokens(body),
             images=images_in(body),
-            reads_more=endpoint == "responses" and _reads_more(fields),
+            reads_more=_reads_more(endpoint, fields),
             output_limit=None if is_unlimited else max(known, default=None),
             is_unlimited=is_unlimited,
             choices=self._choices(),
@@ -314,15 +316,22 @@ def _named_in(value: Any, depth: int) -> Iterator[str]:
             raise ValueError(value)
 
 
-def _reads_more(fields: dict[str, msgspec.Raw]) -> bool:
-    named = any(name in fields and bytes(fields[name]) != b"null" for name in _KEPT_ELSEWHERE)
-    if named or ("input" in fields and _REFERENCE.search(bytes(fields["input"])) is not None):
+def _reads_more(endpoint: Endpoint, fields: dict[str, msgspec.Raw]) -> bool:
+    if endpoint == "responses" and _names_what_is_kept(fields):
         return True
-    return "tools" in fields and _reads_by_tools(fields["tools"])
+    return _TOOLS in fields and endpoint in _TAKE_TOOLS and _reads_by_tools(fields[_TOOLS])
+
+
+def _names_what_is_kept(fields: dict[str, msgspec.Raw]) -> bool:
+    named = any(name in fields and bytes(fields[name]) != b"null" for name in _KEPT_ELSEWHERE)
+    return named or ("input" in fields and _REFERENCE.search(bytes(fields["input"])) is not None)
 
 
 class _Tool(msgspec.Struct, frozen=True):
     type: str = ""
+
+
+_decode_tools = msgspec.json.Decoder(list[_Tool] | None).decode
 
 
 def _reads_by_tools(raw: msgspec.Raw) -> bool:
@@ -330,7 +339,7 @@ def _reads_by_tools(raw: msgspec.Raw) -> bool:
     if len(bytes(raw)) > _TOOLS_BYTES:
         return True  # to look at millions of them would hold everybody up
     try:
-        tools = msgspec.json.decode(raw, type=list[_Tool] | None)
+        tools = _decode_tools(raw)
     except msgspec.DecodeError:
         return True  # nobody knows what it will take it for
     return any(tool.type not in _CALLERS_TOOLS for tool in tools or ())

@@ -1,0 +1,56 @@
+"""What a request only names, or has its upstream find, counts as all that the model can read."""
+
+from typing import Any
+
+import pytest
+from gateway.bed import OWNER
+
+from daehwa.accounts.keys import Caller
+from daehwa.conversation.ports import Model
+from daehwa.gateway.asking import JsonAsked
+from daehwa.gateway.counting import paid_call
+from daehwa.gateway.estimates import UNSEEN_TOKENS
+
+
+@pytest.mark.parametrize(
+    ("more", "reads_more"),
+    [
+        ({"previous_response_id": "resp_1"}, True),
+        ({"conversation": {"id": "conv_1"}}, True),
+        ({"prompt": {"id": "pmpt_1"}}, True),
+        ({"input": [{"type": "item_reference", "id": "msg_1"}]}, True),
+        ({"previous_response_id": None}, False),
+        ({"tools": [{"type": "function", "name": "f"}, {"type": "custom", "name": "c"}]}, False),
+        ({"tools": []}, False),
+        ({"tools": None}, False),
+        ({"tools": [{"type": "function", "name": "f"}, {"type": "web_search"}]}, True),
+        ({"tools": [{"type": "mcp", "server_url": "https://example.com"}]}, True),
+        ({"tools": [{"name": "of no type"}]}, True),
+        ({"tools": "all"}, True),
+        ({}, False),
+    ],
+)
+def test_what_is_kept_at_the_upstream_is_taken_for_all_that_the_model_can_read(
+    more: dict[str, Any], *, reads_more: bool
+) -> None:
+    asked = JsonAsked.of("responses", {"input": "Go on.", **more})
+    for window, most in ((None, UNSEEN_TOKENS), (400_000, 400_000)):
+        model = Model(id="openai/gpt-9", name="gpt-9", provider="openai", context_window=window)
+        counted = paid_call(Caller(user=OWNER), asked, model).input_tokens
+        assert (counted == most) is reads_more
+        assert reads_more or counted < 100
+    assert not JsonAsked.of("completions", {"prompt": "Once"}).weight.reads_more
+
+
+@pytest.mark.parametrize(
+    ("tools", "reads_more"),
+    [
+        ([{"type": "function", "function": {"name": "f"}}, {"type": "custom", "custom": {"name": "c"}}], False),
+        ([{"type": "openrouter:web_search"}], True),
+        ([{"type": "builtin_function", "function": {"name": "$web_search"}}], True),
+        (None, False),
+    ],
+)
+def test_a_tool_that_the_upstream_runs_for_a_chat_finds_as_much(tools: object, *, reads_more: bool) -> None:
+    chat = JsonAsked.of("chat/completions", {"messages": [], "tools": tools, "prompt": "no field of a chat"})
+    assert chat.weight.reads_more is reads_more
