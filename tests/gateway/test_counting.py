@@ -13,9 +13,10 @@ from daehwa.conversation.messages import Usage
 from daehwa.gateway.answers import whole_body
 from daehwa.gateway.asking import JsonAsked
 from daehwa.gateway.counting import Counted, paid_call
+from daehwa.gateway.ports import Endpoint
 from daehwa.gateway.rates import Correction, Taken
 from daehwa.gateway.scripted import ScriptedAnswer, ScriptedTarget
-from daehwa.gateway.tap import UsageTap
+from daehwa.gateway.tap import LONGEST_EVENT, UsageTap
 from daehwa.stores.memory_rates import MemoryRates
 
 NOUGHTS = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
@@ -91,6 +92,20 @@ async def test_an_answer_is_paid_as_that_of_the_model_that_took_the_other_s_plac
     else:
         await one.end_whole(body)
     assert meter.outcomes[0].model == counted_as
+
+
+@pytest.mark.parametrize(("endpoint", "images"), [("images/generations", 2), ("responses", 0)])
+async def test_an_image_too_long_to_be_held_is_one_all_the_same(endpoint: Endpoint, images: int) -> None:
+    meter, tap = RememberingMeter(), UsageTap(strip=False)
+    asked = JsonAsked.of(endpoint, {"prompt": "A sea.", "n": 2})
+    call = paid_call(Caller(user=OWNER), asked, ScriptedTarget(provider="a", name="one").model)
+    one = Counted(await meter.open(call), asked, call, None)
+    for length in (9, LONGEST_EVENT + 1):
+        drawn = {"type": "image_generation.completed", "b64_json": "A" * length, "usage": {"output_tokens": 7}}
+        tap.feed(b"data: " + msgspec.json.encode(drawn))
+        tap.feed(b"\n\n")
+    await one.end_stream(tap)
+    assert meter.outcomes[0].images == images
 
 
 async def test_an_upstream_that_counts_an_answer_of_nothing_is_believed() -> None:

@@ -1,6 +1,7 @@
 """What one call costs: reserved before it, counted once after it, however it ended."""
 
 import time
+from typing import Final
 
 from daehwa.accounts.keys import Caller
 from daehwa.conversation.delivery import is_paid
@@ -17,6 +18,7 @@ from daehwa.gateway.wire_usage import said_in
 
 BYTES_PER_TOKEN_OF_ANSWER = 4
 """An answer in one piece whose upstream counts nothing: JSON around text, so fewer bytes would be too few."""
+_IMAGES: Final = "images/generations"
 
 
 def paid_call(caller: Caller, asked: Asked, model: Model, default_limit: int | None = None) -> PaidCall:
@@ -35,7 +37,7 @@ def paid_call(caller: Caller, asked: Asked, model: Model, default_limit: int | N
         may_be_shorter=weight.output_limit is None,
         choices=weight.choices,
         others=tuple(other_id(model.provider, name) for name in asked.others),
-        images=weight.choices if asked.endpoint == "images/generations" else 0,
+        images=weight.choices if asked.endpoint == _IMAGES else 0,
         seconds=weight.seconds,
         key=None if key is None else key.id,
         key_limits={} if key is None else key.limits.money,
@@ -114,7 +116,8 @@ class Counted:
         if tap.has_failed and not tap.has_given:
             return Outcome(usage=None, model=self._model, error=error)
         usage = as_counted(tap.usage) or (Usage() if tap.seconds else self._estimated(tap.tokens))
-        return self._outcome(usage, error, seconds=tap.seconds, images=tap.images, model=self._answered_by(tap.model))
+        images = tap.images if self._endpoint == _IMAGES else 0
+        return self._outcome(usage, error, seconds=tap.seconds, images=images, model=self._answered_by(tap.model))
 
     async def end_whole(self, body: bytes) -> None:
         """Count an answer in one piece."""
@@ -126,7 +129,7 @@ class Counted:
         if usage is None:
             # What is paid by the second says so, if it says anything.
             usage = Usage() if said.seconds else self._estimated(len(body) // BYTES_PER_TOKEN_OF_ANSWER)
-        images = len(said.data or ()) if self._endpoint == "images/generations" else 0
+        images = len(said.data or ()) if self._endpoint == _IMAGES else 0
         model = self._answered_by(said.answered_by)
         await self._settle(self._outcome(usage, seconds=said.seconds, images=images, model=model))
 
@@ -166,5 +169,5 @@ class Counted:
             await self._correction.end(0 if usage is None else usage.input + usage.output)
 
     def _estimated(self, output: int) -> Usage:
-        no_output = self._endpoint in {"embeddings", "images/generations"}
+        no_output = self._endpoint in {"embeddings", _IMAGES}
         return Usage(input=self._weight.likely_tokens, output=0 if no_output else output, estimated=True)

@@ -149,10 +149,13 @@ class UsageTap:
         return said.is_bare_usage
 
     def _note_usage_at_the_end(self, rest: bytes) -> None:
-        """Note the last usage in what is no event by itself: the rest of one that was too long to be held."""
+        """Note the last usage in what is no event by itself: the rest of one that was too long to be held. What is an
+        image is as long, and has its usage with it.
+        """
         found = _WHOLE_USAGE.match(rest, max(0, rest.rfind(_USAGE)))
         if found is not None and (counted := said_in(b'{"usage":%b}' % found[1]).counted) is not None:
             self.usage = counted.tokens or self.usage
+            self.images += 1
 
 
 def _events_of(events: bytes) -> list[bytes]:
