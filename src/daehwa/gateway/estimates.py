@@ -34,7 +34,8 @@ MOST_COMMAS = 100_000
 """Of a body with more of them all bytes count: to look into each of its parts would hold everybody else up."""
 
 _PAYLOADS = (
-    *(b'"image_url"', b'"input_image"', b'"input_audio"', b'"file_data"', b'"file_id"', b'"file_url"'),
+    *(b'"image_url"', b'"input_image"', b'"input_audio"'),
+    *(b'"file_data"', b'"file_id"', b'"file_url"', b'"video_url"'),
     b"\\u00",
 )
 """The last may be a letter of one of these words, written as its number."""
@@ -51,9 +52,10 @@ def _letter(code: int) -> bytes:
 
 _IMAGE_WORDS = spelled(b"image_url", b"input_image")
 _NO_TEXT = frozenset({"image_url", "input_image"})
-_FILES = frozenset({"input_audio", "input_file", "file"})
+_VIDEOS = frozenset({"video_url", "input_video"})
+_FILES = frozenset({"input_audio", "input_file", "file"}) | _VIDEOS
 _IMAGE_FIELDS = frozenset({"image_url", "file_id", "detail"})
-_FILE_FIELDS = frozenset({"input_audio", "file_data", "file_id", "file_url", "file", "filename"})
+_FILE_FIELDS = frozenset({"input_audio", "file_data", "file_id", "file_url", "file", "filename", "video_url"})
 
 
 def tokens_of(length: int) -> int:
@@ -80,9 +82,7 @@ def _weight(value: Any) -> int:
         case {"type": kind, **more} if isinstance(kind, str) and kind in _NO_TEXT:
             return _image(more) + _fields(more, but=_IMAGE_FIELDS)
         case {"type": kind, **more} if isinstance(kind, str) and kind in _FILES:
-            payload = sum(_length(inner) for name, inner in more.items() if name in _FILE_FIELDS)
-            unseen = UNSEEN_TOKENS if _is_named(more) or _is_named(more.get("file")) else 0
-            return unseen + payload // _CHARACTERS.get(kind, _FILE_CHARACTERS) + 1 + _fields(more, but=_FILE_FIELDS)
+            return _file(kind, more) + _fields(more, but=_FILE_FIELDS)
         case dict():
             return _fields(value)
         case _:
@@ -96,8 +96,21 @@ def _image(part: Mapping[Any, Any]) -> int:
     return _IMAGE_TOKENS_OF.get(detail, IMAGE_TOKENS) if isinstance(detail, str) else IMAGE_TOKENS
 
 
+def _file(kind: str, part: Mapping[Any, Any]) -> int:
+    """Return how many tokens a recording or a file is. How long a video plays nobody says."""
+    if kind in _VIDEOS:
+        return UNSEEN_TOKENS
+    payload = sum(_length(inner) for name, inner in part.items() if name in _FILE_FIELDS)
+    unseen = UNSEEN_TOKENS if _is_named(part) or _is_named(part.get("file")) else 0
+    return unseen + payload // _CHARACTERS.get(kind, _FILE_CHARACTERS) + 1
+
+
 def _is_named(file: Any) -> bool:
-    return isinstance(file, dict) and bool(file.get("file_id") or file.get("file_url"))
+    """Whether a file is somewhere else; `file_data` may be an address, too, as OpenRouter has it."""
+    if not isinstance(file, dict):
+        return False
+    data = file.get("file_data")
+    return bool(file.get("file_id") or file.get("file_url") or (isinstance(data, str) and data.startswith("http")))
 
 
 def images_in(body: bytes) -> int:
