@@ -110,7 +110,7 @@ async def test_another_is_asked_where_the_request_is_not_at_fault(fault: type[Pr
 
 @pytest.mark.parametrize(
     ("status", "goes_on"),
-    [(400, False), (403, True), (404, True), (408, True), (413, False), (422, False), (429, True), (503, True)],
+    [(400, False), (413, False), (422, False), *((status, True) for status in (402, 403, 404, 408, 429, 503))],
 )
 def test_statuses_after_which_another_is_asked(status: int, *, goes_on: bool) -> None:
     assert may_ask_another(status) == goes_on
@@ -118,6 +118,7 @@ def test_statuses_after_which_another_is_asked(status: int, *, goes_on: bool) ->
 
 def test_another_is_asked_where_one_does_not_allow_what_another_may() -> None:
     assert may_ask_another(ProviderRefusedError("Not in your region.", status=403))
+    assert may_ask_another(ProviderRefusedError("Insufficient balance.", status=402))
 
 
 async def test_never_after_the_first_token() -> None:

@@ -35,9 +35,9 @@ _NOT_THE_REQUESTS_FAULT = (
     ProviderUnreachableError,
 )
 _FAILED = 500
-_FORBIDDEN = 403
-"""What one upstream does not allow, its country or its moderation, another one may."""
-_STATUSES = frozenset({_FORBIDDEN, 404, 408, 409, 425, 429})
+_OWN_REFUSALS = frozenset({402, 403})
+"""At one upstream the account is used up, or its country or its moderation does not allow it; another one may do it."""
+_STATUSES = _OWN_REFUSALS | {404, 408, 409, 425, 429}
 
 
 class UpstreamState(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +76,6 @@ def may_ask_another(outcome: int | DaehwaError) -> bool:
     on. Not where the request itself is at fault: it would be refused once more, and twice is not cheaper than once.
     """
     if isinstance(outcome, DaehwaError):
-        is_forbidden = isinstance(outcome, ProviderRefusedError) and outcome.status == _FORBIDDEN
-        return is_forbidden or isinstance(outcome, _NOT_THE_REQUESTS_FAULT)
+        is_its_own = isinstance(outcome, ProviderRefusedError) and outcome.status in _OWN_REFUSALS
+        return is_its_own or isinstance(outcome, _NOT_THE_REQUESTS_FAULT)
     return outcome >= _FAILED or outcome in _STATUSES
