@@ -7,7 +7,7 @@ from typing import Self
 import msgspec
 import pytest
 from gateway.bed import OWNER, RememberingMeter
-from upstream import CUT, DONE, ROLE, Answer, FakeUpstream, Step, error, stream, text
+from upstream import CUT, DONE, ROLE, Answer, FakeUpstream, Step, error, frame, stream, text
 
 from daehwa.accounts.keys import Caller
 from daehwa.conversation.errors import ProviderCutError, ProviderUnavailableError
@@ -82,11 +82,14 @@ async def _pieces(answer: StreamedAnswer) -> AsyncIterator[bytes]:
         Answer([CUT], framing="raw"),
         Answer([CUT]),
         Answer([]),
+        Answer([frame({"error": {"message": "Overloaded.", "code": 502}})]),
+        Answer([b'{"error": {"message": "Overloaded.", "code": 502}}'], 200, {"content-type": "application/json"}),
         Answer([5.0]),
         Answer(before=5.0),
     ],
     ids=[
         *("429", "500", "401", "404", "hangs up", "hangs up after its head", "says nothing"),
+        *("streams an error", "answers by an error"),
         *("silent after its head", "silent"),
     ],
 )

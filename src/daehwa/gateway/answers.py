@@ -3,17 +3,24 @@
 from collections.abc import Callable, Mapping
 from typing import Protocol, TypeAlias
 
-from daehwa.conversation.errors import ProviderCutError, ProviderError, ProviderMalformedError
+from daehwa.conversation.errors import (
+    ProviderCutError,
+    ProviderError,
+    ProviderMalformedError,
+    ProviderStreamError,
+)
 from daehwa.gateway.counting import Counted
 from daehwa.gateway.ports import KeptAnswer, Sink, WireAnswer
 from daehwa.gateway.tap import UsageTap
 from daehwa.gateway.whole import is_json, is_over
+from daehwa.gateway.wire_usage import said_in
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 
 MOST_WHOLE_BYTES = 64 * 1024 * 1024
 """Bytes of an answer in one piece: images come as base64, a dozen to an answer."""
 _JSON = "application/json"
+_ERROR = b'"error"'
 
 _KEPT_NAMES = frozenset({"content-type", "content-disposition", "x-should-retry"})
 _KEPT_BEGINNINGS = ("openai-", "x-ratelimit-", "retry-after")
@@ -59,6 +66,21 @@ def checked_whole(headers: Mapping[str, str], body: bytes) -> None:
         raise ProviderMalformedError("The upstream's answer is not whole: its JSON breaks off, or is none.")
 
 
+def is_error(body: bytes) -> bool:
+    """Whether an answer in one piece is an error, although its status said that all was well."""
+    return body.find(_ERROR) >= 0 and said_in(body).is_but_an_error
+
+
+def _check_first(first: bytes) -> None:
+    """Raise where what came first of a stream is an error, and nothing that is paid for."""
+    if first.find(_ERROR) < 0:
+        return
+    tap = UsageTap(strip=False)
+    tap.feed(first)
+    if tap.has_failed and not tap.has_given:
+        raise ProviderStreamError("The upstream's answer is but an error.")
+
+
 class Claim(Protocol):
     """Who keeps an answer for an idempotency key."""
 
@@ -98,9 +120,11 @@ class StreamedAnswer:
         return self._has_ended and self._fault is None and not self._tap.has_failed
 
     async def begun(self) -> None:
-        """Return once something has come. Raise `ProviderError`: it is closed and counted then."""
+        """Return once something has come. Raise `ProviderError`, also where that is but an error: it is closed and
+        counted then.
+        """
         try:
-            await self._answer.begun()
+            _check_first(await self._answer.begun())
         except BaseException as fault:  # whoever waits may leave
             self._fault = fault if isinstance(fault, ProviderError) else None
             await self.aclose()

@@ -15,7 +15,7 @@ from daehwa.conversation.errors import DaehwaError, InvalidRequest, ModelNotFoun
 from daehwa.conversation.metering import Charge, Meter, PaidCall
 from daehwa.conversation.ports import Model
 from daehwa.conversation.upstreams import may_ask_another
-from daehwa.gateway.answers import Answer, StreamedAnswer, checked_whole, headers_for, whole_body
+from daehwa.gateway.answers import Answer, StreamedAnswer, checked_whole, headers_for, is_error, whole_body
 from daehwa.gateway.asking import MODEL_CHARACTERS, Added, Asked, Habits
 from daehwa.gateway.callers import is_limited, may_ask, refused_model
 from daehwa.gateway.counting import Counted, other_id, paid_call
@@ -206,9 +206,11 @@ def _passes_on(answer: Answer) -> bool:
     """Whether another upstream is asked after this answer: also where only another one knows what the call goes on
     with, as behind an alias that shares its calls out.
     """
-    if answer.status < _FIRST_ERROR:
+    if not isinstance(answer, KeptAnswer):
         return False
-    return may_ask_another(answer.status) or (isinstance(answer, KeptAnswer) and answer.body.find(_NOT_HERE) >= 0)
+    if answer.status < _FIRST_ERROR:
+        return is_error(answer.body)
+    return may_ask_another(answer.status) or answer.body.find(_NOT_HERE) >= 0
 
 
 def _check_others(caller: Caller, others: Sequence[str], targets: Sequence[WireTarget]) -> None:

@@ -122,7 +122,7 @@ class Counted:
     async def end_whole(self, body: bytes) -> None:
         """Count an answer in one piece."""
         said = said_in(body)
-        if said.is_error and said.counted is None:
+        if said.is_but_an_error:
             await self.fail(ProviderStreamError.type)
             return
         usage = None if said.counted is None else as_counted(said.counted.tokens)

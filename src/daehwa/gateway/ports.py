@@ -61,9 +61,9 @@ class WireAnswer(Protocol):
     status: int
     headers: Mapping[str, str]
 
-    async def begun(self) -> None:
-        """Return once something of the body has come, or its end: what `read` or `forward` then begin with. Raise
-        `ProviderError`.
+    async def begun(self) -> bytes:
+        """Return what came first of the body, once something has, or its end: `read` or `forward` then begin with it.
+        Raise `ProviderError`.
         """
         ...
 

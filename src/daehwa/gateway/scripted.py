@@ -32,9 +32,10 @@ class ScriptedAnswer:
         self._pieces = iter(pieces)
         self._first: bytes | None = None
 
-    async def begun(self) -> None:
+    async def begun(self) -> bytes:
         """Play up to the first piece."""
         self._first = await self.read()
+        return self._first
 
     async def read(self) -> bytes:
         """Return the next piece of bytes."""

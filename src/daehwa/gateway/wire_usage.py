@@ -103,6 +103,11 @@ class Said(msgspec.Struct):
         return bool(self.error or inner) or self.type == "error"
 
     @property
+    def is_but_an_error(self) -> bool:
+        """Whether something went wrong and nothing was counted."""
+        return self.is_error and self.counted is None
+
+    @property
     def is_bare_usage(self) -> bool:
         """Whether it is a chunk that holds nothing but its usage: some send one without choices, or with null."""
         if self.usage is None or self.is_error:

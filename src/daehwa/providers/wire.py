@@ -50,9 +50,10 @@ class UpstreamAnswer:
         self._cut = cut
         self._first: bytes | None = None
 
-    async def begun(self) -> None:
+    async def begun(self) -> bytes:
         """Wait for the first piece; see the protocol."""
         self._first = await self.read()
+        return self._first
 
     async def read(self) -> bytes:
         """Return what has come; see the protocol."""
@@ -117,8 +118,9 @@ class WholeAnswer:
         self.headers: Mapping[str, str] = {**kept, "content-length": str(len(body))}
         self._rest = body
 
-    async def begun(self) -> None:
-        """Return at once."""
+    async def begun(self) -> bytes:
+        """Return the whole body at once."""
+        return self._rest
 
     async def read(self) -> bytes:
         """Return the whole body, and then nothing."""
