@@ -60,6 +60,7 @@ def test_cached_tokens_are_found_where_deepseek_says_them(usage: dict[str, Any])
 def test_what_was_thought_is_found_where_it_stands_in_the_sum_alone(usage: dict[str, Any], counted: Usage) -> None:
     assert tokens_in({"usage": {"prompt_tokens": 32, **usage}}) == counted
     assert tokens_in({"usage": {"completion_tokens": 9, "total_tokens": 135}}) == Usage(output=9)
+    assert tokens_in({"usage": {"prompt_tokens": 0, "total_tokens": 135}}) == Usage(), "as embeddings may have it"
 
 
 FLOATS = {

@@ -49,7 +49,7 @@ class WireUsage(msgspec.Struct, gc=False):
         made = self.completion_tokens if self.completion_tokens is not None else self.output_tokens
         if sent is None and made is None:
             return None
-        if sent is not None and self.total_tokens is not None:
+        if sent and self.total_tokens is not None:
             made = max(made or 0, self.total_tokens - sent)
         before = self.prompt_tokens_details or self.input_tokens_details or _NO_DETAILS
         after = self.completion_tokens_details or self.output_tokens_details or _NO_DETAILS
