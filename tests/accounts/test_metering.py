@@ -6,10 +6,10 @@ import msgspec
 import pytest
 from tills import DAY, MODEL, MONTH, NOW, Till, a_call, a_rule, used
 
+from daehwa.accounts.answer_lengths import ASSUMED_OUTPUT, LEAST_OUTPUT
 from daehwa.accounts.budgets import Group
 from daehwa.accounts.errors import BudgetExceeded, PriceUnknown
 from daehwa.accounts.ledger import Entry
-from daehwa.accounts.metering import ASSUMED_OUTPUT, LEAST_OUTPUT
 from daehwa.accounts.people import User
 from daehwa.accounts.ports import Settling
 from daehwa.conversation.budget import BudgetKind
@@ -89,6 +89,8 @@ async def test_a_request_without_a_limit_is_given_one_where_a_budget_applies() -
     charge = await till.meter.open(a_call(output_limit=None, choices=2))
     assert charge.output_limit == ASSUMED_OUTPUT
     assert await till.spent() == 100 + 2 * ASSUMED_OUTPUT * 10
+    for room, limit in ((9_000, 4_096), (900, 900), (-9, 4_096)):  # its model's
+        assert (await till.meter.open(a_call(user="eve", output_limit=None, room=room))).output_limit == limit
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 from clients.asks import Ask
 
-from daehwa.accounts.metering import ASSUMED_OUTPUT
+from daehwa.accounts.answer_lengths import ASSUMED_OUTPUT
 
 Record: TypeAlias = dict[str, Any]
 OWN_HEADERS = frozenset(

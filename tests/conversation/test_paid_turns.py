@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 from cores import Core
-from tills import MODEL, NOW, Till, a_rule
+from tills import MODEL, NOW, Till, a_call, a_rule
 
 from daehwa.conversation.budget import NamedBudget
 from daehwa.conversation.errors import ProviderTimeoutError, ProviderUnavailableError
@@ -15,7 +15,8 @@ from daehwa.conversation.events import Batch, ReplyEnded, TextDelta, TitleMade, 
 from daehwa.conversation.ids import now_ms
 from daehwa.conversation.messages import Message, Usage
 from daehwa.conversation.metering import CallEnded
-from daehwa.conversation.ports import GenerationRequest
+from daehwa.conversation.paid_answer import PaidAnswer
+from daehwa.conversation.ports import GenerationRequest, PromptMessage
 from daehwa.conversation.running import RunningTurns, TurnRequest
 from daehwa.conversation.transcript import estimated_tokens
 from daehwa.providers.scripted import Script, ScriptedProvider, Step, spoken
@@ -111,6 +112,13 @@ async def test_the_answer_may_be_as_long_as_was_reserved() -> None:
     async with a_paid_core(Till(), script) as core:
         await asked(core)
     assert limits == [4096, None]
+
+
+async def test_an_answer_is_no_longer_than_its_model_has_room_for_beside_the_prompt() -> None:
+    paid = PaidAnswer(Till(a_rule("user", GREAT)).meter, a_call(kind="turn"))
+    request = GenerationRequest(model="parrot", messages=(PromptMessage("user", "word " * 400),))
+    sent = (await paid.opened(request, None, 2048)).max_output_tokens
+    assert sent == 2048 - 64 - estimated_tokens("word " * 400)
 
 
 class _Limited(ScriptedProvider):

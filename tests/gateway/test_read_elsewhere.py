@@ -54,3 +54,16 @@ def test_what_is_kept_at_the_upstream_is_taken_for_all_that_the_model_can_read(
 def test_a_tool_that_the_upstream_runs_for_a_chat_finds_as_much(tools: object, *, reads_more: bool) -> None:
     chat = JsonAsked.of("chat/completions", {"messages": [], "tools": tools, "prompt": "no field of a chat"})
     assert chat.weight.reads_more is reads_more
+
+
+@pytest.mark.parametrize(
+    ("window", "parts", "room"),
+    [(4096, [], 4096 - 128), (None, [], None), (4096, [{"type": "image_url", "image_url": {"url": "a"}}], None)],
+)
+def test_a_model_has_room_for_what_the_prompt_leaves(window: int | None, parts: list[Any], room: int | None) -> None:
+    """Of images it is not known how much they leave."""
+    text = {"type": "text", "text": "word " * 400}
+    asked = JsonAsked.of("chat/completions", {"messages": [{"role": "user", "content": [text, *parts]}]})
+    model = Model(id="openai/gpt-9", name="gpt-9", provider="openai", context_window=window)
+    found = paid_call(Caller(user=OWNER), asked, model).room
+    assert found == (None if room is None else pytest.approx(room - 500, abs=40))

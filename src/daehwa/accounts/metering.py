@@ -15,6 +15,7 @@ from math import ceil
 
 import msgspec
 
+from daehwa.accounts.answer_lengths import IMAGE_OUTPUT, LEAST_OUTPUT, longest_output, unasked_output, wanted_output
 from daehwa.accounts.budgets import BudgetRules, BudgetState, KnownBudgets, of_person
 from daehwa.accounts.errors import BudgetExceeded, PriceUnknown
 from daehwa.accounts.ledger import Entry
@@ -37,16 +38,8 @@ from daehwa.conversation.metering import (
     RefusalObserver,
 )
 
-ASSUMED_OUTPUT = 4_096
-"""How many tokens an answer may have where the request sets no limit and a budget applies."""
-LEAST_OUTPUT = 256
-"""As few as that where the budget has no room for more; with less room, the call is refused."""
 ANSWERS = frozenset({"turn", "title", "chat", "completion", "response"})
 """The kinds of calls whose answer can be limited."""
-IMAGE_OUTPUT = 6_240
-"""How many tokens one image is at most, where it is paid by tokens: gpt-image-1's largest at its highest quality."""
-AUDIO_OUTPUT_PER_SECOND = 5
-"""How many tokens a second of speech is at most, written down: nobody speaks faster than that."""
 PERSON_SECONDS = 60.0
 """How long it is remembered who somebody is: their address decides which groups they are in."""
 PEOPLE = 10_000
@@ -141,7 +134,7 @@ class LedgerMeter:
         if price.is_free:
             return LedgerCharge(self, call, entry)
         is_answer = call.kind in ANSWERS
-        limit = call.output_limit if is_answer else _unasked_output(call)
+        limit = call.output_limit if is_answer else unasked_output(call)
         if limit is None or (is_answer and call.may_be_shorter):
             return await self._open_with_room(call, entry, budgets, price)
         reserved = await self._reserve(entry, budgets, dearest(call, limit, price))
@@ -149,7 +142,7 @@ class LedgerMeter:
 
     def _highest_price(self, call: PaidCall, now: int) -> Price:
         """Return the price of the model, or of the dearest of those that may answer in its place."""
-        limit = ASSUMED_OUTPUT if call.output_limit is None else call.output_limit
+        limit = wanted_output(call)
         prices: list[Price] = []
         for model in (call.model, *call.others):
             if (price := self.prices.price_of(model, now=now)) is None:
@@ -213,13 +206,13 @@ class LedgerMeter:
         self, call: PaidCall, entry: Entry, budgets: tuple[Budget, ...], price: Price
     ) -> "LedgerCharge":
         """Reserve an answer of the settings' length, else of the assumed one, or of what there is room for."""
-        limit = ASSUMED_OUTPUT if call.output_limit is None else call.output_limit
+        limit = wanted_output(call)
         for _ in range(_LOWER_LIMIT_TRIES):
             try:
                 reserved = await self._reserve(entry, budgets, dearest(call, limit, price))
             except BudgetExceeded:
                 # Others spend at the same time, so there may be less room once more.
-                lower = _longest(call, price, await self._room(budgets), below=limit)
+                lower = longest_output(call, price, await self._room(budgets), below=limit)
                 if lower is None:
                     raise
                 limit = lower
@@ -372,24 +365,3 @@ def _named(error: BudgetExceeded, groups: Sequence[GroupShare]) -> BudgetExceede
         return error
     message = error.message.replace(f"“{group.id}”", f"“{group.name}”")
     return error.worded(message, name=group.name)
-
-
-def _unasked_output(call: PaidCall) -> int:
-    """Return how long an answer can be that cannot be limited: one answer's tokens."""
-    if call.kind == "image":
-        return IMAGE_OUTPUT
-    return ceil(call.seconds * AUDIO_OUTPUT_PER_SECOND) if call.kind == "audio" else 0
-
-
-def _longest(call: PaidCall, price: Price, room: int, *, below: int) -> int | None:
-    """Return the longest answer, shorter than `below`, that there is room for; None where it would be too short."""
-    least, most = LEAST_OUTPUT, below - 1
-    if most < least or dearest(call, least, price) > room:
-        return None
-    while least < most:
-        middle = (least + most + 1) // 2
-        if dearest(call, middle, price) > room:
-            most = middle - 1
-        else:
-            least = middle
-    return least

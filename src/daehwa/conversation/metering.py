@@ -15,6 +15,7 @@ CallKind = Literal["turn", "title", "chat", "completion", "response", "embedding
 
 MOST_COUNTED = 1_000_000_000
 """Tokens that an upstream may say a call has used; nobody has used more."""
+_AROUND_SHARE = 32
 
 
 class GroupShare(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,9 +31,10 @@ class PaidCall(msgspec.Struct, frozen=True, kw_only=True):
 
     `model` is `provider/name-at-the-upstream`, and `others` those that may answer in its place; `input_tokens` are
     estimated from the prompt; `output_limit` is the limit that the request sets, or the settings for it, None where
-    neither does; `may_be_shorter`: the request sets none, so a lower one may be sent along where a budget has no room.
-    `choices` is how many answers are asked for. `seconds` of audio and `images` are those that it will be about, as far
-    as that can be told before. `key_limits` are the key's own, in micro-dollars, and `groups` those of the caller.
+    neither does; `room` is how many tokens its model most likely has left for it, None where nobody knows;
+    `may_be_shorter`: the request sets none, so a lower one may be sent along where a budget has no room. `choices` is
+    how many answers are asked for. `seconds` of audio and `images` are those that it will be about, as far as that can
+    be told before. `key_limits` are the key's own, in micro-dollars, and `groups` those of the caller.
     """
 
     id: str
@@ -41,6 +43,7 @@ class PaidCall(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     input_tokens: int
     output_limit: int | None = None
+    room: int | None = None
     may_be_shorter: bool = False
     choices: int = 1
     others: tuple[str, ...] = ()
@@ -122,6 +125,13 @@ class CallEnded(msgspec.Struct, frozen=True, kw_only=True):
 CallObserver: TypeAlias = Callable[[CallEnded], None]
 RefusalObserver: TypeAlias = Callable[[AskedBy, str], None]
 """Is told who asked, and the word for why the call was not made: of errors' `refusal`, so there are only so many."""
+
+
+def room_beside(prompt: int, context_window: int | None) -> int | None:
+    """Return how many tokens a model most likely has left beside so many of a prompt; None where nobody knows. A little
+    of its window goes to what stands around the messages.
+    """
+    return None if context_window is None else context_window - context_window // _AROUND_SHARE - prompt
 
 
 def estimated_usage(prompt: int, texts: Iterable[str]) -> Usage:

@@ -11,7 +11,7 @@ from daehwa.conversation.delivery import Delivery, is_paid
 from daehwa.conversation.errors import DaehwaError
 from daehwa.conversation.events import AnsweredBy, Batch
 from daehwa.conversation.messages import Part, ToolCallPart, Usage
-from daehwa.conversation.metering import Charge, Meter, Outcome, PaidCall, as_counted, estimated_usage
+from daehwa.conversation.metering import Charge, Meter, Outcome, PaidCall, as_counted, estimated_usage, room_beside
 from daehwa.conversation.ports import GenerationRequest, ResolvedModel
 from daehwa.conversation.transcript import estimated_tokens, reserved_tokens
 
@@ -47,9 +47,12 @@ class PaidAnswer:
         self._asked_at = 0.0
         self._first_ms: float | None = None
 
-    async def opened(self, request: GenerationRequest, default_limit: int | None = None) -> GenerationRequest:
+    async def opened(
+        self, request: GenerationRequest, default_limit: int | None = None, context_window: int | None = None
+    ) -> GenerationRequest:
         """Reserve what the answer may cost; return the request as it may be sent. `default_limit` is how many tokens
-        the answer has at most where the request does not say it. Raises what `Meter.open` raises.
+        the answer has at most where the request does not say it, `context_window` how many it has with its prompt.
+        Raises what `Meter.open` raises.
         """
         self._delivery = request.delivery
         texts = [message.text for message in request.messages]
@@ -60,6 +63,7 @@ class PaidAnswer:
             self._call,
             input_tokens=reserved,
             output_limit=default_limit if asked is None else asked,
+            room=room_beside(self._prompt, context_window),
             may_be_shorter=asked is None,
         )
         self._charge = await self._meter.open(self._call)

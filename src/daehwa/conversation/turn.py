@@ -259,7 +259,7 @@ class Turn:
             messages=messages,
             continue_last=bool(messages) and messages[-1].role == "assistant",
         )
-        request = await self._paid.opened(request, settled_limit(resolved))
+        request = await self._paid.opened(request, settled_limit(resolved), resolved.model.context_window)
         async with closing(resolved.provider.generate(request)) as batches:
             async for batch in batches:
                 self._paid.note_content(batch)

@@ -8,10 +8,10 @@ from daehwa.conversation.delivery import is_paid
 from daehwa.conversation.errors import DaehwaError, ProviderStreamError
 from daehwa.conversation.ids import new_id
 from daehwa.conversation.messages import Usage
-from daehwa.conversation.metering import Charge, Outcome, PaidCall, as_counted
+from daehwa.conversation.metering import Charge, Outcome, PaidCall, as_counted, room_beside
 from daehwa.conversation.ports import Model
 from daehwa.gateway.asking import KINDS, Asked
-from daehwa.gateway.estimates import UNSEEN_TOKENS, images_beyond
+from daehwa.gateway.estimates import BYTES_PER_TOKEN, UNSEEN_TOKENS, images_beyond
 from daehwa.gateway.rates import Correction
 from daehwa.gateway.tap import UsageTap
 from daehwa.gateway.wire_usage import said_in
@@ -27,13 +27,16 @@ def paid_call(caller: Caller, asked: Asked, model: Model, default_limit: int | N
     """
     weight, key = asked.weight, caller.key
     sent = weight.input_tokens + images_beyond(weight.images, model.name)
+    window = model.context_window
+    likely = sent * BYTES_PER_TOKEN // BYTES_PER_TOKEN_OF_ANSWER
     return PaidCall(
         id=new_id(),
         kind=KINDS[asked.endpoint],
         user=caller.user.id,
         model=model.id,
-        input_tokens=max(sent, model.context_window or UNSEEN_TOKENS) if weight.reads_more else sent,
+        input_tokens=max(sent, window or UNSEEN_TOKENS) if weight.reads_more else sent,
         output_limit=weight.limit(default_limit),
+        room=None if weight.images else room_beside(likely, window),  # most images are far less than they count
         may_be_shorter=weight.output_limit is None,
         choices=weight.choices,
         others=tuple(other_id(model.provider, name) for name in asked.others),
