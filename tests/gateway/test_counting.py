@@ -76,7 +76,13 @@ async def test_what_no_ledger_could_hold_is_not_believed(said: dict[str, Any]) -
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-@pytest.mark.parametrize(("said", "counted_as"), [("big", "a/big"), ("one-2026-01-01", "a/one"), (None, "a/one")])
+@pytest.mark.parametrize(
+    ("said", "counted_as"),
+    [
+        *(("big", "a/big"), ("big-2026-01-01", "a/big"), ("big-20260101", "a/big"), ("big-2026", "a/one")),
+        *(("one-2026-01-01", "a/one"), (None, "a/one")),
+    ],
+)
 async def test_an_answer_is_paid_as_that_of_the_model_that_took_the_other_s_place(
     said: str | None, counted_as: str, *, streamed: bool
 ) -> None:

@@ -1,5 +1,6 @@
 """What one call costs: reserved before it, counted once after it, however it ended."""
 
+import re
 import time
 from typing import Final
 
@@ -19,6 +20,7 @@ from daehwa.gateway.wire_usage import said_in
 BYTES_PER_TOKEN_OF_ANSWER = 4
 """An answer in one piece whose upstream counts nothing: JSON around text, so fewer bytes would be too few."""
 _IMAGES: Final = "images/generations"
+_DAY: Final = r"[-@]20\d\d-?\d\d-?\d\d$"
 
 
 def paid_call(caller: Caller, asked: Asked, model: Model, default_limit: int | None = None) -> PaidCall:
@@ -137,13 +139,14 @@ class Counted:
         await self._settle(self._outcome(usage, seconds=said.seconds, images=images, model=model))
 
     def _answered_by(self, name: str | None) -> str:
-        """Return the id of the model that an answer names where it is one of those that could take the other's place;
-        what an upstream calls the model that was asked is no matter.
+        """Return the id of the model that an answer names where it is one of those that could take the other's place,
+        also by the day of its version; what an upstream calls the model that was asked is no matter.
         """
         if not self._others or name is None:
             return self._model
-        other = other_id(self._model.partition("/")[0], name)
-        return other if other in self._others else self._model
+        provider = self._model.partition("/")[0]
+        found = (other_id(provider, each) for each in (name, re.sub(_DAY, "", name)))
+        return next((other for other in found if other in self._others), self._model)
 
     def _outcome(
         self,
