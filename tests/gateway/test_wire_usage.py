@@ -63,6 +63,13 @@ def test_what_was_thought_is_found_where_it_stands_in_the_sum_alone(usage: dict[
     assert tokens_in({"usage": {"prompt_tokens": 0, "total_tokens": 135}}) == Usage(), "as embeddings may have it"
 
 
+def test_how_long_a_recording_was_is_found_where_mistral_says_it() -> None:
+    usage = {"prompt_audio_seconds": 203, "prompt_tokens": 4, "completion_tokens": 635, "total_tokens": 3264}
+    said = said_in(msgspec.json.encode({"text": "Hi", "usage": usage}))
+    assert said.seconds == 203
+    assert tokens_in({"usage": usage}) == Usage(input=4, output=635)
+
+
 FLOATS = {
     "prompt_tokens": 11.0,
     "completion_tokens": 7.0,

@@ -27,7 +27,8 @@ _NO_DETAILS = _Details()
 class WireUsage(msgspec.Struct, gc=False):
     """A `usage` object: chat and completions say prompt and completion, the younger endpoints input and output.
     `prompt_cache_hit_tokens` is how DeepSeek says what others have in the details. xAI and Gemini have what a model
-    thought in `total_tokens` alone, beside its answer and at the price of it.
+    thought in `total_tokens` alone, beside its answer and at the price of it. Mistral has a recording's tokens there,
+    by which it is not paid, and its length in `prompt_audio_seconds`.
     """
 
     prompt_tokens: int | None = None
@@ -41,6 +42,12 @@ class WireUsage(msgspec.Struct, gc=False):
     output_tokens_details: _Details | None = None
     prompt_cache_hit_tokens: int | None = None
     seconds: float | None = None
+    prompt_audio_seconds: float | None = None
+
+    @property
+    def heard(self) -> float | None:
+        """The seconds of audio."""
+        return self.prompt_audio_seconds if self.seconds is None else self.seconds
 
     @property
     def tokens(self) -> Usage | None:
@@ -49,7 +56,7 @@ class WireUsage(msgspec.Struct, gc=False):
         made = self.completion_tokens if self.completion_tokens is not None else self.output_tokens
         if sent is None and made is None:
             return None
-        if sent and self.total_tokens is not None:
+        if sent and self.total_tokens is not None and self.heard is None:
             made = max(made or 0, self.total_tokens - sent)
         before = self.prompt_tokens_details or self.input_tokens_details or _NO_DETAILS
         after = self.completion_tokens_details or self.output_tokens_details or _NO_DETAILS
@@ -117,7 +124,7 @@ class Said(msgspec.Struct):
     @property
     def seconds(self) -> float:
         """The seconds of audio, 0 where none are said."""
-        said = self.duration if self.usage is None or self.usage.seconds is None else self.usage.seconds
+        said = self.duration if self.usage is None or self.usage.heard is None else self.usage.heard
         try:
             seconds = float(said or 0)
         except ValueError:
