@@ -136,10 +136,11 @@ async def test_an_error_in_an_answer_costs_nothing_unless_usage_stands_beside_it
     meter = RememberingMeter()
     body = {"error": {"message": "Overloaded."}}
     await (await counted(meter)).end_whole(msgspec.json.encode(body))
+    await (await counted(meter)).end_whole(msgspec.json.encode({**body, "usage": NOUGHTS}))
     await (await counted(meter)).end_whole(
         msgspec.json.encode({**body, "usage": {"prompt_tokens": 3, "completion_tokens": 1}})
     )
-    assert [outcome.usage for outcome in meter.outcomes] == [None, Usage(input=3, output=1)]
+    assert [outcome.usage for outcome in meter.outcomes] == [None, None, Usage(input=3, output=1)]
 
 
 async def test_who_leaves_before_the_first_byte_pays_the_prompt_and_who_was_cut_off_does_not() -> None:
@@ -225,7 +226,7 @@ async def test_a_stream_that_is_but_an_error_costs_nothing_as_such_an_answer_doe
     meter = RememberingMeter()
     one, tap = await counted(meter, is_rated=is_rated), UsageTap(strip=False)
     one.begin()
-    for said in (*before, {"error": {"message": "Overloaded."}}):
+    for said in (*before, {"error": {"message": "Overloaded."}, "usage": NOUGHTS}):
         tap.feed(b"data: " + msgspec.json.encode(said) + b"\n\n")
     if is_rated:
         await one.end_stream(tap)

@@ -13,6 +13,7 @@ import re
 from typing import Final
 
 from daehwa.conversation.messages import Usage
+from daehwa.conversation.metering import as_counted
 from daehwa.gateway.wire_usage import said_in
 
 LONGEST_EVENT = 8 * 1024 * 1024
@@ -111,7 +112,7 @@ class UsageTap:
     @property
     def has_given(self) -> bool:
         """Whether anything came that is paid for: a text, a count, an image."""
-        return bool(self._around or self.usage or self.seconds or self.images)
+        return bool(self._around or as_counted(self.usage) or self.seconds or self.images)
 
     @property
     def tokens(self) -> int:

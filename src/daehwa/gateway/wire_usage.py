@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar, get_args
 import msgspec
 
 from daehwa.conversation.messages import Usage
+from daehwa.conversation.metering import as_counted
 
 _NULL: Final = msgspec.Raw(b"null")
 
@@ -111,8 +112,8 @@ class Said(msgspec.Struct):
 
     @property
     def is_but_an_error(self) -> bool:
-        """Whether something went wrong and nothing was counted."""
-        return self.is_error and self.counted is None
+        """Whether something went wrong and nothing was counted; noughts are no count."""
+        return self.is_error and (self.counted is None or as_counted(self.counted.tokens) is None)
 
     @property
     def is_bare_usage(self) -> bool:
