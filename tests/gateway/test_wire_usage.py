@@ -63,6 +63,13 @@ def test_what_was_thought_is_found_where_it_stands_in_the_sum_alone(usage: dict[
     assert tokens_in({"usage": {"prompt_tokens": 0, "total_tokens": 135}}) == Usage(), "as embeddings may have it"
 
 
+def test_cached_tokens_are_found_where_moonshot_says_them() -> None:
+    usage = {"prompt_tokens": 19, "completion_tokens": 13, "total_tokens": 32, "cached_tokens": 12}
+    assert tokens_in({"usage": usage}) == Usage(input=19, output=13, cached=12)
+    details = {"prompt_tokens_details": {"cached_tokens": 7}}
+    assert tokens_in({"usage": {**usage, **details}}) == Usage(input=19, output=13, cached=7)
+
+
 def test_how_long_a_recording_was_is_found_where_mistral_says_it() -> None:
     usage = {"prompt_audio_seconds": 203, "prompt_tokens": 4, "completion_tokens": 635, "total_tokens": 3264}
     said = said_in(msgspec.json.encode({"text": "Hi", "usage": usage}))

@@ -27,9 +27,9 @@ _NO_DETAILS = _Details()
 
 class WireUsage(msgspec.Struct, gc=False):
     """A `usage` object: chat and completions say prompt and completion, the younger endpoints input and output.
-    `prompt_cache_hit_tokens` is how DeepSeek says what others have in the details. xAI and Gemini have what a model
-    thought in `total_tokens` alone, beside its answer and at the price of it. Mistral has a recording's tokens there,
-    by which it is not paid, and its length in `prompt_audio_seconds`.
+    `prompt_cache_hit_tokens` is how DeepSeek says what others have in the details, `cached_tokens` how Moonshot does.
+    xAI and Gemini have what a model thought in `total_tokens` alone, beside its answer and at the price of it. Mistral
+    has a recording's tokens there, by which it is not paid, and its length in `prompt_audio_seconds`.
     """
 
     prompt_tokens: int | None = None
@@ -42,6 +42,7 @@ class WireUsage(msgspec.Struct, gc=False):
     input_tokens_details: _Details | None = None
     output_tokens_details: _Details | None = None
     prompt_cache_hit_tokens: int | None = None
+    cached_tokens: int | None = None
     seconds: float | None = None
     prompt_audio_seconds: float | None = None
 
@@ -61,7 +62,7 @@ class WireUsage(msgspec.Struct, gc=False):
             made = max(made or 0, self.total_tokens - sent)
         before = self.prompt_tokens_details or self.input_tokens_details or _NO_DETAILS
         after = self.completion_tokens_details or self.output_tokens_details or _NO_DETAILS
-        cached = self.prompt_cache_hit_tokens if before.cached_tokens is None else before.cached_tokens
+        cached = before.cached_tokens or self.prompt_cache_hit_tokens or self.cached_tokens
         return Usage(
             input=sent if sent and sent > 0 else 0,
             output=made if made and made > 0 else 0,
