@@ -70,6 +70,13 @@ def test_cached_tokens_are_found_where_moonshot_says_them() -> None:
     assert tokens_in({"usage": {**usage, **details}}) == Usage(input=19, output=13, cached=7)
 
 
+def test_what_a_research_read_and_thought_is_found_where_perplexity_says_it() -> None:
+    usage = {"prompt_tokens": 33, "completion_tokens": 7163, "total_tokens": 7196, "reasoning_tokens": 73_997}
+    found = Usage(input=33 + 15_310, output=7163 + 73_997, reasoning=73_997)
+    assert tokens_in({"usage": {**usage, "citation_tokens": 15_310}}) == found
+    assert tokens_in({"usage": {**usage, "citation_tokens": None}}) == Usage(input=33, output=7163)
+
+
 def test_how_long_a_recording_was_is_found_where_mistral_says_it() -> None:
     usage = {"prompt_audio_seconds": 203, "prompt_tokens": 4, "completion_tokens": 635, "total_tokens": 3264}
     said = said_in(msgspec.json.encode({"text": "Hi", "usage": usage}))

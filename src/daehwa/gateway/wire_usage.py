@@ -29,7 +29,8 @@ class WireUsage(msgspec.Struct, gc=False):
     """A `usage` object: chat and completions say prompt and completion, the younger endpoints input and output.
     `prompt_cache_hit_tokens` is how DeepSeek says what others have in the details, `cached_tokens` how Moonshot does.
     xAI and Gemini have what a model thought in `total_tokens` alone, beside its answer and at the price of it. Mistral
-    has a recording's tokens there, by which it is not paid, and its length in `prompt_audio_seconds`.
+    has a recording's tokens there, by which it is not paid, and its length in `prompt_audio_seconds`. Perplexity counts
+    what it read and thought in a research beside the others: `citation_tokens`, and then `reasoning_tokens`.
     """
 
     prompt_tokens: int | None = None
@@ -43,6 +44,8 @@ class WireUsage(msgspec.Struct, gc=False):
     output_tokens_details: _Details | None = None
     prompt_cache_hit_tokens: int | None = None
     cached_tokens: int | None = None
+    citation_tokens: int | None = None
+    reasoning_tokens: int | None = None
     seconds: float | None = None
     prompt_audio_seconds: float | None = None
 
@@ -58,17 +61,21 @@ class WireUsage(msgspec.Struct, gc=False):
         made = self.completion_tokens if self.completion_tokens is not None else self.output_tokens
         if sent is None and made is None:
             return None
-        if sent and self.total_tokens is not None and self.heard is None:
+        if sent and self.total_tokens is not None and self.heard is None and self.citation_tokens is None:
             made = max(made or 0, self.total_tokens - sent)
         before = self.prompt_tokens_details or self.input_tokens_details or _NO_DETAILS
         after = self.completion_tokens_details or self.output_tokens_details or _NO_DETAILS
-        cached = before.cached_tokens or self.prompt_cache_hit_tokens or self.cached_tokens
+        thought = 0 if self.citation_tokens is None else _some(self.reasoning_tokens)
         return Usage(
-            input=sent if sent and sent > 0 else 0,
-            output=made if made and made > 0 else 0,
-            cached=cached if cached and cached > 0 else 0,
-            reasoning=after.reasoning_tokens if after.reasoning_tokens and after.reasoning_tokens > 0 else 0,
+            input=_some(sent) + _some(self.citation_tokens),
+            output=_some(made) + thought,
+            cached=_some(before.cached_tokens or self.prompt_cache_hit_tokens or self.cached_tokens),
+            reasoning=thought or _some(after.reasoning_tokens),
         )
+
+
+def _some(count: int | None) -> int:
+    return count if count is not None and count > 0 else 0
 
 
 class _Response(msgspec.Struct):
