@@ -34,11 +34,10 @@ MOST_COMMAS = 100_000
 """Of a body with more of them all bytes count: to look into each of its parts would hold everybody else up."""
 
 _PAYLOADS = (
-    *(b'"image_url"', b'"input_image"', b'"input_audio"'),
-    *(b'"file_data"', b'"file_id"', b'"file_url"', b'"video_url"'),
+    *(b'"image_url"', b'"input_audio"', b'"file_data"', b'"file_id"', b'"file_url"', b"video_url"),
     b"\\u00",
 )
-"""The last may be a letter of one of these words, written as its number."""
+"""An image has its address or a file's id. The last may be a letter of one of these words, written as its number."""
 
 
 def spelled(*words: bytes) -> re.Pattern[bytes]:

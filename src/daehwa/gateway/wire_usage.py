@@ -65,17 +65,23 @@ class WireUsage(msgspec.Struct, gc=False):
             made = max(made or 0, self.total_tokens - sent)
         before = self.prompt_tokens_details or self.input_tokens_details or _NO_DETAILS
         after = self.completion_tokens_details or self.output_tokens_details or _NO_DETAILS
-        thought = 0 if self.citation_tokens is None else _some(self.reasoning_tokens)
-        return Usage(
-            input=_some(sent) + _some(self.citation_tokens),
-            output=_some(made) + thought,
-            cached=_some(before.cached_tokens or self.prompt_cache_hit_tokens or self.cached_tokens),
-            reasoning=thought or _some(after.reasoning_tokens),
+        cached = before.cached_tokens or self.prompt_cache_hit_tokens or self.cached_tokens
+        counted = Usage(
+            input=sent if sent and sent > 0 else 0,
+            output=made if made and made > 0 else 0,
+            cached=cached if cached and cached > 0 else 0,
+            reasoning=after.reasoning_tokens if after.reasoning_tokens and after.reasoning_tokens > 0 else 0,
         )
+        return counted if self.citation_tokens is None else self._with_research(counted, self.citation_tokens)
 
-
-def _some(count: int | None) -> int:
-    return count if count is not None and count > 0 else 0
+    def _with_research(self, counted: Usage, found: int) -> Usage:
+        thought = max(self.reasoning_tokens or 0, 0)
+        return msgspec.structs.replace(
+            counted,
+            input=counted.input + max(found, 0),
+            output=counted.output + thought,
+            reasoning=thought or counted.reasoning,
+        )
 
 
 class _Response(msgspec.Struct):
