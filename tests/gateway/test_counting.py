@@ -211,6 +211,7 @@ async def test_an_error_within_a_stream_is_noted() -> None:
 
 
 @pytest.mark.parametrize("is_rated", [False, True])
+@pytest.mark.parametrize("error", [{"error": {"message": "A"}, "usage": NOUGHTS}, {"object": "error", "message": "A"}])
 @pytest.mark.parametrize(
     "before",
     [
@@ -221,12 +222,12 @@ async def test_an_error_within_a_stream_is_noted() -> None:
     ids=["nothing", "role", "head"],
 )
 async def test_a_stream_that_is_but_an_error_costs_nothing_as_such_an_answer_does(
-    before: list[Any], *, is_rated: bool
+    before: list[Any], error: dict[str, Any], *, is_rated: bool
 ) -> None:
     meter = RememberingMeter()
     one, tap = await counted(meter, is_rated=is_rated), UsageTap(strip=False)
     one.begin()
-    for said in (*before, {"error": {"message": "Overloaded."}, "usage": NOUGHTS}):
+    for said in (*before, error):
         tap.feed(b"data: " + msgspec.json.encode(said) + b"\n\n")
     if is_rated:
         await one.end_stream(tap)

@@ -93,11 +93,12 @@ class _Response(msgspec.Struct):
 class Said(msgspec.Struct):
     """What a body, or one event of a stream, says about its cost. `response` is where Responses events have it.
 
-    `type` is a string in what OpenAI sends.
+    `type` is a string in what OpenAI sends; the `object` is an error in what vLLM and Mistral do.
     """
 
     usage: WireUsage | None = None
     type: Any = None
+    object: Any = None
     error: Any = None
     model: Any = None
     response: _Response | None = None
@@ -122,7 +123,7 @@ class Said(msgspec.Struct):
     def is_error(self) -> bool:
         """Whether it says that something went wrong, although the answer's status said that all was well."""
         inner = None if self.response is None else self.response.error
-        return bool(self.error or inner) or self.type == "error"
+        return bool(self.error or inner) or self.type == "error" or self.object == "error"
 
     @property
     def is_but_an_error(self) -> bool:
