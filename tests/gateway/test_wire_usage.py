@@ -53,6 +53,11 @@ def test_cached_tokens_are_found_where_deepseek_says_them(usage: dict[str, Any])
         ),
         ({"completion_tokens": 9, "total_tokens": 135}, Usage(input=32, output=103)),
         ({"total_tokens": 135}, Usage(input=32, output=103)),
+        # What was cached is sometimes beside the prompt.
+        (
+            {"completion_tokens": 9, "total_tokens": 1041, "prompt_tokens_details": {"cached_tokens": 1000}},
+            Usage(input=1032, output=9, cached=1000),
+        ),
         ({"completion_tokens": 9, "total_tokens": 0}, Usage(input=32, output=9)),
         ({"completion_tokens": 9, "total_tokens": None}, Usage(input=32, output=9)),
     ],

@@ -61,11 +61,14 @@ class WireUsage(msgspec.Struct, gc=False):
         made = self.completion_tokens if self.completion_tokens is not None else self.output_tokens
         if sent is None and made is None:
             return None
-        if sent and self.total_tokens is not None and self.heard is None and self.citation_tokens is None:
-            made = max(made or 0, self.total_tokens - sent)
         before = self.prompt_tokens_details or self.input_tokens_details or _NO_DETAILS
         after = self.completion_tokens_details or self.output_tokens_details or _NO_DETAILS
         cached = before.cached_tokens or self.prompt_cache_hit_tokens or self.cached_tokens
+        if sent and self.total_tokens is not None and self.heard is None and self.citation_tokens is None:
+            if cached and cached > sent:  # then what was cached is no part of the prompt
+                sent = max(sent, self.total_tokens - (made or 0))
+            else:
+                made = max(made or 0, self.total_tokens - sent)
         counted = Usage(
             input=sent if sent and sent > 0 else 0,
             output=made if made and made > 0 else 0,
