@@ -1,4 +1,4 @@
-"""A caller who leaves while their Idempotency-Key is claimed."""
+"""Callers who leave while their Idempotency-Key is claimed, and answers that are not kept."""
 
 import asyncio
 from typing import Literal
@@ -110,3 +110,14 @@ async def test_a_call_that_takes_longer_than_its_claim_is_made_once_all_the_same
 
 async def never() -> Answer:
     raise AssertionError("it was kept")
+
+
+async def test_an_error_by_200_is_not_kept() -> None:
+    bodies = iter([b'{"error":{"message":"Overloaded."}}', b'{"choices":[]}'])
+
+    async def failing_first() -> Answer:
+        return KeptAnswer(status=200, headers=(), body=next(bodies))
+
+    once = OnceOnly(MemoryAnswers())
+    asked = [await once.answer(CALLER, "k", ASKED, failing_first) for _ in range(3)]
+    assert [b"error" in answer.body for answer in asked if isinstance(answer, KeptAnswer)] == [True, False, False]

@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from daehwa.accounts.keys import Caller
 from daehwa.conversation.errors import DaehwaError, InvalidRequest
 from daehwa.conversation.ids import now_ms
-from daehwa.gateway.answers import Answer, StreamedAnswer
+from daehwa.gateway.answers import Answer, StreamedAnswer, is_error
 from daehwa.gateway.asking import Asked
 from daehwa.gateway.errors import IdempotencyKeyReused, StillAnswering
 from daehwa.gateway.ports import AnswerStore, KeptAnswer
@@ -60,7 +60,7 @@ class OnceOnly:
             raise
         if isinstance(answer, StreamedAnswer):
             answer.claim = claim
-        elif answer.status < _FIRST_FAILURE:
+        elif answer.status < _FIRST_FAILURE and not is_error(answer.body):
             await claim.keep(answer)
         else:
             await claim.release()
