@@ -1,6 +1,7 @@
 """Modules that are put off: run once, whole, when something of theirs is first asked for, whoever asks and however."""
 
 import importlib
+import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -100,3 +101,32 @@ def test_importing_names_that_are_there_runs_nothing(tmp_path: Path, monkeypatch
     assert asks.today() == "now"
     assert "later" in vars(dates)
     assert asks.today() == dates.today() == "now"
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "from json.decoder import JSONDecodeError",
+        "from json.encoder import JSONEncoder",
+        "from json.scanner import NUMBER_RE",
+        "import json.tool",
+        "import json; json.loads('{}')",
+        "import webauthn",
+        "import opentelemetry.exporter.otlp.proto.http.trace_exporter",
+        "import joserfc.jwt",
+        "import smtplib, webbrowser, zipfile; webbrowser.register_standard_browsers()",
+    ],
+)
+def test_whatever_is_imported_first_after_a_plain_start_finds_all_it_needs(first: str) -> None:
+    started = "from daehwa.late_modules import put_off_for_a_start; put_off_for_a_start(); "
+    used = (
+        "; import json, locale, shutil; print(json.loads(json.dumps([locale.normalize('C')])), shutil.which('no such'))"
+    )
+    ran = subprocess.run(  # noqa: S603 - this very Python
+        [sys.executable, "-c", started + "import daehwa.server.lean_uvicorn; " + first + used],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=30,
+    )
+    assert (ran.stdout.splitlines()[-1:], ran.stderr) == (["['C'] None"], "")

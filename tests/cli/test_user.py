@@ -44,6 +44,11 @@ async def status_of(server: Serving, path: str, cookie: str = "") -> int:
         return got.status
 
 
+async def test_passkeys_can_be_asked_for_after_a_plain_start(program: Program) -> None:
+    async with FakeUpstream() as upstream, program.serving("--accounts", OPENAI_BASE_URL=upstream.base_url) as server:
+        assert (await post(server, "/auth/passkey/options", {}))[0] == 200
+
+
 async def test_from_the_first_admin_to_a_member_who_is_let_out(program: Program) -> None:
     async with FakeUpstream() as upstream, program.serving("--accounts", OPENAI_BASE_URL=upstream.base_url) as server:
         assert server.address.startswith("http://localhost:")
