@@ -90,6 +90,18 @@ async def test_sessions_of_a_copy_end_and_what_else_comes_back_is_said(program: 
             assert connection.execute("SELECT count(*) FROM sessions").fetchone() == (sessions,)
 
 
+async def test_a_conversation_of_a_year_that_no_calendar_has_is_put_back_and_told(
+    program: Program, copied: Path
+) -> None:
+    with closing(sqlite3.connect(copied)) as connection:
+        connection.execute("UPDATE conversations SET updated = ?", (2**53,))  # an import takes as much
+        connection.commit()
+    ended = await program.run("restore", copied.name)
+    assert ended.code == 0, ended.err
+    assert "2 conversations, the last used on 9999-12-31 23:59 UTC" in ended.err
+    assert "is kept as daehwa.replaced." in ended.err
+
+
 async def test_the_copy_that_a_migration_leaves_is_told_once(program: Program) -> None:
     folder = DataFolder(program.data)
     folder.prepare()

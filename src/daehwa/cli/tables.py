@@ -6,6 +6,9 @@ from datetime import UTC, datetime
 
 from daehwa.cli.terminal import plain
 
+_LAST_MS = 253_402_300_799_999
+"""The last moment of the year 9999, with which calendars end; an import may have brought numbers beyond it."""
+
 
 def table(rows: list[tuple[str, ...]]) -> Iterator[str]:
     """Yield a table's lines, its columns as wide as they must be. What people called themselves is shown plainly."""
@@ -32,4 +35,4 @@ def counted(number: int, what: str) -> str:
 
 def day(ms: int) -> str:
     """Return a moment for a person to read, in UTC."""
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+    return datetime.fromtimestamp(min(ms, _LAST_MS) / 1000, UTC).strftime("%Y-%m-%d %H:%M")
