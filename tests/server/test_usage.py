@@ -75,6 +75,7 @@ async def test_days_are_inclusive(tmp_path: Path, books: Books) -> None:
         ("since=2025-01-01&until=2026-11-01", "since"),
         ("since=0001-01-01&until=0001-01-02", "since"),
         ("until=9999-12-31", "since"),
+        ("until=0001-01-01", "since"),
         ("since=yesterday", "since"),
         ("user=me", "user"),
     ],

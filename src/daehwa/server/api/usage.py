@@ -80,7 +80,7 @@ class UsageApi:
 def days_of(since: date | None, until: date | None, *, now: int) -> tuple[date, date]:
     """Return the first and the last day that are asked for. Raise `InvalidRequest`."""
     until = until or datetime.fromtimestamp(now / 1000, UTC).date()
-    since = since or max(_FIRST_DAY, until - timedelta(days=USUAL_DAYS - 1))
+    since = since or max(_FIRST_DAY, max(_FIRST_DAY, until) - timedelta(days=USUAL_DAYS - 1))
     if not _FIRST_DAY <= since <= until <= _LAST_DAY:
         raise InvalidRequest("The first day is not after the last, and both are from 1970 to 2099.", param="since")
     if (until - since).days >= MOST_DAYS:
