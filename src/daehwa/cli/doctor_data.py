@@ -53,8 +53,11 @@ def data_report(folder: DataFolder) -> DataReport:
 
 
 def _copies(database: Path) -> tuple[str, ...]:
-    """Return what migrations and `daehwa restore` have left: it holds what was deleted since, and nobody removes it."""
-    left = (f"{database.stem}.*.backup{database.suffix}", f"{database.stem}.replaced.*{database.suffix}")
+    """Return what migrations and `daehwa restore` have left, killed ones (….part) too: it holds what was deleted since,
+    and nobody removes it.
+    """
+    kinds = (f"*.backup{database.suffix}", f"replaced.*{database.suffix}", "*.part")
+    left = (f"{database.stem}.{kind}" for kind in kinds)
     return tuple(sorted(path.name for pattern in left for path in database.parent.glob(pattern)))
 
 
