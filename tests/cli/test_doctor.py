@@ -1,6 +1,8 @@
 import asyncio
 import json
+import os
 import sqlite3
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -53,6 +55,13 @@ async def test_the_doctor_speaks_json(program: Program) -> None:
     assert report["settings"]["data_dir"] == {"value": str(program.data), "source": "DAEHWA_DATA_DIR"}
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="it needs a file system that takes any bytes for a name")
+async def test_the_doctor_speaks_json_of_a_folder_whose_name_is_no_utf_8(program: Program) -> None:
+    named = os.fsdecode(os.fsencode(program.folder) + b"/\xb4\xeb\xc8\xad")
+    ended = await program.run("doctor", "--json", OPENAI_BASE_URL="http://127.0.0.1:9/v1", DAEHWA_DATA_DIR=named)
+    assert json.loads(ended.out)["data"]["folder"] == named
+
+
 async def test_the_doctor_says_what_cannot_be_reached(program: Program) -> None:
     ended = await program.run("doctor", OPENAI_BASE_URL="http://127.0.0.1:9/v1")
     assert ended.code == 1
@@ -81,6 +90,11 @@ async def test_the_doctor_sees_the_copies_that_were_left(program: Program) -> No
     replaced.with_name(replaced.name + "-wal").touch()
     ended = await program.run("doctor", "--json", OPENAI_BASE_URL="http://127.0.0.1:9/v1")
     assert json.loads(ended.out)["data"]["backups"] == [replaced.name, backup.name]
+    killed = [program.data / "daehwa.backup.sqlite3.part", program.data / f"{DATABASE}.x1y2z3.part"]
+    for part in killed:
+        part.touch()
+    ended = await program.run("doctor", "--json", OPENAI_BASE_URL="http://127.0.0.1:9/v1")
+    assert json.loads(ended.out)["data"]["backups"] == sorted(path.name for path in (replaced, backup, *killed))
 
 
 async def test_the_doctor_sees_whether_the_audit_log_was_changed(program: Program) -> None:

@@ -87,6 +87,13 @@ async def test_a_key_has_the_limits_that_were_typed(program: Program) -> None:
     assert "live until 2090-02-01" in table
 
 
+async def test_json_is_json_where_the_encoding_lacks_a_letter(program: Program) -> None:
+    await program.run("key", "create", "열쇠 👍")
+    for encoding in ("cp949", "ascii", "utf-8"):
+        listed = await program.run("key", "list", "--json", PYTHONIOENCODING=encoding)
+        assert [key["name"] for key in json.loads(listed.out)["keys"]] == ["열쇠 👍"], encoding
+
+
 async def test_one_request_a_minute_is_one(program: Program) -> None:
     await program.run("key", "create", "slow", "--requests-per-minute", "1", "--tokens-per-minute", "1000")
     assert "1 request a minute, 1,000 tokens a minute" in (await program.run("key", "list")).out

@@ -17,7 +17,7 @@ from daehwa import __version__
 from daehwa.cli.doctor_data import DataReport, data_faults, data_lines, data_report
 from daehwa.cli.doctor_money import money_lines
 from daehwa.cli.doctor_people import SignInReport, people_faults, sign_in_lines
-from daehwa.cli.terminal import FAULT, as_typed, plain
+from daehwa.cli.terminal import FAULT, as_typed, plain, say_json
 from daehwa.conversation.errors import DaehwaError, ProviderError, ProviderModelError
 from daehwa.data_folder import DataFolder
 from daehwa.providers import embedded_install
@@ -97,7 +97,7 @@ def examine(flags: Mapping[str, object], config: Path | None, *, as_json: bool) 
     """Look at everything, print the report, and return 1 where something keeps the program from its work."""
     report = asyncio.run(_examined(load_settings(flags, config=config, needs_keys=False)))
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
+        say_json(report)
     else:
         click.echo(plain(as_typed("\n".join(_lines(report)))))
     return FAULT if report.faults else 0

@@ -8,12 +8,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
 from daehwa.cli.options import place_options
 from daehwa.cli.place import Place, aws_table, choices, person_of, prepared_folder, settings_of, told_of_aws
 from daehwa.cli.tables import counted, day, table
-from daehwa.cli.terminal import Refusal, refuse_without_output, tell
+from daehwa.cli.terminal import Refusal, refuse_without_output, say_json, tell
 from daehwa.conversation.budget import dollars
 from daehwa.services.local import OWNER
 
@@ -152,7 +151,7 @@ def create_key(name: str, place: Place, *, user: str | None, limits: Mapping[str
 
     def told(made: "MadeKey", whose: str, *, has_people: bool) -> int:
         if as_json:
-            click.echo(msgspec.json.format(msgspec.json.encode(made)).decode())
+            say_json(made)
             return 0
         owner = f" of {whose}" if has_people else ""
         tell(f"The key “{made.key.name}”{owner}, {made.key.prefix}…. Its text is told this one time and kept nowhere:")
@@ -171,7 +170,7 @@ def list_keys(place: Place, *, user: str | None, old_too: bool, as_json: bool) -
         whose = None if user is None else person_of(user, people, is_local=not place.is_on_aws, option="--user")
         keys = await ring.listed(whose, old_too=old_too)
         if as_json:
-            click.echo(msgspec.json.format(msgspec.json.encode({"keys": keys, "each": ring.each})).decode())
+            say_json({"keys": keys, "each": ring.each})
         elif keys:
             click.echo("\n".join(table([_HEAD, *(_row(key, people, ring.each) for key in keys)])))
         else:
@@ -198,7 +197,7 @@ def revoke_key(named: str, place: Place, *, user: str | None, as_json: bool) -> 
             raise Refusal(f"The key “{found[0].name}”, {found[0].prefix}…, was revoked already, {day(since)} (UTC).")
         key = await ring.revoke(found[0].id)
         if as_json:
-            click.echo(msgspec.json.format(msgspec.json.encode(key)).decode())
+            say_json(key)
         else:
             tell(f"The key “{key.name}”, {key.prefix}…, is revoked: it opens nothing from now on.")
         return 0

@@ -35,6 +35,19 @@ def say(text: str = "") -> None:
     print(plain(as_typed(text)), flush=True)  # noqa: T201 - it is what the terminal is for
 
 
+def say_json(value: object) -> None:
+    """Print a value as JSON, for programs. What standard output's encoding lacks is escaped as JSON has it, and so is
+    what is no UTF-8 in the name of a file.
+    """
+    import json  # noqa: PLC0415 - each start pays for imports
+
+    import msgspec  # noqa: PLC0415 - as above
+
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"  # it may be closed
+    is_utf8 = encoding.lower() in {"utf-8", "utf8"}
+    print(json.dumps(msgspec.to_builtins(value), ensure_ascii=not is_utf8, indent=2), flush=True)  # noqa: T201 - likewise
+
+
 def as_typed(text: str) -> str:
     """Return a text with its commands as they must be typed here."""
     return text.replace("`daehwa ", f"`{program_name()} ")

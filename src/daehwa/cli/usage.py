@@ -11,7 +11,7 @@ import msgspec
 
 from daehwa.cli.place import Place, aws_table, person_of, prepared_folder, told_of_aws
 from daehwa.cli.tables import counted, table
-from daehwa.cli.terminal import Refusal, refuse_without_output, tell
+from daehwa.cli.terminal import Refusal, refuse_without_output, say_json, tell
 from daehwa.conversation.budget import dollars
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _write(report: "UsageReport", form: Form) -> None:
         sys.stdout.buffer.flush()
         return
     if form == "json":
-        click.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
+        say_json(report)
         return
     if report.rows:
         click.echo("\n".join(table([_HEAD, *_rows(report)])))

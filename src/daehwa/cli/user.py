@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import click
-import msgspec
 
 from daehwa.cli.options import config_option, data_dir_option
 from daehwa.cli.place import Place, one_of, prepared_folder
 from daehwa.cli.tables import day, table
-from daehwa.cli.terminal import Refusal, refuse_without_output, tell
+from daehwa.cli.terminal import Refusal, refuse_without_output, say_json, tell
 from daehwa.data_folder import DataFolder
 from daehwa.services.known_people import KnownPeople, folded_login
 from daehwa.settings import load_settings
@@ -50,7 +49,7 @@ def list_(*, as_json: bool, **place: Path | None) -> int:
     async def show(people: "People") -> int:
         known = await people.shown()
         if as_json:
-            click.echo(msgspec.json.format(msgspec.json.encode({"people": known})).decode())
+            say_json({"people": known})
         elif known:
             click.echo("\n".join(table([_HEAD, *map(_row, known)])))
         else:
@@ -201,7 +200,7 @@ def _public_url(place: dict[str, Path | None]) -> str:
 def _told(made: "MadeLink", what: str, *, as_json: bool) -> int:
     if as_json:
         told: dict[str, Any] = {"link": made.url, "expires": made.link.expires}
-        click.echo(msgspec.json.format(msgspec.json.encode(told)).decode())
+        say_json(told)
         return 0
     tell(f"{what} {day(made.link.expires)} (UTC). Give it to nobody else:")
     click.echo(made.url)
