@@ -83,6 +83,7 @@ def test_only_what_the_disk_refuses_is_called_so(error: str, sentence: str) -> N
         ("user invite", ">&-", MISUSE, "Standard output is closed"),
         ("user reset somebody", ">&-", MISUSE, "Standard output is closed"),
         ("usage", ">&-", MISUSE, "Standard output is closed"),
+        ("ask 'What is a tree?'", ">&-", MISUSE, "Standard output is closed"),
         ("usage --csv", ">/dev/full", FAULT, "No space left on device"),
         ("backup -", "", MISUSE, "A copy of the database is a file, and no stream"),
         ("serve --port 0", ">/dev/full", FAULT, "No space left on device"),
@@ -104,6 +105,18 @@ async def test_it_is_said_in_a_paragraph(
     assert sentence in ended.err
     assert is_a_paragraph(ended.err) or "Usage:" in ended.err
     assert [path.name for path in talkative.folder.glob("*.part")] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [("backup copy.sqlite3", 0), ("export all.jsonl", 0), ("key list", 0), ("key revoke none", MISUSE)],
+)
+async def test_where_nobody_can_be_told_the_code_says_it(talkative: Program, arguments: str, code: int) -> None:
+    for redirected in ("2>&-", "2>/dev/full", "2> >(true)", "<&- >/dev/null 2>&-"):
+        ended = await typed(talkative, arguments, redirected)
+        assert (ended.code, ended.err) == (code, ""), redirected
+        for made in ("copy.sqlite3", "all.jsonl"):
+            (talkative.folder / made).unlink(missing_ok=True)
 
 
 async def test_a_letter_that_the_terminal_has_not_is_written_as_its_number(talkative: Program) -> None:

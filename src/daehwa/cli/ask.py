@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from daehwa.cli.terminal import FAULT, STOPPED, Refusal, plain, tell
+from daehwa.cli.terminal import FAULT, STOPPED, Refusal, plain, refuse_without_output, tell
 from daehwa.conversation.errors import ModelNotFound
 from daehwa.conversation.events import ReplyEnded, TextDelta
 from daehwa.conversation.ids import new_id
@@ -37,6 +37,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 def ask_model(asked: Asked, flags: Mapping[str, object], config: Path | None) -> int:
     """Ask, print the answer as it comes, and return the exit code."""
+    refuse_without_output()
     question = _whole_question(asked.question)
     loaded = load_settings(flags, config=config)
     # The title is the question: nobody at a terminal waits, or pays, for a better one.

@@ -6,7 +6,7 @@ import sys
 import click
 
 from daehwa.cli.deploying import ask_secret, open_cloud, show_checks, show_leftovers
-from daehwa.cli.terminal import FAULT, Refusal, say
+from daehwa.cli.terminal import FAULT, Refusal, is_terminal, say
 from daehwa.deployment import firewalls, leftovers, parameters, people, preflight, removal, stack_state
 from daehwa.deployment.cloud import AWS_ERRORS, Cloud, told
 from daehwa.deployment.configuration import FIREWALL_REGION, DeploymentSettings, key_parameter, sign_in_parameter
@@ -146,7 +146,7 @@ def _store(cloud: Cloud, parameter: str, question: str) -> None:
 def _confirm_removal(settings: DeploymentSettings, *, with_data: bool, asks: bool) -> None:
     if not asks:
         return
-    if not sys.stdin.isatty():
+    if not is_terminal(sys.stdin):
         raise Refusal("Nobody is at a terminal to say yes. Add --yes to go on without being asked.")
     gone = " with ALL conversations, people and keys, for good and without a backup"
     what = gone if with_data else "; conversations, people and keys stay"

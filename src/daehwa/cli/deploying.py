@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from daehwa import __version__
-from daehwa.cli.terminal import Refusal, as_typed, say, tell
+from daehwa.cli.terminal import Refusal, as_typed, is_terminal, say, tell
 from daehwa.deployment import (
     firewalls,
     leftovers,
@@ -96,10 +96,10 @@ def deploy_home(asked: Asked, options: Options) -> int:
 
 def ask_secret(question: str) -> Secret | None:
     """Take a secret from a pipe, else ask without echo; None where nothing was given."""
-    if sys.stdin.isatty():
+    if is_terminal(sys.stdin):
         text = click.prompt(question, hide_input=True, default="", show_default=False)
     else:
-        text = sys.stdin.readline()
+        text = "" if sys.stdin is None else sys.stdin.readline()
     return Secret(text.strip()) if text.strip() else None
 
 
@@ -196,7 +196,7 @@ def _show_plan(settings: DeploymentSettings, around: Surroundings, state: StackS
 def _confirm(question: str, options: Options) -> None:
     if not options.asks:
         return
-    if not sys.stdin.isatty():
+    if not is_terminal(sys.stdin):
         raise Refusal("Nobody is at a terminal to say yes. Add --yes to go on without being asked.")
     click.confirm(question, abort=True)
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from daehwa.cli.terminal import say
+from daehwa.cli.terminal import is_terminal, say
 from daehwa.settings import LoadedSettings
 
 BAR = 30
@@ -31,8 +31,7 @@ def offer_model(loaded: LoadedSettings) -> bool:
         return False
     is_alone = all(provider.settings.kind == "embedded" for provider in loaded.providers)
     say(f"\n{'No API key is set, and the' if is_alone else 'The'} small model is not installed.")
-    is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    if is_terminal and _is_wanted():
+    if is_terminal(sys.stdin) and is_terminal(sys.stdout) and _is_wanted():
         fetch()
         return False
     say("To fetch it later: `daehwa fetch-model`")
@@ -50,7 +49,7 @@ def _report(step: str, done: int | None = None, total: int | None = None) -> Non
     """Show a step, with a bar where it is known how much there is and somebody looks."""
     if done is None or not total:
         say(f"  {step}")
-    elif sys.stdout.isatty():
+    elif is_terminal(sys.stdout):
         filled = BAR * done // total
         end = "\n" if done >= total else "\r"
         bar = f"  {step} [{'#' * filled}{'.' * (BAR - filled)}] {done * 100 // total:3d} %"

@@ -6,6 +6,7 @@ import io
 import os
 import sys
 from collections.abc import Callable
+from typing import TextIO
 
 from daehwa.conversation.errors import DaehwaError, InvalidRequest
 from daehwa.settings import SettingsError, is_debugging, program_name
@@ -75,13 +76,12 @@ def run_command(command: Callable[[], int | None]) -> int:
     except KeyboardInterrupt:
         return _stopped()
     except BrokenPipeError:
-        _drop_output()  # whoever read it has left
-        return FAULT
-    except OSError as error:
-        _drop_output()
-        return _told(error)
+        return FAULT  # whoever read it has left
     except Exception as error:  # noqa: BLE001 - the terminal's edge: nobody at a terminal should have to read a traceback
         return _told(error)
+    finally:
+        _drop_what_cannot_be_written(sys.stdout)
+        _drop_what_cannot_be_written(sys.stderr)
     return code
 
 
@@ -91,18 +91,31 @@ def refuse_without_output() -> None:
         raise Refusal("Standard output is closed, and what was asked for goes there. Send it to a file or a program.")
 
 
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether somebody sits at this end of the program; it may be closed."""
+    return stream is not None and stream.isatty()
+
+
 def _occupy_standard_descriptors() -> None:
-    """Open the null device in place of what was closed, so that no file of ours is taken for standard error."""
+    """Open the null device in place of what was closed, so that no file of ours is taken for standard error, and let
+    what is told go there: a command whose work is done is not to fail over its last words.
+    """
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _LAST_STANDARD:
         pass
     os.close(descriptor)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(_LAST_STANDARD, "w", errors="backslashreplace", closefd=False)
 
 
-def _drop_output() -> None:
-    """Let go of what could not be written: Python would complain when it flushes that at its end."""
-    if sys.stdout is not None:
+def _drop_what_cannot_be_written(stream: TextIO | None) -> None:
+    """Let go of it: Python would try again at its end, complain, and end with 120, whatever the command says."""
+    if stream is None:
+        return
+    try:
+        stream.flush()
+    except OSError:
         with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _print_error(text: str = "") -> None:

@@ -100,7 +100,7 @@ def _check_writable() -> None:
 
 def _run(command: list[str], package: str, report: Reporter) -> None:
     tells = _tells_progress(command)
-    draws = not tells and sys.stdout.isatty() and sys.stderr.isatty()
+    draws = not tells and sys.stdout is not None and sys.stdout.isatty() and sys.stderr.isatty()
     said: list[str] = []
     with subprocess.Popen(  # noqa: S603 - pip or uv, with our own arguments
         [*command, *(["--progress-bar", "raw"] if tells else [])],
