@@ -176,6 +176,19 @@ async def test_a_copy_that_finds_no_room_blames_the_place_it_was_to_have(
     assert list(talkative.folder.rglob("*.part")) == []
 
 
+async def test_an_export_that_finds_no_room_was_kept_from_its_work(talkative: Program) -> None:
+    line = f"ulimit -f 64; exec {shlex.join(PROGRAM)} export all.jsonl"  # it would have 80 KB
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_shell(
+        line, cwd=talkative.folder, env=talkative.environment(), stdout=pipe, stderr=pipe, executable="/bin/bash"
+    )
+    _, err = await asyncio.wait_for(process.communicate(), LIMIT_SECONDS)
+    assert process.returncode == FAULT
+    assert "all.jsonl cannot be written: File too large. Make room" in err.decode()
+    assert is_a_paragraph(err.decode())
+    assert list(talkative.folder.glob("all.jsonl*")) == []
+
+
 async def test_a_first_start_without_any_room_is_told(program: Program) -> None:
     line = f"ulimit -f 0; exec {shlex.join(PROGRAM)} serve --no-open --port 0"  # no file may have a single byte
     pipe = asyncio.subprocess.PIPE

@@ -13,6 +13,7 @@ from daehwa import __version__
 from daehwa.cli.named_files import is_there, refuse_what_is_there, refuse_without_data
 from daehwa.cli.place import Place, aws_table, choices, folder_of, of_email, person_of, prepared_folder, told_of_aws
 from daehwa.cli.terminal import FAULT, Refusal, refuse_without_output, tell
+from daehwa.conversation.errors import StoreError
 from daehwa.conversation.export_file import Head, read_head
 from daehwa.services.archives import OpenArchive
 from daehwa.services.known_people import KnownPeople
@@ -144,20 +145,21 @@ def _new_file(target: Path) -> Iterator[BinaryIO]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    part = None
     try:
         descriptor, name = tempfile.mkstemp(prefix=f"{target.name}.", suffix=".part", dir=target.parent)
-        part = Path(name)
+    except OSError as error:
+        raise Refusal(f"{target} cannot be written: {error.strerror}. Give another name or make room.") from None
+    part = Path(name)
+    try:
         with os.fdopen(descriptor, "wb") as out:
             yield out
             out.flush()
             os.fsync(out.fileno())
         part.rename(target)
-    except OSError as error:
-        raise Refusal(f"{target} cannot be written: {error.strerror}. Give another name or make room.") from None
+    except OSError as error:  # nothing is wrong with the name
+        raise StoreError(f"{target} cannot be written: {error.strerror}. Make room, then try again.") from error
     finally:
-        if part is not None:
-            part.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
