@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 from cli.conftest import Program
+from stores.asking import ask
 from stores.test_sqlite_migrations import load
 
 from daehwa.data_folder import DATABASE, LOCK, DataFolder, DataFolderError
+from daehwa.services.database import put_back, take_copy
+from daehwa.stores.sqlite import SqliteStore
 
 _HOLDER = """
 import sys
@@ -112,6 +115,41 @@ def test_what_is_noted_is_the_owners_alone_also_where_the_lock_was_open(tmp_path
     (tmp_path / LOCK).chmod(0o644)
     a_folder(tmp_path)
     assert (tmp_path / LOCK).stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a link takes a right there that few have")
+async def test_a_database_may_lie_elsewhere_by_a_link_and_is_kept_and_replaced_there(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "data").mkdir()
+    load(tmp_path / "disk" / "file", 1)
+    (tmp_path / "data" / DATABASE).symlink_to("../disk/file")
+    folder = a_folder(tmp_path / "data")
+    store = await SqliteStore.open(folder.database)
+    await ask(store, "old", "answer")
+    copy = take_copy(folder.database, tmp_path / "copy")
+    await ask(store, "new", "answer")
+    assert (tmp_path / "disk" / "file-wal").stat().st_size
+    assert not store.is_misplaced()
+    in_use = {path.name: path.read_bytes() for path in (tmp_path / "disk").glob("file*")}
+    await store.aclose()
+    for name, held in in_use.items():  # as a crash leaves it
+        (tmp_path / "disk" / name).write_bytes(held)
+    (tmp_path / "link").symlink_to("disk/file")
+    told = put_back(tmp_path / "link", tmp_path / "from a link.sqlite3")
+    put = put_back(tmp_path / "copy", folder.database)
+    assert copy
+    assert put.kept is not None
+    assert (told.conversations, put.conversations, put.kept.parent) == (3, 2, tmp_path / "disk")
+    assert (tmp_path / "data" / DATABASE).is_symlink()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="as above")
+def test_no_new_database_is_begun_where_a_link_leads_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / DATABASE).symlink_to("disk/file")
+    with pytest.raises(DataFolderError, match="is a link to disk/file, where nothing is"):
+        a_folder(tmp_path)
+    assert not list((tmp_path / "disk").iterdir())
 
 
 async def test_a_question_never_changes_the_file_of_a_running_server(

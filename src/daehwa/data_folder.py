@@ -28,7 +28,7 @@ class DataFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.database = path / DATABASE
+        self.database = _where_it_is(path / DATABASE)
         self._lock: IO[str] | None = None
         self._own: int | None = None
 
@@ -48,6 +48,8 @@ class DataFolder:
                 f"The data folder {self.path} cannot be used: {error.strerror}. Give a folder that you may write to, "
                 "with --data-dir or the setting data_dir."
             ) from None
+        if (fault := nowhere(self.database)) is not None:
+            raise DataFolderError(fault)
 
     def fault(self) -> str | None:
         """Return what would keep this program from using the folder, changing nothing; None where nothing would."""
@@ -150,6 +152,20 @@ class DataFolder:
         if lock is not None:
             with contextlib.suppress(OSError):  # a disk that is full still has no room for what is noted
                 lock.close()
+
+
+def nowhere(database: Path) -> str | None:
+    """Return what is wrong where the database is a link that leads nowhere, to a disk that is not there perhaps: a new
+    one would be begun in its place. None where it is no such link.
+    """
+    if not database.is_symlink() or database.exists():
+        return None
+    return f"'{database}' is a link to {database.readlink()}, where nothing is. Bring that back, or remove the link."
+
+
+def _where_it_is(database: Path) -> Path:
+    """Follow a link to a database that lies elsewhere: SQLite has its log beside the file, not beside the link."""
+    return Path(os.path.realpath(database)) if database.is_symlink() and database.exists() else database
 
 
 def _descriptor(folder: Path) -> int | None:

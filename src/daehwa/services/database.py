@@ -5,6 +5,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from daehwa.data_folder import nowhere
 from daehwa.stores.sqlite_connection import open_as_it_is, store_error
 from daehwa.stores.sqlite_copying import take_copy
 from daehwa.stores.sqlite_restoring import PutBack, put_back
@@ -34,8 +35,8 @@ def database_fault(path: Path) -> str | None:
 
 def _misplaced(path: Path) -> str | None:
     """Return what is wrong where something is in the database's place that is no file."""
-    if path.is_symlink() and not path.exists():
-        return f"'{path}' is a link to {path.readlink()}, where nothing is. Bring that back, or remove the link."
+    if (fault := nowhere(path)) is not None:
+        return fault
     return f"'{path}' is no file, and stands where the database belongs: move it away." if path.exists() else None
 
 

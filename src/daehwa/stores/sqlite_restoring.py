@@ -71,10 +71,11 @@ def put_back(source: Path, database: Path, *, give_place: Callable[[Path, Path],
 
 
 def _copy(source: Path, part: Path) -> None:
-    """Copy what is to be put back, with its own log where that lies beside it."""
-    has_log = source.with_name(source.name + "-wal").exists()
+    """Copy what is to be put back, with its own log where that lies beside it, and not beside a link to it."""
+    real = Path(os.path.realpath(source))
+    has_log = real.with_name(real.name + "-wal").exists()
     try:
-        with closing(_opened(source, "mode=ro" if has_log else "immutable=1")) as given:
+        with closing(_opened(real, "mode=ro" if has_log else "immutable=1")) as given:
             copy_into(part, given)
     except sqlite3.Error as error:
         raise _not_sound(source, str(error)) from error
