@@ -197,6 +197,15 @@ async def test_an_address_of_two_people_names_neither(program: Program, tmp_path
     assert (came.code, "is the address of 2 people" in came.err) == (MISUSE, True)
 
 
+async def test_what_is_one_persons_names_nobody_else(program: Program) -> None:
+    boss, mina = await kept(program.data, person("boss"), person("mina"), asking="Mine?")
+    for owner, named in ((mina, {mina: "mina@example.com"}), (boss, {boss: "boss@example.com"})):
+        assert (await program.run("export", f"{owner}.jsonl", "--owner", owner)).code == 0
+        assert lines(program.folder / f"{owner}.jsonl")[0]["people"] == named
+    await program.run("export", "all.jsonl")
+    assert lines(program.folder / "all.jsonl")[0]["people"] == {boss: "boss@example.com", mina: "mina@example.com"}
+
+
 async def test_what_is_somebody_elses_here_is_left_to_them(program: Program) -> None:
     await kept(program.data, person("boss"), asking="Mine?")
     await kept(program.data, person("mina"))

@@ -79,7 +79,8 @@ async def _export(target: Path, place: Place, owner: str | None) -> Moved:
     try:
         people = await opened.people()
         chosen = None if owner is None else person_of(owner, people, is_local=not place.is_on_aws)
-        head = Head.of(__version__, {person: email for person, email in people.emails.items() if email})
+        owners = people.emails.items() if chosen is None else [(chosen, people.emails.get(chosen))]
+        head = Head.of(__version__, {person: email for person, email in owners if email})
         with _new_file(target) as out:
             return await export_conversations(opened.archive, out, head=head, owner=chosen, progress=_Progress())
     finally:
