@@ -42,6 +42,12 @@ def test_a_flag_comes_before_the_environment_before_the_file(tmp_path: Path) -> 
     assert loaded.sources["log_json"].endswith("daehwa.toml, line 3")
 
 
+def test_a_file_that_an_editor_began_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    loaded = load(tmp_path, "\ufeffport = 1\r\nlog_json = true\r\n")
+    assert (loaded.values.port, loaded.values.log_json) == (1, True)
+    assert loaded.sources["port"].endswith("daehwa.toml, line 1")
+
+
 def test_texts_of_the_environment_are_read_as_their_type(tmp_path: Path) -> None:
     environment = {"DAEHWA_ALLOWED_HOSTS": "a.example, b", "DAEHWA_OPEN_BROWSER": "No", "DAEHWA_DATA_DIR": "~/d"}
     values = load(tmp_path, "", environment).values

@@ -29,6 +29,13 @@ def test_what_is_written_is_read_again_and_explained(file: ConfigurationFile) ->
     assert '# python = "3.14"' in text
 
 
+def test_a_file_that_an_editor_began_with_a_byte_order_mark_is_read(file: ConfigurationFile) -> None:
+    file.path.write_text("\ufeffmemory = 512\n", "utf-8")
+    assert file.read().memory == 512
+    file.write(DeploymentSettings(memory=1024))
+    assert file.read().memory == 1024
+
+
 def test_flags_come_first_and_an_empty_one_takes_a_choice_back(file: ConfigurationFile) -> None:
     file.write(DeploymentSettings(domain="a.example", certificate="arn:x", log_days=7))
     read = file.read({"models": "gpt-a, gpt-b,", "waf": True, "log_days": "90", "domain": "", "certificate": None})

@@ -80,7 +80,7 @@ class ConfigurationFile:
 
     def _text(self) -> str:
         try:
-            return self.path.read_text("utf-8")
+            return self.path.read_text("utf-8-sig")  # some editors begin UTF-8 with a mark
         except FileNotFoundError:
             return ""
         except UnicodeDecodeError:

@@ -49,7 +49,7 @@ class SettingsFile:
             if path is None:
                 return cls()
         try:
-            return cls(path.absolute(), path.read_text("utf-8"))
+            return cls(path.absolute(), path.read_text("utf-8-sig"))  # some editors begin UTF-8 with a mark
         except OSError as error:
             raise SettingsError(
                 f"The settings file {path} cannot be read: {error.strerror}. {by} names it; give the path of a file "
