@@ -184,6 +184,20 @@ async def test_what_is_no_copy_is_refused_and_nothing_is_changed(program: Progra
     assert {file.name: file.read_bytes() for file in program.data.glob("*sqlite3*")} == before
 
 
+async def test_a_copy_whose_log_cannot_be_read_where_it_is_is_not_called_damaged(
+    program: Program, copied: Path
+) -> None:
+    for ending in ("", "-wal"):
+        shutil.copy(f"{program.data / 'daehwa.sqlite3'}{ending}", f"{copied}{ending}")
+    Path(f"{copied}-shm").symlink_to("nowhere/shm")  # nor can SQLite make one in a folder that is read only
+    ended = await program.run("restore", copied.name)
+    assert ended.code == FAULT
+    assert "Copy both into a folder of yours, and name the file there. Nothing was changed." in ended.err
+    Path(f"{copied}-shm").unlink()
+    assert (await program.run("restore", copied.name)).code == 0
+    assert questions(program.data / "daehwa.sqlite3") == 62
+
+
 async def test_a_folder_in_use_is_left_alone(program: Program, copied: Path) -> None:
     folder = DataFolder(program.data)
     folder.hold()

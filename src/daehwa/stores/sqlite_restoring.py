@@ -78,6 +78,11 @@ def _copy(source: Path, part: Path) -> None:
         with closing(_opened(real, "mode=ro" if has_log else "immutable=1")) as given:
             copy_into(part, given)
     except sqlite3.Error as error:
+        if has_log and getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CANTOPEN:
+            raise StoreError(  # as on a snapshot that is read only
+                f"'{source}' has its log beside it (…-wal), and SQLite reads the two only where it may write. Copy "
+                "both into a folder of yours, and name the file there. Nothing was changed."
+            ) from error
         raise _not_sound(source, str(error)) from error
 
 
