@@ -35,6 +35,13 @@ async def test_an_answer_goes_to_standard_output_and_is_kept(program: Program) -
     assert ("assistant", "complete", "Hello there.\nAll well.") in await kept(program)
 
 
+async def test_a_program_is_given_what_came(program: Program) -> None:
+    said = "\x1b[1mbold\x1b[0m"
+    async with FakeUpstream(Answer(stream(said))) as upstream:
+        ended = await program.run("ask", "How are you?", OPENAI_BASE_URL=upstream.base_url)
+    assert ended == (0, f"{said}\n", "")
+
+
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="Windows has no such terminals")
 async def test_an_answer_moves_nothing_at_a_terminal(program: Program) -> None:
     said = "\x1b]52;c;cm0gLXJmIH4=\x07a\x1b[2K\r\x9b8mb\tc"

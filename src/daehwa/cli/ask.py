@@ -151,7 +151,7 @@ async def _print_reply(running: RunningTurns, reply: str, stopped: asyncio.Event
                 event = numbered.event
                 if isinstance(event, TextDelta):
                     has_text = True
-                    click.echo(shown(event.text), nl=False)
+                    click.echo(shown(event.text), nl=False, color=True)  # else click takes out what is no text
                 elif isinstance(event, ReplyEnded):
                     ended = event
                     click.echo(nl=has_text)
