@@ -197,6 +197,16 @@ async def test_an_address_of_two_people_names_neither(program: Program, tmp_path
     assert (came.code, "is the address of 2 people" in came.err) == (MISUSE, True)
 
 
+async def test_an_address_is_the_same_in_any_case_of_letters(program: Program, tmp_path: Path) -> None:
+    await kept(program.data, person("Mina"), asking="Mine?")
+    (mina,) = await kept(tmp_path / "other", person("mina", "https://other.example"))
+    await program.run("export", "all.jsonl")
+    came = await program.run("import", "all.jsonl", "--data-dir", str(tmp_path / "other"))
+    assert (came.code, "1 added" in came.err) == (0, True), came.err
+    await program.run("export", "theirs.jsonl", "--data-dir", str(tmp_path / "other"), "--owner", mina)
+    assert len(lines(tmp_path / "theirs.jsonl")) == 3
+
+
 async def test_what_is_one_persons_names_nobody_else(program: Program) -> None:
     boss, mina = await kept(program.data, person("boss"), person("mina"), asking="Mine?")
     for owner, named in ((mina, {mina: "mina@example.com"}), (boss, {boss: "boss@example.com"})):

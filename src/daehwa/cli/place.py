@@ -108,7 +108,7 @@ def person_of(named: str, people: KnownPeople, *, is_local: bool, option: str = 
 
 def of_email(email: str, people: KnownPeople) -> str | None:
     """Return whose address it is. Raise `Refusal` where it is several people's."""
-    return one_of([person for person, theirs in people.emails.items() if theirs == email], email, people, "--owner")
+    return one_of(people.with_email(email), email, people, "--owner")
 
 
 def one_of(found: list[str], named: str, people: KnownPeople, option: str = "") -> str | None:

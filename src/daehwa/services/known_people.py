@@ -39,6 +39,11 @@ class KnownPeople(msgspec.Struct, frozen=True):
             person for person in self.emails if self.has_login(person, name) or folded == self._folded_email(person)
         ]
 
+    def with_email(self, email: str) -> list[str]:
+        """Return the ids of whose address it is, in any case of letters: another provider may write it otherwise."""
+        folded = folded_login(email)
+        return [person for person, theirs in self.emails.items() if theirs and folded_login(theirs) == folded]
+
     def has_login(self, person: str, name: str) -> bool:
         """Whether a name is this person's login."""
         return folded_login(name) == self.logins[person]
