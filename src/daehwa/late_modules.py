@@ -13,11 +13,9 @@ from threading import RLock
 from types import ModuleType
 from typing import Any, Final
 
-_NOT_FOR_A_START: Final = ("json", "json.scanner", "json.decoder", "locale", "shutil")
-"""What asyncio, platformdirs and uvicorn import for functions that no start calls. `inspect` and `ssl` would be a tenth
-of a start, but asyncio asks for something of theirs when it handles signals and listens. The decoder of `json` looks
-for the scanner in the package: whoever imports the decoder first, as py_webauthn does, would run the package from
-within it, before it has what the package wants of it.
+_NOT_FOR_A_START: Final = ("locale", "shutil")
+"""What `subprocess` and `tempfile` import for functions that no start calls. Not `json`, whose parts look for each
+other in it, nor `inspect` and `ssl`, of which asyncio asks for something when it handles signals and listens.
 """
 
 
