@@ -1,6 +1,7 @@
 """How the page comes up: what it weighs, that nothing jumps or flashes, on a phone and in the dark."""
 
 import asyncio
+import re
 
 import pytest
 from browser.reader import PHONE, Reader, Readers
@@ -13,6 +14,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 DARK, LIGHT = "rgb(28, 30, 29)", "rgb(253, 253, 252)"
 TOUCH_PIXELS = 39
 """Targets for fingers are 44 pixels where they stand alone; a little less beside text."""
+
+PRINTED_PAGE = re.compile(rb"/Type\s*/Page\b")
 
 MOST_REQUESTS = 6
 MOST_BYTES = 80 * 1024
@@ -192,6 +195,19 @@ async def test_wide_tables_and_code_scroll_in_themselves_on_a_phone(readers: Rea
     await reader.ask_to_end("Wide")
     await expect(reader.answer.get_by_role("cell").first).to_be_visible()
     assert not await reader.page.evaluate(TOO_WIDE)
+
+
+async def test_paper_gets_all_of_a_conversation_and_nothing_to_press(readers: Readers, model: Model) -> None:
+    reader = await readers(color_scheme="dark")
+    model.says("\n\n".join(f"Paragraph {number}" for number in range(120)) + f"\n\n```\n{'a long line ' * 40}\n```\n")
+    await reader.ask_to_end("Print this")
+    await expect(reader.answer.locator("pre")).to_be_attached()
+    assert len(PRINTED_PAGE.findall(await reader.page.pdf())) >= 4
+    await reader.page.emulate_media(media="print")
+    for pressed in (reader.sidebar, reader.box, reader.answer.get_by_role("button").first):
+        await expect(pressed).to_be_hidden()
+    assert await reader.page.evaluate(BACKGROUND) == LIGHT
+    assert await reader.answer.locator("pre").evaluate("(code) => code.scrollWidth <= code.clientWidth")
 
 
 async def test_the_sidebar_can_be_hidden_and_stays_so(reader: Reader) -> None:
