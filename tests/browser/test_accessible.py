@@ -86,6 +86,24 @@ async def test_a_dialog_gives_the_focus_back(reader: Reader) -> None:
     await expect(button).to_be_focused()
 
 
+async def test_a_text_is_selected_to_beyond_the_edge_of_its_dialog(reader: Reader) -> None:
+    await reader.press("Settings", reader.sidebar)
+    await reader.press("Connect another model")
+    dialog = reader.page.get_by_role("dialog", name="Connect another model")
+    line = await dialog.locator("code").first.bounding_box()
+    edge = await dialog.bounding_box()
+    assert line is not None
+    assert edge is not None
+    middle = line["y"] + line["height"] / 2
+    await reader.page.mouse.move(line["x"] + 80, middle)
+    await reader.page.mouse.down()
+    await reader.page.mouse.move(edge["x"] - 50, middle, steps=4)
+    await reader.page.mouse.up()
+    await expect(dialog).to_be_visible()
+    await reader.page.mouse.click(edge["x"] - 50, middle)
+    await expect(dialog).to_have_count(0)
+
+
 async def test_all_can_be_done_by_keyboard(reader: Reader, model: Model) -> None:
     model.title = "By keyboard"
     await expect(reader.box).to_be_focused()

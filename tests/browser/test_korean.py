@@ -140,6 +140,21 @@ async def test_escape_in_a_composition_does_not_clear_the_search(reader: Reader,
     await expect(reader.search).to_have_value("")
 
 
+async def test_escape_in_a_composition_does_not_close_a_dialog(reader: Reader) -> None:
+    await reader.page.goto(f"{reader.address}/#/keys")
+    await reader.press("New key")
+    dialog = reader.page.get_by_role("dialog", name="New API key")
+    name = dialog.get_by_role("textbox", name="Name")
+    await expect(name).to_be_focused()
+    method = await InputMethod.of(reader)
+    await method.compose("ㅎ", "하", "한")
+    await method.key(27, "Escape")
+    await method.commit("한")
+    await expect(name).to_have_value("한")
+    await reader.page.keyboard.press("Escape")
+    await expect(dialog).to_have_count(0)
+
+
 async def test_two_letter_words_are_found_as_one_types(reader: Reader, model: Model) -> None:
     for title, answer in (("주말 계획", "서울에서 부산까지 기차로 갑니다."), ("저녁 메뉴", "김치찌개가 좋겠습니다.")):
         model.title = title
