@@ -74,6 +74,22 @@ test("while a search is written or asked for there is no next page", async () =>
   expect(names()[0]).toBe("kim 0");
 });
 
+test("a syllable that is only begun is not looked for", async () => {
+  const { list, asked, names } = aList();
+  void list.load(1);
+  await asked[0]?.answer(["김민준"], null);
+  list.search("ㄱ");
+  await afterPause();
+  expect(asked).toHaveLength(1);
+  expect(names()).toEqual(["김민준"]);
+  list.search("기");
+  list.search("김");
+  await afterPause();
+  list.search("김ㅁ");
+  await afterPause();
+  expect(asked.map(({ query }) => query)).toEqual(["", "김"]);
+});
+
 test("a page of the list before is not put below what was searched for meanwhile", async () => {
   const { list, asked, names } = aList();
   void list.load(1);

@@ -1,6 +1,7 @@
 /** The people as far as they were looked through, whoever came first at the beginning. */
 import * as api from "../api/admin.ts";
 import type { Person } from "../api/admin-wire.ts";
+import { isBegun } from "../lib/ime.ts";
 import { complain } from "../sign-in/complain.ts";
 
 const PAGE = 50;
@@ -62,6 +63,7 @@ export class PeopleList {
   search(query: string): void {
     this.query = query;
     clearTimeout(this.#timer);
+    if (isBegun(query)) return;
     this.#timer = setTimeout(() => void this.load(PAGE).catch(complain), PAUSE);
   }
 

@@ -47,3 +47,6 @@ export function isSend(event: KeyboardEvent): boolean {
 export function isEscape(event: KeyboardEvent): boolean {
   return event.key === "Escape" && !isComposing(event);
 }
+
+/** Whether a text ends in a syllable that an input method has just begun: no word ends like this, and the next key makes it whole. */
+export const isBegun = (text: string): boolean => /(?<![\u3131-\u318e])[\u3131-\u318e]$/.test(text);

@@ -2,13 +2,11 @@
 import { searchConversations } from "../api/client.ts";
 import { ApiFailure, isAbort } from "../api/failure.ts";
 import type { SearchHit } from "../api/wire.ts";
+import { isBegun } from "../lib/ime.ts";
 
 const PAUSE = 120;
 /** The server looks for words; a query of signs alone holds none. */
 const LETTER_OR_DIGIT = /[\p{L}\p{N}]/u;
-
-/** A syllable that an input method has just begun: no word ends like this, and the next key makes it whole. */
-const BEGUN = /(?<![\u3131-\u318e])[\u3131-\u318e]$/;
 
 export class Search {
   query = $state("");
@@ -21,11 +19,7 @@ export class Search {
 
   /** Where nothing was asked yet since a first syllable is only begun, the list stays too. */
   get active(): boolean {
-    return this.query.trim() !== "" && !(this.#isBegun && this.answered === null && !this.failed);
-  }
-
-  get #isBegun(): boolean {
-    return BEGUN.test(this.query);
+    return this.query.trim() !== "" && !(isBegun(this.query) && this.answered === null && !this.failed);
   }
 
   get hasWords(): boolean {
@@ -36,7 +30,7 @@ export class Search {
     this.query = query;
     clearTimeout(this.#timer);
     this.#abort?.abort();
-    if (this.#isBegun) return;
+    if (isBegun(query)) return;
     if (this.hasWords) this.#timer = setTimeout(() => void this.#ask(query.trim()), PAUSE);
     else this.#forget();
   }
