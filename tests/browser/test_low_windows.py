@@ -67,3 +67,21 @@ async def test_a_phone_on_its_side_is_the_conversations(readers: Readers, model:
     box = await to_end.bounding_box()
     assert box is not None
     assert box["x"] > item
+
+
+@pytest.mark.usefixtures("model")
+async def test_the_drawer_has_room_for_conversations_and_for_what_is_below_them(readers: Readers) -> None:
+    reader = await low(readers, 320, 180)
+    for number in range(6):
+        await reader.press("New conversation")
+        await reader.ask_to_end(f"Question {number}")
+    await reader.press("Show conversations")
+    await expect(reader.rows).not_to_have_count(0)
+    box = await reader.sidebar.locator(".list").bounding_box()
+    assert box is not None
+    assert box["height"] > 100
+    settings = reader.sidebar.get_by_role("button", name="Settings")
+    await settings.scroll_into_view_if_needed()
+    await expect(settings).to_be_in_viewport(ratio=1)
+    await reader.rows.last.scroll_into_view_if_needed()
+    await expect(reader.rows.last).to_be_in_viewport(ratio=0.9)
