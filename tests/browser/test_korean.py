@@ -4,6 +4,7 @@ import pytest
 from browser.reader import Reader, Readers
 from model import Model
 from playwright.async_api import CDPSession, expect
+from upstream import gated
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -192,3 +193,24 @@ async def test_the_language_is_switched_and_remembered(reader: Reader) -> None:
     await expect(reader.page.get_by_role("heading", name="설정")).to_be_visible()
     await reader.page.reload()
     await expect(reader.page.get_by_role("heading", name="무엇이 궁금하세요?")).to_be_visible()
+
+
+async def test_what_is_drawn_already_changes_its_language_too(reader: Reader, model: Model) -> None:
+    steps, gates = gated("```python\n1 + 1\n```\n\n| one |\n|---|\n| two |\n\n", "and a last word")
+    model.says("```python\n1 + 1\n```", steps)
+    await reader.ask_to_end("Code, please")
+    await reader.ask("And a table")
+    await expect(reader.answer.get_by_role("cell")).to_have_text("two")
+    await expect(reader.page.get_by_role("button", name="Copy code")).to_have_count(2)
+    await reader.press("Settings", reader.sidebar)
+    await reader.page.get_by_role("combobox", name="Language").select_option("한국어")
+    await reader.page.keyboard.press("Escape")
+    await expect(reader.page.get_by_role("button", name="코드 복사")).to_have_count(2)
+    await expect(reader.page.get_by_role("button", name="Copy code")).to_have_count(0)
+    for name in ("코드 python", "표"):
+        await expect(reader.page.get_by_role("group", name=name, exact=True).last).to_be_visible()
+    for gate in gates:
+        gate.set()
+    answers = reader.page.get_by_role("article", name="답변", exact=True)
+    await expect(answers.last).to_contain_text("and a last word")
+    await expect(answers.last.get_by_role("cell")).to_have_text("two")
