@@ -151,3 +151,23 @@ async def test_people_are_looked_through_in_pages(members: Members) -> None:
     await boss.page.get_by_role("searchbox", name="Search by name").fill("Person 5")
     await expect(rows).to_have_count(11)
     await expect(boss.page.get_by_role("status").filter(has_text="11 people")).to_be_visible()
+    await boss.page.get_by_role("searchbox", name="Search by name").fill("Nobody")
+    await expect(rows).to_have_count(0)
+    await expect(boss.page.get_by_role("status").filter(has_text="0 people")).to_be_visible()
+    await expect(boss.page.locator("main .count + ul")).to_be_hidden()
+
+
+async def test_the_name_of_a_group_is_read_whole(members: Members) -> None:
+    boss = await admin_at(members, "groups")
+    name = "Marketing and Communications Department for Europe, Africa and the Middle East"
+    await boss.press("New group")
+    await boss.page.get_by_role("dialog").get_by_role("textbox", name="Name").fill(name)
+    await boss.press("Create the group")
+    await goes_to(boss, "people")
+    dialog = await act(boss, "The Boss", "Change…")
+    await dialog.get_by_role("checkbox", name=name).check()
+    await boss.press("Save")
+    badge = row(boss, "The Boss").get_by_text(name)
+    for width in (1280, 320):
+        await boss.page.set_viewport_size({"width": width, "height": 800})
+        assert await badge.evaluate("(badge) => badge.scrollWidth <= badge.clientWidth"), width
