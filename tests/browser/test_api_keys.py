@@ -80,6 +80,19 @@ async def test_a_key_is_made_used_and_revoked(readers: Readers) -> None:
     assert used.status == 401
 
 
+async def test_enter_that_is_held_down_creates_one_key(readers: Readers) -> None:
+    reader = await open_keys(readers)
+    come = await reader.hold_back("**/api/keys")
+    await reader.press("New key")
+    await form(reader).get_by_role("textbox", name="Name").fill("Once")
+    for _ in range(3):  # as the keyboard repeats it
+        await reader.page.keyboard.down("Enter")
+    await reader.page.keyboard.up("Enter")
+    come.set()
+    await reader.press("Done")
+    await expect(entry(reader, "Once")).to_have_count(1)
+
+
 async def test_limits_are_set_and_what_cannot_be_read_is_said(readers: Readers) -> None:
     reader = await open_keys(readers)
     await reader.press("New key")
