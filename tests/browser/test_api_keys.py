@@ -93,6 +93,23 @@ async def test_enter_that_is_held_down_creates_one_key(readers: Readers) -> None
     await expect(entry(reader, "Once")).to_have_count(1)
 
 
+async def test_a_key_that_cannot_be_made_is_told_of_where_one_looks(readers: Readers) -> None:
+    reader = await open_keys(readers)
+    reader.watch.expect("status of 500")
+    refusal = {"error": {"type": "internal_error", "message": "It went wrong."}}
+    await reader.page.route("**/api/keys", lambda route: route.fulfill(status=500, json=refusal))
+    await reader.press("New key")
+    await form(reader).get_by_role("textbox", name="Name").fill("Never")
+    await reader.press("Create the key")
+    told = form(reader).get_by_role("alert").filter(has_text="Something went wrong in daehwa itself.")
+    await expect(told).to_be_visible()
+    await expect(form(reader).get_by_role("textbox", name="Name")).to_have_value("Never")
+    await reader.page.unroute("**/api/keys")
+    await reader.press("Create the key")
+    await reader.press("Done")
+    await expect(entry(reader, "Never")).to_be_visible()
+
+
 async def test_limits_are_set_and_what_cannot_be_read_is_said(readers: Readers) -> None:
     reader = await open_keys(readers)
     await reader.press("New key")
