@@ -12,6 +12,12 @@ from playwright.async_api import Locator, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
+OVER_PLAIN_HTTP = """() => {
+    window.pasteboard = navigator.clipboard;
+    Object.defineProperty(navigator, "clipboard", { value: undefined });
+}"""
+"""What browsers leave a page that came from another machine without a certificate."""
+
 
 async def open_keys(readers: Readers, **options: Any) -> Reader:
     reader = await readers(permissions=["clipboard-read", "clipboard-write"], **options)
@@ -78,6 +84,23 @@ async def test_a_key_is_made_used_and_revoked(readers: Readers) -> None:
     await expect(entry(reader, "Editor")).to_contain_text("Revoked")
     used = await ask.get(f"{reader.address}/v1/models", headers={"authorization": f"Bearer {secret}"})
     assert used.status == 401
+
+
+async def test_a_key_is_copied_over_plain_http_too(readers: Readers) -> None:
+    reader = await open_keys(readers)
+    await reader.page.evaluate(OVER_PLAIN_HTTP)
+    await reader.press("New key")
+    await form(reader).get_by_role("textbox", name="Name").fill("In the clear")
+    await reader.press("Create the key")
+    made = reader.page.get_by_role("dialog")
+    secret = await made.get_by_role("group", name="API key").locator("code").inner_text()
+    await made.get_by_role("button", name="Copy the key").click()
+    copied = made.get_by_role("button", name="Copied")
+    await expect(copied).to_be_focused()
+    assert await reader.page.evaluate("window.pasteboard.readText()") == secret
+    await reader.press("Done")
+    await reader.press("Copy the base URL")
+    assert await reader.page.evaluate("window.pasteboard.readText()") == f"{reader.address}/v1"
 
 
 async def test_enter_that_is_held_down_creates_one_key(readers: Readers) -> None:

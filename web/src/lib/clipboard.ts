@@ -14,7 +14,8 @@ function copyBySelection(text: string): boolean {
   area.className = "unseen";
   area.readOnly = true;
   const before = document.activeElement;
-  document.body.append(area);
+  // Beside an open dialog nothing can be selected, and what is copied is nothing.
+  ([...document.querySelectorAll("dialog")].at(-1) ?? document.body).append(area);
   area.select();
   const copied = document.execCommand("copy");
   area.remove();
