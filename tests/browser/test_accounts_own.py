@@ -12,6 +12,12 @@ from playwright.async_api import Locator, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
+TOPS_OF_LINES = """(element) => {
+    const text = document.createRange();
+    text.selectNodeContents(element);
+    return [...new Set([...text.getClientRects()].map((line) => line.top))];
+}"""
+
 
 async def at_home(members: Members, household: Household, login: str, **options: Any) -> Member:
     """Make an account and open its screen."""
@@ -70,6 +76,16 @@ async def with_app(member: Member) -> tuple[str, list[str]]:
     await expect(section(member, "Authenticator app")).to_contain_text("10 recovery codes are left.")
     assert codes[0] not in await member.page.content()
     return secret, codes
+
+
+async def test_a_summary_of_two_lines_is_one_text(members: Members, household: Household) -> None:
+    member = await at_home(members, household, "narrow", viewport={"width": 280, "height": 640})
+    await section(member, "Authenticator app").get_by_role("button", name="Set up").click()
+    await proves(member)
+    summary = member.page.get_by_text("It cannot be scanned?")
+    await expect(summary).to_be_visible()
+    first, second = await summary.evaluate(TOPS_OF_LINES)
+    assert 15 < second - first < 25
 
 
 async def test_a_name_is_changed(members: Members, household: Household) -> None:
