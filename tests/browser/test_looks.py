@@ -34,6 +34,12 @@ FIRST_PAINT = """() => new Promise((resolve) => {
     const first = (list) => resolve(list.getEntries()[0].startTime);
     new PerformanceObserver(first).observe({ type: "paint", buffered: true });
 })"""
+WATCH_PRINTING = """(message) => {
+    addEventListener("beforeprint", async () => {
+        for (let turn = 0; turn < 10; turn += 1) await null;
+        window.printed = message.querySelector(".prose").textContent;
+    });
+}"""
 BACKGROUND = "() => getComputedStyle(document.documentElement).backgroundColor"
 INK_AND_GROUND = "(element) => [getComputedStyle(element).color, getComputedStyle(element).backgroundColor]"
 SEEN_BACKGROUND = "(element) => getComputedStyle(element).backgroundColor"
@@ -208,6 +214,20 @@ async def test_paper_gets_all_of_a_conversation_and_nothing_to_press(readers: Re
         await expect(pressed).to_be_hidden()
     assert await reader.page.evaluate(BACKGROUND) == LIGHT
     assert await reader.answer.locator("pre").evaluate("(code) => code.scrollWidth <= code.clientWidth")
+
+
+async def test_what_is_not_drawn_yet_is_on_paper_all_the_same(reader: Reader, model: Model) -> None:
+    model.says(f"{'A *paragraph* of **some** `length`. ' * 40}\n\n" * 100 + "The **end**.", "Short.")
+    for number in range(14):
+        await reader.ask_to_end(f"Question {number}")
+    await reader.page.reload()
+    await expect(reader.answer).to_contain_text("Short.")
+    first = reader.answers.first
+    await first.evaluate(WATCH_PRINTING)
+    await reader.page.pdf()
+    printed = await reader.page.evaluate("window.printed")
+    assert printed.endswith("The end.")
+    assert "**" not in printed
 
 
 async def test_the_sidebar_can_be_hidden_and_stays_so(reader: Reader) -> None:

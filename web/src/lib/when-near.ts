@@ -37,6 +37,8 @@ class NearMessages {
     const far = Math.max(FAR, SCREENS * innerHeight);
     this.#scroller = scroller;
     this.#observer = new IntersectionObserver((entries) => this.#came(entries), { root: scroller, rootMargin: `${String(far)}px 0px` });
+    // On paper nothing is far.
+    addEventListener("beforeprint", () => this.#draw([...this.#acts.keys()]));
   }
 
   add(message: Element, act: () => void): () => void {

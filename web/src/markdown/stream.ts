@@ -18,6 +18,14 @@ const PAUSE = 5;
 const HIDDEN_MS = 250;
 
 let sliceLength = FIRST_SLICE;
+/** Paper waits for nobody: it gets what stands on the page once the browser has said that it prints. */
+let isPrinting = false;
+const drawing = new Set<Stream>();
+globalThis.addEventListener?.("beforeprint", () => {
+  isPrinting = true;
+  for (const stream of drawing) stream.takeRest();
+});
+globalThis.addEventListener?.("afterprint", () => (isPrinting = false));
 
 export class Stream {
   private readonly codeBlocks = new Set<CodeBlock>();
@@ -59,9 +67,15 @@ export class Stream {
 
   destroy(): void {
     this.isDestroyed = true;
+    drawing.delete(this);
     this.frame?.cancel();
     this.frame = null;
     for (const block of this.codeBlocks) block.destroy();
+  }
+
+  takeRest(): void {
+    while (this.taken < this.source.length) this.take();
+    this.document.show();
   }
 
   private nextFrame(): { cancel: () => void } {
@@ -113,12 +127,14 @@ export class Stream {
   /** A short text is written within this call; a long one gives the page its turns. */
   private async takeAll(): Promise<void> {
     let begun = performance.now();
+    drawing.add(this);
     while (this.taken < this.source.length && !this.isDestroyed) {
       this.take();
-      if (performance.now() - begun < WORK_MS || this.taken >= this.source.length) continue;
+      if (isPrinting || performance.now() - begun < WORK_MS || this.taken >= this.source.length) continue;
       await new Promise((resolve) => setTimeout(resolve));
       begun = performance.now();
     }
+    drawing.delete(this);
   }
 
   /** Links may be defined below the text that they are in: with all definitions known, the same text is written again. */
