@@ -201,6 +201,9 @@ async def test_wide_tables_and_code_scroll_in_themselves_on_a_phone(readers: Rea
     await reader.ask_to_end("Wide")
     await expect(reader.answer.get_by_role("cell").first).to_be_visible()
     assert not await reader.page.evaluate(TOO_WIDE)
+    # Cut off between two columns it would look whole: shadows that stay say where there is more.
+    table = reader.answer.get_by_role("group", name="Table")
+    await expect(table).to_have_css("background-attachment", "local, local, scroll, scroll")
 
 
 async def test_paper_gets_all_of_a_conversation_and_nothing_to_press(readers: Readers, model: Model) -> None:

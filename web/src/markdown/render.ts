@@ -211,7 +211,8 @@ class Rendering {
 
   private openTable(): void {
     const { cursor } = this;
-    const region = cursor.open("div", "md-table");
+    // The page's own class for tables: a shadow at the edge behind which there is more.
+    const region = cursor.open("div", "md-table wide");
     region.tabIndex = 0;
     setAttribute(region, "role", "group");
     setAttribute(region, "aria-label", this.request.options.tableLabel?.() ?? "Table");
