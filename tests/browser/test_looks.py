@@ -208,7 +208,8 @@ async def test_wide_tables_and_code_scroll_in_themselves_on_a_phone(readers: Rea
 
 async def test_paper_gets_all_of_a_conversation_and_nothing_to_press(readers: Readers, model: Model) -> None:
     reader = await readers(color_scheme="dark")
-    model.says("\n\n".join(f"Paragraph {number}" for number in range(120)) + f"\n\n```\n{'a long line ' * 40}\n```\n")
+    paragraphs = "\n\n".join(f"Paragraph {number}" for number in range(120))
+    model.says(f"{paragraphs}\n\n```\n{'a long line ' * 40}\n```\n\n{'| averylongheading ' * 9}|\n{'| --- ' * 9}|\n")
     await reader.ask_to_end("Print this")
     await expect(reader.answer.locator("pre")).to_be_attached()
     assert len(PRINTED_PAGE.findall(await reader.page.pdf())) >= 4
@@ -216,7 +217,8 @@ async def test_paper_gets_all_of_a_conversation_and_nothing_to_press(readers: Re
     for pressed in (reader.sidebar, reader.box, reader.answer.get_by_role("button").first):
         await expect(pressed).to_be_hidden()
     assert await reader.page.evaluate(BACKGROUND) == LIGHT
-    assert await reader.answer.locator("pre").evaluate("(code) => code.scrollWidth <= code.clientWidth")
+    for wide in (reader.answer.locator("pre"), reader.answer.locator(".md-table")):
+        assert await wide.evaluate("(element) => element.scrollWidth <= element.clientWidth")
 
 
 async def test_what_is_not_drawn_yet_is_on_paper_all_the_same(reader: Reader, model: Model) -> None:
