@@ -58,6 +58,27 @@ def test_cached_tokens_are_found_where_deepseek_says_them(usage: dict[str, Any])
             {"completion_tokens": 9, "total_tokens": 1041, "prompt_tokens_details": {"cached_tokens": 1000}},
             Usage(input=1032, output=9, cached=1000),
         ),
+        # However little it is, and whatever the sum has of it.
+        (
+            {"completion_tokens": 9, "total_tokens": 61, "prompt_tokens_details": {"cached_tokens": 20}},
+            Usage(input=52, output=9, cached=20),
+        ),
+        *(
+            (
+                {"completion_tokens": 9, "prompt_tokens_details": {"cached_tokens": 1000}, **total},
+                Usage(input=1032, output=9, cached=1000),
+            )
+            for total in ({"total_tokens": 41}, {})
+        ),
+        (
+            {
+                "completion_tokens": 9,
+                "total_tokens": 61,
+                "prompt_tokens_details": {"cached_tokens": 20},
+                "completion_tokens_details": {"reasoning_tokens": 20},
+            },
+            Usage(input=32, output=29, cached=20, reasoning=20),
+        ),
         ({"completion_tokens": 9, "total_tokens": 0}, Usage(input=32, output=9)),
         ({"completion_tokens": 9, "total_tokens": None}, Usage(input=32, output=9)),
     ],

@@ -64,16 +64,19 @@ class WireUsage(msgspec.Struct, gc=False):
         before = self.prompt_tokens_details or self.input_tokens_details or _NO_DETAILS
         after = self.completion_tokens_details or self.output_tokens_details or _NO_DETAILS
         cached = before.cached_tokens or self.prompt_cache_hit_tokens or self.cached_tokens
-        if sent and self.total_tokens is not None and self.heard is None and self.citation_tokens is None:
-            if cached and cached > sent:  # then what was cached is no part of the prompt
-                sent = max(sent, self.total_tokens - (made or 0))
-            else:
-                made = max(made or 0, self.total_tokens - sent)
+        thought = after.reasoning_tokens
+        if sent and self.heard is None and self.citation_tokens is None:
+            beside = 0 if self.total_tokens is None else self.total_tokens - sent - (made or 0)
+            # More than the prompt can be no part of it; nor is what the sum has beyond both, to the token.
+            if cached and (cached > sent or cached == beside != thought):
+                sent += max(cached, beside)
+            elif beside > 0:
+                made = (made or 0) + beside
         counted = Usage(
             input=sent if sent and sent > 0 else 0,
             output=made if made and made > 0 else 0,
             cached=cached if cached and cached > 0 else 0,
-            reasoning=after.reasoning_tokens if after.reasoning_tokens and after.reasoning_tokens > 0 else 0,
+            reasoning=thought if thought and thought > 0 else 0,
         )
         return counted if self.citation_tokens is None else self._with_research(counted, self.citation_tokens)
 
