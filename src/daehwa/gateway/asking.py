@@ -44,8 +44,12 @@ _FALLBACK_BYTES: Final = 64 * 1024
 _FALLBACK_DEPTH: Final = 4
 """Lists of objects of lists of objects: a name stands no deeper in LiteLLM's forms."""
 _TOOLS_BYTES: Final = 256 * 1024
-_CALLERS_TOOLS: Final = frozenset({"function", "custom"})
+_CALLERS_TOOLS: Final = frozenset(
+    {"function", "custom", "local_shell", "apply_patch", "computer", "computer_use_preview"}
+)
 """Tools that the caller runs: their output comes with the next request, and is counted with it."""
+_GROUP: Final = "namespace"
+"""What OpenAI calls a tool that is but several others under one name."""
 _encode = msgspec.json.Encoder().encode
 _SAYS_USAGE_IF_ASKED = frozenset({"chat/completions", "completions"})
 _OPTIONS = "stream_options"
@@ -328,7 +332,18 @@ def _names_what_is_kept(fields: dict[str, msgspec.Raw]) -> bool:
 
 
 class _Tool(msgspec.Struct, frozen=True):
+    """A tool. Most servers take one without a type for a function, where it has one."""
+
     type: str = ""
+    function: dict[str, msgspec.Raw] | None = None
+    tools: list["_Tool"] | None = None
+
+    @property
+    def is_callers(self) -> bool:
+        """Whether the caller runs it, as far as that is known."""
+        if self.type == _GROUP:
+            return all(tool.is_callers for tool in self.tools or ())
+        return self.type in _CALLERS_TOOLS or (not self.type and bool(self.function))
 
 
 _decode_tools = msgspec.json.Decoder(list[_Tool] | None).decode
@@ -339,10 +354,9 @@ def _reads_by_tools(raw: msgspec.Raw) -> bool:
     if len(bytes(raw)) > _TOOLS_BYTES:
         return True  # to look at millions of them would hold everybody up
     try:
-        tools = _decode_tools(raw)
-    except msgspec.DecodeError:
+        return not all(tool.is_callers for tool in _decode_tools(raw) or ())
+    except (msgspec.DecodeError, RecursionError):
         return True  # nobody knows what it will take it for
-    return any(tool.type not in _CALLERS_TOOLS for tool in tools or ())
 
 
 def _tokens(body: bytes) -> int:
