@@ -66,10 +66,15 @@ def test_a_tool_that_the_upstream_runs_for_a_chat_finds_as_much(tools: object, *
 
 @pytest.mark.parametrize(
     ("window", "parts", "room"),
-    [(4096, [], 4096 - 128), (None, [], None), (4096, [{"type": "image_url", "image_url": {"url": "a"}}], None)],
+    [
+        *((4096, [], 4096 - 128), (None, [], None)),
+        (4096, [{"type": "image_url", "image_url": {"url": "a"}}], None),
+        (131_072, [{"type": "file", "file": {"file_data": "A" * 840_000}}], None),
+        (100_000, [{"type": "video_url", "video_url": {"url": "a"}}], None),
+    ],
 )
 def test_a_model_has_room_for_what_the_prompt_leaves(window: int | None, parts: list[Any], room: int | None) -> None:
-    """Of images it is not known how much they leave."""
+    """Of images and files it is not known how much they leave."""
     text = {"type": "text", "text": "word " * 400}
     asked = JsonAsked.of("chat/completions", {"messages": [{"role": "user", "content": [text, *parts]}]})
     model = Model(id="openai/gpt-9", name="gpt-9", provider="openai", context_window=window)

@@ -8,7 +8,7 @@ import msgspec
 
 from daehwa.conversation.errors import InvalidRequest
 from daehwa.conversation.metering import CallKind
-from daehwa.gateway.estimates import images_in, input_tokens, spelled
+from daehwa.gateway.estimates import has_payloads, images_in, input_tokens, spelled
 from daehwa.gateway.fields import fields_of, optional, whole
 from daehwa.gateway.laid_over import EXTRA_BODY, check_laid_over
 from daehwa.gateway.ports import LIMIT_NAMES, Endpoint, WireRequest
@@ -68,13 +68,15 @@ _TOO_LARGE = "The body holds a number that is out of range."
 
 
 class Weight(msgspec.Struct, frozen=True, kw_only=True):
-    """How much a request may cost, before anybody has answered it. `images` are those that it shows; `reads_more` says
-    whether it only names something that its upstream keeps, and that is read as well. `is_unlimited`: it asks in so
-    many words for an answer without a limit. `likely_share`: which part of its tokens and `seconds` it most likely is.
+    """How much a request may cost, before anybody has answered it. `images` are those that it shows; `has_payloads`
+    says whether it shows any, or files, and `reads_more` whether it only names something that its upstream keeps, or
+    lets it find something, and that is read as well. `is_unlimited`: it asks in so many words for an answer without a
+    limit. `likely_share`: which part of its tokens and `seconds` it most likely is.
     """
 
     input_tokens: int
     images: int = 0
+    has_payloads: bool = False
     reads_more: bool = False
     output_limit: int | None = None
     is_unlimited: bool = False
@@ -183,9 +185,11 @@ class JsonAsked:
         known = [limit for limit in limits if limit is not None]
         unlimited = {-1} if endpoint == "completions" else _UNLIMITED
         is_unlimited = not unlimited.isdisjoint(known)
+        payloads = has_payloads(body)
         self._weight = Weight(
-            input_tokens=_tokens(body),
+            input_tokens=_tokens(body, payloads=payloads),
             images=images_in(body),
+            has_payloads=payloads,
             reads_more=_reads_more(endpoint, fields),
             output_limit=None if is_unlimited else max(known, default=None),
             is_unlimited=is_unlimited,
@@ -359,9 +363,9 @@ def _reads_by_tools(raw: msgspec.Raw) -> bool:
         return True  # nobody knows what it will take it for
 
 
-def _tokens(body: bytes) -> int:
+def _tokens(body: bytes, *, payloads: bool) -> int:
     try:
-        return input_tokens(body)
+        return input_tokens(body, payloads=payloads)
     except RecursionError:
         raise InvalidRequest("The body is nested too deeply.") from None
     except msgspec.DecodeError:

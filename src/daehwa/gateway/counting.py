@@ -38,7 +38,7 @@ def paid_call(caller: Caller, asked: Asked, model: Model, default_limit: int | N
         model=model.id,
         input_tokens=max(sent, window or UNSEEN_TOKENS) if weight.reads_more else sent,
         output_limit=weight.limit(default_limit),
-        room=None if weight.images else room_beside(likely, window),  # most images are far less than they count
+        room=None if weight.has_payloads else room_beside(likely, window),  # most are far less than they count
         may_be_shorter=weight.output_limit is None,
         choices=weight.choices,
         others=tuple(other_id(model.provider, name) for name in asked.others),

@@ -33,11 +33,10 @@ _FILE_CHARACTERS = 5
 MOST_COMMAS = 100_000
 """Of a body with more of them all bytes count: to look into each of its parts would hold everybody else up."""
 
-_PAYLOADS = (
-    *(b'"image_url"', b'"input_audio"', b'"file_data"', b'"file_id"', b'"file_url"', b"video_url"),
-    b"\\u00",
-)
-"""An image has its address or a file's id. The last may be a letter of one of these words, written as its number."""
+_PAYLOADS = (b'"image_url"', b'"input_audio"', b'"file_data"', b'"file_id"', b'"file_url"', b'"video_url"')
+"""An image has its address or a file's id."""
+_NUMBERED = b"\\u00"
+"""May be a letter of one of these words, written as its number."""
 
 
 def spelled(*words: bytes) -> re.Pattern[bytes]:
@@ -62,14 +61,19 @@ def tokens_of(length: int) -> int:
     return -(-length // BYTES_PER_TOKEN)
 
 
-def input_tokens(body: bytes) -> int:
-    """Return how many tokens a JSON request has: its text in all of its fields, its payloads by their kind."""
+def input_tokens(body: bytes, *, payloads: bool) -> int:
+    """Return how many tokens a JSON request has: its text in all of its fields, its payloads by their kind. `payloads`
+    is what `has_payloads` says of it.
+    """
     commas = body.count(b",")
-    if commas <= MOST_COMMAS:
-        for mark in _PAYLOADS:
-            if body.find(mark) >= 0:
-                return _weight(msgspec.json.decode(body))
+    if commas <= MOST_COMMAS and (payloads or body.find(_NUMBERED) >= 0):
+        return _weight(msgspec.json.decode(body))
     return max(tokens_of(len(body)), commas)
+
+
+def has_payloads(body: bytes) -> bool:
+    """Whether a request most likely shows more than a text. How much of that is read is hardly known."""
+    return any(body.find(mark) >= 0 for mark in _PAYLOADS)
 
 
 def _weight(value: Any) -> int:
@@ -114,7 +118,7 @@ def _is_named(file: Any) -> bool:
 
 def images_in(body: bytes) -> int:
     """Return about how many images a request shows: each has two of these words."""
-    if body.find(b"\\u00") >= 0:
+    if body.find(_NUMBERED) >= 0:
         return (sum(1 for _ in _IMAGE_WORDS.finditer(body)) + 1) // 2
     return (body.count(b'"image_url"') + body.count(b'"input_image"') + 1) // 2
 
