@@ -74,6 +74,10 @@ def test_recordings_and_files_count_by_their_size() -> None:
         ({"type": "file", "file": {"file_id": "file-1"}}, UNSEEN_TOKENS),
         ({"type": "input_file", "file_url": "https://example.com/a.pdf"}, UNSEEN_TOKENS),
         ({"type": "file", "file": {"filename": "a.pdf", "file_data": "https://example.com/a.pdf"}}, UNSEEN_TOKENS),
+        ({"type": "file", "file": {"file_data": "HTTPS://example.com/a.pdf"}}, UNSEEN_TOKENS),
+        ({"type": "input_audio", "input_audio": {"data": "https://example.com/a.mp3"}}, UNSEEN_TOKENS),
+        ({"type": "audio_url", "audio_url": {"url": "https://example.com/a.mp3"}}, UNSEEN_TOKENS),
+        ({"type": "audio_url", "audio_url": {"url": "data:audio/ogg;base64," + "A" * 400_000}}, 4_000),
         ({"type": "video_url", "video_url": {"url": "https://example.com/a.mp4"}}, UNSEEN_TOKENS),
         ({"type": "input_video", "video_url": "data:video/mp4;base64," + "A" * 4_000_000}, UNSEEN_TOKENS),
     ],
@@ -82,7 +86,9 @@ def test_a_file_counts_by_its_size_and_one_that_is_only_named_as_a_long_one(part
     assert least <= chat([part]).weight.input_tokens < least + 100
 
 
-@pytest.mark.parametrize("kind", ["image_url", "input_image", "file", "input_file", "input_audio", "video_url"])
+@pytest.mark.parametrize(
+    "kind", ["image_url", "input_image", "file", "input_file", "input_audio", "audio_url", "video_url"]
+)
 def test_a_text_counts_whatever_it_is_called(kind: str) -> None:
     text = "word " * 30_000
     assert JsonAsked.of("chat/completions", {"messages": [], "type": kind, "x": text}).weight.input_tokens > 40_000

@@ -26,14 +26,16 @@ _TILED, _TILES = "gpt-4o-mini", 33_000
 """It counts 5,667 tokens for each of up to six tiles."""
 UNSEEN_TOKENS = 128_000
 """How much a model may read that is kept elsewhere and only named here, where nobody knows how much it can read."""
-_CHARACTERS = {"input_audio": 100}
+_CHARACTERS = {"input_audio": 100, "audio_url": 100}
 _FILE_CHARACTERS = 5
 """Characters of base64 that are a token: of a text five, of a PDF, whose pages are images too, seldom fewer."""
 
 MOST_COMMAS = 100_000
 """Of a body with more of them all bytes count: to look into each of its parts would hold everybody else up."""
 
-_PAYLOADS = (b'"image_url"', b'"input_audio"', b'"file_data"', b'"file_id"', b'"file_url"', b'"video_url"')
+_PAYLOADS = (
+    *(b'"image_url"', b'"input_audio"', b'"file_data"', b'"file_id"', b'"file_url"', b'"audio_url"', b'"video_url"'),
+)
 """An image has its address or a file's id."""
 _NUMBERED = b"\\u00"
 """May be a letter of one of these words, written as its number."""
@@ -51,9 +53,13 @@ def _letter(code: int) -> bytes:
 _IMAGE_WORDS = spelled(b"image_url", b"input_image")
 _NO_TEXT = frozenset({"image_url", "input_image"})
 _VIDEOS = frozenset({"video_url", "input_video"})
-_FILES = frozenset({"input_audio", "input_file", "file"}) | _VIDEOS
+_FILES = frozenset({"input_audio", "audio_url", "input_file", "file"}) | _VIDEOS
 _IMAGE_FIELDS = frozenset({"image_url", "file_id", "detail"})
-_FILE_FIELDS = frozenset({"input_audio", "file_data", "file_id", "file_url", "file", "filename", "video_url"})
+_HOLDERS = ("file", "input_audio", "audio_url")
+"""The fields in which a file is an object of its own."""
+_FILE_FIELDS = frozenset({*_HOLDERS, "file_data", "file_id", "file_url", "filename", "video_url"})
+_ADDRESSES = ("file_data", "data", "url")
+"""Where a file's data is, or its address."""
 
 
 def tokens_of(length: int) -> int:
@@ -104,16 +110,19 @@ def _file(kind: str, part: Mapping[Any, Any]) -> int:
     if kind in _VIDEOS:
         return UNSEEN_TOKENS
     payload = sum(_length(inner) for name, inner in part.items() if name in _FILE_FIELDS)
-    unseen = UNSEEN_TOKENS if _is_named(part) or _is_named(part.get("file")) else 0
+    unseen = UNSEEN_TOKENS if _is_named(part) or any(_is_named(part.get(name)) for name in _HOLDERS) else 0
     return unseen + payload // _CHARACTERS.get(kind, _FILE_CHARACTERS) + 1
 
 
 def _is_named(file: Any) -> bool:
-    """Whether a file is somewhere else; `file_data` may be an address, too, as OpenRouter has it."""
+    """Whether a file is somewhere else; its data may be an address, too, as OpenRouter and Qwen have it."""
     if not isinstance(file, dict):
         return False
-    data = file.get("file_data")
-    return bool(file.get("file_id") or file.get("file_url") or (isinstance(data, str) and data.startswith("http")))
+    return bool(file.get("file_id") or file.get("file_url") or any(_is_address(file.get(name)) for name in _ADDRESSES))
+
+
+def _is_address(data: Any) -> bool:
+    return isinstance(data, str) and data[:4].lower() == "http"
 
 
 def images_in(body: bytes) -> int:
