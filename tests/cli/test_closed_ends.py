@@ -109,7 +109,10 @@ async def test_it_is_said_in_a_paragraph(
 
 @pytest.mark.parametrize(
     ("arguments", "code"),
-    [("backup copy.sqlite3", 0), ("export all.jsonl", 0), ("key list", 0), ("key revoke none", MISUSE)],
+    [
+        *(("backup copy.sqlite3", 0), ("export all.jsonl", 0), ("key list", 0), ("key revoke none", MISUSE)),
+        ("key list --no-such", MISUSE),
+    ],
 )
 async def test_where_nobody_can_be_told_the_code_says_it(talkative: Program, arguments: str, code: int) -> None:
     for redirected in ("2>&-", "2>/dev/full", "2> >(true)", "<&- >/dev/null 2>&-"):

@@ -134,7 +134,8 @@ def _told(error: Exception) -> int:
     if isinstance(error, click.Abort):
         return _stopped()
     if isinstance(error, click.ClickException):
-        error.show()
+        with contextlib.suppress(OSError):  # as `_print_error` does
+            error.show()
         return error.exit_code
     if isinstance(error, (SettingsError, Refusal)):
         tell(f"daehwa: {error}")
