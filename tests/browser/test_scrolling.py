@@ -1,5 +1,7 @@
 """Scrolling through long answers: what is read moves as far as the wheel turns, whatever is drawn above it."""
 
+import asyncio
+
 import pytest
 import pytest_asyncio
 from browser.reader import Reader
@@ -64,3 +66,20 @@ async def test_what_is_read_moves_as_far_as_the_wheel(reader: Reader, rich: str)
             jumps.append((steps, None if after is None else round(after - before)))
     assert jumps == []
     await expect(first).to_have_class("prose md")
+
+
+async def test_what_was_left_is_not_kept(reader: Reader, model: Model) -> None:
+    model.says("*One*.")
+    await reader.ask_to_end("The first")
+    await reader.page.reload()
+    await expect(reader.answer.locator("em")).to_have_text("One")
+    await reader.page.evaluate("() => { window.left = new WeakRef(document.querySelector('.scroller')); }")
+    await reader.press("New conversation", reader.sidebar)
+    await reader.ask_to_end("The second")
+    session = await reader.page.context.new_cdp_session(reader.page)
+    for _ in range(20):
+        await session.send("HeapProfiler.collectGarbage")
+        if await reader.page.evaluate("() => window.left.deref() === undefined"):
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError("the page before is still held")

@@ -15,6 +15,11 @@ const SCROLLER = ".scroller, dialog";
 
 const watched = new WeakMap<HTMLElement, NearMessages>();
 
+/** On paper nothing is far. Once for all: a listener of each scroller's own would keep what has left the page. */
+addEventListener("beforeprint", () => {
+  for (const scroller of document.querySelectorAll<HTMLElement>(SCROLLER)) watched.get(scroller)?.drawAll();
+});
+
 /** Call `act` when the message that this element is in is near; returns how to call it off. */
 export function whenNear(element: Element, act: () => void): () => void {
   const message = element.closest(MESSAGE);
@@ -37,8 +42,10 @@ class NearMessages {
     const far = Math.max(FAR, SCREENS * innerHeight);
     this.#scroller = scroller;
     this.#observer = new IntersectionObserver((entries) => this.#came(entries), { root: scroller, rootMargin: `${String(far)}px 0px` });
-    // On paper nothing is far.
-    addEventListener("beforeprint", () => this.#draw([...this.#acts.keys()]));
+  }
+
+  drawAll(): void {
+    this.#draw([...this.#acts.keys()]);
   }
 
   add(message: Element, act: () => void): () => void {
