@@ -97,6 +97,20 @@ async def test_the_doctor_sees_the_copies_that_were_left(program: Program) -> No
     assert json.loads(ended.out)["data"]["backups"] == sorted(path.name for path in (replaced, backup, *killed))
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a link takes a right there that few have")
+def test_the_doctor_says_where_copies_lie_of_a_database_that_is_a_link(tmp_path: Path) -> None:
+    disk, data = tmp_path / "disk", tmp_path / "data"
+    disk.mkdir()
+    data.mkdir()
+    (disk / "file").touch()
+    (data / DATABASE).symlink_to("../disk/file")
+    there = [disk / "file.backup.part", disk / "file.replaced.20261130T120000000000Z"]
+    before = data / "daehwa.replaced.20261129T120000000000Z.sqlite3"
+    for copy in (*there, before):
+        copy.touch()
+    assert set(data_report(DataFolder(data)).backups) == {before.name, *map(str, there)}
+
+
 async def test_the_doctor_sees_whether_the_audit_log_was_changed(program: Program) -> None:
     program.data.mkdir()
     store = await SqliteStore.open(program.data / DATABASE)

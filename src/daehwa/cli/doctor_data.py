@@ -2,11 +2,12 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
-from daehwa.data_folder import DataFolder
+from daehwa.data_folder import DATABASE, DataFolder
 from daehwa.services.audit_report import AuditReport, audit_report
 from daehwa.services.database import database_fault
 from daehwa.services.messages_report import MessagesReport, messages_report
@@ -46,19 +47,23 @@ def data_report(folder: DataFolder) -> DataReport:
         database_fault=database_fault(database),
         audit=audit_report(database),
         messages=messages_report(database),
-        backups=_copies(database) if exists else (),
+        backups=_copies(folder) if exists else (),
         free_bytes=shutil.disk_usage(nearest).free,
         held_by_process=folder.holder() if folder.is_held() else None,
     )
 
 
-def _copies(database: Path) -> tuple[str, ...]:
+def _copies(folder: DataFolder) -> tuple[str, ...]:
     """Return what migrations and `daehwa restore` have left, killed ones (….part) too: it holds what was deleted since,
-    and nobody removes it.
+    and nobody removes it. Where the database is a link, it may lie beside that, or with a path where the link leads.
     """
-    kinds = (f"*.backup{database.suffix}", f"replaced.*{database.suffix}", "*.part")
-    left = (f"{database.stem}.{kind}" for kind in kinds)
-    return tuple(sorted(path.name for pattern in left for path in database.parent.glob(pattern)))
+    found = (path for database in (folder.path / DATABASE, folder.database) for path in _left_beside(database))
+    return tuple(sorted({path.name if path.parent == folder.path else str(path) for path in found}))
+
+
+def _left_beside(database: Path) -> Iterator[Path]:
+    for kind in (f"*.backup{database.suffix}", f"replaced.*{database.suffix}", "*.part"):
+        yield from database.parent.glob(f"{database.stem}.{kind}")
 
 
 def data_faults(data: DataReport) -> list[str]:
