@@ -143,7 +143,7 @@ async def test_a_database_may_lie_elsewhere_by_a_link_and_is_kept_and_replaced_t
     assert (tmp_path / "data" / DATABASE).is_symlink()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="as above")
+@pytest.mark.skipif(sys.platform == "win32", reason="a link takes a right there that few have")
 def test_no_new_database_is_begun_where_a_link_leads_nowhere(tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     (tmp_path / DATABASE).symlink_to("disk/file")

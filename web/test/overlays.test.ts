@@ -69,23 +69,23 @@ test("what opens while the browser goes back has an entry of its own, and stays 
   expect([closed, there()]).toEqual([[], ["#/page", { overlays: 1 }]]);
 });
 
-test("an address that is gone to takes the entries of all that is open", async () => {
+async function leaveWhatIsOpenForNext(): Promise<void> {
   const gone = [open("list"), open("menu")];
   await settled();
   overlays.leaveFor("#/next");
   for (const each of gone) each();
   await settled();
+}
+
+test("an address that is gone to takes the entries of all that is open", async () => {
+  await leaveWhatIsOpenForNext();
   expect(there()).toEqual(["#/next", null]);
   await back();
   expect(there()).toEqual(["#/page", null]);
 });
 
 test("Forward leads to nothing that was open below an address that was gone to", async () => {
-  const gone = [open("list"), open("menu")];
-  await settled();
-  overlays.leaveFor("#/next");
-  for (const each of gone) each();
-  await settled();
+  await leaveWhatIsOpenForNext();
   history.forward();
   await settled();
   expect(there()).toEqual(["#/next", null]);

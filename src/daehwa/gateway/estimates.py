@@ -33,8 +33,9 @@ _FILE_CHARACTERS = 5
 MOST_COMMAS = 100_000
 """Of a body with more of them all bytes count: to look into each of its parts would hold everybody else up."""
 
-_PAYLOADS = (
-    *(b'"image_url"', b'"input_audio"', b'"file_data"', b'"file_id"', b'"file_url"', b'"audio_url"', b'"video_url"'),
+_PAYLOADS = tuple(
+    b'"%b"' % field
+    for field in (b"image_url", b"input_audio", b"file_data", b"file_id", b"file_url", b"audio_url", b"video_url")
 )
 """An image has its address or a file's id."""
 _NUMBERED = b"\\u00"

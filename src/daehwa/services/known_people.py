@@ -42,7 +42,7 @@ class KnownPeople(msgspec.Struct, frozen=True):
     def with_email(self, email: str) -> list[str]:
         """Return the ids of whose address it is, in any case of letters: another provider may write it otherwise."""
         folded = folded_login(email)
-        return [person for person, theirs in self.emails.items() if theirs and folded_login(theirs) == folded]
+        return [person for person, theirs in self.emails.items() if theirs and self._folded_email(person) == folded]
 
     def has_login(self, person: str, name: str) -> bool:
         """Whether a name is this person's login."""
