@@ -69,6 +69,8 @@ POST /api/turns                                  401 200 404 403 404 401 401 401
 POST /api/turns/expected                         401 204 204 204 204 401 401 401
 GET /api/turns/{reply}/events                    401 200 404 404 404 401 401 401
 POST /api/turns/{reply}/stop                     401 200 404 404 404 401 401 401
+GET /api/preferences                             401 200 200 200 200 401 401 401
+PATCH /api/preferences                           401 200 200 200 200 401 401 401
 GET /api/keys                                    401 200 200 200 200 401 401 401
 GET /api/keys?everybody=true                     401 403 403 403 200 401 401 401
 POST /api/keys                                   401 201 201 403 201 401 401 401

@@ -20,6 +20,7 @@ from daehwa.accounts.links import Link
 from daehwa.accounts.minting import mint_key
 from daehwa.accounts.people import NewUser, Profile, Session, User, UserChanges
 from daehwa.accounts.ports import AccountStore, Budget
+from daehwa.accounts.preferences import Preferences
 from daehwa.conversation.errors import ConversationNotFound, StoreError
 from daehwa.conversation.ids import new_id, now_ms
 from daehwa.conversation.messages import Usage
@@ -68,6 +69,7 @@ async def lives(house: House, user: User, said: str) -> list[str]:
             link, id=f"invite by {user.role} {len(user.name)}", kind="invite", user=None, made_by=me, email=None
         )
     )
+    await people.preferences.set_preferences(me, Preferences(instructions=said))
     given = {"login": user.login or "", "email": user.email}
     await people.audit.append(NewEvent(at=NOW, action="person.made", subject=me, address=said, details={**given}))
     await people.audit.append(NewEvent(at=NOW, action="key.made", actor=me, actor_name=said, address=said))
@@ -109,6 +111,7 @@ async def test_whoever_is_deleted_is_nowhere_any_more(house: House) -> None:
     assert await house.people.accounts.get_user(mina.id) is None
     assert await house.people.accounts.get_session(f"s{mina.id}", now=NOW) is None
     assert await house.people.credentials.get_credentials(mina.id) == Credentials()
+    assert await house.people.preferences.get_preferences(mina.id) == Preferences()
     assert await house.keys.list_keys(mina.id) == ()
     assert await titles(house.store, mina.id) == [] == await found(house.store, CANARY, mina.id)
     assert await house.answers.claim(mina.id, SAID, SAID, now=NOW) == "new"
@@ -116,6 +119,7 @@ async def test_whoever_is_deleted_is_nowhere_any_more(house: House) -> None:
     rows = await house.ledger.usage(EVERYTHING)
     assert (sum(row.cost for row in rows), await house.ledger.spent("all", DAY)) == before == (14, 14)
 
+    assert (await house.people.preferences.get_preferences(root.id)).instructions == "innocent words"
     assert len(await titles(house.store, root.id)) == 1
     assert await found(house.store, "innocent", root.id) != []
     assert (await house.people.credentials.get_credentials(root.id)).recovery_codes == 1

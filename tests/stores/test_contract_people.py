@@ -1,4 +1,4 @@
-"""What every store of people does: local accounts, sessions, links, groups, decisions."""
+"""What every store of people does: local accounts, sessions, links, groups, decisions, preferences."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,6 +22,7 @@ from daehwa.accounts.installation import Installation, InstallationChanges
 from daehwa.accounts.links import Link
 from daehwa.accounts.people import SEEN_EVERY_MS, NewUser, Profile, Session, User, UserChanges
 from daehwa.accounts.people_ports import PeopleStores
+from daehwa.accounts.preferences import Preferences
 
 NOW = 1_800_000_000_000
 MINA = Profile(issuer="https://id.example", subject="mina", email="mina@example.com", name="미나")
@@ -272,3 +273,24 @@ async def test_what_is_decided_for_the_installation_is_kept(people: PeopleStores
     assert changed == Installation(admins_may_read=True, retention_days=30)
     await people.installation.change_installation(InstallationChanges(retention_days=None))
     assert await people.installation.get_installation() == Installation(admins_may_read=True)
+
+
+# ---------------------------------------------------------------- preferences
+
+
+async def test_what_somebody_has_set_is_theirs_alone_and_the_last_word_holds(people: PeopleStores) -> None:
+    assert await people.preferences.get_preferences("owner") == Preferences()
+    for said in ("Answer briefly.", "반말로 답해 줘. 🌱\n\n짧게."):
+        await people.preferences.set_preferences("owner", Preferences(instructions=said))
+        assert (await people.preferences.get_preferences("owner")).instructions == said
+    assert await people.preferences.get_preferences("mina") == Preferences()
+    await people.preferences.set_preferences("mina", Preferences(instructions="Half a pair: \ud83c"))
+    assert "Half a pair" in (await people.preferences.get_preferences("mina")).instructions
+    for _ in range(2):
+        await people.preferences.forget("owner")
+        assert await people.preferences.get_preferences("owner") == Preferences()
+    assert await people.preferences.get_preferences("mina") != Preferences()
+
+
+def test_what_somebody_has_set_is_shown_in_no_log() -> None:
+    assert "brief" not in repr(Preferences(instructions="Be brief."))

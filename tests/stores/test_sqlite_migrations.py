@@ -185,6 +185,13 @@ async def test_claims_and_spent_ids_of_a_file_of_schema_5_open(tmp_path: Path) -
     await store.aclose()
 
 
+async def test_what_people_set_in_a_file_of_schema_11_is_there(tmp_path: Path) -> None:
+    store = await SqliteStore.open(load(tmp_path / "daehwa.db", 11))
+    kept = await sqlite_people(store).preferences.get_preferences("01930000-0000-7000-8000-0000000000a1")
+    assert kept.instructions == "반말로 답해 줘."
+    await store.aclose()
+
+
 def test_ids_of_the_deleted_are_found_in_the_audit_log(tmp_path: Path) -> None:
     database = sqlite3.connect(load(tmp_path / "daehwa.db", 4))
     database.execute("""INSERT INTO audit VALUES (2, '{"action":"person.deleted","subject":"owner"}')""")

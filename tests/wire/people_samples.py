@@ -71,6 +71,10 @@ async def _record_account(records: Records, door: FrontDoor, boss: Browser) -> N
     assert account["sessions"]
     assert account["passkeys"]
     await records.call("me-admin", "Me", "GET", "/api/me", **_as(boss))
+    await records.call("preferences", "Preferences", "GET", "/api/preferences", **_as(boss))
+    told = {"instructions": "Answer briefly."}
+    changed = await records.call("preferences-changed", "Preferences", "PATCH", "/api/preferences", told, **_as(boss))
+    assert changed == told
 
 
 async def _record_administration(records: Records, door: FrontDoor, boss: Browser) -> None:

@@ -6,6 +6,7 @@ import * as account from "../src/api/account-wire.ts";
 import * as accounts from "../src/api/accounts-wire.ts";
 import * as admin from "../src/api/admin-wire.ts";
 import * as doors from "../src/api/doors-wire.ts";
+import { Preferences } from "../src/api/preferences.ts";
 import * as wire from "../src/api/wire.ts";
 
 const FOLDER = "test/wire-samples";
@@ -51,6 +52,7 @@ const schemas: Readonly<Record<string, v.GenericSchema>> = {
   OpenedConversation: wire.OpenedConversation,
   PasskeyOptions: doors.PasskeyOptions,
   PeopleList: admin.People,
+  Preferences,
   ProviderList: admin.Providers,
   RecoveryCodes: account.RecoveryCodes,
   SearchHits: wire.SearchHits,

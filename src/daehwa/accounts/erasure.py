@@ -74,6 +74,7 @@ class Erasure:
         for store in self._owned:
             await store.forget(user)
         await self._people.links.forget(user)
+        await self._people.preferences.forget(user)
         await self._people.audit.forget(user, words)
         await self._people.accounts.empty_user(user)
 

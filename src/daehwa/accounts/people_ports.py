@@ -14,6 +14,7 @@ from daehwa.accounts.groups import Group
 from daehwa.accounts.installation import Installation, InstallationChanges
 from daehwa.accounts.links import Link
 from daehwa.accounts.ports import AccountStore
+from daehwa.accounts.preferences import Preferences
 
 
 class CredentialStore(Protocol):
@@ -174,6 +175,24 @@ class InstallationStore(Protocol):
         ...
 
 
+class PreferenceStore(Protocol):
+    """Where it is kept what people have set for themselves. The owner of a server without sign-in has preferences too,
+    under the id that the very first admin gets.
+    """
+
+    async def get_preferences(self, user: str) -> Preferences:
+        """Return what somebody has set; what they have not is as it begins. Sees at once what another process wrote."""
+        ...
+
+    async def set_preferences(self, user: str, preferences: Preferences) -> None:
+        """Keep these in place of those before."""
+        ...
+
+    async def forget(self, user: str) -> None:
+        """Remove them. Missing: no-op."""
+        ...
+
+
 class Owned(Protocol):
     """Something that keeps what belongs to people."""
 
@@ -191,3 +210,4 @@ class PeopleStores(NamedTuple):
     groups: GroupStore
     audit: AuditStore
     installation: InstallationStore
+    preferences: PreferenceStore

@@ -19,6 +19,7 @@ from daehwa.conversation.ids import new_id
 from daehwa.conversation.messages import MESSAGE_CHARACTERS, Conversation, TextPart
 from daehwa.conversation.ports import ConversationStore
 from daehwa.conversation.running import Question, RunningTurns, TurnRequest
+from daehwa.conversation.terms import OPEN_TERMS
 from daehwa.data_folder import DataFolder
 from daehwa.services.local import OWNER, Catalogue, Services
 from daehwa.settings import LoadedSettings, is_debugging, load_settings, program_name
@@ -70,7 +71,7 @@ async def _ask(loaded: LoadedSettings, asked: Asked) -> int:
     services = await Services.open(loaded, folder, runner=f"ask-{new_id()}")
     try:
         await _check_model(services.catalogue, asked.model)
-        request = await _request(services.store, asked)
+        request = await _request(services, asked)
         stopped = _told_to_stop()
         reply = await services.running.start(request)
         return await _print_reply(services.running, reply.id, stopped)
@@ -87,7 +88,9 @@ async def _check_model(catalogue: Catalogue, model: str | None) -> None:
         raise Refusal(error.message) from None  # it is the name that is wrong
 
 
-async def _request(store: ConversationStore, asked: Asked) -> TurnRequest:
+async def _request(services: Services, asked: Asked) -> TurnRequest:
+    store = services.store
+    own = await services.people.preferences.get_preferences(OWNER)
     last = await _last_conversation(store) if asked.goes_on else None
     parent = None if last is None else await _last_reply(store, last)
     return TurnRequest(
@@ -96,6 +99,7 @@ async def _request(store: ConversationStore, asked: Asked) -> TurnRequest:
         reply=new_id(),
         model=asked.model or (None if last is None else last.model),
         question=Question(new_id(), parent, (TextPart(asked.question),)),
+        terms=OPEN_TERMS.with_own(own.instructions),
     )
 
 

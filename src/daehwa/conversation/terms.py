@@ -23,6 +23,13 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     instructions: str = ""
     groups: tuple[GroupShare, ...] = ()
 
+    def with_own(self, instructions: str) -> "Terms":
+        """Return these terms for somebody who has instructions of their own: a group's come first."""
+        if not instructions:
+            return self
+        given = f"{self.instructions}\n\n{instructions}" if self.instructions else instructions
+        return msgspec.structs.replace(self, instructions=given)
+
     def offers(self, model: Model, asked: str | None = None) -> bool:
         """Whether this model may be asked, by the name that was asked for or by its own."""
         return self.models is None or is_named(self.models, model, asked)

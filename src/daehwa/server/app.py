@@ -85,7 +85,7 @@ def create_app(
         Wing(lambda: _home(wiring), "/api/me", "/api/models"),
         Wing(lambda: _auth(wiring), "/auth/sign-in", "/auth/callback", "/auth/sign-out", "/auth/doors"),
         Wing(lambda: _accounts(wiring), *_ACCOUNTS),
-        Wing(lambda: _conversations(wiring), "/api/conversations", "/api/turns"),
+        Wing(lambda: _conversations(wiring), "/api/conversations", "/api/turns", "/api/preferences"),
         Wing(lambda: _books(wiring), "/api/keys", "/api/usage", "/api/budgets", "/metrics"),
     ]
     own = tuple(wings)

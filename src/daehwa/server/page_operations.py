@@ -22,6 +22,7 @@ from daehwa.server.api import shapes
 from daehwa.server.api.conversations import ConversationsApi
 from daehwa.server.api.me import MeApi
 from daehwa.server.api.models import ModelsApi
+from daehwa.server.api.preferences import PreferenceChanges, Preferences, PreferencesApi
 from daehwa.server.api.turns import TurnsApi
 from daehwa.server.errors import BodyTooSlow, UnsupportedMediaType
 from daehwa.server.routing import Operation
@@ -45,10 +46,13 @@ def home_operations(wiring: Wiring) -> Iterator[Operation]:
 
 
 def conversation_operations(wiring: Wiring) -> Iterator[Operation]:
-    """Yield the rows of conversations and of the turns in them."""
+    """Yield the rows of conversations, of the turns in them, and of what somebody wants each of them to heed."""
     store, running, options = wiring.core.store, wiring.core.running, wiring.options
     yield from _conversations(ConversationsApi(store, running, options))
-    yield from _turns(TurnsApi(store, running, options, Memberships(wiring.groups), wiring.core.catalogue))
+    memberships, preferences = Memberships(wiring.groups), wiring.preferences
+    yield from _turns(TurnsApi(store, running, options, memberships, wiring.core.catalogue, preferences))
+    if preferences is not None:
+        yield from _preferences(PreferencesApi(preferences, options))
 
 
 def _conversations(api: ConversationsApi) -> Iterator[Operation]:
@@ -79,6 +83,12 @@ def _conversations(api: ConversationsApi) -> Iterator[Operation]:
         answers=(shapes.Conversation,),
         errors=_ONE,
     )
+
+
+def _preferences(api: PreferencesApi) -> Iterator[Operation]:
+    own, shown = "/api/preferences", (Preferences,)
+    yield Operation("GET", own, api.get_preferences, answers=shown, errors=(StoreError,))
+    yield Operation("PATCH", own, api.change_preferences, body=PreferenceChanges, answers=shown, errors=_EXPECTED)
 
 
 def _turns(api: TurnsApi) -> Iterator[Operation]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 if TYPE_CHECKING:
-    from daehwa.accounts.people_ports import GroupStore
+    from daehwa.accounts.people_ports import GroupStore, PreferenceStore
     from daehwa.conversation.ports import KeptConversations, ModelCatalogue
     from daehwa.conversation.running import RunningTurns
     from daehwa.server.access_log import Traffic
@@ -51,3 +51,9 @@ class Wiring(msgspec.Struct, frozen=True):
         """Where groups are kept; None where nobody signs in, and there are none."""
         people = self.entrances.people
         return people.groups if self.entrances.is_any and people is not None else None
+
+    @property
+    def preferences(self) -> "PreferenceStore | None":
+        """Where it is kept what people have set for themselves; None where nothing is kept of people."""
+        people = self.entrances.people
+        return None if people is None else people.preferences

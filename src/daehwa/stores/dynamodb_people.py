@@ -22,6 +22,7 @@ from daehwa.accounts.groups import Group
 from daehwa.accounts.installation import Installation, InstallationChanges
 from daehwa.accounts.links import Link
 from daehwa.accounts.people_ports import PeopleStores
+from daehwa.accounts.preferences import Preferences
 from daehwa.conversation.errors import IdTaken, StoreError
 from daehwa.stores import dynamodb_table as names
 from daehwa.stores.dynamodb_accounts import DynamoAccounts
@@ -37,6 +38,7 @@ _passkey_decoder = msgspec.json.Decoder(Passkey)
 _link_decoder = msgspec.json.Decoder(Link)
 _group_decoder = msgspec.json.Decoder(Group)
 _installation_decoder = msgspec.json.Decoder(Installation)
+_preferences_decoder = msgspec.json.Decoder(Preferences)
 
 
 def dynamo_people(table: DynamoTable) -> PeopleStores:
@@ -48,6 +50,7 @@ def dynamo_people(table: DynamoTable) -> PeopleStores:
         groups=DynamoGroups(table),
         audit=DynamoAudit(table),
         installation=DynamoInstallation(table),
+        preferences=DynamoPreferences(table),
     )
 
 
@@ -241,6 +244,23 @@ class DynamoInstallation:
                 await self._table.put(item, condition=is_as_before)
                 return changed
         raise StoreError("Too many are changing this at once. Try again in a moment.")
+
+
+class DynamoPreferences:
+    """A `PreferenceStore` in the table of the AWS home: an item in somebody's own partition."""
+
+    def __init__(self, table: DynamoTable) -> None:
+        self._table = table
+
+    async def get_preferences(self, user: str) -> Preferences:
+        item = await self._table.get(names.owner_partition(user), names.PREFERENCES_SORT)
+        return Preferences() if item is None else _preferences_decoder.decode(item[names.VALUE])
+
+    async def set_preferences(self, user: str, preferences: Preferences) -> None:
+        await self._table.put(_item(names.owner_partition(user), names.PREFERENCES_SORT, storable(preferences)))
+
+    async def forget(self, user: str) -> None:
+        await self._table.delete(names.owner_partition(user), names.PREFERENCES_SORT)
 
 
 def _item(partition: str, sort: str, value: msgspec.Struct) -> dict[str, Any]:

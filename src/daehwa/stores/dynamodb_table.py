@@ -16,6 +16,7 @@ One table, one index. Every item has `pk` and `sk`:
 | that a user has a session, expires | `U#<user>` | `N#<session>` |
 | password, authenticator app, recovery code, passkey | `U#<user>` | `X#P`, `X#T`, `X#R#<hash>`, `X#K#<hash of id>` |
 | whose a passkey is | `W#<hash of id>` | `W` |
+| what somebody has set for themselves | `U#<user>` | `F` |
 | link, expires | `T` | `<link>` |
 | group | `G` | `<group>` |
 | event of the audit log | `J` | `<number>` |
@@ -169,6 +170,7 @@ TOTP_SORT: Final = "X#T"
 CODES_SORT: Final = "X#R#"
 PASSKEYS_SORT: Final = "X#K#"
 PASSKEY_SORT: Final = "W"
+PREFERENCES_SORT: Final = "F"
 LINKS: Final = "T"
 GROUP_LIST: Final = "G"
 AUDIT: Final = "J"

@@ -22,6 +22,7 @@ from daehwa.accounts.installation import Installation, InstallationChanges
 from daehwa.accounts.links import Link
 from daehwa.accounts.people_changes import counts_up
 from daehwa.accounts.people_ports import PeopleStores
+from daehwa.accounts.preferences import Preferences
 from daehwa.conversation.errors import IdTaken
 from daehwa.stores.memory_accounts import MemoryAccounts
 from daehwa.stores.records import storable
@@ -221,6 +222,22 @@ class MemoryInstallation:
         return self._installation
 
 
+class MemoryPreferences:
+    """A `PreferenceStore` of this process alone."""
+
+    def __init__(self) -> None:
+        self._preferences: dict[str, Preferences] = {}
+
+    async def get_preferences(self, user: str) -> Preferences:
+        return self._preferences.get(user, Preferences())
+
+    async def set_preferences(self, user: str, preferences: Preferences) -> None:
+        self._preferences[user] = storable(preferences)
+
+    async def forget(self, user: str) -> None:
+        self._preferences.pop(user, None)
+
+
 def memory_people(accounts: MemoryAccounts | None = None) -> PeopleStores:
     """Return all stores of people, in memory."""
     accounts = accounts or MemoryAccounts()
@@ -233,4 +250,5 @@ def memory_people(accounts: MemoryAccounts | None = None) -> PeopleStores:
         groups=MemoryGroups(),
         audit=MemoryAudit(),
         installation=MemoryInstallation(),
+        preferences=MemoryPreferences(),
     )

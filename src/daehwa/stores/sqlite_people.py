@@ -13,6 +13,7 @@ from daehwa.accounts.groups import Group
 from daehwa.accounts.installation import Installation, InstallationChanges
 from daehwa.accounts.links import Link
 from daehwa.accounts.people_ports import PeopleStores
+from daehwa.accounts.preferences import Preferences
 from daehwa.stores.records import storable
 from daehwa.stores.sqlite import SqliteStore
 from daehwa.stores.sqlite_accounts import SqliteAccounts
@@ -24,6 +25,7 @@ _LINKS: Final = f"SELECT {columns(Link)} FROM links"
 _encoder = msgspec.json.Encoder()
 _group_decoder = msgspec.json.Decoder(Group)
 _installation_decoder = msgspec.json.Decoder(Installation)
+_preferences_decoder = msgspec.json.Decoder(Preferences)
 
 
 def sqlite_people(store: SqliteStore, *, first_admin: str | None = None) -> PeopleStores:
@@ -35,6 +37,7 @@ def sqlite_people(store: SqliteStore, *, first_admin: str | None = None) -> Peop
         groups=SqliteGroups(store),
         audit=SqliteAudit(store),
         installation=SqliteInstallation(store),
+        preferences=SqlitePreferences(store),
     )
 
 
@@ -103,6 +106,23 @@ class SqliteInstallation:
 
     async def change_installation(self, changes: InstallationChanges) -> Installation:
         return await self._writer.run(partial(_change_installation, changes=changes))
+
+
+class SqlitePreferences:
+    """A `PreferenceStore` beside the conversations of a `SqliteStore`."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self._writer = store.writer
+        self._glance = store.glance
+
+    async def get_preferences(self, user: str) -> Preferences:
+        return await self._glance.run(partial(_get_preferences, user=user))
+
+    async def set_preferences(self, user: str, preferences: Preferences) -> None:
+        await self._writer.run(partial(_set_preferences, user=user, preferences=storable(preferences)))
+
+    async def forget(self, user: str) -> None:
+        await self._writer.run(partial(_forget_preferences, user=user))
 
 
 def _get_link(database: sqlite3.Connection, link: str, now: int) -> Link | None:
@@ -175,3 +195,17 @@ def _change_installation(database: sqlite3.Connection, changes: InstallationChan
         "INSERT OR REPLACE INTO installation (only, value) VALUES (1, ?)", (_encoder.encode(changed).decode(),)
     )
     return changed
+
+
+def _get_preferences(database: sqlite3.Connection, user: str) -> Preferences:
+    row = database.execute("SELECT value FROM preferences WHERE user = ?", (user,)).fetchone()
+    return Preferences() if row is None else _preferences_decoder.decode(row[0])
+
+
+def _set_preferences(database: sqlite3.Connection, user: str, preferences: Preferences) -> None:
+    value = _encoder.encode(preferences).decode()
+    database.execute("INSERT OR REPLACE INTO preferences (user, value) VALUES (?, ?)", (user, value))
+
+
+def _forget_preferences(database: sqlite3.Connection, user: str) -> None:
+    database.execute("DELETE FROM preferences WHERE user = ?", (user,))

@@ -350,6 +350,11 @@ SELECT created, id, user, key, groups, model, kind, conversation, reserved, sett
 )
 
 
+def m0011_preferences(database: sqlite3.Connection) -> None:
+    """Keep what people have set for themselves."""
+    database.execute("CREATE TABLE preferences (user TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID")
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     m0001_conversations,
     m0002_accounts,
@@ -361,4 +366,5 @@ MIGRATIONS: tuple[Migration, ...] = (
     m0008_leaner_ledger,
     m0009_stretches,
     m0010_ledger_by_time,
+    m0011_preferences,
 )

@@ -112,6 +112,7 @@ export const sidebar = {
   help: "Keyboard shortcuts",
   usage: "Usage and costs",
   keys: "API keys",
+  instructions: "Instructions",
   account: "Your account",
   administration: "People and settings",
   people: "People",

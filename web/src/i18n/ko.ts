@@ -111,6 +111,7 @@ export const ko = {
     help: "키보드 단축키",
     usage: "사용량과 비용",
     keys: "API 키",
+    instructions: "맞춤 지침",
     account: "내 계정",
     administration: "사용자와 설정",
     people: "사용자",

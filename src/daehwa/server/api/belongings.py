@@ -72,7 +72,7 @@ class ExportedSession(msgspec.Struct, frozen=True, kw_only=True):
 
 class ExportedAccount(msgspec.Struct, frozen=True, kw_only=True):
     """Who somebody is here, in an export; times are milliseconds since 1970. `claimed` are groups at the identity
-    provider that are kept here.
+    provider that are kept here, `instructions` what models are told before this person's questions.
     """
 
     id: str
@@ -82,6 +82,7 @@ class ExportedAccount(msgspec.Struct, frozen=True, kw_only=True):
     role: Role
     groups: tuple[str, ...]
     claimed: tuple[str, ...]
+    instructions: str
     created: int
     last_seen: int
     password_changed: int | None
@@ -180,6 +181,7 @@ class BelongingsApi:
             role=user.role,
             groups=tuple(names.get(group, "(removed)") for group in user.groups),
             claimed=user.claimed,
+            instructions=(await people.preferences.get_preferences(user.id)).instructions,
             created=user.created,
             last_seen=user.last_seen,
             password_changed=None if has.password is None else has.password.changed,

@@ -5,12 +5,15 @@ from functools import partial
 import msgspec
 
 from daehwa.accounts.memberships import Memberships
+from daehwa.accounts.people import User
+from daehwa.accounts.people_ports import PreferenceStore
 from daehwa.conversation.errors import InvalidRequest, MessageNotFound, TooMuch
 from daehwa.conversation.expecting import expect_turn
 from daehwa.conversation.ids import checked_id
 from daehwa.conversation.messages import TextPart
 from daehwa.conversation.ports import ConversationStore, ModelCatalogue
 from daehwa.conversation.running import Question, RunningTurns, TurnRequest
+from daehwa.conversation.terms import Terms
 from daehwa.server.api import shapes
 from daehwa.server.asgi import Request, Response, json_response
 from daehwa.server.body import json_body, query_values
@@ -32,7 +35,9 @@ class TurnsApi:
         options: ServerOptions,
         memberships: Memberships,
         catalogue: ModelCatalogue,
+        preferences: PreferenceStore | None = None,
     ) -> None:
+        self._preferences = preferences
         self._catalogue = catalogue
         self._memberships = memberships
         self._store = store
@@ -50,7 +55,7 @@ class TurnsApi:
         # Behind the adapter nobody but it can write this header.
         deadline = deadline_of(request) if self._options.home == "aws" else None
         asked = self._turn_request(request.user.id, body, deadline)
-        terms = await self._memberships.terms_of(request.user)
+        terms = await self._terms_of(request.user)
         reply = await self._running.start(msgspec.structs.replace(asked, terms=terms))
         return self._following(request, reply.id, after)
 
@@ -83,6 +88,12 @@ class TurnsApi:
         """Stop a reply where it is, ending the upstream call, and return it as stored."""
         reply = checked_id(request.path["reply"], "reply")
         return json_response(await self._running.stop(request.user.id, reply))
+
+    async def _terms_of(self, user: User) -> Terms:
+        terms = await self._memberships.terms_of(user)
+        if self._preferences is None:
+            return terms
+        return terms.with_own((await self._preferences.get_preferences(user.id)).instructions)
 
     def _turn_request(self, owner: str, body: shapes.TurnBody, deadline: int | None) -> TurnRequest:
         if (body.message is None) == (body.parent is None):

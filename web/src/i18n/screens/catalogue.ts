@@ -10,4 +10,5 @@ const i18n = createI18n(locale, { baseLocale: "en", cache, get: () => Promise.re
 export const usageMessages = i18n("usage", base.usage);
 export const keysMessages = i18n("keys", base.keys);
 export const linkMessages = i18n("link", base.link);
+export const instructionsMessages = i18n("instructions", base.instructions);
 export const accountMessages = i18n("account", base.account);

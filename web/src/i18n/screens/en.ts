@@ -277,3 +277,16 @@ export const account = {
   deleteTyped: params("Write {name} to confirm"),
   deleteNow: "Delete everything",
 };
+
+export const instructions = {
+  title: "Instructions",
+  why: "What every model is told before your questions, in all your conversations and browsers: who you are, and how it shall answer. Programs with an API key are not told it. It counts as part of each question, also in what that costs.",
+  label: "What should models know and heed?",
+  example: "I am a nurse in Busan and write little code. Answer briefly, in Korean, and say so where you are not sure.",
+  length: params("{now} of {most} characters"),
+  loading: "Your instructions are loading…",
+  retry: "Try again",
+  saved: "Saved. It counts from the next question on.",
+  removed: "Removed. Models are told nothing of yours from the next question on.",
+  failed: "Your instructions could not be loaded.",
+};
