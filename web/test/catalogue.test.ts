@@ -6,13 +6,15 @@ import { sentenceFor, sentenceForProblem } from "../src/i18n/failure.ts";
 import { ko } from "../src/i18n/ko.ts";
 import * as admin from "../src/i18n/admin/en.ts";
 import { ko as adminKo } from "../src/i18n/admin/ko.ts";
+import * as dialogs from "../src/i18n/dialogs/en.ts";
+import { ko as dialogsKo } from "../src/i18n/dialogs/ko.ts";
 import { usageMessages } from "../src/i18n/screens/catalogue.ts";
 import * as screens from "../src/i18n/screens/en.ts";
 import { ko as screensKo } from "../src/i18n/screens/ko.ts";
 import { chooseLocale, locale, localeOf } from "../src/i18n/locale.ts";
 
-const all: Record<string, Record<string, unknown>> = { ...en, ...screens, ...admin };
-const allKorean: Record<string, Record<string, unknown>> = { ...ko, ...screensKo, ...adminKo };
+const all: Record<string, Record<string, unknown>> = { ...en, ...dialogs, ...screens, ...admin };
+const allKorean: Record<string, Record<string, unknown>> = { ...ko, ...dialogsKo, ...screensKo, ...adminKo };
 const names = Object.keys(all);
 
 /** The text that stands behind a key, whatever it is wrapped in. */
@@ -34,7 +36,7 @@ test.each(names)("every key of %s is in Korean, with the same parameters", (name
 });
 
 test("no two parts of the catalogue have the same name", () => {
-  expect(names).toHaveLength([en, screens, admin].flatMap(Object.keys).length);
+  expect(names).toHaveLength([en, dialogs, screens, admin].flatMap(Object.keys).length);
 });
 
 test("the language changes what is said, plurals and numbers included", () => {

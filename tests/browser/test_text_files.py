@@ -1,0 +1,74 @@
+"""Text files in a question: chosen, dropped or pasted; a file that is dropped elsewhere leaves the page where it is."""
+
+import json
+
+import pytest
+from browser.accessibility import faults
+from browser.reader import PHONE, Reader, Readers
+from model import Model
+from playwright.async_api import FilePayload, expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+LOG = FilePayload(name="server.log", mimeType="text/plain", buffer=b"one\ntwo\n")
+PHOTO = FilePayload(name="photo.png", mimeType="image/png", buffer=b"\x89PNG\r\n\x1a\n\0")
+SHOWN = "server.log:\n\n```\none\ntwo\n```\n\n"
+BRINGS = """([target, kind, named]) => {
+    const data = new DataTransfer();
+    for (const [name, text] of named) data.items.add(new File([text], name));
+    const made = { bubbles: true, cancelable: true };
+    const event = kind === "paste"
+        ? new ClipboardEvent(kind, { ...made, clipboardData: data })
+        : new DragEvent(kind, { ...made, dataTransfer: data });
+    return !document.querySelector(target).dispatchEvent(event);
+}"""
+
+
+async def bring(reader: Reader, kind: str, *files: tuple[str, str], to: str = "#message") -> bool:
+    """Drag over, drop or paste files; return whether the page took it from the browser."""
+    taken: bool = await reader.page.evaluate(BRINGS, [to, kind, [list(each) for each in files]])
+    return taken
+
+
+async def choose(reader: Reader, *files: FilePayload) -> None:
+    async with reader.page.expect_file_chooser() as choosing:
+        await reader.press("Add text files")
+    await (await choosing.value).set_files(list(files))
+
+
+async def test_chosen_files_stand_before_what_is_written_and_are_asked(reader: Reader, model: Model, axe: str) -> None:
+    await reader.box.fill("What went wrong?")
+    await choose(reader, LOG, PHOTO)
+    await expect(reader.box).to_have_value(f"{SHOWN}What went wrong?")
+    await expect(reader.box).to_be_focused()
+    note = reader.page.locator("#composer-note")
+    await expect(note).to_have_text("“photo.png” is no text. Only text files can be added.")
+    assert await faults(reader, axe) == []
+    await reader.page.keyboard.type(" Be brief.")
+    await expect(note).to_have_text("")
+    await reader.page.keyboard.press("Enter")
+    await reader.ended()
+    asked = json.loads((await model.question()).body)["messages"]
+    assert asked[-1]["content"] == f"{SHOWN}What went wrong? Be brief."
+
+
+async def test_dropped_and_pasted_files_are_taken_and_kept_as_a_draft(reader: Reader) -> None:
+    assert await bring(reader, "dragover", ("server.log", "one\ntwo"))
+    await expect(reader.page.locator("form.composer.over")).to_be_visible()
+    assert await bring(reader, "drop", ("server.log", "one\ntwo"), to="main")
+    await expect(reader.box).to_have_value(SHOWN)
+    await expect(reader.page.locator("form.composer.over")).to_have_count(0)
+    assert await bring(reader, "paste", ("b.csv", "1,2"))
+    await expect(reader.box).to_have_value(f"b.csv:\n\n```csv\n1,2\n```\n\n{SHOWN}")
+    await reader.page.reload()
+    await expect(reader.box).to_have_value(f"b.csv:\n\n```csv\n1,2\n```\n\n{SHOWN}")
+
+
+async def test_a_file_that_is_dropped_where_nothing_takes_it_leaves_the_page(readers: Readers) -> None:
+    reader = await readers(**PHONE)
+    await reader.page.goto(f"{reader.address}/#/usage")
+    await expect(reader.page.get_by_role("heading", name="Usage and costs", level=1)).to_be_visible()
+    for kind in ("dragover", "drop"):
+        assert await bring(reader, kind, ("server.log", "one"), to="main")
+    await reader.page.goto(f"{reader.address}/#/")
+    await expect(reader.box).to_have_value("")
