@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 LOG = FilePayload(name="server.log", mimeType="text/plain", buffer=b"one\ntwo\n")
 PHOTO = FilePayload(name="photo.png", mimeType="image/png", buffer=b"\x89PNG\r\n\x1a\n\0")
-SHOWN = "server.log:\n\n```\none\ntwo\n```\n\n"
+SHOWN = "\n\nserver.log:\n\n```\none\ntwo\n```"
 BRINGS = """([target, kind, named]) => {
     const data = new DataTransfer();
     for (const [name, text] of named) data.items.add(new File([text], name));
@@ -21,6 +21,14 @@ BRINGS = """([target, kind, named]) => {
         ? new ClipboardEvent(kind, { ...made, clipboardData: data })
         : new DragEvent(kind, { ...made, dataTransfer: data });
     return !document.querySelector(target).dispatchEvent(event);
+}"""
+
+WORD_AT = """(word) => {
+    const text = document.querySelector(".bubble").firstChild;
+    const range = document.createRange();
+    range.setStart(text, text.data.indexOf(word));
+    range.setEnd(text, text.data.indexOf(word) + word.length);
+    return range.getBoundingClientRect().top;
 }"""
 
 
@@ -36,10 +44,10 @@ async def choose(reader: Reader, *files: FilePayload) -> None:
     await (await choosing.value).set_files(list(files))
 
 
-async def test_chosen_files_stand_before_what_is_written_and_are_asked(reader: Reader, model: Model, axe: str) -> None:
+async def test_chosen_files_stand_below_what_is_written_and_are_asked(reader: Reader, model: Model, axe: str) -> None:
     await reader.box.fill("What went wrong?")
     await choose(reader, LOG, PHOTO)
-    await expect(reader.box).to_have_value(f"{SHOWN}What went wrong?")
+    await expect(reader.box).to_have_value(f"What went wrong?{SHOWN}")
     await expect(reader.box).to_be_focused()
     note = reader.page.locator("#composer-note")
     await expect(note).to_have_text("“photo.png” is no text. Only text files can be added.")
@@ -49,7 +57,12 @@ async def test_chosen_files_stand_before_what_is_written_and_are_asked(reader: R
     await reader.page.keyboard.press("Enter")
     await reader.ended()
     asked = json.loads((await model.question()).body)["messages"]
-    assert asked[-1]["content"] == f"{SHOWN}What went wrong? Be brief."
+    assert asked[-1]["content"] == f"What went wrong? Be brief.{SHOWN}"
+    await choose(reader, LOG)
+    await reader.press("Send")
+    await reader.ended()
+    asked = json.loads((await model.question()).body)["messages"]
+    assert asked[-1]["content"] == SHOWN.lstrip(), "a file is a question too"
 
 
 async def test_dropped_and_pasted_files_are_taken_and_kept_as_a_draft(reader: Reader) -> None:
@@ -59,9 +72,9 @@ async def test_dropped_and_pasted_files_are_taken_and_kept_as_a_draft(reader: Re
     await expect(reader.box).to_have_value(SHOWN)
     await expect(reader.page.locator("form.composer.over")).to_have_count(0)
     assert await bring(reader, "paste", ("b.csv", "1,2"))
-    await expect(reader.box).to_have_value(f"b.csv:\n\n```csv\n1,2\n```\n\n{SHOWN}")
+    await expect(reader.box).to_have_value(f"{SHOWN}\n\nb.csv:\n\n```csv\n1,2\n```")
     await reader.page.reload()
-    await expect(reader.box).to_have_value(f"b.csv:\n\n```csv\n1,2\n```\n\n{SHOWN}")
+    await expect(reader.box).to_have_value(f"{SHOWN}\n\nb.csv:\n\n```csv\n1,2\n```")
 
 
 async def test_a_file_that_is_dropped_where_nothing_takes_it_leaves_the_page(readers: Readers) -> None:
@@ -72,3 +85,28 @@ async def test_a_file_that_is_dropped_where_nothing_takes_it_leaves_the_page(rea
         assert await bring(reader, kind, ("server.log", "one"), to="main")
     await reader.page.goto(f"{reader.address}/#/")
     await expect(reader.box).to_have_value("")
+
+
+async def test_a_long_question_shows_how_it_begins_and_all_of_it_where_a_search_leads(reader: Reader, axe: str) -> None:
+    lines = "\n".join(f"line {number}" for number in range(400))
+    await reader.box.fill(f"{lines}\nzebra crossing")
+    await reader.page.keyboard.press("Enter")
+    await reader.ended()
+    bubble, whole = reader.question.locator(".bubble"), reader.question.get_by_role("button", name="Show all of it")
+    await expect(whole).to_have_attribute("aria-expanded", "false")
+    folded = (await bubble.bounding_box() or {})["height"]
+    assert folded < 450, "half a screen at most"
+    await expect(bubble).to_contain_text("zebra crossing")
+    assert await faults(reader, axe) == []
+    await whole.click()
+    assert (await bubble.bounding_box() or {})["height"] > 20 * folded / 2
+    await reader.question.get_by_role("button", name="Show less").click()
+    await expect(reader.question.get_by_role("button", name="Show all of it")).to_be_in_viewport()
+    assert (await bubble.bounding_box() or {})["height"] == folded
+
+    await reader.press("New conversation")
+    await reader.sidebar.get_by_role("searchbox").fill("zebra")
+    await reader.sidebar.get_by_role("link").filter(has_text="zebra").click()
+    await expect(reader.question.get_by_role("button", name="Show less")).to_be_visible()
+    end = await reader.page.evaluate(WORD_AT, "zebra")
+    assert 0 < end < 800, "the words are in view"

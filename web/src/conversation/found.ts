@@ -39,6 +39,7 @@ export function showFound(message: HTMLElement, words: string): () => void {
   };
 
   message.classList.add("found");
+  message.dispatchEvent(new Event("found"));
   const tint = setTimeout(() => message.classList.remove("found"), TINTED);
   const letGo = scroller ? keepPlace(scroller, put) : (): void => {};
   show();

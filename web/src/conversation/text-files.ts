@@ -11,7 +11,7 @@ const NO_TEXT = /[\0-\x08\x0e-\x1a\x1c-\x1f]/;
 const PLAIN = new Set(["", "txt", "text", "log"]);
 
 export interface Read {
-  /** What was read, to stand before a question. */
+  /** What was read, to stand below a question. */
   readonly text: string;
   readonly refused: readonly Refused[];
 }

@@ -177,6 +177,8 @@ export const conversation = {
   example3: "Give me three ideas for a quick dinner with eggs",
   example4: "Write a Python function that finds duplicate files",
   you: "You asked",
+  showAll: "Show all of it",
+  showLess: "Show less",
   answer: "Answer",
   loading: "Loading the conversation…",
   missing: "This conversation does not exist, or it was deleted.",

@@ -168,6 +168,8 @@ export const ko = {
     example3: "달걀로 빨리 만들 수 있는 저녁 메뉴 세 가지를 알려 줘",
     example4: "중복 파일을 찾는 파이썬 함수를 작성해 줘",
     you: "내 질문",
+    showAll: "모두 보기",
+    showLess: "접기",
     answer: "답변",
     loading: "대화를 불러오는 중…",
     missing: "없는 대화이거나 이미 삭제된 대화예요.",
