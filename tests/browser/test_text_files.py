@@ -6,7 +6,7 @@ import pytest
 from browser.accessibility import faults
 from browser.reader import PHONE, Reader, Readers
 from model import Model
-from playwright.async_api import FilePayload, expect
+from playwright.async_api import FilePayload, Locator, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -42,6 +42,12 @@ async def choose(reader: Reader, *files: FilePayload) -> None:
     async with reader.page.expect_file_chooser() as choosing:
         await reader.press("Add text files")
     await (await choosing.value).set_files(list(files))
+
+
+async def height(element: Locator) -> float:
+    box = await element.bounding_box()
+    assert box is not None
+    return box["height"]
 
 
 async def test_chosen_files_stand_below_what_is_written_and_are_asked(reader: Reader, model: Model, axe: str) -> None:
@@ -94,15 +100,15 @@ async def test_a_long_question_shows_how_it_begins_and_all_of_it_where_a_search_
     await reader.ended()
     bubble, whole = reader.question.locator(".bubble"), reader.question.get_by_role("button", name="Show all of it")
     await expect(whole).to_have_attribute("aria-expanded", "false")
-    folded = (await bubble.bounding_box() or {})["height"]
+    folded = await height(bubble)
     assert folded < 450, "half a screen at most"
     await expect(bubble).to_contain_text("zebra crossing")
     assert await faults(reader, axe) == []
     await whole.click()
-    assert (await bubble.bounding_box() or {})["height"] > 20 * folded / 2
+    assert await height(bubble) > 20 * folded / 2
     await reader.question.get_by_role("button", name="Show less").click()
     await expect(reader.question.get_by_role("button", name="Show all of it")).to_be_in_viewport()
-    assert (await bubble.bounding_box() or {})["height"] == folded
+    assert await height(bubble) == folded
 
     await reader.press("New conversation")
     await reader.sidebar.get_by_role("searchbox").fill("zebra")
