@@ -14,6 +14,7 @@ from upstream import CUT, DONE, ROLE, Answer, FakeUpstream, error, frame, stream
 from daehwa.conversation.errors import (
     KeyNotSet,
     ModelNotFound,
+    ProviderAccountError,
     ProviderAuthError,
     ProviderContextError,
     ProviderCutError,
@@ -85,6 +86,7 @@ async def test_the_first_that_answers_answers_and_is_named() -> None:
     ("fault", "goes_on"),
     [
         (KeyNotSet, True),
+        (ProviderAccountError, True),
         (ProviderAuthError, True),
         (ProviderCutError, True),
         (ProviderMalformedError, True),
@@ -110,7 +112,12 @@ async def test_another_is_asked_where_the_request_is_not_at_fault(fault: type[Pr
 
 @pytest.mark.parametrize(
     ("status", "goes_on"),
-    [(400, False), (413, False), (422, False), *((status, True) for status in (402, 403, 404, 408, 429, 503))],
+    [
+        (400, False),
+        (413, False),
+        (422, False),
+        *((status, True) for status in (402, 403, 404, 408, 409, 424, 425, 429, 451, 498, 499, 503, 520, 529, 530)),
+    ],
 )
 def test_statuses_after_which_another_is_asked(status: int, *, goes_on: bool) -> None:
     assert may_ask_another(status) == goes_on
@@ -118,7 +125,7 @@ def test_statuses_after_which_another_is_asked(status: int, *, goes_on: bool) ->
 
 def test_another_is_asked_where_one_does_not_allow_what_another_may() -> None:
     assert may_ask_another(ProviderRefusedError("Not in your region.", status=403))
-    assert may_ask_another(ProviderRefusedError("Insufficient balance.", status=402))
+    assert may_ask_another(ProviderRefusedError("Not by this law.", status=451))
 
 
 async def test_never_after_the_first_token() -> None:

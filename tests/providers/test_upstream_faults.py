@@ -14,6 +14,7 @@ from providers.contract import all_events, fault_of, question, said
 from upstream import CUT, DONE, RESET, ROLE, Answer, FakeUpstream, Step, chunk, ending, error, frame, stream, text
 
 from daehwa.conversation.errors import (
+    ProviderAccountError,
     ProviderAuthError,
     ProviderContextError,
     ProviderCutError,
@@ -58,12 +59,16 @@ MODERATED = {"error": {"message": "It was flagged for “violence”.", "code": 
         (error(400, "no", "context_length_exceeded"), ProviderContextError, "longer than the model can read", 1),
         (Answer([frame(LLAMA_CPP_CONTEXT)[6:]], 400), ProviderContextError, "longer than the model can read", 1),
         (error(400, "Something odd"), ProviderRefusedError, "“Something odd”", 1),
-        (error(402, "Pay first"), ProviderRefusedError, "Pay first", 1),
+        (error(402, "Pay first"), ProviderAccountError, "Check its plan and billing there", 1),
         (error(422, "Unprocessable"), ProviderRefusedError, "Unprocessable", 1),
         (error(429, "Slow down"), ProviderRateLimitError, "Wait a little", 3),
-        (error(429, "Spent", "insufficient_quota"), ProviderRateLimitError, "plan and billing", 1),
+        (error(429, "Spent", "insufficient_quota"), ProviderAccountError, "plan and billing", 1),
         (error(429, "", headers={"retry-after": "30"}), ProviderRateLimitError, "wait 30 s", 1),
         (error(429, "", headers={"retry-after": "29.2"}), ProviderRateLimitError, "wait 30 s", 1),
+        (error(498, "Full", "capacity_exceeded"), ProviderRateLimitError, "has no room just now (498)", 3),
+        *((error(status, "Oh"), ProviderUnavailableError, "did not come", 3) for status in (408, 409, 424, 425, 499)),
+        *((error(status, "Oh"), ProviderUnavailableError, "internal error", 3) for status in (520, 524, 529, 530)),
+        (error(451, "The law"), ProviderRefusedError, "The law", 1),
         (error(500, "Oh"), ProviderUnavailableError, "reported an internal error (500)", 3),
         (error(503, "Overloaded"), ProviderUnavailableError, "Overloaded", 3),
         (Answer([b"<html>Bad gateway</html>"], 502), ProviderUnavailableError, "reported an internal error (502)", 3),

@@ -74,3 +74,13 @@ async def test_an_empty_answer_that_is_no_stream_is_one(connect: Connect) -> Non
         for _ in range(FAILURES + 1):
             assert await whole(await (await target_of(provider)).send(asked())) == b""
         assert provider.upstream_gate.state().failures == 0
+
+
+@pytest.mark.parametrize("status", [409, 424, 498])
+async def test_what_a_caller_can_bring_about_keeps_nobody_else_from_asking(connect: Connect, status: int) -> None:
+    async with FakeUpstream(error(status, "The server of your tool is not there.")) as upstream:
+        provider = connect(upstream.base_url)
+        target = await target_of(provider)
+        for _ in range(FAILURES + 1):
+            assert (await target.send(asked())).status == status
+        assert not provider.upstream_gate.is_open

@@ -23,6 +23,7 @@
         ├── ProviderModelError        404, or the model is not served
         ├── ProviderRefusedError      400 and other 4xx: this request will not be answered as it is
         ├── ProviderContextError      the prompt is longer than the model's context window
+        ├── ProviderAccountError      402: the account at the upstream is used up
         ├── ProviderRateLimitError    429
         ├── ProviderUnavailableError  5xx
         │   └── ModelNotInstalled         as above, where it is asked for by name
@@ -221,6 +222,12 @@ class ProviderContextError(ProviderRefusedError):
     """The prompt is longer than the model's context window."""
 
     type = "upstream_context"
+
+
+class ProviderAccountError(ProviderError):
+    """The account at the upstream is used up, or its quota (402, a 429 that says so)."""
+
+    type = "upstream_account"
 
 
 class ProviderRateLimitError(ProviderError):

@@ -1,12 +1,14 @@
 """How an upstream fares, and whether another one may be asked in its place: for turns and the gateway alike. Pure."""
 
-from typing import Literal
+import re
+from typing import Final, Literal
 
 import msgspec
 
 from daehwa.conversation.errors import (
     DaehwaError,
     KeyNotSet,
+    ProviderAccountError,
     ProviderAuthError,
     ProviderCutError,
     ProviderMalformedError,
@@ -24,6 +26,7 @@ ProviderKind = Literal["openai", "embedded", "scripted"]
 
 _NOT_THE_REQUESTS_FAULT = (
     KeyNotSet,
+    ProviderAccountError,
     ProviderAuthError,
     ProviderCutError,
     ProviderMalformedError,
@@ -35,9 +38,21 @@ _NOT_THE_REQUESTS_FAULT = (
     ProviderUnreachableError,
 )
 _FAILED = 500
-_OWN_REFUSALS = frozenset({402, 403})
-"""At one upstream the account is used up, or its country or its moderation does not allow it; another one may do it."""
-_STATUSES = _OWN_REFUSALS | {404, 408, 409, 425, 429}
+_OWN_REFUSALS = frozenset({403, 451})
+"""One upstream's country, its law or its moderation does not allow it; another one may do it."""
+NO_ROOM: Final = frozenset({429, 498})
+"""An upstream asks to wait. 498 is how Groq says that its flexible tier is full."""
+NOT_NOW: Final = frozenset({408, 409, 424, 425, 499})
+"""An upstream does not come to answer, though nothing is wrong with what it was asked. 409 is tried again by OpenAI's
+own clients, 424 is how Bedrock, Groq and Hugging Face's servers say that the model failed, 425 that it is too early for
+a request that may be sent twice, and 499 that a call was given up over there, as Google, Groq and Cohere do it.
+"""
+_STATUSES = _OWN_REFUSALS | NO_ROOM | NOT_NOW | {402, 404}
+_TOO_LONG: Final = (
+    r"(?i)context_length_exceeded|exceed_context_size|maximum context length|context (?:length|window|size)|"
+    r"prompt is too long|too many (?:input )?tokens|input is too long"
+)
+"""Compiled by the first fault that it is looked for in: each start would pay for it."""
 
 
 class UpstreamState(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +84,11 @@ class ProviderState(msgspec.Struct, frozen=True, kw_only=True):
     models: int
     problem: str | None
     upstream: UpstreamState | None
+
+
+def says_too_long(words: str) -> bool:
+    """Whether an upstream's words are that the prompt does not fit into the model's context window."""
+    return re.search(_TOO_LONG, words) is not None
 
 
 def may_ask_another(outcome: int | DaehwaError) -> bool:

@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from math import ceil
+from typing import Final
 
 from daehwa.conversation.errors import (
     ProviderCutError,
@@ -24,7 +25,7 @@ from daehwa.conversation.errors import (
     ProviderUnreachableError,
 )
 from daehwa.conversation.ids import now_ms
-from daehwa.conversation.upstreams import CircuitState, UpstreamState
+from daehwa.conversation.upstreams import NOT_NOW, CircuitState, UpstreamState
 
 FAILURES = 5
 """So many failures in a row open the circuit."""
@@ -34,6 +35,8 @@ LONGEST_PAUSE = 60.0
 PLACE_SECONDS = 10.0
 """So long a call waits for a place."""
 
+_ANSWERED: Final = NOT_NOW - {408}
+"""What callers can bring about, as 424 by a tool's server that is not there: no reason to keep others from asking."""
 _COUNTED = (ProviderCutError, ProviderTimeoutError, ProviderUnavailableError, ProviderUnreachableError)
 
 
@@ -139,7 +142,7 @@ class Passage:
         """Say what it came to: any error that is the upstream's doing counts, and others show that it is there."""
         if self._is_told:
             return
-        if not isinstance(error, _COUNTED):
+        if not isinstance(error, _COUNTED) or error.status in _ANSWERED:
             self.succeeded()
             return
         self._is_told = True

@@ -6,6 +6,7 @@ from math import ceil
 from typing import Any
 
 from daehwa.conversation.errors import (
+    ProviderAccountError,
     ProviderAuthError,
     ProviderContextError,
     ProviderCutError,
@@ -19,6 +20,7 @@ from daehwa.conversation.errors import (
     ProviderUnavailableError,
     ProviderUnreachableError,
 )
+from daehwa.conversation.upstreams import NO_ROOM, NOT_NOW, says_too_long
 from daehwa.http_client.errors import ClientClosed, ConnectFailed, HttpError, NotHttp, TimedOut
 from daehwa.providers.upstream import Upstream
 from daehwa.providers.upstream_words import Said, refuses_the_key, retry_after, said, said_in
@@ -31,10 +33,6 @@ SAID_CHARACTERS = 300
 # Compiled by the first fault that they are looked for in: each start would pay for it.
 _LOOKS_LIKE_A_KEY = r"\b(?:sk|pk|rk|gsk|xai|key)[-_][\w*.-]{6,}|\bBearer\s+\S+|\bAIza[\w-]{10,}"
 _ACTED_UPON = r"[\x00-\x1f\x7f-\x9f]"
-_CONTEXT = (
-    r"(?i)context_length_exceeded|exceed_context_size|maximum context length|context (?:length|window|size)|"
-    r"prompt is too long|too many (?:input )?tokens|input is too long"
-)
 
 
 class UpstreamFault(Exception):  # noqa: N818 - errors state the fact
@@ -93,14 +91,16 @@ class Faults:
             return self.malformed(f"the status {status}, which HTTP does not have")
         if refuses_the_key(status, told):
             return UpstreamFault(self._auth(status, told))
-        if status == 429:  # noqa: PLR2004 - HTTP statuses are known by their numbers
-            return self._rate_limit(headers, told)
+        if status == 402 or (status == 429 and "insufficient_quota" in told.code):  # noqa: PLR2004 - as above
+            return UpstreamFault(self._used_up(status, told))
+        if status in NO_ROOM:
+            return self._rate_limit(status, headers, told)
         # 501 is no trouble of the upstream's: it cannot do what was asked, and asking again or waiting changes nothing.
-        if (status >= 500 and status != 501) or status == 408:  # noqa: PLR2004 - HTTP statuses are known by their numbers
+        if (status >= 500 and status != 501) or status in NOT_NOW:  # noqa: PLR2004 - as above
+            what = "did not come to answer" if status in NOT_NOW else "reported an internal error"
             return UpstreamFault(
                 ProviderUnavailableError(
-                    f"{self._name} reported an internal error ({status}). Try again in a moment."
-                    + self._quoted(told.message),
+                    f"{self._name} {what} ({status}). Try again in a moment." + self._quoted(told.message),
                     status=status,
                     retry_after=retry_after(headers),
                 ),
@@ -119,17 +119,23 @@ class Faults:
             )
         return ProviderAuthError(sentence + self._quoted(told.message), status=status)
 
-    def _rate_limit(self, headers: Mapping[str, str], told: Said) -> UpstreamFault:
+    def _used_up(self, status: int, told: Said) -> ProviderError:
+        return ProviderAccountError(
+            f"The account at {self._name} is used up ({status}). Check its plan and billing there, or choose another "
+            "provider's model." + self._quoted(told.message),
+            status=status,
+        )
+
+    def _rate_limit(self, status: int, headers: Mapping[str, str], told: Said) -> UpstreamFault:
         wait = retry_after(headers)
-        spent = "insufficient_quota" in told.code
-        if spent:
-            sentence = f"The account at {self._name} has no quota left (429). Check its plan and billing."
-        elif wait is not None:
-            sentence = f"{self._name} asks to wait {max(1, ceil(wait))} s (429). Try again then."
-        else:
+        if wait is not None:
+            sentence = f"{self._name} asks to wait {max(1, ceil(wait))} s ({status}). Try again then."
+        elif status == 429:  # noqa: PLR2004 - HTTP statuses are known by their numbers
             sentence = f"{self._name} has too many requests from this key (429). Wait a little and try again."
-        error = ProviderRateLimitError(sentence + self._quoted(told.message), status=429, retry_after=wait)
-        return UpstreamFault(error, again=not spent)
+        else:
+            sentence = f"{self._name} has no room just now ({status}). Wait a little and try again."
+        error = ProviderRateLimitError(sentence + self._quoted(told.message), status=status, retry_after=wait)
+        return UpstreamFault(error, again=True)
 
     def _refused(self, status: int, headers: Mapping[str, str], told: Said, model: str | None) -> ProviderError:
         if 300 <= status < 400:  # noqa: PLR2004 - HTTP statuses are known by their numbers
@@ -139,7 +145,7 @@ class Faults:
                 "there. Set the base URL to the right address.",
                 status=status,
             )
-        if re.search(_CONTEXT, f"{told.code} {told.message}"):
+        if says_too_long(f"{told.code} {told.message}"):
             return self.too_long(told.message, status)
         if status == 404 and model is not None:  # noqa: PLR2004 - HTTP statuses are known by their numbers
             sentence = (
@@ -320,7 +326,7 @@ class Faults:
     def reported(self, error: Any) -> UpstreamFault:
         """Return the fault of an error object inside the stream."""
         told = said(error)
-        if re.search(_CONTEXT, f"{told.code} {told.message}"):
+        if says_too_long(f"{told.code} {told.message}"):
             return UpstreamFault(self.too_long(told.message))
         return UpstreamFault(
             ProviderStreamError(

@@ -251,7 +251,8 @@ export const ko = {
     upstream_auth: "API 키를 받아들이지 않아요.",
     upstream_model: "모델 목록을 제공하지 않아요.",
     upstream_refused: "모델 목록을 보여 주지 않아요.",
-    upstream_rate_limit: "요청이 너무 많거나 사용 한도에 도달했어요.",
+    upstream_account: "제공자 계정의 잔액이나 한도를 모두 썼어요.",
+    upstream_rate_limit: "요청이 너무 많아요.",
     upstream_unavailable: "제공자에 문제가 생겼어요.",
     upstream_unreachable: "연결할 수 없어요.",
     upstream_timeout: "응답이 없어요.",
@@ -328,7 +329,9 @@ export const ko = {
     upstream_refused: "제공자가 이 요청을 거절했어요.",
     upstream_context:
       "대화가 이 모델이 읽을 수 있는 길이를 넘었어요. 더 긴 대화를 지원하는 모델을 선택하거나 새 대화를 시작해 주세요.",
-    upstream_rate_limit: "요청이 너무 많거나 사용 한도에 도달했어요.",
+    upstream_account:
+      "모델 제공자 계정의 잔액이나 한도를 모두 썼어요. daehwa를 운영하는 사람이 제공자의 요금제와 결제를 확인해야 해요. 다른 제공자의 모델은 답변할 수도 있어요.",
+    upstream_rate_limit: "요청이 너무 많아요. 제공자가 기다려 달라고 해요.",
     upstream_unavailable: "모델 제공자에 문제가 생겼어요.",
     upstream_unreachable: "모델 제공자에 연결할 수 없어요. 주소와 네트워크를 확인해 주세요.",
     upstream_timeout: "모델의 응답이 너무 오래 걸렸어요.",
