@@ -13,6 +13,7 @@ from daehwa.gateway.calls import Gateway
 from daehwa.gateway.idempotency import OnceOnly
 from daehwa.gateway.rates import Rates
 from daehwa.gateway.scripted import ScriptedModels, ScriptedTarget
+from daehwa.gateway.undecided import COMMENT_SECONDS
 from daehwa.server.classic import ClassicApi
 from daehwa.server.openai_v1.api import OpenAIV1, WireLimits
 from daehwa.server.options import ServerOptions
@@ -83,6 +84,7 @@ class Bed:
     """The parts of a gateway. `usage` is what the scripted upstream says by default."""
 
     usage = Usage(input=7, output=5)
+    comment_seconds = COMMENT_SECONDS
 
     def __init__(self, *targets: ScriptedTarget) -> None:
         self.models = ScriptedModels(*targets)
@@ -91,7 +93,9 @@ class Bed:
         self.accounts = MemoryAccounts()
         self.answers = MemoryAnswers()
         self.once = OnceOnly(self.answers, wait_seconds=1.0)
-        self.gateway = Gateway(self.models, self.meter, Rates(MemoryRates()), self.once)
+        self.gateway = Gateway(
+            self.models, self.meter, Rates(MemoryRates()), self.once, comment_seconds=self.comment_seconds
+        )
 
     def programs(
         self,

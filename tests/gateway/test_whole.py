@@ -10,7 +10,7 @@ from upstream import DONE, ROLE, Answer, FakeUpstream, Step, ending, frame, text
 
 from daehwa.accounts.keys import Caller
 from daehwa.conversation.errors import ProviderCutError, ProviderMalformedError
-from daehwa.gateway.answers import StreamedAnswer
+from daehwa.gateway.answers import Streaming
 from daehwa.gateway.asking import JsonAsked
 from daehwa.gateway.calls import Gateway
 from daehwa.gateway.idempotency import OnceOnly
@@ -49,7 +49,7 @@ class Asking:
         finally:
             await answer.aclose()
 
-    async def read(self, answer: StreamedAnswer) -> bytes:
+    async def read(self, answer: Streaming) -> bytes:
         return b"".join([piece async for piece in pieces_of(answer)])
 
 
@@ -65,13 +65,13 @@ class Forwarding(Asking):
     async def drained(self) -> None:
         return
 
-    async def read(self, answer: StreamedAnswer) -> bytes:
+    async def read(self, answer: Streaming) -> bytes:
         self.sunk = b""
         last = await answer.forward(self)
         return self.sunk + last
 
 
-async def pieces_of(answer: StreamedAnswer) -> AsyncIterator[bytes]:
+async def pieces_of(answer: Streaming) -> AsyncIterator[bytes]:
     while piece := await answer.read():
         yield piece
 

@@ -192,3 +192,36 @@ async def test_giving_an_answer_again_takes_nothing_of_its_key_s_rate(site: Site
             assert answer.status == 200
             assert ("x-ratelimit-remaining-requests" in answer.headers) is (number == 0)
     assert len(bed.models.all[0].requests) == 1
+
+
+class HastyBed(Bed):
+    """A bed whose gateway hands comments on at once."""
+
+    comment_seconds = 0.02
+
+
+async def test_who_is_asked_next_goes_on_in_a_stream_whose_head_is_out(tmp_path: Path) -> None:
+    def overloaded(_request: object) -> ScriptedAnswer:
+        error = b'data: {"error": {"message": "Overloaded.", "code": 502}}\n\n'
+        return ScriptedAnswer([b": PROCESSING\n\n", 0.1, error], 200, SSE)
+
+    def refusing(_request: object) -> ScriptedAnswer:
+        return as_json({"error": {"message": "Slow down."}}, 429)
+
+    first, good = ScriptedTarget(overloaded, name="first"), ScriptedTarget(name="good")
+    bed = HastyBed(first, good)
+    async with serving(Core(), tmp_path, programs=bed.programs()) as site:
+
+        async def said() -> str:
+            async with site.client.post(PATH, json={**CHAT, "model": "any", "stream": True}) as answer:
+                assert answer.status == 200
+                return await answer.text()
+
+        text = await said()
+        assert text.startswith(": PROCESSING\n\n")
+        assert "Overloaded" not in text
+        assert text.endswith("data: [DONE]\n\n")
+        good.script = refusing
+        error = json.loads((await said()).split("\n\n")[-2].removeprefix("data: "))["error"]
+        assert (error["type"], error["code"]) == ("rate_limit_error", "upstream_rate_limit")
+        assert "Slow down." in error["message"]

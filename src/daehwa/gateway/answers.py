@@ -1,5 +1,6 @@
 """Answers on their way to the caller: whole ones, and streams that are counted as they pass."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Protocol, TypeAlias
 
@@ -9,9 +10,10 @@ from daehwa.conversation.errors import (
     ProviderMalformedError,
     ProviderStreamError,
 )
+from daehwa.conversation.upstreams import says_too_long
 from daehwa.gateway.counting import Counted
 from daehwa.gateway.ports import KeptAnswer, Sink, WireAnswer
-from daehwa.gateway.tap import UsageTap
+from daehwa.gateway.tap import UsageTap, has_data, has_event, whole_events
 from daehwa.gateway.whole import is_json, is_over
 from daehwa.gateway.wire_usage import said_in
 
@@ -19,6 +21,9 @@ Headers: TypeAlias = tuple[tuple[str, str], ...]
 
 MOST_WHOLE_BYTES = 64 * 1024 * 1024
 """Bytes of an answer in one piece: images come as base64, a dozen to an answer."""
+MOST_HELD_BYTES = 64 * 1024
+"""Bytes of a stream without an event that are held: what has more has begun, whatever it is."""
+_SAID_BYTES = 16 * 1024
 _JSON = "application/json"
 _ERROR = b'"error"'
 
@@ -71,14 +76,50 @@ def is_error(body: bytes) -> bool:
     return body.find(_ERROR) >= 0 and said_in(body).is_but_an_error
 
 
+def is_too_long(error: bytes) -> bool:
+    """Whether an error is that the prompt does not fit, which is the request's fault, whatever its status was."""
+    return says_too_long(error[:_SAID_BYTES].decode("utf-8", "replace"))
+
+
 def _check_first(first: bytes) -> None:
-    """Raise where what came first of a stream is an error, and nothing that is paid for."""
-    if first.find(_ERROR) < 0:
+    """Raise where what came first of a stream is an error, and nothing that is paid for. One that is the request's
+    fault is for its caller to read.
+    """
+    if first.find(_ERROR) < 0 or is_too_long(first):
         return
     tap = UsageTap(strip=False)
     tap.feed(first)
     if tap.has_failed and not tap.has_given:
         raise ProviderStreamError("The upstream's answer is but an error.")
+
+
+class Streaming(Protocol):
+    """A stream that is handed on, whoever gives it. Whoever has it must `aclose` it, however it ends."""
+
+    status: int
+    headers: Headers
+    claim: "Claim | None"
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it came to its end."""
+        ...
+
+    async def read(self) -> bytes:
+        """Return the next bytes; empty at the end."""
+        ...
+
+    async def forward(self, sink: Sink) -> bytes:
+        """Write it into `sink` and return its last bytes, as `WireAnswer.forward` does."""
+        ...
+
+    def close_now(self) -> bool:
+        """Close and count a stream that came to its end, if nothing of that has to wait; return whether it is done."""
+        ...
+
+    async def aclose(self) -> None:
+        """End the upstream call, if it has not ended, and count it."""
+        ...
 
 
 class Claim(Protocol):
@@ -88,7 +129,7 @@ class Claim(Protocol):
         """Hold a piece of a stream."""
         ...
 
-    async def end(self, answer: "StreamedAnswer") -> None:
+    async def end(self, answer: "Streaming") -> None:
         """Keep the stream, or give the claim back where it did not come to its end."""
         ...
 
@@ -111,6 +152,10 @@ class StreamedAnswer:
         self._counted = counted
         self._says_its_end = says_its_end
         self._fault: ProviderError | None = None
+        self._held = bytearray()
+        """What came while the first event was waited for."""
+        self._reading: asyncio.Future[bytes] | None = None
+        self._is_at_end = False
         self._has_ended = False
         self._is_closed = False
 
@@ -119,22 +164,54 @@ class StreamedAnswer:
         """Whether it came to its end."""
         return self._has_ended and self._fault is None and not self._tap.has_failed
 
-    async def begun(self) -> None:
-        """Return once something has come. Raise `ProviderError`, also where that is but an error: it is closed and
-        counted then.
+    async def begun(self, seconds: float) -> bool:
+        """Return True once its first event is there, or its end; False where so many seconds after the first comment
+        nothing else has come: then `comments` may be handed on, and this called again. Raise `ProviderError`, also
+        where the first event is but an error: it is closed and counted then.
         """
         try:
-            _check_first(await self._answer.begun())
+            while not (self._is_at_end or has_event(self._held) or len(self._held) > MOST_HELD_BYTES):
+                if (piece := await self._came(seconds)) is None:
+                    return False
+                self._held += piece
+                self._is_at_end = not piece
+            self._check_begun()
+            _check_first(bytes(self._held))
         except BaseException as fault:  # whoever waits may leave
             self._fault = fault if isinstance(fault, ProviderError) else None
             await self.aclose()
             raise
+        return True
+
+    def _check_begun(self) -> None:
+        """Raise where a stream ends of which there were comments alone."""
+        if self._is_at_end and self._says_its_end and not has_data(self._held, len(self._held)):
+            raise ProviderCutError("The upstream's answer ended before it had begun. Try again.")
+
+    def comments(self) -> bytes:
+        """Return what came before the first event, as far as it is whole."""
+        end = whole_events(self._held)
+        given = bytes(self._held[:end])
+        del self._held[:end]
+        return self._tap.feed(given) if given else b""
+
+    async def _came(self, seconds: float) -> bytes | None:
+        """Return what comes next; None where there is something, and for so long nothing more comes."""
+        if self._reading is None:
+            if not self._held:
+                return await self._answer.read()
+            self._reading = asyncio.ensure_future(self._answer.read())
+        done, _ = await asyncio.wait((self._reading,), timeout=seconds)
+        if not done:
+            return None
+        reading, self._reading = self._reading, None
+        return reading.result()
 
     async def read(self) -> bytes:
         """Return the next bytes; empty at the end. Raise `ProviderError`."""
         while not self._has_ended:
             try:
-                piece = await self._answer.read()
+                piece = self._taken_held() or await self._next()
             except ProviderError as fault:
                 self._fault = fault
                 raise
@@ -147,8 +224,10 @@ class StreamedAnswer:
     async def forward(self, sink: Sink) -> bytes:
         """Write it into `sink` and return its last bytes, as `WireAnswer.forward` does. Raise `ProviderError`."""
         tapped = _TappedSink(sink, self._passed if self.claim is not None else self._tap.feed, self._counted.begin)
+        if (held := self._taken_held()) and not tapped.write(held):
+            await sink.drained()
         try:
-            last = await self._answer.forward(tapped)
+            last = b"" if self._is_at_end else await self._answer.forward(tapped)
         except ProviderError as fault:
             self._fault = fault
             raise
@@ -173,12 +252,23 @@ class StreamedAnswer:
         if self._is_closed:
             return
         self._is_closed = True
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading.add_done_callback(_looked_at)
         self._answer.close()
         try:
             await self._counted.end_stream(self._tap, None if self._fault is None else self._fault.type)
         finally:
             if self.claim is not None:
                 await self.claim.end(self)
+
+    def _taken_held(self) -> bytes:
+        held = bytes(self._held)
+        self._held.clear()
+        return held
+
+    async def _next(self) -> bytes:
+        return b"" if self._is_at_end else await self._answer.read()
 
     def _check_end(self) -> None:
         """Raise where nothing more comes of a stream that has not said its end. What is held back of it stays so."""
@@ -196,6 +286,12 @@ class StreamedAnswer:
         if shown and self.claim is not None:
             self.claim.add(shown)
         return shown
+
+
+def _looked_at(reading: "asyncio.Future[bytes]") -> None:
+    """Look at what came of it: nobody else will."""
+    if not reading.cancelled():
+        reading.exception()
 
 
 class _TappedSink:
@@ -219,4 +315,4 @@ class _TappedSink:
         return self._write(shown) if shown else True
 
 
-Answer: TypeAlias = KeptAnswer | StreamedAnswer
+Answer: TypeAlias = KeptAnswer | Streaming

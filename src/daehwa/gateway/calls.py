@@ -8,6 +8,7 @@ all of it finds it counted, and a process that is stopped after the answer has n
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from daehwa.accounts.keys import Caller
@@ -15,7 +16,15 @@ from daehwa.conversation.errors import DaehwaError, InvalidRequest, ModelNotFoun
 from daehwa.conversation.metering import Charge, Meter, PaidCall
 from daehwa.conversation.ports import Model
 from daehwa.conversation.upstreams import may_ask_another
-from daehwa.gateway.answers import Answer, StreamedAnswer, checked_whole, headers_for, is_error, whole_body
+from daehwa.gateway.answers import (
+    Answer,
+    StreamedAnswer,
+    checked_whole,
+    headers_for,
+    is_error,
+    is_too_long,
+    whole_body,
+)
 from daehwa.gateway.asking import MODEL_CHARACTERS, Added, Asked, Habits
 from daehwa.gateway.callers import is_limited, may_ask, refused_model
 from daehwa.gateway.counting import Counted, other_id, paid_call
@@ -23,6 +32,7 @@ from daehwa.gateway.idempotency import OnceOnly
 from daehwa.gateway.ports import STREAM, Endpoint, KeptAnswer, WireAnswer, WireModels, WireTarget
 from daehwa.gateway.rates import Correction, Rates
 from daehwa.gateway.tap import UsageTap
+from daehwa.gateway.undecided import COMMENT_SECONDS, UndecidedAnswer
 from daehwa.gateway.under_way import CallsUnderWay
 from daehwa.gateway.whole import SAY_THEIR_END
 
@@ -48,14 +58,25 @@ class _Rated(NamedTuple):
 
 
 class Gateway:
-    """Makes calls for those who may. Whoever takes a call in makes it one of the `calls`."""
+    """Makes calls for those who may. Whoever takes a call in makes it one of the `calls`. `comment_seconds`: so long
+    comments before an answer are kept back while another upstream could still give it.
+    """
 
-    def __init__(self, models: WireModels, meter: Meter, rates: Rates, once: OnceOnly) -> None:
+    def __init__(
+        self,
+        models: WireModels,
+        meter: Meter,
+        rates: Rates,
+        once: OnceOnly,
+        *,
+        comment_seconds: float = COMMENT_SECONDS,
+    ) -> None:
         self.calls = CallsUnderWay()
         self._models = models
         self._meter = meter
         self._rates = rates
         self._once = once
+        self._comment_seconds = comment_seconds
         self._habits: dict[str, Habits] = {}
 
     async def has_choice(self, model: str, endpoint: Endpoint) -> bool:
@@ -103,12 +124,17 @@ class Gateway:
 
     async def _answer(self, caller: Caller, asked: Asked, targets: Sequence[WireTarget]) -> Answer:
         taken = await self._rates.take(caller.key, asked.weight)
-        rated = _Rated(taken.headers, self._rates.correction(taken))
-        for target in targets[:-1]:
+        return await self._first_of(targets, caller, asked, _Rated(taken.headers, self._rates.correction(taken)))
+
+    async def _first_of(self, targets: Sequence[WireTarget], caller: Caller, asked: Asked, rated: _Rated) -> Answer:
+        """Return the answer of the first that gives one, or of the last."""
+        for number, target in enumerate(targets[:-1], 1):
             try:
                 answer = await self._asked(caller, asked, target, rated)
-                if isinstance(answer, StreamedAnswer):
-                    await answer.begun()  # an upstream that goes silent after its head can still be passed over
+                # An upstream that goes silent, or fails, after its head can still be passed over.
+                if isinstance(answer, StreamedAnswer) and not await answer.begun(self._comment_seconds):
+                    ask_next = partial(self._first_of, targets[number:], caller, asked, rated)
+                    return UndecidedAnswer(answer, ask_next, rated.headers, seconds=self._comment_seconds)
             except ProviderError as fault:
                 if not may_ask_another(fault):
                     raise
@@ -209,7 +235,7 @@ def _passes_on(answer: Answer) -> bool:
     if not isinstance(answer, KeptAnswer):
         return False
     if answer.status < _FIRST_ERROR:
-        return is_error(answer.body)
+        return is_error(answer.body) and not is_too_long(answer.body)
     return may_ask_another(answer.status) or answer.body.find(_NOT_HERE) >= 0
 
 

@@ -110,7 +110,7 @@ class Counted:
 
     async def end_stream(self, tap: UsageTap, error: str | None = None) -> None:
         """Count a stream as far as it came. One that took too long to begin has had its prompt read."""
-        if is_paid(error, is_sent=self.is_sent, has_begun=self._first_ms is not None):
+        if is_paid(error, is_sent=self.is_sent, has_begun=tap.has_begun):
             await self._settle(self._streamed(tap, error))
         else:
             await self.fail(error)

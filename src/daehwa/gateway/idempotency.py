@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from daehwa.accounts.keys import Caller
 from daehwa.conversation.errors import DaehwaError, InvalidRequest
 from daehwa.conversation.ids import now_ms
-from daehwa.gateway.answers import Answer, StreamedAnswer, is_error
+from daehwa.gateway.answers import Answer, Streaming, is_error
 from daehwa.gateway.asking import Asked
 from daehwa.gateway.errors import IdempotencyKeyReused, StillAnswering
 from daehwa.gateway.ports import AnswerStore, KeptAnswer
@@ -58,7 +58,7 @@ class OnceOnly:
         except BaseException:  # cancelled too
             await claim.release()
             raise
-        if isinstance(answer, StreamedAnswer):
+        if not isinstance(answer, KeptAnswer):
             answer.claim = claim
         elif answer.status < _FIRST_FAILURE and not is_error(answer.body):
             await claim.keep(answer)
@@ -143,7 +143,7 @@ class _Claim:
         if self._size <= MOST_HELD_BYTES:
             self.pieces.append(piece)
 
-    async def end(self, answer: StreamedAnswer) -> None:
+    async def end(self, answer: Streaming) -> None:
         """Keep a stream that came to its end; give the right back where it did not."""
         if not answer.is_whole:
             await self.release()

@@ -61,12 +61,6 @@ class WireAnswer(Protocol):
     status: int
     headers: Mapping[str, str]
 
-    async def begun(self) -> bytes:
-        """Return what came first of the body, once something has, or its end: `read` or `forward` then begin with it.
-        Raise `ProviderError`.
-        """
-        ...
-
     async def read(self) -> bytes:
         """Return what has come of the body, waiting for some; empty at its end. Raise `ProviderError`."""
         ...

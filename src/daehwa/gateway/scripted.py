@@ -30,18 +30,9 @@ class ScriptedAnswer:
         self.is_closed = False
         self.closed = asyncio.Event()
         self._pieces = iter(pieces)
-        self._first: bytes | None = None
-
-    async def begun(self) -> bytes:
-        """Play up to the first piece."""
-        self._first = await self.read()
-        return self._first
 
     async def read(self) -> bytes:
         """Return the next piece of bytes."""
-        if self._first is not None:
-            first, self._first = self._first, None
-            return first
         for piece in self._pieces:
             if isinstance(piece, bytes):
                 return piece

@@ -33,7 +33,25 @@ _LONG_TOKEN = 16
 _WHOLE_USAGE = re.compile(rb'"usage"\s*:\s*(\{(?:[^{}]|\{[^{}]*\})*\})')
 _UNKNOWN: Final = b"?"
 _ENDINGS: Final = (b"\n\n", b"\n\r\n", b"\r\r")
+_DATA = re.compile(rb"(?:\A|[\r\n])data")
 _EVENT = re.compile(rb".+?(?:\n\r?\n|\r\r|\Z)", re.DOTALL)
+
+
+def whole_events(came: bytearray, start: int = 0) -> int:
+    """Return where the last event ends that is whole; `start`: no event ends before."""
+    return max(_after(came, ending, start) for ending in _ENDINGS)
+
+
+def has_event(came: bytearray) -> bool:
+    """Whether an event is there, whole: comments are none."""
+    if came.startswith(b"data:") and came.endswith(b"\n\n"):  # nearly always
+        return True
+    return has_data(came, whole_events(came))
+
+
+def has_data(came: bytearray, end: int) -> bool:
+    """Whether there is data in so many bytes."""
+    return _DATA.search(came, 0, end) is not None
 
 
 class UsageTap:
@@ -81,7 +99,7 @@ class UsageTap:
         came = self._rest
         new = max(0, len(came) - 2)  # what was searched before is not searched again: an event may be megabytes long
         came += piece
-        end = max(_after(came, ending, new) for ending in _ENDINGS) if piece else len(came)
+        end = whole_events(came, new) if piece else len(came)
         if len(came) - end > LONGEST_EVENT:
             end = len(came) - _HELD_END
             self._is_in_long = self._had_long = True
@@ -108,6 +126,11 @@ class UsageTap:
     def unfinished(self) -> bytes:
         """The data of an event whose end has not come, as far as it came, or the beginning of some JSON."""
         return b"{" if self._is_in_long else _last_data(bytes(self._rest))
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether an event came: comments are none."""
+        return bool(self._events or self._had_long)
 
     @property
     def has_given(self) -> bool:

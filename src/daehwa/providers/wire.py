@@ -48,18 +48,9 @@ class UpstreamAnswer:
         self._stream = stream
         self._passage = passage
         self._cut = cut
-        self._first: bytes | None = None
-
-    async def begun(self) -> bytes:
-        """Wait for the first piece; see the protocol."""
-        self._first = await self.read()
-        return self._first
 
     async def read(self) -> bytes:
         """Return what has come; see the protocol."""
-        if self._first is not None:
-            first, self._first = self._first, None
-            return first
         had_begun = self._stream.has_begun
         try:
             piece = await self._stream.read()
@@ -74,8 +65,6 @@ class UpstreamAnswer:
 
     async def forward(self, sink: Sink) -> bytes:
         """Write the body into `sink`; see the protocol."""
-        if self._first is not None and await self._has_ended(sink, self._first):
-            return b""
         try:
             last = await self._stream.forward(sink)
             if not last and not self._stream.has_begun:
@@ -86,13 +75,6 @@ class UpstreamAnswer:
             raise self._failed(fault) from fault.__cause__
         self._passage.succeeded()
         return last
-
-    async def _has_ended(self, sink: Sink, first: bytes) -> bool:
-        """Write the first piece, which has come before; return whether there is nothing after it."""
-        self._first = None
-        if first and not sink.write(first):
-            await sink.drained()
-        return not first
 
     def _check_empty(self) -> None:
         """Raise where nothing came at all of a stream that says its end."""
@@ -117,10 +99,6 @@ class WholeAnswer:
         kept = {name: value for name, value in _as_read(headers).items() if name != "transfer-encoding"}
         self.headers: Mapping[str, str] = {**kept, "content-length": str(len(body))}
         self._rest = body
-
-    async def begun(self) -> bytes:
-        """Return the whole body at once."""
-        return self._rest
 
     async def read(self) -> bytes:
         """Return the whole body, and then nothing."""

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 
-from daehwa.conversation.errors import DaehwaError, ProviderError
-from daehwa.gateway.answers import Answer, StreamedAnswer
+from daehwa.conversation.errors import DaehwaError
+from daehwa.gateway.answers import Answer, Streaming
 from daehwa.gateway.ports import KeptAnswer
 from daehwa.gateway.under_way import ENDINGS
 from daehwa.server.access_log import exchange_of
@@ -45,7 +45,7 @@ class Relay:
         try:
             with self._under_way, EndedWhenLeft(scope, receive, after=self._body) as leaving:
                 answer = await self._made(leaving.let_go)
-                if isinstance(answer, StreamedAnswer):
+                if not isinstance(answer, KeptAnswer):
                     last = await _stream(answer, scope, send)
         except ENDINGS as error:
             if not exchange_of(scope).status:
@@ -53,7 +53,7 @@ class Relay:
             ending = error
         finally:
             # Whoever has read the last event may leave at once: that is no reason to leave the counting undone.
-            if isinstance(answer, StreamedAnswer):
+            if answer is not None and not isinstance(answer, KeptAnswer):
                 await answer.aclose()
             if self._close is not None:
                 self._close()
@@ -76,7 +76,7 @@ def _whole(answer: KeptAnswer) -> Response:
     return Response(answer.status, answer.body, [*_encoded(answer.headers), (b"cache-control", b"no-store")])
 
 
-async def _stream(answer: StreamedAnswer, scope: Scope, send: Send) -> bytes:
+async def _stream(answer: Streaming, scope: Scope, send: Send) -> bytes:
     """Send a stream; return what came with its end and is left to go with the answer's, since it is counted by now."""
     line = line_of(scope)
     body = None if line is None else line.body()
@@ -90,12 +90,12 @@ async def _stream(answer: StreamedAnswer, scope: Scope, send: Send) -> bytes:
     )
     try:
         return await (_sent(answer, send) if body is None else _forwarded(answer, body, scope))
-    except ProviderError as error:
+    except DaehwaError as error:  # of the upstream, or of the next one that was asked
         await _say(error, scope, send)
         return b""
 
 
-async def _forwarded(answer: StreamedAnswer, body: DirectBody, scope: Scope) -> bytes:
+async def _forwarded(answer: Streaming, body: DirectBody, scope: Scope) -> bytes:
     scope["headers"].clear()  # uvicorn's own list, and nobody asks for the request's headers any more
     try:
         last = await answer.forward(body)
@@ -108,7 +108,7 @@ async def _forwarded(answer: StreamedAnswer, body: DirectBody, scope: Scope) -> 
         exchange_of(scope).sent += body.sent
 
 
-async def _sent(answer: StreamedAnswer, send: Send) -> bytes:
+async def _sent(answer: Streaming, send: Send) -> bytes:
     while piece := await answer.read():
         await send({"type": "http.response.body", "body": piece, "more_body": True})
     return b""
