@@ -13,6 +13,7 @@ from daehwa.conversation.events import AnsweredBy, Batch
 from daehwa.conversation.messages import Part, ToolCallPart, Usage
 from daehwa.conversation.metering import Charge, Meter, Outcome, PaidCall, as_counted, estimated_usage, room_beside
 from daehwa.conversation.ports import GenerationRequest, ResolvedModel
+from daehwa.conversation.searching import UNSEEN_TOKENS
 from daehwa.conversation.transcript import estimated_tokens, reserved_tokens
 
 
@@ -25,6 +26,21 @@ class LimitsAnswers(Protocol):
         settings do not say it either. `model` is the name at the upstream.
         """
         ...
+
+
+@runtime_checkable
+class SearchesItself(Protocol):
+    """A provider whose models may read what they find."""
+
+    def searches(self, model: str) -> bool:
+        """Return whether a model does, by its name at the upstream."""
+        ...
+
+
+def finds_more(resolved: ResolvedModel) -> bool:
+    """Return whether a model reads what it finds, beside what it is sent."""
+    provider = resolved.provider
+    return isinstance(provider, SearchesItself) and provider.searches(resolved.upstream_name)
 
 
 def settled_limit(resolved: ResolvedModel) -> int | None:
@@ -48,11 +64,16 @@ class PaidAnswer:
         self._first_ms: float | None = None
 
     async def opened(
-        self, request: GenerationRequest, default_limit: int | None = None, context_window: int | None = None
+        self,
+        request: GenerationRequest,
+        default_limit: int | None = None,
+        context_window: int | None = None,
+        *,
+        searches: bool = False,
     ) -> GenerationRequest:
         """Reserve what the answer may cost; return the request as it may be sent. `default_limit` is how many tokens
-        the answer has at most where the request does not say it, `context_window` how many it has with its prompt.
-        Raises what `Meter.open` raises.
+        the answer has at most where the request does not say it, `context_window` how many it has with its prompt;
+        `searches`: what the model finds is read, too. Raises what `Meter.open` raises.
         """
         self._delivery = request.delivery
         texts = [message.text for message in request.messages]
@@ -61,7 +82,7 @@ class PaidAnswer:
         asked = request.max_output_tokens
         self._call = msgspec.structs.replace(
             self._call,
-            input_tokens=reserved,
+            input_tokens=max(reserved, context_window or UNSEEN_TOKENS) if searches else reserved,
             output_limit=default_limit if asked is None else asked,
             room=room_beside(self._prompt, context_window),
             may_be_shorter=asked is None,

@@ -8,10 +8,12 @@ import msgspec
 
 from daehwa.conversation.errors import InvalidRequest
 from daehwa.conversation.metering import CallKind
-from daehwa.gateway.estimates import has_payloads, images_in, input_tokens, spelled
+from daehwa.conversation.searching import SEARCH_FIELDS
+from daehwa.gateway.estimates import has_payloads, images_in, input_tokens
 from daehwa.gateway.fields import fields_of, optional, whole
 from daehwa.gateway.laid_over import EXTRA_BODY, check_laid_over
 from daehwa.gateway.ports import LIMIT_NAMES, Endpoint, WireRequest
+from daehwa.gateway.read_elsewhere import KEPT_ELSEWHERE, TOOLS, reads_more
 
 KINDS: Final[dict[Endpoint, CallKind]] = {
     "chat/completions": "chat",
@@ -43,13 +45,6 @@ _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _FALLBACK_BYTES: Final = 64 * 1024
 _FALLBACK_DEPTH: Final = 4
 """Lists of objects of lists of objects: a name stands no deeper in LiteLLM's forms."""
-_TOOLS_BYTES: Final = 256 * 1024
-_CALLERS_TOOLS: Final = frozenset(
-    {"function", "custom", "local_shell", "apply_patch", "computer", "computer_use_preview"}
-)
-"""Tools that the caller runs: their output comes with the next request, and is counted with it."""
-_GROUP: Final = "namespace"
-"""What OpenAI calls a tool that is but several others under one name."""
 _encode = msgspec.json.Encoder().encode
 _SAYS_USAGE_IF_ASKED = frozenset({"chat/completions", "completions"})
 _OPTIONS = "stream_options"
@@ -57,13 +52,11 @@ _FALLBACKS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks
 """What LiteLLM has beside OpenRouter's `models`."""
 _COSTS_MORE: Final = frozenset(["n", "best_of", "models", *_FALLBACKS, *chain.from_iterable(LIMIT_NAMES.values())])
 """What nothing would be reserved for, did another model's object in a list have it."""
-_KEPT_ELSEWHERE = ("previous_response_id", "conversation", "prompt")
-_TOOLS = "tools"
-_TAKE_TOOLS: Final = frozenset({"chat/completions", "responses"})
-_READ: Final = _COSTS_MORE.union(("model", "stream", _OPTIONS, "input", _TOOLS, EXTRA_BODY), _NEEDED.values())
+_READ: Final = _COSTS_MORE.union(
+    ("model", "stream", _OPTIONS, "input", TOOLS, EXTRA_BODY), _NEEDED.values(), SEARCH_FIELDS
+)
 """The fields that rights and reservations follow from."""
-_READ_ANYWHERE: Final = _READ.union(("background", "instructions"), _KEPT_ELSEWHERE)
-_REFERENCE = spelled(b"item_reference")
+_READ_ANYWHERE: Final = _READ.union(("background", "instructions"), KEPT_ELSEWHERE)
 _TOO_LARGE = "The body holds a number that is out of range."
 
 
@@ -190,7 +183,7 @@ class JsonAsked:
             input_tokens=_tokens(body, payloads=payloads),
             images=images_in(body),
             has_payloads=payloads,
-            reads_more=_reads_more(endpoint, fields),
+            reads_more=reads_more(endpoint, fields),
             output_limit=None if is_unlimited else max(known, default=None),
             is_unlimited=is_unlimited,
             choices=self._choices(),
@@ -322,45 +315,6 @@ def _named_in(value: Any, depth: int) -> Iterator[str]:
             yield from _named_in([*value.values()], depth - 1)
         case _:
             raise ValueError(value)
-
-
-def _reads_more(endpoint: Endpoint, fields: dict[str, msgspec.Raw]) -> bool:
-    if endpoint == "responses" and _names_what_is_kept(fields):
-        return True
-    return _TOOLS in fields and endpoint in _TAKE_TOOLS and _reads_by_tools(fields[_TOOLS])
-
-
-def _names_what_is_kept(fields: dict[str, msgspec.Raw]) -> bool:
-    named = any(name in fields and bytes(fields[name]) != b"null" for name in _KEPT_ELSEWHERE)
-    return named or ("input" in fields and _REFERENCE.search(bytes(fields["input"])) is not None)
-
-
-class _Tool(msgspec.Struct, frozen=True):
-    """A tool. Most servers take one without a type for a function, where it has one."""
-
-    type: str = ""
-    function: dict[str, msgspec.Raw] | None = None
-    tools: list["_Tool"] | None = None
-
-    @property
-    def is_callers(self) -> bool:
-        """Whether the caller runs it, as far as that is known."""
-        if self.type == _GROUP:
-            return all(tool.is_callers for tool in self.tools or ())
-        return self.type in _CALLERS_TOOLS or (not self.type and bool(self.function))
-
-
-_decode_tools = msgspec.json.Decoder(list[_Tool] | None).decode
-
-
-def _reads_by_tools(raw: msgspec.Raw) -> bool:
-    """Whether there is a tool that the upstream runs itself: what a search, a file or a server finds is read too."""
-    if len(bytes(raw)) > _TOOLS_BYTES:
-        return True  # to look at millions of them would hold everybody up
-    try:
-        return not all(tool.is_callers for tool in _decode_tools(raw) or ())
-    except (msgspec.DecodeError, RecursionError):
-        return True  # nobody knows what it will take it for
 
 
 def _tokens(body: bytes, *, payloads: bool) -> int:

@@ -161,7 +161,7 @@ class Gateway:
         return allowed if asked.is_repeatable else allowed[:1]
 
     async def _asked(self, caller: Caller, asked: Asked, target: WireTarget, rated: _Rated) -> Answer:
-        call = paid_call(caller, asked, target.model, target.default_limit(asked.endpoint))
+        call = paid_call(caller, asked, target.model, target.default_limit(asked.endpoint), searches=target.searches)
         charge = await self._reserved(call, rated.correction)
         counted = Counted(charge, asked, call, rated.correction)
         try:

@@ -11,8 +11,10 @@ from daehwa.conversation.ids import new_id
 from daehwa.conversation.messages import Usage
 from daehwa.conversation.metering import Charge, Outcome, PaidCall, as_counted, room_beside
 from daehwa.conversation.ports import Model
+from daehwa.conversation.searching import UNSEEN_TOKENS, always_searches
 from daehwa.gateway.asking import KINDS, Asked
-from daehwa.gateway.estimates import BYTES_PER_TOKEN, UNSEEN_TOKENS, images_beyond
+from daehwa.gateway.estimates import BYTES_PER_TOKEN, images_beyond
+from daehwa.gateway.ports import LIMIT_NAMES
 from daehwa.gateway.rates import Correction
 from daehwa.gateway.tap import UsageTap
 from daehwa.gateway.wire_usage import said_in
@@ -23,20 +25,23 @@ _IMAGES: Final = "images/generations"
 _DAY: Final = r"[-@]20\d\d-?\d\d-?\d\d$"
 
 
-def paid_call(caller: Caller, asked: Asked, model: Model, default_limit: int | None = None) -> PaidCall:
+def paid_call(
+    caller: Caller, asked: Asked, model: Model, default_limit: int | None = None, *, searches: bool = False
+) -> PaidCall:
     """Return what the meter has to know of a call before it is made. `default_limit` is how many tokens the answer has
-    at most where the request does not say it.
+    at most where the request does not say it; `searches`: the model reads what it finds, whatever the request says.
     """
     weight, key = asked.weight, caller.key
     sent = weight.input_tokens + images_beyond(weight.images, model.name)
     window = model.context_window
+    reads_more = weight.reads_more or (asked.endpoint in LIMIT_NAMES and (searches or _may_search(asked.others)))
     likely = sent * BYTES_PER_TOKEN // BYTES_PER_TOKEN_OF_ANSWER
     return PaidCall(
         id=new_id(),
         kind=KINDS[asked.endpoint],
         user=caller.user.id,
         model=model.id,
-        input_tokens=max(sent, window or UNSEEN_TOKENS) if weight.reads_more else sent,
+        input_tokens=max(sent, window or UNSEEN_TOKENS) if reads_more else sent,
         output_limit=weight.limit(default_limit),
         room=None if weight.has_payloads else room_beside(likely, window),  # most are far less than they count
         may_be_shorter=weight.output_limit is None,
@@ -48,6 +53,10 @@ def paid_call(caller: Caller, asked: Asked, model: Model, default_limit: int | N
         key_limits={} if key is None else key.limits.money,
         groups=caller.terms.groups,
     )
+
+
+def _may_search(others: tuple[str, ...]) -> bool:
+    return any(map(always_searches, others))
 
 
 def other_id(provider: str, name: str) -> str:

@@ -15,6 +15,8 @@ from typing import Any
 
 import msgspec
 
+from daehwa.conversation.searching import UNSEEN_TOKENS
+
 BYTES_PER_TOKEN = 3
 IMAGE_TOKENS = 15_000
 """What a photograph of 12 million pixels is for models that look at all of them where nothing else is asked: a patch of
@@ -24,8 +26,6 @@ _IMAGE_TOKENS_OF = {"low": 3_000, "high": 4_000}
 """At most: 2,833 with gpt-4o-mini, and 1,536 patches of 2.46 tokens."""
 _TILED, _TILES = "gpt-4o-mini", 33_000
 """It counts 5,667 tokens for each of up to six tiles."""
-UNSEEN_TOKENS = 128_000
-"""How much a model may read that is kept elsewhere and only named here, where nobody knows how much it can read."""
 _CHARACTERS = {"input_audio": 100, "audio_url": 100}
 _FILE_CHARACTERS = 5
 """Characters of base64 that are a token: of a text five, of a PDF, whose pages are images too, seldom fewer."""

@@ -86,6 +86,11 @@ class WireTarget(Protocol):
     upstream_name: str
     """What the request's field `model` has to say."""
 
+    @property
+    def searches(self) -> bool:
+        """Whether the model reads what it finds, whatever a request says: by its nature, or as the settings ask it."""
+        ...
+
     def default_limit(self, endpoint: Endpoint) -> int | None:
         """Return how many tokens an answer has at most where the request does not say it, since the settings add that;
         None where they add nothing.

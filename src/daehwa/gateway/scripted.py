@@ -103,6 +103,7 @@ class ScriptedTarget:
         self.upstream_name = name
         self.script = script
         self.limit: int | None = None
+        self.searches = False
         self.requests: list[WireRequest] = []
         self.answers: list[ScriptedAnswer] = []
 

@@ -263,6 +263,8 @@ class EmbeddedProvider:
 class EmbeddedTarget:
     """The model, as what can be asked in OpenAI's own dialect. Fulfils `WireTarget`."""
 
+    searches = False
+
     def __init__(self, provider: EmbeddedProvider, model: Model, upstream_name: str) -> None:
         self.model = model
         self.upstream_name = upstream_name

@@ -126,6 +126,10 @@ class OpenAIWireProvider:
         """Return the limit of a model's answers in the settings' `extra_body`."""
         return self._questions.answer_limit(model)
 
+    def searches(self, model: str) -> bool:
+        """Return whether a model reads what it finds, by itself or by the settings' `extra_body`."""
+        return self._questions.searches(model)
+
     def generate(self, request: GenerationRequest) -> AsyncGenerator[Batch, None]:
         """Yield the reply's events; see the protocol."""
         return self._generated(request, Tries(self._upstream))

@@ -67,6 +67,10 @@ class Questions:
         """Return how many tokens the settings let an answer of a model have, None where they do not say it."""
         return self._upstream.output_limit(self._names(model))
 
+    def searches(self, model: str) -> bool:
+        """Return whether a model reads what it finds."""
+        return self._upstream.searches(model)
+
     def _prompt(self, request: GenerationRequest) -> dict[str, Any]:
         from daehwa.providers.prompts import STOPS, output_limit, prompt_of  # noqa: PLC0415 - as above
 

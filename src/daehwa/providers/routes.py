@@ -9,7 +9,7 @@ import msgspec
 from daehwa.conversation.errors import ProviderError, ProviderModelError
 from daehwa.conversation.events import AnsweredBy, Batch
 from daehwa.conversation.expecting import Prepares
-from daehwa.conversation.paid_answer import settled_limit
+from daehwa.conversation.paid_answer import finds_more, settled_limit
 from daehwa.conversation.ports import GenerationRequest, Model, ResolvedModel
 from daehwa.conversation.upstreams import may_ask_another
 
@@ -113,6 +113,10 @@ class RoutedProvider:
         limits = [settled_limit(target) for target in self.targets]
         known = [limit for limit in limits if limit is not None]
         return max(known) if len(known) == len(limits) else None
+
+    def searches(self, model: str) -> bool:  # noqa: ARG002 - as above
+        """Return whether one of the targets reads what it finds."""
+        return any(map(finds_more, self.targets))
 
     def prepare(self) -> None:
         """Let the first target prepare for a turn that is expected: most likely it is asked."""

@@ -5,6 +5,8 @@ from typing import Protocol
 
 import msgspec
 
+from daehwa.conversation.searching import always_searches, asks_to_search
+
 
 class ServedModel(msgspec.Struct, frozen=True, kw_only=True):
     """A model that the settings name: `name` at the upstream, `label` for people, its context window in tokens."""
@@ -84,6 +86,11 @@ class Upstream(msgspec.Struct, frozen=True, kw_only=True):
         """Return the limit of an answer that `extra_body` holds by these names, the largest where it holds several."""
         found = [self.extra_body[name] for name in names if name in self.extra_body]
         return max((limit for limit in found if isinstance(limit, int) and limit > 0), default=None)
+
+    def searches(self, model: str) -> bool:
+        """Return whether a model reads what it finds: by its name, or since `extra_body` asks it to."""
+        extra = self.extra_body
+        return always_searches(model) or (bool(extra) and (bool(extra.get("tools")) or asks_to_search(extra)))
 
     @property
     def shown_url(self) -> str:

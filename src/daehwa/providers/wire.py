@@ -128,6 +128,10 @@ class WireSender:
         """Return one model as what can be asked."""
         return UpstreamTarget(self, model, upstream_name)
 
+    def searches(self, model: str) -> bool:
+        """Return whether a model reads what it finds."""
+        return self._upstream.searches(model)
+
     def default_limit(self, endpoint: Endpoint) -> int | None:
         """Return the limit of an answer that `extra_body` holds."""
         return self._upstream.output_limit(LIMIT_NAMES.get(endpoint, ())) if self._upstream.extra_body else None
@@ -209,6 +213,11 @@ class UpstreamTarget:
         self.model = model
         self.upstream_name = upstream_name
         self._sender = sender
+
+    @property
+    def searches(self) -> bool:
+        """Whether the model reads what it finds; see the protocol."""
+        return self._sender.searches(self.upstream_name)
 
     def default_limit(self, endpoint: Endpoint) -> int | None:
         """Return the limit in the settings' `extra_body`; see the protocol."""
