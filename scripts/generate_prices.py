@@ -40,6 +40,7 @@ TOKEN_KEYS = (
     "output_reasoning_mtok",
     "input_audio_mtok",
     "output_image_mtok",
+    "input_image_mtok",
 )
 
 
@@ -91,8 +92,9 @@ def _dated(prices: ModelPrice | list[ConditionalPrice]) -> list[Any]:
 def _price(conditional: ConditionalPrice) -> list[Any] | None:
     prices = {key: value for key, value in vars(conditional.prices).items() if value is not None}
     hour = prices.get("audio_hours", prices.get("input_audio_hours"))
-    if "input_mtok" not in prices and hour is None:
-        return None  # by characters or pages, which nobody counts here
+    characters = prices.get("input_mchars")
+    if "input_mtok" not in prices and hour is None and characters is None:
+        return None  # by pages, which nobody counts here
     since, between = None, None
     if isinstance(conditional.constraint, StartDateConstraint):
         since = conditional.constraint.start_date.isoformat()
@@ -100,7 +102,8 @@ def _price(conditional: ConditionalPrice) -> list[Any] | None:
         first, last = conditional.constraint.start_time, conditional.constraint.end_time
         between = [first.hour * 60 + first.minute, last.hour * 60 + last.minute]
     request = _micro(prices.get("requests_kcount"), 1000) or 0
-    return _short([_rates(prices), request, _micro(hour) or 0, since, between], left_out=(0, None))
+    values = [_rates(prices), request, _micro(hour) or 0, since, between, _micro(characters) or 0]
+    return _short(values, left_out=(0, None))
 
 
 def _rates(prices: dict[str, Decimal | TieredPrices]) -> list[list[int | None]]:

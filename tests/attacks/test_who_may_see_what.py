@@ -87,6 +87,10 @@ POST /v1/completions                             401 401 401 401 401 200 403 200
 POST /v1/responses                               401 401 401 401 401 200 403 200
 POST /v1/embeddings                              401 401 401 401 401 200 403 200
 POST /v1/images/generations                      401 401 401 401 401 200 403 200
+POST /v1/audio/speech                            401 401 401 401 401 200 403 200
+POST /v1/moderations                             401 401 401 401 401 200 403 200
+POST /v1/images/edits                            401 401 401 401 401 400 400 400
+POST /v1/images/variations                       401 401 401 401 401 400 400 400
 POST /v1/audio/transcriptions                    401 401 401 401 401 400 400 400
 POST /v1/audio/translations                      401 401 401 401 401 400 400 400
 GET /v1/models                                   401 401 401 401 401 200 200 200

@@ -176,6 +176,8 @@ BODIES: dict[str, Callable[[Things], Json]] = {
     "POST /v1/responses": _question,
     "POST /v1/embeddings": _question,
     "POST /v1/images/generations": _question,
+    "POST /v1/audio/speech": _question,
+    "POST /v1/moderations": _question,
     "POST /chat": lambda _: {"text": "Hi"},
     "POST /classic/chat": lambda _: {"text": "Hi"},
 }

@@ -25,8 +25,16 @@ MODELS = {
     "/v1/completions": "writes-instruct",
     "/v1/embeddings": "embeds",
     "/v1/images/generations": "draws",
+    "/v1/images/edits": "draws",
+    "/v1/images/variations": "draws",
+    "/v1/audio/speech": "speaks",
+    "/v1/moderations": "omni-moderation-test",
     "/v1/audio/transcriptions": "hears-seconds",
     "/v1/audio/translations": "hears-seconds",
+}
+FILES = {
+    **dict.fromkeys(("/v1/audio/transcriptions", "/v1/audio/translations"), "file"),
+    **dict.fromkeys(("/v1/images/edits", "/v1/images/variations"), "image"),
 }
 _NOT_SERVED = """
 GET /metrics
@@ -100,9 +108,9 @@ async def _answered(function: Function, route: str, things: Things, *, for_admin
     if route == "DELETE /api/account":  # whoever has spent of a budget asks an admin
         _, headers = await function.member(f"sora-{new_id()}")
     more: dict[str, Any] = {}
-    if "/audio/" in path:
-        form = aiohttp.FormData({"model": MODELS[path]})
-        form.add_field("file", b"RIFF" * 100, filename="talk.wav", content_type="audio/wav")
+    if path in FILES:
+        form = aiohttp.FormData({"model": MODELS[path], "prompt": "A sea"})
+        form.add_field(FILES[path], b"RIFF" * 100, filename="talk.wav", content_type="audio/wav")
         more["data"] = form
     elif method in {"POST", "PATCH"}:
         more["json"] = BODIES[route](things) if route in BODIES else {}

@@ -27,6 +27,7 @@ def _tool(name: str, **properties: dict[str, Any]) -> dict[str, Any]:
 
 CHAT, RESPONSE, PROMPT = "chat.completions.create", "responses.create", "completions.create"
 HEAR, TRANSLATE, DRAW = "audio.transcriptions.create", "audio.translations.create", "images.generate"
+SPEAK, MODERATE, EDIT, VARY = "audio.speech.create", "moderations.create", "images.edit", "images.create_variation"
 HELLO: dict[str, Any] = {"model": "talks", "messages": [_message("Hello, 세계!")]}
 TOOLS: list[Any] = [
     _tool("weather", city={"type": "string"}, days={"type": "integer"}),
@@ -54,6 +55,17 @@ _SEEN = [
 ]
 _FLAT_TOOLS = [{"type": "function", **tool["function"]} for tool in TOOLS]
 _FILE = {"$file": "한국어 speech.wav"}
+
+_SPOKEN: dict[str, dict[str, Any]] = {
+    "MP3": {},
+    "samples": {"response_format": "pcm", "speed": 2, "instructions": "Calmly."},
+    "events": {"stream_format": "sse"},
+}
+_SHOWN = [
+    {"type": "text", "text": "Hi"},
+    {"type": "image_url", "image_url": {"url": "https://images.example.com/a.png"}},
+]
+_SEA = {"model": "draws", "image": _FILE, "prompt": "A sea"}
 
 
 def _both(name: str, call: str, body: dict[str, Any]) -> list[Ask]:
@@ -134,6 +146,17 @@ ASKS = [
     Ask("images", DRAW, {"model": "draws", "prompt": "A quiet sea", "n": 2}),
     Ask("images at addresses", DRAW, {"model": "draws-plain", "prompt": "A sea", "response_format": "url"}),
     Ask("an image, streamed", DRAW, {"model": "draws", "prompt": "A sea", "stream": True, "partial_images": 2}),
+    *(
+        Ask(f"a speech as {form}", SPEAK, {"model": "speaks", "input": "안녕, sea!", "voice": "coral", **more})
+        for form, more in _SPOKEN.items()
+    ),
+    Ask("moderation", MODERATE, {"model": "omni-moderation-test", "input": ["I harm you", "Hello"]}),
+    Ask("moderation by the default model", MODERATE, {"input": "Hello"}),
+    Ask("moderation of a picture", MODERATE, {"model": "omni-moderation-test", "input": _SHOWN}),
+    Ask("changed images", EDIT, {"model": "draws", "image": [_FILE, _FILE], "prompt": "세계", "n": 2, "mask": _FILE}),
+    Ask("a changed image", EDIT, {"model": "draws", "image": _FILE, "prompt": "A sea", "size": "1024x1024"}),
+    Ask("a changed image, streamed", EDIT, {**_SEA, "stream": True, "partial_images": 2}),
+    Ask("variations", VARY, {"model": "draws", "image": _FILE, "n": 2}),
     Ask("a model that is not there", CHAT, {**HELLO, "model": "nobody"}),
 ]
 FAULTS = (

@@ -64,7 +64,7 @@ def compared(ask: Ask, direct: Record, through: Record) -> list[str]:
     """Return how two records of an ask differ beyond what is known."""
     records = [without_own_headers(direct), without_own_headers(through)]
     for model, forget in _KNOWN.items():
-        if ask.body["model"] == model:
+        if ask.body.get("model") == model:
             for record in records:
                 forget(record)
     return [f"{ask.name}{line}" for line in differences(*records)]

@@ -1,6 +1,7 @@
 """What a client saw of a call, as plain data: status, headers, the answer or each event of it, or the error's class."""
 
 import asyncio
+import base64
 import inspect
 from collections.abc import AsyncIterable, Iterable
 from operator import attrgetter
@@ -8,6 +9,7 @@ from typing import Any, TypeAlias
 
 from clients.asks import RECORDING, Ask
 from openai import APIError, APIStatusError, AsyncOpenAI, OpenAI
+from openai._legacy_response import HttpxBinaryResponseContent
 from pydantic import BaseModel
 
 Recorded: TypeAlias = dict[str, Any]
@@ -55,8 +57,10 @@ def _prepared(client: OpenAI | AsyncOpenAI, ask: Ask) -> tuple[Any, dict[str, An
     known = inspect.signature(getattr(owner, name)).parameters
     given: dict[str, Any] = {}
     for field, value in ask.body.items():
-        if isinstance(value, dict) and "$file" in value:
-            given[field] = (value["$file"], RECORDING, "audio/wav")
+        if isinstance(value, list) and all(isinstance(each, dict) and "$file" in each for each in value):
+            given[field] = [_file(each) for each in value]
+        elif isinstance(value, dict) and "$file" in value:
+            given[field] = _file(value)
         elif field in known:
             given[field] = value
         else:
@@ -64,8 +68,14 @@ def _prepared(client: OpenAI | AsyncOpenAI, ask: Ask) -> tuple[Any, dict[str, An
     return getattr(owner.with_raw_response, name), given
 
 
+def _file(named: dict[str, str]) -> tuple[str, bytes, str]:
+    return named["$file"], RECORDING, "audio/wav"
+
+
 def _plain(answer: Any) -> Any:
-    """Return an answer with only what was really said in it."""
+    """Return an answer with only what was really said in it; of sound, all of it."""
+    if isinstance(answer, HttpxBinaryResponseContent):
+        return base64.b64encode(answer.content).decode()
     return (
         answer.model_dump(mode="json", by_alias=True, exclude_unset=True) if isinstance(answer, BaseModel) else answer
     )

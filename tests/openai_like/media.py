@@ -46,7 +46,11 @@ def form_of(request: Request) -> Json:
     for part in MultipartParser(BytesIO(request.body), options["boundary"], spool_limit=1 << 24, memory_limit=1 << 26):
         if part.filename is not None:
             digest = hashlib.sha256(part.raw).hexdigest()
-            form[part.name] = f"{part.filename} {part.content_type} {part.size} {digest}"
+            said = f"{part.filename} {part.content_type} {part.size} {digest}"
+            if part.name.endswith("[]"):
+                form.setdefault(part.name, []).append(said)
+            else:
+                form[part.name] = said
         elif part.name.endswith("[]"):
             form.setdefault(part.name, []).append(part.value)
         else:
@@ -127,3 +131,71 @@ def _png(shade: int) -> str:
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))
     row = chunk(b"IDAT", zlib.compress(bytes([0, shade])))
     return base64.b64encode(b"\x89PNG\r\n\x1a\n" + head + row + chunk(b"IEND", b"")).decode()
+
+
+_SOUNDS = {"mp3": "audio/mpeg", "opus": "audio/opus", "wav": "audio/wav", "pcm": "audio/pcm"}
+_PIECE = bytes(range(256)) * 16
+
+
+def speak(body: Json) -> Answer:
+    """Answer a request for a speech: a piece of sound for each word, or events with them and the usage."""
+    words = pieces(body["input"])
+    sounds = [hashlib.sha256(word.encode()).digest() + b"\n\ndata: {" + _PIECE for word in words]
+    if body.get("stream_format") == "sse":
+        usage = {"input_tokens": len(words), "output_tokens": 20 * len(words), "total_tokens": 21 * len(words)}
+        return as_events(_spoken(sounds, usage))
+    kind = _SOUNDS[body.get("response_format") or "mp3"]
+    return Answer(sounds, 200, {**HEADERS, "content-type": kind})
+
+
+def _spoken(sounds: list[bytes], usage: Json) -> Iterator[bytes]:
+    for sound in sounds:
+        yield named("speech.audio.delta", {"audio": base64.b64encode(sound).decode()})
+    yield named("speech.audio.done", {"usage": usage})
+
+
+def moderate(body: Json) -> Answer:
+    """Answer a request for moderation: what speaks of harm is harmful."""
+    asked = body["input"] if isinstance(body["input"], list) else [body["input"]]
+    results = [_judged(each if isinstance(each, str) else str(each)) for each in asked]
+    return as_json({"id": identity("modr-", body), "model": body["model"], "results": results})
+
+
+def _judged(text: str) -> Json:
+    is_harmful = "harm" in text
+    return {
+        "flagged": is_harmful,
+        "categories": {name: is_harmful and name == "violence" for name in _HARMS},
+        "category_scores": {name: 0.9 if is_harmful and name == "violence" else 0.1 for name in _HARMS},
+        "category_applied_input_types": {name: ["text"] for name in _HARMS},
+    }
+
+
+_HARMS = (
+    *("harassment", "harassment/threatening", "hate", "hate/threatening", "illicit", "illicit/violent", "self-harm"),
+    *("self-harm/instructions", "self-harm/intent", "sexual", "sexual/minors", "violence", "violence/graphic"),
+)
+
+
+def edit(form: Json) -> Answer:
+    """Answer a request to change images, or to vary one: by what was sent, so that no byte of it may be lost."""
+    number, prompt = int(form.get("n") or 1), form.get("prompt", "")
+    pictures = [name for name in form if name.startswith(("image", "mask"))]
+    shown = sum(300 * (len(form[name]) if isinstance(form[name], list) else 1) for name in pictures)
+    if not shown:
+        raise KeyError("image")
+    read = count(prompt) + shown
+    usage: Json = {"total_tokens": 100 * number + read, "input_tokens": read, "output_tokens": 100 * number}
+    usage["input_tokens_details"] = {"text_tokens": count(prompt), "image_tokens": shown}
+    if form.get("stream") == "true":
+        return as_events(_edited(form, usage))
+    images: list[Json] = [_image({}, at) | {"revised_prompt": identity("img-", form)} for at in range(number)]
+    return as_json({"created": CREATED, "data": images, "usage": usage})
+
+
+def _edited(form: Json, usage: Json) -> Iterator[bytes]:
+    look: Json = {"size": "1024x1024", "quality": "low", "background": "opaque", "output_format": "png"}
+    look |= {"created_at": CREATED, "x_of": identity("img-", form)}
+    for part in range(int(form.get("partial_images") or 0)):
+        yield named("image_edit.partial_image", {"b64_json": _png(part), "partial_image_index": part, **look})
+    yield named("image_edit.completed", {"b64_json": _png(9), **look, "usage": usage})

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from multipart import MultipartError
 from openai_like.chats import chat
 from openai_like.faults import ERRORS, fault, refused
-from openai_like.media import draw, embed, form_of, hear
+from openai_like.media import draw, edit, embed, form_of, hear, moderate, speak
 from openai_like.prompts import complete
 from openai_like.responses import respond
 from openai_like.wording import CREATED, KEY, Json, as_json
@@ -31,6 +31,7 @@ class Door(NamedTuple):
 
 MODELS = (
     *("talks", "thinks", "writes-instruct", "embeds", "hears-seconds", "hears-tokens", "draws", "draws-plain"),
+    *("speaks", "omni-moderation-test"),
     *(*ERRORS, "fails-html", "fails-cut", "fails-inside", "fails-slow", "fails-hanging"),
 )
 _ENDPOINTS: dict[str, Callable[[Json], Answer]] = {
@@ -39,6 +40,10 @@ _ENDPOINTS: dict[str, Callable[[Json], Answer]] = {
     "/responses": respond,
     "/embeddings": embed,
     "/images/generations": draw,
+    "/images/edits": edit,
+    "/images/variations": edit,
+    "/audio/speech": speak,
+    "/moderations": moderate,
     "/audio/transcriptions": partial(hear, translates=False),
     "/audio/translations": partial(hear, translates=True),
 }
@@ -81,6 +86,8 @@ def _answer(request: Request) -> Answer:
 def _answered(request: Request, endpoint: Callable[[Json], Answer]) -> Answer:
     multipart = request.headers.get("content-type", "").startswith("multipart/form-data")
     body = form_of(request) if multipart else request.json
+    if endpoint is moderate:
+        body.setdefault("model", "omni-moderation-test")
     if body.get("model") not in MODELS:
         return refused(f"The model `{body.get('model')}` does not exist.", 404, "model_not_found")
     return fault(body["model"], lambda: endpoint(body)) or endpoint(body)

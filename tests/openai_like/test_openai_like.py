@@ -6,9 +6,10 @@ import pytest
 from clients.asks import ASKS, FAILING, Ask
 from clients.recording import record_async, record_in_thread
 from openai import AsyncOpenAI, OpenAI
-from openai.types import Completion, CreateEmbeddingResponse, ImagesResponse
+from openai.types import Completion, CreateEmbeddingResponse, ImagesResponse, ModerationCreateResponse
 from openai.types.audio import Transcription, TranscriptionStreamEvent, TranscriptionVerbose
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai.types.image_edit_stream_event import ImageEditStreamEvent
 from openai.types.image_gen_stream_event import ImageGenStreamEvent
 from openai.types.responses import Response, ResponseStreamEvent
 from openai_like.faults import STATUSES
@@ -24,6 +25,10 @@ WHOLE: dict[str, Any] = {
     "audio.transcriptions.create": Transcription | TranscriptionVerbose,
     "audio.translations.create": Transcription,
     "images.generate": ImagesResponse,
+    "images.edit": ImagesResponse,
+    "images.create_variation": ImagesResponse,
+    "audio.speech.create": str,  # sound, in base64
+    "moderations.create": ModerationCreateResponse,
 }
 STREAMED: dict[str, Any] = {
     "chat.completions.create": ChatCompletionChunk,
@@ -31,6 +36,7 @@ STREAMED: dict[str, Any] = {
     "responses.create": ResponseStreamEvent,
     "audio.transcriptions.create": TranscriptionStreamEvent,
     "images.generate": ImageGenStreamEvent,
+    "images.edit": ImageEditStreamEvent,
 }
 
 

@@ -55,6 +55,9 @@ async def test_it_is_asked_in_openais_dialect(embedded: EmbeddedProvider) -> Non
         ("embeddings", None, "known to serve /v1/embeddings. Name a model in the field “model”."),
         ("audio/transcriptions", None, "Name a model"),
         ("images/generations", None, "Name a model"),
+        ("audio/speech", None, "Name a model"),
+        ("moderations", None, "Name a model"),
+        ("moderations", MODEL_NAME, "does not serve /v1/moderations"),
     ],
 )
 async def test_what_it_does_not_serve_is_refused_before_its_server_is_asked(

@@ -324,6 +324,8 @@ class CountingTarget:
         self.received = 0
         self.first = asyncio.Event()
 
+    searches = False
+
     def default_limit(self, _endpoint: str) -> None:
         return None
 

@@ -11,6 +11,8 @@ LEAST_OUTPUT = 256
 """As few as that where the budget has no room for more; with less room, the call is refused."""
 IMAGE_OUTPUT = 6_240
 """How many tokens one image is at most, where it is paid by tokens: gpt-image-1's largest at its highest quality."""
+PARTIAL_OUTPUT = 100
+"""How many tokens more each partial image of a stream is, says OpenAI."""
 AUDIO_OUTPUT_PER_SECOND = 5
 """How many tokens a second of speech is at most, written down: nobody speaks faster than that."""
 
@@ -27,7 +29,9 @@ def wanted_output(call: PaidCall) -> int:
 def unasked_output(call: PaidCall) -> int:
     """Return how long an answer can be that cannot be limited: one answer's tokens."""
     if call.kind == "image":
-        return IMAGE_OUTPUT
+        return IMAGE_OUTPUT + PARTIAL_OUTPUT * call.partial_images
+    if call.kind == "speech":
+        return call.spoken_tokens
     return ceil(call.seconds * AUDIO_OUTPUT_PER_SECOND) if call.kind == "audio" else 0
 
 

@@ -15,14 +15,14 @@ from math import ceil
 
 import msgspec
 
-from daehwa.accounts.answer_lengths import IMAGE_OUTPUT, LEAST_OUTPUT, longest_output, unasked_output, wanted_output
+from daehwa.accounts.answer_lengths import LEAST_OUTPUT, longest_output, unasked_output, wanted_output
 from daehwa.accounts.budgets import BudgetRules, BudgetState, KnownBudgets, of_person
 from daehwa.accounts.errors import BudgetExceeded, PriceUnknown
 from daehwa.accounts.ledger import Entry
 from daehwa.accounts.people import User
 from daehwa.accounts.ports import AccountStore, Budget, LedgerStore, SettlesSoon
 from daehwa.accounts.price_list import PriceList
-from daehwa.accounts.prices import Price, cost, dearest
+from daehwa.accounts.prices import Price, cost, dearest, spoken
 from daehwa.accounts.spending import OF_EACH_KEY, OF_THIS_KEY, limits_of, renewal
 from daehwa.conversation.budget import BudgetKind, kind_of
 from daehwa.conversation.errors import DaehwaError, StoreError
@@ -318,8 +318,10 @@ class LedgerCharge:
         if usage.estimated:  # then nobody counted these either
             seconds, images = seconds or self._call.seconds, images or self._call.images
             if self._call.kind == "image":  # whoever leaves ahead of the count may have seen them
-                counted = msgspec.structs.replace(usage, output=images * IMAGE_OUTPUT)
-        amount = cost(counted, price, kind=self._call.kind, seconds=seconds, images=images)
+                counted = msgspec.structs.replace(usage, output=images * unasked_output(self._call))
+        kind = self._call.kind
+        amount = cost(counted, price, kind=kind, seconds=seconds, images=images, shown=outcome.shown)
+        amount += spoken(price, self._call.characters)
         return msgspec.structs.replace(usage, cost=amount)
 
     def settle_now(self, outcome: Outcome) -> bool:

@@ -11,6 +11,8 @@ from daehwa.accounts.prices import FREE, Price
 if TYPE_CHECKING:
     from daehwa.accounts.price_table import PricedModel
 
+_FREE: Mapping[str, str] = {"openai": "*-moderation-*"}
+"""Models that their providers say are free, by what a table of prices knows the provider as; no table has them."""
 MODELS = 10_000
 """How many models' prices are remembered: names come from clients, too."""
 
@@ -56,9 +58,12 @@ class PriceList:
             return None if upstream is None else FREE
         return self._in_table(provider, name, upstream.base_url)
 
-    def _in_table(self, provider: str, name: str, base_url: str) -> "PricedModel | None":
+    def _in_table(self, provider: str, name: str, base_url: str) -> "Price | PricedModel | None":
         from daehwa.accounts.price_table import read_table  # noqa: PLC0415 - neither it nor its file is for the start
 
         table = read_table()
         known = table.provider(provider, base_url)
-        return None if known is None else table.model(known, name)
+        if known is None:
+            return None
+        found = table.model(known, name)
+        return FREE if found is None and fnmatchcase(name, _FREE.get(known.id, "")) else found

@@ -30,6 +30,7 @@ class DatedPrice(msgspec.Struct, frozen=True, array_like=True):
     hour: int = 0
     since: str | None = None
     between: tuple[int, int] | None = None
+    characters: int = 0
 
     def holds(self, at: datetime) -> bool:
         """Return whether this is the price at a time in UTC."""
@@ -52,7 +53,7 @@ class PricedModel(msgspec.Struct, frozen=True, array_like=True):
         """Return the price at `now` (ms since 1970)."""
         at = datetime.fromtimestamp(now / 1000, UTC)
         dated = next((price for price in reversed(self.prices) if price.holds(at)), self.prices[0])
-        return Price(rates=dated.rates, request=dated.request, hour=dated.hour)
+        return Price(rates=dated.rates, request=dated.request, hour=dated.hour, characters=dated.characters)
 
 
 class TableProvider(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -11,7 +11,9 @@ from daehwa.conversation.messages import Usage
 from daehwa.conversation.transcript import estimated_tokens
 
 AskedBy = Literal["page", "program"]
-CallKind = Literal["turn", "title", "chat", "completion", "response", "embedding", "audio", "image"]
+CallKind = Literal[
+    "turn", "title", "chat", "completion", "response", "embedding", "audio", "speech", "image", "moderation"
+]
 
 MOST_COUNTED = 1_000_000_000
 """Tokens that an upstream may say a call has used; nobody has used more."""
@@ -34,7 +36,8 @@ class PaidCall(msgspec.Struct, frozen=True, kw_only=True):
     neither does; `room` is how many tokens its model most likely has left for it, None where nobody knows;
     `may_be_shorter`: the request sets none, so a lower one may be sent along where a budget has no room. `choices` is
     how many answers are asked for. `seconds` of audio and `images` are those that it will be about, as far as that can
-    be told before. `key_limits` are the key's own, in micro-dollars, and `groups` those of the caller.
+    be told before, and so are `partial_images` of each image, and of a speech its `characters` and the tokens that it
+    is at most (`spoken_tokens`). `key_limits` are the key's own, in micro-dollars, and `groups` those of the caller.
     """
 
     id: str
@@ -49,6 +52,9 @@ class PaidCall(msgspec.Struct, frozen=True, kw_only=True):
     others: tuple[str, ...] = ()
     seconds: float = 0.0
     images: int = 0
+    partial_images: int = 0
+    characters: int = 0
+    spoken_tokens: int = 0
     key: str | None = None
     key_limits: Mapping[BudgetKind, int] = {}
     groups: tuple[GroupShare, ...] = ()
@@ -60,7 +66,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     `model` names the model that answered, where it is another than the one that was asked (fall-over). `error` is the
     type of an error. `first_ms` is the time to the first content. `seconds` of audio, and `images`, are paid for by
-    their number.
+    their number. `shown` are the tokens of the prompt that are pictures.
     """
 
     usage: Usage | None
@@ -69,6 +75,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     first_ms: float | None = None
     seconds: float = 0.0
     images: int = 0
+    shown: int = 0
 
 
 class Charge(Protocol):

@@ -13,7 +13,7 @@ from daehwa.conversation.errors import (
 from daehwa.conversation.upstreams import says_too_long
 from daehwa.gateway.counting import Counted
 from daehwa.gateway.ports import KeptAnswer, Sink, WireAnswer
-from daehwa.gateway.tap import UsageTap, has_data, has_event, whole_events
+from daehwa.gateway.tap import Tap, has_data, whole_events
 from daehwa.gateway.whole import is_json, is_over
 from daehwa.gateway.wire_usage import said_in
 
@@ -81,18 +81,6 @@ def is_too_long(error: bytes) -> bool:
     return says_too_long(error[:_SAID_BYTES].decode("utf-8", "replace"))
 
 
-def _check_first(first: bytes) -> None:
-    """Raise where what came first of a stream is an error, and nothing that is paid for. One that is the request's
-    fault is for its caller to read.
-    """
-    if first.find(_ERROR) < 0 or is_too_long(first):
-        return
-    tap = UsageTap(strip=False)
-    tap.feed(first)
-    if tap.has_failed and not tap.has_given:
-        raise ProviderStreamError("The upstream's answer is but an error.")
-
-
 class Streaming(Protocol):
     """A stream that is handed on, whoever gives it. Whoever has it must `aclose` it, however it ends."""
 
@@ -140,9 +128,7 @@ class StreamedAnswer:
     `says_its_end`: without that it has broken off, which is a `ProviderCutError`.
     """
 
-    def __init__(
-        self, answer: WireAnswer, tap: UsageTap, counted: Counted, headers: Headers, *, says_its_end: bool
-    ) -> None:
+    def __init__(self, answer: WireAnswer, tap: Tap, counted: Counted, headers: Headers, *, says_its_end: bool) -> None:
         self.status = answer.status
         self.headers = headers
         self.claim: Claim | None = None
@@ -170,13 +156,12 @@ class StreamedAnswer:
         where the first event is but an error: it is closed and counted then.
         """
         try:
-            while not (self._is_at_end or has_event(self._held) or len(self._held) > MOST_HELD_BYTES):
+            while not (self._is_at_end or self._tap.begins(self._held) or len(self._held) > MOST_HELD_BYTES):
                 if (piece := await self._came(seconds)) is None:
                     return False
                 self._held += piece
                 self._is_at_end = not piece
             self._check_begun()
-            _check_first(bytes(self._held))
         except BaseException as fault:  # whoever waits may leave
             self._fault = fault if isinstance(fault, ProviderError) else None
             await self.aclose()
@@ -184,7 +169,12 @@ class StreamedAnswer:
         return True
 
     def _check_begun(self) -> None:
-        """Raise where a stream ends of which there were comments alone."""
+        """Raise where a stream ends of which there were comments alone, or where its first event is but an error. One
+        that is the request's fault is for its caller to read.
+        """
+        first = bytes(self._held)
+        if self._tap.is_error(first) and not is_too_long(first):
+            raise ProviderStreamError("The upstream's answer is but an error.")
         if self._is_at_end and self._says_its_end and not has_data(self._held, len(self._held)):
             raise ProviderCutError("The upstream's answer ended before it had begun. Try again.")
 

@@ -12,8 +12,9 @@ from daehwa.conversation.searching import SEARCH_FIELDS
 from daehwa.gateway.estimates import has_payloads, images_in, input_tokens
 from daehwa.gateway.fields import fields_of, optional, whole
 from daehwa.gateway.laid_over import EXTRA_BODY, check_laid_over
-from daehwa.gateway.ports import LIMIT_NAMES, Endpoint, WireRequest
+from daehwa.gateway.ports import IMAGES, LIMIT_NAMES, Endpoint, WireRequest
 from daehwa.gateway.read_elsewhere import KEPT_ELSEWHERE, TOOLS, reads_more
+from daehwa.gateway.speech import SILENCE, SPEECH, Speech, speech_of
 
 KINDS: Final[dict[Endpoint, CallKind]] = {
     "chat/completions": "chat",
@@ -23,6 +24,10 @@ KINDS: Final[dict[Endpoint, CallKind]] = {
     "audio/transcriptions": "audio",
     "audio/translations": "audio",
     "images/generations": "image",
+    "images/edits": "image",
+    "images/variations": "image",
+    "audio/speech": "speech",
+    "moderations": "moderation",
 }
 COMPLETION_TOKENS = 16
 """How long a completion is at most where the request does not say it: OpenAI's own rule for this old endpoint."""
@@ -32,6 +37,8 @@ MODEL_CHARACTERS = 500
 MOST_OTHERS = 16
 """So many models an upstream may be given to choose from."""
 MOST_TOKENS = 1_000_000_000
+MOST_PARTIAL_IMAGES = 100
+"""OpenAI sends three at most."""
 
 _UNLIMITED: Final = {-1, 0}
 """Where an answer is talked of, some servers take these for "no limit"."""
@@ -39,6 +46,8 @@ _NEEDED: Final[dict[Endpoint, str]] = {
     "chat/completions": "messages",
     "embeddings": "input",
     "images/generations": "prompt",
+    "audio/speech": "input",
+    "moderations": "input",
 }
 # Made once: making one takes longer than its work.
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -48,12 +57,13 @@ _FALLBACK_DEPTH: Final = 4
 _encode = msgspec.json.Encoder().encode
 _SAYS_USAGE_IF_ASKED = frozenset({"chat/completions", "completions"})
 _OPTIONS = "stream_options"
+PARTIAL_IMAGES: Final = "partial_images"
 _FALLBACKS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
 """What LiteLLM has beside OpenRouter's `models`."""
 _COSTS_MORE: Final = frozenset(["n", "best_of", "models", *_FALLBACKS, *chain.from_iterable(LIMIT_NAMES.values())])
 """What nothing would be reserved for, did another model's object in a list have it."""
 _READ: Final = _COSTS_MORE.union(
-    ("model", "stream", _OPTIONS, "input", TOOLS, EXTRA_BODY), _NEEDED.values(), SEARCH_FIELDS
+    ("model", "stream", _OPTIONS, "input", TOOLS, EXTRA_BODY, PARTIAL_IMAGES, "speed"), _NEEDED.values(), SEARCH_FIELDS
 )
 """The fields that rights and reservations follow from."""
 _READ_ANYWHERE: Final = _READ.union(("background", "instructions"), KEPT_ELSEWHERE)
@@ -64,7 +74,8 @@ class Weight(msgspec.Struct, frozen=True, kw_only=True):
     """How much a request may cost, before anybody has answered it. `images` are those that it shows; `has_payloads`
     says whether it shows any, or files, and `reads_more` whether it only names something that its upstream keeps, or
     lets it find something, and that is read as well. `is_unlimited`: it asks in so many words for an answer without a
-    limit. `likely_share`: which part of its tokens and `seconds` it most likely is.
+    limit. `likely_share`: which part of its tokens and `seconds` it most likely is. `shown_tokens` are those of its
+    pictures, where they have a price of their own; `speech` is what it lets be spoken.
     """
 
     input_tokens: int
@@ -76,6 +87,9 @@ class Weight(msgspec.Struct, frozen=True, kw_only=True):
     choices: int = 1
     seconds: float = 0.0
     likely_share: float = 1.0
+    shown_tokens: int = 0
+    partial_images: int = 0
+    speech: Speech = SILENCE
 
     @property
     def likely_seconds(self) -> float:
@@ -187,6 +201,8 @@ class JsonAsked:
             output_limit=None if is_unlimited else max(known, default=None),
             is_unlimited=is_unlimited,
             choices=self._choices(),
+            partial_images=self._partial_images(),
+            speech=speech_of(fields) if endpoint == SPEECH else SILENCE,
         )
         if endpoint == "responses" and optional(fields, "background", bool):
             raise InvalidRequest(
@@ -249,6 +265,11 @@ class JsonAsked:
                 changed.pop(other, None)
             changed[added.limit_name] = added.limit
         return WireRequest(endpoint=self.endpoint, body=_encode(changed), headers=self._headers)
+
+    def _partial_images(self) -> int:
+        if self.endpoint not in IMAGES:
+            return 0
+        return whole(self._fields, PARTIAL_IMAGES, least=0, most=MOST_PARTIAL_IMAGES) or 0
 
     def _choices(self) -> int:
         choices = whole(self._fields, "n", least=1, most=MOST_CHOICES) or 1

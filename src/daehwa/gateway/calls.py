@@ -31,7 +31,8 @@ from daehwa.gateway.counting import Counted, other_id, paid_call
 from daehwa.gateway.idempotency import OnceOnly
 from daehwa.gateway.ports import STREAM, Endpoint, KeptAnswer, WireAnswer, WireModels, WireTarget
 from daehwa.gateway.rates import Correction, Rates
-from daehwa.gateway.tap import UsageTap
+from daehwa.gateway.speech import SPEECH
+from daehwa.gateway.tap import PassingTap, Tap, UsageTap
 from daehwa.gateway.undecided import COMMENT_SECONDS, UndecidedAnswer
 from daehwa.gateway.under_way import CallsUnderWay
 from daehwa.gateway.whole import SAY_THEIR_END
@@ -168,8 +169,7 @@ class Gateway:
             opened = await self._opened(asked, target, counted)
             answer, body = opened.answer, opened.body
             headers = headers_for(answer.headers, rated.headers)
-            if answer.status < _FIRST_ERROR and answer.headers.get("content-type", "").lower().startswith(STREAM):
-                tap = UsageTap(strip=opened.added.usage)
+            if (tap := _tap_for(asked.endpoint, opened)) is not None:
                 says_its_end = asked.endpoint in SAY_THEIR_END
                 return StreamedAnswer(answer, tap, counted, headers, says_its_end=says_its_end)
             body = await whole_body(answer, counted.hear) if body is None else body
@@ -221,6 +221,16 @@ class Gateway:
             if changed is None:
                 return _Opened(answer, added, body)
             tried = changed
+
+
+def _tap_for(endpoint: Endpoint, opened: _Opened) -> Tap | None:
+    """Return what lets an answer pass as it comes, None where it is handed on in one piece."""
+    if opened.answer.status >= _FIRST_ERROR:
+        return None
+    kind = opened.answer.headers.get("content-type", "").lower()
+    if kind.startswith(STREAM):
+        return UsageTap(strip=opened.added.usage)
+    return PassingTap() if endpoint == SPEECH and "json" not in kind else None
 
 
 def _not_there(name: str) -> ModelNotFound:

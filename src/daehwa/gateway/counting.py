@@ -14,14 +14,16 @@ from daehwa.conversation.ports import Model
 from daehwa.conversation.searching import UNSEEN_TOKENS, always_searches
 from daehwa.gateway.asking import KINDS, Asked
 from daehwa.gateway.estimates import BYTES_PER_TOKEN, images_beyond
-from daehwa.gateway.ports import LIMIT_NAMES
+from daehwa.gateway.ports import IMAGES, LIMIT_NAMES, Endpoint
 from daehwa.gateway.rates import Correction
-from daehwa.gateway.tap import UsageTap
+from daehwa.gateway.speech import SPEECH
+from daehwa.gateway.tap import Tap
 from daehwa.gateway.wire_usage import said_in
 
 BYTES_PER_TOKEN_OF_ANSWER = 4
 """An answer in one piece whose upstream counts nothing: JSON around text, so fewer bytes would be too few."""
-_IMAGES: Final = "images/generations"
+_SAY_NOTHING: Final[frozenset[Endpoint]] = IMAGES | {"embeddings", "moderations"}
+"""The endpoints whose answers are no text, so that no token is guessed of them."""
 _DAY: Final = r"[-@]20\d\d-?\d\d-?\d\d$"
 
 
@@ -47,7 +49,10 @@ def paid_call(
         may_be_shorter=weight.output_limit is None,
         choices=weight.choices,
         others=tuple(other_id(model.provider, name) for name in asked.others),
-        images=weight.choices if asked.endpoint == _IMAGES else 0,
+        images=weight.choices if asked.endpoint in IMAGES else 0,
+        partial_images=weight.partial_images,
+        characters=weight.speech.characters,
+        spoken_tokens=weight.speech.most_tokens,
         seconds=weight.seconds,
         key=None if key is None else key.id,
         key_limits={} if key is None else key.limits.money,
@@ -109,29 +114,31 @@ class Counted:
     async def _end_early(self, error: str | None) -> None:
         if is_paid(error, is_sent=self.is_sent, has_begun=self._heard > 0):
             usage = self._estimated(self._heard // BYTES_PER_TOKEN_OF_ANSWER)
-            await self._settle(self._outcome(usage, error))
+            await self._settle(self._outcome(usage, error, shown=self._weight.shown_tokens))
         else:
             await self.fail(error)
 
-    def end_stream_now(self, tap: UsageTap) -> bool:
+    def end_stream_now(self, tap: Tap) -> bool:
         """Count a stream that has come to its end, if nothing of that has to wait; return whether it is done."""
         return self._correction is None and self._charge.settle_now(self._streamed(tap))
 
-    async def end_stream(self, tap: UsageTap, error: str | None = None) -> None:
+    async def end_stream(self, tap: Tap, error: str | None = None) -> None:
         """Count a stream as far as it came. One that took too long to begin has had its prompt read."""
         if is_paid(error, is_sent=self.is_sent, has_begun=tap.has_begun):
             await self._settle(self._streamed(tap, error))
         else:
             await self.fail(error)
 
-    def _streamed(self, tap: UsageTap, error: str | None = None) -> Outcome:
+    def _streamed(self, tap: Tap, error: str | None = None) -> Outcome:
         if error is None and tap.has_failed:
             error = ProviderStreamError.type
         if tap.has_failed and not tap.has_given:
             return Outcome(usage=None, model=self._model, error=error)
         usage = as_counted(tap.usage) or (Usage() if tap.seconds else self._estimated(tap.tokens))
-        images = tap.images if self._endpoint == _IMAGES else 0
-        return self._outcome(usage, error, seconds=tap.seconds, images=images, model=self._answered_by(tap.model))
+        images = tap.images if self._endpoint in IMAGES else 0
+        shown = self._weight.shown_tokens if usage.estimated else tap.shown
+        model = self._answered_by(tap.model)
+        return self._outcome(usage, error, seconds=tap.seconds, images=images, shown=shown, model=model)
 
     async def end_whole(self, body: bytes) -> None:
         """Count an answer in one piece."""
@@ -143,9 +150,10 @@ class Counted:
         if usage is None:
             # What is paid by the second says so, if it says anything.
             usage = Usage() if said.seconds else self._estimated(len(body) // BYTES_PER_TOKEN_OF_ANSWER)
-        images = len(said.data or ()) if self._endpoint == _IMAGES else 0
+        images = len(said.data or ()) if self._endpoint in IMAGES else 0
         model = self._answered_by(said.answered_by)
-        await self._settle(self._outcome(usage, seconds=said.seconds, images=images, model=model))
+        shown = self._weight.shown_tokens if said.counted is None else said.counted.shown
+        await self._settle(self._outcome(usage, seconds=said.seconds, images=images, shown=shown, model=model))
 
     def _answered_by(self, name: str | None) -> str:
         """Return the id of the model that an answer names where it is one of those that could take the other's place,
@@ -164,6 +172,7 @@ class Counted:
         *,
         seconds: float = 0.0,
         images: int = 0,
+        shown: int = 0,
         model: str | None = None,
     ) -> Outcome:
         return Outcome(
@@ -174,6 +183,7 @@ class Counted:
             # Where only tokens are counted the settings may still name a price a minute.
             seconds=seconds or self._weight.likely_seconds,
             images=images,
+            shown=shown,
         )
 
     async def _settle(self, outcome: Outcome) -> None:
@@ -184,5 +194,8 @@ class Counted:
             await self._correction.end(0 if usage is None else usage.input + usage.output)
 
     def _estimated(self, output: int) -> Usage:
-        no_output = self._endpoint in {"embeddings", _IMAGES}
-        return Usage(input=self._weight.likely_tokens, output=0 if no_output else output, estimated=True)
+        if self._endpoint == SPEECH:  # whoever leaves may have had all of it made: it is made sooner than it is heard
+            output = self._weight.speech.likely_tokens
+        elif self._endpoint in _SAY_NOTHING:
+            output = 0
+        return Usage(input=self._weight.likely_tokens, output=output, estimated=True)

@@ -19,7 +19,13 @@ _DECODE: Final[dict[type, Callable[[msgspec.Raw], Any]]] = {
     dict: msgspec.json.Decoder(dict[str, Any] | None).decode,
     list: msgspec.json.Decoder(list[str] | None).decode,
 }
-_WORDS: Final[dict[type, str]] = {str: "a text", bool: "true or false", dict: "an object", list: "a list of texts"}
+_WORDS: Final[dict[type, str]] = {
+    str: "a text",
+    float: "a number",
+    bool: "true or false",
+    dict: "an object",
+    list: "a list of texts",
+}
 
 
 def fields_of(body: bytes, read: frozenset[str]) -> dict[str, msgspec.Raw]:

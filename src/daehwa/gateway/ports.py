@@ -15,10 +15,17 @@ Endpoint = Literal[
     "audio/transcriptions",
     "audio/translations",
     "images/generations",
+    "images/edits",
+    "images/variations",
+    "audio/speech",
+    "moderations",
 ]
 
 
 STREAM: Final = "text/event-stream"
+
+IMAGES: Final[frozenset[Endpoint]] = frozenset({"images/generations", "images/edits", "images/variations"})
+"""The endpoints that make images."""
 
 LIMIT_NAMES: Final[Mapping[Endpoint, tuple[str, ...]]] = {
     "chat/completions": ("max_completion_tokens", "max_tokens"),

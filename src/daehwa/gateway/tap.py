@@ -10,7 +10,7 @@ its events have beyond what stands around the first text. For that, lengths are 
 """
 
 import re
-from typing import Final
+from typing import Final, TypeAlias
 
 from daehwa.conversation.messages import Usage
 from daehwa.conversation.metering import as_counted
@@ -23,10 +23,10 @@ _HELD_END = 64 * 1024
 
 _USAGE: Final = b'"usage"'
 _ERROR: Final = b'"error"'
-_IMAGE: Final = "image_generation.completed"
+_IMAGE: Final = frozenset({"image_generation.completed", "image_edit.completed"})
 _NO_USAGE: Final = b',"usage":null'  # as nearly everybody writes it
 _NULL_USAGE = re.compile(rb',\s*"usage"\s*:\s*null\b|"usage"\s*:\s*null\s*,\s*')
-_TEXT = re.compile(rb'"(?:content|reasoning(?:_content)?|text|delta|arguments|refusal)"\s*:\s*"([^"]*)"')
+_TEXT = re.compile(rb'"(?:audio|content|reasoning(?:_content)?|text|delta|arguments|refusal)"\s*:\s*"([^"]*)"')
 _BYTES_PER_TOKEN = 4
 _LONG_TOKEN = 16
 """Bytes of a text that may be a single token."""
@@ -54,22 +54,59 @@ def has_data(came: bytearray, end: int) -> bool:
     return _DATA.search(came, 0, end) is not None
 
 
+class PassingTap:
+    """Lets bytes pass that are no events, as a speech: nothing stands in them that a call is paid by."""
+
+    __slots__ = ("_size",)
+    usage: Usage | None = None
+    model: str | None = None
+    seconds, shown, images, tokens, has_failed = 0.0, 0, 0, 0, False
+    last = unfinished = b""
+
+    def __init__(self) -> None:
+        self._size = 0
+
+    def feed(self, piece: bytes) -> bytes:
+        """Let it pass."""
+        self._size += len(piece)
+        return piece
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything came."""
+        return self._size > 0
+
+    @property
+    def has_given(self) -> bool:
+        """The same."""
+        return self._size > 0
+
+    def begins(self, came: bytearray) -> bool:
+        """Whether anything is there."""
+        return len(came) > 0
+
+    def is_error(self, first: bytes) -> bool:  # noqa: ARG002 - nothing of it is
+        """Say no: an error is no sound."""
+        return False
+
+
 class UsageTap:
     """Reads a stream of events. `strip`: usage was asked for by us, so the client is not shown it.
 
-    `usage` is what the upstream said, None until it did, and so are `seconds` of audio, `images` and the `model` that
-    it named beside. `has_failed`: an error stood in the stream.
+    `usage` is what the upstream said, None until it did, and so are the tokens of pictures that were `shown` to it,
+    `seconds` of audio, `images` and the `model` that it named beside. `has_failed`: an error stood in the stream.
     """
 
     __slots__ = (
         *("_around", "_before", "_events", "_had_long", "_is_in_long", "_last", "_length", "_rest", "_strips"),
-        *("has_failed", "images", "model", "seconds", "usage"),
+        *("has_failed", "images", "model", "seconds", "shown", "usage"),
     )
 
     def __init__(self, *, strip: bool) -> None:
         self.usage: Usage | None = None
         self.model: str | None = None
         self.seconds = 0.0
+        self.shown = 0
         self.images = 0
         self.has_failed = False
         self._strips = strip
@@ -114,6 +151,18 @@ class UsageTap:
         shown = b"".join([event for event in _events_of(events) if not self._is_bare_usage(event)])
         self._last = shown if _last_data(shown) else self._last
         return shown if shown.find(_USAGE) < 0 else _NULL_USAGE.sub(b"", shown)
+
+    def begins(self, came: bytearray) -> bool:
+        """Whether an event is there; see `has_event`."""
+        return has_event(came)
+
+    def is_error(self, first: bytes) -> bool:
+        """Whether what came first is but an error. It is read by another tap: this one is fed with it later."""
+        if first.find(_ERROR) < 0:
+            return False
+        tap = UsageTap(strip=False)
+        tap.feed(first)
+        return tap.has_failed and not tap.has_given
 
     @property
     def last(self) -> bytes:
@@ -166,9 +215,10 @@ class UsageTap:
         said = said_in(data)
         if said.counted is not None:
             self.usage = said.counted.tokens or self.usage
+            self.shown = said.counted.shown
             self.model = said.answered_by
         self.seconds = said.seconds or self.seconds
-        self.images += said.type == _IMAGE
+        self.images += isinstance(said.type, str) and said.type in _IMAGE
         self.has_failed = self.has_failed or said.is_error
         return said.is_bare_usage
 
@@ -179,7 +229,11 @@ class UsageTap:
         found = _WHOLE_USAGE.match(rest, max(0, rest.rfind(_USAGE)))
         if found is not None and (counted := said_in(b'{"usage":%b}' % found[1]).counted) is not None:
             self.usage = counted.tokens or self.usage
+            self.shown = counted.shown
             self.images += 1
+
+
+Tap: TypeAlias = UsageTap | PassingTap
 
 
 def _events_of(events: bytes) -> list[bytes]:

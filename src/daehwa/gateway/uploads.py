@@ -12,26 +12,14 @@ caller's passed on, an upstream that reads forms a little otherwise could find a
 and is paid for.
 """
 
-import asyncio
-import hashlib
-import secrets
 import struct
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
-from typing import IO, TYPE_CHECKING, Final, NamedTuple, Self, TypeAlias
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from typing import Final, NamedTuple, Self
 
-from daehwa.conversation.errors import InvalidRequest, TooMuch
 from daehwa.gateway.asking import Added, Habits, Weight
+from daehwa.gateway.forms import Fields, Form, Kept
 from daehwa.gateway.ports import Endpoint, WireRequest
 
-if TYPE_CHECKING:
-    from multipart import MultipartSegment
-
-FIELDS_BYTES = 1_000_000
-"""Bytes of what comes before the file, which is held in memory: a prompt may be long."""
-IN_MEMORY = 256 * 1024
-"""A form that must be kept is kept in memory up to this size, then in a temporary file."""
-READ_BYTES = 64 * 1024
-MOST_SEGMENTS = 64
 TOKENS_PER_SECOND = 17
 """What the models that are paid by the token count for a second of audio, about a thousand a minute."""
 
@@ -70,17 +58,14 @@ _SAID_BEHIND, _FORM_BEHIND = 0xFFFE, 24
 """The format that says which one it is further on, and where."""
 _MOST_WAVE_BYTES_PER_SECOND = 1_152_000
 """192 kHz, two channels, 24 bits."""
-_QUOTED: Final = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A", "\\": "%5C", "\0": "%00"})
-"""What cannot stand between the quotes of a name, as browsers write it."""
-_ONE_LINE: Final = str.maketrans(dict.fromkeys("\r\n\0"))
-
-_Event: TypeAlias = "MultipartSegment | bytearray | None"
 
 
 class UploadAsked:
     """A request whose body is a form with a file. It is sent once, unless it was kept."""
 
-    def __init__(self, endpoint: Endpoint, form: "_Form", fields: "_Fields", kept: "_Kept | None") -> None:
+    def __init__(
+        self, endpoint: Endpoint, form: Form, fields: Fields, kept: Kept | None, densities: "list[_Density]"
+    ) -> None:
         self.endpoint = endpoint
         self.model = fields.model
         self.others: tuple[str, ...] = ()
@@ -88,6 +73,7 @@ class UploadAsked:
         self._form = form
         self._fields = fields
         self._kept = kept
+        self._densities = densities
 
     @classmethod
     async def read(
@@ -102,22 +88,23 @@ class UploadAsked:
         """Read a form as far as it must be: whole where it is to `keep` for its model, where its model comes after the
         file, and where its `length` is not known. Raise `InvalidRequest`.
         """
-        form = _Form(content_type, pieces, length)
+        densities: list[_Density] = []
+        form = Form(content_type, pieces, length, lambda begin: densities.append(_density(begin)))
         fields = await form.fields()
         kept = None
         if fields.model is None or length is None or await keep(fields.model):
-            kept = _Kept(form.boundary)
+            kept = Kept(form.boundary)
             try:
                 await kept.take(form, fields)
             except BaseException:  # cancelled too
                 kept.close()
                 raise
-        return cls(endpoint, form, fields, kept)
+        return cls(endpoint, form, fields, kept, densities)
 
     @property
     def weight(self) -> Weight:
         """How long the recording may be, by its size; the size is known in the end."""
-        density = self._form.density
+        density = min(self._densities, default=_OTHER)  # the sparsest, where there are several files
         seconds = self._form.size / density.fewest
         share = density.fewest / density.usual
         return Weight(input_tokens=round(seconds * TOKENS_PER_SECOND), seconds=seconds, likely_share=share)
@@ -154,178 +141,6 @@ class UploadAsked:
             yield piece
 
 
-class _Fields:
-    """What came before the file: the model's name, and the rest as it is sent on."""
-
-    def __init__(self) -> None:
-        self.model: str | None = None
-        self.head = b""
-
-
-class _Form:
-    """A form being read: `size` is the body's, as announced or as far as it came; `density` the file's."""
-
-    def __init__(self, content_type: str, pieces: AsyncIterator[bytes], length: int | None) -> None:
-        from multipart import PushMultipartParser, parse_options_header  # noqa: PLC0415 - only who uploads needs it
-
-        kind, options = parse_options_header(content_type)
-        boundary = options.get("boundary", "")
-        if kind != "multipart/form-data" or not boundary or not boundary.isascii():
-            raise InvalidRequest("Send the recording as a form: 'Content-Type: multipart/form-data' with a boundary.")
-        own = secrets.token_hex(16)
-        self.content_type = f"multipart/form-data; boundary={own}"
-        self.size = length or 0
-        self.boundary = b"--" + own.encode()
-        self._densities: list[_Density] = []
-        self._is_announced = length is not None
-        self._parser: PushMultipartParser = PushMultipartParser(boundary, max_segment_count=MOST_SEGMENTS)
-        self._events = self._read(pieces)
-        self._file: MultipartSegment | None = None
-        self._begin: _Event = None
-
-    @property
-    def density(self) -> _Density:
-        """How many bytes of a file are a second, the fewest where there are several files."""
-        return min(self._densities, default=_OTHER)
-
-    def field(self, name: str, filename: str | None = None, kind: str | None = None) -> bytes:
-        """Return a segment's beginning."""
-        file = "" if filename is None else f'; filename="{filename.translate(_QUOTED)}"'
-        head = f'Content-Disposition: form-data; name="{name.translate(_QUOTED)}"{file}\r\n'
-        head += "" if kind is None else f"Content-Type: {kind.translate(_ONE_LINE)}\r\n"
-        return b"%b\r\n%b\r\n" % (self.boundary, head.encode())
-
-    def _segment(self, segment: "MultipartSegment") -> bytes:
-        return self.field(segment.name, segment.filename, segment.header("Content-Type"))
-
-    async def fields(self) -> _Fields:
-        """Read what comes before the file, or before the end where there is none."""
-        fields = _Fields()
-        async for event in self._events:
-            if event is None or isinstance(event, bytearray):
-                continue
-            if event.filename is not None:
-                _refuse_model_file(event)
-                self._file, self._begin = event, await anext(self._events, None)
-                break
-            await self._take_field(event, fields)
-        return fields
-
-    async def written(self, fields: _Fields) -> AsyncGenerator[bytes, None]:
-        """Yield the file and what follows it, as it is sent on; a model's name among it is taken out."""
-        if self._file is not None:
-            yield self._segment(self._file)
-            yield b"\r\n" if self._begin is None else bytes(self._begin)
-        async for event in self._events:
-            if isinstance(event, bytearray):
-                yield bytes(event)
-            elif event is None:
-                yield b"\r\n"
-            elif event.filename is None and event.name == "model":
-                fields.model = await self._text()
-            else:
-                _refuse_model_file(event)
-                yield self._segment(event)
-        yield self.boundary + b"--\r\n"
-
-    async def _take_field(self, segment: "MultipartSegment", fields: _Fields) -> None:
-        value = await self._value(FIELDS_BYTES - len(fields.head))
-        if segment.name == "model":
-            fields.model = _decoded(value)
-        else:
-            fields.head += self._segment(segment) + value + b"\r\n"
-
-    async def _text(self) -> str:
-        return _decoded(await self._value(FIELDS_BYTES))
-
-    async def _value(self, most: int) -> bytes:
-        value = bytearray()
-        async for event in self._events:
-            if not isinstance(event, bytearray):
-                break
-            value += event
-            if len(value) > most:
-                raise TooMuch(f"The form's fields are too long: at most {FIELDS_BYTES:,} bytes beside the file.")
-        return bytes(value)
-
-    async def _read(self, pieces: AsyncIterator[bytes]) -> AsyncGenerator[_Event, None]:
-        begins = False
-        async for piece in pieces:
-            if not self._is_announced:
-                self.size += len(piece)
-            for event in self._parsed(piece):
-                if begins and isinstance(event, bytearray):
-                    self._densities.append(_density(event))
-                begins = not isinstance(event, bytearray | None) and event.filename is not None
-                yield event
-        for event in self._parsed(b""):
-            yield event
-
-    def _parsed(self, piece: bytes) -> Iterator[_Event]:
-        from multipart import MultipartError  # noqa: PLC0415 - as above
-
-        if self._parser.closed:
-            return
-        try:
-            yield from self._parser.parse(piece)
-        except MultipartError:
-            raise InvalidRequest("The form is cut off or not well made.") from None
-
-
-class _Kept:
-    """A form without its model, in memory while it is small, else in a temporary file."""
-
-    def __init__(self, boundary: bytes) -> None:
-        from tempfile import SpooledTemporaryFile  # noqa: PLC0415 - it brings much that a start does not need
-
-        self.size = 0
-        self._boundary = boundary
-        self._file: IO[bytes] = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - closed by `close`
-        self._digest = hashlib.sha256()
-
-    @property
-    def digest(self) -> bytes:
-        """The digest of what was kept."""
-        return self._digest.digest()
-
-    async def take(self, form: _Form, fields: _Fields) -> None:
-        """Keep a form to its end."""
-        pending = bytearray(fields.head)
-        # A boundary never lies across two writes: the digest leaves it out.
-        async for piece in form.written(fields):
-            pending += piece
-            if len(pending) >= IN_MEMORY:
-                await self._write(bytes(pending))
-                pending.clear()
-        await self._write(bytes(pending))
-
-    async def body(self, model: bytes) -> AsyncGenerator[bytes, None]:
-        """Yield the form, with its model."""
-        yield model
-        place = 0
-        while piece := await asyncio.to_thread(self._read, place):
-            place += len(piece)
-            yield piece
-
-    def close(self) -> None:
-        """Remove it."""
-        self._file.close()
-
-    async def _write(self, piece: bytes) -> None:
-        self.size += len(piece)
-        self._digest.update(piece.replace(self._boundary, b"--"))
-        await asyncio.to_thread(self._file.write, piece)
-
-    def _read(self, place: int) -> bytes:
-        self._file.seek(place)
-        return self._file.read(READ_BYTES)
-
-
-def _refuse_model_file(segment: "MultipartSegment") -> None:
-    if segment.name == "model":
-        raise InvalidRequest("'model' must be a text, not a file.", param="model")
-
-
 def _density(begin: bytearray) -> _Density:
     if begin.startswith(b"RIFF"):
         return _density_of_wave(begin)
@@ -352,10 +167,3 @@ def _density_of_wave(begin: bytearray) -> _Density:
             return _Density(min(rate, _OTHER.fewest), min(rate, _OTHER.usual))
         place += size + size % 2
     return _OTHER
-
-
-def _decoded(value: bytes) -> str:
-    try:
-        return value.decode().strip()
-    except UnicodeDecodeError:
-        raise InvalidRequest("'model' must be a text in UTF-8.", param="model") from None

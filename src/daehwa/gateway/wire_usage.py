@@ -20,6 +20,7 @@ MOST_SECONDS = 1_000_000.0
 class _Details(msgspec.Struct, frozen=True, gc=False):
     cached_tokens: int | None = None
     reasoning_tokens: int | None = None
+    image_tokens: int | None = None
 
 
 _NO_DETAILS = _Details()
@@ -53,6 +54,11 @@ class WireUsage(msgspec.Struct, gc=False):
     def heard(self) -> float | None:
         """The seconds of audio."""
         return self.prompt_audio_seconds if self.seconds is None else self.seconds
+
+    @property
+    def shown(self) -> int:
+        """The tokens of the prompt that are pictures."""
+        return max((self.input_tokens_details or _NO_DETAILS).image_tokens or 0, 0)
 
     @property
     def tokens(self) -> Usage | None:

@@ -25,13 +25,26 @@ LIFETIME = 300.0
 FIRST_WAIT = 3.0
 """Seconds for which the first listing of an upstream is waited for."""
 _NAMED = 10
-_KINDS: dict[str, ModelKind] = {
+_KINDS: dict[str, str] = {
     "completions": "completion",
     "embeddings": "embedding",
     "audio/transcriptions": "audio",
     "audio/translations": "audio",
+    "audio/speech": "speech",
+    "moderations": "moderation",
     "images/generations": "image",
+    "images/edits": "image",
+    "images/variations": "image",
 }
+"""Models are not told apart as "speech" or "moderation": which one speaks has to be named, one that moderates is looked
+for by its name.
+"""
+_MODERATES = "moderation"
+
+
+def _is_old(name: str) -> bool:
+    """Whether a model for moderation is one for texts alone, as OpenAI's were once."""
+    return "omni" not in name
 
 
 class _Trouble(IntEnum):
@@ -200,8 +213,11 @@ class Catalogue:
         found, kind = await self._default_model(), _KINDS.get(endpoint, "chat")
         if found is not None and found.model.kind == kind:
             return found
+        if kind == "moderation":
+            names = [model.id for model in await self.listed() if _MODERATES in model.id]
+            return await self._find(min(names, key=_is_old)) if names else None
         if kind == "chat":  # the default may be one that only goes on with a prompt
-            return self._best({kind}) or found
+            return self._best({"chat"}) or found
         ids = [model.id for model in await self.listed() if model.kind == kind]
         if ids:
             return await self._find(ids[0])

@@ -64,6 +64,13 @@ class Line:
             return None
         return DirectBody(cycle)
 
+    def cut(self) -> None:
+        """End the connection with what was written by now, so that the body is not taken for whole."""
+        cycle = self._cycle()
+        if cycle is not None:
+            cycle.disconnected = True
+            cycle.transport.close()
+
     def disconnect(self) -> None:
         """Note that the client has left: uvicorn tells its newest request alone, and there may be one sent ahead."""
         cycle = self._cycle()

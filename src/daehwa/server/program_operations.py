@@ -57,12 +57,16 @@ def _openai(api: OpenAIV1) -> Iterator[Operation]:
         ("/v1/responses", api.create_response),
         ("/v1/embeddings", api.create_embedding),
         ("/v1/images/generations", api.create_image),
+        ("/v1/audio/speech", api.create_speech),
+        ("/v1/moderations", api.create_moderation),
     )
     for path, handler in calls:
         yield Operation("POST", path, handler, errors=(*_CALL, UnsupportedMediaType), is_open=True)
     uploads: tuple[tuple[str, Handler], ...] = (
         ("/v1/audio/transcriptions", api.create_transcription),
         ("/v1/audio/translations", api.create_translation),
+        ("/v1/images/edits", api.edit_image),
+        ("/v1/images/variations", api.create_image_variation),
     )
     for path, handler in uploads:
         yield Operation("POST", path, handler, errors=(*_CALL, UnsupportedMediaType), is_open=True)

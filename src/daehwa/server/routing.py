@@ -20,7 +20,7 @@ Identify: TypeAlias = Callable[[Request], Awaitable[User]]
 _NAME = re.compile(r"\{([a-z_]+)\}")
 BESIDE_V1 = (
     *("/chat/completions", "/completions", "/responses", "/embeddings", "/models"),
-    *("/audio/transcriptions", "/audio/translations", "/images/generations"),
+    *("/audio/transcriptions", "/audio/translations", "/audio/speech", "/images", "/moderations"),
     *("/openai", "//v1"),
 )
 """What a client asks, there and below, whose base URL lacks its end, is made for Azure, or has a slash too many."""

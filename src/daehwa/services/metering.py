@@ -37,7 +37,14 @@ def _upstream(configured: ConfiguredProvider) -> PricedUpstream:
 def _named(price: ConfiguredPrice) -> NamedPrice:
     rates = Rates(input=price.input, output=price.output, cached=price.cached)
     hour = price.per_minute * _MINUTES_PER_HOUR
-    return NamedPrice(model=price.model, price=Price(rates=(rates,), hour=hour, image=price.per_image))
+    named = Price(
+        rates=(rates,),
+        request=price.per_request,
+        hour=hour,
+        image=price.per_image,
+        characters=price.per_million_characters,
+    )
+    return NamedPrice(model=price.model, price=named)
 
 
 def budget_rules(money: ConfiguredMoney) -> BudgetRules:

@@ -62,6 +62,13 @@ class PriceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     per_image: Annotated[
         _Dollars | None, described(_DOLLARS, "Dollars per image, whatever its size and quality: name the dearest.")
     ] = None
+    per_million_characters: Annotated[
+        _Dollars | None, described(_DOLLARS, "Dollars per million characters of a text that is spoken.")
+    ] = None
+    per_request: Annotated[
+        _Dollars | None,
+        described(_DOLLARS, "Dollars per request, beside all else: what a model asks for its searches, for example."),
+    ] = None
 
 
 def configured_money(
@@ -159,9 +166,10 @@ def _price(table: Mapping[str, Any], place: Callable[[str], str]) -> ConfiguredP
             f"{place('model')}: the price of {price.model} has no {missing}. Write {missing} = 0 where nothing is paid "
             "for it."
         )
-    if price.input is None and price.per_minute is None and price.per_image is None:
+    if all(getattr(price, name) is None for name in fields if name not in {"model", "cached"}):
         raise SettingsError(
-            f"{place('model')}: the price of {price.model} says nothing. Add input and output, per_minute or per_image."
+            f"{place('model')}: the price of {price.model} says nothing. Add input and output, per_minute, per_image, "
+            "per_million_characters or per_request."
         )
     return ConfiguredPrice(
         model=price.model,
@@ -170,6 +178,8 @@ def _price(table: Mapping[str, Any], place: Callable[[str], str]) -> ConfiguredP
         cached=_micro(price.cached),
         per_minute=_micro(price.per_minute) or 0,
         per_image=_micro(price.per_image) or 0,
+        per_million_characters=_micro(price.per_million_characters) or 0,
+        per_request=_micro(price.per_request) or 0,
     )
 
 

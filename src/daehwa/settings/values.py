@@ -165,7 +165,7 @@ class ConfiguredGroup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConfiguredPrice(msgspec.Struct, frozen=True, kw_only=True):
-    """A `[[prices]]` table: micro-dollars per million tokens, minute and image."""
+    """A `[[prices]]` table: micro-dollars per million tokens or characters, minute, image and request."""
 
     model: str
     input: int = 0
@@ -173,6 +173,8 @@ class ConfiguredPrice(msgspec.Struct, frozen=True, kw_only=True):
     cached: int | None = None
     per_minute: int = 0
     per_image: int = 0
+    per_million_characters: int = 0
+    per_request: int = 0
 
 
 class ConfiguredMoney(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,8 +24,10 @@ OPERATIONS: dict[CallKind, str] = {
     "embedding": "embeddings",
     "audio": "transcription",
     "image": "image_generation",
+    "speech": "speech",
+    "moderation": "moderation",
 }
-"""What the conventions call a kind of call; the last two are not among their words yet."""
+"""What the conventions call a kind of call; the last four are not among their words yet."""
 FLUSH_SECONDS = 3.0
 """How long the end of the program waits for what is still to be sent."""
 

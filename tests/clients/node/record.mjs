@@ -12,7 +12,9 @@ async function read(stream) {
 async function prepared(body, recording) {
   const given = { ...body };
   for (const [name, value] of Object.entries(body)) {
-    if (value?.$file) given[name] = await toFile(recording, value.$file, { type: "audio/wav" });
+    const file = (each) => toFile(recording, each.$file, { type: "audio/wav" });
+    if (value?.$file) given[name] = await file(value);
+    if (value?.[0]?.$file) given[name] = await Promise.all(value.map(file));
   }
   return given;
 }
@@ -30,10 +32,11 @@ async function record(client, ask, recording) {
   const events = [];
   try {
     const path = ask.call.split(".");
-    const method = path.pop();
+    const method = path.pop().replace(/_(.)/g, (_, letter) => letter.toUpperCase());
     const resource = path.reduce((owner, name) => owner[name], client);
     const { data, response } = await resource[method](await prepared(ask.body, recording)).withResponse();
     const came = { status: response.status, headers: Object.fromEntries(response.headers) };
+    if (data instanceof Response) return { ...came, answer: Buffer.from(await data.arrayBuffer()).toString("base64") };
     if (!ask.body.stream) return { ...came, answer: data };
     for await (const event of data) events.push(event);
     return { ...came, events };

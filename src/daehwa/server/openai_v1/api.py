@@ -91,6 +91,22 @@ class OpenAIV1:
         """Make images from a text."""
         return self._relayed(request, "images/generations")
 
+    async def edit_image(self, request: Request) -> Relay:
+        """Change images as a text says."""
+        return await self._drawn(request, "images/edits")
+
+    async def create_image_variation(self, request: Request) -> Relay:
+        """Make variations of an image."""
+        return await self._drawn(request, "images/variations")
+
+    def create_speech(self, request: Request) -> Answering:
+        """Speak a text: as sound, which is handed on as it comes, or as a stream of events."""
+        return self._relayed(request, "audio/speech")
+
+    def create_moderation(self, request: Request) -> Answering:
+        """Say whether texts and images may be harmful."""
+        return self._relayed(request, "moderations")
+
     async def create_transcription(self, request: Request) -> Relay:
         """Write down what a recording says; the file is handed on while it arrives."""
         return await self._uploaded(request, "audio/transcriptions")
@@ -141,6 +157,18 @@ class OpenAIV1:
             check_plain(request)
             body = BodyPieces(request, limits.upload_bytes, limits.upload_seconds)
             asked = await UploadAsked.read(endpoint, kind, body.pieces(), keep=keep, length=body.length)
+        return self._relay(request, caller, asked, body.done)
+
+    async def _drawn(self, request: Request, endpoint: Endpoint) -> Relay:
+        from daehwa.gateway.image_forms import ImageFormAsked  # noqa: PLC0415 - as above
+
+        limits = self._limits
+        kind = request.header(b"content-type") or ""
+        with self._gateway.calls.one() as call:
+            caller = call.is_by(await self.caller_of(request))
+            check_plain(request)
+            body = BodyPieces(request, limits.upload_bytes, limits.upload_seconds)
+            asked = await ImageFormAsked.read(endpoint, kind, body.pieces(), length=body.length)
         return self._relay(request, caller, asked, body.done)
 
     def _relay(self, request: Request, caller: Caller, asked: Asked, body: asyncio.Event | None = None) -> Relay:

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 from daehwa import __version__
 from daehwa.gateway.asking import MODEL_CHARACTERS, MOST_CHOICES, MOST_TOKENS
 from daehwa.gateway.idempotency import LONGEST_KEY
+from daehwa.gateway.speech import LEAST_SPEED, MOST_SPEED
 
 Json: TypeAlias = dict[str, Any]
 
@@ -30,6 +31,8 @@ _KEY: Final[Json] = {
     "description": "The same request under the same key is made, and paid for, once; its answer is kept for a day.",
     "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY},
 }
+_FILE: Final[Json] = {"type": "string", "contentMediaType": "application/octet-stream", "minLength": 1}
+_COUNT: Final[Json] = {"type": "integer", "minimum": 1, "maximum": MOST_CHOICES}
 _MODEL_OBJECT: Final[Json] = {
     "type": "object",
     "required": ["id", "object", "created", "owned_by"],
@@ -72,9 +75,8 @@ def _call(name: str, summary: str, required: list[str], *, streams: bool = True,
 
 
 def _upload(name: str, summary: str) -> Json:
-    file = {"type": "string", "contentMediaType": "application/octet-stream", "minLength": 1}
     fields = {
-        "file": file,
+        "file": _FILE,
         "model": {"type": "string", "minLength": 1, "maxLength": MODEL_CHARACTERS},
         "prompt": _TEXT,
         "response_format": _TEXT,
@@ -83,6 +85,27 @@ def _upload(name: str, summary: str) -> Json:
     body = {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
     answers = _json({"type": "object"}) | {"text/plain": {"schema": _TEXT}}
     return {"post": _operation(name, summary, answers=answers, requestBody=body, parameters=[_KEY])}
+
+
+def _form(name: str, summary: str, required: list[str], **fields: Json) -> Json:
+    properties = {"image": _FILE, "model": {"type": "string", "maxLength": MODEL_CHARACTERS}, **fields}
+    schema = {"type": "object", "required": required, "properties": properties}
+    body = {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
+    answers = _json({"type": "object"}) | {"text/event-stream": {"schema": _event("Events, for models that stream.")}}
+    return {"post": _operation(name, summary, answers=answers, requestBody=body, parameters=[_KEY])}
+
+
+def _speech() -> Json:
+    spoken = _call(
+        *("createSpeech", "Speak a text.", ["input"]),
+        streams=False,
+        input=_TEXT,
+        speed={"type": ["number", "null"], "minimum": LEAST_SPEED, "maximum": MOST_SPEED},
+    )
+    sound = {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}
+    events = {"schema": _event("Events, with `stream_format: sse`; the last says the usage.")}
+    spoken["post"]["responses"]["200"]["content"] = {"audio/*": sound, "text/event-stream": events}
+    return spoken
 
 
 def _paths() -> Json:
@@ -116,6 +139,14 @@ def _paths() -> Json:
         "/v1/embeddings": _call(*("createEmbedding", "Turn texts into vectors.", ["input"]), streams=False, input={}),
         "/v1/images/generations": _call(
             *("createImage", "Make images from a text.", ["prompt"]), prompt={}, n=_CHOICES
+        ),
+        "/v1/images/edits": _form(
+            "editImage", "Change images as a text says.", ["image", "prompt"], prompt=_TEXT, n=_COUNT, mask=_FILE
+        ),
+        "/v1/images/variations": _form("createImageVariation", "Make variations of an image.", ["image"], n=_COUNT),
+        "/v1/audio/speech": _speech(),
+        "/v1/moderations": _call(
+            *("createModeration", "Say whether texts and images may be harmful.", ["input"]), streams=False, input={}
         ),
         "/v1/audio/transcriptions": _upload("createTranscription", "Write down what a recording says."),
         "/v1/audio/translations": _upload("createTranslation", "Write down in English what a recording says."),

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 
 from daehwa.conversation.errors import DaehwaError
 from daehwa.gateway.answers import Answer, Streaming
-from daehwa.gateway.ports import KeptAnswer
+from daehwa.gateway.ports import STREAM, KeptAnswer
 from daehwa.gateway.under_way import ENDINGS
 from daehwa.server.access_log import exchange_of
 from daehwa.server.asgi import Headers, Receive, Response, Scope, Send
@@ -60,8 +60,8 @@ class Relay:
         if isinstance(answer, KeptAnswer):
             await _whole(answer)(scope, receive, send)
         else:
-            if ending is not None:
-                await _say(ending, scope, send)
+            if ending is not None and answer is not None:
+                await _say(ending, answer, scope, send)
             await send({"type": "http.response.body", "body": last})
 
     async def _made(self, claimed: Callable[[], None]) -> Answer:
@@ -91,7 +91,7 @@ async def _stream(answer: Streaming, scope: Scope, send: Send) -> bytes:
     try:
         return await (_sent(answer, send) if body is None else _forwarded(answer, body, scope))
     except DaehwaError as error:  # of the upstream, or of the next one that was asked
-        await _say(error, scope, send)
+        await _say(error, answer, scope, send)
         return b""
 
 
@@ -114,7 +114,12 @@ async def _sent(answer: Streaming, send: Send) -> bytes:
     return b""
 
 
-async def _say(error: DaehwaError, scope: Scope, send: Send) -> None:
+async def _say(error: DaehwaError, answer: Streaming, scope: Scope, send: Send) -> None:
+    """Say what is wrong in a stream of events. What is none is cut off: it would be taken for whole, or for sound."""
+    if not dict(answer.headers).get("content-type", "").lower().startswith(STREAM):
+        if (line := line_of(scope)) is not None:  # other servers end it as it is
+            line.cut()
+        return
     await send({"type": "http.response.body", "body": error_event(error, scope["path"]), "more_body": True})
 
 

@@ -1,0 +1,101 @@
+"""Pictures that are changed or varied: forms with files, like those with a recording; see `forms`.
+
+How this works and why. What such a call may cost is said by fields that may stand behind the pictures (`n`, how many
+partial images a stream has), as in OpenAI's own examples, so nothing can be reserved before the whole form is there: it
+waits in a temporary file, whatever the order of its fields is. How many tokens a picture is depends on its size and on
+how closely the model looks; it counts as one of which nothing is known.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Final, Self
+
+from daehwa.conversation.errors import InvalidRequest
+from daehwa.gateway.asking import MOST_CHOICES, MOST_PARTIAL_IMAGES, PARTIAL_IMAGES, Added, Habits, Weight
+from daehwa.gateway.estimates import IMAGE_TOKENS, tokens_of
+from daehwa.gateway.forms import Fields, Form, Kept
+from daehwa.gateway.ports import Endpoint, WireRequest
+
+_READ: Final = frozenset({"n", PARTIAL_IMAGES, "prompt"})
+_PICTURES: Final = ("image", "mask")
+"""With what the names of pictures begin; they may be addresses."""
+
+
+class ImageFormAsked:
+    """A request whose body is a form with pictures. Fulfils `Asked`."""
+
+    is_repeatable = True
+
+    def __init__(self, endpoint: Endpoint, form: Form, fields: Fields, kept: Kept) -> None:
+        self.endpoint = endpoint
+        self.model = fields.model
+        self.others: tuple[str, ...] = ()
+        self._form = form
+        self._kept = kept
+        pictures = max(form.files, sum(name.startswith(_PICTURES) for name in form.names))
+        shown = pictures * IMAGE_TOKENS
+        self._weight = Weight(
+            input_tokens=tokens_of(form.text_size) + shown,
+            images=pictures,
+            shown_tokens=shown,
+            choices=_most(fields, "n", least=1, most=MOST_CHOICES),
+            partial_images=_most(fields, PARTIAL_IMAGES, least=0, most=MOST_PARTIAL_IMAGES),
+        )
+
+    @classmethod
+    async def read(
+        cls, endpoint: Endpoint, content_type: str, pieces: AsyncIterator[bytes], *, length: int | None
+    ) -> Self:
+        """Read a form to its end. Raise `InvalidRequest`."""
+        form = Form(content_type, pieces, length, lambda _begin: None, _READ)
+        kept = Kept(form.boundary)
+        try:
+            fields = await form.fields()
+            await kept.take(form, fields)
+            return cls(endpoint, form, fields, kept)
+        except BaseException:  # cancelled too
+            kept.close()
+            raise
+
+    @property
+    def weight(self) -> Weight:
+        """How much it may cost."""
+        return self._weight
+
+    def parts(self) -> tuple[bytes, ...]:
+        """Return the model and a digest of the rest: the boundary is another one each time."""
+        return ((self.model or "").encode(), self._kept.digest)
+
+    def added(self, habits: Habits, output_limit: int | None) -> Added:  # noqa: ARG002 - the protocol's
+        """Add nothing."""
+        return Added()
+
+    def request(self, name: str, added: Added) -> WireRequest:  # noqa: ARG002 - the protocol's
+        """See the protocol."""
+        model = self._form.field("model") + name.encode() + b"\r\n"
+        return WireRequest(
+            endpoint=self.endpoint,
+            body=self._kept.body(model),
+            length=len(model) + self._kept.size,
+            content_type=self._form.content_type,
+        )
+
+    def instructed(self, instructions: str) -> "ImageFormAsked":  # noqa: ARG002 - the protocol's
+        """Return it as it is: what is drawn is not told anything."""
+        return self
+
+    def close(self) -> None:
+        """Remove what was kept. More than once is fine."""
+        self._kept.close()
+
+
+def _most(fields: Fields, name: str, *, least: int, most: int) -> int:
+    """Return the largest of the numbers by a name: which of several an upstream goes by is not known."""
+    values = [_number(name, text, least=least, most=most) for found, text in fields.texts if found == name]
+    return max(values, default=least)
+
+
+def _number(name: str, text: str, *, least: int, most: int) -> int:
+    # Only plain digits: what else Python takes for a number, an upstream may take for another one.
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(most)) and least <= int(text) <= most):
+        raise InvalidRequest(f"'{name}' must be a whole number from {least} to {most}.", param=name)
+    return int(text)
