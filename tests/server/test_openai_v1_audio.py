@@ -98,6 +98,14 @@ async def test_a_form_goes_through_in_any_order(site: Site, bed: Bed, names: tup
     assert bed.meter.calls[0].kind == "audio"
 
 
+@pytest.mark.parametrize("name", [b"Model", b"model[]", b" model"])
+async def test_another_spelling_of_the_model_is_refused(site: Site, bed: Bed, name: bytes) -> None:
+    other = form("model", "file", model="dear").replace(b'name="model"', b'name="%b"' % name)
+    status, answer = await sent(site, form("model")[:-11] + other)
+    assert (status, answer["error"]["param"]) == (400, "model")
+    assert bed.meter.calls == []
+
+
 async def test_the_length_is_announced_where_it_is_known(site: Site, bed: Bed) -> None:
     await sent(site, form("file", "model"))
     await sent(site, form("model", "file"), **announced(form("model", "file")))

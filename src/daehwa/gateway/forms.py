@@ -152,6 +152,7 @@ class Form:
                 if isinstance(event, bytearray):
                     self.text_size += len(event) if is_text else 0
                 elif event is not None:
+                    self._check_spelling(event.name)
                     self.names.append(event.name)
                     is_text = not begins
                 yield event
@@ -167,6 +168,14 @@ class Form:
             yield from self._parser.parse(piece)
         except MultipartError:
             raise InvalidRequest("The form is cut off or not well made.") from None
+
+    def _check_spelling(self, name: str) -> None:
+        """Raise where a field is one that is read here but for its letters' case, spaces or brackets, by which some
+        upstreams would take it for that one.
+        """
+        meant = name.strip().removesuffix("[]").strip().casefold()
+        if meant != name and (meant == "model" or meant in self._texts):
+            raise InvalidRequest(f"Write '{meant}' as it is: some upstreams take '{name}' for it.", param=meant)
 
     def _refuse_file(self, segment: "MultipartSegment") -> None:
         """Raise where a field is a file that has to be a text: what it says would not be read here."""
