@@ -8,6 +8,7 @@ is counted.
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 UNSEEN_TOKENS = 128_000
@@ -53,6 +54,7 @@ def asks_to_search(fields: Mapping[str, Any]) -> bool:
     return any(name in fields and reads(fields[name]) for name, reads in _FIELDS.items())
 
 
+@lru_cache(maxsize=1000)
 def always_searches(model: str) -> bool:
     """Whether a model of this name reads what it finds, whoever asks it."""
     return re.search(_SEARCHES, model) is not None

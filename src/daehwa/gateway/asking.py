@@ -201,9 +201,12 @@ class JsonAsked:
             output_limit=None if is_unlimited else max(known, default=None),
             is_unlimited=is_unlimited,
             choices=self._choices(),
-            partial_images=self._partial_images(),
-            speech=speech_of(fields) if endpoint == SPEECH else SILENCE,
         )
+        if endpoint == SPEECH:
+            self._weight = msgspec.structs.replace(self._weight, speech=speech_of(fields))
+        elif endpoint in IMAGES:
+            partial = whole(fields, PARTIAL_IMAGES, least=0, most=MOST_PARTIAL_IMAGES) or 0
+            self._weight = msgspec.structs.replace(self._weight, partial_images=partial)
         if endpoint == "responses" and optional(fields, "background", bool):
             raise InvalidRequest(
                 "An answer in the background cannot be fetched here, nor counted. Leave 'background' out.",
@@ -265,11 +268,6 @@ class JsonAsked:
                 changed.pop(other, None)
             changed[added.limit_name] = added.limit
         return WireRequest(endpoint=self.endpoint, body=_encode(changed), headers=self._headers)
-
-    def _partial_images(self) -> int:
-        if self.endpoint not in IMAGES:
-            return 0
-        return whole(self._fields, PARTIAL_IMAGES, least=0, most=MOST_PARTIAL_IMAGES) or 0
 
     def _choices(self) -> int:
         choices = whole(self._fields, "n", least=1, most=MOST_CHOICES) or 1

@@ -4,6 +4,8 @@ import re
 import time
 from typing import Final
 
+import msgspec
+
 from daehwa.accounts.keys import Caller
 from daehwa.conversation.delivery import is_paid
 from daehwa.conversation.errors import DaehwaError, ProviderStreamError
@@ -38,7 +40,7 @@ def paid_call(
     window = model.context_window
     reads_more = weight.reads_more or (asked.endpoint in LIMIT_NAMES and (searches or _may_search(asked.others)))
     likely = sent * BYTES_PER_TOKEN // BYTES_PER_TOKEN_OF_ANSWER
-    return PaidCall(
+    call = PaidCall(
         id=new_id(),
         kind=KINDS[asked.endpoint],
         user=caller.user.id,
@@ -49,15 +51,17 @@ def paid_call(
         may_be_shorter=weight.output_limit is None,
         choices=weight.choices,
         others=tuple(other_id(model.provider, name) for name in asked.others),
-        images=weight.choices if asked.endpoint in IMAGES else 0,
-        partial_images=weight.partial_images,
-        characters=weight.speech.characters,
-        spoken_tokens=weight.speech.most_tokens,
         seconds=weight.seconds,
         key=None if key is None else key.id,
         key_limits={} if key is None else key.limits.money,
         groups=caller.terms.groups,
     )
+    if asked.endpoint in IMAGES:
+        return msgspec.structs.replace(call, images=weight.choices, partial_images=weight.partial_images)
+    if asked.endpoint == SPEECH:
+        said = weight.speech
+        return msgspec.structs.replace(call, characters=said.characters, spoken_tokens=said.most_tokens)
+    return call
 
 
 def _may_search(others: tuple[str, ...]) -> bool:
