@@ -356,3 +356,41 @@ async def test_no_more_is_held_than_may_be() -> None:
             assert isinstance(answer, StreamedAnswer)
             assert await answer.read()
         await answer.aclose()
+
+
+SOUND = {"content-type": "audio/mpeg"}
+SPEECH = msgspec.json.encode({"model": "fast", "input": "Hello", "voice": "coral"})
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        error(503),
+        error(402),
+        Answer([CUT], 200, SOUND),
+        Answer([5.0], 200, SOUND),
+        Answer([b'{"error": {"message": "Overloaded."}}'], 200, {"content-type": "application/json"}),
+    ],
+    ids=["503", "402", "cut before it began", "silent", "answers by an error"],
+)
+async def test_who_cannot_speak_is_followed_by_who_can(bad: Answer) -> None:
+    good = Answer([b"ID3", 0.02, b"\n\ndata: sound"], 200, SOUND)
+    async with FakeUpstream(bad) as first, FakeUpstream(good) as second, Two(first, second) as two:
+        answer = await two.gateway.ask(Caller(user=OWNER), JsonAsked("audio/speech", SPEECH))
+        assert await whole(answer) == b"ID3\n\ndata: sound"
+        assert [call.model for call in two.meter.calls] == ["one/gpt-test", "two/gpt-test"]
+        assert two.meter.outcomes[-1].usage is not None
+
+
+async def test_sound_is_handed_on_with_its_first_byte() -> None:
+    never = asyncio.Event()
+    said = Answer([b"I", never], 200, SOUND)
+    async with FakeUpstream(said) as first, FakeUpstream(GOOD) as second, Two(first, second) as two:
+        answer = await two.gateway.ask(Caller(user=OWNER), JsonAsked("audio/speech", SPEECH))
+        assert isinstance(answer, StreamedAnswer)
+        assert await answer.read() == b"I"
+        await answer.aclose()
+        assert second.turns == []
+        (outcome,) = two.meter.outcomes
+        assert outcome.usage is not None
+        assert (outcome.usage.estimated, outcome.usage.output) == (True, 7)

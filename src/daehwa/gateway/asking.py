@@ -60,11 +60,14 @@ _OPTIONS = "stream_options"
 PARTIAL_IMAGES: Final = "partial_images"
 _FALLBACKS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
 """What LiteLLM has beside OpenRouter's `models`."""
-_COSTS_MORE: Final = frozenset(["n", "best_of", "models", *_FALLBACKS, *chain.from_iterable(LIMIT_NAMES.values())])
-"""What nothing would be reserved for, did another model's object in a list have it."""
-_READ: Final = _COSTS_MORE.union(
-    ("model", "stream", _OPTIONS, "input", TOOLS, EXTRA_BODY, PARTIAL_IMAGES, "speed"), _NEEDED.values(), SEARCH_FIELDS
+_COSTS_MORE: Final = frozenset(
+    [
+        *("n", "best_of", "models", "input", "speed", TOOLS, PARTIAL_IMAGES, *_FALLBACKS, *SEARCH_FIELDS),
+        *(*KEPT_ELSEWHERE, *chain.from_iterable(LIMIT_NAMES.values())),
+    ]
 )
+"""What nothing would be reserved for, did another model's object in a list have it."""
+_READ: Final = _COSTS_MORE.difference(KEPT_ELSEWHERE).union(("model", "stream", _OPTIONS, EXTRA_BODY), _NEEDED.values())
 """The fields that rights and reservations follow from."""
 _READ_ANYWHERE: Final = _READ.union(("background", "instructions"), KEPT_ELSEWHERE)
 _TOO_LARGE = "The body holds a number that is out of range."
@@ -309,7 +312,7 @@ def _fallbacks(fields: dict[str, msgspec.Raw], field: str) -> list[str]:
 def _no_fallbacks(field: str) -> InvalidRequest:
     return InvalidRequest(
         f"'{field}' must be a short list of models: names, or objects with a 'model' that set no limit, number of "
-        "answers or further models.",
+        "answers, prompt, tools, searches or further models.",
         param=field,
     )
 
