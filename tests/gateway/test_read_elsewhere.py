@@ -102,6 +102,20 @@ def test_a_search_that_is_no_tool_finds_as_much(endpoint: Endpoint, more: dict[s
         JsonAsked.of(endpoint, {"messages": [], field.upper(): more[field]})
 
 
+@pytest.mark.parametrize(
+    ("google", "reads_more"),
+    [
+        ({"cached_content": "cachedContents/1"}, True),
+        ({"cachedContent": "cachedContents/1"}, True),
+        ({"tools": [{"google_search": {}}]}, True),
+        ({"thinking_config": {"thinking_budget": 0}}, False),
+    ],
+)
+def test_what_gemini_keeps_is_read_too(google: dict[str, Any], *, reads_more: bool) -> None:
+    assert chat(extra_body={"google": google}).weight.reads_more is reads_more
+    assert chat(google=google).weight.reads_more is reads_more
+
+
 def test_a_search_that_cannot_be_read_is_taken_for_one() -> None:
     asked = JsonAsked("chat/completions", b'{"messages":[],"search_parameters":1e999}')
     assert asked.weight.reads_more
@@ -111,6 +125,7 @@ def test_a_search_that_cannot_be_read_is_taken_for_one() -> None:
     ("name", "searches"),
     [
         *(("gpt-4o-search-preview", True), ("gpt-4o-mini-search-preview-2025-03-11", True), ("gpt-5-search-api", True)),
+        *(("openai/gpt-5.1:online:nitro", True), ("a/b:ONLINE ", True), ("a/b:onlineish", False)),
         *(("openai/gpt-5.1:online", True), ("sonar-deep-research", True), ("perplexity/sonar-pro-search", True)),
         *(("groq/compound", True), ("compound-mini", True)),
         *(("sonar", False), ("sonar-pro", False), ("sonar-reasoning-pro", False)),  # by the request, in their price

@@ -15,6 +15,7 @@ from daehwa.conversation.messages import Usage
 from daehwa.conversation.ports import Model
 from daehwa.gateway.asking import JsonAsked
 from daehwa.gateway.counting import Counted, paid_call
+from daehwa.gateway.estimates import IMAGE_TOKENS
 from daehwa.gateway.tap import PassingTap, UsageTap
 
 NOW = 1_795_305_600_000  # 2026-11-22
@@ -115,6 +116,21 @@ def test_pictures_that_are_sent_have_a_price_of_their_own() -> None:
     assert cost(usage, price, kind="image") == 310 * 5 + 100 * 40
     assert cost(usage, price, kind="response", shown=300) == 310 * 5 + 100 * 40
     assert cost(Usage(input=10), price, kind="image", shown=99) == 100
+
+
+@pytest.mark.parametrize(
+    ("fields", "pictures"),
+    [
+        ({"image": "https://a.example/1.png"}, 1),
+        ({"images": [{"file_id": "file-1"}, "https://a.example/2.png"], "mask": "a"}, 3),
+        ({"image": None}, 0),
+        ({}, 0),
+    ],
+)
+def test_pictures_to_draw_from_are_reserved_in_json_too(fields: dict[str, object], pictures: int) -> None:
+    weight = JsonAsked.of("images/generations", {"prompt": "A sea", **fields}).weight
+    assert weight.shown_tokens == pictures * IMAGE_TOKENS
+    assert 0 < weight.input_tokens - weight.shown_tokens < 60
 
 
 @pytest.mark.parametrize(("partial", "n"), [*product((0, 3), (1, 2))])

@@ -14,7 +14,9 @@ from typing import Any, Final
 UNSEEN_TOKENS = 128_000
 """How much a model may read that is kept or found elsewhere, where nobody knows how much it can read."""
 
-_SEARCHES: Final = r"(?i)search-preview|search-api|:online$|deep-research|sonar-pro-search|(?:^|/)compound(?:-|$)"
+_SEARCHES: Final = (
+    r"(?i)search-preview|search-api|:online(?![a-z])|deep-research|sonar-pro-search|(?:^|/)compound(?:-|$)"
+)
 """OpenAI's models for searching, OpenRouter's suffix, researches of several, Groq's systems. Compiled at first use."""
 _FIND_NOTHING: Final = frozenset({"response-healing", "context-compression", "moderation", "auto-router"})
 """OpenRouter's plugins by which nothing is read."""

@@ -9,7 +9,7 @@ import msgspec
 from daehwa.conversation.errors import InvalidRequest
 from daehwa.conversation.metering import CallKind
 from daehwa.conversation.searching import SEARCH_FIELDS
-from daehwa.gateway.estimates import has_payloads, images_in, input_tokens
+from daehwa.gateway.estimates import IMAGE_TOKENS, has_payloads, images_in, input_tokens
 from daehwa.gateway.fields import fields_of, optional, whole
 from daehwa.gateway.laid_over import EXTRA_BODY, check_laid_over
 from daehwa.gateway.ports import IMAGES, LIMIT_NAMES, Endpoint, WireRequest
@@ -58,6 +58,8 @@ _encode = msgspec.json.Encoder().encode
 _SAYS_USAGE_IF_ASKED = frozenset({"chat/completions", "completions"})
 _OPTIONS = "stream_options"
 PARTIAL_IMAGES: Final = "partial_images"
+_PICTURES: Final = frozenset({"image", "images", "image_url", "image_urls", "mask"})
+"""By these fields some upstreams take pictures to draw images from, as data or as addresses."""
 _FALLBACKS = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
 """What LiteLLM has beside OpenRouter's `models`."""
 _COSTS_MORE: Final = frozenset(
@@ -208,8 +210,7 @@ class JsonAsked:
         if endpoint == SPEECH:
             self._weight = msgspec.structs.replace(self._weight, speech=speech_of(fields))
         elif endpoint in IMAGES:
-            partial = whole(fields, PARTIAL_IMAGES, least=0, most=MOST_PARTIAL_IMAGES) or 0
-            self._weight = msgspec.structs.replace(self._weight, partial_images=partial)
+            self._weight = self._drawn(self._weight)
         if endpoint == "responses" and optional(fields, "background", bool):
             raise InvalidRequest(
                 "An answer in the background cannot be fetched here, nor counted. Leave 'background' out.",
@@ -272,6 +273,13 @@ class JsonAsked:
             changed[added.limit_name] = added.limit
         return WireRequest(endpoint=self.endpoint, body=_encode(changed), headers=self._headers)
 
+    def _drawn(self, weight: Weight) -> Weight:
+        """Return the weight with what only images have: partial ones, and pictures to begin with."""
+        partial = whole(self._fields, PARTIAL_IMAGES, least=0, most=MOST_PARTIAL_IMAGES) or 0
+        shown = sum(_entries(self._fields[name]) for name in _PICTURES & self._fields.keys()) * IMAGE_TOKENS
+        read = weight.input_tokens + shown
+        return msgspec.structs.replace(weight, input_tokens=read, shown_tokens=shown, partial_images=partial)
+
     def _choices(self) -> int:
         choices = whole(self._fields, "n", least=1, most=MOST_CHOICES) or 1
         if self.endpoint == "completions":
@@ -280,6 +288,14 @@ class JsonAsked:
         if choices > MOST_CHOICES:
             raise InvalidRequest(f"At most {MOST_CHOICES} answers can be asked for at once.", param="n")
         return choices
+
+
+def _entries(raw: msgspec.Raw) -> int:
+    """Return how many there are: of a list its length, else one."""
+    try:
+        return len(_decode_list(raw))
+    except msgspec.DecodeError:
+        return int(bytes(raw) != b"null")
 
 
 def _others(fields: dict[str, msgspec.Raw]) -> tuple[str, ...]:

@@ -15,6 +15,10 @@ KEPT_ELSEWHERE: Final = ("previous_response_id", "conversation", "prompt")
 """Fields of the Responses API that name what its upstream keeps."""
 _TAKE_TOOLS: Final = frozenset({"chat/completions", "responses"})
 _REFERENCE: Final = spelled(b"item_reference")
+_LAID_OVER: Final = frozenset({"extra_body", "google"})
+"""Where Gemini's own fields stand."""
+_KEEPS: Final = spelled(b"cached_content", b"cachedContent", b"tools")
+"""What names a prompt that was kept, or tools."""
 _TOOLS_BYTES: Final = 256 * 1024
 _CALLERS_TOOLS: Final = frozenset(
     {"function", "custom", "local_shell", "apply_patch", "computer", "computer_use_preview"}
@@ -27,6 +31,10 @@ _GROUP: Final = "namespace"
 def reads_more(endpoint: Endpoint, fields: dict[str, msgspec.Raw]) -> bool:
     """Return whether a request only names what its upstream keeps and reads as well, or lets it find something."""
     if endpoint in LIMIT_NAMES and not SEARCH_FIELDS.isdisjoint(fields) and asks_to_search(_searched(fields)):
+        return True
+    if not _LAID_OVER.isdisjoint(fields) and any(
+        _KEEPS.search(bytes(fields[name])) for name in _LAID_OVER & fields.keys()
+    ):
         return True
     if endpoint == "responses" and _names_what_is_kept(fields):
         return True
