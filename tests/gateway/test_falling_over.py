@@ -247,6 +247,23 @@ async def test_the_first_token_waits_for_nothing_after_a_comment() -> None:
 SLOW: list[Step] = [COMMENT, 0.08, COMMENT, 0.08]
 
 
+@pytest.mark.parametrize("pause", [0.01, 0.03])
+async def test_comments_that_keep_coming_are_held_no_longer(pause: float) -> None:
+    many = [step for _ in range(int(0.5 / pause)) for step in (COMMENT, pause)]
+    async with (
+        FakeUpstream(Answer([*many, OVERLOADED])) as first,
+        FakeUpstream(GOOD) as second,
+        Two(first, second) as two,
+    ):
+        async with asyncio.timeout(0.4):
+            answer = await two.ask()
+        assert isinstance(answer, UndecidedAnswer)
+        async with asyncio.timeout(0.3):
+            assert (await answer.read()).startswith(COMMENT)
+            assert (await answer.read()).startswith(COMMENT)
+        assert b"Hello" in await whole(answer)
+
+
 @pytest.mark.parametrize("end", [OVERLOADED, CUT])
 async def test_comments_that_went_out_are_followed_by_the_next_ones_answer(end: Step) -> None:
     async with (

@@ -152,12 +152,15 @@ class StreamedAnswer:
 
     async def begun(self, seconds: float) -> bool:
         """Return True once its first event is there, or its end; False where so many seconds after the first comment
-        nothing else has come: then `comments` may be handed on, and this called again. Raise `ProviderError`, also
-        where the first event is but an error: it is closed and counted then.
+        that is held there were but comments: then `comments` may be handed on, and this called again. Raise
+        `ProviderError`, also where the first event is but an error: it is closed and counted then.
         """
+        until: float | None = None
         try:
             while not (self._is_at_end or self._tap.begins(self._held) or len(self._held) > MOST_HELD_BYTES):
-                if (piece := await self._came(seconds)) is None:
+                if self._held and until is None:
+                    until = asyncio.get_running_loop().time() + seconds
+                if (piece := await self._came(until)) is None:
                     return False
                 self._held += piece
                 self._is_at_end = not piece
@@ -185,13 +188,14 @@ class StreamedAnswer:
         del self._held[:end]
         return self._tap.feed(given) if given else b""
 
-    async def _came(self, seconds: float) -> bytes | None:
-        """Return what comes next; None where there is something, and for so long nothing more comes."""
+    async def _came(self, until: float | None) -> bytes | None:
+        """Return what comes next; None where nothing comes before a time of the loop's clock."""
         if self._reading is None:
-            if not self._held:
+            if until is None:
                 return await self._answer.read()
             self._reading = asyncio.ensure_future(self._answer.read())
-        done, _ = await asyncio.wait((self._reading,), timeout=seconds)
+        left = None if until is None else max(0.0, until - asyncio.get_running_loop().time())
+        done, _ = await asyncio.wait((self._reading,), timeout=left)
         if not done:
             return None
         reading, self._reading = self._reading, None
