@@ -249,18 +249,17 @@ SLOW: list[Step] = [COMMENT, 0.08, COMMENT, 0.08]
 
 @pytest.mark.parametrize("pause", [0.01, 0.03])
 async def test_comments_that_keep_coming_are_held_no_longer(pause: float) -> None:
-    many = [step for _ in range(int(0.5 / pause)) for step in (COMMENT, pause)]
+    many = [step for _ in range(int(1.5 / pause)) for step in (COMMENT, pause)]
     async with (
         FakeUpstream(Answer([*many, OVERLOADED])) as first,
         FakeUpstream(GOOD) as second,
         Two(first, second) as two,
     ):
-        async with asyncio.timeout(0.4):
+        async with asyncio.timeout(1.2):
             answer = await two.ask()
         assert isinstance(answer, UndecidedAnswer)
-        async with asyncio.timeout(0.3):
-            assert (await answer.read()).startswith(COMMENT)
-            assert (await answer.read()).startswith(COMMENT)
+        assert (await answer.read()).startswith(COMMENT)
+        assert second.turns == []
         assert b"Hello" in await whole(answer)
 
 
