@@ -29,8 +29,8 @@ class Dear(NamedTuple):
 
 
 CALLS = {
-    # 1,000 tokens of sound at $8 a million, and the request's own at $2.
-    "speech": Dear(lambda to: to.audio.speech.create(model="speaks", voice="coral", input=TEXT), 30_000),
+    # 1,600 tokens of sound at $8 a million, and the request's own at $2.
+    "speech": Dear(lambda to: to.audio.speech.create(model="speaks", voice="coral", input=TEXT), 45_000),
     # 15,000 tokens for the picture at $2, 6,240 of an image at $8, and $0.04 for it.
     "edit": Dear(lambda to: to.images.edit(model="draws", image=PICTURE, prompt="A sea"), 420_000),
     "variation": Dear(lambda to: to.images.create_variation(model="draws", image=PICTURE), 420_000),

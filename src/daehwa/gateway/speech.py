@@ -16,6 +16,8 @@ from daehwa.gateway.ports import Endpoint
 
 SPEECH: Final[Endpoint] = "audio/speech"
 MOST_TOKENS_A_BYTE: Final = 10
+MOST_AROUND: Final = 600
+"""Half a minute, for what instructions have spoken beside the text, and for silence."""
 LIKELY_TOKENS_A_BYTE: Final = 1.4
 LEAST_SPEED: Final = 0.25
 """OpenAI's own limits of a `speed`."""
@@ -39,7 +41,11 @@ def speech_of(fields: dict[str, msgspec.Raw]) -> Speech:
     if text is None:
         raise InvalidRequest("'input' must be a text.", param="input")
     length, speed = len(text.encode("utf-8", "surrogatepass")), _speed(fields)
-    return Speech(len(text), round(length * MOST_TOKENS_A_BYTE / speed), round(length * LIKELY_TOKENS_A_BYTE / speed))
+    return Speech(
+        len(text),
+        round((length * MOST_TOKENS_A_BYTE + MOST_AROUND) / speed),
+        round(length * LIKELY_TOKENS_A_BYTE / speed),
+    )
 
 
 def _speed(fields: dict[str, msgspec.Raw]) -> float:
