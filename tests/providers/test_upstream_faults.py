@@ -65,6 +65,8 @@ MODERATED = {"error": {"message": "It was flagged for “violence”.", "code": 
         (error(429, "Spent", "insufficient_quota"), ProviderAccountError, "plan and billing", 1),
         (error(429, "", headers={"retry-after": "30"}), ProviderRateLimitError, "wait 30 s", 1),
         (error(429, "", headers={"retry-after": "29.2"}), ProviderRateLimitError, "wait 30 s", 1),
+        (error(413, "Limit 6000", "rate_limit_exceeded"), ProviderRateLimitError, "fewer tokens a minute", 1),
+        (error(413, "Large", "request_too_large"), ProviderRefusedError, "Large", 1),
         (error(498, "Full", "capacity_exceeded"), ProviderRateLimitError, "has no room just now (498)", 3),
         *((error(status, "Oh"), ProviderUnavailableError, "did not come", 3) for status in (408, 409, 424, 425, 499)),
         *((error(status, "Oh"), ProviderUnavailableError, "internal error", 3) for status in (520, 524, 529, 530)),

@@ -48,6 +48,7 @@ own clients, 424 is how Bedrock, Groq and Hugging Face's servers say that the mo
 a request that may be sent twice, and 499 that a call was given up over there, as Google, Groq and Cohere do it.
 """
 _STATUSES = _OWN_REFUSALS | NO_ROOM | NOT_NOW | {402, 404}
+_BEYOND: Final = "rate_limit_exceeded"
 _TOO_LONG: Final = (
     r"(?i)context_length_exceeded|exceed_context_size|maximum context length|context (?:length|window|size)|"
     r"prompt is too long|too many (?:input )?tokens|input is too long"
@@ -84,6 +85,13 @@ class ProviderState(msgspec.Struct, frozen=True, kw_only=True):
     models: int
     problem: str | None
     upstream: UpstreamState | None
+
+
+def is_beyond_a_minute(status: int, words: str) -> bool:
+    """Whether a refusal is that the account may not ask for so many tokens in a minute as this request has, as Groq
+    says it by a status that is else the request's fault.
+    """
+    return status == 413 and _BEYOND in words  # noqa: PLR2004 - HTTP statuses are known by their numbers
 
 
 def says_too_long(words: str) -> bool:

@@ -15,7 +15,7 @@ from daehwa.accounts.keys import Caller
 from daehwa.conversation.errors import DaehwaError, InvalidRequest, ModelNotFound, ProviderError
 from daehwa.conversation.metering import Charge, Meter, PaidCall
 from daehwa.conversation.ports import Model
-from daehwa.conversation.upstreams import may_ask_another
+from daehwa.conversation.upstreams import is_beyond_a_minute, may_ask_another
 from daehwa.gateway.answers import (
     Answer,
     StreamedAnswer,
@@ -246,7 +246,9 @@ def _passes_on(answer: Answer) -> bool:
         return False
     if answer.status < _FIRST_ERROR:
         return is_error(answer.body) and not is_too_long(answer.body)
-    return may_ask_another(answer.status) or answer.body.find(_NOT_HERE) >= 0
+    if may_ask_another(answer.status) or answer.body.find(_NOT_HERE) >= 0:
+        return True
+    return is_beyond_a_minute(answer.status, answer.body.decode("utf-8", "replace"))
 
 
 def _check_others(caller: Caller, others: Sequence[str], targets: Sequence[WireTarget]) -> None:

@@ -20,7 +20,7 @@ from daehwa.conversation.errors import (
     ProviderUnavailableError,
     ProviderUnreachableError,
 )
-from daehwa.conversation.upstreams import NO_ROOM, NOT_NOW, says_too_long
+from daehwa.conversation.upstreams import NO_ROOM, NOT_NOW, is_beyond_a_minute, says_too_long
 from daehwa.http_client.errors import ClientClosed, ConnectFailed, HttpError, NotHttp, TimedOut
 from daehwa.providers.upstream import Upstream
 from daehwa.providers.upstream_words import Said, refuses_the_key, retry_after, said, said_in
@@ -93,7 +93,7 @@ class Faults:
             return UpstreamFault(self._auth(status, told))
         if status == 402 or (status == 429 and "insufficient_quota" in told.code):  # noqa: PLR2004 - as above
             return UpstreamFault(self._used_up(status, told))
-        if status in NO_ROOM:
+        if status in NO_ROOM or is_beyond_a_minute(status, told.code):
             return self._rate_limit(status, headers, told)
         # 501 is no trouble of the upstream's: it cannot do what was asked, and asking again or waiting changes nothing.
         if (status >= 500 and status != 501) or status in NOT_NOW:  # noqa: PLR2004 - as above
@@ -128,14 +128,19 @@ class Faults:
 
     def _rate_limit(self, status: int, headers: Mapping[str, str], told: Said) -> UpstreamFault:
         wait = retry_after(headers)
-        if wait is not None:
+        if status not in NO_ROOM:
+            sentence = (
+                f"{self._name} lets this account have fewer tokens a minute than this question has ({status}). Ask a "
+                "shorter one, or choose another model."
+            )
+        elif wait is not None:
             sentence = f"{self._name} asks to wait {max(1, ceil(wait))} s ({status}). Try again then."
         elif status == 429:  # noqa: PLR2004 - HTTP statuses are known by their numbers
             sentence = f"{self._name} has too many requests from this key (429). Wait a little and try again."
         else:
             sentence = f"{self._name} has no room just now ({status}). Wait a little and try again."
         error = ProviderRateLimitError(sentence + self._quoted(told.message), status=status, retry_after=wait)
-        return UpstreamFault(error, again=True)
+        return UpstreamFault(error, again=status in NO_ROOM)
 
     def _refused(self, status: int, headers: Mapping[str, str], told: Said, model: str | None) -> ProviderError:
         if 300 <= status < 400:  # noqa: PLR2004 - HTTP statuses are known by their numbers
