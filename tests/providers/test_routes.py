@@ -126,6 +126,7 @@ def test_statuses_after_which_another_is_asked(status: int, *, goes_on: bool) ->
 def test_another_is_asked_where_one_does_not_allow_what_another_may() -> None:
     assert may_ask_another(ProviderRefusedError("Not in your region.", status=403))
     assert may_ask_another(ProviderRefusedError("Not by this law.", status=451))
+    assert may_ask_another(ProviderRefusedError("Not implemented.", status=501))
 
 
 async def test_never_after_the_first_token() -> None:

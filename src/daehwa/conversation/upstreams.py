@@ -38,8 +38,8 @@ _NOT_THE_REQUESTS_FAULT = (
     ProviderUnreachableError,
 )
 _FAILED = 500
-_OWN_REFUSALS = frozenset({403, 451})
-"""One upstream's country, its law or its moderation does not allow it; another one may do it."""
+_OWN_REFUSALS = frozenset({403, 451, 501})
+"""One upstream's country, its law or its moderation does not allow it, or it cannot do it; another one may."""
 NO_ROOM: Final = frozenset({429, 498})
 """An upstream asks to wait. 498 is how Groq says that its flexible tier is full."""
 NOT_NOW: Final = frozenset({408, 409, 424, 425, 499})
