@@ -11,7 +11,12 @@ _CANONICAL_UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a
 
 def new_id() -> str:
     """Return a new UUIDv7: 48 bits of Unix milliseconds, then random bits."""
-    value = time.time_ns() // 1_000_000 << 80 | int.from_bytes(os.urandom(10), "big")
+    return id_of(now_ms(), os.urandom(10))
+
+
+def id_of(created: int, rest: bytes) -> str:
+    """Return the UUIDv7 of a time (ms) and of ten bytes."""
+    value = created << 80 | int.from_bytes(rest, "big")
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
     text = f"{value:032x}"

@@ -1,0 +1,66 @@
+"""What of another product's export becomes a conversation of ours, whichever product it is. Pure."""
+
+from typing import Any, Final
+
+import msgspec
+
+from daehwa.conversation.errors import DaehwaError, InvalidRequest
+from daehwa.conversation.ports import ConversationRecord
+from daehwa.transfer import chatgpt, claude, librechat, open_webui
+from daehwa.transfer.drafts import Empty, record_of
+from daehwa.transfer.foreign_json import Object, decoded, text_in
+from daehwa.transfer.texts import Lost, one_line
+
+_KINDS: Final = (
+    (chatgpt.is_chatgpt, chatgpt.draft_of),
+    (claude.is_claude, claude.draft_of),
+    (open_webui.is_open_webui, open_webui.draft_of),
+    (librechat.is_librechat, librechat.draft_of),
+)
+_PRODUCTS: Final = f"{chatgpt.PRODUCT}, {claude.PRODUCT}, {open_webui.PRODUCT}, {librechat.PRODUCT}"
+
+
+class Converted(msgspec.Struct, frozen=True):
+    """A conversation as it is to be stored, and how much of it was not brought, by kind."""
+
+    record: ConversationRecord
+    lost: Lost
+
+
+class Unconverted(msgspec.Struct, frozen=True):
+    """A conversation that is left out, and why, as a sentence; `is_empty`: there was nothing in it to bring."""
+
+    title: str
+    reason: str
+    is_empty: bool = False
+
+
+def converted(text: bytes, *, owner: str, now: int) -> list[Converted | Unconverted]:
+    """Return what an element of an export becomes: one conversation, or those that stand in it as `conversations`."""
+    try:
+        value = decoded(text)
+    except InvalidRequest as error:
+        return [Unconverted("", error.message)]
+    inner = value.get("conversations") if isinstance(value, dict) else value
+    values = inner if isinstance(inner, list) else [value]
+    return [_converted(each, owner, now) for each in values]
+
+
+def _converted(value: Any, owner: str, now: int) -> Converted | Unconverted:
+    if not isinstance(value, dict):
+        return Unconverted("", "it is no conversation")
+    title = one_line(text_in(value, "title", "name"))
+    draft_of = next((draft_of for is_meant, draft_of in _KINDS if is_meant(value)), None)
+    if draft_of is None:
+        return Unconverted(title, f"it is no conversation as {_PRODUCTS} or daehwa export one")
+    return _recorded(value, title, draft_of, owner, now)
+
+
+def _recorded(value: Object, title: str, draft_of: Any, owner: str, now: int) -> Converted | Unconverted:
+    draft = draft_of(value, now)
+    try:
+        return Converted(record_of(draft, owner), +draft.lost)
+    except Empty as error:
+        return Unconverted(title, error.message, is_empty=draft.lost["message"] == 0)
+    except DaehwaError as error:
+        return Unconverted(title, error.message)

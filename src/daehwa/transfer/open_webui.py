@@ -1,0 +1,135 @@
+"""Conversations of Open WebUI, as "Export chats" writes them: a list, each with its tree in `chat.history`.
+
+What a model thought, and what it did with tools, stands as HTML within the text: `<details type="reasoning">`.
+"""
+
+import html
+import re
+from typing import Final
+
+from daehwa.conversation.messages import Part, ReasoningPart, TextPart
+from daehwa.transfer.drafts import Draft, Piece
+from daehwa.transfer.foreign_json import Object, list_in, object_in, text_in
+from daehwa.transfer.texts import Lost, call, missing
+from daehwa.transfer.times import time_of
+
+PRODUCT: Final = "Open WebUI"
+_BEGIN: Final = '<details type="'
+_END: Final = "</details>"
+_ATTRIBUTE: Final = re.compile(r'([a-z_]+)="([^"]*+)"')
+_SUMMARY: Final = re.compile(r"\s*<summary>[^<]*+</summary>")
+_QUOTE: Final = re.compile(r"^> ?", re.MULTILINE)
+
+
+def is_open_webui(value: Object) -> bool:
+    """Whether this is one of its conversations, with or without what stands around it."""
+    inner = object_in(value, "chat")
+    return bool(object_in(inner or value, "history")) or "messages" in inner
+
+
+def draft_of(value: Object, now: int) -> Draft:
+    """Return a conversation."""
+    lost = Lost()
+    chat = object_in(value, "chat") or value
+    history = object_in(chat, "history")
+    nodes = object_in(history, "messages")
+    pieces = [_piece(name, node, now, lost) for name, node in nodes.items()]
+    if not pieces:
+        pieces = _in_a_row(list_in(chat, "messages"), now, lost)
+    if text_in(object_in(chat, "params"), "system") or text_in(chat, "system"):
+        lost["instructions"] += 1
+    return Draft(
+        product=PRODUCT,
+        id=text_in(value, "id") or text_in(chat, "id") or next((piece.id for piece in pieces), ""),
+        title=text_in(value, "title") or text_in(chat, "title"),
+        pieces=pieces,
+        lost=lost,
+        leaf=text_in(history, "currentId") or None,
+        created=time_of(value.get("created_at"), now) or time_of(chat.get("timestamp"), now),
+        updated=time_of(value.get("updated_at"), now),
+        archived=value.get("archived") is True,
+        pinned=value.get("pinned") is True,
+    )
+
+
+def _in_a_row(messages: list[object], now: int, lost: Lost) -> list[Piece]:
+    pieces: list[Piece] = []
+    for number, message in enumerate(messages):
+        piece = _piece(text_in(message, "id") or f"{number}", message, now, lost)
+        if piece.parent is None and pieces:
+            piece.parent = pieces[-1].id
+        pieces.append(piece)
+    return pieces
+
+
+def _piece(name: str, node: object, now: int, lost: Lost) -> Piece:
+    if not isinstance(node, dict):
+        lost["message"] += 1
+        return Piece(id=name, parent=None, role=None)
+    role = text_in(node, "role")
+    lost["instructions"] += role == "system"
+    return Piece(
+        id=name,
+        parent=text_in(node, "parentId") or None,
+        role="user" if role == "user" else "assistant" if role == "assistant" else None,
+        parts=[*_content(node, lost), *_files(node, lost)] if role in {"user", "assistant"} else [],
+        model=text_in(node, "model", "modelName") or None,
+        created=time_of(node.get("timestamp"), now),
+        status="stopped" if node.get("done") is False else "complete",
+    )
+
+
+def _content(node: Object, lost: Lost) -> list[Part]:
+    content = node.get("content")
+    if isinstance(content, str) and content.strip():
+        return split_details(content)
+    found: list[Part] = []
+    for item in content if isinstance(content, list) else list_in(node, "output"):
+        kind = text_in(item, "type")
+        inner = text_in(item, "text") or "".join(text_in(each, "text") for each in list_in(item, "content"))
+        if kind == "reasoning":
+            found.append(ReasoningPart(inner))
+        elif kind == "function_call":
+            found.append(call(text_in(item, "name"), text_in(item, "arguments"), text_in(item, "call_id", "id")))
+        elif kind == "function_call_output":
+            lost["tool_result"] += 1
+        elif inner:
+            found.append(TextPart(inner))
+        elif "image" in kind:
+            found.append(TextPart(missing("image", "", lost)))
+    return found
+
+
+def split_details(content: str) -> list[Part]:
+    """Return a text as parts: what a model thought and called apart from what it said."""
+    found: list[Part] = []
+    at = 0
+    while (begin := content.find(_BEGIN, at)) >= 0:
+        head, end = content.find(">", begin), content.find(_END, begin)
+        if head < 0 or end < head:
+            break
+        found.append(TextPart(content[at:begin]))
+        found += _detail(content[begin : head + 1], content[head + 1 : end])
+        at = end + len(_END)
+    return [*found, TextPart(content[at:])]
+
+
+def _detail(head: str, inner: str) -> list[Part]:
+    attributes = dict(_ATTRIBUTE.findall(head))
+    kind = attributes["type"]
+    text = html.unescape(_SUMMARY.sub("", inner, count=1)).strip()
+    if kind == "reasoning":
+        return [ReasoningPart(_QUOTE.sub("", text))]
+    if kind == "tool_calls":
+        arguments = html.unescape(attributes.get("arguments", ""))
+        return [call(html.unescape(attributes.get("name", "tool")), arguments, attributes.get("id", ""))]
+    return [TextPart(text)]
+
+
+def _files(node: Object, lost: Lost) -> list[Part]:
+    found: list[Part] = []
+    for file in list_in(node, "files"):
+        kind = "image" if text_in(file, "type") == "image" else "file"
+        name = text_in(file, "name") or text_in(object_in(file, "file"), "filename")
+        found.append(TextPart(missing(kind, name, lost)))
+    return found
