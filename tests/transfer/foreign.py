@@ -22,7 +22,7 @@ def node(
 ) -> dict[str, Any]:
     """A node of ChatGPT with a message, without the links downwards, as newer exports have them."""
     given = {"content_type": "text", "parts": [content]} if isinstance(content, str) else content
-    message = {
+    message: dict[str, Any] = {
         "id": name,
         "author": {"role": role, "name": None, "metadata": {}},
         "create_time": at,

@@ -74,7 +74,7 @@ async def test_conversations_of_somebody_else_are_left_alone_and_named() -> None
     moved = await imported(origin, content, owner="a third")
     assert (moved.added, moved.same, len(moved.skipped)) == (0, 0, 21)
     assert "“question 0 질문”: " in moved.skipped[0].reason
-    assert moved.skipped[0].line == 2
+    assert moved.skipped[0].where == "line 2"
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"{}\n", b"PK\x03\x04\xff", b'{"type":"conversation"}\n'])
@@ -94,11 +94,17 @@ async def test_a_file_that_was_cut_off_brings_what_it_has_and_says_so() -> None:
     store = MemoryStore()
     moved = await imported(store, b"".join(lines[:5]) + lines[5][:-20])
     assert (moved.added, moved.is_whole) == (4, False)
-    assert [(skipped.line, skipped.reason) for skipped in moved.skipped] == [(6, "it is cut off")]
+    assert [(skipped.where, skipped.reason) for skipped in moved.skipped] == [("line 6", "it is cut off")]
     assert not (await imported(store, b"".join(lines[:-1]))).is_whole, "the last line is missing"
     assert not (await imported(store, b"".join([lines[0], *lines[2:]]))).is_whole, "a line in between is missing"
     fewer = lines[-1].replace(b'"messages":42', b'"messages":43')
     assert not (await imported(store, b"".join([*lines[:-1], fewer]))).is_whole, "a message in between is missing"
+
+
+async def test_a_last_line_without_its_end_is_whole() -> None:
+    content = await exported(await talkative())
+    moved = await imported(MemoryStore(), content.rstrip(b"\n"))
+    assert (moved.added, moved.is_whole, moved.skipped) == (21, True, [])
 
 
 async def test_faulty_lines_are_passed_over_and_named() -> None:
@@ -108,7 +114,7 @@ async def test_faulty_lines_are_passed_over_and_named() -> None:
     lines[6] = lines[6].replace(b'"parent":null', b'"parent":"0"', 1)
     moved = await imported(MemoryStore(), b"".join(lines))
     assert moved.added == 18
-    assert [skipped.line for skipped in moved.skipped] == [4, 5, 7]
+    assert [skipped.where for skipped in moved.skipped] == ["line 4", "line 5", "line 7"]
     assert "does not fit" in moved.skipped[2].reason
 
 
@@ -123,7 +129,7 @@ async def test_a_line_nested_without_end_is_left_out(line: bytes) -> None:
     head, *others = (await exported(await talkative())).splitlines(keepends=True)
     moved = await imported(MemoryStore(), b"".join((head, line + b"\n", *others)))
     assert (moved.added, moved.is_whole) == (21, True)
-    assert [skipped.line for skipped in moved.skipped] == [2]
+    assert [skipped.where for skipped in moved.skipped] == ["line 2"]
     with pytest.raises(NotAnExport):
         read_head(io.BytesIO(line))
 
@@ -134,7 +140,7 @@ async def test_a_number_that_no_store_holds_leaves_its_line_out(tmp_path: Path) 
     store = await SqliteStore.open(tmp_path / "daehwa.db")
     moved = await imported(store, b"".join(lines))
     await store.aclose()
-    assert (moved.added, [skipped.line for skipped in moved.skipped]) == (20, [4])
+    assert (moved.added, [skipped.where for skipped in moved.skipped]) == (20, ["line 4"])
 
 
 class FullStore(MemoryStore):

@@ -136,7 +136,9 @@ def export_command(*, file: Path, owner: str | None, **place: Any) -> int:
 @click.option("--owner", metavar="USER", help="Whose they are to be. [whose they were, by e-mail address]")
 @place_options
 def import_command(*, file: Path, owner: str | None, **place: Any) -> int:
-    """Store the conversations of FILE, which `daehwa export` wrote; `-` is standard input.
+    """Store the conversations of FILE; `-` is standard input.
+
+    FILE is what `daehwa export` wrote, or an export of ChatGPT, Claude, Open WebUI or LibreChat: the ZIP, or its JSON.
 
     What is there already stays as it is: the same import can be run again.
     """

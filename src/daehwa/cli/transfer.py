@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
+import io
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from daehwa import __version__
 from daehwa.cli.named_files import is_there, refuse_what_is_there, refuse_without_data
@@ -15,14 +16,29 @@ from daehwa.cli.place import Place, aws_table, choices, folder_of, of_email, per
 from daehwa.cli.terminal import FAULT, Refusal, refuse_without_output, tell
 from daehwa.conversation.errors import StoreError
 from daehwa.conversation.export_file import Head, read_head
+from daehwa.conversation.ids import now_ms
 from daehwa.services.archives import OpenArchive
 from daehwa.services.known_people import KnownPeople
 from daehwa.services.local import OWNER
-from daehwa.transfer.moving import Moved, export_conversations, import_conversations
+from daehwa.transfer.exports import (
+    Element,
+    Fault,
+    Rewound,
+    ZippedExport,
+    begins_json,
+    begins_ours,
+    begins_zip,
+    json_elements,
+    not_an_export,
+)
+from daehwa.transfer.moving import Moved, bring_conversations, export_conversations, import_conversations
+from daehwa.transfer.texts import KINDS
 
 PIPE = Path("-")
 _SHOWN = 10
 _EVERY = 100
+_HEAD_BYTES = 64 * 1024
+"""So much of a file is looked at to see what it is."""
 
 
 def export_to_file(target: Path, place: Place, *, owner: str | None) -> int:
@@ -39,9 +55,12 @@ def export_to_file(target: Path, place: Place, *, owner: str | None) -> int:
 def import_from_file(source: Path, place: Place, *, owner: str | None) -> int:
     """Store the conversations of a file; return the exit code: 1 where something was left out."""
     if source == PIPE and sys.stdin is None:
-        raise Refusal("Standard input is closed. Give the name of a file that `daehwa export` wrote.")
+        raise Refusal("Standard input is closed. Give the name of a file.")
     if source != PIPE and (not is_there(source) or source.is_dir()):
-        raise Refusal(f"There is no file {source}. Give one that `daehwa export` wrote.")
+        raise Refusal(
+            f"There is no file {source}. Give one that `daehwa export` wrote, or an export of ChatGPT, Claude, Open "
+            "WebUI or LibreChat."
+        )
     return told_of_aws("import", place, lambda: _imported(source, place, owner))
 
 
@@ -60,6 +79,10 @@ def _imported(source: Path, place: Place, owner: str | None) -> int:
         f"{_counted(moved)} read: {moved.added} added,{back} {moved.changed} brought up to date, "
         f"{moved.same} there already."
     )
+    if moved.empty:
+        tell(f"Empty, and passed over: {moved.empty:,}.")
+    for kind, count in moved.lost.most_common():
+        tell(f"Not brought along: {count:,} {KINDS[kind]}.")
     _tell_left_out(moved)
     if not moved.is_whole:
         tell("The file does not hold what its last line says, or has none: part of it is missing. Export it again.")
@@ -68,8 +91,8 @@ def _imported(source: Path, place: Place, owner: str | None) -> int:
 
 def _tell_left_out(moved: Moved) -> None:
     for skipped in moved.skipped[:_SHOWN]:
-        line = "" if skipped.line is None else f", line {skipped.line}"
-        tell(f"Left out{line}: {skipped.reason}")
+        where = "" if skipped.where is None else f", {skipped.where}"
+        tell(f"Left out{where}: {skipped.reason}")
     if len(moved.skipped) > _SHOWN:
         tell(f"Left out: {len(moved.skipped) - _SHOWN:,} more.")
 
@@ -89,21 +112,69 @@ async def _export(target: Path, place: Place, owner: str | None) -> Moved:
 
 async def _import(source: Path, place: Place, owner: str | None) -> Moved:
     with _reading(source) as file:
-        head = read_head(file)  # before anything is made: it may be no export at all
+        given = _recognised(file, is_pipe=source == PIPE)  # before anything is made: it may be no export at all
         opened = await _open(place)
         try:
             people = await opened.people()
             is_local = not place.is_on_aws
             chosen = None if owner is None else person_of(owner, people, is_local=is_local)
-            return await import_conversations(
+            if isinstance(given, tuple):
+                head, lines = given
+                return await import_conversations(
+                    opened.archive,
+                    lines,
+                    owner=_owners(head, people, chosen, is_local=is_local),
+                    progress=_Progress(),
+                    called=people.called,
+                )
+            return await bring_conversations(
                 opened.archive,
-                file,
-                owner=_owners(head, people, chosen, is_local=is_local),
+                given,
+                owner=chosen or _only_owner(people, is_local=is_local),
+                now=now_ms(),
                 progress=_Progress(),
                 called=people.called,
             )
         finally:
             await opened.aclose()
+
+
+def _recognised(file: BinaryIO, *, is_pipe: bool) -> tuple[Head, IO[bytes]] | Iterable[Element | Fault]:
+    """Return an export of ours, or what stands in one of another product. Raise `NotAnExport`, `Refusal`."""
+    start = file.read(_HEAD_BYTES)
+    if begins_zip(start):
+        if is_pipe:
+            raise Refusal("A ZIP cannot be read from a pipe: its contents stand at its end. Give the name of the file.")
+        archive = ZippedExport(file)
+        if archive.ours is None:
+            return archive.elements()
+        lines = archive.open_ours()
+        return read_head(lines), lines
+    whole = io.BufferedReader(Rewound(start, file), _HEAD_BYTES)
+    if begins_ours(start):
+        return read_head(whole), whole
+    if not begins_json(start):
+        raise not_an_export(start)
+    return _some(json_elements(whole), start)
+
+
+def _some(elements: Iterator[Element | Fault], start: bytes) -> Iterator[Element | Fault]:
+    """Yield elements; raise `NotAnExport` where there is none."""
+    is_any = False
+    for element in elements:
+        is_any = True
+        yield element
+    if not is_any:
+        raise not_an_export(start)
+
+
+def _only_owner(people: KnownPeople, *, is_local: bool) -> str:
+    """Return whose everything is here. Raise `Refusal` where people sign in."""
+    if is_local and not people:
+        return OWNER
+    raise Refusal(
+        f"People sign in here. Say whose the conversations are to be: --owner {choices(people, is_local=is_local)}."
+    )
 
 
 def _owners(head: Head, people: KnownPeople, chosen: str | None, *, is_local: bool) -> Callable[[str], str]:

@@ -86,18 +86,22 @@ def read_head(source: IO[bytes]) -> Head:
 
 
 def read_lines(source: IO[bytes]) -> Iterator[tuple[int, Line | End] | FaultyLine]:
-    """Yield what follows the first line, numbered; a line that cannot be read does not end it."""
+    """Yield what follows the first line, numbered; a line that cannot be read does not end it. The last one may lack
+    its end, as editors leave it.
+    """
     number = 1
     while text := source.readline(LINE_BYTES):
         number += 1
         if not text.strip():
             continue
-        if not text.endswith(b"\n"):
-            yield FaultyLine(number, "it is cut off" if len(text) < LINE_BYTES else "it is longer than any can be")
+        is_ended = text.endswith(b"\n")
+        if not is_ended and len(text) >= LINE_BYTES:
+            yield FaultyLine(number, "it is longer than any can be")
             return
         try:
             line = _line.decode(text)
         except _UNDECODABLE:
-            yield FaultyLine(number, "it is not a conversation as daehwa writes one")
+            reason = "it is not a conversation as daehwa writes one" if is_ended else "it is cut off"
+            yield FaultyLine(number, reason)
         else:
             yield number, line

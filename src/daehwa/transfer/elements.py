@@ -75,7 +75,8 @@ class _Reading:
 
     def _first_bracket(self) -> int:
         """Return 1 where the file is an array, whose bracket is passed, else 0."""
-        self._more()
+        while len(self._held) < len(_BOM) and self._more():
+            pass
         if self._held.startswith(_BOM):
             del self._held[: len(_BOM)]
         while not self._held.lstrip():

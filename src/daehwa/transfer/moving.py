@@ -1,15 +1,18 @@
 """Export and import: from a store to a file and back, with counts of what was moved, was there, or was left out."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import BinaryIO
+from typing import IO, BinaryIO, TypeAlias
 
 import msgspec
 
 from daehwa.conversation.errors import Conflict, InvalidRequest, OwnedByAnother, Unreadable
 from daehwa.conversation.export_file import End, FaultyLine, Head, Line, read_lines, write_line
 from daehwa.conversation.ports import ConversationArchive, ConversationRecord
+from daehwa.transfer.converting import Converted, converted
+from daehwa.transfer.exports import Element, Fault
+from daehwa.transfer.texts import Lost
 
 AT_ONCE = 8
 """So many conversations are stored side by side; no more are held in memory."""
@@ -18,16 +21,25 @@ Progress = Callable[["Moved"], None]
 
 
 class Skipped(msgspec.Struct, frozen=True):
-    """A line that was not stored, or a conversation without a line that could not be read; and why, as a sentence."""
+    """A conversation that was not stored, at which place of the file where that is known; and why, as a sentence."""
 
-    line: int | None
+    where: str | None
     reason: str
+
+
+class Nothing(msgspec.Struct, frozen=True):
+    """A conversation of another product in which there is nothing."""
+
+
+Found: TypeAlias = tuple[str, ConversationRecord] | Skipped | Nothing
+"""What a file holds at a place: a conversation, or why it holds none."""
 
 
 class Moved(msgspec.Struct, kw_only=True):
     """How far it has come: conversations by what became of them, and messages read.
 
-    `is_whole` is False where the file ends before its end, or holds other numbers than it says.
+    `is_whole` is False where the file ends before its end, or holds other numbers than it says. `empty` are those of
+    another product with nothing in them, `lost` is what else of it was not brought, by kind.
     """
 
     conversations: int = 0
@@ -36,6 +48,8 @@ class Moved(msgspec.Struct, kw_only=True):
     restored: int = 0
     changed: int = 0
     same: int = 0
+    empty: int = 0
+    lost: Lost = msgspec.field(default_factory=Lost)
     skipped: list[Skipped] = msgspec.field(default_factory=list)
     is_whole: bool = False
 
@@ -64,7 +78,7 @@ async def export_conversations(
 
 async def import_conversations(
     archive: ConversationArchive,
-    source: BinaryIO,
+    source: IO[bytes],
     *,
     owner: Callable[[str], str],
     progress: Progress,
@@ -77,37 +91,74 @@ async def import_conversations(
     run again. Raise `StoreError` where the store cannot go on, and what `owner` raises.
     """
     moved = Moved()
-    lines = read_lines(source)
-    end: End | None = None
-    while some := list(islice(lines, AT_ONCE)):
-        arrived, found = _sorted(some, moved)
-        end = found or end
-        given = [(number, _given_to(owner, line.record)) for number, line in arrived]
+    ends: list[End] = []
+    await _store_all(archive, _lines(source, owner, ends), moved, progress, called)
+    counts = (moved.conversations, moved.messages)
+    moved.is_whole = bool(ends) and (ends[-1].conversations, ends[-1].messages) == counts
+    return moved
+
+
+async def bring_conversations(
+    archive: ConversationArchive,
+    elements: Iterable[Element | Fault],
+    *,
+    owner: str,
+    now: int,
+    progress: Progress,
+    called: Callable[[str], str] = str,
+) -> Moved:
+    """Store every conversation of another product's export for `owner`; otherwise as `import_conversations`. `now` (ms)
+    is the time after which nothing in it can be.
+    """
+    moved = Moved(is_whole=True)
+    await _store_all(archive, _converted(elements, owner, now, moved), moved, progress, called)
+    return moved
+
+
+async def _store_all(
+    archive: ConversationArchive,
+    found: Iterator[Found],
+    moved: Moved,
+    progress: Progress,
+    called: Callable[[str], str],
+) -> None:
+    while some := list(islice(found, AT_ONCE)):
+        given = [each for each in some if isinstance(each, tuple)]
+        moved.skipped += [each for each in some if isinstance(each, Skipped)]
+        moved.empty += sum(isinstance(each, Nothing) for each in some)
         outcomes = await asyncio.gather(
-            *(_store(archive, number, record, called) for number, record in given), return_exceptions=True
+            *(_store(archive, where, record, called) for where, record in given), return_exceptions=True
         )
         for (_, record), outcome in zip(given, outcomes, strict=True):
             if isinstance(outcome, BaseException):
                 raise outcome  # when all that was begun with it is over
             _count(moved, record, outcome)
         progress(moved)
-    moved.is_whole = end is not None and (end.conversations, end.messages) == (
-        moved.conversations,
-        moved.messages,
-    )
-    return moved
 
 
-def _sorted(some: list[tuple[int, Line | End] | FaultyLine], moved: Moved) -> tuple[list[tuple[int, Line]], End | None]:
-    records, end = [], None
-    for entry in some:
+def _lines(source: IO[bytes], owner: Callable[[str], str], ends: list[End]) -> Iterator[Found]:
+    for entry in read_lines(source):
         if isinstance(entry, FaultyLine):
-            moved.skipped.append(Skipped(entry.number, entry.reason))
+            yield Skipped(f"line {entry.number}", entry.reason)
         elif isinstance(entry[1], End):
-            end = entry[1]
+            ends.append(entry[1])
         else:
-            records.append((entry[0], entry[1]))
-    return records, end
+            yield f"line {entry[0]}", _given_to(owner, entry[1].record)
+
+
+def _converted(elements: Iterable[Element | Fault], owner: str, now: int, moved: Moved) -> Iterator[Found]:
+    for element in elements:
+        if isinstance(element, Fault):
+            yield Skipped(element.where, element.reason)
+            continue
+        for each in converted(element.text, owner=owner, now=now):
+            if isinstance(each, Converted):
+                moved.lost.update(each.lost)
+                yield element.where, each.record
+            elif each.is_empty:
+                yield Nothing()
+            else:
+                yield Skipped(element.where, f"“{each.title}”: {each.reason}" if each.title else each.reason)
 
 
 def _given_to(owner: Callable[[str], str], record: ConversationRecord) -> ConversationRecord:
@@ -116,15 +167,15 @@ def _given_to(owner: Callable[[str], str], record: ConversationRecord) -> Conver
 
 
 async def _store(
-    archive: ConversationArchive, number: int, record: ConversationRecord, called: Callable[[str], str]
+    archive: ConversationArchive, where: str, record: ConversationRecord, called: Callable[[str], str]
 ) -> str | Skipped:
     try:
         return await archive.import_conversation(record)
     except OwnedByAnother as error:
         kept = f"it belongs to {called(error.owner)} here already, and is left there."
-        return Skipped(number, f"“{record.conversation.title}”: {kept}")
+        return Skipped(where, f"“{record.conversation.title}”: {kept}")
     except (Conflict, InvalidRequest, Unreadable) as error:
-        return Skipped(number, f"“{record.conversation.title}”: {error.message}")
+        return Skipped(where, f"“{record.conversation.title}”: {error.message}")
 
 
 def _count(moved: Moved, record: ConversationRecord, outcome: str | Skipped) -> None:

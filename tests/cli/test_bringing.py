@@ -1,0 +1,101 @@
+"""`daehwa import` with the exports of other products, as a person types it."""
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+from cli.conftest import Program
+from transfer.foreign import as_json, claude, librechat, open_webui, research, simple, zipped
+
+from daehwa.accounts.people import Profile
+from daehwa.cli.terminal import FAULT, MISUSE
+from daehwa.data_folder import DataFolder
+from daehwa.stores.sqlite import SqliteStore
+from daehwa.stores.sqlite_accounts import SqliteAccounts
+
+
+def titles(program: Program) -> set[str]:
+    with sqlite3.connect(DataFolder(program.data).database) as connection:
+        return {row[0] for row in connection.execute("SELECT title FROM conversations")}
+
+
+async def test_a_zip_of_chatgpt_comes_once_with_a_word_for_what_did_not(program: Program, tmp_path: Path) -> None:
+    shards = {
+        "conversations-000.json": as_json([simple("a"), simple("b")]),
+        "conversations-001.json": as_json([research()]),
+    }
+    (tmp_path / "chatgpt.zip").write_bytes(zipped({**shards, "file-1.png": b"x"}))
+    came = await program.run("import", "chatgpt.zip")
+    assert came.code == 0, came.err
+    assert "3 conversations with 11 messages read: 3 added, 0 brought up to date, 0 there already." in came.err
+    assert "Not brought along: 1 images." in came.err
+    assert titles(program) == {"About a", "About b", "Trees"}
+    again = await program.run("import", "chatgpt.zip")
+    assert "0 added, 0 brought up to date, 3 there already" in again.err
+
+
+@pytest.mark.parametrize(
+    ("content", "title"),
+    [([claude()], "On trees"), ([open_webui()], "Weather"), (librechat(), "Libre"), ([simple("a")], "About a")],
+)
+async def test_each_product_comes_by_its_json_and_by_a_pipe(
+    program: Program, tmp_path: Path, content: object, title: str
+) -> None:
+    (tmp_path / "export.json").write_text(json.dumps(content, indent=2))
+    came = await program.run("import", "export.json")
+    assert (came.code, titles(program)) == (0, {title}), came.err
+    piped = await program.run("import", "-", stdin=json.dumps(content))
+    assert "0 added, 0 brought up to date, 1 there already" in piped.err
+
+
+async def test_what_cannot_be_read_is_named_and_the_rest_comes(program: Program, tmp_path: Path) -> None:
+    content = as_json([simple("a"), {"title": "Strange"}])
+    (tmp_path / "export.json").write_bytes(content[:-1] + b', {"mapping": {')
+    came = await program.run("import", "export.json")
+    assert came.code == FAULT
+    assert "1 added" in came.err
+    assert "Left out, conversation 2: “Strange”: it is no conversation as ChatGPT" in came.err
+    assert "Left out, conversation 3: the file is cut off here" in came.err
+
+
+async def test_what_is_nothing_of_this_says_what_to_do(program: Program, tmp_path: Path) -> None:
+    for name, content, word in (
+        ("empty.json", b"[]", "Nothing in this file can be brought"),
+        ("utf16.json", "[{}]".encode("utf-16"), "UTF-16"),
+        ("packed.gz", b"\x1f\x8b\x08", "gunzip"),
+        ("photos.zip", zipped({"a.png": b"x"}), "no conversations in this ZIP"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        came = await program.run("import", name)
+        assert came.code != 0
+        assert word in came.err, came.err
+        assert "Traceback" not in came.err
+
+
+async def test_where_people_sign_in_it_is_asked_whose_they_are(program: Program, tmp_path: Path) -> None:
+    folder = DataFolder(program.data)
+    folder.prepare()
+    store = await SqliteStore.open(folder.database)
+    ann = await SqliteAccounts(store).sign_in(
+        Profile(issuer="https://id", subject="ann", email="ann@example.org", name="Ann"), now=1, role="admin"
+    )
+    await store.aclose()
+    (tmp_path / "export.json").write_bytes(as_json([simple("a")]))
+    refused = await program.run("import", "export.json")
+    assert refused.code == MISUSE
+    assert "--owner ann@example.org" in refused.err
+    came = await program.run("import", "export.json", "--owner", "ann@example.org")
+    assert "1 added" in came.err
+    with sqlite3.connect(folder.database) as connection:
+        assert connection.execute("SELECT owner FROM conversations").fetchall() == [(ann.id,)]
+
+
+async def test_what_was_taken_along_in_the_page_is_read_as_it_came(program: Program, tmp_path: Path) -> None:
+    (tmp_path / "export.json").write_bytes(as_json([simple("a")]))
+    await program.run("import", "export.json")
+    ours = (await program.run("export", "-")).out.rstrip("\n").encode()
+    (tmp_path / "daehwa.zip").write_bytes(zipped({"account.json": b"{}", "conversations.jsonl": ours}))
+    came = await program.run("import", "daehwa.zip", "--data-dir", str(tmp_path / "other"))
+    assert came.code == 0, came.err
+    assert "1 added" in came.err
