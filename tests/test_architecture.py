@@ -24,7 +24,8 @@ ALLOWED = {
     "stores": {"accounts", "conversation", "gateway", "http_client", "msgspec", "aiodynamo", "yarl"},
     "sign_in": {"accounts", "conversation", "http_client", "argon2", "joserfc", "msgspec", "webauthn"},
     "server": {
-        *("", "accounts", "conversation", "gateway", "late_modules", "sign_in", "msgspec", "uvicorn", "httptools"),
+        *("", "accounts", "conversation", "gateway", "late_modules", "sign_in", "transfer"),
+        *("msgspec", "uvicorn", "httptools"),
     },
     # Counts and traces of calls, for whoever watches over this server; its libraries are imported when asked for.
     "telemetry": {"", "conversation", "msgspec", "opentelemetry", "prometheus_client"},

@@ -65,6 +65,7 @@ GET /api/conversations/{conversation}            401 200 404 404 404 401 401 401
 PATCH /api/conversations/{conversation}          401 200 404 404 404 401 401 401
 DELETE /api/conversations/{conversation}         401 204 404 404 404 401 401 401
 POST /api/conversations/{conversation}/restore   401 200 404 404 404 401 401 401
+POST /api/conversations/import                   401 200 200 403 200 401 401 401
 POST /api/turns                                  401 200 404 403 404 401 401 401
 POST /api/turns/expected                         401 204 204 204 204 401 401 401
 GET /api/turns/{reply}/events                    401 200 404 404 404 401 401 401

@@ -151,6 +151,7 @@ def _question(_things: Things) -> Json:
 
 BODIES: dict[str, Callable[[Things], Json]] = {
     "PATCH /api/conversations/{conversation}": lambda _: {"title": "Mine"},
+    "POST /api/conversations/import": lambda _: {"conversations": [{"chat_messages": []}]},
     "POST /api/turns": _next,
     "POST /api/keys": lambda _: {"name": "new"},
     "PATCH /api/account": lambda _: {"name": "Ann"},

@@ -120,7 +120,7 @@ def _kind(field: dict[str, Any]) -> str:
         return " or ".join("null" if value is None else f'"{value}"' for value in field["enum"])
     if field.get("type") == "array":
         return f"list of {_kind(field['items'])}"
-    return str(field["type"])
+    return str(field.get("type", "JSON object"))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from daehwa.accounts.errors import NotAllowed
 from daehwa.accounts.memberships import Memberships
 from daehwa.conversation.errors import (
     ConversationNotFound,
@@ -19,6 +20,7 @@ from daehwa.conversation.errors import (
 )
 from daehwa.conversation.messages import Message
 from daehwa.server.api import shapes
+from daehwa.server.api.bringing import BringingApi, Brought, BroughtConversations
 from daehwa.server.api.conversations import ConversationsApi
 from daehwa.server.api.me import MeApi
 from daehwa.server.api.models import ModelsApi
@@ -49,6 +51,8 @@ def conversation_operations(wiring: Wiring) -> Iterator[Operation]:
     """Yield the rows of conversations, of the turns in them, and of what somebody wants each of them to heed."""
     store, running, options = wiring.core.store, wiring.core.running, wiring.options
     yield from _conversations(ConversationsApi(store, running, options))
+    people = wiring.entrances.people
+    yield _bringing(BringingApi(store, options, None if people is None else people.installation))
     memberships, preferences = Memberships(wiring.groups), wiring.preferences
     yield from _turns(TurnsApi(store, running, options, memberships, wiring.core.catalogue, preferences))
     if preferences is not None:
@@ -89,6 +93,17 @@ def _preferences(api: PreferencesApi) -> Iterator[Operation]:
     own, shown = "/api/preferences", (Preferences,)
     yield Operation("GET", own, api.get_preferences, answers=shown, errors=(StoreError,))
     yield Operation("PATCH", own, api.change_preferences, body=PreferenceChanges, answers=shown, errors=_EXPECTED)
+
+
+def _bringing(api: BringingApi) -> Operation:
+    return Operation(
+        "POST",
+        "/api/conversations/import",
+        api.import_conversations,
+        body=BroughtConversations,
+        answers=(Brought,),
+        errors=(NotAllowed, StoreError, *_BODY),
+    )
 
 
 def _turns(api: TurnsApi) -> Iterator[Operation]:

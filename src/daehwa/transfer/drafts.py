@@ -34,6 +34,8 @@ _NO_ANSWER: Final = "no answer"
 class Empty(InvalidRequest):
     """There is no message in it that anybody wrote."""
 
+    type = "empty_conversation"
+
 
 class Piece(msgspec.Struct, kw_only=True):
     """A node of another product's tree. `role` None: nobody is shown it, and what is below it hangs on what is above.

@@ -21,6 +21,8 @@ _UNDECODABLE = (ValueError, RecursionError, StopIteration, IndexError)
 class NotJson(InvalidRequest):
     """What should be JSON is none."""
 
+    type = "not_json"
+
     def __init__(self) -> None:
         super().__init__("It is no JSON in UTF-8, or was cut off.")
 

@@ -92,7 +92,7 @@ async def import_conversations(
     """
     moved = Moved()
     ends: list[End] = []
-    await _store_all(archive, _lines(source, owner, ends), moved, progress, called)
+    await store_all(archive, _lines(source, owner, ends), moved, progress, called)
     counts = (moved.conversations, moved.messages)
     moved.is_whole = bool(ends) and (ends[-1].conversations, ends[-1].messages) == counts
     return moved
@@ -111,17 +111,18 @@ async def bring_conversations(
     is the time after which nothing in it can be.
     """
     moved = Moved(is_whole=True)
-    await _store_all(archive, _converted(elements, owner, now, moved), moved, progress, called)
+    await store_all(archive, _converted(elements, owner, now, moved), moved, progress, called)
     return moved
 
 
-async def _store_all(
+async def store_all(
     archive: ConversationArchive,
     found: Iterator[Found],
     moved: Moved,
     progress: Progress,
     called: Callable[[str], str],
 ) -> None:
+    """Store all that is found, some side by side, and count it."""
     while some := list(islice(found, AT_ONCE)):
         given = [each for each in some if isinstance(each, tuple)]
         moved.skipped += [each for each in some if isinstance(each, Skipped)]
@@ -172,10 +173,13 @@ async def _store(
     try:
         return await archive.import_conversation(record)
     except OwnedByAnother as error:
-        kept = f"it belongs to {called(error.owner)} here already, and is left there."
-        return Skipped(where, f"“{record.conversation.title}”: {kept}")
+        return Skipped(where, _named(record, f"it belongs to {called(error.owner)} here already, and is left there."))
     except (Conflict, InvalidRequest, Unreadable) as error:
-        return Skipped(where, f"“{record.conversation.title}”: {error.message}")
+        return Skipped(where, _named(record, error.message))
+
+
+def _named(record: ConversationRecord, reason: str) -> str:
+    return f"“{record.conversation.title}”: {reason}"
 
 
 def _count(moved: Moved, record: ConversationRecord, outcome: str | Skipped) -> None:

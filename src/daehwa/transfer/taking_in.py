@@ -1,0 +1,82 @@
+"""Conversations that a person brings by the page: what they send is not trusted to be what it says."""
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import msgspec
+
+from daehwa.conversation.export_file import Line
+from daehwa.conversation.messages import Message
+from daehwa.conversation.ports import ConversationArchive, ConversationRecord
+from daehwa.transfer.converting import Converted, Unconverted, converted
+from daehwa.transfer.moving import Found, Moved, Nothing, Skipped, store_all
+from daehwa.transfer.texts import Lost, one_line
+
+_SOON_MS: Final = 86_400_000
+_line = msgspec.json.Decoder(Line)
+_UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+async def take_in(
+    archive: ConversationArchive, texts: Iterable[bytes], *, owner: str, now: int, oldest: int | None
+) -> Moved:
+    """Store conversations for `owner` alone: those of other products, and lines of our own export. One that was last
+    used before `oldest` (ms) is left out, since it would be deleted soon. Raise `StoreError`.
+    """
+    moved = Moved(is_whole=True)
+    # In a thread: others are answered meanwhile.
+    found = await asyncio.to_thread(lambda: list(_found(texts, owner, now, oldest, moved.lost)))
+    await store_all(archive, iter(found), moved, lambda _moved: None, lambda _owner: "somebody else")
+    return moved
+
+
+def _found(texts: Iterable[bytes], owner: str, now: int, oldest: int | None, lost: Lost) -> Iterator[Found]:
+    for text in texts:
+        for each in _own(text, owner, now) or converted(text, owner=owner, now=now):
+            if isinstance(each, Unconverted):
+                yield Nothing() if each.is_empty else Skipped(each.title or None, each.reason)
+                continue
+            conversation = each.record.conversation
+            if oldest is not None and conversation.updated < oldest:
+                yield Skipped(conversation.title, "it was last used so long ago that it would be deleted here at once")
+                continue
+            lost.update(each.lost)
+            yield conversation.title, each.record
+
+
+def _own(text: bytes, owner: str, now: int) -> list[Converted | Unconverted] | None:
+    """Return what a line of our own export holds; None where it is none."""
+    try:
+        record = _line.decode(text).record
+    except _UNDECODABLE:
+        return None
+    return [Converted(_bounded(record, owner, now), Lost())]
+
+
+def _bounded(record: ConversationRecord, owner: str, now: int) -> ConversationRecord:
+    """Return a record as its owner's, with no time that has not come yet: nothing of it stays for ever first."""
+    latest = now + _SOON_MS
+    conversation = record.conversation
+    return msgspec.structs.replace(
+        record,
+        conversation=msgspec.structs.replace(
+            conversation,
+            owner=owner,
+            title=one_line(conversation.title) or "…",
+            model=None if conversation.model is None else one_line(conversation.model),
+            **_not_later(conversation, latest, "created", "updated"),
+        ),
+        messages=tuple(_message(message, latest) for message in record.messages),
+        **_not_later(record, latest, "deleted"),
+    )
+
+
+def _message(message: Message, latest: int) -> Message:
+    model = None if message.model is None else one_line(message.model)
+    return msgspec.structs.replace(message, model=model, **_not_later(message, latest, "created", "heartbeat"))
+
+
+def _not_later(value: msgspec.Struct, latest: int, *names: str) -> dict[str, Any]:
+    times = {name: getattr(value, name) for name in names}
+    return {name: time if time is None else min(time, latest) for name, time in times.items()}
