@@ -84,7 +84,9 @@ async def test_guests_bring_nothing_and_strange_bodies_are_refused(door: FrontDo
     await gus.accept(await door.invite("guest", email="gus@example.com"), name="Gus")
     assert await gus.refused("POST", PATH, {"conversations": [simple("a")]}) == (403, "not_allowed")
     mina = await door.member()
-    for body in ({}, {"conversations": []}, {"conversations": {}}, {"conversations": [{}] * (MOST_BROUGHT + 1)}, []):
+    too_many: object = {"conversations": [{}] * (MOST_BROUGHT + 1)}
+    bodies: tuple[object, ...] = ({}, {"conversations": []}, {"conversations": {}}, too_many, [])
+    for body in bodies:
         assert (await mina.refused("POST", PATH, body))[0] == 400
     strange = await bring(mina, 7, None, "text", {"title": "What"}, [], {"chat_messages": []})
     assert (strange["added"], strange["empty"], len(strange["left_out"])) == (0, 1, 4)

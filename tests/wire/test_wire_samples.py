@@ -14,6 +14,7 @@ from typing import Any
 from books import at, note, some_books
 from cores import Core
 from server.serving import Site, asked, serving
+from transfer.foreign import research
 from wire.people_samples import record_people
 
 from daehwa.accounts.budgets import BudgetRule
@@ -167,6 +168,9 @@ async def _record_conversations(recorder: Recorder) -> None:
     assert changed["title_source"] == "user"
     assert await recorder.call("deleted", "Nothing", "DELETE", one) is None
     await recorder.call("restored", "Conversation", "POST", f"{one}/restore")
+    some = {"conversations": [research(), {"title": "Strange"}]}
+    brought = await recorder.call("brought", "Brought", "POST", "/api/conversations/import", some)
+    assert (brought["added"], len(brought["left_out"]), brought["not_brought"]["image"]) == (1, 1, 1)
 
 
 async def _record_keys(recorder: Recorder) -> None:
@@ -270,6 +274,7 @@ async def test_every_route_event_and_state_has_its_sample(tmp_path: Path) -> Non
         "POST /api/account/passkeys",
         "POST /api/account/totp",
         "POST /api/account/totp/confirm",
+        "POST /api/conversations/import",
         "POST /api/conversations/{id}/restore",
         "POST /api/groups",
         "POST /api/invitations",

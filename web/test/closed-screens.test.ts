@@ -17,6 +17,8 @@ const somebody = (role: string): Me => ({
 
 test.each([
   ["guest", "keys", "noKeysForGuests"],
+  ["guest", "import", "noImportForGuests"],
+  ["member", "import", null],
   ["guest", "people", "adminsOnly"],
   ["guest", "usage", null],
   ["member", "keys", null],

@@ -5,6 +5,7 @@ import { SseParser, type SseEvent } from "../src/api/sse.ts";
 import * as account from "../src/api/account-wire.ts";
 import * as accounts from "../src/api/accounts-wire.ts";
 import * as admin from "../src/api/admin-wire.ts";
+import * as bringing from "../src/api/bringing.ts";
 import * as doors from "../src/api/doors-wire.ts";
 import { Preferences } from "../src/api/preferences.ts";
 import * as wire from "../src/api/wire.ts";
@@ -29,6 +30,7 @@ const schemas: Readonly<Record<string, v.GenericSchema>> = {
   Account: account.Account,
   AuditChecked: admin.AuditChecked,
   AuditPage: admin.AuditPage,
+  Brought: bringing.Brought,
   BudgetList: wire.Budgets,
   Conversation: wire.Conversation,
   ConversationPage: wire.ConversationPage,

@@ -1,7 +1,7 @@
 /** What the address names: `#/c/<id>` a conversation, `?m=<message>` one message of it; `#/usage` and others a screen. */
 import { overlays } from "./overlays.ts";
 
-export const screens = ["usage", "keys", "instructions", "account", "people", "groups", "providers", "installation", "audit"] as const;
+export const screens = ["usage", "keys", "instructions", "import", "account", "people", "groups", "providers", "installation", "audit"] as const;
 export type Screen = (typeof screens)[number];
 
 interface Place {

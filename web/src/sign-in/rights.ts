@@ -2,3 +2,4 @@
 import type { Me } from "../api/wire.ts";
 
 export const mayHaveKeys = (me: Me): boolean => me.user.role !== "guest";
+export const mayBring = mayHaveKeys;

@@ -11,4 +11,5 @@ export const usageMessages = i18n("usage", base.usage);
 export const keysMessages = i18n("keys", base.keys);
 export const linkMessages = i18n("link", base.link);
 export const instructionsMessages = i18n("instructions", base.instructions);
+export const bringingMessages = i18n("bringing", base.bringing);
 export const accountMessages = i18n("account", base.account);

@@ -1,0 +1,141 @@
+/** Bringing conversations along out of a file: how far it has come, and what became of them. It goes on while other screens are open. */
+import { importConversations, type Brought } from "../api/bringing.ts";
+import { ApiFailure, isAbort } from "../api/failure.ts";
+import { conversations } from "../sidebar/list.svelte.ts";
+import { Batches, type Body, type Unsent } from "./batches.ts";
+import { elementsIn, shardsOf } from "./export-file.ts";
+import { ZipFault } from "./zip.ts";
+
+/** Why a conversation did not come: a reason of this page's own, or a sentence of the server's. */
+export interface LeftOut {
+  readonly title: string | null;
+  readonly why: Unsent["why"] | ZipFault["kind"] | null;
+  readonly sentence: string;
+}
+
+export type End = "done" | "cancelled" | "failed" | "notMeant" | "empty";
+
+const TRIES = 5;
+const REFRESH_MS = 2_000;
+/** So many of what was left out are named. */
+const MOST_NAMED = 200;
+
+const none = { added: 0, restored: 0, changed: 0, same: 0, empty: 0 };
+
+export class Bringing {
+  file = $state("");
+  isRunning = $state(false);
+  end = $state<End | null>(null);
+  failure = $state.raw<ApiFailure | null>(null);
+  /** Of the file, from 0 to 1. */
+  share = $state(0);
+  counts = $state({ ...none });
+  leftOut = $state.raw<readonly LeftOut[]>([]);
+  leftOutCount = $state(0);
+  lost = $state<Record<string, number>>({});
+  #stop = new AbortController();
+  #refreshed = 0;
+
+  get total(): number {
+    const { added, restored, changed, same, empty } = this.counts;
+    return added + restored + changed + same + empty + this.leftOutCount;
+  }
+
+  cancel(): void {
+    this.#stop.abort();
+  }
+
+  /** Bring what is in a file. `most`: the longest body that the server takes. */
+  async bring(file: File, most: number): Promise<void> {
+    if (this.isRunning) return;
+    this.#stop = new AbortController();
+    [this.file, this.isRunning, this.end, this.failure, this.share] = [file.name, true, null, null, 0];
+    [this.counts, this.leftOut, this.leftOutCount, this.lost] = [{ ...none }, [], 0, {}];
+    try {
+      this.end = await this.#all(file, most);
+    } catch (error) {
+      if (isAbort(error)) this.end = "cancelled";
+      else if (error instanceof ApiFailure) [this.end, this.failure] = ["failed", error];
+      else if (error instanceof ZipFault) {
+        this.#note({ title: null, why: error.kind, sentence: "" });
+        this.end = "done";
+      } else throw error;
+    } finally {
+      this.isRunning = false;
+      void conversations.refresh();
+    }
+  }
+
+  async #all(file: File, most: number): Promise<End> {
+    const shards = await shardsOf(file);
+    if (shards.length === 0) return "notMeant";
+    const size = shards.reduce((sum, shard) => sum + shard.size, 0);
+    const batches = new Batches(most);
+    let done = 0;
+    const onRead = (bytes: number): void => {
+      done += bytes;
+      this.share = Math.min(1, done / Math.max(1, size));
+    };
+    for (const shard of shards) {
+      try {
+        for await (const element of elementsIn(shard, this.#stop.signal, onRead)) {
+          const { ready, unsent } = batches.add(element);
+          if (unsent) this.#note({ title: unsent.title ?? (shard.name || null), why: unsent.why, sentence: "" });
+          if (ready) await this.#send(ready);
+        }
+      } catch (error) {
+        if (!(error instanceof ZipFault)) throw error;
+        this.#note({ title: shard.name || null, why: error.kind, sentence: "" });
+      }
+    }
+    const rest = batches.rest();
+    if (rest) await this.#send(rest);
+    return this.total === 0 ? "empty" : "done";
+  }
+
+  /** Send some; what fails for the moment is tried again. */
+  async #send(body: Body): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        this.#take(await importConversations(body.content, this.#stop.signal));
+        break;
+      } catch (error) {
+        if (!(error instanceof ApiFailure) || !error.passes || error.isSignedOut || attempt >= TRIES) throw error;
+        await pause(Math.max(error.retryAfter ?? 0, 2 ** (attempt - 1)) * 1000, this.#stop.signal);
+      }
+    }
+    if (Date.now() - this.#refreshed > REFRESH_MS) {
+      this.#refreshed = Date.now();
+      void conversations.refresh();
+    }
+  }
+
+  #take(brought: Brought): void {
+    const counts = { ...this.counts };
+    for (const name of Object.keys(none) as (keyof typeof none)[]) counts[name] += brought[name];
+    this.counts = counts;
+    for (const [kind, count] of Object.entries(brought.not_brought)) this.lost[kind] = (this.lost[kind] ?? 0) + count;
+    for (const { title, reason } of brought.left_out) this.#note({ title, why: null, sentence: reason });
+  }
+
+  #note(leftOut: LeftOut): void {
+    this.leftOutCount += 1;
+    if (this.leftOut.length < MOST_NAMED) this.leftOut = [...this.leftOut, leftOut];
+  }
+}
+
+function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const left = (): void => {
+      clearTimeout(timer);
+      reject(signal.reason as Error);
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener("abort", left);
+      resolve();
+    }, milliseconds);
+    signal.addEventListener("abort", left, { once: true });
+  });
+}
+
+export const bringing = new Bringing();
