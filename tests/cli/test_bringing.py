@@ -29,7 +29,7 @@ async def test_a_zip_of_chatgpt_comes_once_with_a_word_for_what_did_not(program:
     came = await program.run("import", "chatgpt.zip")
     assert came.code == 0, came.err
     assert "3 conversations with 11 messages read: 3 added, 0 brought up to date, 0 there already." in came.err
-    assert "Not brought along: 1 images." in came.err
+    assert "Not brought along: images (1)." in came.err
     assert titles(program) == {"About a", "About b", "Trees"}
     again = await program.run("import", "chatgpt.zip")
     assert "0 added, 0 brought up to date, 3 there already" in again.err

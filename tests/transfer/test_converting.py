@@ -73,8 +73,8 @@ def test_a_run_of_nodes_is_one_answer_with_its_thoughts_code_and_sources() -> No
     found = brought(research())
     question, answer, second, last = shown(found.record)
     assert question.text == (
-        "*[Image not brought along: wood.png]*\n\nSpoken words\n\nCount these trees\n\n"
-        "*[File not brought along: list .pdf]*"
+        "[Image not brought along: wood.png]\n\nSpoken words\n\nCount these trees\n\n"
+        "[File not brought along: list .pdf]"
     )
     reasoning, search, text = answer.parts
     assert reasoning == ReasoningPart("**Looking**\n\nWhere do trees grow?\n\nThought for 8s")
@@ -164,7 +164,7 @@ def test_claude_comes_with_thoughts_artifacts_pasted_text_and_versions() -> None
     question, *answers = found.record.messages
     assert question.text == (
         "What is in these?\n\n**notes.txt**\n\n````\nNote ```one```\n````\n\n"
-        "*[Image not brought along: photo.JPG]*\n\n*[File not brought along: plan.pdf]*"
+        "[Image not brought along: photo.JPG]\n\n[File not brought along: plan.pdf]"
     )
     assert [answer.parent for answer in answers] == [question.id, question.id]
     reasoning, use, text = answers[0].parts
@@ -183,7 +183,7 @@ def test_claude_comes_with_thoughts_artifacts_pasted_text_and_versions() -> None
 def test_open_webui_comes_with_thoughts_calls_and_versions() -> None:
     found = brought(open_webui())
     question, first, second = found.record.messages
-    assert question.text == "Rain?\n\n*[Image not brought along: sky.png]*"
+    assert question.text == "Rain?\n\n[Image not brought along: sky.png]"
     reasoning, tool, text = first.parts
     assert reasoning == ReasoningPart("a < b")
     assert isinstance(tool, ToolCallPart)
@@ -322,7 +322,7 @@ def test_a_conversation_without_a_title_has_its_question_for_one() -> None:
 
 def test_a_text_that_is_too_long_is_cut_and_says_so() -> None:
     found = brought(simple("x", answer="y" * (TEXT_CHARACTERS + 1234)))
-    assert found.record.messages[1].text.endswith("*[1,234 more characters not brought along]*")
+    assert found.record.messages[1].text.endswith("[1,234 more characters not brought along]")
     assert found.lost == {"text": 1}
 
 

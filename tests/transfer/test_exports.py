@@ -66,7 +66,7 @@ def test_what_is_cut_off_is_told_after_what_is_whole(content: bytes) -> None:
 
 
 def test_brackets_without_end_are_told_and_not_followed() -> None:
-    [found] = split(b"[" * 100_000)
+    [found] = split(b"[" * 300_000)
     assert isinstance(found, FaultyElement)
     assert "too deep" in found.reason
 
@@ -135,6 +135,15 @@ async def test_old_and_new_zips_of_chatgpt_come_with_all_shards_and_nothing_else
     assert (second.added, second.same, second.skipped) == (1, 2, [])
     assert (await brought(store, new)).same == 3
     assert (await brought(store, new, owner=OTHER)).added == 3
+
+
+async def test_two_files_of_one_name_in_a_zip_are_both_read() -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("conversations.json", as_json([simple("a")]))
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("conversations.json", as_json([simple("b")]))
+    assert (await brought(MemoryStore(), out.getvalue())).added == 2
 
 
 async def test_a_later_export_adds_what_is_new_and_keeps_what_was_written_here() -> None:

@@ -82,7 +82,7 @@ def _imported(source: Path, place: Place, owner: str | None) -> int:
     if moved.empty:
         tell(f"Empty, and passed over: {moved.empty:,}.")
     for kind, count in moved.lost.most_common():
-        tell(f"Not brought along: {count:,} {KINDS[kind]}.")
+        tell(f"Not brought along: {KINDS[kind]} ({count:,}).")
     _tell_left_out(moved)
     if not moved.is_whole:
         tell("The file does not hold what its last line says, or has none: part of it is missing. Export it again.")

@@ -14,7 +14,7 @@ import msgspec
 
 ELEMENT_BYTES: Final = 128 * 1024 * 1024
 """The longest element that is read, and about as much of a file is held at once."""
-DEPTH: Final = 20_000
+DEPTH: Final = 200_000
 """So many brackets may stand in one another."""
 _CHUNK: Final = 1024 * 1024
 _BETWEEN: Final = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")++', re.DOTALL)

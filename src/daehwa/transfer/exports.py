@@ -78,20 +78,19 @@ def json_elements(source: IO[bytes], name: str = "") -> Iterator[Element | Fault
 
 
 class ZippedExport:
-    """A ZIP; `ours` is the name of our own export in it, where one is, `shards` are those of other products'."""
+    """A ZIP; `ours` is our own export in it, where one is, `shards` are those of other products."""
 
     def __init__(self, source: IO[bytes]) -> None:
         try:
             self._zip = zipfile.ZipFile(source)
         except _UNREADABLE:
             raise NotAnExport("This ZIP is damaged, or was not loaded down whole. Get it again.") from None
-        names = [info.filename for info in self._zip.infolist() if not info.is_dir()]
-        if len(names) > MEMBERS:
+        files = [info for info in self._zip.infolist() if not info.is_dir()]
+        if len(files) > MEMBERS:
             raise NotAnExport(f"This ZIP holds more than {MEMBERS:,} files. {_HOW}")
-        meant = [name for name in names if not _NOT_MEANT.search(name)]
-        self.ours = next((name for name in meant if _OURS.search(name)), None)
-        self.shards = sorted({name for name in meant if _SHARD.search(name)} or set(filter(_JSON.search, meant)))
-        self.others = len(names) - len(self.shards) - (self.ours is not None)
+        meant = [info for info in files if not _NOT_MEANT.search(info.filename)]
+        self.ours = next((info for info in meant if _OURS.search(info.filename)), None)
+        self.shards = _named(_SHARD, meant) or _named(_JSON, meant)
         if self.ours is None and not self.shards:
             raise NotAnExport(f"There are no conversations in this ZIP. {_HOW}")
 
@@ -101,12 +100,17 @@ class ZippedExport:
 
     def elements(self) -> Iterator[Element | Fault]:
         """Yield what its shards hold. One that cannot be read on does not end it."""
-        for name in self.shards:
+        for shard in self.shards:
+            name = shard.filename
             try:
-                with self._zip.open(name) as member:
+                with self._zip.open(shard) as member:
                     yield from json_elements(_Member(member), name)  # type: ignore[arg-type] # it reads, and no more
             except _UNREADABLE as error:
                 yield Fault(name, f"it cannot be read on: {_said(error)}")
+
+
+def _named(pattern: re.Pattern[str], files: list[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
+    return sorted((info for info in files if pattern.search(info.filename)), key=lambda info: info.filename)
 
 
 def _said(error: BaseException) -> str:

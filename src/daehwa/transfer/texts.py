@@ -65,7 +65,7 @@ def missing(kind: str, name: str, lost: Lost) -> str:
     what = {"image": "Image", "audio": "Recording", "video": "Video"}.get(kind, "File")
     # What a name may hold that Markdown would make something of is of no use in it.
     shown = re.sub(r"[*_`\[\]<>\\|]", " ", one_line(name, _NAME_CHARACTERS)).strip()
-    return f"*[{what} not brought along{': ' + shown if shown else ''}]*"
+    return f"[{what} not brought along{': ' + shown if shown else ''}]"
 
 
 def link(title: str, address: str) -> str:
@@ -115,4 +115,4 @@ def _cut(text: str, lost: Lost) -> str:
     if len(text) <= TEXT_CHARACTERS:
         return text
     lost["text"] += 1
-    return f"{text[:TEXT_CHARACTERS]}\n\n*[{len(text) - TEXT_CHARACTERS:,} more characters not brought along]*"
+    return f"{text[:TEXT_CHARACTERS]}\n\n[{len(text) - TEXT_CHARACTERS:,} more characters not brought along]"
