@@ -120,7 +120,7 @@ async def test_what_was_taken_along_comes_back_at_home(members: Members, househo
 async def test_a_server_that_fails_for_a_moment_is_asked_again_and_one_that_refuses_stops_it(
     reader: Reader, tmp_path: Path
 ) -> None:
-    reader.watch.expect("503|400")
+    reader.watch.expect("503|403")
     answers = [503, 503]
 
     async def fail(route: Route) -> None:
@@ -134,10 +134,23 @@ async def test_a_server_that_fails_for_a_moment_is_asked_again_and_one_that_refu
     await opened(reader)
     await chooses(reader, an_export(tmp_path, "again.zip"))
     await expect(reader.page.get_by_text("46 conversations are new", exact=True)).to_be_visible()
-    answers[:] = [400]
+    answers[:] = [403]
     await chooses(reader, an_export(tmp_path, "refused.zip"))
     stopped = reader.page.get_by_role("region", name="The import of refused.zip stopped. What had come stays.")
     await expect(stopped).to_contain_text("Choose the file once more to go on: nothing comes twice.")
+
+
+async def test_one_that_the_server_cannot_read_is_left_out_and_the_others_come(reader: Reader) -> None:
+    reader.watch.expect("400")
+    deep = claude("deep")
+    deep["chat_messages"][0]["content"] = "here"
+    content = as_json([simple("before"), {**deep, "name": "Deep"}, simple("after")])
+    content = content.replace(b'"here"', b'{"a":' * 3_000 + b"1" + b"}" * 3_000)
+    await opened(reader)
+    await chooses(reader, {"name": "deep.json", "mimeType": "application/json", "buffer": content})
+    report = reader.page.get_by_role("region", name="deep.json is imported, but not all of it.")
+    await expect(report).to_contain_text("2 conversations are new")
+    await expect(report.get_by_role("listitem").filter(has_text="Deep")).to_contain_text("not valid JSON")
 
 
 async def test_it_can_be_cancelled_and_gone_on_with(reader: Reader, tmp_path: Path) -> None:

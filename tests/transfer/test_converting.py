@@ -3,6 +3,7 @@
 import copy
 import json
 import random
+import time
 from typing import Any
 
 import msgspec
@@ -350,3 +351,28 @@ def test_fifty_thousand_messages_come() -> None:
         node(f"{n}", f"{n - 1}" if n else None, "assistant" if n % 2 else "user", f"text {n}") for n in range(50_000)
     ]
     assert len(brought(chatgpt("x", many)).record.messages) == 50_000
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '<details type="' + "a" * 1_000_000 + '">x</details>',
+        '<details type="reasoning">' + " " * 1_000_000 + "x</details>",
+        '<details type="reasoning" ' * 40_000 + ">" * 40_000,
+        '<details type="reasoning">x</details>' * 30_000,
+    ],
+)
+def test_no_text_takes_long_to_be_looked_through(content: str) -> None:
+    value = open_webui()
+    value["chat"]["history"]["messages"]["a"]["content"] = content
+    begun = time.process_time()
+    brought(value)
+    assert time.process_time() - begun < 5
+
+
+def test_a_long_beginning_is_not_copied_into_a_thousand_versions() -> None:
+    nodes = [node("q", None, "user", "?"), node("a", "q", "assistant", "x" * 900_000)]
+    nodes += [node(f"v{number}", "a", "assistant", "y") for number in range(1_000)]
+    assert "fork too often" in left_out(chatgpt("x", nodes)).reason
+    few = brought(chatgpt("x", nodes[:5])).record
+    assert [len(message.text) for message in few.messages] == [1, *[900_003] * 3]

@@ -179,6 +179,7 @@ test("bodies hold so many conversations, and are no longer than the server takes
   for (let number = 0; number < 5; number += 1) {
     const { ready } = long.add(bytes(JSON.stringify({ text: "x".repeat(4_000) })));
     if (ready) expect(ready.content.size).toBeLessThanOrEqual(10_000);
+    expect((await Promise.all((ready?.alone ?? []).map(bodyOf))).map((some) => some.length)).toEqual(ready ? [1, 1] : []);
   }
   expect(long.add(bytes(JSON.stringify({ title: "Long", text: "x".repeat(10_000) }))).unsent).toEqual({ title: "Long", why: "tooLarge" });
 });

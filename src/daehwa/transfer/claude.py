@@ -4,18 +4,18 @@
 conversation was open, so it is the newest end.
 """
 
-import json
 from typing import Any, Final
 
 from daehwa.conversation.messages import Part, ReasoningPart, TextPart
 from daehwa.transfer.drafts import Draft, Piece
-from daehwa.transfer.foreign_json import Object, list_in, object_in, text_in
+from daehwa.transfer.foreign_json import Object, as_json, list_in, object_in, text_in
 from daehwa.transfer.texts import Lost, call, cleaned, fenced, missing
 from daehwa.transfer.times import time_of
 
 PRODUCT: Final = "Claude"
 _ROOT: Final = "00000000-0000-4000-8000-000000000000"
 _PICTURES: Final = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".heic")
+_MAKING: Final = frozenset({"artifacts", "create_file"})
 _WITHOUT_TEXT: Final = frozenset({"token_budget", "flag", "redacted_thinking"})
 
 
@@ -87,9 +87,10 @@ def _block(block: object, lost: Lost) -> list[Part]:
 
 def _use(given: Object, name: str, number: str) -> list[Part]:
     """Return a call, and the text that it made: an artifact, or a file."""
-    found: list[Part] = [call(name, json.dumps(given, ensure_ascii=False)[:10_000], number)]
-    made = text_in(given, "content", "file_text")
-    if name in {"artifacts", "create_file"} and made:
+    made = text_in(given, "content", "file_text") if name in _MAKING else ""
+    others = {key: value for key, value in given.items() if not made or key not in {"content", "file_text"}}
+    found: list[Part] = [call(name, as_json(others), number)]
+    if made:
         title = cleaned(text_in(given, "title", "path"))
         language = text_in(given, "language") or ("markdown" if "markdown" in text_in(given, "type") else "")
         found.append(TextPart(f"**{title or name}**\n\n{fenced(made, language)}"))

@@ -19,7 +19,16 @@ import msgspec
 
 from daehwa.conversation.errors import InvalidRequest, TooMuch
 from daehwa.conversation.ids import id_of
-from daehwa.conversation.messages import Conversation, FinishReason, Message, Part, Status, TextPart, title_from
+from daehwa.conversation.messages import (
+    Conversation,
+    FinishReason,
+    Message,
+    Part,
+    Status,
+    TextPart,
+    ToolCallPart,
+    title_from,
+)
 from daehwa.conversation.ports import ConversationRecord
 from daehwa.transfer.texts import Lost, joined, one_line
 
@@ -27,6 +36,10 @@ MESSAGES: Final = 100_000
 """The most messages that a conversation may have."""
 _PIECES: Final = 1_000_000
 """The most nodes that its answers may be made of, those counted twice that belong to two of them."""
+_COPIES: Final = 4
+"""So many times as long as what was written may become what is stored, where answers share their beginnings."""
+_ALWAYS: Final = 1_000_000
+"""So many characters may be stored in any case."""
 _UNKNOWN_TIME: Final = 1
 _NO_ANSWER: Final = "no answer"
 
@@ -194,6 +207,10 @@ class _Place(msgspec.Struct, frozen=True):
     number: int
 
 
+def _length(piece: Piece) -> int:
+    return sum(len(part.arguments if isinstance(part, ToolCallPart) else part.text) for part in piece.parts)
+
+
 class _Writing:
     """The messages of a draft as they are made; `message_of` says in which one a piece is."""
 
@@ -203,6 +220,7 @@ class _Writing:
         self._created = created
         self._tree = tree
         self._pieces = 0
+        self._left = _ALWAYS + _COPIES * sum(map(_length, tree.order))
         self.conversation = derived_id(draft.created or 0, owner, draft.product, draft.id)
         self.messages: list[Message] = []
         self.message_of: dict[str, str] = {}
@@ -214,8 +232,8 @@ class _Writing:
             place = waiting.pop()
             below = self._question(place) if place.piece.role == "user" else self._answer(place)
             waiting += below
-            if len(self.messages) > MESSAGES or self._pieces > _PIECES:
-                raise TooMuch(f"It has more than {MESSAGES:,} messages, or its answers fork too often.")
+            if len(self.messages) > MESSAGES:
+                raise TooMuch(f"It has more than {MESSAGES:,} messages.")
 
     def _places(self, piece: str | None, above: Message | None, run: _Run | None, *roles: str) -> list[_Place]:
         """Return where comes what is below a piece, of these roles, the first at the end."""
@@ -246,6 +264,10 @@ class _Writing:
 
     def _put(self, place: _Place, name: str, pieces: list[Piece]) -> Message:
         first, last, above = pieces[0], pieces[-1], place.above
+        self._pieces += len(pieces)
+        self._left -= sum(map(_length, pieces))
+        if self._pieces > _PIECES or self._left < 0:
+            raise TooMuch("Its answers fork too often.")
         earliest = self._created if above is None else above.created
         created = earliest + place.number if first.created is None else max(first.created, earliest)
         is_whole_reply = last.role == "assistant" and last.status == "complete"
@@ -258,7 +280,6 @@ class _Writing:
             model=next((one_line(piece.model, 100) for piece in reversed(pieces) if piece.model), None),
         )
         self.messages.append(message)
-        self._pieces += len(pieces)
         for piece in pieces:
             self.message_of[piece.id] = message.id
         return message

@@ -130,6 +130,14 @@ class _Deep:
         return found, at + 1
 
 
+def as_json(value: object) -> str:
+    """Return a value as JSON; what is too deep to be written is left away."""
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        return "{}"
+
+
 def text_in(value: object, *names: str) -> str:
     """Return the first of these fields that is a text with something in it, else an empty one."""
     return _field(value, names, lambda found: isinstance(found, str) and bool(found)) or ""

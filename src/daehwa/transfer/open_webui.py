@@ -16,8 +16,9 @@ from daehwa.transfer.times import time_of
 PRODUCT: Final = "Open WebUI"
 _BEGIN: Final = '<details type="'
 _END: Final = "</details>"
-_ATTRIBUTE: Final = re.compile(r'([a-z_]+)="([^"]*+)"')
-_SUMMARY: Final = re.compile(r"\s*<summary>[^<]*+</summary>")
+# Both look at each character once, whatever stands there: see that they do, where they are changed.
+_ATTRIBUTE: Final = re.compile(r'(?<![a-z_])([a-z_]++)="([^"]*+)"')
+_SUMMARY: Final = re.compile(r"\s*+<summary>[^<]*+</summary>")
 _QUOTE: Final = re.compile(r"^> ?", re.MULTILINE)
 
 
@@ -116,8 +117,9 @@ def split_details(content: str) -> list[Part]:
 
 def _detail(head: str, inner: str) -> list[Part]:
     attributes = dict(_ATTRIBUTE.findall(head))
-    kind = attributes["type"]
-    text = html.unescape(_SUMMARY.sub("", inner, count=1)).strip()
+    kind = attributes.get("type", "")
+    summary = _SUMMARY.match(inner)
+    text = html.unescape(inner if summary is None else inner[summary.end() :]).strip()
     if kind == "reasoning":
         return [ReasoningPart(_QUOTE.sub("", text))]
     if kind == "tool_calls":

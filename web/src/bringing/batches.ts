@@ -16,7 +16,7 @@ export interface Unsent {
 
 export class Batches {
   readonly #most: number;
-  #texts: Uint8Array<ArrayBuffer>[] = [];
+  #held: Held[] = [];
   #bytes = 0;
 
   /** `most`: the longest body that the server takes. */
@@ -31,31 +31,51 @@ export class Batches {
     if (found === null) return { ready: null, unsent: { title: null, why: "notJson" } };
     if (found.isOfFile) return { ready: null, unsent: null };
     if (found.text.length > this.#most) return { ready: null, unsent: { title: found.title, why: "tooLarge" } };
-    const isFull = this.#texts.length >= AT_ONCE || this.#bytes + found.text.length > Math.min(this.#most, ENOUGH_BYTES);
+    const isFull = this.#held.length >= AT_ONCE || this.#bytes + found.text.length > Math.min(this.#most, ENOUGH_BYTES);
     const ready = isFull ? this.rest() : null;
-    this.#texts.push(found.text);
+    this.#held.push(found);
     this.#bytes += found.text.length + 1;
     return { ready, unsent: null };
   }
 
   /** What is left. */
   rest(): Body | null {
-    const texts = this.#texts;
-    [this.#texts, this.#bytes] = [[], 0];
-    if (texts.length === 0) return null;
-    const pieces = texts.flatMap((text, index) => (index === 0 ? [text] : [",", text]));
-    return { count: texts.length, content: new Blob(['{"conversations":[', ...pieces, "]}"], { type: "application/json" }) };
+    const held = this.#held;
+    [this.#held, this.#bytes] = [[], 0];
+    return held.length === 0 ? null : new Body(held);
   }
 }
 
-/** A request's body, with so many conversations in it. */
-export interface Body {
-  readonly count: number;
-  readonly content: Blob;
+interface Held {
+  readonly text: Uint8Array<ArrayBuffer>;
+  readonly title: string | null;
+}
+
+/** A request's body. */
+export class Body {
+  readonly #held: readonly Held[];
+
+  constructor(held: readonly Held[]) {
+    this.#held = held;
+  }
+
+  get content(): Blob {
+    const pieces = this.#held.flatMap(({ text }, index) => (index === 0 ? [text] : [",", text]));
+    return new Blob(['{"conversations":[', ...pieces, "]}"], { type: "application/json" });
+  }
+
+  get title(): string | null {
+    return this.#held[0]?.title ?? null;
+  }
+
+  /** Each conversation as a body of its own; none where it is one already. */
+  get alone(): Body[] {
+    return this.#held.length > 1 ? this.#held.map((one) => new Body([one])) : [];
+  }
 }
 
 /** An element as it is sent; `isOfFile`: a line of our own export that says what the file is. */
-function textOf(element: Uint8Array): { text: Uint8Array<ArrayBuffer>; title: string | null; isOfFile: boolean } | null {
+function textOf(element: Uint8Array): (Held & { isOfFile: boolean }) | null {
   try {
     const value: unknown = JSON.parse(new TextDecoder().decode(element));
     const has = (name: string): unknown => (typeof value === "object" && value !== null ? (value as Record<string, unknown>)[name] : undefined);

@@ -16,6 +16,8 @@ export interface LeftOut {
 export type End = "done" | "cancelled" | "failed" | "notMeant" | "empty";
 
 const TRIES = 5;
+/** What the server says of a body that it cannot read, or that is too long for it. */
+const UNREADABLE: ReadonlySet<number> = new Set([400, 413]);
 const REFRESH_MS = 2_000;
 /** So many of what was left out are named. */
 const MOST_NAMED = 200;
@@ -100,7 +102,9 @@ export class Bringing {
         this.#take(await importConversations(body.content, this.#stop.signal));
         break;
       } catch (error) {
-        if (!(error instanceof ApiFailure) || !error.passes || error.isSignedOut || attempt >= TRIES) throw error;
+        if (!(error instanceof ApiFailure)) throw error;
+        if (UNREADABLE.has(error.status)) return await this.#oneByOne(body, error);
+        if (!error.passes || error.isSignedOut || attempt >= TRIES) throw error;
         await pause(Math.max(error.retryAfter ?? 0, 2 ** (attempt - 1)) * 1000, this.#stop.signal);
       }
     }
@@ -108,6 +112,12 @@ export class Bringing {
       this.#refreshed = Date.now();
       void conversations.refresh();
     }
+  }
+
+  /** One of them is why none was read: it is left out, and the others come. */
+  async #oneByOne(body: Body, error: ApiFailure): Promise<void> {
+    if (body.alone.length === 0) this.#note({ title: body.title, why: null, sentence: error.message });
+    for (const one of body.alone) await this.#send(one);
   }
 
   #take(brought: Brought): void {
