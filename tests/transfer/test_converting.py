@@ -237,6 +237,36 @@ def test_a_later_export_keeps_the_ids_of_what_was_there() -> None:
     assert [m.text for m in shown(after)[-2:]] == ["And now?", "Five."]
 
 
+def test_conversations_without_an_id_are_known_by_how_they_began() -> None:
+    def bare(question: str, *more: str) -> dict[str, Any]:
+        texts = [question, "Yes.", *more]
+        roles = ["user", "assistant"] * 2
+        messages = [{"role": role, "content": text} for role, text in zip(roles, texts, strict=False)]
+        return {"chat": {"title": "New Chat", "messages": messages}}
+
+    first, other = brought(bare("One?")).record, brought(bare("Two?")).record
+    assert first.conversation.id != other.conversation.id
+    later = brought(bare("One?", "And?", "Also.")).record
+    assert later.conversation.id == first.conversation.id
+    assert {message.id for message in first.messages} < {message.id for message in later.messages}
+    nameless = [{**simple(name), "conversation_id": None, "mapping": simple(name)["mapping"]} for name in ("a", "b")]
+    assert len({brought(each).record.conversation.id for each in nameless}) == 2
+
+
+def test_links_downwards_are_enough() -> None:
+    value = simple("x")
+    mapping = value["mapping"]
+    for name, below in (("x-root", ["x-q"]), ("x-q", ["x-a"]), ("x-a", [])):
+        mapping[name] = {**mapping[name], "children": below, "parent": None}
+    assert [message.role for message in shown(brought(value).record)] == ["user", "assistant"]
+    chat = open_webui()
+    nodes = chat["chat"]["history"]["messages"]
+    nodes["u"]["childrenIds"] = ["a", "b"]
+    for each in nodes.values():
+        each["parentId"] = None
+    assert brought(chat) == brought(open_webui())
+
+
 def test_rings_missing_parents_and_ids_that_stand_twice_lose_nothing() -> None:
     nodes = [
         node("a", "c", "user", "in a ring"),

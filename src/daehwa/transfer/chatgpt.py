@@ -8,7 +8,7 @@ from typing import Final
 
 from daehwa.conversation.messages import FinishReason, Part, ReasoningPart, Status, TextPart
 from daehwa.transfer.chatgpt_texts import parts_of, with_sources
-from daehwa.transfer.drafts import Draft, Piece
+from daehwa.transfer.drafts import Draft, Piece, links_upwards
 from daehwa.transfer.foreign_json import NotJson, Object, decoded, list_in, object_in, text_in
 from daehwa.transfer.texts import Lost, call, fenced, link, quoted
 from daehwa.transfer.times import time_of
@@ -31,12 +31,13 @@ def draft_of(value: Object, now: int) -> Draft:
     """Return a conversation."""
     lost = Lost()
     mapping = object_in(value, "mapping")
+    above = links_upwards(mapping, "children")
     created = time_of(value.get("create_time"), now)
     return Draft(
         product=PRODUCT,
-        id=text_in(value, "conversation_id", "id") or next(iter(mapping), ""),
+        id=text_in(value, "conversation_id", "id"),
         title=text_in(value, "title"),
-        pieces=[_piece(name, node, now, lost) for name, node in mapping.items()],
+        pieces=[_piece(name, node, above.get(name), now, lost) for name, node in mapping.items()],
         lost=lost,
         leaf=text_in(value, "current_node") or None,
         created=created,
@@ -46,12 +47,12 @@ def draft_of(value: Object, now: int) -> Draft:
     )
 
 
-def _piece(name: str, node: object, now: int, lost: Lost) -> Piece:
+def _piece(name: str, node: object, above: str | None, now: int, lost: Lost) -> Piece:
     message = object_in(node, "message")
     if not isinstance(node, dict) or (node.get("message") is not None and not message):
         lost["message"] += 1
     metadata = object_in(message, "metadata")
-    parent = text_in(node, "parent") or text_in(metadata, "parent_id") or None
+    parent = text_in(node, "parent") or text_in(metadata, "parent_id") or above
     piece = Piece(id=name, parent=parent, role=None, created=time_of(message.get("create_time"), now))
     role, content = text_in(object_in(message, "author"), "role"), object_in(message, "content")
     if (

@@ -38,7 +38,7 @@ def draft_of(value: Object, now: int) -> Draft:
         before = name
     return Draft(
         product=PRODUCT,
-        id=text_in(value, "uuid") or next((piece.id for piece in pieces), ""),
+        id=text_in(value, "uuid"),
         title=text_in(value, "name"),
         pieces=pieces,
         lost=lost,

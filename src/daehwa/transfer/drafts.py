@@ -13,7 +13,7 @@ and a later export adds what is new. Nobody gives the ids of another person's co
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -30,6 +30,7 @@ from daehwa.conversation.messages import (
     title_from,
 )
 from daehwa.conversation.ports import ConversationRecord
+from daehwa.transfer.foreign_json import list_in
 from daehwa.transfer.texts import Lost, joined, one_line
 
 MESSAGES: Final = 100_000
@@ -68,7 +69,7 @@ class Piece(msgspec.Struct, kw_only=True):
 
 class Draft(msgspec.Struct, kw_only=True):
     """A conversation of another product. `pieces` may be in any order, and their tree any; `leaf` is the piece at which
-    it was open. `lost` counts what was not brought.
+    it was open. `id` may be empty where it has none there. `lost` counts what was not brought.
     """
 
     product: str
@@ -90,11 +91,20 @@ def derived_id(created: int, *names: str) -> str:
     )
 
 
+def links_upwards(nodes: dict[str, Any], name: str) -> dict[str, str]:
+    """Return what each node is below, by the fields of this name that list what is below a node: not every export names
+    both.
+    """
+    lists = {above: list_in(node, name) for above, node in nodes.items()}
+    return {below: above for above, listed in lists.items() for below in listed if isinstance(below, str)}
+
+
 def record_of(draft: Draft, owner: str) -> ConversationRecord:
     """Return a draft as a record. Raise `Empty`, and `TooMuch` where it is over a limit."""
     tree = _ShownTree(draft.pieces)
     if not tree.order:
         raise Empty("There is no message in it.")
+    draft.id = draft.id or _known_by(tree.order[0])
     times = [piece.created for piece in tree.order if piece.created is not None]
     created = draft.created or min(times, default=_UNKNOWN_TIME)
     writing = _Writing(draft, owner, created, tree)
@@ -108,13 +118,23 @@ def record_of(draft: Draft, owner: str) -> ConversationRecord:
         owner=owner,
         title=title or title_from(question) or draft.product,
         title_source="user" if title else "question",
-        leaf=writing.message_of.get(tree.shown_at(draft.leaf) or "", messages[-1].id),
+        leaf=writing.message_of.get(tree.shown_at(draft.leaf) or "", _newest(messages).id),
         pinned=draft.pinned,
         archived=draft.archived,
         created=created,
         updated=updated,
     )
     return ConversationRecord(conversation=conversation, messages=messages)
+
+
+def _newest(messages: tuple[Message, ...]) -> Message:
+    return max(enumerate(messages), key=lambda each: (each[1].created, each[0]))[1]
+
+
+def _known_by(first: Piece) -> str:
+    """Return by what a conversation without an id is known again: how it began, which no later export changes."""
+    begun = json.dumps([first.id, first.created, msgspec.to_builtins(first.parts)])
+    return hashlib.blake2b(begun.encode(), digest_size=16).hexdigest()
 
 
 class _ShownTree:

@@ -28,7 +28,7 @@ def draft_of(value: Object, now: int) -> Draft:
     pieces = _pieces([*list_in(value, "messagesTree"), *list_in(value, "messages")], model, now, lost)
     return Draft(
         product=PRODUCT,
-        id=text_in(value, "conversationId") or next((piece.id for piece in pieces), ""),
+        id=text_in(value, "conversationId"),
         title=text_in(value, "title") or text_in(options, "title"),
         pieces=pieces,
         lost=lost,

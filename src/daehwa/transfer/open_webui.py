@@ -8,7 +8,7 @@ import re
 from typing import Final
 
 from daehwa.conversation.messages import Part, ReasoningPart, TextPart
-from daehwa.transfer.drafts import Draft, Piece
+from daehwa.transfer.drafts import Draft, Piece, links_upwards
 from daehwa.transfer.foreign_json import Object, list_in, object_in, text_in
 from daehwa.transfer.texts import Lost, call, missing
 from daehwa.transfer.times import time_of
@@ -34,14 +34,15 @@ def draft_of(value: Object, now: int) -> Draft:
     chat = object_in(value, "chat") or value
     history = object_in(chat, "history")
     nodes = object_in(history, "messages")
-    pieces = [_piece(name, node, now, lost) for name, node in nodes.items()]
+    above = links_upwards(nodes, "childrenIds")
+    pieces = [_piece(name, node, above.get(name), now, lost) for name, node in nodes.items()]
     if not pieces:
         pieces = _in_a_row(list_in(chat, "messages"), now, lost)
     if text_in(object_in(chat, "params"), "system") or text_in(chat, "system"):
         lost["instructions"] += 1
     return Draft(
         product=PRODUCT,
-        id=text_in(value, "id") or text_in(chat, "id") or next((piece.id for piece in pieces), ""),
+        id=text_in(value, "id") or text_in(chat, "id"),
         title=text_in(value, "title") or text_in(chat, "title"),
         pieces=pieces,
         lost=lost,
@@ -56,14 +57,14 @@ def draft_of(value: Object, now: int) -> Draft:
 def _in_a_row(messages: list[object], now: int, lost: Lost) -> list[Piece]:
     pieces: list[Piece] = []
     for number, message in enumerate(messages):
-        piece = _piece(text_in(message, "id") or f"{number}", message, now, lost)
+        piece = _piece(text_in(message, "id") or f"{number}", message, None, now, lost)
         if piece.parent is None and pieces:
             piece.parent = pieces[-1].id
         pieces.append(piece)
     return pieces
 
 
-def _piece(name: str, node: object, now: int, lost: Lost) -> Piece:
+def _piece(name: str, node: object, above: str | None, now: int, lost: Lost) -> Piece:
     if not isinstance(node, dict):
         lost["message"] += 1
         return Piece(id=name, parent=None, role=None)
@@ -71,7 +72,7 @@ def _piece(name: str, node: object, now: int, lost: Lost) -> Piece:
     lost["instructions"] += role == "system"
     return Piece(
         id=name,
-        parent=text_in(node, "parentId") or None,
+        parent=text_in(node, "parentId") or above,
         role="user" if role == "user" else "assistant" if role == "assistant" else None,
         parts=[*_content(node, lost), *_files(node, lost)] if role in {"user", "assistant"} else [],
         model=text_in(node, "model", "modelName") or None,

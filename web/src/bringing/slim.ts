@@ -38,7 +38,7 @@ function slimChatGpt(value: Value, mapping: Value): Value {
 
 function slimNode(node: unknown): unknown {
   if (!isObject(node)) return node;
-  const kept = only(node, "id", "parent") as Value;
+  const kept = only(node, "id", "parent", "children") as Value;
   const message = node["message"];
   if (!isObject(message)) return { ...kept, message };
   const metadata = message["metadata"];
@@ -90,7 +90,7 @@ const slimBlock = (block: unknown): unknown =>
 
 // ---------------------------------------------------------------- Open WebUI
 
-const OF_MESSAGE = ["id", "parentId", "role", "content", "model", "modelName", "timestamp", "done", "output"];
+const OF_MESSAGE = ["id", "parentId", "childrenIds", "role", "content", "model", "modelName", "timestamp", "done", "output"];
 
 function slimOpenWebUi(chat: Value): Value {
   const history = chat["history"];
