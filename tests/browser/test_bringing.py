@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from browser.accessibility import faults
 from browser.household import Household, Members
@@ -13,6 +14,10 @@ from browser.reader import PHONE, Reader
 from browser.test_looks import SMALL_TARGETS, TOO_WIDE
 from playwright.async_api import Request, Route, expect
 from transfer.foreign import as_json, claude, librechat, nested_text, open_webui, research, simple, zipped
+
+from daehwa.conversation.ids import now_ms
+from daehwa.services.local import OWNER
+from daehwa.transfer.converting import Converted, converted
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -94,6 +99,29 @@ async def test_each_product_comes_by_its_json(reader: Reader) -> None:
         await expect(reader.page.get_by_role("region", name=f"{title}.json is imported.")).to_contain_text(
             "1 conversation is new"
         )
+
+
+async def test_what_the_page_does_not_send_is_missed_nowhere(reader: Reader) -> None:
+    await opened(reader)
+    for number, value in enumerate(
+        (
+            {**research(), "conversation_id": "sent"},
+            claude("sent"),
+            open_webui("sent"),
+            {**librechat(6), "conversationId": "sent"},
+        )
+    ):
+        content = as_json(value)
+        await chooses(reader, {"name": f"sent-{number}.json", "mimeType": "application/json", "buffer": content})
+        await expect(reader.page.get_by_role("region", name=f"sent-{number}.json is imported.")).to_be_visible()
+        [whole] = converted(content, owner=OWNER, now=now_ms())
+        assert isinstance(whole, Converted)
+        path = f"/api/conversations/{whole.record.conversation.id}"
+        answer = await (await reader.page.request.get(reader.address + path)).json()
+        names = ("id", "parent", "role", "parts", "status", "finish", "model", "created")
+        came = {message["id"]: [message[name] for name in names] for message in answer["messages"]}
+        meant = msgspec.json.decode(msgspec.json.encode(whole.record.messages))
+        assert came == {message["id"]: [message[name] for name in names] for message in meant}
 
 
 async def test_what_was_taken_along_comes_back_at_home(members: Members, household: Household, tmp_path: Path) -> None:

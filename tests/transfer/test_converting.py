@@ -25,7 +25,7 @@ from daehwa.conversation.archive import arriving
 from daehwa.conversation.messages import Message, ReasoningPart, TextPart, ToolCallPart
 from daehwa.conversation.ports import ConversationRecord
 from daehwa.transfer.converting import Converted, Unconverted, converted
-from daehwa.transfer.texts import TEXT_CHARACTERS
+from daehwa.transfer.texts import TEXT_CHARACTERS, link
 
 
 def brought(value: object, owner: str = "me") -> Converted:
@@ -84,7 +84,7 @@ def test_a_run_of_nodes_is_one_answer_with_its_thoughts_code_and_sources() -> No
     assert isinstance(text, TextPart)
     assert text.text == (
         "```python\nprint(3)\n```\n\n```text\n3\n```\n\n"
-        "There are three.([Trees \\[of all\\]](https://example.org/trees)) Seoul"
+        "There are three. ([Trees (of all)](https://example.org/trees)) Seoul"
     )
     assert (answer.model, answer.created) == ("gpt-5-thinking", 1756000002000)
     assert (second.text, last.text) == ("Are you sure?", "Yes.")
@@ -148,6 +148,12 @@ def test_an_address_that_is_none_of_the_web_is_no_link() -> None:
     found = brought(chatgpt("x", nodes))
     assert shown(found.record)[-1].text == "T"
     assert found.lost["citation"] == 1
+
+
+def test_a_title_in_a_link_is_no_formula_and_no_markup() -> None:
+    assert link("a \\(b\\) [c] *d* $5 $6", "https://example.org/") == (
+        r"[a (b) (c) \*d\* \$5 \$6](https://example.org/)"
+    )
 
 
 def test_a_canvas_comes_with_its_text() -> None:

@@ -82,6 +82,8 @@ def _replaced(known: dict[str, Any], lost: Lost) -> Callable[[re.Match[str]], st
         reference = known.get(mark[0])
         kind, *rest = mark[1].split("\ue202")
         found = _links(reference) or _own_words(kind, rest, reference)
+        if found.startswith("(") and mark.start() > 0 and not mark.string[mark.start() - 1].isspace():
+            found = f" {found}"
         lost["citation"] += not found and kind not in {"navlist", "image_group"}
         return found
 

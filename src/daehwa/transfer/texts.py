@@ -11,6 +11,8 @@ TEXT_CHARACTERS: Final = 1_000_000
 _NAME_CHARACTERS: Final = 200
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f]")
 _TICKS: Final = re.compile(r"`{3,}")
+_OTHER_BRACKETS: Final = str.maketrans("[]", "()", "\\")
+_ESCAPED: Final = r"\\\1"
 _LANGUAGE: Final = re.compile(r"[A-Za-z0-9+#._-]{1,30}")
 
 Lost = Counter[str]
@@ -72,8 +74,9 @@ def link(title: str, address: str) -> str:
     """Return a Markdown link, or nothing where the address is none of the web."""
     if not re.fullmatch(r"https?://[^\s<>()\[\]\x00-\x20]{1,2000}", address):
         return ""
-    shown = re.sub(r"([\[\]\\*_`<>])", r"\\\1", one_line(title, _NAME_CHARACTERS)) or address
-    return f"[{shown}]({address})"
+    # A backslash before a bracket begins a formula, so brackets become others.
+    plain = one_line(title, _NAME_CHARACTERS).translate(_OTHER_BRACKETS)
+    return f"[{re.sub(r'([*_`<>$])', _ESCAPED, plain) or address}]({address})"
 
 
 def call(name: str, arguments: str, number: str) -> ToolCallPart:
