@@ -68,6 +68,56 @@ async def test_escape_leaves_an_edit_as_it_was(reader: Reader, model: Model) -> 
     assert len(model.questions) == 1
 
 
+async def test_an_edit_under_way_is_there_again_wherever_one_went(reader: Reader, model: Model) -> None:
+    model.title = "Half edited"
+    await reader.ask_to_end("Cats?")
+    await expect(reader.row("Half edited")).to_be_visible()
+    editing = reader.page.get_by_role("textbox", name="Edit your question")
+    await reader.press("Edit the question", reader.question)
+    await editing.fill("Dogs, and")
+    await reader.press("New conversation", reader.sidebar)
+    await expect(editing).to_have_count(0)
+    await reader.row("Half edited").get_by_role("link").click()
+    await expect(editing).to_have_value("Dogs, and")
+    await expect(editing).not_to_be_focused()
+    await editing.press_sequentially(" hors")
+    await reader.page.reload()
+    await expect(editing).to_have_value("Dogs, and hors")
+    await editing.fill("Dogs, and horses?")
+    other = await reader.tab()
+    await reader.page.close()
+    restored = other.page.get_by_role("textbox", name="Edit your question")
+    await expect(restored).to_have_value("Dogs, and horses?")
+    await restored.press("Enter")
+    await expect(other.question.locator(".bubble")).to_have_text("Dogs, and horses?")
+    await other.ended()
+    await other.press("Previous version", other.question)
+    await expect(other.question.locator(".bubble")).to_have_text("Cats?")
+    assert await kept_edits(other) == []
+
+
+async def test_an_edit_that_is_cancelled_or_changed_nothing_is_not_kept(reader: Reader) -> None:
+    await reader.ask_to_end("Cats?")
+    editing = reader.page.get_by_role("textbox", name="Edit your question")
+    await reader.press("Edit the question", reader.question)
+    await editing.fill("Dogs?")
+    await editing.press("Escape")
+    await expect(reader.question.locator(".bubble")).to_have_text("Cats?")
+    await reader.page.reload()
+    await expect(reader.question.locator(".bubble")).to_have_text("Cats?")
+    await reader.press("Edit the question", reader.question)
+    await expect(editing).to_have_value("Cats?")
+    await expect(editing).to_be_focused()
+    await reader.page.reload()
+    await expect(reader.question.locator(".bubble")).to_have_text("Cats?")
+    assert await kept_edits(reader) == []
+
+
+async def kept_edits(reader: Reader) -> list[str]:
+    names: list[str] = await reader.page.evaluate("Object.keys(localStorage).filter((name) => name.includes('edit'))")
+    return names
+
+
 async def test_an_answer_is_made_again_and_both_stay(reader: Reader, model: Model) -> None:
     model.says("The first answer.", "The second answer.")
     await reader.ask_to_end("Which?")

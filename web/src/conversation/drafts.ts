@@ -10,3 +10,12 @@ export function readDraft(conversation: string | null): string {
 export function saveDraft(conversation: string | null, text: string): void {
   saveOwn(`draft.${conversation ?? NEW}`, text === "" ? null : text);
 }
+
+/** The edit of a question that is under way; null where none is. Questions are never rewritten, so it stays one of this text. */
+export function readEdit(question: string): string | null {
+  return readOwn(`edit.${question}`);
+}
+
+export function saveEdit(question: string, text: string | null): void {
+  saveOwn(`edit.${question}`, text);
+}
