@@ -64,6 +64,31 @@ async def test_a_refusal_is_a_sentence_and_can_be_tried_again(
     await expect(reader.answers).to_have_count(1)
 
 
+async def test_a_wait_is_counted_down_quietly_and_its_end_is_told(reader: Reader, model: Model) -> None:
+    model.says(error(429, "Slow down.", headers={"retry-after": "30"}), "Now it works.")
+    await reader.page.clock.install()
+    await reader.ask_to_end("Does it work?")
+    timer, again = reader.answer.get_by_role("timer"), reader.answer.get_by_role("button", name="Try again")
+    announced = reader.page.get_by_test_id("announcer")
+    await expect(timer).to_have_text(re.compile(r"^Try again in (30|29) seconds\.$"))
+    await expect(announced).to_have_text("No answer came.")
+    heard = await announced.text_content()
+    place = await again.bounding_box()
+    await reader.page.clock.run_for(12_000)
+    await expect(timer).to_have_text(re.compile(r"^Try again in 1[78] seconds\.$"))
+    assert await announced.text_content() == heard
+    await reader.page.reload()
+    await expect(timer).to_have_text(re.compile(r"^Try again in [12]\d seconds\.$"))
+    await expect(again).not_to_have_class(re.compile("main"))
+    await reader.page.clock.run_for(30_000)
+    await expect(timer).to_have_text("You can try again now.")
+    await expect(announced).to_have_text("You can try again now.")
+    await expect(again).to_have_class(re.compile("main"))
+    assert await again.bounding_box() == place
+    await again.click()
+    await expect(reader.answer.locator(".prose")).to_have_text("Now it works.")
+
+
 async def test_a_refused_connection_is_a_sentence(reader: Reader, model: Model) -> None:
     await reader.page.get_by_role("combobox", name="Model").select_option("gone-model")
     await reader.ask("Anybody?")

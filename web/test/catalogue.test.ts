@@ -85,6 +85,8 @@ test("an unknown error still gets a sentence, and a wait is told", () => {
   expect(sentenceFor({ type: "constructor", message: "x" }, sentences)).toBe(en.errors.unknown);
   expect(sentenceFor({ type: "upstream_rate_limit", message: "x", retry_after: 1.2 }, sentences)).toMatch(/Try again in 2 seconds\.$/);
   expect(sentenceFor({ type: "upstream_unavailable", message: "x", retry_after: 1 }, sentences)).toMatch(/own\. Try again in 1 second\.$/);
+  expect(sentenceFor({ type: "upstream_rate_limit", message: "x", retry_after: 119 }, sentences)).toMatch(/Try again in 119 seconds\.$/);
+  expect(sentenceFor({ type: "upstream_rate_limit", message: "x", retry_after: 121 }, sentences)).toMatch(/Try again in 3 minutes\.$/);
   expect(sentenceFor({ type: "budget_exceeded", message: "x", retry_after: 90_000 }, sentences)).toBe(en.errors.budget_exceeded);
   expect(sentenceFor({ type: "upstream_unavailable", message: "x" }, sentences)).toMatch(/own\. Try again in a moment\.$/);
 });

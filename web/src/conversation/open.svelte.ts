@@ -303,6 +303,7 @@ export class OpenConversation {
         error: end.error ?? null,
         usage: live.usage ?? message.usage,
         position: live.position,
+        heartbeat: Date.now(),
       };
       this.messages = new Map(this.messages).set(live.id, ended);
     }

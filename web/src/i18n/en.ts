@@ -363,4 +363,6 @@ export const errors = {
   unknown: "Something went wrong.",
   retrySoon: "Try again in a moment.",
   retryAfter: count({ one: "Try again in {count} second.", other: "Try again in {count} seconds." }),
+  retryMinutes: count({ one: "Try again in {count} minute.", other: "Try again in {count} minutes." }),
+  retryNow: "You can try again now.",
 };

@@ -10,13 +10,27 @@ function textFor(type: string, texts: object): string | null {
   return typeof known === "string" ? known : null;
 }
 
-/** A home may have words of its own for what is to be done. */
+const MINUTE = 60;
+
+/** For how long a failure asks to wait. A budget renews in hours or weeks; when that is, it says itself. */
+export function secondsToWait(failure: Failure): number {
+  return failure.type === "budget_exceeded" ? 0 : Math.max(0, Math.ceil(failure.retry_after ?? 0));
+}
+
+/** When to try again, where that helps; else nothing. */
+export function waitFor(failure: Failure, sentences: Sentences, seconds = secondsToWait(failure)): string {
+  if (seconds >= 2 * MINUTE) return sentences.retryMinutes(Math.ceil(seconds / MINUTE));
+  if (seconds > 0) return sentences.retryAfter(seconds);
+  return failure.type === "upstream_unavailable" ? sentences.retrySoon : "";
+}
+
+/** What went wrong. A home may have words of its own for what is to be done. */
+export function reasonFor(failure: Failure, sentences: Sentences, home = "local"): string {
+  return textFor(`${failure.type}_${home}`, sentences) ?? textFor(failure.type, sentences) ?? sentences.unknown;
+}
+
 export function sentenceFor(failure: Failure, sentences: Sentences, home = "local"): string {
-  const sentence = textFor(`${failure.type}_${home}`, sentences) ?? textFor(failure.type, sentences) ?? sentences.unknown;
-  // A budget renews in hours or weeks; when that is, it says itself.
-  const seconds = failure.type === "budget_exceeded" ? 0 : Math.ceil(failure.retry_after ?? 0);
-  if (seconds > 0) return `${sentence} ${sentences.retryAfter(seconds)}`;
-  return failure.type === "upstream_unavailable" ? `${sentence} ${sentences.retrySoon}` : sentence;
+  return `${reasonFor(failure, sentences, home)} ${waitFor(failure, sentences)}`.trimEnd();
 }
 
 /** Why the models of a provider, or the one model there is, cannot be asked. */

@@ -343,5 +343,7 @@ export const ko = {
     unknown: "문제가 생겼어요.",
     retrySoon: "잠시 후 다시 시도해 주세요.",
     retryAfter: { other: "{count}초 뒤에 다시 시도해 주세요." },
+    retryMinutes: { other: "{count}분 뒤에 다시 시도해 주세요." },
+    retryNow: "이제 다시 시도할 수 있어요.",
   },
 } satisfies Translations<typeof base>;
