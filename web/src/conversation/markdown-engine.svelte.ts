@@ -4,16 +4,28 @@ type Engine = typeof import("../markdown/index.ts");
 class MarkdownEngine {
   /** Null until it is here; plain text is shown meanwhile. */
   engine = $state.raw<Engine | null>(null);
-  #asked = false;
+  #asked: Promise<void> | null = null;
+  readonly #drawing = new Set<Promise<void>>();
 
-  load(): void {
-    if (this.#asked) return;
-    this.#asked = true;
-    import("../markdown/index.ts").then(
-      (engine) => (this.engine = engine),
+  /** Resolves when it is here, or known not to come. */
+  load(): Promise<void> {
+    this.#asked ??= import("../markdown/index.ts").then(
+      (engine) => void (this.engine = engine),
       // Offline, or the server was upgraded: plain text it is, until the next text asks again.
-      () => (this.#asked = false),
+      () => void (this.#asked = null),
     );
+    return this.#asked;
+  }
+
+  /** Note that a text is being drawn. */
+  draws(drawing: Promise<void>): void {
+    this.#drawing.add(drawing);
+    void drawing.finally(() => this.#drawing.delete(drawing));
+  }
+
+  /** Resolves when nothing is being drawn any more. */
+  async drawn(): Promise<void> {
+    while (this.#drawing.size > 0) await Promise.all(this.#drawing);
   }
 }
 

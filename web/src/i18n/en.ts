@@ -104,6 +104,7 @@ export const sidebar = {
   title: "Title of the conversation",
   pin: "Pin",
   unpin: "Unpin",
+  print: "Print…",
   remove: "Delete",
   removed: params("“{title}” was deleted."),
   restored: "The conversation is back.",
@@ -228,6 +229,8 @@ export const conversation = {
   toEnd: "Scroll to the end",
   earlier: "Show earlier messages",
   earlierCame: "Earlier messages are above.",
+  gathering: "The whole conversation is being loaded for printing…",
+  notOnPaper: "Earlier messages of this conversation are not on this paper.",
 };
 
 export const composer = {

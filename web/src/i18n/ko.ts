@@ -103,6 +103,7 @@ export const ko = {
     title: "대화 제목",
     pin: "고정",
     unpin: "고정 해제",
+    print: "인쇄…",
     remove: "삭제",
     removed: "‘{title}’ 대화를 삭제했어요.",
     restored: "대화를 되돌렸어요.",
@@ -219,6 +220,8 @@ export const ko = {
     toEnd: "맨 아래로 이동",
     earlier: "이전 메시지 보기",
     earlierCame: "이전 메시지를 위에 불러왔어요.",
+    gathering: "인쇄할 대화 전체를 불러오고 있어요…",
+    notOnPaper: "이 종이에는 이 대화의 이전 메시지가 빠져 있어요.",
   },
   composer: {
     label: "메시지",

@@ -1,7 +1,7 @@
 /** The page's shortcuts, in one list: what runs them and what the help dialog shows. */
 import { isComposing } from "./ime.ts";
 
-export type ShortcutName = "fresh" | "search" | "composer" | "sidebar" | "help" | "stop";
+export type ShortcutName = "fresh" | "search" | "composer" | "sidebar" | "help" | "stop" | "print";
 
 interface Shortcut {
   readonly name: ShortcutName;
@@ -17,6 +17,7 @@ export const shortcuts: readonly Shortcut[] = [
   { name: "composer", key: "Escape", shift: true },
   { name: "stop", key: "Escape" },
   { name: "sidebar", key: "s", ctrl: true, shift: true },
+  { name: "print", key: "p", ctrl: true },
   { name: "help", key: "/", ctrl: true },
 ];
 

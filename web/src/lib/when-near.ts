@@ -15,10 +15,13 @@ const SCROLLER = ".scroller, dialog";
 
 const watched = new WeakMap<HTMLElement, NearMessages>();
 
-/** On paper nothing is far. Once for all: a listener of each scroller's own would keep what has left the page. */
-addEventListener("beforeprint", () => {
+/** Draw what is far, too. */
+export function drawAll(): void {
   for (const scroller of document.querySelectorAll<HTMLElement>(SCROLLER)) watched.get(scroller)?.drawAll();
-});
+}
+
+/** On paper nothing is far. Once for all: a listener of each scroller's own would keep what has left the page. */
+addEventListener("beforeprint", drawAll);
 
 /** Call `act` when the message that this element is in is near; returns how to call it off. */
 export function whenNear(element: Element, act: () => void): () => void {

@@ -30,6 +30,7 @@ export const help = {
   composer: "Go to the message box",
   stop: "Stop the answer",
   sidebar: "Show or hide conversations",
+  print: "Print the whole conversation",
   help: "Show this list",
   enter: "Send",
   newline: "New line",

@@ -31,6 +31,7 @@ export const ko = {
     composer: "입력창으로 이동",
     stop: "답변 중지",
     sidebar: "대화 목록 보기/숨기기",
+    print: "대화 전체 인쇄",
     help: "이 목록 보기",
     enter: "보내기",
     newline: "줄 바꿈",
