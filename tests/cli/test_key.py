@@ -308,8 +308,9 @@ async def test_where_people_sign_in_the_audit_log_says_what_was_done_about_keys(
     (key,) = await _listed(program, "--all", "--user", "ann@example.com")
     async with _store(program) as store:
         events = [event async for event in SqliteAudit(store).events()]
+    facts = {"key": key["id"], "name": "laptop", "prefix": key["prefix"]}
     assert [(event.action, event.actor_name, event.subject, event.details) for event in events] == [
-        (action, "terminal", key["user"], {"key": key["id"]}) for action in ("key.made", "key.revoked")
+        (action, "terminal", key["user"], facts) for action in ("key.made", "key.revoked")
     ]
 
 

@@ -272,13 +272,15 @@ async def test_the_settings_alone_make_admins_of_who_comes_through_a_provider(tm
         assert SESSION in mina["cookie"]
 
 
-async def test_keys_are_written_down_by_their_ids(door: FrontDoor) -> None:
+async def test_keys_are_written_down_by_their_names(door: FrontDoor) -> None:
     boss, mina = await door.admin(), await door.member()
-    made = (await mina.call("POST", "/api/keys", {"name": "A secret plan"}))[1]
+    made = (await mina.call("POST", "/api/keys", {"name": "CI of the shop"}))[1]
+    facts = {"key": made["key"]["id"], "name": "CI of the shop", "prefix": made["key"]["prefix"]}
     assert (await boss.call("DELETE", f"/api/keys/{made['key']['id']}"))[0] == 200
     revoked, told = (await boss.call("GET", "/api/audit?limit=2"))[1]["events"]
-    assert (told["action"], told["actor_name"], told["details"]) == ("key.made", "mina", {"key": made["key"]["id"]})
-    assert (revoked["action"], revoked["actor_name"], revoked["subject"]) == ("key.revoked", "boss", told["actor"])
+    assert (told["action"], told["actor_name"], told["details"]) == ("key.made", "mina", facts)
+    assert (revoked["action"], revoked["actor_name"], revoked["details"]) == ("key.revoked", "boss", facts)
+    assert revoked["subject"] == told["actor"]
     assert made["secret"] not in str((revoked, told))
 
 

@@ -110,6 +110,14 @@ test.each([
   chooseLocale("en");
 });
 
+test.each([
+  [{ key: "0197", name: "CI", prefix: "dw_abc" }, "key CI (dw_abc…)"],
+  [{ key: "0197" }, "key 0197"],
+  [{ name: "Friends", by: "admin" }, "name Friends, by admin"],
+])("a key is called by its name where it is known: %j", (details, said) => {
+  expect(factsOf({ ...event, details }, factMessages.get(), factValueMessages.get())).toBe(said);
+});
+
 test("every act that the server writes down has its words", () => {
   const folder = "../src/daehwa";
   const sources = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".py"));

@@ -38,7 +38,7 @@ class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
     `action` is `noun.verb` in past tense ("person.disabled"). `subject` is the id of what it was done to; where that is
     a person, their id, so that it can be erased with them. `details` are short facts and never a secret, a word of a
     conversation, or what somebody typed where a login is asked for that nobody has. Who a person is stands in "login"
-    and "email" alone.
+    and "email" alone; what a key was called, where its owner is the subject.
     """
 
     at: int

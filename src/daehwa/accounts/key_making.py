@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from daehwa.accounts.audit import FactValue
 from daehwa.accounts.errors import KeyExpired, KeyRevoked, KeyUnknown
 from daehwa.accounts.keys import ApiKey, KeyLimits
 from daehwa.accounts.minting import digest_of, mint_key
@@ -72,6 +73,13 @@ async def key_of(store: KeyStore, text: str, *, now: int) -> ApiKey:
 def is_live(key: ApiKey, now: int) -> bool:
     """Whether a key opens anything: not revoked, and its time not over."""
     return key.revoked is None and (key.expires is None or now < key.expires)
+
+
+def facts_of(key: ApiKey) -> dict[str, FactValue]:
+    """Return what the audit log says of a key: its id, and what it is called, which is the owner's own word and is
+    erased with them, as the event's subject. Never its text.
+    """
+    return {"key": key.id, "name": key.name, "prefix": key.prefix}
 
 
 def _checked_name(text: str) -> str:

@@ -13,6 +13,7 @@ from daehwa.accounts.key_making import (
     MOST_MONEY,
     NAME_CHARACTERS,
     KeyWish,
+    facts_of,
     is_live,
     make_key,
 )
@@ -126,8 +127,8 @@ class KeyRing(Opened):
     async def _note(self, action: str, key: ApiKey) -> None:
         """Write into the audit log, where people sign in, what was done about a key, as the page does."""
         if await self._accounts.list_users():
-            event = NewEvent(at=now_ms(), action=action, actor_name=TERMINAL, subject=key.user, details={"key": key.id})
-            await self._audit.append(event)
+            new = NewEvent(at=now_ms(), action=action, actor_name=TERMINAL, subject=key.user, details=facts_of(key))
+            await self._audit.append(new)
 
     async def _shown(self, keys: Sequence[ApiKey]) -> tuple[Key, ...]:
         return await shown_keys(keys, self._ledger, now=now_ms(), each=self.each)

@@ -12,6 +12,12 @@ export function actOf(event: AuditEvent, acts: ReturnType<typeof actMessages.get
 /** Facts that are the usual where they are not so. */
 const UNSAID: ReadonlySet<string> = new Set(["disabled", "second_factor"]);
 
+/** A key by its name and the beginning of its text; events from before those were noted have its id alone. */
+function withNamedKey(details: AuditEvent["details"]): AuditEvent["details"] {
+  const { name, prefix, ...others } = details;
+  return prefix === undefined ? details : { ...others, key: `${String(name)} (${String(prefix)}…)` };
+}
+
 /** Short facts: `by password`, `role admin`, `admins may read: no`. One without words of its own is shown by the log's own name. */
 export function factsOf(
   { details }: AuditEvent,
@@ -22,7 +28,7 @@ export function factsOf(
     const known: unknown = Object.hasOwn(texts, key) ? texts[key as keyof typeof texts] : null;
     return typeof known === "string" ? known : key.replaceAll("_", " ");
   };
-  return Object.entries(details)
+  return Object.entries(withNamedKey(details))
     .filter(([, value]) => value !== null && value !== "")
     .filter(([name, value]) => value !== false || !UNSAID.has(name))
     .map(([name, value]) => {

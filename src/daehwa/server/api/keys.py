@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from daehwa.accounts.errors import NotAllowed
-from daehwa.accounts.key_making import KeyWish, is_live, make_key
+from daehwa.accounts.key_making import KeyWish, facts_of, is_live, make_key
 from daehwa.accounts.keys import ApiKey
 from daehwa.accounts.ledger import UsageQuery
 from daehwa.accounts.ports import Budget, LedgerStore
@@ -134,7 +134,7 @@ class KeysApi:
     async def _note(self, request: Request, action: str, key: ApiKey) -> None:
         """Write into the audit log, where there is one, what was done about a key, and whose it is."""
         visitor = visitor_of(request.scope, self._options)
-        await self._acts.note(action, visitor, actor=request.user, subject=key.user, key=key.id)
+        await self._acts.note(action, visitor, actor=request.user, subject=key.user, **facts_of(key))
 
     async def _shown(self, keys: Sequence[ApiKey]) -> tuple[Key, ...]:
         return await shown_keys(keys, self._books.ledger, now=self._books.clock(), each=self._each)
