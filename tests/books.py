@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from daehwa.accounts.budgets import BudgetRule, BudgetRules
 from daehwa.accounts.ledger import Entry
 from daehwa.accounts.metering import LedgerMeter
+from daehwa.accounts.people_ports import GroupStore
 from daehwa.accounts.ports import AccountStore
 from daehwa.accounts.price_list import NamedPrice, PriceList
 from daehwa.accounts.prices import Price, Rates
@@ -16,6 +17,7 @@ from daehwa.server.books import Books, Exposition
 from daehwa.stores.memory_accounts import MemoryAccounts
 from daehwa.stores.memory_keys import MemoryKeys
 from daehwa.stores.memory_ledger import MemoryLedger
+from daehwa.stores.memory_people import MemoryGroups
 
 PARROT = NamedPrice(model="parrot", price=Price(rates=(Rates(input=1_000_000, output=4_000_000, cached=100_000),)))
 
@@ -41,6 +43,7 @@ TOLD = Told()
 def some_books(
     *,
     accounts: AccountStore | None = None,
+    groups: GroupStore | None = None,
     budgets: Sequence[BudgetRule] = (),
     exposition: Exposition | None = TOLD,
 ) -> Books:
@@ -52,7 +55,15 @@ def some_books(
         return at(TODAY)
 
     meter = LedgerMeter(ledger, PriceList({}, [PARROT]), rules, accounts=people, clock=clock)
-    return Books(keys=MemoryKeys(), ledger=ledger, accounts=people, meter=meter, exposition=exposition, clock=clock)
+    return Books(
+        keys=MemoryKeys(),
+        ledger=ledger,
+        accounts=people,
+        groups=groups or MemoryGroups(),
+        meter=meter,
+        exposition=exposition,
+        clock=clock,
+    )
 
 
 async def note(  # noqa: PLR0913 - a call has many sides

@@ -8,6 +8,7 @@ import sys
 import pytest
 from cli.conftest import PROGRAM, Program
 
+from daehwa.accounts.groups import Group
 from daehwa.accounts.ledger import Entry
 from daehwa.accounts.people import LOCAL_ISSUER, Profile
 from daehwa.cli.terminal import FAULT, MISUSE
@@ -17,6 +18,7 @@ from daehwa.data_folder import DataFolder
 from daehwa.stores.sqlite import SqliteStore
 from daehwa.stores.sqlite_accounts import SqliteAccounts
 from daehwa.stores.sqlite_ledger import SqliteLedger
+from daehwa.stores.sqlite_people import SqliteGroups
 
 NOON = 1_795_348_800_000  # 2026-11-22
 DAY_MS = 24 * 60 * 60 * 1000
@@ -65,6 +67,36 @@ async def test_a_program_reads_what_the_page_offers(spent: Program) -> None:
     assert as_csv.err == ""
 
 
+async def test_it_is_summed_up_by_what_is_asked(spent: Program) -> None:
+    store = await SqliteStore.open(DataFolder(spent.data).database)
+    team = Group(id=new_id(), name="The team", created=1)
+    await SqliteGroups(store).add_group(team)
+    ledger, usage = SqliteLedger(store), Usage(input=10, output=1_000, cost=250_000)
+    for groups in ((team.id, "interns"), (team.id,)):
+        entry = Entry(id=new_id(), created=NOON, user="u", kind="chat", model="a/c", groups=groups, usage=usage)
+        await ledger.settle(entry)
+    await store.aclose()
+
+    async def lines(by: str) -> list[list[str]]:
+        ran = await spent.run("usage", *DAYS, "--by", by)
+        assert (ran.code, "4 calls, $2.000007." in ran.err) == (0, True), ran.err
+        return [
+            line.replace("(in no group)", "none").replace("The team", "team").split() for line in ran.out.splitlines()
+        ]
+
+    assert await lines("group") == [
+        ["group", "calls", "input", "output", "cost"],
+        ["none", "2", "20", "2,000", "$1.500007"],
+        ["team", "2", "20", "2,000", "$0.50"],
+        ["interns", "1", "10", "1,000", "$0.25"],
+    ]
+    assert [line[0] for line in await lines("day")] == ["day", "2026-11-21", "2026-11-22"]
+    assert [line[0] for line in await lines("model")] == ["model", "a/b", "a/c"]
+    as_csv = await spent.run("usage", *DAYS, "--csv")
+    rows = list(csv.DictReader(as_csv.out.removeprefix("\ufeff").splitlines()))
+    assert {row["groups"] for row in rows} == {"", "The team", "The team; interns"}
+
+
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
@@ -74,6 +106,7 @@ async def test_a_program_reads_what_the_page_offers(spent: Program) -> None:
         (("--since", "2020-01-01", "--until", "2026-01-01"), "At most 400 days"),
         (("--user", "nobody"), "Nobody here is known as 'nobody'. Give --user 소라 or ann@example.com."),
         (("--csv", "--json"), "Give --csv or --json, not both."),
+        (("--by", "group", "--csv"), "--by is for the table"),
         (("--data-dir", "typo"), "There is no data in"),
     ],
 )

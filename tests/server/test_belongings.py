@@ -95,7 +95,7 @@ async def a_home(kind: str, folder: Path, script: Script = echo) -> AsyncIterato
     async with HOUSES[kind](folder / "house") as house:
         accounts, rules = house.people.accounts, BudgetRules(budgets=(BUDGET,))
         meter = LedgerMeter(house.ledger, PriceList({}, [PARROT]), rules, accounts=accounts)
-        books = Books(keys=house.keys, ledger=house.ledger, accounts=accounts, meter=meter)
+        books = Books(keys=house.keys, ledger=house.ledger, accounts=accounts, groups=house.people.groups, meter=meter)
         core = Core(ScriptedProvider(script), store=house.store, meter=meter)
         more: Any = {"books": books, "core": core, "owned": (house.answers,)}
         async with a_front_door(folder, people=house.people, **more) as door:

@@ -14,6 +14,7 @@ from server.entrance import Entrance, an_entrance
 from server.serving import Site, serving
 
 from daehwa.accounts.budgets import BudgetRule, BudgetRules
+from daehwa.accounts.groups import Group
 from daehwa.accounts.key_making import KeyWish, make_key
 from daehwa.accounts.metering import LedgerMeter
 from daehwa.accounts.people import User
@@ -22,6 +23,7 @@ from daehwa.conversation.errors import StoreError
 from daehwa.server.api.usage import dollars
 from daehwa.server.books import Books
 from daehwa.stores.memory_ledger import MemoryLedger
+from daehwa.stores.memory_people import MemoryGroups
 
 OWNER = User(id="me", name="Tester", role="admin")
 RULES = (
@@ -58,6 +60,22 @@ async def test_usage_is_summed_by_day_user_key_model_and_kind(tmp_path: Path, bo
     ]
     assert report["rows"][1]["unpriced"] == 1
     assert report["rows"][2] | {"input": 2_000, "cached": 400, "output": 600, "reasoning": 100} == report["rows"][2]
+
+
+async def test_groups_are_told_of_everybodys_usage_alone(tmp_path: Path) -> None:
+    groups = MemoryGroups()
+    await groups.add_group(Group(id="0197", name="=The team", created=1))
+    books = some_books(groups=groups)
+    await note(books, "me", cost=1)
+    await note(books, "me", cost=2, groups=("0197", "interns"))
+    async with serving(Core(), tmp_path, books=books, user=OWNER) as site:
+        _, own = await site.call("GET", "/api/usage")
+        _, everybodys = await site.call("GET", "/api/usage?everybody=true")
+        rows = (await _csv(site, "?everybody=true"))[1]
+    assert ([row["groups"] for row in own["rows"]], own["groups"]) == ([[]], {})
+    assert [(row["groups"], row["cost"]) for row in everybodys["rows"]] == [([], 1), (["0197", "interns"], 2)]
+    assert everybodys["groups"] == {"0197": "=The team"}
+    assert [row["groups"] for row in rows] == ["", "'=The team; interns"]
 
 
 async def test_days_are_inclusive(tmp_path: Path, books: Books) -> None:
@@ -118,6 +136,7 @@ async def test_a_spreadsheet_gets_the_same_in_dollars(tmp_path: Path, books: Boo
         "estimated": "0",
         "unpriced": "0",
         "failed": "0",
+        "groups": "",
     }
     assert (rows[1]["cost"], rows[1]["reserved"]) == ("0.000010", "0.000010")
     assert raw.startswith(codecs.BOM_UTF8), "else Excel reads names of other scripts in a code page of its own"

@@ -261,6 +261,18 @@ async def test_a_report_is_about_the_days_and_the_person_asked_for(ledger: Ledge
     assert await ledger.usage(UsageQuery(since=NOW, until=NOW)) == ()
 
 
+async def test_a_report_may_be_apart_by_the_groups_of_the_time(ledger: LedgerStore) -> None:
+    for groups, cost in (((), 1), (("b", "a"), 2), (("a",), 4), (("a",), 8)):
+        entry = msgspec.structs.replace(an_entry(user="mina", created=NOW), groups=groups)
+        await ledger.reserve(entry, [])
+        # Whoever settles may know nothing of the groups of the time.
+        await ledger.settle(msgspec.structs.replace(ended(entry, cost), groups=()))
+    apart = await ledger.usage(msgspec.structs.replace(EVERYTHING, by_group=True))
+    assert [(row.groups, row.cost, row.calls) for row in apart] == [((), 1, 1), (("a",), 12, 2), (("b", "a"), 2, 1)]
+    (together,) = await ledger.usage(EVERYTHING)
+    assert (together.groups, together.cost, together.calls) == ((), 15, 4)
+
+
 async def test_what_is_no_text_is_mended_and_not_refused(ledger: LedgerStore) -> None:
     entry = an_entry(5, model="broken \ud83d", kind="turn")
     await ledger.reserve(entry, [a_budget(10)])

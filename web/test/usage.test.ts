@@ -20,6 +20,7 @@ const row = (more: Partial<UsageRow> = {}): UsageRow => ({
   estimated: 0,
   unpriced: 0,
   failed: 0,
+  groups: [],
   ...more,
 });
 
@@ -94,4 +95,15 @@ describe("sums", () => {
       }),
     );
   });
+});
+
+test("a call of somebody in several groups counts in each of them", () => {
+  const rows = [row({ groups: ["a", "b"], cost: 7 }), row({ groups: ["a"], cost: 2 }), row({ cost: 1 })];
+  expect(groupsOf(rows, "group").map(({ id, sum }) => [id, sum.cost])).toEqual([["a", 9], ["b", 7], ["", 1]]);
+  expect(seriesOf(rows, ["2026-11-02"], "group", "cost")).toEqual([
+    { id: "a", values: [9] },
+    { id: "b", values: [7] },
+    { id: "", values: [1] },
+  ]);
+  expect(sumOf(rows).cost).toBe(10);
 });

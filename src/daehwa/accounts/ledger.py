@@ -40,15 +40,19 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class UsageQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which entries: from `since` to before `until` (ms since 1970, UTC days), of one user or of all."""
+    """Which entries: from `since` to before `until` (ms since 1970, UTC days), of one user or of all. `by_group`: those
+    of the same groups are summed up together, else the groups are not told.
+    """
 
     since: int
     until: int
     user: str | None = None
+    by_group: bool = False
 
 
 class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
-    """The sum of the entries of one day (UTC, "2026-11-22"), user, key, model and kind.
+    """The sum of the entries of one day (UTC, "2026-11-22"), user, key, model and kind, and of the same `groups`, where
+    those are asked for: all that the user was in at the time of the call, so that an entry is in one row only.
 
     `cost` is what is counted, in micro-dollars, open reservations included; `reserved` the part of it that is open.
     `estimated` calls had no usage from the upstream, `unpriced` calls no known price, `failed` calls ended in an error.
@@ -69,3 +73,4 @@ class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
     estimated: int = 0
     unpriced: int = 0
     failed: int = 0
+    groups: tuple[str, ...] = ()

@@ -195,19 +195,35 @@ def key(arguments: tuple[str, ...]) -> int:
 @click.option("--since", metavar="DAY", help="The first day, such as 2027-01-01, in UTC. [29 days before the last]")
 @click.option("--until", metavar="DAY", help="The last day. [today]")
 @click.option("--user", metavar="USER", help="Whose: a login, e-mail address or id. [everybody's]")
+@click.option(
+    "--by",
+    type=click.Choice(["day", "user", "key", "model", "kind", "group"]),
+    metavar="WHAT",
+    help="Sum it up by day, user, key, model, kind or group. [all but groups apart]",
+)
 @click.option("--csv", "as_csv", is_flag=True, help="The page's CSV, for spreadsheets.")
 @click.option("--json", "as_json", is_flag=True, help="JSON, for programs: what GET /api/usage answers.")
 @place_options
-def usage(*, since: str | None, until: str | None, user: str | None, as_csv: bool, as_json: bool, **place: Any) -> int:
+def usage(
+    *,
+    since: str | None,
+    until: str | None,
+    user: str | None,
+    by: str | None,
+    as_csv: bool,
+    as_json: bool,
+    **place: Any,
+) -> int:
     """Say what was used and what it cost, by day, user, key, model and kind.
 
-    A server may be running meanwhile. At most 400 days at once.
+    A server may be running meanwhile. At most 400 days at once. A group's is what those used who were in it at the
+    time; the calls of somebody in several groups count in each of them, and once in the sum below.
     """
     from daehwa.cli.place import Place  # noqa: PLC0415 - as above
     from daehwa.cli.usage import Asked, form_of, tell_usage  # noqa: PLC0415 - as above
 
-    form = form_of(as_csv=as_csv, as_json=as_json)
-    return tell_usage(Asked(since=since, until=until, user=user), Place(**place), form)
+    form = form_of(as_csv=as_csv, as_json=as_json, by=by)
+    return tell_usage(Asked(since=since, until=until, user=user, by=by), Place(**place), form)
 
 
 @cli.command(add_help_option=False, context_settings={"ignore_unknown_options": True})

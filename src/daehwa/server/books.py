@@ -5,8 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from daehwa.accounts.errors import NotAllowed
+from daehwa.accounts.groups import Group
 from daehwa.accounts.metering import LedgerMeter
 from daehwa.accounts.people import User
+from daehwa.accounts.people_ports import GroupStore
 from daehwa.accounts.ports import AccountStore, KeyStore, LedgerStore
 from daehwa.accounts.unshown import Unshown
 from daehwa.conversation.ids import now_ms
@@ -28,6 +30,7 @@ class Books(Unshown, frozen=True, kw_only=True):
     keys: KeyStore
     ledger: LedgerStore
     accounts: AccountStore
+    groups: GroupStore
     meter: LedgerMeter
     exposition: Exposition | None = None
     word: str | None = None
@@ -41,6 +44,15 @@ class Books(Unshown, frozen=True, kw_only=True):
         if everybody:
             users += [user for user in await self.accounts.list_users() if user.id != asker.id]
         return told_apart(users)
+
+    async def group_names(self) -> Mapping[str, str]:
+        """Return what groups made on the page are called, by id. Those of the settings have their name for an id."""
+        return names_of_groups(await self.groups.list_groups())
+
+
+def names_of_groups(groups: Sequence[Group]) -> Mapping[str, str]:
+    """Return what these groups are called, by id."""
+    return {group.id: group.name for group in groups}
 
 
 def told_apart(users: Sequence[User]) -> Mapping[str, str]:

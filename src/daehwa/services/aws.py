@@ -115,7 +115,7 @@ class FunctionServices:
         return create_app(
             self,
             options=options,
-            books=Books(keys=keys, ledger=ledger, accounts=accounts, meter=self.meter),
+            books=Books(keys=keys, ledger=ledger, accounts=accounts, groups=people.groups, meter=self.meter),
             entrances=entrances,
             keep_house=HourlyHousekeeping(self.store, erasure, retention_days).keep_house,
             programs=build_programs(parts, settings, options, entrances),

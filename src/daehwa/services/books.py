@@ -5,6 +5,7 @@ import secrets
 from typing import Protocol
 
 from daehwa.accounts.metering import LedgerMeter
+from daehwa.accounts.people_ports import PeopleStores
 from daehwa.accounts.ports import AccountStore, KeyStore, LedgerStore
 from daehwa.conversation.running import RunningTurns
 from daehwa.providers.catalogue import Catalogue
@@ -19,6 +20,7 @@ class _Services(Protocol):
     keys: KeyStore
     ledger: LedgerStore
     accounts: AccountStore
+    people: PeopleStores
     meter: LedgerMeter
     catalogue: Catalogue
     running: RunningTurns
@@ -34,6 +36,7 @@ def build_books(services: _Services, *, version: str) -> Books:
         keys=services.keys,
         ledger=services.ledger,
         accounts=services.accounts,
+        groups=services.people.groups,
         meter=services.meter,
         exposition=exposition,
         word=secrets.token_urlsafe(32),

@@ -113,7 +113,7 @@ class DynamoLedger:
     async def usage(self, query: UsageQuery) -> tuple[UsageRow, ...]:
         rows: list[UsageRow] = []
         async for entries in self._entries(_days(query.since, query.until), user=query.user, as_of_now=False):
-            rows += summed(entry for entry in entries if is_asked_for(entry, query))
+            rows += summed((entry for entry in entries if is_asked_for(entry, query)), by_group=query.by_group)
         return tuple(rows)
 
     async def forget(self, user: str) -> None:

@@ -47,7 +47,8 @@ class MemoryLedger:
         return {budget: self._counted(Counter(budget.scope, budget.period)) for budget in budgets}
 
     async def usage(self, query: UsageQuery) -> tuple[UsageRow, ...]:
-        return summed(entry for entry in self._entries.values() if is_asked_for(entry, query))
+        entries = (entry for entry in self._entries.values() if is_asked_for(entry, query))
+        return summed(entries, by_group=query.by_group)
 
     async def forget(self, user: str) -> None:
         nobody = self._forgotten.add(user)

@@ -56,11 +56,13 @@ _UPDATE_OPEN: Final = (
 _COUNT: Final = "UPDATE counters SET counted = counted + ? WHERE scope = ? AND period = ?"
 _COUNT_WITHIN: Final = f"{_COUNT} AND counted <= ?"
 _COUNTED: Final = "CASE WHEN settled THEN coalesce(cost, 0) ELSE reserved END"
-_USAGE: Final = f"""SELECT created / {_DAY_MS} AS day, user, key, model, kind, count(*), sum(input), sum(cached),
-    sum(output), sum(reasoning), sum({_COUNTED}), sum(CASE WHEN settled THEN 0 ELSE reserved END), sum(estimated),
-    sum(settled AND cost IS NULL), count(failed)
-FROM entries WHERE created >= ? AND created < ? AND (?3 IS NULL OR user = ?3)
+_SUMS: Final = f"""count(*), sum(input), sum(cached), sum(output), sum(reasoning), sum({_COUNTED}),
+    sum(CASE WHEN settled THEN 0 ELSE reserved END), sum(estimated), sum(settled AND cost IS NULL), count(failed)
+FROM entries WHERE created >= ? AND created < ? AND (?3 IS NULL OR user = ?3)"""
+_USAGE: Final = f"""SELECT created / {_DAY_MS} AS day, user, key, model, kind, NULL, {_SUMS}
 GROUP BY day, user, key, model, kind ORDER BY day, user, key, model, kind"""
+_USAGE_BY_GROUP: Final = f"""SELECT created / {_DAY_MS} AS day, user, key, model, kind, groups, {_SUMS}
+GROUP BY day, user, key, model, kind, groups ORDER BY day, user, key, model, kind, groups"""
 _SCOPES: Final = {
     "user": "user = ?",
     "key": "key = ?",
@@ -234,12 +236,15 @@ def _settle_each(database: sqlite3.Connection, entries: Sequence[Entry], *, amon
         opened = database.execute(_UPDATE_OPEN, (*_settled_values(entry), entry.created, entry.id)).fetchall()
         if opened:
             user, key, groups, reserved = opened[0]
-            of_groups = () if groups is None else _groups_decoder.decode(groups)
-            before = msgspec.structs.replace(entry, user=user, key=key, groups=of_groups)
+            before = msgspec.structs.replace(entry, user=user, key=key, groups=_groups(groups))
             _add(changes, entry.counted - reserved, counters_there(before))
         elif database.execute(_INSERT_NEW, _values(entry)).rowcount == 1:  # else it is settled already
             _add(changes, entry.counted, counters_there(entry))
     _count(database, changes)
+
+
+def _groups(kept: str | None) -> tuple[str, ...]:
+    return () if kept is None else _groups_decoder.decode(kept)
 
 
 def _values(entry: Entry) -> tuple[Any, ...]:
@@ -320,9 +325,11 @@ def _pair(counter: Counter) -> tuple[str, str]:
 
 
 def _usage(database: sqlite3.Connection, query: UsageQuery) -> tuple[UsageRow, ...]:
-    return tuple(_rows(database.execute(_USAGE, (query.since, query.until, query.user))))
+    statement = _USAGE_BY_GROUP if query.by_group else _USAGE
+    return tuple(_rows(database.execute(statement, (query.since, query.until, query.user))))
 
 
 def _rows(rows: sqlite3.Cursor) -> Iterator[UsageRow]:
-    for day, *values in rows:
-        yield usage_row((datetime.fromtimestamp(day * _DAY_MS / 1000, UTC).date().isoformat(), *values))
+    for day, user, key, model, kind, groups, *sums in rows:
+        named = datetime.fromtimestamp(day * _DAY_MS / 1000, UTC).date().isoformat()
+        yield usage_row((named, user, key, model, kind, _groups(groups), *sums))

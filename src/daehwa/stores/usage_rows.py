@@ -22,21 +22,22 @@ def is_asked_for(entry: Entry, query: UsageQuery) -> bool:
     return query.since <= entry.created < query.until and query.user in (None, entry.user)
 
 
-def summed(entries: Iterable[Entry]) -> tuple[UsageRow, ...]:
-    """Return the sums of entries by day, user, key, model and kind, in that order."""
+def summed(entries: Iterable[Entry], *, by_group: bool) -> tuple[UsageRow, ...]:
+    """Return the sums of entries by day, user, key, model and kind, in that order, then by groups where asked."""
     sums: dict[tuple[Any, ...], list[int]] = {}
     for entry in entries:
-        group = (period_at("day", entry.created), entry.user, entry.key, entry.model, entry.kind)
+        groups = entry.groups if by_group else ()
+        group = (period_at("day", entry.created), entry.user, entry.key, entry.model, entry.kind, groups)
         row = sums.setdefault(group, [0] * len(_SUMS))
         for at, amount in enumerate(_amounts(entry)):
             row[at] += amount
-    ordered = sorted(sums, key=lambda group: tuple(part or "" for part in group))
+    ordered = sorted(sums, key=lambda group: (*(part or "" for part in group[:-1]), group[-1]))
     return tuple(usage_row((*group, *sums[group])) for group in ordered)
 
 
 def usage_row(values: Iterable[Any]) -> UsageRow:
-    """Return a row of these values: day, user, key, model, kind, then the sums."""
-    return UsageRow(**dict(zip(("day", "user", "key", "model", "kind", *_SUMS), values, strict=True)))
+    """Return a row of these values: day, user, key, model, kind, groups, then the sums."""
+    return UsageRow(**dict(zip(("day", "user", "key", "model", "kind", "groups", *_SUMS), values, strict=True)))
 
 
 def _amounts(entry: Entry) -> tuple[int, ...]:

@@ -39,7 +39,7 @@ export const KeyMade = v.object({ key: Key, secret: v.string() });
 
 const count = v.optional(v.number(), 0);
 
-/** The sum of the calls of one day (UTC), user, key, model and kind. */
+/** The sum of the calls of one day (UTC), user, key, model and kind; of everybody's also of the same groups of the user. */
 export const UsageRow = v.object({
   day: v.string(),
   user: v.string(),
@@ -56,6 +56,7 @@ export const UsageRow = v.object({
   estimated: count,
   unpriced: count,
   failed: count,
+  groups: v.optional(v.array(v.string()), []),
 });
 
 export const UsageReport = v.object({
@@ -64,6 +65,7 @@ export const UsageReport = v.object({
   rows: v.array(UsageRow),
   users: v.optional(v.record(v.string(), v.string()), {}),
   keys: v.optional(v.record(v.string(), v.string()), {}),
+  groups: v.optional(v.record(v.string(), v.string()), {}),
 });
 
 export type Key = v.InferOutput<typeof Key>;

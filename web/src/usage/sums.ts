@@ -1,7 +1,7 @@
 /** Rows of usage, added up for the table and the charts. Pure. */
 import type { UsageRow } from "../api/accounts-wire.ts";
 
-export const splits = ["model", "key", "user", "kind"] as const;
+export const splits = ["model", "key", "user", "group", "kind"] as const;
 export type Split = (typeof splits)[number];
 export type Measure = "cost" | "tokens";
 
@@ -19,7 +19,7 @@ export interface Sum {
   readonly failed: number;
 }
 
-/** `id` is what the rows have in common; empty where they have no key. */
+/** `id` is what the rows have in common; empty where they have no key, or no group. */
 export interface Group {
   readonly id: string;
   readonly sum: Sum;
@@ -36,27 +36,33 @@ export function sumOf(rows: readonly UsageRow[]): Sum {
 export const measured = (sum: Pick<Sum, "cost" | "input" | "output">, measure: Measure): number =>
   measure === "cost" ? sum.cost : sum.input + sum.output;
 
-function grouped<T>(items: readonly T[], nameOf: (item: T) => string): Map<string, T[]> {
+function grouped<T>(items: readonly T[], namesOf: (item: T) => readonly string[]): Map<string, T[]> {
   const groups = new Map<string, T[]>();
   for (const item of items) {
-    const group = groups.get(nameOf(item));
-    if (group) group.push(item);
-    else groups.set(nameOf(item), [item]);
+    for (const name of namesOf(item)) {
+      const group = groups.get(name);
+      if (group) group.push(item);
+      else groups.set(name, [item]);
+    }
   }
   return groups;
 }
 
-const idOf = (row: UsageRow, split: Split): string => row[split] ?? "";
+/** A row of somebody in several groups belongs to each of them. */
+function idsOf(row: UsageRow, split: Split): readonly string[] {
+  if (split === "group") return row.groups.length > 0 ? row.groups : [""];
+  return [row[split] ?? ""];
+}
 
 /** The dearest first; where nothing has a price, the largest. */
 export function groupsOf(rows: readonly UsageRow[], split: Split): Group[] {
-  const groups = [...grouped(rows, (row) => idOf(row, split))].map(([id, own]) => ({ id, sum: sumOf(own) }));
+  const groups = [...grouped(rows, (row) => idsOf(row, split))].map(([id, own]) => ({ id, sum: sumOf(own) }));
   return groups.sort((a, b) => b.sum.cost - a.sum.cost || measured(b.sum, "tokens") - measured(a.sum, "tokens"));
 }
 
 /** Each day's groups, newest day first: the charts in numbers. */
 export function dayGroupsOf(rows: readonly UsageRow[], split: Split): { readonly day: string; readonly groups: Group[] }[] {
-  return [...grouped(rows, (row) => row.day)]
+  return [...grouped(rows, (row) => [row.day])]
     .sort(([a], [b]) => (a < b ? 1 : -1))
     .map(([day, own]) => ({ day, groups: groupsOf(own, split) }));
 }
@@ -76,8 +82,8 @@ export function seriesOf(rows: readonly UsageRow[], days: readonly string[], spl
   const ids = groupsOf(rows, split).map((group) => group.id);
   const own = ids.length > MOST_SERIES ? ids.slice(0, MOST_SERIES - 1) : ids;
   const line = (id: string | null): Series => {
-    const mine = rows.filter((row) => (id === null ? !own.includes(idOf(row, split)) : idOf(row, split) === id));
-    const byDay = grouped(mine, (row) => row.day);
+    const mine = rows.filter((row) => idsOf(row, split).some((one) => (id === null ? !own.includes(one) : one === id)));
+    const byDay = grouped(mine, (row) => [row.day]);
     return { id, values: days.map((day) => (byDay.get(day) ?? []).reduce((sum, row) => sum + measured(row, measure), 0)) };
   };
   return [...own.map(line), ...(own.length < ids.length ? [line(null)] : [])];

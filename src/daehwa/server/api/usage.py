@@ -1,4 +1,4 @@
-"""What was used and what it cost, by day, user, key, model and kind: as JSON, and as CSV for spreadsheets."""
+"""What was used and what it cost, by day, user, key, model, kind and groups: as JSON, and as CSV for spreadsheets."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -23,7 +23,7 @@ _FIRST_DAY, _LAST_DAY = date(1970, 1, 1), date(2099, 12, 31)
 # Where the decimal point is a comma, spreadsheets take a semicolon for the end of a cell.
 _BEGINS_A_FORMULA = re.compile(r"(^|[;\t])(?=\s*[=+\-@\t\r])")
 _COLUMNS = ("day", "user", "key", "model", "kind", "calls", "input", "cached", "output", "reasoning")
-_MORE_COLUMNS = ("cost", "reserved", "estimated", "unpriced", "failed")
+_MORE_COLUMNS = ("cost", "reserved", "estimated", "unpriced", "failed", "groups")
 
 
 class UsageOf(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,13 +35,16 @@ class UsageOf(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class UsageReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What was used from one day to another, and what the users and keys of the rows are called, by id."""
+    """What was used from one day to another, and what the users, keys and groups of the rows are called, by id. Groups
+    are told of everybody's alone: those that somebody was in at the time of the call, by whatever became of it later.
+    """
 
     since: date
     until: date
     rows: tuple[UsageRow, ...]
     users: dict[str, str]
     keys: dict[str, str]
+    groups: dict[str, str] = {}
 
 
 class UsageApi:
@@ -51,11 +54,15 @@ class UsageApi:
         self._books = books
 
     async def get_usage(self, request: Request) -> Response:
-        """Return what was used and what it cost, by day, user, key, model and kind."""
+        """Return what was used and what it cost, by day, user, key, model and kind, and of everybody's by groups, too.
+
+        A call of somebody in several groups is in one row, which names them all.
+        """
         return json_response(await self._report(request))
 
     async def get_usage_csv(self, request: Request) -> Response:
-        """Return the same as CSV (RFC 4180): money in dollars with six decimals, users and keys by name.
+        """Return the same as CSV (RFC 4180): money in dollars with six decimals, users, keys and groups by
+        name, several groups with "; " between them.
 
         A text that a spreadsheet would take for a formula has an apostrophe before it. It begins with a byte order
         mark (U+FEFF): a spreadsheet takes it for UTF-8 by that alone.
@@ -74,7 +81,8 @@ class UsageApi:
         user = whose(request.user, everybody=asked.everybody)
         days = days_of(asked.since, asked.until, now=self._books.clock())
         names = await self._books.names_of(request.user, everybody=asked.everybody)
-        return await usage_report(self._books.ledger, self._books.keys, names, days, user=user)
+        groups = await self._books.group_names() if asked.everybody else None
+        return await usage_report(self._books.ledger, self._books.keys, names, days, user=user, groups=groups)
 
 
 def days_of(since: date | None, until: date | None, *, now: int) -> tuple[date, date]:
@@ -89,11 +97,20 @@ def days_of(since: date | None, until: date | None, *, now: int) -> tuple[date, 
 
 
 async def usage_report(
-    ledger: LedgerStore, keys: KeyStore, names: Mapping[str, str], days: tuple[date, date], *, user: str | None
+    ledger: LedgerStore,
+    keys: KeyStore,
+    names: Mapping[str, str],
+    days: tuple[date, date],
+    *,
+    user: str | None,
+    groups: Mapping[str, str] | None,
 ) -> UsageReport:
-    """Return what a user, or everybody, has used on these days; `names` are what people are called."""
+    """Return what a user, or everybody, has used on these days; `names` are what people are called, `groups` what
+    groups are, None where none are to be told.
+    """
     since, until = days
-    rows = await ledger.usage(UsageQuery(since=_ms(since), until=_ms(until + timedelta(days=1)), user=user))
+    times = {"since": _ms(since), "until": _ms(until + timedelta(days=1))}
+    rows = await ledger.usage(UsageQuery(**times, user=user, by_group=groups is not None))
     made = await keys.list_keys(user) if any(row.key is not None for row in rows) else ()
     return UsageReport(
         since=since,
@@ -101,6 +118,7 @@ async def usage_report(
         rows=rows,
         users=_of_rows(names, (row.user for row in rows)),
         keys=_of_rows({key.id: key.name for key in made}, (row.key for row in rows)),
+        groups=_of_rows(groups or {}, (group for row in rows for group in row.groups)),
     )
 
 
@@ -116,6 +134,7 @@ def csv_of(report: UsageReport) -> str:
         values = {name: getattr(row, name) for name in (*_COLUMNS, *_MORE_COLUMNS)}
         values["user"] = report.users.get(row.user, row.user)
         values["key"] = "" if row.key is None else report.keys.get(row.key, row.key)
+        values["groups"] = "; ".join(report.groups.get(group, group) for group in row.groups)
         values["cost"], values["reserved"] = dollars(row.cost), dollars(row.reserved)
         writer.writerow(_safe(value) for value in values.values())
     return text.getvalue()

@@ -19,6 +19,7 @@ export const usage = {
   byModel: "Model",
   byKey: "API key",
   byUser: "Person",
+  byGroup: "Group",
   byKind: "Kind",
   cost: "Cost",
   costByDay: "Cost by day",
@@ -35,6 +36,10 @@ export const usage = {
   others: "All others",
   noKey: "In the page, without a key",
   goneKey: "A key that is no longer here",
+  noGroup: "In no group",
+  goneGroup: "A group that is no longer here",
+  groupsNote:
+    "A group’s usage is that of those who were in it at the time of each call. Whoever was in several counts in each of them; the total counts each call once.",
   turn: "Answers in the page",
   titleCall: "Titles",
   chat: "Chat completions",

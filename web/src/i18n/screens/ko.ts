@@ -21,6 +21,7 @@ export const ko = {
     byModel: "모델",
     byKey: "API 키",
     byUser: "사용자",
+    byGroup: "그룹",
     byKind: "종류",
     cost: "비용",
     costByDay: "일별 비용",
@@ -37,6 +38,10 @@ export const ko = {
     others: "그 밖의 항목",
     noKey: "키 없이 페이지에서",
     goneKey: "지금은 없는 키",
+    noGroup: "그룹 없음",
+    goneGroup: "지금은 없는 그룹",
+    groupsNote:
+      "그룹 사용량은 호출할 때 그 그룹에 있던 사람들의 사용량이에요. 여러 그룹에 있던 사람의 호출은 그룹마다 세고, 합계에는 한 번만 세요.",
     turn: "페이지의 답변",
     titleCall: "제목 만들기",
     chat: "채팅 완성",
