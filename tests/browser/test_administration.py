@@ -148,6 +148,43 @@ async def test_what_is_on_and_where_one_is_is_seen_in_the_readers_own_colours(me
     assert len(colours) == 2
 
 
+async def test_everybody_sees_an_announcement_until_they_put_it_away(members: Members, household: Household) -> None:
+    boss = await admin_at(members, "installation")
+    korean = boss.page.get_by_role("textbox", name="In Korean")
+    announced = boss.page.get_by_test_id("announcement")
+    await korean.fill("금요일 18시에 점검해요")
+    await boss.page.get_by_role("textbox", name="In English").fill("Maintenance on Friday **18:00**")
+    await boss.page.get_by_label("Shown until").fill("2001-01-01T00:00")
+    await boss.press("Announce")
+    await expect(boss.page.get_by_text("Choose an end that is still to come, or none.")).to_be_visible()
+    await boss.page.get_by_label("Shown until").fill("2099-01-01T00:00")
+    await boss.press("Announce")
+    await expect(announced).to_have_text("Maintenance on Friday **18:00**")
+    await expect(boss.page.get_by_text("It is shown until Jan 1, 2099")).to_be_visible()
+
+    member = await joins(members, household, "told")
+    told = member.page.get_by_test_id("announcement")
+    await expect(told).to_contain_text("Maintenance on Friday")
+    await told.get_by_role("button").click()
+    await expect(told).to_have_count(0)
+    await member.page.reload()
+    await expect(member.account).to_be_visible()
+    await expect(told).to_have_count(0)
+
+    await boss.page.get_by_role("textbox", name="In English").fill("")
+    await korean.fill("토요일 18시에 점검해요")
+    await korean.press("Enter")
+    await expect(announced).to_have_text("토요일 18시에 점검해요")
+    await member.page.reload()
+    await expect(told).to_have_text("토요일 18시에 점검해요")
+    await boss.press("Take down")
+    await expect(announced).to_have_count(0)
+    await expect(korean).to_have_value("")
+    await goes_to(boss, "audit")
+    await expect(boss.page.get_by_text("announcement: no")).to_be_visible()
+    await expect(boss.page.get_by_text("announcement 토요일 18시에 점검해요")).to_be_visible()
+
+
 async def test_everybody_sees_that_admins_may_read(members: Members, household: Household, model: Model) -> None:
     told = "Admins here may read every conversation."
     model.title = "A private title"

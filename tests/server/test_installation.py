@@ -50,7 +50,7 @@ async def test_admins_read_only_where_that_is_switched_on_and_it_is_written_down
     assert await mina.refused("PATCH", "/api/installation", {"admins_may_read": True}) == (403, "not_allowed")
 
     assert await boss.call("PATCH", "/api/installation", {"admins_may_read": True}) == (
-        *(200, {"admins_may_read": True, "retention_days": None}),
+        *(200, {"admins_may_read": True, "retention_days": None, "announcement": None}),
     )
     told = (await mina.call("GET", "/api/me"))[1]
     assert (told["admins_may_read"], told["may_administer"]) == (True, False), "everybody sees it"

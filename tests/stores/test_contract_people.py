@@ -18,7 +18,7 @@ from daehwa.accounts.errors import (
     UserNotFound,
 )
 from daehwa.accounts.groups import Group
-from daehwa.accounts.installation import Installation, InstallationChanges
+from daehwa.accounts.installation import Announcement, Installation, InstallationChanges
 from daehwa.accounts.links import Link
 from daehwa.accounts.people import SEEN_EVERY_MS, NewUser, Profile, Session, User, UserChanges
 from daehwa.accounts.people_ports import PeopleStores
@@ -273,6 +273,11 @@ async def test_what_is_decided_for_the_installation_is_kept(people: PeopleStores
     assert changed == Installation(admins_may_read=True, retention_days=30)
     await people.installation.change_installation(InstallationChanges(retention_days=None))
     assert await people.installation.get_installation() == Installation(admins_may_read=True)
+    told = Announcement(en="Maintenance on Friday", ko="금요일에 점검해요", until=5)
+    await people.installation.change_installation(InstallationChanges(announcement=told))
+    assert await people.installation.get_installation() == Installation(admins_may_read=True, announcement=told)
+    await people.installation.change_installation(InstallationChanges(announcement=None))
+    assert (await people.installation.get_installation()).announcement is None
 
 
 # ---------------------------------------------------------------- preferences

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { localTime, readAnnouncement } from "../src/admin/announcement.ts";
 import { actOf, factsOf } from "../src/admin/audit-sentence.ts";
 import { readDays } from "../src/admin/days.ts";
 import { formOf, readGroup } from "../src/admin/group-form.ts";
@@ -139,4 +140,17 @@ test.each([
   ["https://localhost.example.com/#/link/x", false],
 ])("whether %s leads others anywhere", (url, isOwn) => {
   expect(isOfThisMachine(url)).toBe(isOwn);
+});
+
+test("an announcement is read out of its form, in local time", () => {
+  const now = new Date(2027, 0, 31, 12).getTime();
+  const until = "2027-01-31T18:05";
+  expect(readAnnouncement({ en: " Friday ", ko: "", until }, now)).toEqual({
+    wish: { en: "Friday", ko: "", until: new Date(2027, 0, 31, 18, 5).getTime() },
+    wrong: null,
+  });
+  expect(readAnnouncement({ en: " ", ko: "", until }, now).wrong).toBe("announcementEmpty");
+  expect(readAnnouncement({ en: "Friday", ko: "", until: "2027-01-31T11:59" }, now).wrong).toBe("announcementPast");
+  expect(readAnnouncement({ en: "", ko: "금요일", until: "" }, now).wish?.until).toBeNull();
+  expect([localTime(null), localTime(new Date(2027, 0, 31, 18, 5).getTime())]).toEqual(["", until]);
 });

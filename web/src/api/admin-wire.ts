@@ -1,5 +1,6 @@
 /** What the server says to its admins, decoded. Times are ms since 1970, money is micro-dollars. */
 import * as v from "valibot";
+import { Announcement } from "./wire.ts";
 
 const money = v.nullable(v.number());
 const moment = v.nullable(v.number());
@@ -91,7 +92,11 @@ export const Providers = v.object({ providers: v.array(Provider), routes: v.reco
 
 export const Trial = v.object({ ok: v.boolean(), ms: v.number(), model: v.nullable(v.string()), message: v.string() });
 
-export const Installation = v.object({ admins_may_read: v.boolean(), retention_days: v.nullable(v.number()) });
+export const Installation = v.object({
+  admins_may_read: v.boolean(),
+  retention_days: v.nullable(v.number()),
+  announcement: v.nullable(Announcement),
+});
 
 export const AuditEvent = v.object({
   seq: v.number(),

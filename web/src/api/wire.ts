@@ -145,6 +145,9 @@ export const Models = v.object({
   budgets: v.optional(v.array(Budget), []),
 });
 
+/** Plain text; where one language is empty, the other is shown. `until`: ms since 1970. */
+export const Announcement = v.object({ en: v.string(), ko: v.string(), until: v.nullable(v.number()) });
+
 export const Me = v.object({
   user: v.object({
     id: v.string(),
@@ -168,6 +171,7 @@ export const Me = v.object({
     title_characters: v.number(),
   }),
   embedded: v.boolean(),
+  announcement: v.nullish(Announcement),
 });
 
 export const SignedOut = v.object({ location: v.nullable(v.string()) });
@@ -202,6 +206,7 @@ export type Price = v.InferOutput<typeof Price>;
 export type NamedBudget = v.InferOutput<typeof NamedBudget>;
 export type Budget = v.InferOutput<typeof Budget>;
 export type Models = v.InferOutput<typeof Models>;
+export type Announcement = v.InferOutput<typeof Announcement>;
 export type Me = v.InferOutput<typeof Me>;
 export type ReplyEnd = v.InferOutput<typeof ReplyEnd>;
 export type ToolDelta = v.InferOutput<typeof ToolDelta>;

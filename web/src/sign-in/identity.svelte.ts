@@ -21,6 +21,8 @@ const LAST = "person";
 const NOBODY = "-";
 /** How long the page waits to hear whether its person is still signed in, before it shows itself. */
 const PATIENCE = 400;
+/** After so long, who comes back to the page is told what holds now: an announcement, what admins may. */
+const LOOK_AGAIN = 600_000;
 const FIRST_RETRY = 1_000;
 const LONGEST_RETRY = 10_000;
 
@@ -77,6 +79,10 @@ class Identity {
     addEventListener("pageshow", (event) => {
       if (event.persisted) void this.load();
     });
+    document.addEventListener("visibilitychange", () => {
+      const isSeen = document.visibilityState === "visible" && this.me?.sign_in === true && !this.ended;
+      if (isSeen && Date.now() - this.#asked > LOOK_AGAIN) void this.load();
+    });
     this.#person = readSaved(LAST);
     if (this.#person === null) this.#first = first;
     else this.#expect(first, this.#person);
@@ -89,8 +95,11 @@ class Identity {
     return () => this.#listeners.delete(listener);
   }
 
+  #asked = 0;
+
   async load(wait = FIRST_RETRY): Promise<void> {
     clearTimeout(this.#retry);
+    this.#asked = Date.now();
     try {
       this.#enter(await getMe());
     } catch (error) {

@@ -1,12 +1,15 @@
 """What admins decide for the whole installation. Everybody who signs in sees it; a change is an admin's."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from daehwa.accounts import installation
-from daehwa.accounts.installation import InstallationChanges
+from daehwa.accounts.installation import Announcement, InstallationChanges, checked_announcement
+from daehwa.conversation.ids import now_ms
 from daehwa.server.administration import Administration
 from daehwa.server.asgi import Request, Response, json_response
 from daehwa.server.body import json_body
@@ -19,10 +22,18 @@ Days = Annotated[int, Meta(ge=1, le=MOST_DAYS)]
 class Installation(msgspec.Struct, frozen=True, kw_only=True):
     """`admins_may_read`: whether admins can read conversations of others; each time is in the audit log.
     `retention_days`: after so many days without a new question a conversation is deleted for good; null: never.
+    `announcement`: what everybody is told at the top of the page, also where its time is over; null: nothing.
     """
 
     admins_may_read: bool
     retention_days: int | None
+    announcement: Announcement | None
+
+
+class AnnouncementWish(Announcement, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What everybody is to be told: one line of plain text of at most 200 characters in English (`en`), in Korean
+    (`ko`), or in both; `until`, in ms since 1970, is to come, or null.
+    """
 
 
 class InstallationWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -30,6 +41,7 @@ class InstallationWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
     admins_may_read: bool | UnsetType = UNSET
     retention_days: Days | UnsetType | None = UNSET
+    announcement: AnnouncementWish | UnsetType | None = UNSET
 
 
 class InstallationApi:
@@ -48,10 +60,23 @@ class InstallationApi:
         """Decide for everybody. What is kept no longer is deleted for good within minutes, on AWS within hours."""
         asked = await json_body(request, InstallationWish, self._options)
         given = {name: value for name, value in msgspec.structs.asdict(asked).items() if value is not UNSET}
+        if given.get("announcement") is not None:
+            given["announcement"] = checked_announcement(given["announcement"], now_ms())
         # Written down first: that admins may read shall never be so without it standing there.
-        await self._office.note(request, "installation.changed", **given)
+        await self._office.note(request, "installation.changed", **_facts(given))
         return json_response(_shown(await self._store.change_installation(InstallationChanges(**given))))
 
 
+def _facts(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the audit log says of changes; an announcement was there for everybody to read."""
+    facts = dict(given)
+    if "announcement" in facts:
+        told: Announcement | None = facts["announcement"]
+        facts["announcement"] = False if told is None else told.en or told.ko
+        if told is not None and told.until is not None:
+            facts["until"] = f"{datetime.fromtimestamp(told.until / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+    return facts
+
+
 def _shown(decided: installation.Installation) -> Installation:
-    return Installation(admins_may_read=decided.admins_may_read, retention_days=decided.retention_days)
+    return Installation(**{name: getattr(decided, name) for name in Installation.__struct_fields__})

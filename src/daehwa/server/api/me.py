@@ -1,6 +1,8 @@
 """Who is asking, and what this home offers."""
 
+from daehwa.accounts.installation import Installation
 from daehwa.accounts.memberships import Memberships
+from daehwa.conversation.ids import now_ms
 from daehwa.conversation.ports import ModelCatalogue
 from daehwa.conversation.terms import default_offered, offered
 from daehwa.server.api.shapes import Me, Person
@@ -27,23 +29,26 @@ class MeApi:
         """Say who is asking, what this home offers and what the limits are."""
         options, user = self._options, request.user
         terms, listed = await self._memberships.terms_of(user), await self._catalogue.models()
-        models = offered(listed, terms)
+        models, decided = offered(listed, terms), await self._decided()
+        announced = decided.announcement
         me = Me(
             user=Person(id=user.id, name=user.name, role=user.role, email=user.email, login=user.login),
             sign_in=self._has_sign_in,
             may_administer=self._people is not None and user.role == "admin",
-            admins_may_read=await self._admins_may_read(),
+            admins_may_read=decided.admins_may_read,
             home=options.home,
             version=options.version,
             default_model=default_offered(await self._catalogue.default_model(), models, terms),
             locale=preferred_locale(request.header(b"accept-language") or ""),
             limits=options.limits,
             embedded=bool(listed) and all(model.trial for model in listed),
+            announcement=None if announced is None or announced.is_over(now_ms()) else announced,
         )
         return json_response(me)
 
-    async def _admins_may_read(self) -> bool:
-        return self._people is not None and (await self._people.installation.get_installation()).admins_may_read
+    async def _decided(self) -> Installation:
+        """Return what admins decided for all; where nobody signs in, there are none."""
+        return Installation() if self._people is None else await self._people.installation.get_installation()
 
 
 def preferred_locale(accept_language: str) -> str:

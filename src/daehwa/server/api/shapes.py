@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from daehwa.accounts.budgets import BudgetState
+from daehwa.accounts.installation import Announcement
 from daehwa.accounts.people import Role
 from daehwa.conversation import messages
 from daehwa.conversation.messages import Message, TitleSource, Usage
@@ -58,7 +59,7 @@ class Me(msgspec.Struct, frozen=True, kw_only=True):
 
     `sign_in`: people sign in here, and can sign out. `may_administer`: this person sees to the others.
     `admins_may_read`: admins can read here what others write, which everybody is told. `embedded`: only the small trial
-    model is there.
+    model is there. `announcement`: what an admin tells everybody just now.
     """
 
     user: Person
@@ -71,6 +72,7 @@ class Me(msgspec.Struct, frozen=True, kw_only=True):
     locale: Annotated[str, Meta(description="en or ko, by Accept-Language")]
     limits: Limits
     embedded: bool
+    announcement: Announcement | None
 
 
 class Problem(msgspec.Struct, frozen=True):
