@@ -13,7 +13,7 @@ from sign_in.issuer import Issuer
 from upstream import Answer, FakeUpstream
 
 from daehwa.accounts.audit import NewEvent
-from daehwa.cli.doctor_data import data_lines, data_report
+from daehwa.cli.doctor_data import MEBIBYTE, data_faults, data_lines, data_report
 from daehwa.data_folder import DATABASE, LOCK, DataFolder
 from daehwa.services.messages_report import MessagesReport
 from daehwa.stores.sqlite import SqliteStore
@@ -109,6 +109,29 @@ def test_the_doctor_says_where_copies_lie_of_a_database_that_is_a_link(tmp_path:
     for copy in (*there, before):
         copy.touch()
     assert set(data_report(DataFolder(data)).backups) == {before.name, *map(str, there)}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a link takes a right there that few have")
+def test_the_doctor_tells_of_the_disk_where_the_database_lies(tmp_path: Path) -> None:
+    disk, data = tmp_path / "disk", tmp_path / "data"
+    disk.mkdir()
+    data.mkdir()
+    assert data_report(DataFolder(data)).linked_to is None
+    (disk / "file").touch()
+    (data / DATABASE).symlink_to("../disk/file")
+    report = data_report(DataFolder(data))
+    linked = report.linked_to
+    assert linked is not None
+    assert (linked.folder, linked.is_another_disk) == (str(disk), False)
+    assert f" in {disk}, {linked.free_bytes // MEBIBYTE:,} MB free; backups" in data_lines(report)[1]
+    full = msgspec.structs.replace(linked, free_bytes=MEBIBYTE, is_another_disk=True)
+    report = msgspec.structs.replace(report, free_bytes=MEBIBYTE * 1024, linked_to=full, folder_fault=None)
+    assert f"The disk of {disk} is full but for 1.0 MB. Free some space." in data_faults(report)
+    same = msgspec.structs.replace(report, linked_to=msgspec.structs.replace(full, is_another_disk=False))
+    assert not any("is full" in fault for fault in data_faults(same)), "one disk is told of once"
+    (data / DATABASE).unlink()
+    (data / DATABASE).symlink_to("../gone/file")
+    assert data_report(DataFolder(data)).linked_to is None
 
 
 async def test_the_doctor_sees_whether_the_audit_log_was_changed(program: Program) -> None:

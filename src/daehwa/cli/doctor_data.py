@@ -17,8 +17,18 @@ ROOM_BYTES = 16 * MEBIBYTE
 """Where less is free, a log of the database that grows for a moment may already be too much."""
 
 
+class LinkedTo(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the database lies that is a link in the data folder; its log and its copies lie there too. `free_bytes` is
+    the room on that disk, `is_another_disk` whether that is another one than the data folder's.
+    """
+
+    folder: str
+    free_bytes: int
+    is_another_disk: bool
+
+
 class DataReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Where conversations lie."""
+    """Where conversations lie. `free_bytes` is the room on the disk of the folder."""
 
     folder: str
     exists: bool
@@ -30,6 +40,7 @@ class DataReport(msgspec.Struct, frozen=True, kw_only=True):
     messages: MessagesReport | None
     backups: tuple[str, ...]
     free_bytes: int | None
+    linked_to: LinkedTo | None
     held_by_process: int | None
 
 
@@ -49,7 +60,20 @@ def data_report(folder: DataFolder) -> DataReport:
         messages=messages_report(database),
         backups=_copies(folder) if exists else (),
         free_bytes=shutil.disk_usage(nearest).free,
+        linked_to=_linked_to(folder),
         held_by_process=folder.holder() if folder.is_held() else None,
+    )
+
+
+def _linked_to(folder: DataFolder) -> LinkedTo | None:
+    """Return where the database lies, None where that is the data folder itself, or nowhere."""
+    there = folder.database.parent
+    if there == folder.path or not there.is_dir():
+        return None
+    return LinkedTo(
+        folder=str(there),
+        free_bytes=shutil.disk_usage(there).free,
+        is_another_disk=there.stat().st_dev != folder.path.stat().st_dev,
     )
 
 
@@ -71,10 +95,14 @@ def data_faults(data: DataReport) -> list[str]:
     faults = []
     if not data.is_writable:
         faults.append(f"The data folder {data.folder} cannot be written. Give another one with --data-dir.")
-    if data.free_bytes is not None and data.free_bytes < ROOM_BYTES:
-        faults.append(
-            f"The disk of {data.folder} is full but for {data.free_bytes / MEBIBYTE:.1f} MB. Free some space."
-        )
+    disks = [(data.folder, data.free_bytes)]
+    if data.linked_to is not None and data.linked_to.is_another_disk:
+        disks.append((data.linked_to.folder, data.linked_to.free_bytes))
+    faults += [
+        f"The disk of {disk} is full but for {free / MEBIBYTE:.1f} MB. Free some space."
+        for disk, free in disks
+        if free is not None and free < ROOM_BYTES
+    ]
     if data.messages is not None and data.messages.unreadable:
         faults += data.messages.told
         if (more := data.messages.unreadable - len(data.messages.told)) > 0:
@@ -88,13 +116,18 @@ def data_lines(data: DataReport) -> list[str]:
     """Return what is shown of a data folder."""
     size = "none yet" if data.database_bytes is None else f"{data.database_bytes / MEBIBYTE:.1f} MB"
     held = "" if data.held_by_process is None else f", in use by process {data.held_by_process}"
-    free = "" if data.free_bytes is None else f", {data.free_bytes // MEBIBYTE:,} MB free"
+    free = "" if data.free_bytes is None else _free(data.free_bytes)
+    linked = "" if data.linked_to is None else f" in {data.linked_to.folder}{_free(data.linked_to.free_bytes)}"
     return [
         f"  data        {data.folder}{'' if data.is_writable else ' (NOT WRITABLE)'}{held}{free}",
-        f"              database {size}; backups: {', '.join(data.backups) or 'none'}",
+        f"              database {size}{linked}; backups: {', '.join(data.backups) or 'none'}",
         *([] if data.messages is None else [f"              messages: {_messages(data.messages)}"]),
         *([] if data.audit is None else [f"              audit log: {_audit(data.audit)}"]),
     ]
+
+
+def _free(count: int) -> str:
+    return f", {count // MEBIBYTE:,} MB free"
 
 
 def _audit(audit: AuditReport) -> str:
