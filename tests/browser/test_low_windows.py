@@ -14,6 +14,7 @@ TEXT_END = """(element) => {
     text.selectNodeContents(document.createTreeWalker(element, NodeFilter.SHOW_TEXT).nextNode());
     return text.getBoundingClientRect().right;
 }"""
+WHEEL_MS = 400
 LINES = "one\ntwo\nthree\nfour\nfive"
 
 
@@ -85,3 +86,12 @@ async def test_the_drawer_has_room_for_conversations_and_for_what_is_below_them(
     await expect(settings).to_be_in_viewport(ratio=1)
     await reader.rows.last.scroll_into_view_if_needed()
     await expect(reader.rows.last).to_be_in_viewport(ratio=0.9)
+    await reader.sidebar.evaluate("(sidebar) => (sidebar.scrollTop = 0)")
+    await expect(settings).not_to_be_in_viewport()
+    list_ = await reader.sidebar.locator(".list").bounding_box()
+    assert list_ is not None
+    await reader.page.mouse.move(list_["x"] + 60, list_["y"] + 20)
+    for _ in range(6):  # each turn of the wheel is the list's alone as long as there is more of it
+        await reader.page.mouse.wheel(0, 400)
+        await reader.page.wait_for_timeout(WHEEL_MS)
+    await expect(settings).to_be_in_viewport(ratio=1)
