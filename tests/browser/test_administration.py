@@ -148,6 +148,47 @@ async def test_what_is_on_and_where_one_is_is_seen_in_the_readers_own_colours(me
     assert len(colours) == 2
 
 
+async def test_usage_is_told_by_who_was_in_a_group_at_the_time(
+    members: Members, household: Household, model: Model
+) -> None:
+    model.says("Before.", "Within.", "After.")
+    boss, counted = await admin_at(members, "groups"), await joins(members, household, "counted")
+    ask, headers = boss.page.context.request, {"origin": boss.address}
+
+    async def changes(path: str, wish: dict[str, Any], method: str = "PATCH") -> Any:
+        answer = await ask.fetch(f"{boss.address}/api/{path}", method=method, data=wish, headers=headers)
+        assert answer.ok, await answer.text()
+        return await answer.json()
+
+    group = await changes("groups", {"name": "Counters", "models": []}, "POST")
+    people = (await (await ask.get(f"{boss.address}/api/people")).json())["people"]
+    person = next(each["id"] for each in people if each["email"] == "counted@example.com")
+    await counted.ask_to_end("Before")
+    await changes(f"people/{person}", {"groups": [group["id"]]})
+    await counted.ask_to_end("Within")
+    await changes(f"people/{person}", {"groups": []})
+    await counted.ask_to_end("After")
+    await boss.page.goto(f"{boss.address}/#/usage")
+    await boss.page.get_by_role("checkbox", name="Everybody’s").check()
+    await boss.page.get_by_role("radio", name="Group").check()
+    sums = boss.page.get_by_role("region", name="Group: sums of the period")
+    calls = sums.get_by_role("row", name="Counters").get_by_role("cell").nth(1)
+    await expect(calls).to_have_text("1")
+    await expect(sums.get_by_role("row", name="In no group")).to_be_visible()
+    await expect(boss.page.get_by_text("Whoever was in several counts in each of them")).to_be_visible()
+
+
+async def test_on_a_phone_the_title_stands_in_one_place_on_all_screens(members: Members) -> None:
+    boss = await admin_at(members, "people", **PHONE)
+    places = {}
+    for screen in SCREENS:
+        await goes_to(boss, screen)
+        box = await boss.page.get_by_role("heading", level=1).bounding_box()
+        assert box is not None
+        places[screen] = box["y"] + box["height"] / 2
+    assert len({round(place) for place in places.values()}) == 1, places
+
+
 async def test_everybody_sees_an_announcement_until_they_put_it_away(members: Members, household: Household) -> None:
     boss = await admin_at(members, "installation")
     korean = boss.page.get_by_role("textbox", name="In Korean")
