@@ -1,9 +1,11 @@
 """What admins decide in the page for the whole installation, and everybody sees."""
 
 import unicodedata
+from datetime import UTC, datetime
 
 import msgspec
 
+from daehwa.accounts.audit import FactValue
 from daehwa.conversation.errors import InvalidRequest
 
 ANNOUNCEMENT_CHARACTERS = 200
@@ -40,6 +42,14 @@ def checked_announcement(wish: Announcement, now: int) -> Announcement:
     if wish.until is not None and not now < wish.until < _LATEST:
         raise InvalidRequest("It ends at a time to come, before the year 2100.", param="announcement.until")
     return Announcement(**texts, until=wish.until)
+
+
+def announcement_facts(told: Announcement | None) -> dict[str, FactValue]:
+    """Return what the audit log says of an announcement: its text was there for everybody to read. None: taken down."""
+    if told is None:
+        return {"announcement": False}
+    ends = None if told.until is None else f"{datetime.fromtimestamp(told.until / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+    return {"announcement": told.en or told.ko, **({} if ends is None else {"until": ends})}
 
 
 class Installation(msgspec.Struct, frozen=True, kw_only=True):

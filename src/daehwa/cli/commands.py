@@ -226,6 +226,25 @@ def usage(
     return tell_usage(Asked(since=since, until=until, user=user, by=by), Place(**place), form)
 
 
+@cli.command()
+@click.argument("text", required=False)
+@click.option("--ko", "korean", metavar="TEXT", help="The same in Korean; TEXT alone is shown to everybody.")
+@click.option("--until", metavar="MOMENT", help="When it is over, such as '2027-01-31 18:00', in this machine's time.")
+@click.option("--take-down", is_flag=True, help="Tell nobody anything any more.")
+@place_options
+def announce(*, text: str | None, korean: str | None, until: str | None, take_down: bool, **place: Any) -> int:
+    """Tell everybody one line at the top of the page; without TEXT, say what is announced.
+
+    Plain text of at most 200 characters. A server may be running meanwhile. Everybody sees it with their next visit,
+    until it is over or they put it away.
+    """
+    from daehwa.cli.announce import Asked, tell_everybody  # noqa: PLC0415 - as above
+    from daehwa.cli.place import Place  # noqa: PLC0415 - as above
+
+    asked = Asked(english=text, korean=korean, until=until, take_down=take_down)
+    return tell_everybody(asked, Place(**place))
+
+
 @cli.command(add_help_option=False, context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def user(arguments: tuple[str, ...]) -> int:

@@ -1,14 +1,13 @@
 """What admins decide for the whole installation. Everybody who signs in sees it; a change is an admin's."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from daehwa.accounts import installation
-from daehwa.accounts.installation import Announcement, InstallationChanges, checked_announcement
+from daehwa.accounts.installation import Announcement, InstallationChanges, announcement_facts, checked_announcement
 from daehwa.conversation.ids import now_ms
 from daehwa.server.administration import Administration
 from daehwa.server.asgi import Request, Response, json_response
@@ -68,14 +67,9 @@ class InstallationApi:
 
 
 def _facts(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the audit log says of changes; an announcement was there for everybody to read."""
-    facts = dict(given)
-    if "announcement" in facts:
-        told: Announcement | None = facts["announcement"]
-        facts["announcement"] = False if told is None else told.en or told.ko
-        if told is not None and told.until is not None:
-            facts["until"] = f"{datetime.fromtimestamp(told.until / 1000, UTC):%Y-%m-%d %H:%M} UTC"
-    return facts
+    """Return what the audit log says of changes."""
+    told = announcement_facts(given["announcement"]) if "announcement" in given else {}
+    return {**given, **told}
 
 
 def _shown(decided: installation.Installation) -> Installation:
