@@ -1,20 +1,22 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { composerMessages, conversationMessages, errorMessages, problemMessages, sidebarMessages } from "../src/i18n/catalogue.ts";
+import { composerMessages, conversationMessages, errorMessages, problemMessages, sidebarMessages, signInErrorMessages } from "../src/i18n/catalogue.ts";
 import * as en from "../src/i18n/en.ts";
-import { sentenceFor, sentenceForProblem } from "../src/i18n/failure.ts";
+import { sentenceFor, sentenceForEntering, sentenceForProblem } from "../src/i18n/failure.ts";
 import { ko } from "../src/i18n/ko.ts";
 import * as admin from "../src/i18n/admin/en.ts";
 import { ko as adminKo } from "../src/i18n/admin/ko.ts";
 import * as dialogs from "../src/i18n/dialogs/en.ts";
 import { ko as dialogsKo } from "../src/i18n/dialogs/ko.ts";
+import * as rare from "../src/i18n/rare/en.ts";
+import { ko as rareKo } from "../src/i18n/rare/ko.ts";
 import { usageMessages } from "../src/i18n/screens/catalogue.ts";
 import * as screens from "../src/i18n/screens/en.ts";
 import { ko as screensKo } from "../src/i18n/screens/ko.ts";
 import { chooseLocale, locale, localeOf } from "../src/i18n/locale.ts";
 
-const all: Record<string, Record<string, unknown>> = { ...en, ...dialogs, ...screens, ...admin };
-const allKorean: Record<string, Record<string, unknown>> = { ...ko, ...dialogsKo, ...screensKo, ...adminKo };
+const all: Record<string, Record<string, unknown>> = { ...en, ...dialogs, ...screens, ...admin, ...rare };
+const allKorean: Record<string, Record<string, unknown>> = { ...ko, ...dialogsKo, ...screensKo, ...adminKo, ...rareKo };
 const names = Object.keys(all);
 
 /** The text that stands behind a key, whatever it is wrapped in. */
@@ -36,7 +38,7 @@ test.each(names)("every key of %s is in Korean, with the same parameters", (name
 });
 
 test("no two parts of the catalogue have the same name", () => {
-  expect(names).toHaveLength([en, dialogs, screens, admin].flatMap(Object.keys).length);
+  expect(names).toHaveLength([en, dialogs, screens, admin, rare].flatMap(Object.keys).length);
 });
 
 test("the language changes what is said, plurals and numbers included", () => {
@@ -76,7 +78,7 @@ test.each([
   const source = readFileSync(`../src/daehwa/${owner}/errors.py`, "utf8");
   const types = [...source.matchAll(/^ {4}type(?:: \S+)? = "(\w+)"/gm)].map((found) => found[1]);
   expect(types.length).toBeGreaterThan(least);
-  const told = Object.keys({ ...en.errors, ...en.signInErrors });
+  const told = Object.keys({ ...en.errors, ...rare.rareErrors, ...en.signInErrors });
   for (const type of types) expect(told).toContain(type);
 });
 
@@ -89,6 +91,15 @@ test("an unknown error still gets a sentence, and a wait is told", () => {
   expect(sentenceFor({ type: "upstream_rate_limit", message: "x", retry_after: 121 }, sentences)).toMatch(/Try again in 3 minutes\.$/);
   expect(sentenceFor({ type: "budget_exceeded", message: "x", retry_after: 90_000 }, sentences)).toBe(en.errors.budget_exceeded);
   expect(sentenceFor({ type: "upstream_unavailable", message: "x" }, sentences)).toMatch(/own\. Try again in a moment\.$/);
+});
+
+test("an error that only the screens meet has its sentence with them, in the language of the page", () => {
+  const failure = { type: "link_gone", message: "x" };
+  expect(sentenceFor(failure, errorMessages.get())).toBe(rare.rareErrors.link_gone);
+  expect(sentenceForEntering(failure, signInErrorMessages.get(), errorMessages.get())).toBe(rare.rareErrors.link_gone);
+  chooseLocale("ko");
+  expect(sentenceFor(failure, errorMessages.get())).toBe(rareKo.rareErrors.link_gone);
+  chooseLocale("en");
 });
 
 test("what is to be done is told as the home has it", () => {

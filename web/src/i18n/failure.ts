@@ -12,6 +12,13 @@ function textFor(type: string, texts: object): string | null {
 
 const MINUTE = 60;
 
+/** Sentences that come with the screens, by type. */
+let rare: () => object = () => ({});
+
+export function knowRare(sentences: () => object): void {
+  rare = sentences;
+}
+
 /** For how long a failure asks to wait. A budget renews in hours or weeks; when that is, it says itself. */
 export function secondsToWait(failure: Failure): number {
   return failure.type === "budget_exceeded" ? 0 : Math.max(0, Math.ceil(failure.retry_after ?? 0));
@@ -26,7 +33,7 @@ export function waitFor(failure: Failure, sentences: Sentences, seconds = second
 
 /** What went wrong. A home may have words of its own for what is to be done. */
 export function reasonFor(failure: Failure, sentences: Sentences, home = "local"): string {
-  return textFor(`${failure.type}_${home}`, sentences) ?? textFor(failure.type, sentences) ?? sentences.unknown;
+  return textFor(`${failure.type}_${home}`, sentences) ?? textFor(failure.type, sentences) ?? textFor(failure.type, rare()) ?? sentences.unknown;
 }
 
 export function sentenceFor(failure: Failure, sentences: Sentences, home = "local"): string {
@@ -47,5 +54,6 @@ export function sentenceForSignIn(type: string, reasons: ReturnType<typeof signI
 
 /** Why somebody could not come in by a door of this server's own. */
 export function sentenceForEntering(failure: Failure, reasons: ReturnType<typeof signInErrorMessages.get>, sentences: Sentences): string {
-  return Object.hasOwn(sentences, failure.type) ? sentenceFor(failure, sentences) : sentenceForSignIn(failure.type, reasons);
+  const isTold = [sentences, rare()].some((each) => Object.hasOwn(each, failure.type));
+  return isTold ? sentenceFor(failure, sentences) : sentenceForSignIn(failure.type, reasons);
 }

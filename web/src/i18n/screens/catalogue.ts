@@ -1,6 +1,7 @@
 /** The messages of the screens that are fetched when they are opened. */
 import { createI18n, type Components } from "@nanostores/i18n";
 import { locale, type Locale } from "../locale.ts";
+import "../rare/catalogue.ts";
 import * as base from "./en.ts";
 import { ko } from "./ko.ts";
 

@@ -1,0 +1,24 @@
+/** English, for errors that only the screens meet, or only programs, by their `type`. */
+export const rareErrors = {
+  user_not_found: "There is no such person any more.",
+  group_not_found: "There is no such group any more.",
+  held_by_admin:
+    "You could come back at once, without the role, the groups or the budget that you have here. Ask an admin to delete your account.",
+  last_admin: "This is the last admin who can sign in. Make somebody else an admin first.",
+  passkey_not_found: "There is no such passkey any more.",
+  session_not_found: "That session has ended already.",
+  link_gone: "This link was used already, or is too old. Ask for a new one.",
+  person_leaving: "All that is theirs is being deleted. Delete them once more to go on with that.",
+  invitation_not_found: "This link was used already, is too old, or was revoked.",
+  provider_not_found: "There is no such provider any more.",
+  codes_off: "No authenticator app is set up. Set one up first.",
+  codes_on: "An authenticator app is set up already. Switch it off first.",
+  key_not_found: "There is no such key, or it is not yours.",
+  key_refused: "This API key is not accepted.",
+  key_missing: "An API key is needed for this.",
+  key_unknown: "This API key is not one of this server’s.",
+  key_expired: "This API key has expired.",
+  key_revoked: "This API key was revoked.",
+  model_not_allowed: "This API key may not use this model.",
+  rate_exceeded: "That was more than is allowed in a minute.",
+};
