@@ -58,7 +58,7 @@ async def test_guests_are_offered_no_keys_and_no_model_to_connect(members: Membe
     await guest.page.keyboard.press("Escape")
     await guest.press("Settings")
     dialog = guest.page.get_by_role("dialog", name="Settings")
-    await expect(dialog.get_by_role("link")).to_have_text(["Usage and costs"])
+    await expect(dialog.get_by_role("link")).to_have_text(["Instructions", "Usage and costs"])
     await expect(dialog.get_by_role("button", name=re.compile("^Connect "))).to_have_count(0)
     await guest.page.keyboard.press("Escape")
     await all_closed(guest.page)
