@@ -84,6 +84,7 @@ async def test_an_edit_under_way_is_there_again_wherever_one_went(reader: Reader
     await reader.page.reload()
     await expect(editing).to_have_value("Dogs, and hors")
     await editing.fill("Dogs, and horses?")
+    await editing.blur()
     other = await reader.tab()
     await reader.page.close()
     restored = other.page.get_by_role("textbox", name="Edit your question")
