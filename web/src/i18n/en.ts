@@ -55,10 +55,6 @@ export const signIn = {
   back: "Back",
   lost: "Forgot your password?",
   lostAsk: "Forgot your password? An admin can give you a link for a new one.",
-  lostTitle: "A link for a new password",
-  lostWhy: "Write by what name you sign in. The link is sent to the e-mail address of that account.",
-  lostSend: "Send the link",
-  lostSent: "If there is such an account, and it has an e-mail address, a link is on its way there. It works once, for an hour.",
 };
 
 export const password = {
@@ -320,7 +316,6 @@ export const errors = {
   time_is_up: "It took as long as one answer may take here.",
   conflict: "This contradicts what is stored. Reload the page.",
   id_taken: "This contradicts what is stored. Reload the page.",
-  owned_by_another: "This conversation belongs to somebody else here.",
   reply_still_growing: "The answer above is still being written. Wait for its end, or stop it first.",
   too_large: "This is too long to be sent.",
   store_unavailable: "The conversation could not be stored. Is the disk full?",

@@ -1,5 +1,8 @@
-/** English, for errors that only the screens meet, or only programs, by their `type`. */
+/** English, for what is seldom said. */
+
+/** Errors that only the screens meet, or only programs, by their `type`. */
 export const rareErrors = {
+  owned_by_another: "This conversation belongs to somebody else here.",
   user_not_found: "There is no such person any more.",
   group_not_found: "There is no such group any more.",
   held_by_admin:
@@ -21,4 +24,11 @@ export const rareErrors = {
   key_revoked: "This API key was revoked.",
   model_not_allowed: "This API key may not use this model.",
   rate_exceeded: "That was more than is allowed in a minute.",
+};
+
+export const lost = {
+  title: "A link for a new password",
+  why: "Write by what name you sign in. The link is sent to the e-mail address of that account.",
+  send: "Send the link",
+  sent: "If there is such an account, and it has an e-mail address, a link is on its way there. It works once, for an hour.",
 };

@@ -4,6 +4,7 @@ import type * as base from "./en.ts";
 
 export const ko = {
   rareErrors: {
+    owned_by_another: "이 대화는 여기서 다른 사람의 것이에요.",
     user_not_found: "더 이상 없는 사람이에요.",
     group_not_found: "더 이상 없는 그룹이에요.",
     held_by_admin:
@@ -25,5 +26,11 @@ export const ko = {
     key_revoked: "폐기된 API 키예요.",
     model_not_allowed: "이 API 키로는 사용할 수 없는 모델이에요.",
     rate_exceeded: "1분에 허용된 양을 넘었어요.",
+  },
+  lost: {
+    title: "새 비밀번호를 정할 링크 받기",
+    why: "로그인할 때 쓰는 이름을 입력해 주세요. 그 계정의 이메일 주소로 링크를 보내 드려요.",
+    send: "링크 보내기",
+    sent: "계정이 있고 이메일 주소가 등록되어 있다면 곧 링크가 도착해요. 링크는 1시간 동안 한 번만 쓸 수 있어요.",
   },
 } satisfies Translations<typeof base>;
