@@ -4,12 +4,13 @@ import asyncio
 
 import pytest
 import pytest_asyncio
-from browser.reader import Reader
+from browser.reader import Reader, Readers
 from browser.samples import LONG
 from browser.turns import conversation_of
 from model import Model
 from playwright.async_api import expect
 from program import Program
+from upstream import gated
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -83,3 +84,55 @@ async def test_what_was_left_is_not_kept(reader: Reader, model: Model) -> None:
             return
         await asyncio.sleep(0.1)
     raise AssertionError("the page before is still held")
+
+
+# WebKit tells of a scroll a frame late: the text was shorter for a moment, and is another height again when it comes.
+SHORTER_FOR_A_MOMENT = """async () => {
+    const scroller = document.querySelector("main .scroller"), answer = scroller.querySelector("article:last-of-type");
+    const frames = async (count) => { while (count--) await new Promise(requestAnimationFrame); };
+    answer.style.minHeight = "3000px";
+    await frames(4);
+    const before = scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop;
+    answer.style.minHeight = "2500px";
+    scroller.scrollTop = 0;
+    scroller.dispatchEvent(new Event("scroll"));
+    await frames(4);
+    return [before, scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop];
+}"""
+
+
+async def test_the_end_is_followed_where_the_text_was_shorter_for_a_moment(reader: Reader) -> None:
+    await reader.ask_to_end("Follow")
+    assert await reader.page.evaluate(SHORTER_FOR_A_MOMENT) == [0, 0]
+    await reader.scroller.hover()
+    await reader.page.mouse.wheel(0, -STEP)
+    await expect(reader.page.get_by_role("button", name="Scroll to the end")).to_be_visible()
+
+
+# How high a text that stood there plain is in the moment in which its lines are no longer kept.
+HEIGHTS = """(prose) => {
+    window.heights = [prose.offsetHeight];
+    const note = () => prose.matches(".plain") || window.heights.push(prose.offsetHeight);
+    new MutationObserver(note).observe(prose, { attributeFilter: ["class"] });
+}"""
+
+
+async def test_what_stood_there_plain_keeps_its_lines_until_it_is_drawn(readers: Readers, model: Model) -> None:
+    """The first answer may begin before what draws it is there."""
+    reader = await readers()
+    engine = await reader.hold_back("**/assets/markdown-*.js")
+    await reader.open()
+    steps, gates = gated("one\ntwo\nthree\nfour\n\nfive", "\n\nthe end")
+    model.says(steps)
+    await reader.ask("Lines")
+    prose = reader.answer.locator(".prose")
+    await expect(prose).to_have_class("prose plain")
+    await expect(prose).to_contain_text("five")
+    await prose.evaluate(HEIGHTS)
+    engine.set()
+    await expect(prose.locator("p")).to_have_count(2)
+    for gate in gates:
+        gate.set()
+    await reader.ended()
+    plain, drawn, *_ = await reader.page.evaluate("heights")
+    assert drawn > plain / 2
