@@ -48,6 +48,7 @@ def main() -> int:
     begun = time.monotonic()
     asked = {"with_browser": "--quick" not in sys.argv, "adapter": has_adapter()}
     results = [run(step) for step in preparations(**asked)]
+    asked["engines"] = asked["with_browser"] and has_engines()
     with ThreadPoolExecutor() as pool:
         for lane in pool.map(run_lane, lanes(**asked)):
             results += lane
@@ -62,6 +63,8 @@ def main() -> int:
         print("not run: the benchmark, which needs Linux, two processors, taskset and a C compiler")
     if not asked["adapter"]:
         print("not run: the tests behind the Lambda Web Adapter; cargo, which builds it, is not on this machine")
+    if asked["with_browser"] and not asked["engines"]:
+        print("not run: the tests in Firefox and WebKit; what they need is not here and could not be installed")
     print(f"steps: {len(results) - failed} passed, {failed} failed, in {total:.0f} s")
     return 1 if failed else 0
 
@@ -109,13 +112,13 @@ def preparations(*, with_browser: bool, adapter: bool) -> list[Step]:
     return result
 
 
-def lanes(*, with_browser: bool, adapter: bool) -> list[list[Step]]:
+def lanes(*, with_browser: bool, adapter: bool, engines: bool) -> list[list[Step]]:
     """Return what runs side by side. The page's tests read what the server's tests wrote, so they follow them."""
     python = sys.executable
     npm = [python, str(ROOT / "scripts" / "npm.py")]
     pytest = [python, "-m", "pytest", "-q"]
     first = [
-        Step("pytest", [*pytest, "-m", "not browser and not lambda_adapter", f"--ignore={FAULTS}"]),
+        Step("pytest", [*pytest, "-m", "not browser and not engines and not lambda_adapter", f"--ignore={FAULTS}"]),
         Step("vitest", [*npm, "test"]),
     ]
     second = [
@@ -125,6 +128,8 @@ def lanes(*, with_browser: bool, adapter: bool) -> list[list[Step]]:
     ]
     if adapter:
         first.append(Step("tests behind the adapter", [*pytest, "-m", "lambda_adapter and not browser"]))
+    if engines:
+        first.append(Step("tests in other engines", [*pytest, "-m", "engines"]))
     if with_browser:
         chosen = "browser" if adapter else "browser and not lambda_adapter"
         second.append(Step("browser tests", [*pytest, "-m", chosen]))
@@ -140,6 +145,11 @@ def has_adapter() -> bool:
         ).returncode
         == 0
     )
+
+
+def has_engines() -> bool:
+    """Whether Firefox and WebKit are there or can be installed; it says which."""
+    return subprocess.run([sys.executable, str(ROOT / "scripts" / "engines.py")], check=False).returncode == 0
 
 
 def can_measure() -> bool:
