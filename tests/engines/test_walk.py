@@ -110,9 +110,10 @@ async def test_nothing_is_passed_over_on_the_way_up(tab: Tab, model: Model, prog
     await tab.sees(f"{LEFT} < 2 && {ANSWERS}.at(-1)?.querySelector('li')")
     await still(tab)
     moves = []
-    while await tab.js(TOP) > STEP:
+    while (top := await tab.js(TOP)) > STEP:
         before = await tab.js(READ)
         await tab.wheel(700, 400, -STEP)
+        await tab.sees(f"{TOP} !== arguments[0]", top)
         await still(tab)
         moves.append(round(await tab.js("window.read.getBoundingClientRect().top") - before))
     assert len(moves) > 10

@@ -1,5 +1,9 @@
+import { part } from "../lib/part.ts";
+
 /** The Markdown engine, fetched when the first text may soon need it, not with the page. */
 type Engine = typeof import("../markdown/index.ts");
+
+const fetched = part(() => import("../markdown/index.ts"));
 
 class MarkdownEngine {
   /** Null until it is here; plain text is shown meanwhile. */
@@ -9,7 +13,7 @@ class MarkdownEngine {
 
   /** Resolves when it is here, or known not to come. */
   load(): Promise<void> {
-    this.#asked ??= import("../markdown/index.ts").then(
+    this.#asked ??= fetched().then(
       (engine) => void (this.engine = engine),
       // Offline, or the server was upgraded: plain text it is, until the next text asks again.
       () => void (this.#asked = null),

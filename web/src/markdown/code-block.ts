@@ -1,4 +1,5 @@
 // One fenced block on the page: its language, a copy button, and its text, which only ever grows while it streams.
+import { part } from "../lib/part.ts";
 import type { Highlighting } from "./highlight/highlighting.ts";
 import type { MarkdownOptions } from "./options.ts";
 
@@ -6,12 +7,13 @@ const COPIED_FOR_MS = 2_000;
 
 type Highlight = typeof import("./highlight/highlighting.ts");
 
+const highlightPart = part(() => import("./highlight/highlighting.ts"));
 let highlight: Highlight | null = null;
 
 /** Fetched with the first code block; without it, and until it has come, code is plain text. */
 async function loadHighlight(): Promise<Highlight | null> {
   try {
-    highlight = await import("./highlight/highlighting.ts");
+    highlight = await highlightPart();
   } catch {
     // Offline, or a newer page has been installed on the server: the next block tries again.
   }

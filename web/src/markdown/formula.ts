@@ -1,4 +1,5 @@
 // A formula on the page: its source until what draws it is here, and for good where it cannot be drawn.
+import { part } from "../lib/part.ts";
 import { type DomCursor, setAttribute } from "./cursor.ts";
 import { isDisplay } from "./formula-rules.ts";
 import type { MarkdownOptions } from "./options.ts";
@@ -6,6 +7,7 @@ import type { Token } from "./parser.ts";
 
 type Drawing = typeof import("./formulas/drawing.ts");
 
+const drawingPart = part(() => import("./formulas/drawing.ts"));
 /** After this much drawing the page has its turn; and after so many, which have to be laid out too. */
 const WORK_MS = 8;
 const MOST = 24;
@@ -36,7 +38,7 @@ export function loadDrawing(): void {
 
 async function load(): Promise<void> {
   try {
-    const fetched = await import("./formulas/drawing.ts");
+    const fetched = await drawingPart();
     await fetched.fontCame();
     drawing = fetched;
     work(fetched);
