@@ -157,6 +157,14 @@ async def test_an_app_is_set_up_used_and_switched_off(members: Members, househol
     await expect(app.get_by_role("button", name="Set up")).to_be_visible()
 
 
+async def test_a_browser_without_passkeys_says_so(members: Members, household: Household) -> None:
+    member = await at_home(members, household, "keyless")
+    await member.page.add_init_script("delete window.PublicKeyCredential")
+    await member.page.reload()
+    await expect(section(member, "Passkeys")).to_contain_text("This browser can make none for this address")
+    await expect(member.page.get_by_role("button", name="Add a passkey")).to_have_count(0)
+
+
 async def test_a_passkey_is_made_used_and_removed(members: Members, household: Household) -> None:
     member = await at_home(members, household, "keyed")
     device = await member.passkeys()

@@ -245,6 +245,7 @@ export const account = {
   download: "Download",
   passkeys: "Passkeys",
   passkeysWhy: "Sign in with a fingerprint, a face or a security key. No password, nothing to steal.",
+  passkeysNot: "This browser can make none for this address: some know no passkeys, and none does over plain HTTP.",
   passkeyAdd: "Add a passkey",
   passkeyName: "Name of the passkey",
   passkeyNameHint: "By which you know the device again",

@@ -238,6 +238,7 @@ export const ko = {
     download: "내려받기",
     passkeys: "패스키",
     passkeysWhy: "지문, 얼굴, 보안 키로 로그인해요. 비밀번호가 없으니 훔쳐 갈 것도 없어요.",
+    passkeysNot: "이 브라우저는 이 주소에서 패스키를 만들 수 없어요. 패스키를 모르는 브라우저이거나, 주소가 HTTPS가 아니에요.",
     passkeyAdd: "패스키 추가",
     passkeyName: "패스키 이름",
     passkeyNameHint: "어떤 기기인지 알아볼 수 있게 적어 주세요",
