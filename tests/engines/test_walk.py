@@ -106,7 +106,7 @@ async def test_a_growing_answer_is_followed_until_the_reader_goes_up(tab: Tab, m
 async def test_nothing_is_passed_over_on_the_way_up(tab: Tab, model: Model, program: Program) -> None:
     """What is above is laid out when it comes near, or before: what is read then moves as far as the wheel turns."""
     model.says(MUCH)
-    await tab.open(await conversation_of(program, 5))
+    await tab.open(await conversation_of(program, 4))
     await tab.sees(f"{LEFT} < 2 && {ANSWERS}.at(-1)?.querySelector('li')")
     await still(tab)
     moves = []
