@@ -70,7 +70,7 @@ async def test_korean_is_found_composed_and_not(readers: Readers, model: Model, 
 
 async def test_the_place_is_right_also_where_the_text_is_drawn_late(reader: Reader, model: Model) -> None:
     await hidden_in_a_long_answer(reader, model, "ocelot")
-    come = await reader.hold_back("**/assets/*.js")
+    come = await reader.hold_back("**/assets/markdown-*.js")
     await reader.search.fill("ocelot")
     await reader.hits.get_by_role("link").click()
     await expect(reader.answers.first.locator(".plain")).to_be_visible()

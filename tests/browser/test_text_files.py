@@ -93,6 +93,22 @@ async def test_a_file_that_is_dropped_where_nothing_takes_it_leaves_the_page(rea
     await expect(reader.box).to_have_value("")
 
 
+async def test_what_the_server_does_not_give_is_told_and_asked_for_again(reader: Reader) -> None:
+    reader.watch.expect("net::ERR_FAILED")
+    for pattern in ("**/assets/text-files*", "**/assets/PageDialog*"):
+        await reader.page.route(pattern, lambda route: route.abort())
+    await reader.box.fill("Why?")
+    await choose(reader, LOG)
+    await expect(reader.page.locator("#composer-note")).to_contain_text("could not be loaded")
+    await reader.press("Settings", reader.sidebar)
+    await expect(reader.page.locator(".toast")).to_contain_text("could not be loaded")
+    await reader.page.unroute_all()
+    await choose(reader, LOG)
+    await expect(reader.box).to_have_value(f"Why?{SHOWN}")
+    await reader.press("Settings", reader.sidebar)
+    await expect(reader.page.get_by_role("dialog", name="Settings")).to_be_visible()
+
+
 async def test_a_long_question_shows_how_it_begins_and_all_of_it_where_a_search_leads(reader: Reader, axe: str) -> None:
     lines = "\n".join(f"line {number}" for number in range(400))
     await reader.box.fill(f"{lines}\nzebra crossing")

@@ -1,6 +1,9 @@
 /** The found message that the address names, shown where it is and not at the end, and once: what comes above it later moves nothing. */
-import { showFound } from "./found.ts";
+import { part } from "../lib/part.ts";
 import type { Entry } from "./tree.ts";
+
+/** Fetched with the first hit that is opened. */
+const showing = part(() => import("./found.ts"));
 
 interface Sought {
   readonly message: string;
@@ -29,8 +32,19 @@ export class Found {
     const message = entry && log?.querySelector<HTMLElement>(`[data-message="${entry.head.id}"]`);
     if (!message) return false;
     this.#before = asked;
-    this.#leave = showFound(message, search?.words ?? "");
+    this.#show(message, search?.words ?? "");
     return true;
+  }
+
+  #show(message: HTMLElement, words: string): void {
+    let isOver = false;
+    this.#leave = () => void (isOver = true);
+    showing().then(
+      ({ showFound }) => {
+        if (!isOver) this.#leave = showFound(message, words);
+      },
+      () => message.scrollIntoView({ block: "center" }), // unmarked, where the server is away
+    );
   }
 
   leave(): void {
