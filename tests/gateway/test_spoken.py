@@ -148,5 +148,7 @@ def test_openais_moderation_is_free_and_others_are_not_known() -> None:
     assert price_of("omni-moderation-latest").is_free
     assert price_of("text-moderation-stable").is_free
     assert PRICES.price_of("openai/gpt-9-mystery", now=NOW) is None
+    tuned = "ft:gpt-4.1-2025-04-14:acme:content-moderation-v2:abc"  # its price is in no table, and it has one
+    assert PRICES.price_of(f"openai/{tuned}", now=NOW) is None
     others = PriceList({"work": PricedUpstream(base_url="https://llm.example.com/v1")})
     assert others.price_of("work/omni-moderation-latest", now=NOW) is None

@@ -11,8 +11,10 @@ from daehwa.accounts.prices import FREE, Price
 if TYPE_CHECKING:
     from daehwa.accounts.price_table import PricedModel
 
-_FREE: Mapping[str, str] = {"openai": "*-moderation-*"}
-"""Models that their providers say are free, by what a table of prices knows the provider as; no table has them."""
+_FREE: Mapping[str, tuple[str, ...]] = {"openai": ("omni-moderation-", "text-moderation-")}
+"""With what the names of models begin that their providers say are free, by what a table of prices knows the provider
+as; no table has them. A name that has this within may be anybody's: who tunes a model chooses a part of its name.
+"""
 MODELS = 10_000
 """How many models' prices are remembered: names come from clients, too."""
 
@@ -66,4 +68,4 @@ class PriceList:
         if known is None:
             return None
         found = table.model(known, name)
-        return FREE if found is None and fnmatchcase(name, _FREE.get(known.id, "")) else found
+        return FREE if found is None and name.startswith(_FREE.get(known.id, ())) else found
