@@ -20,6 +20,7 @@ from daehwa.conversation.errors import (
     ProviderUnavailableError,
     ProviderUnreachableError,
 )
+from daehwa.conversation.messages import Usage
 from daehwa.conversation.metering import Outcome, PaidCall
 from daehwa.gateway.answers import MOST_HELD_BYTES, StreamedAnswer, Streaming
 from daehwa.gateway.answers import Answer as GatewayAnswer
@@ -426,3 +427,29 @@ async def test_sound_is_handed_on_with_its_first_byte() -> None:
         (outcome,) = two.meter.outcomes
         assert outcome.usage is not None
         assert (outcome.usage.estimated, outcome.usage.output) == (True, 7)
+
+
+async def test_what_came_is_counted_though_its_caller_left_before_reading_it() -> None:
+    said = text("Hello there, and much more.") + frame(
+        {"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 900}}
+    )
+    async with FakeUpstream(Answer([said, 5.0])) as first, FakeUpstream(GOOD) as second, Two(first, second) as two:
+        answer = await two.ask()
+        await answer.aclose()
+        (outcome,) = two.meter.outcomes
+        assert outcome.usage == Usage(input=7, output=900)
+
+
+async def test_sound_does_not_go_on_in_a_stream_of_events() -> None:
+    never = asyncio.Event()
+    async with (
+        FakeUpstream(Answer([*SLOW, OVERLOADED])) as first,
+        FakeUpstream(Answer([b"ID3", never], 200, SOUND)) as second,
+        Two(first, second) as two,
+    ):
+        answer = await two.gateway.ask(Caller(user=OWNER), JsonAsked("audio/speech", SPEECH))
+        assert isinstance(answer, UndecidedAnswer)
+        with pytest.raises(ProviderMalformedError, match="no stream of events"):
+            await whole(answer)
+        assert [state.calls for state in two.catalogue.upstreams()] == [0, 0]
+        assert two.meter.outcomes[-1].usage is not None  # it was at work

@@ -249,6 +249,8 @@ class StreamedAnswer:
         if self._reading is not None:
             self._reading.cancel()
             self._reading.add_done_callback(_looked_at)
+        if held := self._taken_held():  # it came, though nobody has read it
+            self._tap.feed(held)
         self._answer.close()
         try:
             await self._counted.end_stream(self._tap, None if self._fault is None else self._fault.type)

@@ -21,7 +21,7 @@ from daehwa.conversation.errors import (
 )
 from daehwa.conversation.upstreams import NO_ROOM, may_ask_another
 from daehwa.gateway.answers import Answer, Claim, Headers, StreamedAnswer, Streaming
-from daehwa.gateway.ports import KeptAnswer, Sink
+from daehwa.gateway.ports import STREAM, KeptAnswer, Sink
 
 COMMENT_SECONDS: Final = 5.0
 """So long comments are kept back before they are handed on: until then the next upstream answers with its own head."""
@@ -94,7 +94,9 @@ class UndecidedAnswer:
             ask_next, self._ask_next = self._ask_next, None
             if ask_next is None or not may_ask_another(fault):
                 raise
-            self._decide(_streamed(await ask_next()))
+            next_one = _streamed(await ask_next())
+            self._decide(next_one)
+            _check_events(next_one)
         else:
             self._ask_next = None
             self._decide(self._first)
@@ -117,6 +119,12 @@ def _streamed(answer: Answer) -> Streaming:
         raise ProviderRateLimitError(sentence, status=answer.status)
     kind = ProviderUnavailableError if answer.status >= _FAILED else ProviderRefusedError
     raise kind(sentence, status=answer.status)
+
+
+def _check_events(answer: Streaming) -> None:
+    """Raise where an answer is sound, say, which would be noise after comments."""
+    if not dict(answer.headers).get("content-type", "").lower().startswith(STREAM):
+        raise ProviderMalformedError("The upstream's answer is no stream of events, as was asked for. Try again.")
 
 
 class _Error(msgspec.Struct):
