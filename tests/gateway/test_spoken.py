@@ -118,6 +118,17 @@ def test_pictures_that_are_sent_have_a_price_of_their_own() -> None:
     assert cost(Usage(input=10), price, kind="image", shown=99) == 100
 
 
+@pytest.mark.parametrize("usage", [None, {}, {"input_tokens": 0, "output_tokens": 0}])
+async def test_pictures_keep_their_price_where_nobody_counts_them(usage: object) -> None:
+    meter, asked = RememberingMeter(), JsonAsked.of("images/generations", {"prompt": "A sea", "image": "a"})
+    call = paid_call(Caller(user=OWNER), asked, Model(id="openai/gpt-image-1", name="gpt-image-1", provider="openai"))
+    body = msgspec.json.encode({"data": [{"b64_json": "x"}], "usage": usage})
+    await Counted(await meter.open(call), asked, call, None).end_whole(body)
+    (outcome,) = meter.outcomes
+    assert outcome.usage is not None
+    assert (outcome.usage.estimated, outcome.shown) == (True, IMAGE_TOKENS)
+
+
 @pytest.mark.parametrize(
     ("fields", "pictures"),
     [

@@ -156,7 +156,7 @@ class Counted:
             usage = Usage() if said.seconds else self._estimated(len(body) // BYTES_PER_TOKEN_OF_ANSWER)
         images = len(said.data or ()) if self._endpoint in IMAGES else 0
         model = self._answered_by(said.answered_by)
-        shown = self._weight.shown_tokens if said.counted is None else said.counted.shown
+        shown = self._weight.shown_tokens if usage.estimated or said.counted is None else said.counted.shown
         await self._settle(self._outcome(usage, seconds=said.seconds, images=images, shown=shown, model=model))
 
     def _answered_by(self, name: str | None) -> str:
