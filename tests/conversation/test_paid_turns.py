@@ -292,6 +292,24 @@ async def test_a_title_is_counted_as_one() -> None:
     ]
 
 
+class Searching(ScriptedProvider):
+    """A provider whose models read what they find."""
+
+    def searches(self, model: str) -> bool:
+        return bool(model)
+
+
+async def test_all_that_a_searching_model_can_read_is_reserved_for_its_title_too() -> None:
+    till = Till(a_rule("user", GREAT))
+    core = Core(Searching(spoken("An answer")), titles=True)
+    core.catalogue.model = msgspec.structs.replace(core.catalogue.model, context_window=400_000)
+    core.running = RunningTurns(core.store, core.catalogue, runner="test", options=core.options, meter=till.meter)
+    await asked(core)
+    await core.running.aclose()
+    assert [entry.kind for entry in till.faulty.settled] == ["turn", "title"]
+    assert min(entry.reserved for entry in till.faulty.settled) > 400_000  # at a micro-dollar a token
+
+
 async def test_a_title_that_no_budget_has_room_for_is_left_out() -> None:
     till = Till(a_rule("user", 50_000))
     async with a_paid_core(till, spoken("An answer", usage=Usage(input=9_000, output=4_000)), titles=True) as core:

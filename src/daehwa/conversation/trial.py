@@ -86,7 +86,8 @@ async def _said(resolved: ResolvedModel, paid: PaidAnswer) -> str:
     wished = GenerationRequest(
         model=resolved.upstream_name, messages=(PromptMessage("user", _QUESTION),), max_output_tokens=TRIAL_TOKENS
     )
-    request = await paid.opened(wished, searches=finds_more(resolved))
+    window = resolved.model.context_window
+    request = await paid.opened(wished, context_window=window, searches=finds_more(resolved))
     text, error = "", None
     usage: Usage | None = None
     try:

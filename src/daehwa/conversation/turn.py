@@ -349,7 +349,8 @@ class Turn:
         text, usage, error = "", None, None
         paid = self._paid_answer(f"{self.message.id}-title", "title")
         wished = title_request(self._resolved.upstream_name, question, self.message.text)
-        request = await paid.opened(wished, searches=finds_more(self._resolved))
+        window = self._resolved.model.context_window
+        request = await paid.opened(wished, context_window=window, searches=finds_more(self._resolved))
         try:
             async with closing(self._resolved.provider.generate(request)) as batches:
                 async for batch in batches:
