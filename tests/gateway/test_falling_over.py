@@ -51,7 +51,14 @@ TOO_LONG = {"error": {"message": "This model's maximum context length is 8192 to
 class Two:
     """A gateway before two upstreams, which an alias names in this order."""
 
-    def __init__(self, first: FakeUpstream, second: FakeUpstream, *, max_concurrent: int | None = None) -> None:
+    def __init__(
+        self,
+        first: FakeUpstream,
+        second: FakeUpstream,
+        *,
+        max_concurrent: int | None = None,
+        comment_seconds: float = 0.05,
+    ) -> None:
         self.meter = RememberingMeter()
         self.once = OnceOnly(MemoryAnswers(), wait_seconds=0.1)
         providers = [
@@ -61,7 +68,9 @@ class Two:
             OpenAIWireProvider(Upstream(name="two", base_url=second.base_url, patience=PATIENCE)),
         ]
         self.catalogue = Catalogue(providers, routes=[FAST])
-        self.gateway = Gateway(self.catalogue, self.meter, Rates(MemoryRates()), self.once, comment_seconds=0.05)
+        self.gateway = Gateway(
+            self.catalogue, self.meter, Rates(MemoryRates()), self.once, comment_seconds=comment_seconds
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -253,7 +262,7 @@ async def test_the_first_token_waits_for_nothing_after_a_comment() -> None:
     async with (
         FakeUpstream(Answer([COMMENT, ROLE, text("Hel"), never])) as first,
         FakeUpstream(GOOD) as second,
-        Two(first, second) as two,
+        Two(first, second, comment_seconds=60.0) as two,
     ):
         answer = await two.ask()
         assert isinstance(answer, StreamedAnswer)
@@ -278,6 +287,19 @@ async def test_comments_that_keep_coming_are_held_no_longer(pause: float) -> Non
         assert (await answer.read()).startswith(COMMENT)
         assert second.turns == []
         assert b"Hello" in await whole(answer)
+
+
+async def test_comments_go_on_with_the_head_and_are_not_kept_back_twice() -> None:
+    never = asyncio.Event()
+    async with (
+        FakeUpstream(Answer([COMMENT, never])) as first,
+        FakeUpstream(GOOD) as second,
+        Two(first, second, comment_seconds=0.6 * PATIENCE.idle) as two,
+    ):
+        answer = await two.ask()
+        assert isinstance(answer, UndecidedAnswer)
+        assert await answer.read() == COMMENT  # after as long again, nobody would be waited for any more
+        await answer.aclose()
 
 
 @pytest.mark.parametrize("end", [OVERLOADED, CUT])
@@ -435,6 +457,7 @@ async def test_what_came_is_counted_though_its_caller_left_before_reading_it() -
     )
     async with FakeUpstream(Answer([said, 5.0])) as first, FakeUpstream(GOOD) as second, Two(first, second) as two:
         answer = await two.ask()
+        assert isinstance(answer, StreamedAnswer)
         await answer.aclose()
         (outcome,) = two.meter.outcomes
         assert outcome.usage == Usage(input=7, output=900)

@@ -83,13 +83,14 @@ class UndecidedAnswer:
                 await claim.end(self)
 
     async def _waited(self) -> bytes:
-        """Wait for what comes next; return comments that may go on, nothing where it is decided who answers."""
+        """Return comments that may go on, nothing where it has to be seen who answers: then wait for that."""
+        if shown := self._first.comments():  # kept back for long enough
+            if self.claim is not None:
+                self.claim.add(shown)
+            return shown
         try:
             if not await self._first.begun(self._seconds):
-                shown = self._first.comments()
-                if shown and self.claim is not None:
-                    self.claim.add(shown)
-                return shown
+                return b""
         except ProviderError as fault:
             ask_next, self._ask_next = self._ask_next, None
             if ask_next is None or not may_ask_another(fault):
