@@ -144,6 +144,13 @@ def test_pictures_to_draw_from_are_reserved_in_json_too(fields: dict[str, object
     assert 0 < weight.input_tokens - weight.shown_tokens < 60
 
 
+@pytest.mark.parametrize("fields", [{"extra_body": {"image": ["https://a.example/1.png"]}}, {"Image": "a"}])
+def test_pictures_that_would_be_found_after_the_reservation_are_refused(fields: dict[str, object]) -> None:
+    with pytest.raises(InvalidRequest, match="image"):
+        JsonAsked.of("images/generations", {"prompt": "A sea", **fields})
+    JsonAsked.of("chat/completions", {"messages": [], **fields})  # where no pictures are looked for by these names
+
+
 @pytest.mark.parametrize(("partial", "n"), [*product((0, 3), (1, 2))])
 def test_partial_images_are_reserved(partial: int, n: int) -> None:
     asked = JsonAsked.of("images/generations", {"prompt": "A sea", "n": n, "partial_images": partial})

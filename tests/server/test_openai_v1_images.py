@@ -92,6 +92,12 @@ async def test_pictures_that_are_only_named_count_and_so_do_partial_ones(site: S
     assert (call.partial_images, call.choices) == (3, 1)
 
 
+async def test_each_picture_counts_whatever_it_is_called_and_in_whatever_letters(site: Site, bed: Bed) -> None:
+    named = (MODEL, ("IMAGE", b"https://a.example/1.png"), ("image", b"https://a.example/2.png"), ("other", PICTURE))
+    assert (await sent(site, form(*named)))[0] == 200
+    assert 3 * IMAGE_TOKENS < bed.meter.calls[0].input_tokens < 4 * IMAGE_TOKENS
+
+
 @pytest.mark.parametrize(
     ("fields", "param"),
     [

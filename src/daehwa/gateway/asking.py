@@ -72,6 +72,11 @@ _COSTS_MORE: Final = frozenset(
 _READ: Final = _COSTS_MORE.difference(KEPT_ELSEWHERE).union(("model", "stream", _OPTIONS, EXTRA_BODY), _NEEDED.values())
 """The fields that rights and reservations follow from."""
 _READ_ANYWHERE: Final = _READ.union(("background", "instructions"), KEPT_ELSEWHERE)
+_READ_OF_IMAGES: Final = _READ_ANYWHERE | _PICTURES
+_READ_LAID_OVER: Final[dict[Endpoint, frozenset[str]]] = {
+    "responses": _READ_ANYWHERE,
+    "images/generations": _READ | _PICTURES,
+}
 _TOO_LARGE = "The body holds a number that is out of range."
 
 
@@ -182,9 +187,9 @@ class JsonAsked:
         self.endpoint = endpoint
         self._body = body
         self._headers = headers
-        self._fields = fields = fields_of(body, _READ_ANYWHERE)
+        self._fields = fields = fields_of(body, _READ_OF_IMAGES if endpoint in IMAGES else _READ_ANYWHERE)
         if EXTRA_BODY in fields:
-            check_laid_over(fields[EXTRA_BODY], _READ_ANYWHERE if endpoint == "responses" else _READ)
+            check_laid_over(fields[EXTRA_BODY], _READ_LAID_OVER.get(endpoint, _READ))
         self.model = optional(fields, "model", str)
         # As OpenRouter and LiteLLM have it: they may take another one, which has to be allowed and paid for.
         self.others = _others(fields)

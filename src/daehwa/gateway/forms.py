@@ -43,8 +43,8 @@ class Fields:
 
 class Form:
     """A form being read: `size` is the body's, as announced or as far as it came, `text_size` that of its texts,
-    `names` those of its parts, of which so many are `files`. `begun` is called with how each file begins. `texts` are
-    the fields whose values are kept, wherever they stand.
+    `text_names` are their names, and it has so many `files` beside. `begun` is called with how each file begins.
+    `texts` are the fields whose values are kept, wherever they stand.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Form:
         self.boundary = b"--" + own.encode()
         self.text_size = 0
         self.files = 0
-        self.names: list[str] = []
+        self.text_names: list[str] = []
         self._begun = begun
         self._texts = texts
         self._is_announced = length is not None
@@ -153,8 +153,8 @@ class Form:
                     self.text_size += len(event) if is_text else 0
                 elif event is not None:
                     self._check_spelling(event.name)
-                    self.names.append(event.name)
-                    is_text = not begins
+                    if is_text := not begins:
+                        self.text_names.append(event.name)
                 yield event
         for event in self._parsed(b""):
             yield event

@@ -17,7 +17,7 @@ from daehwa.gateway.ports import Endpoint, WireRequest
 
 _READ: Final = frozenset({"n", PARTIAL_IMAGES, "prompt"})
 _PICTURES: Final = ("image", "mask")
-"""With what the names of pictures begin; they may be addresses."""
+"""With what the names of pictures begin that are no files but addresses, in whatever letters."""
 
 
 class ImageFormAsked:
@@ -31,7 +31,7 @@ class ImageFormAsked:
         self.others: tuple[str, ...] = ()
         self._form = form
         self._kept = kept
-        pictures = max(form.files, sum(name.startswith(_PICTURES) for name in form.names))
+        pictures = form.files + sum(name.strip().casefold().startswith(_PICTURES) for name in form.text_names)
         shown = pictures * IMAGE_TOKENS
         self._weight = Weight(
             input_tokens=tokens_of(form.text_size) + shown,
