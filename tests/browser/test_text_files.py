@@ -1,12 +1,13 @@
 """Text files in a question: chosen, dropped or pasted; a file that is dropped elsewhere leaves the page where it is."""
 
+import asyncio
 import json
 
 import pytest
 from browser.accessibility import faults
 from browser.reader import PHONE, Reader, Readers
 from model import Model
-from playwright.async_api import FilePayload, Locator, expect
+from playwright.async_api import FilePayload, Locator, Route, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -132,3 +133,22 @@ async def test_a_long_question_shows_how_it_begins_and_all_of_it_where_a_search_
     await expect(reader.question.get_by_role("button", name="Show less")).to_be_visible()
     end = await reader.page.evaluate(WORD_AT, "zebra")
     assert 0 < end < 800, "the words are in view"
+
+
+async def test_a_file_that_is_read_too_late_goes_nowhere_else(reader: Reader) -> None:
+    go = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await go.wait()
+        await route.continue_()
+
+    await reader.page.route("**/text-files-*.js", late)
+    await reader.box.fill("What went wrong?")
+    async with reader.page.expect_request("**/text-files-*.js"):
+        await choose(reader, LOG)
+    await reader.page.goto(f"{reader.address}/#/usage")
+    await expect(reader.page.get_by_role("heading", name="Usage and costs", level=1)).to_be_visible()
+    async with reader.page.expect_response("**/text-files-*.js"):
+        go.set()
+    await reader.page.goto(f"{reader.address}/#/")
+    await expect(reader.box).to_have_value("What went wrong?")
