@@ -65,11 +65,25 @@ async def test_a_dialog_that_was_closed_takes_no_step_back(wide: Reader, way: st
 
 async def test_forward_does_not_lead_to_a_dialog_that_is_gone(wide: Reader) -> None:
     await wide.press("Settings", wide.sidebar)
+    await expect(settings_of(wide)).to_be_visible()
     await wide.page.go_back()
     await expect(settings_of(wide)).to_have_count(0)
     await wide.page.go_forward()
     await expect(settings_of(wide)).to_have_count(0)
     await goes_back_to_what_was_asked(wide)
+
+
+async def test_a_dialog_that_is_still_being_fetched_opens_over_nothing_else(wide: Reader) -> None:
+    come = await wide.hold_back("**/assets/PageDialog-*")
+    await wide.press("Settings", wide.sidebar)
+    await wide.page.go_back()
+    await expect(wide.question.locator(".bubble")).to_have_text("The first one?")
+    async with wide.page.expect_response("**/assets/PageDialog-*.js"):
+        come.set()
+    await wide.page.wait_for_timeout(200)
+    await expect(settings_of(wide)).to_have_count(0)
+    await wide.press("Settings", wide.sidebar)
+    await expect(settings_of(wide)).to_be_visible()
 
 
 async def test_a_dialog_in_anothers_place_has_its_entry(wide: Reader) -> None:
