@@ -412,3 +412,33 @@ def test_a_long_beginning_is_not_copied_into_a_thousand_versions() -> None:
     assert "fork too often" in left_out(chatgpt("x", nodes)).reason
     few = brought(chatgpt("x", nodes[:5])).record
     assert [len(message.text) for message in few.messages] == [1, *[900_003] * 3]
+
+
+def test_few_bytes_of_sources_do_not_become_many_of_links() -> None:
+    mark = "\ue200m\ue201"
+    items = [{"title": "t", "url": f"https://example.org/{'u' * 1900}"}] * 5
+    parts = {"content_type": "text", "parts": [mark * 100_000]}
+    value = chatgpt(
+        "x", [node("a", None, "assistant", parts, content_references=[{"matched_text": mark, "items": items}])]
+    )
+    began = time.monotonic()
+    given = len(as_json(value))
+    found = brought(value)
+    assert len(msgspec.json.encode(found.record)) < 5 * given
+    assert 0 < found.lost["citation"] < 100_000, "those within the measure are links, the others are counted"
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("name", ["citations", "content_references"])
+def test_sources_are_looked_at_once_and_not_for_each_piece_of_a_text(name: str) -> None:
+    source = {
+        "start_ix": 0,
+        "end_ix": 1,
+        "metadata": {"title": "t" * 200, "url": "https://example.org"},
+        "matched_text": "t",
+    }
+    parts = {"content_type": "text", "parts": ["x\ue200"] * 20_000}
+    began = time.monotonic()
+    many: dict[str, Any] = {name: [source] * 5_000}
+    brought(chatgpt("x", [node("a", None, "assistant", parts, **many)]))
+    assert time.monotonic() - began < 5

@@ -7,7 +7,7 @@ anybody was shown: system messages, what a tool was told and said, what is known
 from typing import Final
 
 from daehwa.conversation.messages import FinishReason, Part, ReasoningPart, Status, TextPart
-from daehwa.transfer.chatgpt_texts import parts_of, with_sources
+from daehwa.transfer.chatgpt_texts import Sources, parts_of
 from daehwa.transfer.drafts import Draft, Piece, links_upwards
 from daehwa.transfer.foreign_json import NotJson, Object, decoded, list_in, object_in, text_in
 from daehwa.transfer.texts import Lost, call, fenced, link, quoted
@@ -122,7 +122,7 @@ def _result(content: Object, metadata: Object, lost: Lost) -> list[Part]:
     if kind == "tether_quote":
         source = link(text_in(content, "title", "domain"), text_in(content, "url"))
         quote = "\n\n".join(text for text in (source, text_in(content, "text")) if text)
-        return [TextPart(quoted(with_sources(quote, metadata, lost)))] if quote else []
+        return [TextPart(quoted(Sources(metadata, lost).within(quote)))] if quote else []
     if kind == "multimodal_text":
         objects = [part for part in list_in(content, "parts") if isinstance(part, dict)]
         return parts_of({**content, "parts": objects}, metadata, lost)

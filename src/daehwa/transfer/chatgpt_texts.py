@@ -5,7 +5,6 @@ stands in the message's `content_references`; in older ones it is `【12†sourc
 """
 
 import re
-from collections.abc import Callable
 from typing import Any, Final
 
 from daehwa.conversation.messages import Part, TextPart
@@ -21,20 +20,72 @@ _POINTERS: Final = {
     "real_time_user_audio_video_asset_pointer": "audio",
 }
 _MOST_LINKS: Final = 5
+_LINK_CHARACTERS: Final = 4_000
+_LINKS_PER_CHARACTER: Final = 8
+"""So long may the links of a message be in any case, and so much longer for each character that is written there."""
+
+
+class Sources:
+    """What the marks in the texts of one message stand for. It is worked out once, however many texts and marks there
+    are, and the links are in all not much longer than what they stand in: few bytes cannot become many.
+    """
+
+    def __init__(self, metadata: Object, lost: Lost) -> None:
+        self._lost = lost
+        self._citations = _citations(list_in(metadata, "citations"))
+        references = list_in(metadata, "content_references")
+        self._known = {matched: each for each in references if (matched := text_in(each, "matched_text"))}
+        self._found: dict[str, str] = {}
+        self._left = _LINK_CHARACTERS
+
+    def within(self, text: str) -> str:
+        """Return a text with links in place of its marks; a mark without an address is left out and counted."""
+        self._left += _LINKS_PER_CHARACTER * len(text)
+        return _LEFT_OVER.sub("", _MARK.sub(self._replaced, self._cited(text)))
+
+    def _cited(self, text: str) -> str:
+        """Return a text with links at the places that old citations name; a place counts characters."""
+        pieces: list[str] = []
+        at = 0
+        for begin, end, address in self._citations:
+            if begin >= len(text):
+                break
+            if end <= len(text) and (found := self._afforded(f" ({address})")):
+                pieces += [text[at:begin], found]
+                at = end
+        return "".join([*pieces, text[at:]])
+
+    def _replaced(self, mark: re.Match[str]) -> str:
+        kind, *rest = mark[1].split("\ue202")
+        if mark[0] not in self._found:
+            reference = self._known.get(mark[0])
+            self._found[mark[0]] = _links(reference) or _own_words(kind, rest, reference)
+        found = self._afforded(self._found[mark[0]])
+        if found.startswith("(") and mark.start() > 0 and not mark.string[mark.start() - 1].isspace():
+            found = f" {found}"
+        self._lost["citation"] += not found and kind not in {"navlist", "image_group"}
+        return found
+
+    def _afforded(self, found: str) -> str:
+        if len(found) > self._left:
+            return ""
+        self._left -= len(found)
+        return found
 
 
 def parts_of(content: Object, metadata: Object, lost: Lost) -> list[Part]:
     """Return what somebody wrote, with a line for each file that came with it."""
     kind = text_in(content, "content_type")
     attachments = {text_in(each, "id"): text_in(each, "name") for each in list_in(metadata, "attachments")}
+    sources = Sources(metadata, lost)
     texts: list[str] = []
     if kind == "code":
         code = text_in(content, "text") or "\n".join(_strings(content))
         texts.append(fenced(code, text_in(content, "language")) if code.strip() else "")
     elif isinstance(content.get("parts"), list):
-        texts += [_part(part, attachments, metadata, lost) for part in content["parts"]]
+        texts += [_part(part, attachments, sources, lost) for part in content["parts"]]
     elif text := text_in(content, "text", "result", "content"):
-        texts.append(with_sources(text, metadata, lost))
+        texts.append(sources.within(text))
     elif content and kind not in {"text", "multimodal_text"}:
         lost["unknown"] += 1
         texts.append(missing("unknown", kind, Lost()))
@@ -46,9 +97,9 @@ def _strings(content: Object) -> list[str]:
     return [part for part in list_in(content, "parts") if isinstance(part, str)]
 
 
-def _part(part: object, attachments: dict[str, str], metadata: Object, lost: Lost) -> str:
+def _part(part: object, attachments: dict[str, str], sources: Sources, lost: Lost) -> str:
     if isinstance(part, str):
-        return with_sources(part, metadata, lost)
+        return sources.within(part)
     kind = text_in(part, "content_type")
     if kind == "audio_transcription":
         return text_in(part, "text")
@@ -57,37 +108,11 @@ def _part(part: object, attachments: dict[str, str], metadata: Object, lost: Los
         named = attachments.pop(pointer, "") or attachments.pop(pointer.partition("#")[0], "")
         return missing(_POINTERS[kind], named, lost)
     if text := text_in(part, "text", "result"):
-        return with_sources(text, metadata, lost)
+        return sources.within(text)
     if part is None:
         return ""
     lost["unknown"] += 1
     return missing("unknown", kind, Lost())
-
-
-def with_sources(text: str, metadata: Object, lost: Lost) -> str:
-    """Return a text with links in place of its marks of sources; a mark without an address is left out and counted."""
-    text = _with_citations(text, list_in(metadata, "citations"))
-    if "\ue200" not in text:
-        return _LEFT_OVER.sub("", text)
-    known = {
-        text_in(each, "matched_text"): each
-        for each in list_in(metadata, "content_references")
-        if text_in(each, "matched_text")
-    }
-    return _LEFT_OVER.sub("", _MARK.sub(_replaced(known, lost), text))
-
-
-def _replaced(known: dict[str, Any], lost: Lost) -> Callable[[re.Match[str]], str]:
-    def replaced(mark: re.Match[str]) -> str:
-        reference = known.get(mark[0])
-        kind, *rest = mark[1].split("\ue202")
-        found = _links(reference) or _own_words(kind, rest, reference)
-        if found.startswith("(") and mark.start() > 0 and not mark.string[mark.start() - 1].isspace():
-            found = f" {found}"
-        lost["citation"] += not found and kind not in {"navlist", "image_group"}
-        return found
-
-    return replaced
 
 
 def _links(reference: object) -> str:
@@ -113,21 +138,19 @@ def _own_words(kind: str, rest: list[str], reference: object) -> str:
     return alternative if "\ue200" not in alternative else ""
 
 
-def _with_citations(text: str, citations: list[Any]) -> str:
-    """Return a text with links at the places that old citations name; a place counts characters."""
-    found = []
+def _citations(citations: list[Any]) -> list[tuple[int, int, str]]:
+    """Return the places that citations name, with a link for each: in order, and none within another."""
+    found: list[tuple[int, int, str]] = []
     for each in citations:
         begin, end, source = _fields(each)
         address = link(text_in(source, "title"), text_in(source, "url"))
-        if type(begin) is int and type(end) is int and 0 <= begin < end <= len(text) and address:
+        if type(begin) is int and type(end) is int and 0 <= begin < end and address:
             found.append((begin, end, address))
-    pieces: list[str] = []
-    at = 0
-    for begin, end, address in sorted(found):
-        if begin >= at:
-            pieces += [text[at:begin], f" ({address})"]
-            at = end
-    return "".join([*pieces, text[at:]])
+    apart: list[tuple[int, int, str]] = []
+    for place in sorted(found):
+        if not apart or place[0] >= apart[-1][1]:
+            apart.append(place)
+    return apart
 
 
 def _fields(citation: object) -> tuple[Any, Any, Any]:
