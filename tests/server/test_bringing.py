@@ -132,6 +132,18 @@ async def test_lines_of_our_own_export_come_as_ones_own_and_take_nobodys_place(d
     assert [found["title"] for found in await listed(mina, "Canary")] == ["Mine"]
 
 
+async def test_several_that_stand_in_one_are_counted_each(door: FrontDoor) -> None:
+    await door.admin()
+    mina = await door.member()
+    some = [simple(f"s{number}") for number in range(MOST_BROUGHT + 5)]
+    answer = await bring(mina, {"conversations": some})
+    assert answer["added"] == MOST_BROUGHT
+    [left_out] = answer["left_out"]
+    assert "was not read" in left_out["reason"]
+    nothings = await bring(mina, [{}] * 100_000, {"conversations": [0] * 100_000})
+    assert len(nothings["left_out"]) == MOST_BROUGHT + 1, "an answer is no longer than a request may make it"
+
+
 async def test_no_time_of_the_future_and_no_endless_title_comes_in(door: FrontDoor) -> None:
     await door.admin()
     mina = await door.member()

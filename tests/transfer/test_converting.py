@@ -4,6 +4,7 @@ import copy
 import json
 import random
 import time
+import tracemalloc
 from typing import Any
 
 import msgspec
@@ -442,3 +443,32 @@ def test_sources_are_looked_at_once_and_not_for_each_piece_of_a_text(name: str) 
     many: dict[str, Any] = {name: [source] * 5_000}
     brought(chatgpt("x", [node("a", None, "assistant", parts, **many)]))
     assert time.monotonic() - began < 5
+
+
+def _nodes(name: str, count: int) -> Any:
+    rows: list[Any] = [{}] * count
+    named: dict[str, Any] = {f"{number}": {} for number in range(count)}
+    tree = {"children": rows}
+    return {
+        "ChatGPT": {"mapping": named},
+        "Claude": {"chat_messages": rows},
+        "Open WebUI": {"chat": {"history": {"messages": named}}},
+        "Open WebUI in a row": {"chat": {"messages": rows}},
+        "LibreChat": {"conversationId": "l", "messages": rows},
+        "LibreChat as a tree": {"messagesTree": [tree]},
+    }[name]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["ChatGPT", "Claude", "Open WebUI", "Open WebUI in a row", "LibreChat", "LibreChat as a tree"],
+)
+def test_a_million_messages_without_anything_in_them_are_refused_before_they_fill_the_memory(name: str) -> None:
+    value = as_json(_nodes(name, 1_000_000))
+    tracemalloc.start()
+    found = left_out(value)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert "more than 250,000" in found.reason
+    assert not found.is_empty
+    assert most < 500_000_000

@@ -8,7 +8,7 @@ from typing import Final
 
 from daehwa.conversation.messages import FinishReason, Part, ReasoningPart, Status, TextPart
 from daehwa.transfer.chatgpt_texts import Sources, parts_of
-from daehwa.transfer.drafts import Draft, Piece, links_upwards
+from daehwa.transfer.drafts import Draft, Piece, links_upwards, refuse_too_many
 from daehwa.transfer.foreign_json import NotJson, Object, decoded, list_in, object_in, text_in
 from daehwa.transfer.texts import Lost, call, fenced, link, quoted
 from daehwa.transfer.times import time_of
@@ -31,6 +31,7 @@ def draft_of(value: Object, now: int) -> Draft:
     """Return a conversation."""
     lost = Lost()
     mapping = object_in(value, "mapping")
+    refuse_too_many(len(mapping))
     above = links_upwards(mapping, "children")
     created = time_of(value.get("create_time"), now)
     return Draft(

@@ -7,7 +7,7 @@ conversation was open, so it is the newest end.
 from typing import Any, Final
 
 from daehwa.conversation.messages import Part, ReasoningPart, TextPart
-from daehwa.transfer.drafts import Draft, Piece
+from daehwa.transfer.drafts import Draft, Piece, refuse_too_many
 from daehwa.transfer.foreign_json import Object, as_json, list_in, object_in, text_in
 from daehwa.transfer.texts import Lost, call, cleaned, fenced, missing
 from daehwa.transfer.times import time_of
@@ -27,6 +27,7 @@ def is_claude(value: Object) -> bool:
 def draft_of(value: Object, now: int) -> Draft:
     """Return a conversation."""
     lost = Lost()
+    refuse_too_many(len(list_in(value, "chat_messages")))
     messages = [each for each in list_in(value, "chat_messages") if isinstance(each, dict)]
     lost["message"] += len(list_in(value, "chat_messages")) - len(messages)
     pieces: list[Piece] = []

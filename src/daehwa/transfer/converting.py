@@ -1,5 +1,6 @@
 """What of another product's export becomes a conversation of ours, whichever product it is. Pure."""
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
@@ -7,7 +8,7 @@ import msgspec
 from daehwa.conversation.errors import DaehwaError, InvalidRequest
 from daehwa.conversation.ports import ConversationRecord
 from daehwa.transfer import chatgpt, claude, librechat, open_webui
-from daehwa.transfer.drafts import Empty, record_of
+from daehwa.transfer.drafts import Draft, Empty, record_of
 from daehwa.transfer.foreign_json import Object, decoded, text_in
 from daehwa.transfer.texts import Lost, one_line
 
@@ -35,15 +36,17 @@ class Unconverted(msgspec.Struct, frozen=True):
     is_empty: bool = False
 
 
-def converted(text: bytes, *, owner: str, now: int) -> list[Converted | Unconverted]:
-    """Return what an element of an export becomes: one conversation, or those that stand in it as `conversations`."""
+def converted(text: bytes, *, owner: str, now: int) -> Iterator[Converted | Unconverted]:
+    """Yield what an element of an export becomes: one conversation, or those that stand in it as `conversations`."""
     try:
         value = decoded(text)
     except InvalidRequest as error:
-        return [Unconverted("", error.message)]
+        yield Unconverted("", error.message)
+        return
     inner = value.get("conversations") if isinstance(value, dict) else value
     values = inner if isinstance(inner, list) else [value]
-    return [_converted(each, owner, now) for each in values]
+    for each in values:
+        yield _converted(each, owner, now)
 
 
 def _converted(value: Any, owner: str, now: int) -> Converted | Unconverted:
@@ -57,10 +60,11 @@ def _converted(value: Any, owner: str, now: int) -> Converted | Unconverted:
 
 
 def _recorded(value: Object, title: str, draft_of: Any, owner: str, now: int) -> Converted | Unconverted:
-    draft = draft_of(value, now)
+    draft: Draft | None = None
     try:
+        draft = draft_of(value, now)
         return Converted(record_of(draft, owner), +draft.lost)
     except Empty as error:
-        return Unconverted(title, error.message, is_empty=draft.lost["message"] == 0)
+        return Unconverted(title, error.message, is_empty=draft is not None and draft.lost["message"] == 0)
     except DaehwaError as error:
         return Unconverted(title, error.message)

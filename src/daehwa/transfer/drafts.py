@@ -35,6 +35,8 @@ from daehwa.transfer.texts import Lost, joined, one_line
 
 MESSAGES: Final = 100_000
 """The most messages that a conversation may have."""
+_NODES: Final = 250_000
+"""The most nodes that it may have there, shown or not: each takes a thousand times the bytes that say it."""
 _PIECES: Final = 1_000_000
 """The most nodes that its answers may be made of, those counted twice that belong to two of them."""
 _COPIES: Final = 4
@@ -89,6 +91,12 @@ def derived_id(created: int, *names: str) -> str:
     return id_of(
         created, hashlib.blake2b(json.dumps(names).encode(), digest_size=10, person=b"daehwa.transfer").digest()
     )
+
+
+def refuse_too_many(nodes: int) -> None:
+    """Raise `TooMuch` where a conversation has more nodes than are looked at."""
+    if nodes > _NODES:
+        raise TooMuch(f"It has more than {_NODES:,} messages and pieces.")
 
 
 def links_upwards(nodes: dict[str, Any], name: str) -> dict[str, str]:

@@ -12,10 +12,10 @@ from typing import IO, Final
 
 import msgspec
 
+from daehwa.transfer.foreign_json import DEPTH
+
 ELEMENT_BYTES: Final = 128 * 1024 * 1024
 """The longest element that is read, and about as much of a file is held at once."""
-DEPTH: Final = 200_000
-"""So many brackets may stand in one another."""
 _CHUNK: Final = 1024 * 1024
 _BETWEEN: Final = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")++', re.DOTALL)
 _OPENING: Final = frozenset(b"{[")

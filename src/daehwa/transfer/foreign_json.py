@@ -15,6 +15,8 @@ _decode = msgspec.json.Decoder().decode
 _string: Final[Callable[[str, int, bool], tuple[str, int]]] = json.decoder.scanstring  # type: ignore[attr-defined]
 _SPACE: Final = re.compile(r"[ \t\r\n]*+")
 _SCALAR: Final = re.compile(r"[^\s,:\[\]{}\"]++")
+DEPTH: Final = 200_000
+"""So many brackets may stand in one another."""
 _UNDECODABLE = (ValueError, RecursionError, StopIteration, IndexError)
 
 
@@ -29,7 +31,7 @@ class NotJson(InvalidRequest):
 
 def decoded(text: bytes) -> Any:
     """Return a value. Half characters (lone surrogates) and numbers that are none are kept as they are, and brackets
-    may stand in one another as deep as they like. Raise `NotJson`.
+    may stand in one another `DEPTH` deep. Raise `NotJson`.
     """
     try:
         return _decode(text)
@@ -92,6 +94,8 @@ class _Deep:
     def _begin(self, at: int) -> tuple[Any, int, bool]:
         sign = self._text[at]
         if sign in "{[":
+            if len(self._open) >= DEPTH:
+                raise ValueError
             self._open.append({} if sign == "{" else [])
             self._keys.append(None)
             return None, at + 1, True

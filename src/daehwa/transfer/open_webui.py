@@ -8,7 +8,7 @@ import re
 from typing import Final
 
 from daehwa.conversation.messages import Part, ReasoningPart, TextPart
-from daehwa.transfer.drafts import Draft, Piece, links_upwards
+from daehwa.transfer.drafts import Draft, Piece, links_upwards, refuse_too_many
 from daehwa.transfer.foreign_json import Object, list_in, object_in, text_in
 from daehwa.transfer.texts import Lost, call, missing
 from daehwa.transfer.times import time_of
@@ -34,6 +34,7 @@ def draft_of(value: Object, now: int) -> Draft:
     chat = object_in(value, "chat") or value
     history = object_in(chat, "history")
     nodes = object_in(history, "messages")
+    refuse_too_many(max(len(nodes), len(list_in(chat, "messages"))))
     above = links_upwards(nodes, "childrenIds")
     pieces = [_piece(name, node, above.get(name), now, lost) for name, node in nodes.items()]
     if not pieces:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -19,42 +20,55 @@ _UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 async def take_in(
-    archive: ConversationArchive, texts: Iterable[bytes], *, owner: str, now: int, oldest: int | None
+    archive: ConversationArchive, texts: Iterable[bytes], *, owner: str, now: int, oldest: int | None, most: int
 ) -> Moved:
     """Store conversations for `owner` alone: those of other products, and lines of our own export. One that was last
-    used before `oldest` (ms) is left out, since it would be deleted soon. Raise `StoreError`.
+    used before `oldest` (ms) is left out, since it would be deleted soon, and so is what comes after the first `most`:
+    several may stand in one text. Raise `StoreError`.
     """
     moved = Moved(is_whole=True)
+    some = _bounded(_read(texts, owner, now), most)
     # In a thread: others are answered meanwhile.
-    found = await asyncio.to_thread(lambda: list(_found(texts, owner, now, oldest, moved.lost)))
+    found = await asyncio.to_thread(lambda: list(_found(some, oldest, moved.lost)))
     await store_all(archive, iter(found), moved, lambda _moved: None, lambda _owner: "somebody else")
     return moved
 
 
-def _found(texts: Iterable[bytes], owner: str, now: int, oldest: int | None, lost: Lost) -> Iterator[Found]:
+def _read(texts: Iterable[bytes], owner: str, now: int) -> Iterator[Converted | Unconverted]:
     for text in texts:
-        for each in _own(text, owner, now) or converted(text, owner=owner, now=now):
-            if isinstance(each, Unconverted):
-                yield Nothing() if each.is_empty else Skipped(each.title or None, each.reason)
-                continue
-            conversation = each.record.conversation
-            if oldest is not None and conversation.updated < oldest:
-                yield Skipped(conversation.title, "it was last used so long ago that it would be deleted here at once")
-                continue
-            lost.update(each.lost)
-            yield conversation.title, each.record
+        own = _own(text, owner, now)
+        yield from converted(text, owner=owner, now=now) if own is None else (own,)
 
 
-def _own(text: bytes, owner: str, now: int) -> list[Converted | Unconverted] | None:
+def _bounded(read: Iterator[Converted | Unconverted], most: int) -> Iterator[Converted | Unconverted]:
+    yield from islice(read, most)
+    if next(read, None) is not None:
+        yield Unconverted("", f"what comes after the first {most:,} conversations was not read: bring fewer at once")
+
+
+def _found(some: Iterator[Converted | Unconverted], oldest: int | None, lost: Lost) -> Iterator[Found]:
+    for each in some:
+        if isinstance(each, Unconverted):
+            yield Nothing() if each.is_empty else Skipped(each.title or None, each.reason)
+            continue
+        conversation = each.record.conversation
+        if oldest is not None and conversation.updated < oldest:
+            yield Skipped(conversation.title, "it was last used so long ago that it would be deleted here at once")
+            continue
+        lost.update(each.lost)
+        yield conversation.title, each.record
+
+
+def _own(text: bytes, owner: str, now: int) -> Converted | None:
     """Return what a line of our own export holds; None where it is none."""
     try:
         record = _line.decode(text).record
     except _UNDECODABLE:
         return None
-    return [Converted(_bounded(record, owner, now), Lost())]
+    return Converted(_made_theirs(record, owner, now), Lost())
 
 
-def _bounded(record: ConversationRecord, owner: str, now: int) -> ConversationRecord:
+def _made_theirs(record: ConversationRecord, owner: str, now: int) -> ConversationRecord:
     """Return a record as its owner's, with no time that has not come yet: nothing of it stays for ever first."""
     latest = now + _SOON_MS
     conversation = record.conversation

@@ -1,5 +1,6 @@
 """Conversations that somebody brings along: their own of another home, or of another product."""
 
+import asyncio
 from typing import Annotated
 
 import msgspec
@@ -62,6 +63,8 @@ class BringingApi:
         self._archive = archive
         self._options = options
         self._installation = installation
+        # A conversation takes many times its bytes while it is converted: one request after the other.
+        self._turn = asyncio.Lock()
 
     async def import_conversations(self, request: Request) -> Response:
         """Store conversations that one brings along, for oneself alone; the same again changes nothing.
@@ -75,7 +78,11 @@ class BringingApi:
         _refuse_guest(request)  # once more: the body may have been long on its way
         now = now_ms()
         texts = [bytes(text) for text in body.conversations]
-        moved = await take_in(self._archive, texts, owner=request.user.id, now=now, oldest=await self._oldest(now))
+        oldest = await self._oldest(now)
+        async with self._turn:
+            moved = await take_in(
+                self._archive, texts, owner=request.user.id, now=now, oldest=oldest, most=MOST_BROUGHT
+            )
         return json_response(
             Brought(
                 added=moved.added,
