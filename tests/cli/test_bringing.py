@@ -1,7 +1,10 @@
 """`daehwa import` with the exports of other products, as a person types it."""
 
+import hashlib
+import io
 import json
 import sqlite3
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -71,6 +74,48 @@ async def test_what_is_nothing_of_this_says_what_to_do(program: Program, tmp_pat
         assert came.code != 0
         assert word in came.err, came.err
         assert "Traceback" not in came.err
+
+
+def _spoiled(content: bytes, at: int, count: int) -> bytes:
+    return content[:at] + b"\xff" * count + content[at + count :]
+
+
+def _locked(content: bytes) -> bytes:
+    found = bytearray(content)
+    found[6] |= 1
+    found[found.rfind(b"PK\x01\x02") + 8] |= 1
+    return bytes(found)
+
+
+async def test_a_zip_that_cannot_be_unpacked_is_told_as_such(program: Program, tmp_path: Path) -> None:
+    lines = (
+        b'{"type":"daehwa-export","version":1,"daehwa":"1","created":1}\n'
+        + b"".join(hashlib.sha256(b"%d" % number).digest() for number in range(1_600)).hex().encode()
+    )
+    ours, packed = zipped({"conversations.jsonl": lines}), io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("conversations.json", as_json([simple(f"{number}") for number in range(200)]))
+    for name, content, word in (
+        ("begin.zip", _spoiled(ours, 60, 40), "damaged there"),
+        ("middle.zip", _spoiled(ours, len(ours) // 2, 40), "damaged there"),
+        ("locked.zip", _locked(ours), "encrypted"),
+        ("lzma.zip", _spoiled(packed.getvalue(), 70, 50), "damaged there"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        came = await program.run("import", name)
+        assert came.code != 0
+        assert word in came.err, came.err
+        assert "fault in the program" not in came.err
+
+
+async def test_what_is_lost_of_an_unknown_kind_is_told_all_the_same(program: Program, tmp_path: Path) -> None:
+    content = [{"type": f"{kind}-url"} for kind in ("image", "audio", "video")]
+    message = {"messageId": "1", "isCreatedByUser": False, "text": "", "content": content}
+    (tmp_path / "libre.json").write_bytes(as_json({"conversationId": "l", "messages": [message]}))
+    came = await program.run("import", "libre.json")
+    assert came.code == 0, came.err
+    for kind in ("images (1)", "recordings (1)", "videos (1)"):
+        assert f"Not brought along: {kind}." in came.err
 
 
 async def test_where_people_sign_in_it_is_asked_whose_they_are(program: Program, tmp_path: Path) -> None:

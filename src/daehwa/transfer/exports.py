@@ -95,8 +95,11 @@ class ZippedExport:
             raise NotAnExport(f"There are no conversations in this ZIP. {_HOW}")
 
     def open_ours(self) -> IO[bytes]:
-        """Return our own export."""
-        return io.BufferedReader(_Member(self._zip.open(self.ours or "")))
+        """Return our own export. Raise `NotAnExport`, as reading it does, where it cannot be read."""
+        try:
+            return io.BufferedReader(_OurMember(self._zip.open(self.ours or "")))
+        except _UNREADABLE as error:
+            raise NotAnExport(f"The export in this ZIP cannot be read: {_said(error)}.") from None
 
     def elements(self) -> Iterator[Element | Fault]:
         """Yield what its shards hold. One that cannot be read on does not end it."""
@@ -141,12 +144,29 @@ class _Member(_Reader):
         self._left = MEMBER_BYTES
 
     def read(self, size: int = -1) -> bytes:
-        """Read some of it. Raise `BadZipFile` at the limit."""
-        piece = self._member.read(size)
+        """Read some of it. Raise `BadZipFile` at the limit, and where it cannot be unpacked."""
+        try:
+            piece = self._member.read(size)
+        except Exception:  # noqa: BLE001 - each library that unpacks has an error of its own
+            raise zipfile.BadZipFile from None
         self._left -= len(piece)
         if self._left < 0:
             raise zipfile.BadZipFile
         return piece
+
+
+class _OurMember(_Member):
+    """Our own export in a ZIP."""
+
+    def read(self, size: int = -1) -> bytes:
+        """Read some of it. Raise `NotAnExport` where it cannot be read on."""
+        try:
+            return super().read(size)
+        except zipfile.BadZipFile as error:
+            raise NotAnExport(
+                f"The export in this ZIP cannot be read on: {_said(error)}. Conversations that came before are stored. "
+                "Get it again, and import that."
+            ) from None
 
 
 class Rewound(_Reader):

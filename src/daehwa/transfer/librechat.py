@@ -97,7 +97,7 @@ def _item(item: object, lost: Lost) -> list[Part]:
         lost["tool_result"] += bool(text_in(tool, "output"))
         return [call(text_in(tool, "name"), text_in(tool, "args"), text_in(tool, "id"))]
     if kind.startswith(("image", "audio", "video")):
-        return [TextPart(missing(kind.partition("_")[0], "", lost))]
+        return [TextPart(missing(kind[:5], "", lost))]
     text = text_in(item, "text", "error") or text_in(object_in(item, "text"), "value")
     if text:
         return [TextPart(text)]
