@@ -472,3 +472,28 @@ def test_a_million_messages_without_anything_in_them_are_refused_before_they_fil
     assert "more than 250,000" in found.reason
     assert not found.is_empty
     assert most < 500_000_000
+
+
+def _message(record: ConversationRecord) -> str:
+    return next(message.text for message in record.messages if message.role == "assistant")
+
+
+def test_sources_of_claude_and_open_webui_are_links() -> None:
+    cited = [{"details": {"type": "web_search_citation", "url": "https://example.org/rain"}}, {"details": {}}]
+    answer = {"uuid": "a", "sender": "assistant", "content": [{"type": "text", "text": "Rain.", "citations": cited}]}
+    found = brought({"uuid": "u", "chat_messages": [answer]})
+    assert _message(found.record) == "Rain. ([https://example.org/rain](https://example.org/rain))"
+    sources = [{"source": {"name": "W", "url": "https://example.org/w"}}, {"source": {"name": "my.pdf"}}]
+    node = {"id": "a", "role": "assistant", "content": "Rain [1].", "sources": sources}
+    found = brought({"id": "o", "chat": {"history": {"messages": {"a": node}}}})
+    assert _message(found.record) == "Rain [1].\n\n([W](https://example.org/w))"
+    assert found.lost == {"citation": 1}
+
+
+def test_marks_and_findings_of_a_search_in_librechat_are_counted_and_no_files() -> None:
+    text = "Sunny \ue202turn0search0 today \ue200\ue202turn0search0\ue202turn1news1\ue201."
+    search: list[object] = [{"type": "web_search", "web_search": {"organic": []}}, {"filename": "a.pdf"}]
+    value = {"conversationId": "l", "messages": [{"messageId": "1", "text": text, "attachments": search}]}
+    found = brought(value)
+    assert _message(found.record) == "Sunny today.\n\n[File not brought along: a.pdf]"
+    assert found.lost == {"citation": 2, "tool_result": 1, "file": 1}

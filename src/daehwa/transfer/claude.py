@@ -9,7 +9,7 @@ from typing import Any, Final
 from daehwa.conversation.messages import Part, ReasoningPart, TextPart
 from daehwa.transfer.drafts import Draft, Piece, refuse_too_many
 from daehwa.transfer.foreign_json import Object, as_json, list_in, object_in, text_in
-from daehwa.transfer.texts import Lost, call, cleaned, fenced, missing
+from daehwa.transfer.texts import Lost, call, cleaned, fenced, links, missing
 from daehwa.transfer.times import time_of
 
 PRODUCT: Final = "Claude"
@@ -81,9 +81,15 @@ def _block(block: object, lost: Lost) -> list[Part]:
     if kind in {"image", "document"}:
         return [TextPart(missing("image" if kind == "image" else "file", text_in(block, "file_name", "title"), lost))]
     if text := text_in(block, "text"):
-        return [TextPart(text)]
+        cited = links(_source(each) for each in list_in(block, "citations"))
+        return [TextPart(f"{text} ({cited})" if cited else text)]
     lost["unknown"] += kind not in _WITHOUT_TEXT | {"text"}
     return []
+
+
+def _source(citation: object) -> tuple[str, str]:
+    address = text_in(object_in(citation, "details"), "url") or text_in(citation, "url")
+    return text_in(citation, "title"), address
 
 
 def _use(given: Object, name: str, number: str) -> list[Part]:

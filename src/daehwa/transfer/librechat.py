@@ -1,9 +1,10 @@
 """A conversation of LibreChat, as its export writes one: a list of messages, or each within its parent."""
 
+import re
 from typing import Any, Final
 
 from daehwa.conversation.messages import Part, ReasoningPart, TextPart
-from daehwa.transfer.drafts import Draft, Piece
+from daehwa.transfer.drafts import Draft, Piece, refuse_too_many
 from daehwa.transfer.foreign_json import Object, list_in, object_in, text_in
 from daehwa.transfer.texts import Lost, call, missing
 from daehwa.transfer.times import time_of
@@ -12,6 +13,7 @@ PRODUCT: Final = "LibreChat"
 _ROOT: Final = "00000000-0000-0000-0000-000000000000"
 _THOUGHT_BEGIN: Final = ":::thinking\n"
 _THOUGHT_END: Final = "\n:::"
+_MARK: Final = re.compile(" ?(?:[\ue200-\ue206](?:turn[0-9]+[a-z]+[0-9]+)?)+")
 
 
 def is_librechat(value: Object) -> bool:
@@ -44,6 +46,7 @@ def _pieces(messages: list[Any], model: str | None, now: int, lost: Lost) -> lis
     waiting: list[tuple[Any, str | None]] = [(message, None) for message in reversed(messages)]
     before: str | None = None
     while waiting:
+        refuse_too_many(len(found) + len(waiting))
         message, within = waiting.pop()
         if not isinstance(message, dict):
             lost["message"] += 1
@@ -74,10 +77,17 @@ def _piece(name: str, parent: str | None, message: Object, model: str | None, no
 
 def _content(message: Object, lost: Lost) -> list[Part]:
     found = [part for item in list_in(message, "content") for part in _item(item, lost)]
-    text = text_in(message, "text")
+    text = _unmarked(text_in(message, "text"), lost)
     if any(isinstance(part, TextPart) for part in found) or not text.strip():
         return found
     return [*found, *_with_thought(text)]
+
+
+def _unmarked(text: str, lost: Lost) -> str:
+    """Return a text without its marks of sources, whose addresses stand among what a search found."""
+    text, count = _MARK.subn("", text)
+    lost["citation"] += count
+    return text
 
 
 def _with_thought(text: str) -> list[Part]:
@@ -100,12 +110,17 @@ def _item(item: object, lost: Lost) -> list[Part]:
         return [TextPart(missing(kind[:5], "", lost))]
     text = text_in(item, "text", "error") or text_in(object_in(item, "text"), "value")
     if text:
-        return [TextPart(text)]
+        return [TextPart(_unmarked(text, lost))]
     lost["unknown"] += kind not in {"text", "agent_update"}
     return []
 
 
 def _files(message: Object, lost: Lost) -> list[Part]:
-    files = [*list_in(message, "files"), *list_in(message, "attachments")]
+    files = list_in(message, "files")
+    for attachment in list_in(message, "attachments"):
+        if text_in(attachment, "filename"):
+            files = [*files, attachment]
+        else:
+            lost["tool_result"] += 1  # what a search found
     names = dict.fromkeys((text_in(file, "filename"), text_in(file, "type")) for file in files)
     return [TextPart(missing("image" if kind.startswith("image/") else "file", name, lost)) for name, kind in names]

@@ -10,7 +10,7 @@ from typing import Final
 from daehwa.conversation.messages import Part, ReasoningPart, TextPart
 from daehwa.transfer.drafts import Draft, Piece, links_upwards, refuse_too_many
 from daehwa.transfer.foreign_json import Object, list_in, object_in, text_in
-from daehwa.transfer.texts import Lost, call, missing
+from daehwa.transfer.texts import Lost, call, link, links, missing
 from daehwa.transfer.times import time_of
 
 PRODUCT: Final = "Open WebUI"
@@ -75,7 +75,9 @@ def _piece(name: str, node: object, above: str | None, now: int, lost: Lost) -> 
         id=name,
         parent=text_in(node, "parentId") or above,
         role="user" if role == "user" else "assistant" if role == "assistant" else None,
-        parts=[*_content(node, lost), *_files(node, lost)] if role in {"user", "assistant"} else [],
+        parts=[*_content(node, lost), *_sources(node, lost), *_files(node, lost)]
+        if role in {"user", "assistant"}
+        else [],
         model=text_in(node, "model", "modelName") or None,
         created=time_of(node.get("timestamp"), now),
         status="stopped" if node.get("done") is False else "complete",
@@ -128,6 +130,14 @@ def _detail(head: str, inner: str) -> list[Part]:
         arguments = html.unescape(attributes.get("arguments", ""))
         return [call(html.unescape(attributes.get("name", "tool")), arguments, attributes.get("id", ""))]
     return [TextPart(text)]
+
+
+def _sources(node: Object, lost: Lost) -> list[Part]:
+    """Return a line of links: the text names its sources by numbers, if at all."""
+    sources = [object_in(each, "source") for each in list_in(node, "sources")]
+    found = links((text_in(source, "name"), text_in(source, "url")) for source in sources)
+    lost["citation"] += sum(not link("", text_in(source, "url")) for source in sources)
+    return [TextPart(f"({found})")] if found else []
 
 
 def _files(node: Object, lost: Lost) -> list[Part]:

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any, Final
 
 from daehwa.conversation.messages import TITLE_CHARACTERS, Part, ToolCallPart
@@ -77,6 +78,11 @@ def link(title: str, address: str) -> str:
     # A backslash before a bracket begins a formula, so brackets become others.
     plain = one_line(title, _NAME_CHARACTERS).translate(_OTHER_BRACKETS)
     return f"[{re.sub(r'([*_`<>$])', _ESCAPED, plain) or address}]({address})"
+
+
+def links(sources: Iterable[tuple[str, str]]) -> str:
+    """Return titles and addresses as links, each once and in one line; nothing where none is of the web."""
+    return ", ".join(dict.fromkeys(found for title, address in sources if (found := link(title, address))))
 
 
 def call(name: str, arguments: str, number: str) -> ToolCallPart:

@@ -105,7 +105,8 @@ function slimMessage(message: unknown): unknown {
     isObject(file) ? { ...(only(file, "type", "name") as Value), file: only(file["file"], "filename") } : file,
   );
   const content = Array.isArray(message["content"]) ? each(message["content"], "type", "text") : message["content"];
-  return { ...(only(message, ...OF_MESSAGE) as Value), content, files };
+  const sources = list(message["sources"]).map((source) => (isObject(source) ? { source: only(source["source"], "name", "url") } : source));
+  return { ...(only(message, ...OF_MESSAGE) as Value), content, files, sources };
 }
 
 // ---------------------------------------------------------------- LibreChat
