@@ -25,7 +25,11 @@ _OURS: Final = re.compile(r"(^|/)conversations\.jsonl$")
 _SHARD: Final = re.compile(r"(^|/)conversations?[-_ ]?\d*\.json$|(^|/)conversations/[^/]+\.json$", re.IGNORECASE)
 _JSON: Final = re.compile(r"\.json$", re.IGNORECASE)
 _NOT_MEANT: Final = re.compile(r"(^|/)(__MACOSX/|\._)")
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError)
+try:
+    from lzma import LZMAError
+except ImportError:  # a Python that was built without it, where such a ZIP cannot be read anyway
+    LZMAError = zlib.error  # type: ignore[misc,assignment] # an error that stands for it
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, LZMAError, EOFError, NotImplementedError, RuntimeError, OSError)
 _HOW: Final = (
     "Give a file that `daehwa export` wrote, or an export of ChatGPT, Claude, Open WebUI or LibreChat: the ZIP as it "
     "came, or its JSON."
@@ -147,7 +151,7 @@ class _Member(_Reader):
         """Read some of it. Raise `BadZipFile` at the limit, and where it cannot be unpacked."""
         try:
             piece = self._member.read(size)
-        except Exception:  # noqa: BLE001 - each library that unpacks has an error of its own
+        except (*_UNREADABLE, ValueError):  # each library that unpacks has errors of its own
             raise zipfile.BadZipFile from None
         self._left -= len(piece)
         if self._left < 0:
