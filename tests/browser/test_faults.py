@@ -42,7 +42,7 @@ async def program(tmp_path_factory: pytest.TempPathFactory, played: Model, dead_
         (error(401, "Incorrect API key provided."), "The model's provider does not accept the key."),
         (
             error(429, "Slow down.", headers={"retry-after": "30"}),
-            "The provider asks to wait: too many requests, or the quota is used up. Try again in 30 seconds.",
+            "The provider asks to wait: too many requests. Try again in ",
         ),
         (error(404, "No such model.", "model_not_found"), "The provider does not offer this model."),
         (error(400, "This model's maximum context length is 8192 tokens.", "context_length_exceeded"), "too long"),
