@@ -58,6 +58,7 @@ async def test_me_says_who_asks_and_what_there_is(site: Site) -> None:
         "locale": "ko",
         "limits": {"body_bytes": 10_000_000, "message_characters": 200_000, "title_characters": 200},
         "embedded": False,
+        "announcement": None,
     }
 
 

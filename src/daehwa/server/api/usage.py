@@ -61,11 +61,10 @@ class UsageApi:
         return json_response(await self._report(request))
 
     async def get_usage_csv(self, request: Request) -> Response:
-        """Return the same as CSV (RFC 4180): money in dollars with six decimals, users, keys and groups by
-        name, several groups with "; " between them.
+        """Return the same as CSV (RFC 4180): money in dollars with six decimals, users, keys and groups by name.
 
-        A text that a spreadsheet would take for a formula has an apostrophe before it. It begins with a byte order
-        mark (U+FEFF): a spreadsheet takes it for UTF-8 by that alone.
+        Several groups have "; " between them. A text that a spreadsheet would take for a formula has an apostrophe
+        before it. It begins with a byte order mark (U+FEFF): a spreadsheet takes it for UTF-8 by that alone.
         """
         report = await self._report(request)
         name = f"daehwa-usage-{report.since}-{report.until}.csv"
