@@ -62,7 +62,8 @@ class Marionette:
     async def said(self) -> list[str]:
         await self.call("Marionette:SetContext", value="chrome")
         try:
-            return list(await self.call("ExecuteScript", script=FIREFOX_CONSOLE, args=[]))
+            found: list[str] = await self.call("ExecuteScript", script=FIREFOX_CONSOLE, args=[])
+            return [line for line in found if LEFT_AT_WORK not in line]
         finally:
             await self.call("Marionette:SetContext", value="content")
 
@@ -70,6 +71,9 @@ class Marionette:
         length = int((await self._reader.readuntil(b":"))[:-1])
         return json.loads(await self._reader.readexactly(length))
 
+
+LEFT_AT_WORK = "Script terminated by timeout"
+"""Firefox ends what a page is at when it is left for another, and says so; each test begins by leaving one."""
 
 # Errors and warnings that come of pages; the browser's own chrome has some of its own.
 FIREFOX_CONSOLE = """
