@@ -215,7 +215,7 @@ async def test_it_can_be_cancelled_and_gone_on_with(reader: Reader, tmp_path: Pa
 async def test_what_is_nothing_of_this_is_said(reader: Reader, name: str, content: bytes, word: str) -> None:
     await opened(reader)
     await chooses(reader, {"name": name, "mimeType": "application/octet-stream", "buffer": content})
-    await expect(reader.page.get_by_text(word)).to_be_visible()
+    await expect(reader.page.get_by_text(word).first).to_be_visible()
 
 
 @pytest.mark.parametrize("looks", [{}, {**PHONE, "locale": "ko-KR", "color_scheme": "dark"}])

@@ -102,10 +102,12 @@ class Machine:
 
         def look() -> None:
             while not done.wait(_BETWEEN_LOOKS):
+                own = _read(process.pid, "cmdline").replace("\0", " ")
                 for pid in _below(process.pid):
                     line = _read(pid, "cmdline").replace("\0", " ")
                     self.command_lines.add(line)
-                    if pid != process.pid and KEY in _read(pid, "environ"):
+                    # A process that was forked and is not another program yet is a copy of ours, its environment too.
+                    if line != own and KEY in _read(pid, "environ"):
                         self.told_the_key.add(line)
 
         looking = threading.Thread(target=look)
