@@ -1,4 +1,5 @@
-"""Everything that must hold before a change lands: `python3 scripts/check.py`, with `--quick` for all but the browser.
+"""Everything that must hold before a change lands: `python3 scripts/check.py`, with `--quick` for all but the browser,
+with `--engines` in Firefox and WebKit too.
 
 On a fresh machine it installs what it needs: uv (into .check/), the project's environment, Chromium. It needs Python
 3.11 and no package but the standard library's to begin with, and then goes on inside the project's environment. What
@@ -48,7 +49,7 @@ def main() -> int:
     begun = time.monotonic()
     asked = {"with_browser": "--quick" not in sys.argv, "adapter": has_adapter()}
     results = [run(step) for step in preparations(**asked)]
-    asked["engines"] = asked["with_browser"] and has_engines()
+    asked["engines"] = "--engines" in sys.argv and has_engines()
     with ThreadPoolExecutor() as pool:
         for lane in pool.map(run_lane, lanes(**asked)):
             results += lane
@@ -63,7 +64,7 @@ def main() -> int:
         print("not run: the benchmark, which needs Linux, two processors, taskset and a C compiler")
     if not asked["adapter"]:
         print("not run: the tests behind the Lambda Web Adapter; cargo, which builds it, is not on this machine")
-    if asked["with_browser"] and not asked["engines"]:
+    if "--engines" in sys.argv and not asked["engines"]:
         print("not run: the tests in Firefox and WebKit; what they need is not here and could not be installed")
     print(f"steps: {len(results) - failed} passed, {failed} failed, in {total:.0f} s")
     return 1 if failed else 0
