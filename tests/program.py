@@ -66,6 +66,15 @@ class Program:
 
 
 @asynccontextmanager
+async def serving_page(folder: Path, upstream: str) -> AsyncIterator[Program]:
+    """Run `daehwa serve` with the page, for browsers, in front of an upstream."""
+    page = ROOT / "src" / "daehwa" / "server" / "page" / "index.html"
+    assert page.is_file(), "The page is not built: python hatch_build.py builds it."
+    async with serving(folder / "data", {"OPENAI_BASE_URL": upstream}) as running:
+        yield running
+
+
+@asynccontextmanager
 async def serving(data_dir: Path, settings: Mapping[str, str], *options: str) -> AsyncIterator[Program]:
     """Run `daehwa serve` on a free port with these environment variables; end it at the end of the block."""
     kept = {name: text for name, text in os.environ.items() if not name.startswith(("OPENAI_", "DAEHWA_"))}

@@ -10,10 +10,11 @@ from browser.accessibility import axe_core
 from browser.household import Household, Member, Members, a_household
 from browser.porter import Porter
 from browser.reader import Reader, Readers, Watch, leave
+from browser.turns import LONG, conversation_of
 from browser.visitor import COUNT_DIALOGS, SHIFTS, WATCH_VIEWS, Visitor, Visits
 from model import Model
 from playwright.async_api import Browser, async_playwright, expect
-from program import ROOT, Program, serving
+from program import Program, serving_page
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
@@ -47,11 +48,15 @@ async def played() -> AsyncIterator[Model]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def program(tmp_path_factory: pytest.TempPathFactory, played: Model) -> AsyncIterator[Program]:
-    page = ROOT / "src" / "daehwa" / "server" / "page" / "index.html"
-    assert page.is_file(), "The page is not built: python hatch_build.py builds it."
-    settings = {"OPENAI_BASE_URL": played.upstream.base_url}
-    async with serving(tmp_path_factory.mktemp("home") / "data", settings) as running:
+    async with serving_page(tmp_path_factory.mktemp("home"), played.upstream.base_url) as running:
         yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def long(program: Program, played: Model) -> str:
+    """Return where a long conversation is."""
+    played.forget()
+    return await conversation_of(program, LONG)
 
 
 @pytest.fixture(scope="session")

@@ -5,25 +5,15 @@ import re
 from collections.abc import Awaitable, Callable
 
 import pytest
-import pytest_asyncio
 from browser.accessibility import faults
 from browser.reader import PHONE, Reader, Readers
-from browser.turns import conversation_of
+from browser.turns import LONG
 from model import Model
 from playwright.async_api import Locator, Route, expect
-from program import Program
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
-TURNS = 130
 TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def long(program: Program, played: Model) -> str:
-    """Return where a conversation of 130 turns is."""
-    played.forget()
-    return await conversation_of(program, TURNS)
 
 
 async def opened(reader: Reader, path: str) -> None:
@@ -61,11 +51,11 @@ async def test_its_end_comes_first_and_the_rest_by_scrolling(
     sum_of_all = await spent.inner_text()
     for first in (80, 30):
         await bubble(reader, first).scroll_into_view_if_needed()
-    await expect(reader.questions).to_have_count(TURNS)
+    await expect(reader.questions).to_have_count(LONG)
     await expect(reader.page.get_by_role("button", name="Show earlier messages")).to_have_count(0)
     await expect(spent).to_have_text(sum_of_all)
     assert len(weighed) == 1, "what all replies took is asked for once, not with each stretch"
-    await expect(reader.questions.locator(".bubble")).to_have_text([f"Question {number}." for number in range(TURNS)])
+    await expect(reader.questions.locator(".bubble")).to_have_text([f"Question {number}." for number in range(LONG)])
 
 
 async def test_what_is_read_stays_where_it_is_when_more_comes_above(reader: Reader, long: str) -> None:
@@ -90,7 +80,7 @@ async def test_the_keyboard_comes_to_the_beginning(reader: Reader, long: str, ax
     earlier = reader.page.get_by_role("button", name="Show earlier messages")
     await expect(earlier).to_be_attached()
     assert await faults(reader, axe) == []
-    while await reader.questions.count() < TURNS:
+    while await reader.questions.count() < LONG:
         loaded = await reader.questions.count()
         await earlier.press("Enter")
         await expect(reader.questions).not_to_have_count(loaded)
@@ -136,7 +126,7 @@ async def message_of(reader: Reader, path: str, number: int) -> str:
     answer = await reader.page.request.get(f"{reader.address}/api/conversations/{path.removeprefix('/#/c/')}")
     whole = await answer.json()
     assert whole["whole"]
-    assert len(whole["messages"]) >= 2 * TURNS
+    assert len(whole["messages"]) >= 2 * LONG
     found: str = whole["messages"][2 * number]["id"]
     return found
 

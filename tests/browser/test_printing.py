@@ -3,16 +3,13 @@
 import re
 
 import pytest
-import pytest_asyncio
 from browser.reader import PHONE, Reader, Readers
-from browser.turns import conversation_of
+from browser.turns import LONG
 from model import Model
 from playwright.async_api import expect
-from program import Program
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
-TURNS = 130
 NOTE_PRINTING = """() => {
     let printings = 0;
     window.print = () => (document.documentElement.dataset.printings = String((printings += 1)));
@@ -21,13 +18,6 @@ NOTE_PAPER = """() => {
     addEventListener("beforeprint", () => (window.paper = document.querySelector(".log").textContent));
 }"""
 MISSING = "Earlier messages of this conversation are not on this paper."
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def long(program: Program, played: Model) -> str:
-    """Return where a conversation of 130 turns is."""
-    played.forget()
-    return await conversation_of(program, TURNS)
 
 
 async def opened(reader: Reader, path: str) -> None:
@@ -55,12 +45,12 @@ async def test_the_keys_print_all_of_a_long_conversation(reader: Reader, long: s
     await expect(reader.questions).to_have_count(50)
     await reader.page.keyboard.press("Control+p")
     await printed(reader)
-    await expect(reader.questions).to_have_count(TURNS)
+    await expect(reader.questions).to_have_count(LONG)
     text = await paper(reader)
-    assert all(f"Question {number}." in text for number in range(TURNS))
+    assert all(f"Question {number}." in text for number in range(LONG))
     assert MISSING not in text
     lines = re.findall(r"gpt-test · \w+ \d+, \d{4}, [\d:]+\s[AP]M · \d+ input and \d+ output tokens", text)
-    assert len(lines) == TURNS
+    assert len(lines) == LONG
     await expect(reader.page.get_by_text(re.compile(r"^gpt-test · "))).to_have_count(0)
 
 

@@ -4,6 +4,9 @@ import aiohttp
 from program import Program
 from server.serving import asked
 
+LONG = 130
+"""Turns of a conversation that is not drawn at once, nor fetched whole."""
+
 
 async def conversation_of(program: Program, turns: int) -> str:
     """Make a conversation of so many turns, each answered as the model is told to; return the page's path to it."""

@@ -7,7 +7,7 @@ import pytest_asyncio
 from engines.starting import ENGINES, started
 from engines.tab import Tab
 from model import Model
-from program import ROOT, Program, serving
+from program import Program, serving_page
 from scripts.engines import HOW_TO_INSTALL, missing
 
 
@@ -20,11 +20,7 @@ async def played() -> AsyncIterator[Model]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def program(tmp_path_factory: pytest.TempPathFactory, played: Model) -> AsyncIterator[Program]:
-    page = ROOT / "src" / "daehwa" / "server" / "page" / "index.html"
-    assert page.is_file(), "The page is not built: python hatch_build.py builds it."
-    async with serving(
-        tmp_path_factory.mktemp("home") / "data", {"OPENAI_BASE_URL": played.upstream.base_url}
-    ) as running:
+    async with serving_page(tmp_path_factory.mktemp("home"), played.upstream.base_url) as running:
         yield running
 
 

@@ -1,11 +1,13 @@
 /** How much of a long conversation is on the page: its end at once, the rest whenever the browser has a moment, or before it is printed. */
 import { tick } from "svelte";
+import { part } from "../lib/part.ts";
 import { addressOf, route } from "../lib/route.svelte.ts";
 import { whenIdle } from "../lib/when-idle.ts";
 import type { OpenConversation } from "./open.svelte.ts";
 import type { Entry } from "./tree.ts";
 
 const AT_ONCE = 40;
+const printing = part(() => import("./printing.ts"));
 
 /** The conversation that is to be printed as soon as it is on the page. */
 const toPrint = $state<{ id: string | null }>({ id: null });
@@ -49,8 +51,8 @@ export class Drawn {
 
   /** Print all that can be had of it. Where nothing can be fetched, there is no more of it to be had either. */
   async print(): Promise<void> {
-    const printing = await import("./printing.ts").catch(() => null);
-    if (printing) await printing.printWhole(this.#open(), this);
+    const fetched = await printing().catch(() => null);
+    if (fetched) await fetched.printWhole(this.#open(), this);
     else print();
   }
 }

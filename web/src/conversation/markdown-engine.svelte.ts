@@ -1,6 +1,6 @@
+/** The Markdown engine, fetched when the first text may soon need it, not with the page. */
 import { part } from "../lib/part.ts";
 
-/** The Markdown engine, fetched when the first text may soon need it, not with the page. */
 type Engine = typeof import("../markdown/index.ts");
 
 const fetched = part(() => import("../markdown/index.ts"));

@@ -45,8 +45,11 @@ async function bytesOf(file: File): Promise<Uint8Array | undefined> {
 
 function textOf(bytes: Uint8Array | undefined, languages: readonly string[]): string | undefined {
   if (bytes === undefined) return undefined;
-  const found = [...encodingsOf(bytes, languages)].map((encoding) => decoded(bytes, encoding)).find((text) => text !== null);
-  return found === undefined || NO_TEXT.test(found) ? undefined : found.replaceAll(/\r\n?/g, "\n").trimEnd();
+  for (const encoding of encodingsOf(bytes, languages)) {
+    const found = decoded(bytes, encoding);
+    if (found !== null) return NO_TEXT.test(found) ? undefined : found.replaceAll(/\r\n?/g, "\n").trimEnd();
+  }
+  return undefined;
 }
 
 function encodingsOf([first, second]: Uint8Array, languages: readonly string[]): Set<string> {

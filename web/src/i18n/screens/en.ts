@@ -291,11 +291,8 @@ export const instructions = {
   label: "What should models know and heed?",
   example: "I am a nurse in Busan and write little code. Answer briefly, in Korean, and say so where you are not sure.",
   length: params("{now} of {most} characters"),
-  loading: "Your instructions are loading…",
-  retry: "Try again",
   saved: "Saved. It counts from the next question on.",
   removed: "Removed. Models are told nothing of yours from the next question on.",
-  failed: "Your instructions could not be loaded.",
 };
 
 export const bringing = {
