@@ -167,7 +167,7 @@ async def test_what_is_left_out_is_named_and_counted() -> None:
     shell = {"title": "Shell", "conversation_id": "s", "default_model_slug": "gpt-5"}
     many = chatgpt("many", [{"id": "x", "parent": None, "message": {"author": {"role": "user"}, "content": "?"}}])
     values = [simple("a"), shell, many, {"title": "Strange"}, 7, research()]
-    moved = await brought(MemoryStore(), as_json(values) + b"")
+    moved = await brought(MemoryStore(), as_json(values))
     assert (moved.added, moved.empty) == (2, 2)
     assert [skipped.where for skipped in moved.skipped] == ["conversation 4"]
     assert moved.skipped[0].reason.startswith("“Strange”: it is no conversation as ChatGPT")

@@ -7,7 +7,7 @@ anybody was shown: system messages, what a tool was told and said, what is known
 from typing import Final
 
 from daehwa.conversation.messages import FinishReason, Part, ReasoningPart, Status, TextPart
-from daehwa.transfer.chatgpt_texts import Sources, parts_of
+from daehwa.transfer.chatgpt_texts import Sources, parts_of, written_in
 from daehwa.transfer.drafts import Draft, Piece, links_upwards, refuse_too_many
 from daehwa.transfer.foreign_json import NotJson, Object, decoded, list_in, object_in, text_in
 from daehwa.transfer.texts import Lost, call, fenced, link, quoted
@@ -91,7 +91,7 @@ def _said(message: Object, content: Object, metadata: Object, lost: Lost) -> lis
         return [ReasoningPart(recap)] if recap else []
     if recipient in {"", "all", "final"}:
         return parts_of(content, metadata, lost)
-    told = text_in(content, "text") or "\n".join(part for part in list_in(content, "parts") if isinstance(part, str))
+    told = written_in(content)
     if recipient in _CODE_RUNNERS:
         return [TextPart(fenced(told, text_in(content, "language") or "python"))] if told.strip() else []
     return [call(recipient, told, text_in(message, "id")), *_document(recipient, told)]

@@ -73,6 +73,11 @@ class Sources:
         return found
 
 
+def written_in(content: Object) -> str:
+    """Return what a content holds as plain text: code, or what a tool was told."""
+    return text_in(content, "text") or "\n".join(part for part in list_in(content, "parts") if isinstance(part, str))
+
+
 def parts_of(content: Object, metadata: Object, lost: Lost) -> list[Part]:
     """Return what somebody wrote, with a line for each file that came with it."""
     kind = text_in(content, "content_type")
@@ -80,7 +85,7 @@ def parts_of(content: Object, metadata: Object, lost: Lost) -> list[Part]:
     sources = Sources(metadata, lost)
     texts: list[str] = []
     if kind == "code":
-        code = text_in(content, "text") or "\n".join(_strings(content))
+        code = written_in(content)
         texts.append(fenced(code, text_in(content, "language")) if code.strip() else "")
     elif isinstance(content.get("parts"), list):
         texts += [_part(part, attachments, sources, lost) for part in content["parts"]]
@@ -91,10 +96,6 @@ def parts_of(content: Object, metadata: Object, lost: Lost) -> list[Part]:
         texts.append(missing("unknown", kind, Lost()))
     texts += [missing("file", name, lost) for name in attachments.values()]
     return [TextPart(text) for text in texts if text.strip()]
-
-
-def _strings(content: Object) -> list[str]:
-    return [part for part in list_in(content, "parts") if isinstance(part, str)]
 
 
 def _part(part: object, attachments: dict[str, str], sources: Sources, lost: Lost) -> str:

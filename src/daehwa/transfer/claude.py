@@ -27,9 +27,10 @@ def is_claude(value: Object) -> bool:
 def draft_of(value: Object, now: int) -> Draft:
     """Return a conversation."""
     lost = Lost()
-    refuse_too_many(len(list_in(value, "chat_messages")))
-    messages = [each for each in list_in(value, "chat_messages") if isinstance(each, dict)]
-    lost["message"] += len(list_in(value, "chat_messages")) - len(messages)
+    given = list_in(value, "chat_messages")
+    refuse_too_many(len(given))
+    messages = [each for each in given if isinstance(each, dict)]
+    lost["message"] += len(given) - len(messages)
     pieces: list[Piece] = []
     before: str | None = None
     for number, message in enumerate(messages):

@@ -1,6 +1,6 @@
 """What of another product's export becomes a conversation of ours, whichever product it is. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -59,7 +59,9 @@ def _converted(value: Any, owner: str, now: int) -> Converted | Unconverted:
     return _recorded(value, title, draft_of, owner, now)
 
 
-def _recorded(value: Object, title: str, draft_of: Any, owner: str, now: int) -> Converted | Unconverted:
+def _recorded(
+    value: Object, title: str, draft_of: Callable[[Object, int], Draft], owner: str, now: int
+) -> Converted | Unconverted:
     draft: Draft | None = None
     try:
         draft = draft_of(value, now)

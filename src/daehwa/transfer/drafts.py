@@ -33,7 +33,7 @@ from daehwa.conversation.ports import ConversationRecord
 from daehwa.transfer.foreign_json import list_in
 from daehwa.transfer.texts import Lost, joined, one_line
 
-MESSAGES: Final = 100_000
+_MESSAGES: Final = 100_000
 """The most messages that a conversation may have."""
 _NODES: Final = 250_000
 """The most nodes that it may have there, shown or not: each takes a thousand times the bytes that say it."""
@@ -260,8 +260,8 @@ class _Writing:
             place = waiting.pop()
             below = self._question(place) if place.piece.role == "user" else self._answer(place)
             waiting += below
-            if len(self.messages) > MESSAGES:
-                raise TooMuch(f"It has more than {MESSAGES:,} messages.")
+            if len(self.messages) > _MESSAGES:
+                raise TooMuch(f"It has more than {_MESSAGES:,} messages.")
 
     def _places(self, piece: str | None, above: Message | None, run: _Run | None, *roles: str) -> list[_Place]:
         """Return where comes what is below a piece, of these roles, the first at the end."""

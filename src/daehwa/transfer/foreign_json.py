@@ -12,6 +12,7 @@ from daehwa.conversation.errors import InvalidRequest
 Object: TypeAlias = dict[str, Any]
 
 _decode = msgspec.json.Decoder().decode
+# The stubs of the standard library leave it out.
 _string: Final[Callable[[str, int, bool], tuple[str, int]]] = json.decoder.scanstring  # type: ignore[attr-defined]
 _SPACE: Final = re.compile(r"[ \t\r\n]*+")
 _SCALAR: Final = re.compile(r"[^\s,:\[\]{}\"]++")

@@ -87,7 +87,7 @@ def _piece(name: str, node: object, above: str | None, now: int, lost: Lost) -> 
 def _content(node: Object, lost: Lost) -> list[Part]:
     content = node.get("content")
     if isinstance(content, str) and content.strip():
-        return split_details(content)
+        return _split_details(content)
     found: list[Part] = []
     for item in content if isinstance(content, list) else list_in(node, "output"):
         kind = text_in(item, "type")
@@ -105,7 +105,7 @@ def _content(node: Object, lost: Lost) -> list[Part]:
     return found
 
 
-def split_details(content: str) -> list[Part]:
+def _split_details(content: str) -> list[Part]:
     """Return a text as parts: what a model thought and called apart from what it said."""
     found: list[Part] = []
     at = 0

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -13,8 +13,8 @@ from daehwa.conversation.ports import ConversationArchive, ConversationRecord
 from daehwa.transfer.converting import Converted, Unconverted, converted
 from daehwa.transfer.moving import Found, Moved, Nothing, Skipped, store_all
 from daehwa.transfer.texts import Lost, one_line
+from daehwa.transfer.times import AHEAD_MS
 
-_SOON_MS: Final = 86_400_000
 _line = msgspec.json.Decoder(Line)
 _UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
@@ -70,7 +70,7 @@ def _own(text: bytes, owner: str, now: int) -> Converted | None:
 
 def _made_theirs(record: ConversationRecord, owner: str, now: int) -> ConversationRecord:
     """Return a record as its owner's, with no time that has not come yet: nothing of it stays for ever first."""
-    latest = now + _SOON_MS
+    latest = now + AHEAD_MS
     conversation = record.conversation
     return msgspec.structs.replace(
         record,

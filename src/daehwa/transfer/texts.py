@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
+from itertools import groupby
 from typing import Any, Final
 
 from daehwa.conversation.messages import TITLE_CHARACTERS, Part, ToolCallPart
@@ -93,26 +94,16 @@ def call(name: str, arguments: str, number: str) -> ToolCallPart:
 def joined(parts: list[Part], lost: Lost) -> tuple[Part, ...]:
     """Return parts of one message, texts that follow one another as one, cleaned and cut where they are too long."""
     found: list[Part] = []
-    for kind, texts in _runs(parts):
+    runs: Iterable[tuple[Any, Iterable[Any]]] = groupby(parts, type)
+    for kind, run in runs:
         if kind is ToolCallPart:
-            found += texts
-        elif text := cleaned("\n\n".join(part.text.strip("\n") for part in texts if part.text.strip())):
+            found += [_bounded(part, lost) for part in run]
+        elif text := cleaned("\n\n".join(part.text.strip("\n") for part in run if part.text.strip())):
             found.append(kind(_cut(text, lost)))
-    return tuple(_bounded(part, lost) for part in found)
+    return tuple(found)
 
 
-def _runs(parts: list[Part]) -> list[tuple[Any, list[Any]]]:
-    runs: list[tuple[Any, list[Any]]] = []
-    for part in parts:
-        if not runs or runs[-1][0] is not type(part):
-            runs.append((type(part), []))
-        runs[-1][1].append(part)
-    return runs
-
-
-def _bounded(part: Part, lost: Lost) -> Part:
-    if not isinstance(part, ToolCallPart):
-        return part
+def _bounded(part: ToolCallPart, lost: Lost) -> ToolCallPart:
     arguments = cleaned(part.arguments)
     if len(arguments) <= TEXT_CHARACTERS:
         return ToolCallPart(part.id, part.name, arguments)

@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 from typing import Final
 
-_DAY_MS: Final = 86_400_000
+AHEAD_MS: Final = 86_400_000
+"""So far may a clock elsewhere be ahead of ours; what is later has not come yet."""
 _LONGEST: Final = 40
 _MOST: Final = 2**63
 _SECONDS_BELOW: Final = 100_000_000_000
@@ -18,7 +19,7 @@ def time_of(value: object, now: int) -> int | None:
         found = _of_number(value)
     else:
         return None
-    return found if found is not None and 0 < found <= now + _DAY_MS else None
+    return found if found is not None and 0 < found <= now + AHEAD_MS else None
 
 
 def _of_number(value: float) -> int:
