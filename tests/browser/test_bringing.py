@@ -16,6 +16,7 @@ from playwright.async_api import Request, Route, expect
 from transfer.foreign import as_json, claude, librechat, nested_text, open_webui, research, simple, zipped
 
 from daehwa.conversation.ids import now_ms
+from daehwa.server.api.bringing import MOST_BROUGHT
 from daehwa.services.local import OWNER
 from daehwa.transfer.converting import Converted, converted
 
@@ -99,6 +100,15 @@ async def test_each_product_comes_by_its_json(reader: Reader) -> None:
         await expect(reader.page.get_by_role("region", name=f"{title}.json is imported.")).to_contain_text(
             "1 conversation is new"
         )
+
+
+async def test_more_that_stand_in_one_object_than_a_request_may_hold_come_all(reader: Reader) -> None:
+    count = MOST_BROUGHT + 20
+    content = as_json({"conversations": [simple(f"wrapped-{number}") for number in range(count)]})
+    await opened(reader)
+    await chooses(reader, {"name": "wrapped.json", "mimeType": "application/json", "buffer": content})
+    report = reader.page.get_by_role("region", name="wrapped.json is imported.")
+    await expect(report).to_contain_text(f"{count} conversations are new")
 
 
 async def test_what_the_page_does_not_send_is_missed_nowhere(reader: Reader) -> None:

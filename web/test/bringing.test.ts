@@ -1,6 +1,6 @@
 import { crc32, deflateRawSync } from "node:zlib";
 import { expect, test } from "vitest";
-import { AT_ONCE, Batches } from "../src/bringing/batches.ts";
+import { AT_ONCE, Batches, Body, type Unsent } from "../src/bringing/batches.ts";
 import { elementsOf } from "../src/bringing/elements.ts";
 import { elementsIn, shardsOf } from "../src/bringing/export-file.ts";
 import { slimmed } from "../src/bringing/slim.ts";
@@ -162,6 +162,11 @@ test("reading can be broken off", async () => {
   await expect(reading).rejects.toMatchObject({ name: "AbortError" });
 });
 
+function added(batches: Batches, element: string): { ready: Body[]; unsent: Unsent[] } {
+  const found = [...batches.add(bytes(element))];
+  return { ready: found.filter((each) => each instanceof Body), unsent: found.filter((each) => "why" in each) };
+}
+
 async function bodyOf(body: { content: Blob } | null): Promise<unknown[]> {
   if (body === null) return [];
   return (JSON.parse(await body.content.text()) as { conversations: unknown[] }).conversations;
@@ -170,31 +175,46 @@ async function bodyOf(body: { content: Blob } | null): Promise<unknown[]> {
 test("bodies hold so many conversations, and are no longer than the server takes", async () => {
   const batches = new Batches(10_000);
   const bodies = [];
-  for (let number = 0; number < 50; number += 1) bodies.push(batches.add(bytes(JSON.stringify({ number }))).ready);
-  bodies.push(batches.rest());
-  const sent = await Promise.all(bodies.map(bodyOf));
+  for (let number = 0; number < 50; number += 1) bodies.push(...added(batches, JSON.stringify({ number })).ready);
+  const sent = await Promise.all([...bodies, batches.rest()].map(bodyOf));
   expect(sent.flat()).toHaveLength(50);
   expect(Math.max(...sent.map((some) => some.length))).toBe(AT_ONCE);
   const long = new Batches(10_000);
   for (let number = 0; number < 5; number += 1) {
-    const { ready } = long.add(bytes(JSON.stringify({ text: "x".repeat(4_000) })));
+    const [ready] = added(long, JSON.stringify({ text: "x".repeat(4_000) })).ready;
     if (ready) expect(ready.content.size).toBeLessThanOrEqual(10_000);
     expect((await Promise.all((ready?.alone ?? []).map(bodyOf))).map((some) => some.length)).toEqual(ready ? [1, 1] : []);
   }
-  expect(long.add(bytes(JSON.stringify({ title: "Long", text: "x".repeat(10_000) }))).unsent).toEqual({ title: "Long", why: "tooLarge" });
+  expect(added(long, JSON.stringify({ title: "Long", text: "x".repeat(10_000) })).unsent).toEqual([{ title: "Long", why: "tooLarge" }]);
+});
+
+test.each(["object", "array"])("conversations that stand together in an %s go as if each stood alone", async (kind) => {
+  const batches = new Batches(10_000);
+  const page = { author: { role: "tool" }, content: { content_type: "tether_browsing_display", result: "long".repeat(1_000) } };
+  const values: unknown[] = Array.from({ length: 130 }, (_, number) => ({ title: String(number), mapping: { a: { message: page } } }));
+  values[7] = { title: "Long", text: "x".repeat(10_000) };
+  const { ready, unsent } = added(batches, JSON.stringify(kind === "array" ? values : { version: 1, conversations: values }));
+  expect(unsent).toEqual([{ title: "Long", why: "tooLarge" }]);
+  const sent = await Promise.all([...ready, batches.rest()].map(bodyOf));
+  expect(Math.max(...sent.map((some) => some.length))).toBe(AT_ONCE);
+  const titles = values.map((value) => (value as { title: string }).title).filter((title) => title !== "Long");
+  expect(sent.flat().map((value) => (value as { title: string }).title)).toEqual(titles);
+  expect(JSON.stringify(sent)).not.toContain("long");
+  expect(added(batches, '{"conversations":[]}')).toEqual({ ready: [], unsent: [] });
+  expect(batches.rest()).toBeNull();
 });
 
 test("what is no JSON is not sent, and lines that speak of the file are passed over", () => {
   const batches = new Batches(10_000);
-  expect(batches.add(bytes('{"a":')).unsent?.why).toBe("notJson");
-  expect(batches.add("cutOff").unsent?.why).toBe("cutOff");
-  expect(batches.add(bytes('{"type":"end"}'))).toEqual({ ready: null, unsent: null });
+  expect(added(batches, '{"a":').unsent).toEqual([{ title: null, why: "notJson" }]);
+  expect([...batches.add("cutOff")]).toEqual([{ title: null, why: "cutOff" }]);
+  expect(added(batches, '{"type":"end"}')).toEqual({ ready: [], unsent: [] });
   expect(batches.rest()).toBeNull();
 });
 
 test("half a character goes as it is written, for the server to mend", async () => {
   const batches = new Batches(10_000);
-  batches.add(bytes('{"text":"half \\ud83d"}'));
+  added(batches, '{"text":"half \\ud83d"}');
   expect(await batches.rest()?.content.text()).toContain("\\ud83d");
 });
 

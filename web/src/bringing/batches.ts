@@ -1,6 +1,6 @@
 /** Elements of an export as bodies of requests: each within its limits. Pure. */
 import type { Broken } from "./elements.ts";
-import { slimmed } from "./slim.ts";
+import { isObject, slimmed } from "./slim.ts";
 
 /** So many conversations go in one request: the server stores each, and answers within the half minute that AWS gives. */
 export const AT_ONCE = 20;
@@ -24,18 +24,21 @@ export class Batches {
     this.#most = most - AROUND_BYTES;
   }
 
-  /** Take an element in; return the bodies that are ready, or why the element will not be sent. */
-  add(element: Uint8Array | Broken): { ready: Body | null; unsent: Unsent | null } {
-    if (typeof element === "string") return { ready: null, unsent: { title: null, why: element } };
-    const found = textOf(element);
-    if (found === null) return { ready: null, unsent: { title: null, why: "notJson" } };
-    if (found.isOfFile) return { ready: null, unsent: null };
-    if (found.text.length > this.#most) return { ready: null, unsent: { title: found.title, why: "tooLarge" } };
+  /** Take an element in; yield the bodies that are ready, and what of it will not be sent. */
+  *add(element: Uint8Array | Broken): Generator<Body | Unsent> {
+    for (const found of typeof element === "string" ? [{ title: null, why: element }] : conversationsIn(element)) {
+      if ("why" in found) yield found;
+      else if (found.text.length > this.#most) yield { title: found.title, why: "tooLarge" };
+      else yield* this.#hold(found);
+    }
+  }
+
+  *#hold(found: Held): Generator<Body> {
     const isFull = this.#held.length >= AT_ONCE || this.#bytes + found.text.length > Math.min(this.#most, ENOUGH_BYTES);
     const ready = isFull ? this.rest() : null;
     this.#held.push(found);
     this.#bytes += found.text.length + 1;
-    return { ready, unsent: null };
+    if (ready) yield ready;
   }
 
   /** What is left. */
@@ -74,15 +77,27 @@ export class Body {
   }
 }
 
-/** An element as it is sent; `isOfFile`: a line of our own export that says what the file is. */
-function textOf(element: Uint8Array): (Held & { isOfFile: boolean }) | null {
+/** What is sent of an element: a conversation, or each that stands in it. A line of our own export that says what the file is has none. */
+function* conversationsIn(element: Uint8Array): Generator<Held | Unsent> {
+  let value: unknown;
   try {
-    const value: unknown = JSON.parse(new TextDecoder().decode(element));
-    const has = (name: string): unknown => (typeof value === "object" && value !== null ? (value as Record<string, unknown>)[name] : undefined);
-    const title = [has("title"), has("name")].find((text) => typeof text === "string") as string | undefined;
-    const isOfFile = has("type") === "daehwa-export" || has("type") === "end";
-    return { text: new TextEncoder().encode(JSON.stringify(slimmed(value))), title: title ?? null, isOfFile };
+    value = JSON.parse(new TextDecoder().decode(element));
   } catch {
-    return null; // no JSON, or too deep to be written again
+    yield { title: null, why: "notJson" };
+    return;
+  }
+  if (["daehwa-export", "end"].includes(field(value, "type") as string)) return;
+  const inner = Array.isArray(value) ? value : field(value, "conversations");
+  for (const each of Array.isArray(inner) ? inner : [value]) yield asSent(each);
+}
+
+function asSent(conversation: unknown): Held | Unsent {
+  const title = [field(conversation, "title"), field(conversation, "name")].find((text) => typeof text === "string") ?? null;
+  try {
+    return { text: new TextEncoder().encode(JSON.stringify(slimmed(conversation))), title };
+  } catch {
+    return { title, why: "notJson" }; // too deep to be written again
   }
 }
+
+const field = (value: unknown, name: string): unknown => (isObject(value) ? value[name] : undefined);

@@ -2,7 +2,7 @@
 import { importConversations, type Brought } from "../api/bringing.ts";
 import { ApiFailure, isAbort } from "../api/failure.ts";
 import { conversations } from "../sidebar/list.svelte.ts";
-import { Batches, type Body, type Unsent } from "./batches.ts";
+import { Batches, Body, type Unsent } from "./batches.ts";
 import { elementsIn, shardsOf } from "./export-file.ts";
 import { ZipFault } from "./zip.ts";
 
@@ -81,9 +81,10 @@ export class Bringing {
     for (const shard of shards) {
       try {
         for await (const element of elementsIn(shard, this.#stop.signal, onRead)) {
-          const { ready, unsent } = batches.add(element);
-          if (unsent) this.#note({ title: unsent.title ?? (shard.name || null), why: unsent.why, sentence: "" });
-          if (ready) await this.#send(ready);
+          for (const found of batches.add(element)) {
+            if (found instanceof Body) await this.#send(found);
+            else this.#note({ title: found.title ?? (shard.name || null), why: found.why, sentence: "" });
+          }
         }
       } catch (error) {
         if (!(error instanceof ZipFault)) throw error;

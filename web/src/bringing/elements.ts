@@ -1,7 +1,7 @@
 /** The elements of a JSON array out of a stream, one after the other: the array need not fit into memory. */
 
 /** The longest element that is read. A conversation of ChatGPT with all that its searches found has some megabytes. */
-export const ELEMENT_BYTES = 64 * 1024 * 1024;
+const ELEMENT_BYTES = 64 * 1024 * 1024;
 
 /** What is no element: too long, or the end came before it was whole. */
 export type Broken = "tooLong" | "cutOff";

@@ -7,7 +7,7 @@ type Value = Record<string, unknown>;
 /** In place of a text of which only counts that it was there. */
 const SOMETHING = "…";
 
-const isObject = (value: unknown): value is Value => typeof value === "object" && value !== null && !Array.isArray(value);
+export const isObject = (value: unknown): value is Value => typeof value === "object" && value !== null && !Array.isArray(value);
 const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
 
 function only(value: unknown, ...names: string[]): unknown {
