@@ -9,9 +9,11 @@ import asyncio
 import hashlib
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from typing import IO, TYPE_CHECKING, Final, TypeAlias
+from typing import IO, TYPE_CHECKING, Final, Self, TypeAlias
 
 from daehwa.conversation.errors import InvalidRequest, TooMuch
+from daehwa.gateway.asking import Added, Habits
+from daehwa.gateway.ports import Endpoint, WireRequest
 
 if TYPE_CHECKING:
     from multipart import MultipartSegment
@@ -199,8 +201,18 @@ class Kept:
         """The digest of what was kept."""
         return self._digest.digest()
 
-    async def take(self, form: Form, fields: Fields) -> None:
+    @classmethod
+    async def of(cls, form: Form, fields: Fields) -> Self:
         """Keep a form to its end."""
+        kept = cls(form.boundary)
+        try:
+            await kept._take(form, fields)
+        except BaseException:  # cancelled too
+            kept.close()
+            raise
+        return kept
+
+    async def _take(self, form: Form, fields: Fields) -> None:
         pending = bytearray(fields.head)
         # A boundary never lies across two writes: the digest leaves it out.
         async for piece in form.written(fields):
@@ -230,6 +242,50 @@ class Kept:
     def _read(self, place: int) -> bytes:
         self._file.seek(place)
         return self._file.read(READ_BYTES)
+
+
+class FormAsked:
+    """A request whose body is a form. It is sent once, unless it was kept. Fulfils `Asked`, but for its weight."""
+
+    def __init__(self, endpoint: Endpoint, form: Form, fields: Fields, kept: Kept | None) -> None:
+        self.endpoint = endpoint
+        self.model = fields.model
+        self.others: tuple[str, ...] = ()
+        self.is_repeatable = kept is not None
+        self._form = form
+        self._fields = fields
+        self._kept = kept
+
+    def parts(self) -> tuple[bytes, ...]:
+        """Return the model and a digest of the rest: the boundary is another one each time."""
+        return ((self.model or "").encode(), b"" if self._kept is None else self._kept.digest)
+
+    def added(self, habits: Habits, output_limit: int | None) -> Added:  # noqa: ARG002 - the protocol's
+        """Add nothing."""
+        return Added()
+
+    def request(self, name: str, added: Added) -> WireRequest:  # noqa: ARG002 - the protocol's
+        """See the protocol. The model comes first: the order of fields means nothing in a form."""
+        model = self._form.field("model") + name.encode() + b"\r\n"
+        if self._kept is not None:
+            body, length = self._kept.body(model), len(model) + self._kept.size
+        else:
+            body, length = self._rest(model + self._fields.head), None
+        return WireRequest(endpoint=self.endpoint, body=body, length=length, content_type=self._form.content_type)
+
+    def instructed(self, instructions: str) -> Self:  # noqa: ARG002 - the protocol's
+        """Return it as it is: who writes down what is said, or draws, is not told anything."""
+        return self
+
+    def close(self) -> None:
+        """Remove what was kept. More than once is fine."""
+        if self._kept is not None:
+            self._kept.close()
+
+    async def _rest(self, head: bytes) -> AsyncGenerator[bytes, None]:
+        yield head
+        async for piece in self._form.written(self._fields):
+            yield piece
 
 
 def _decoded(value: bytes, name: str) -> str:

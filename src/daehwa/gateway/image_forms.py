@@ -10,27 +10,21 @@ from collections.abc import AsyncIterator
 from typing import Final, Self
 
 from daehwa.conversation.errors import InvalidRequest
-from daehwa.gateway.asking import MOST_CHOICES, MOST_PARTIAL_IMAGES, PARTIAL_IMAGES, Added, Habits, Weight
+from daehwa.gateway.asking import MOST_CHOICES, MOST_PARTIAL_IMAGES, PARTIAL_IMAGES, Weight
 from daehwa.gateway.estimates import IMAGE_TOKENS, tokens_of
-from daehwa.gateway.forms import Fields, Form, Kept
-from daehwa.gateway.ports import Endpoint, WireRequest
+from daehwa.gateway.forms import Fields, Form, FormAsked, Kept
+from daehwa.gateway.ports import Endpoint
 
 _READ: Final = frozenset({"n", PARTIAL_IMAGES, "prompt"})
 _PICTURES: Final = ("image", "mask")
 """With what the names of pictures begin that are no files but addresses, in whatever letters."""
 
 
-class ImageFormAsked:
-    """A request whose body is a form with pictures. Fulfils `Asked`."""
-
-    is_repeatable = True
+class ImageFormAsked(FormAsked):
+    """A request whose body is a form with pictures."""
 
     def __init__(self, endpoint: Endpoint, form: Form, fields: Fields, kept: Kept) -> None:
-        self.endpoint = endpoint
-        self.model = fields.model
-        self.others: tuple[str, ...] = ()
-        self._form = form
-        self._kept = kept
+        super().__init__(endpoint, form, fields, kept)
         pictures = form.files + sum(name.strip().casefold().startswith(_PICTURES) for name in form.text_names)
         shown = pictures * IMAGE_TOKENS
         self._weight = Weight(
@@ -47,12 +41,11 @@ class ImageFormAsked:
     ) -> Self:
         """Read a form to its end. Raise `InvalidRequest`."""
         form = Form(content_type, pieces, length, lambda _begin: None, _READ)
-        kept = Kept(form.boundary)
+        fields = await form.fields()
+        kept = await Kept.of(form, fields)
         try:
-            fields = await form.fields()
-            await kept.take(form, fields)
             return cls(endpoint, form, fields, kept)
-        except BaseException:  # cancelled too
+        except InvalidRequest:
             kept.close()
             raise
 
@@ -60,32 +53,6 @@ class ImageFormAsked:
     def weight(self) -> Weight:
         """How much it may cost."""
         return self._weight
-
-    def parts(self) -> tuple[bytes, ...]:
-        """Return the model and a digest of the rest: the boundary is another one each time."""
-        return ((self.model or "").encode(), self._kept.digest)
-
-    def added(self, habits: Habits, output_limit: int | None) -> Added:  # noqa: ARG002 - the protocol's
-        """Add nothing."""
-        return Added()
-
-    def request(self, name: str, added: Added) -> WireRequest:  # noqa: ARG002 - the protocol's
-        """See the protocol."""
-        model = self._form.field("model") + name.encode() + b"\r\n"
-        return WireRequest(
-            endpoint=self.endpoint,
-            body=self._kept.body(model),
-            length=len(model) + self._kept.size,
-            content_type=self._form.content_type,
-        )
-
-    def instructed(self, instructions: str) -> "ImageFormAsked":  # noqa: ARG002 - the protocol's
-        """Return it as it is: what is drawn is not told anything."""
-        return self
-
-    def close(self) -> None:
-        """Remove what was kept. More than once is fine."""
-        self._kept.close()
 
 
 def _most(fields: Fields, name: str, *, least: int, most: int) -> int:

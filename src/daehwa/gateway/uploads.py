@@ -1,24 +1,19 @@
-"""Recordings on their way to an upstream: forms that are read as they come, and never stand whole in memory.
+"""Recordings on their way to an upstream: forms that are handed on as they come, where they can be; see `forms`.
 
 How this works and why. The one thing in a form that must change is the model's name. Where the fields come before the
 file, as from OpenAI's client for Python, the file is handed on while it arrives. Its client for Node sends the file
 first: then nobody can be asked yet, and the form is kept in a temporary file until the name has come. So it is too
 where the request may have to be sent twice, to another upstream or for an idempotency key, and where nobody has said
-how long it is: what it may cost is reserved by its size. The order of fields means nothing in a form, so the model's is
-always sent first.
-
-What is sent on is written anew, under a boundary of our own and with the headers as they were understood here. Were the
-caller's passed on, an upstream that reads forms a little otherwise could find another model in them than was allowed,
-and is paid for.
+how long it is: what it may cost is reserved by its size.
 """
 
 import struct
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final, NamedTuple, Self
 
-from daehwa.gateway.asking import Added, Habits, Weight
-from daehwa.gateway.forms import Fields, Form, Kept
-from daehwa.gateway.ports import Endpoint, WireRequest
+from daehwa.gateway.asking import Weight
+from daehwa.gateway.forms import Fields, Form, FormAsked, Kept
+from daehwa.gateway.ports import Endpoint
 
 TOKENS_PER_SECOND = 17
 """What the models that are paid by the token count for a second of audio, about a thousand a minute."""
@@ -60,19 +55,13 @@ _MOST_WAVE_BYTES_PER_SECOND = 1_152_000
 """192 kHz, two channels, 24 bits."""
 
 
-class UploadAsked:
-    """A request whose body is a form with a file. It is sent once, unless it was kept."""
+class UploadAsked(FormAsked):
+    """A request whose body is a form with a recording."""
 
     def __init__(
-        self, endpoint: Endpoint, form: Form, fields: Fields, kept: Kept | None, densities: "list[_Density]"
+        self, endpoint: Endpoint, form: Form, fields: Fields, kept: Kept | None, densities: list[_Density]
     ) -> None:
-        self.endpoint = endpoint
-        self.model = fields.model
-        self.others: tuple[str, ...] = ()
-        self.is_repeatable = kept is not None
-        self._form = form
-        self._fields = fields
-        self._kept = kept
+        super().__init__(endpoint, form, fields, kept)
         self._densities = densities
 
     @classmethod
@@ -91,15 +80,8 @@ class UploadAsked:
         densities: list[_Density] = []
         form = Form(content_type, pieces, length, lambda begin: densities.append(_density(begin)))
         fields = await form.fields()
-        kept = None
-        if fields.model is None or length is None or await keep(fields.model):
-            kept = Kept(form.boundary)
-            try:
-                await kept.take(form, fields)
-            except BaseException:  # cancelled too
-                kept.close()
-                raise
-        return cls(endpoint, form, fields, kept, densities)
+        is_kept = fields.model is None or length is None or await keep(fields.model)
+        return cls(endpoint, form, fields, await Kept.of(form, fields) if is_kept else None, densities)
 
     @property
     def weight(self) -> Weight:
@@ -108,37 +90,6 @@ class UploadAsked:
         seconds = self._form.size / density.fewest
         share = density.fewest / density.usual
         return Weight(input_tokens=round(seconds * TOKENS_PER_SECOND), seconds=seconds, likely_share=share)
-
-    def parts(self) -> tuple[bytes, ...]:
-        """Return the model and a digest of the rest: the boundary is another one each time."""
-        return ((self.model or "").encode(), b"" if self._kept is None else self._kept.digest)
-
-    def added(self, habits: Habits, output_limit: int | None) -> Added:  # noqa: ARG002 - the protocol's
-        """Add nothing."""
-        return Added()
-
-    def request(self, name: str, added: Added) -> WireRequest:  # noqa: ARG002 - the protocol's
-        """See the protocol."""
-        model = self._form.field("model") + name.encode() + b"\r\n"
-        if self._kept is not None:
-            body, length = self._kept.body(model), len(model) + self._kept.size
-        else:
-            body, length = self._rest(model + self._fields.head), None
-        return WireRequest(endpoint=self.endpoint, body=body, length=length, content_type=self._form.content_type)
-
-    def instructed(self, instructions: str) -> "UploadAsked":  # noqa: ARG002 - the protocol's
-        """Return it as it is: what is said in a recording is written down, and not answered."""
-        return self
-
-    def close(self) -> None:
-        """Remove what was kept. More than once is fine."""
-        if self._kept is not None:
-            self._kept.close()
-
-    async def _rest(self, head: bytes) -> AsyncGenerator[bytes, None]:
-        yield head
-        async for piece in self._form.written(self._fields):
-            yield piece
 
 
 def _density(begin: bytearray) -> _Density:

@@ -1,7 +1,8 @@
 """OpenAI's endpoints. Each handler checks who calls, reads what is asked, and leaves the rest to the gateway."""
 
 import asyncio
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any, TypeAlias
 
 import msgspec
@@ -150,25 +151,22 @@ class OpenAIV1:
         async def keep(model: str) -> bool:
             return request.header(b"idempotency-key") is not None or await self._gateway.has_choice(model, endpoint)
 
-        limits = self._limits
-        kind = request.header(b"content-type") or ""
-        with self._gateway.calls.one() as call:
-            caller = call.is_by(await self.caller_of(request))
-            check_plain(request)
-            body = BodyPieces(request, limits.upload_bytes, limits.upload_seconds)
-            asked = await UploadAsked.read(endpoint, kind, body.pieces(), keep=keep, length=body.length)
-        return self._relay(request, caller, asked, body.done)
+        return await self._formed(request, partial(UploadAsked.read, endpoint, keep=keep))
 
     async def _drawn(self, request: Request, endpoint: Endpoint) -> Relay:
         from daehwa.gateway.image_forms import ImageFormAsked  # noqa: PLC0415 - as above
 
+        return await self._formed(request, partial(ImageFormAsked.read, endpoint))
+
+    async def _formed(self, request: Request, read: Callable[..., Awaitable[Asked]]) -> Relay:
+        """Read a form by what is given its type, its pieces and its `length`."""
         limits = self._limits
         kind = request.header(b"content-type") or ""
         with self._gateway.calls.one() as call:
             caller = call.is_by(await self.caller_of(request))
             check_plain(request)
             body = BodyPieces(request, limits.upload_bytes, limits.upload_seconds)
-            asked = await ImageFormAsked.read(endpoint, kind, body.pieces(), length=body.length)
+            asked = await read(kind, body.pieces(), length=body.length)
         return self._relay(request, caller, asked, body.done)
 
     def _relay(self, request: Request, caller: Caller, asked: Asked, body: asyncio.Event | None = None) -> Relay:
