@@ -16,7 +16,7 @@ from daehwa.conversation.ids import now_ms
 from daehwa.conversation.messages import Message, Usage
 from daehwa.conversation.metering import CallEnded
 from daehwa.conversation.paid_answer import PaidAnswer
-from daehwa.conversation.ports import GenerationRequest, PromptMessage
+from daehwa.conversation.ports import GenerationRequest, Model, PromptMessage, ResolvedModel
 from daehwa.conversation.running import RunningTurns, TurnRequest
 from daehwa.conversation.transcript import estimated_tokens
 from daehwa.providers.scripted import Script, ScriptedProvider, Step, spoken
@@ -117,7 +117,8 @@ async def test_the_answer_may_be_as_long_as_was_reserved() -> None:
 async def test_an_answer_is_no_longer_than_its_model_has_room_for_beside_the_prompt() -> None:
     paid = PaidAnswer(Till(a_rule("user", GREAT)).meter, a_call(kind="turn"))
     request = GenerationRequest(model="parrot", messages=(PromptMessage("user", "word " * 400),))
-    sent = (await paid.opened(request, None, 2048)).max_output_tokens
+    model = Model(id="scripted/parrot", name="Parrot", provider="scripted", context_window=2048)
+    sent = (await paid.opened(request, ResolvedModel(ScriptedProvider(), model, "parrot"))).max_output_tokens
     assert sent == 2048 - 64 - estimated_tokens("word " * 400)
 
 

@@ -8,7 +8,7 @@ from gateway.bed import OWNER, RememberingMeter
 from daehwa.accounts.keys import Caller
 from daehwa.conversation.errors import InvalidRequest
 from daehwa.conversation.metering import PaidCall
-from daehwa.conversation.paid_answer import PaidAnswer, finds_more
+from daehwa.conversation.paid_answer import PaidAnswer
 from daehwa.conversation.ports import GenerationRequest, Model, PromptMessage, ResolvedModel
 from daehwa.conversation.searching import UNSEEN_TOKENS
 from daehwa.gateway.asking import JsonAsked
@@ -156,7 +156,7 @@ async def test_settings_that_let_a_model_search_are_reserved_for(extra: dict[str
     meter = RememberingMeter()
     call = PaidCall(id="1", kind="turn", user="me", model="a/b", input_tokens=0)
     request = GenerationRequest(model="b", messages=(PromptMessage("user", "Hi"),))
-    await PaidAnswer(meter, call).opened(request, searches=finds_more(resolved))
+    await PaidAnswer(meter, call).opened(request, resolved)
     assert (meter.calls[0].input_tokens == UNSEEN_TOKENS) is searches
     await provider.aclose()
 

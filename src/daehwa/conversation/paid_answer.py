@@ -13,7 +13,7 @@ from daehwa.conversation.events import AnsweredBy, Batch
 from daehwa.conversation.messages import Part, ToolCallPart, Usage
 from daehwa.conversation.metering import Charge, Meter, Outcome, PaidCall, as_counted, estimated_usage, room_beside
 from daehwa.conversation.ports import GenerationRequest, ResolvedModel
-from daehwa.conversation.searching import UNSEEN_TOKENS
+from daehwa.conversation.searching import most_read
 from daehwa.conversation.transcript import estimated_tokens, reserved_tokens
 
 
@@ -63,28 +63,20 @@ class PaidAnswer:
         self._asked_at = 0.0
         self._first_ms: float | None = None
 
-    async def opened(
-        self,
-        request: GenerationRequest,
-        default_limit: int | None = None,
-        context_window: int | None = None,
-        *,
-        searches: bool = False,
-    ) -> GenerationRequest:
-        """Reserve what the answer may cost; return the request as it may be sent. `default_limit` is how many tokens
-        the answer has at most where the request does not say it, `context_window` how many it has with its prompt;
-        `searches`: what the model finds is read, too. Raises what `Meter.open` raises.
+    async def opened(self, request: GenerationRequest, resolved: ResolvedModel) -> GenerationRequest:
+        """Reserve what the answer of this model may cost; return the request as it may be sent. Raises what
+        `Meter.open` raises.
         """
         self._delivery = request.delivery
         texts = [message.text for message in request.messages]
         self._prompt = sum(map(estimated_tokens, texts))
         reserved = sum(map(reserved_tokens, texts))
-        asked = request.max_output_tokens
+        asked, window = request.max_output_tokens, resolved.model.context_window
         self._call = msgspec.structs.replace(
             self._call,
-            input_tokens=max(reserved, context_window or UNSEEN_TOKENS) if searches else reserved,
-            output_limit=default_limit if asked is None else asked,
-            room=room_beside(self._prompt, context_window),
+            input_tokens=most_read(reserved, window) if finds_more(resolved) else reserved,
+            output_limit=settled_limit(resolved) if asked is None else asked,
+            room=room_beside(self._prompt, window),
             may_be_shorter=asked is None,
         )
         self._charge = await self._meter.open(self._call)

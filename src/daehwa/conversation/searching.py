@@ -51,6 +51,13 @@ SEARCH_FIELDS: Final = frozenset(_FIELDS)
 """The fields of a request by which an upstream reads more."""
 
 
+def most_read(sent: int, window: int | None) -> int:
+    """Return how many tokens are read at most where a model reads more than the `sent` ones; `window` is all that it
+    can read, None where nobody knows.
+    """
+    return max(sent, window or UNSEEN_TOKENS)
+
+
 def asks_to_search(fields: Mapping[str, Any]) -> bool:
     """Whether one of these fields lets an upstream read what it finds; what it cannot be does."""
     return any(name in fields and reads(fields[name]) for name, reads in _FIELDS.items())

@@ -10,7 +10,7 @@ from daehwa.conversation.events import TextDelta, UsageReported
 from daehwa.conversation.ids import new_id
 from daehwa.conversation.messages import TextPart, Usage
 from daehwa.conversation.metering import GroupShare, Meter, PaidCall
-from daehwa.conversation.paid_answer import PaidAnswer, closing, finds_more
+from daehwa.conversation.paid_answer import PaidAnswer, closing
 from daehwa.conversation.ports import GenerationRequest, ModelCatalogue, PromptMessage, ResolvedModel
 
 TRIAL_SECONDS = 30.0
@@ -86,8 +86,7 @@ async def _said(resolved: ResolvedModel, paid: PaidAnswer) -> str:
     wished = GenerationRequest(
         model=resolved.upstream_name, messages=(PromptMessage("user", _QUESTION),), max_output_tokens=TRIAL_TOKENS
     )
-    window = resolved.model.context_window
-    request = await paid.opened(wished, context_window=window, searches=finds_more(resolved))
+    request = await paid.opened(wished, resolved)
     text, error = "", None
     usage: Usage | None = None
     try:

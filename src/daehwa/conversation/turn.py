@@ -22,7 +22,7 @@ from daehwa.conversation.following import Batch, BatchSink, Followers, Told, end
 from daehwa.conversation.ids import now_ms
 from daehwa.conversation.messages import Failure, Message, Status, TextPart
 from daehwa.conversation.metering import CallKind, Meter, PaidCall, Unmetered
-from daehwa.conversation.paid_answer import PaidAnswer, closing, finds_more, settled_limit
+from daehwa.conversation.paid_answer import PaidAnswer, closing
 from daehwa.conversation.ports import (
     BegunTurn,
     Checkpoint,
@@ -259,9 +259,7 @@ class Turn:
             messages=messages,
             continue_last=bool(messages) and messages[-1].role == "assistant",
         )
-        request = await self._paid.opened(
-            request, settled_limit(resolved), resolved.model.context_window, searches=finds_more(resolved)
-        )
+        request = await self._paid.opened(request, resolved)
         async with closing(resolved.provider.generate(request)) as batches:
             async for batch in batches:
                 self._paid.note_content(batch)
@@ -349,8 +347,7 @@ class Turn:
         text, usage, error = "", None, None
         paid = self._paid_answer(f"{self.message.id}-title", "title")
         wished = title_request(self._resolved.upstream_name, question, self.message.text)
-        window = self._resolved.model.context_window
-        request = await paid.opened(wished, context_window=window, searches=finds_more(self._resolved))
+        request = await paid.opened(wished, self._resolved)
         try:
             async with closing(self._resolved.provider.generate(request)) as batches:
                 async for batch in batches:

@@ -13,7 +13,7 @@ from daehwa.conversation.ids import new_id
 from daehwa.conversation.messages import Usage
 from daehwa.conversation.metering import Charge, Outcome, PaidCall, as_counted, room_beside
 from daehwa.conversation.ports import Model
-from daehwa.conversation.searching import UNSEEN_TOKENS, always_searches
+from daehwa.conversation.searching import always_searches, most_read
 from daehwa.gateway.asking import KINDS, Asked
 from daehwa.gateway.estimates import BYTES_PER_TOKEN, images_beyond
 from daehwa.gateway.ports import IMAGES, LIMIT_NAMES, Endpoint
@@ -38,14 +38,16 @@ def paid_call(
     weight, key = asked.weight, caller.key
     sent = weight.input_tokens + images_beyond(weight.images, model.name)
     window = model.context_window
-    reads_more = weight.reads_more or (asked.endpoint in LIMIT_NAMES and (searches or _may_search(asked.others)))
+    reads_more = weight.reads_more or (
+        asked.endpoint in LIMIT_NAMES and (searches or any(map(always_searches, asked.others)))
+    )
     likely = sent * BYTES_PER_TOKEN // BYTES_PER_TOKEN_OF_ANSWER
     call = PaidCall(
         id=new_id(),
         kind=KINDS[asked.endpoint],
         user=caller.user.id,
         model=model.id,
-        input_tokens=max(sent, window or UNSEEN_TOKENS) if reads_more else sent,
+        input_tokens=most_read(sent, window) if reads_more else sent,
         output_limit=weight.limit(default_limit),
         room=None if weight.has_payloads else room_beside(likely, window),  # most are far less than they count
         may_be_shorter=weight.output_limit is None,
@@ -62,10 +64,6 @@ def paid_call(
         said = weight.speech
         return msgspec.structs.replace(call, characters=said.characters, spoken_tokens=said.most_tokens)
     return call
-
-
-def _may_search(others: tuple[str, ...]) -> bool:
-    return any(map(always_searches, others))
 
 
 def other_id(provider: str, name: str) -> str:
