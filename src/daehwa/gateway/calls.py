@@ -149,7 +149,8 @@ class Gateway:
             raise InvalidRequest(f"A model's name has at most {MODEL_CHARACTERS} characters.", param="model")
         is_bound = is_limited(caller)
         try:
-            found = await self._models.targets(asked.model, asked.endpoint)
+            may = partial(may_ask, caller, asked=asked.model) if is_bound else None
+            found = await self._models.targets(asked.model, asked.endpoint, may)
         except ModelNotFound:
             if not is_bound or asked.model is None:
                 raise

@@ -1,6 +1,6 @@
 """What the gateway needs of the world, as protocols that it owns. The docstrings here are the contract."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Final, Literal, Protocol
 
 import msgspec
@@ -117,11 +117,14 @@ class WireTarget(Protocol):
 class WireModels(Protocol):
     """Which upstreams answer for a model's name."""
 
-    async def targets(self, model: str | None, endpoint: Endpoint) -> Sequence[WireTarget]:
+    async def targets(
+        self, model: str | None, endpoint: Endpoint, may_ask: Callable[[Model], bool] | None = None
+    ) -> Sequence[WireTarget]:
         """Return who can answer, first choice first: more than one where the settings name several for an alias.
 
-        `model` is an alias, an id, or a bare name; None: the default. Models of every kind are found. Upstreams whose
-        circuit is open come last. Raise `ModelNotFound`, `KeyNotSet`.
+        `model` is an alias, an id, or a bare name; None: the default, which is one that its caller `may_ask` where it
+        is looked for among those of a kind. Models of every kind are found. Upstreams whose circuit is open come last.
+        Raise `ModelNotFound`, `KeyNotSet`.
         """
         ...
 

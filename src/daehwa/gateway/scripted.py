@@ -135,7 +135,12 @@ class ScriptedModels:
     def __init__(self, *targets: ScriptedTarget) -> None:
         self.all = targets or (ScriptedTarget(),)
 
-    async def targets(self, model: str | None, endpoint: Endpoint) -> Sequence[ScriptedTarget]:  # noqa: ARG002 - all of them take any
+    async def targets(
+        self,
+        model: str | None,
+        endpoint: Endpoint,  # noqa: ARG002 - all of them take any
+        may_ask: Callable[[Model], bool] | None = None,  # noqa: ARG002 - the default is given
+    ) -> Sequence[ScriptedTarget]:
         """Return who answers for a name."""
         if model in {None, "any"}:
             return self.all

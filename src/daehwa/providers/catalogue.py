@@ -6,7 +6,7 @@ not answer never holds up the page.
 """
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -25,13 +25,14 @@ LIFETIME = 300.0
 FIRST_WAIT = 3.0
 """Seconds for which the first listing of an upstream is waited for."""
 _NAMED = 10
+_MODERATION = "moderation"
 _KINDS: dict[str, str] = {
     "completions": "completion",
     "embeddings": "embedding",
     "audio/transcriptions": "audio",
     "audio/translations": "audio",
     "audio/speech": "speech",
-    "moderations": "moderation",
+    "moderations": _MODERATION,
     "images/generations": "image",
     "images/edits": "image",
     "images/variations": "image",
@@ -39,12 +40,6 @@ _KINDS: dict[str, str] = {
 """Models are not told apart as "speech" or "moderation": which one speaks has to be named, one that moderates is looked
 for by its name.
 """
-_MODERATES = "moderation"
-
-
-def _is_old(name: str) -> bool:
-    """Whether a model for moderation is one for texts alone, as OpenAI's were once."""
-    return "omni" not in name
 
 
 class _Trouble(IntEnum):
@@ -95,9 +90,11 @@ class Catalogue:
         aliases = [route.model for route in found if self._missing_key(route) is None]
         return [*aliases, *(model for models in lists for model in models or ())]
 
-    async def targets(self, model: str | None, endpoint: "Endpoint") -> "Sequence[WireTarget]":
+    async def targets(
+        self, model: str | None, endpoint: "Endpoint", may_ask: Callable[[Model], bool] | None = None
+    ) -> "Sequence[WireTarget]":
         """Return who can answer in OpenAI's own dialect; see `WireModels`."""
-        found = await (self._default_for(endpoint) if model is None else self._find(model))
+        found = await (self._default_for(endpoint, may_ask) if model is None else self._find(model))
         if found is None:
             raise await (self._no_default(endpoint) if model is None else self._not_found(model))
         if (fault := self._missing_key(found)) is not None:
@@ -206,21 +203,20 @@ class Catalogue:
                     return listing.resolved(best)
         return None
 
-    async def _default_for(self, endpoint: "Endpoint") -> ResolvedModel | None:
-        """Return the default model, or, where it is not of the kind that an endpoint is for, the first that is; for
-        chats the best.
+    async def _default_for(self, endpoint: "Endpoint", may_ask: Callable[[Model], bool] | None) -> ResolvedModel | None:
+        """Return the default model, or, where it is not of the kind that an endpoint is for, the first that is and that
+        may be asked; for chats the best.
         """
         found, kind = await self._default_model(), _KINDS.get(endpoint, "chat")
         if found is not None and found.model.kind == kind:
             return found
-        if kind == "moderation":
-            names = [model.id for model in await self.listed() if _MODERATES in model.id]
-            return await self._find(min(names, key=_is_old)) if names else None
         if kind == "chat":  # the default may be one that only goes on with a prompt
             return self._best({"chat"}) or found
-        ids = [model.id for model in await self.listed() if model.kind == kind]
-        if ids:
-            return await self._find(ids[0])
+        listed = await self.listed()
+        of_kind = _moderating(listed) if kind == _MODERATION else [model for model in listed if model.kind == kind]
+        if of_kind:
+            best = of_kind[0] if may_ask is None else next(filter(may_ask, of_kind), of_kind[0])
+            return await self._find(best.id)
         # Servers on one's own machine go on with prompts by any model.
         return found if endpoint == "completions" else None
 
@@ -315,6 +311,16 @@ class Catalogue:
         more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
         sentence = f"No provider serves “{model}”. Choose one of: {', '.join(named[:_NAMED])}{more}."
         return ModelNotFound(sentence, param="model")
+
+
+def _moderating(models: Sequence[Model]) -> list[Model]:
+    """Return those whose names say that they moderate, last those for texts alone, as OpenAI's were once."""
+
+    def name(model: Model) -> str:
+        return model.id.removeprefix(f"{model.provider}/")
+
+    found = [model for model in models if _MODERATION in name(model)]
+    return sorted(found, key=lambda model: "omni" not in name(model))
 
 
 def _unserved(found: ResolvedModel, endpoint: "Endpoint") -> str:
