@@ -12,7 +12,7 @@ from daehwa.conversation.errors import (
 )
 from daehwa.conversation.upstreams import says_too_long
 from daehwa.gateway.counting import Counted
-from daehwa.gateway.ports import KeptAnswer, Sink, WireAnswer
+from daehwa.gateway.ports import KeptAnswer, Sink, WireAnswer, is_of_events
 from daehwa.gateway.tap import Tap, has_data, whole_events
 from daehwa.gateway.whole import is_json, is_over
 from daehwa.gateway.wire_usage import said_in
@@ -78,7 +78,12 @@ def is_error(body: bytes) -> bool:
 
 def is_too_long(error: bytes) -> bool:
     """Whether an error is that the prompt does not fit, which is the request's fault, whatever its status was."""
-    return says_too_long(error[:_SAID_BYTES].decode("utf-8", "replace"))
+    return says_too_long(words_of(error))
+
+
+def words_of(error: bytes) -> str:
+    """Return what an error says, as far as anybody has to look into it."""
+    return error[:_SAID_BYTES].decode("utf-8", "replace")
 
 
 class Streaming(Protocol):
@@ -108,6 +113,11 @@ class Streaming(Protocol):
     async def aclose(self) -> None:
         """End the upstream call, if it has not ended, and count it."""
         ...
+
+
+def has_events(answer: Streaming) -> bool:
+    """Whether a stream is one of events; else it is sound, say."""
+    return is_of_events(dict(answer.headers).get("content-type"))
 
 
 class Claim(Protocol):

@@ -24,12 +24,13 @@ from daehwa.gateway.answers import (
     is_error,
     is_too_long,
     whole_body,
+    words_of,
 )
 from daehwa.gateway.asking import MODEL_CHARACTERS, Added, Asked, Habits
 from daehwa.gateway.callers import is_limited, may_ask, refused_model
 from daehwa.gateway.counting import Counted, other_id, paid_call
 from daehwa.gateway.idempotency import OnceOnly
-from daehwa.gateway.ports import STREAM, Endpoint, KeptAnswer, WireAnswer, WireModels, WireTarget
+from daehwa.gateway.ports import Endpoint, KeptAnswer, WireAnswer, WireModels, WireTarget, is_of_events
 from daehwa.gateway.rates import Correction, Rates
 from daehwa.gateway.speech import SPEECH
 from daehwa.gateway.tap import PassingTap, Tap, UsageTap
@@ -228,10 +229,10 @@ def _tap_for(endpoint: Endpoint, opened: _Opened) -> Tap | None:
     """Return what lets an answer pass as it comes, None where it is handed on in one piece."""
     if opened.answer.status >= _FIRST_ERROR:
         return None
-    kind = opened.answer.headers.get("content-type", "").lower()
-    if kind.startswith(STREAM):
+    kind = opened.answer.headers.get("content-type", "")
+    if is_of_events(kind):
         return UsageTap(strip=opened.added.usage)
-    return PassingTap() if endpoint == SPEECH and "json" not in kind else None
+    return PassingTap() if endpoint == SPEECH and "json" not in kind.lower() else None
 
 
 def _not_there(name: str) -> ModelNotFound:
@@ -249,7 +250,7 @@ def _passes_on(answer: Answer) -> bool:
         return is_error(answer.body) and not is_too_long(answer.body)
     if may_ask_another(answer.status) or answer.body.find(_NOT_HERE) >= 0:
         return True
-    return is_beyond_a_minute(answer.status, answer.body.decode("utf-8", "replace"))
+    return is_beyond_a_minute(answer.status, words_of(answer.body))
 
 
 def _check_others(caller: Caller, others: Sequence[str], targets: Sequence[WireTarget]) -> None:

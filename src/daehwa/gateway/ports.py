@@ -24,6 +24,12 @@ Endpoint = Literal[
 
 STREAM: Final = "text/event-stream"
 
+
+def is_of_events(content_type: str | None) -> bool:
+    """Whether an answer of this `Content-Type` is a stream of events."""
+    return content_type is not None and content_type.lower().startswith(STREAM)
+
+
 IMAGES: Final[frozenset[Endpoint]] = frozenset({"images/generations", "images/edits", "images/variations"})
 """The endpoints that make images."""
 

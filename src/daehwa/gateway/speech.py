@@ -6,7 +6,7 @@ and Korean is spoken as quickly for each byte. Numbers, abbreviations and pauses
 speak slowly, so seven times that is reserved; a lower `speed` stretches both.
 """
 
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -50,8 +50,9 @@ def speech_of(fields: dict[str, msgspec.Raw]) -> Speech:
 
 def _speed(fields: dict[str, msgspec.Raw]) -> float:
     """Return how much more quickly it is spoken than usual; that it is quicker shortens nothing that is reserved."""
-    said: Any = optional(fields, "speed", float)
-    speed: float = 1.0 if said is None else said
+    speed = optional(fields, "speed", float)
+    if speed is None:
+        return 1.0
     if not LEAST_SPEED <= speed <= MOST_SPEED:
         raise InvalidRequest(f"'speed' must be a number from {LEAST_SPEED} to {MOST_SPEED:g}.", param="speed")
-    return min(float(speed), 1.0)
+    return min(speed, 1.0)

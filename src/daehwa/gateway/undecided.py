@@ -10,8 +10,6 @@ stream, and a refusal of its own is told there as an error. Once an event is the
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-import msgspec
-
 from daehwa.conversation.errors import (
     ProviderError,
     ProviderMalformedError,
@@ -20,8 +18,9 @@ from daehwa.conversation.errors import (
     ProviderUnavailableError,
 )
 from daehwa.conversation.upstreams import NO_ROOM, may_ask_another
-from daehwa.gateway.answers import Answer, Claim, Headers, StreamedAnswer, Streaming
-from daehwa.gateway.ports import STREAM, KeptAnswer, Sink
+from daehwa.gateway.answers import Answer, Claim, Headers, StreamedAnswer, Streaming, has_events
+from daehwa.gateway.ports import KeptAnswer, Sink
+from daehwa.gateway.wire_usage import said_in
 
 COMMENT_SECONDS: Final = 5.0
 """So long comments are kept back before they are handed on: until then the next upstream answers with its own head."""
@@ -114,7 +113,7 @@ def _streamed(answer: Answer) -> Streaming:
         return answer
     if answer.status < _FIRST_ERROR:
         raise ProviderMalformedError("The upstream answered in one piece where a stream was asked for. Try again.")
-    said = f" It says: “{words}”" if (words := _words_of(answer.body)) else ""
+    said = f" It says: “{words}”" if (words := _message_in(answer.body)) else ""
     sentence = f"Nobody could answer; who was asked last refused ({answer.status}).{said}"
     if answer.status in NO_ROOM:
         raise ProviderRateLimitError(sentence, status=answer.status)
@@ -124,20 +123,11 @@ def _streamed(answer: Answer) -> Streaming:
 
 def _check_events(answer: Streaming) -> None:
     """Raise where an answer is sound, say, which would be noise after comments."""
-    if not dict(answer.headers).get("content-type", "").lower().startswith(STREAM):
+    if not has_events(answer):
         raise ProviderMalformedError("The upstream's answer is no stream of events, as was asked for. Try again.")
 
 
-class _Error(msgspec.Struct):
-    message: str = ""
-
-
-class _Refusal(msgspec.Struct):
-    error: _Error
-
-
-def _words_of(body: bytes) -> str:
-    try:
-        return msgspec.json.decode(body, type=_Refusal).error.message[:_WORDS]
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return ""
+def _message_in(body: bytes) -> str:
+    error = said_in(body).error
+    message = error.get("message") if isinstance(error, dict) else error
+    return message[:_WORDS] if isinstance(message, str) else ""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from daehwa.conversation.errors import ProviderAuthError, ProviderMalformedError
-from daehwa.gateway.ports import LIMIT_NAMES, STREAM, Endpoint, Sink, WireAnswer, WireRequest
+from daehwa.gateway.ports import LIMIT_NAMES, Endpoint, Sink, WireAnswer, WireRequest, is_of_events
 from daehwa.gateway.whole import SAY_THEIR_END
 from daehwa.providers.gate import Gate, Passage
 from daehwa.providers.upstream import Upstream
@@ -78,7 +78,7 @@ class UpstreamAnswer:
 
     def _check_empty(self) -> None:
         """Raise where nothing came at all of a stream that says its end."""
-        if self._cut is not None and self.headers.get("content-type", "").lower().startswith(STREAM):
+        if self._cut is not None and is_of_events(self.headers.get("content-type")):
             raise self._cut()
 
     def _failed(self, fault: UpstreamFault) -> Exception:

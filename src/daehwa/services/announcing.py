@@ -58,6 +58,5 @@ class Announcing(Opened):
         await self._people.audit.append(
             NewEvent(at=now, action="installation.changed", actor_name=TERMINAL, details=facts)
         )
-        return (
-            await self._people.installation.change_installation(InstallationChanges(announcement=told))
-        ).announcement
+        changed = await self._people.installation.change_installation(InstallationChanges(announcement=told))
+        return changed.announcement

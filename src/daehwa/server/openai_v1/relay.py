@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 
 from daehwa.conversation.errors import DaehwaError
-from daehwa.gateway.answers import Answer, Streaming
-from daehwa.gateway.ports import STREAM, KeptAnswer
+from daehwa.gateway.answers import Answer, Streaming, has_events
+from daehwa.gateway.ports import KeptAnswer
 from daehwa.gateway.under_way import ENDINGS
 from daehwa.server.access_log import exchange_of
 from daehwa.server.asgi import Headers, Receive, Response, Scope, Send
@@ -116,7 +116,7 @@ async def _sent(answer: Streaming, send: Send) -> bytes:
 
 async def _say(error: DaehwaError, answer: Streaming, scope: Scope, send: Send) -> None:
     """Say what is wrong in a stream of events. What is none is cut off: it would be taken for whole, or for sound."""
-    if not dict(answer.headers).get("content-type", "").lower().startswith(STREAM):
+    if not has_events(answer):
         if (line := line_of(scope)) is not None:  # other servers end it as it is
             line.cut()
         return
