@@ -14,9 +14,10 @@ from dynamodb_capacity import CountingTransport, ReplayingTransport, Units, coun
 from dynamodb_local import dynamodb_server
 from texts import OWNER, TYPED, Writer
 
+from daehwa.conversation.archive_ports import ConversationRecord
 from daehwa.conversation.ids import new_id
 from daehwa.conversation.messages import Conversation, Message, TextPart
-from daehwa.conversation.ports import ConversationRecord, NewTurn
+from daehwa.conversation.ports import NewTurn
 from daehwa.http_client.client import HttpClient
 from daehwa.stores.dynamodb import DynamoStore
 from daehwa.stores.dynamodb_client import DynamoTable

@@ -3,12 +3,13 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
+from daehwa.conversation.archive_ports import KeptConversations
 from daehwa.conversation.errors import ModelNotFound, ProviderError
 from daehwa.conversation.events import Heartbeat, Numbered, ReplyEnded, StreamedEvent, TextDelta
 from daehwa.conversation.ids import new_id
 from daehwa.conversation.messages import Message, TextPart
 from daehwa.conversation.metering import Meter
-from daehwa.conversation.ports import KeptConversations, Model, NewTurn, Provider, ResolvedModel
+from daehwa.conversation.ports import Model, NewTurn, Provider, ResolvedModel
 from daehwa.conversation.running import Question, RunningOptions, RunningTurns, TurnRequest
 from daehwa.conversation.upstreams import ProviderState
 from daehwa.providers.catalogue import Catalogue

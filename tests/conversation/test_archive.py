@@ -4,10 +4,10 @@ import msgspec
 import pytest
 
 from daehwa.conversation.archive import arriving
+from daehwa.conversation.archive_ports import ConversationRecord
 from daehwa.conversation.errors import InvalidId, InvalidRequest
 from daehwa.conversation.ids import new_id
 from daehwa.conversation.messages import Conversation, Message, TextPart
-from daehwa.conversation.ports import ConversationRecord
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from stores.asking import ask
 from daehwa.accounts.keys import ApiKey
 from daehwa.accounts.ledger import Entry
 from daehwa.accounts.people import Profile, User
+from daehwa.conversation.archive_ports import ConversationRecord
 from daehwa.conversation.ids import new_id, now_ms
 from daehwa.conversation.messages import Usage
-from daehwa.conversation.ports import ConversationRecord
 from daehwa.data_folder import DataFolder
 from daehwa.services.archives import OpenArchive
 from daehwa.services.local import OWNER

@@ -12,7 +12,7 @@ from dynamodb_local import shared_server
 from daehwa.accounts.erasure import Erasure
 from daehwa.accounts.people_ports import PeopleStores
 from daehwa.accounts.ports import KeyStore, LedgerStore
-from daehwa.conversation.ports import KeptConversations
+from daehwa.conversation.archive_ports import KeptConversations
 from daehwa.gateway.ports import AnswerStore
 from daehwa.stores import dynamodb_table as names
 from daehwa.stores.dynamodb import DynamoStore

@@ -8,15 +8,11 @@ import pytest
 from stores.asking import ME, OTHER, ask, ended, found, grown, make_turn, text
 from stores.conftest import STORES
 
+from daehwa.conversation.archive_ports import ConversationArchive, ConversationRecord
 from daehwa.conversation.errors import IdTaken, InvalidRequest, OwnedByAnother
 from daehwa.conversation.ids import new_id, now_ms
 from daehwa.conversation.messages import Conversation, Failure, Message, ReasoningPart, TextPart, ToolCallPart, Usage
-from daehwa.conversation.ports import (
-    ConversationArchive,
-    ConversationChanges,
-    ConversationRecord,
-    ConversationStore,
-)
+from daehwa.conversation.ports import ConversationChanges, ConversationStore
 
 _USAGE = Usage(input=12, output=345, cached=6, reasoning=78, estimated=True, cost=90)
 

@@ -6,10 +6,11 @@ from typing import cast
 import pytest
 from stores.asking import ME, OTHER, ask, ended, grown, make_turn, titles
 
+from daehwa.conversation.archive_ports import ConversationArchive
 from daehwa.conversation.errors import ConversationNotFound, InvalidRequest, MessageNotFound
 from daehwa.conversation.ids import new_id, now_ms
 from daehwa.conversation.messages import Usage
-from daehwa.conversation.ports import ConversationArchive, ConversationChanges, ConversationStore
+from daehwa.conversation.ports import ConversationChanges, ConversationStore
 from daehwa.stores.memory import MemoryStore
 
 

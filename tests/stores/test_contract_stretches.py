@@ -6,10 +6,11 @@ from typing import Any, cast
 import pytest
 from stores.asking import ME, OTHER, ask, ended, make_turn
 
+from daehwa.conversation.archive_ports import ConversationArchive
 from daehwa.conversation.errors import ConversationNotFound, MessageNotFound
 from daehwa.conversation.ids import new_id
 from daehwa.conversation.messages import Message, Usage
-from daehwa.conversation.ports import BegunTurn, ConversationArchive, ConversationChanges, ConversationStore
+from daehwa.conversation.ports import BegunTurn, ConversationChanges, ConversationStore
 from daehwa.conversation.stretch import StretchWish, UsageTotal
 from daehwa.stores.memory import MemoryStore
 

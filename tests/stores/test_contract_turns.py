@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from stores.asking import ME, OTHER, RUNNER, ask, beat, ended, grown, make_turn, next_moment, text
 
+from daehwa.conversation.archive_ports import ConversationArchive
 from daehwa.conversation.errors import (
     ConversationNotFound,
     IdTaken,
@@ -26,7 +27,7 @@ from daehwa.conversation.messages import (
     ToolCallPart,
     Usage,
 )
-from daehwa.conversation.ports import ConversationArchive, ConversationStore, PromptMessage
+from daehwa.conversation.ports import ConversationStore, PromptMessage
 from daehwa.conversation.transcript import build_transcript
 from daehwa.stores.memory import MemoryStore
 

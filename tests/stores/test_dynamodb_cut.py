@@ -15,8 +15,8 @@ from stores.test_contract_erasure import NOW, a_person, lives
 
 from daehwa.accounts.credentials import Passkey
 from daehwa.accounts.people import User
+from daehwa.conversation.archive_ports import ConversationRecord
 from daehwa.conversation.ids import new_id, now_ms
-from daehwa.conversation.ports import ConversationRecord
 from daehwa.http_client.client import HttpClient
 from daehwa.stores import dynamodb_table as names
 from daehwa.stores.dynamodb import DynamoStore

@@ -6,9 +6,10 @@ from functools import partial
 import pytest
 from stores.asking import ME, OTHER, ask, found, marked, next_moment, text
 
+from daehwa.conversation.archive_ports import ConversationRecord
 from daehwa.conversation.ids import new_id, now_ms
 from daehwa.conversation.messages import Conversation, Message
-from daehwa.conversation.ports import ConversationChanges, ConversationRecord
+from daehwa.conversation.ports import ConversationChanges
 from daehwa.stores.memory import MemoryStore
 from daehwa.stores.sqlite import SqliteStore
 from daehwa.stores.sqlite_archive import import_conversation

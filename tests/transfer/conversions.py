@@ -4,8 +4,8 @@ import msgspec
 from transfer.foreign import NOW, as_json
 
 from daehwa.conversation.archive import arriving
+from daehwa.conversation.archive_ports import ConversationRecord
 from daehwa.conversation.messages import Message
-from daehwa.conversation.ports import ConversationRecord
 from daehwa.transfer.converting import Converted, Unconverted, converted
 
 

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 from stores.asking import ME, OTHER, ask
 
+from daehwa.conversation.archive_ports import ConversationArchive, ConversationRecord, Imported
 from daehwa.conversation.errors import StoreError
 from daehwa.conversation.export_file import Head, NotAnExport, read_head
-from daehwa.conversation.ports import ConversationArchive, ConversationRecord, Imported
 from daehwa.stores.memory import MemoryStore
 from daehwa.stores.sqlite import SqliteStore
 from daehwa.transfer.moving import Moved, export_conversations, import_conversations

@@ -4,8 +4,8 @@ import pytest
 from transfer.conversions import brought, shown
 from transfer.foreign import claude, librechat, nested_text, open_webui
 
+from daehwa.conversation.archive_ports import ConversationRecord
 from daehwa.conversation.messages import ReasoningPart, TextPart, ToolCallPart
-from daehwa.conversation.ports import ConversationRecord
 
 
 def test_claude_comes_with_thoughts_artifacts_pasted_text_and_versions() -> None:

@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable, Iterable
 
 import msgspec
 
+from daehwa.conversation.archive_ports import ConversationRecord, Imported
 from daehwa.conversation.errors import InvalidRequest, Unreadable
 from daehwa.conversation.ids import checked_id
 from daehwa.conversation.messages import Conversation, Message
-from daehwa.conversation.ports import ConversationRecord, Imported
 
 _MOST = 2**53
 """The largest number that every program which reads such a file holds exactly; a store holds ten bits more."""

@@ -9,9 +9,9 @@ from typing import IO, Self
 
 import msgspec
 
+from daehwa.conversation.archive_ports import ConversationRecord
 from daehwa.conversation.errors import InvalidRequest
 from daehwa.conversation.ids import now_ms
-from daehwa.conversation.ports import ConversationRecord
 
 VERSION = 1
 LINE_BYTES = 512 * 1024 * 1024

@@ -10,6 +10,7 @@ Role = Literal["system", "user", "assistant"]
 Status = Literal["complete", "streaming", "stopped", "interrupted", "failed"]
 FinishReason = Literal["stop", "length", "content_filter", "tool_calls"]
 TitleSource = Literal["question", "model", "user"]
+ImageType = Literal["image/png", "image/jpeg", "image/webp", "image/gif"]
 
 MESSAGE_CHARACTERS = 200_000
 TITLE_CHARACTERS = 200
@@ -36,7 +37,26 @@ class ToolCallPart(msgspec.Struct, frozen=True, gc=False, tag="tool_call", tag_f
     arguments: str
 
 
-Part = TextPart | ReasoningPart | ToolCallPart
+class ImagePart(msgspec.Struct, frozen=True, gc=False, tag="image", tag_field="type"):
+    """An image that a question shows: `image` is the id of an `Image` of the same conversation, `size` its bytes,
+    `width` and `height` its pixels as the client says them, so that a page keeps room for it.
+    """
+
+    image: str
+    media_type: ImageType
+    size: int
+    width: int
+    height: int
+
+
+Part = TextPart | ReasoningPart | ToolCallPart | ImagePart
+
+
+def body_of(part: Part) -> str:
+    """Return what a part says: its text, or a call's arguments; of an image nothing."""
+    if isinstance(part, ImagePart):
+        return ""
+    return part.arguments if isinstance(part, ToolCallPart) else part.text
 
 
 class Usage(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -90,6 +110,11 @@ class Message(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     def text(self) -> str:
         """The text that the reader sees, without reasoning and tool calls."""
         return "".join(part.text for part in self.parts if isinstance(part, TextPart))
+
+    @property
+    def images(self) -> tuple[ImagePart, ...]:
+        """The images that it shows."""
+        return tuple(part for part in self.parts if isinstance(part, ImagePart))
 
 
 class Conversation(msgspec.Struct, frozen=True, gc=False, kw_only=True):

@@ -10,7 +10,7 @@ import msgspec
 from daehwa.conversation.delivery import Delivery, is_paid
 from daehwa.conversation.errors import DaehwaError
 from daehwa.conversation.events import AnsweredBy, Batch
-from daehwa.conversation.messages import Part, ToolCallPart, Usage
+from daehwa.conversation.messages import Part, Usage, body_of
 from daehwa.conversation.metering import Charge, Meter, Outcome, PaidCall, as_counted, estimated_usage, room_beside
 from daehwa.conversation.ports import GenerationRequest, ResolvedModel
 from daehwa.conversation.searching import most_read
@@ -100,7 +100,7 @@ class PaidAnswer:
         """
         if self._charge is None:
             return usage
-        texts = [part.arguments if isinstance(part, ToolCallPart) else part.text for part in parts]
+        texts = list(map(body_of, parts))
         if as_counted(usage) is None and is_paid(error, is_sent=self._delivery.is_sent, has_begun=any(texts)):
             usage = estimated_usage(self._prompt, texts)
         self._outcome = Outcome(usage=usage, model=self._model, error=error, first_ms=self._first_ms)

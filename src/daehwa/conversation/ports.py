@@ -3,15 +3,16 @@
 One contract suite holds every implementation to them: `tests/stores/test_contract_*.py`, `tests/providers/contract.py`.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
 from daehwa.conversation.delivery import Delivery
 from daehwa.conversation.errors import ProviderError
 from daehwa.conversation.events import Batch
-from daehwa.conversation.messages import Conversation, Message, Part, TitleSource, Usage
+from daehwa.conversation.images import Image, ImageStore
+from daehwa.conversation.messages import Conversation, ImagePart, Message, Part, TitleSource, Usage
 from daehwa.conversation.stretch import Stretch, StretchWish
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `context_window` is in tokens, None where unknown. `state` says whether it can answer now ("loading" models
     answer as soon as they can). `trial` marks the small embedded model. `titles` says whether it is asked for titles.
     `kind` is what it does: the page offers those of the kinds "chat" and "completion" (a prompt is gone on with).
-    `created` is when it was made, in seconds since 1970, where its upstream says so.
+    `created` is when it was made, in seconds since 1970, where its upstream says so. `sees_images` is false where it is
+    known that it sees none.
     """
 
     id: str
@@ -41,24 +43,28 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     titles: bool = True
     kind: ModelKind = "chat"
     created: int | None = None
+    sees_images: bool = True
 
 
 class PromptMessage(msgspec.Struct, frozen=True):
-    """One message as the model is given it."""
+    """One message as the model is given it: the images that it shows, and its text after them."""
 
     role: Literal["system", "user", "assistant"]
     text: str
+    images: tuple[ImagePart, ...] = ()
 
 
 class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What a provider is asked: `model` is the name at the upstream. The last message is a question, or a reply to go
-    on with where the provider's `continues_replies` is true. The provider notes in `delivery` how far it came.
+    on with where the provider's `continues_replies` is true. `images` are those that the messages name, by their ids.
+    The provider notes in `delivery` how far it came.
     """
 
     model: str
     messages: tuple[PromptMessage, ...]
     max_output_tokens: int | None = None
     continue_last: bool = False
+    images: Mapping[str, Image] = {}
     delivery: Delivery = msgspec.field(default_factory=Delivery)
 
 
@@ -146,7 +152,8 @@ class NewTurn(msgspec.Struct, frozen=True, kw_only=True):
     `question` None: a further reply to the message `reply.parent` (regenerate: a question; continue: a reply).
     `title` names the conversation if this turn creates it. `reply` has status "streaming" and no parts. `runner` is
     whoever makes the reply; `continue_reply` says that it goes on with its parent, a reply that was cut off.
-    `context_window` is how many tokens its model can be given, None where unknown.
+    `context_window` is how many tokens its model can be given, None where unknown. `images` are those that the question
+    names and that are new.
     """
 
     owner: str
@@ -155,6 +162,7 @@ class NewTurn(msgspec.Struct, frozen=True, kw_only=True):
     reply: Message
     title: str
     runner: str
+    images: tuple[Image, ...] = ()
     continue_reply: bool = False
     context_window: int | None = None
 
@@ -215,8 +223,9 @@ class SearchHit(msgspec.Struct, frozen=True, kw_only=True):
     snippet: tuple[Segment, ...] = ()
 
 
-class ConversationStore(Protocol):
-    """Where conversations are kept. Every write is on disk (or as durable as the store gets) when the call returns.
+class ConversationStore(ImageStore, Protocol):
+    """Where conversations are kept, with their images. Every write is on disk (or as durable as the store gets) when
+    the call returns.
 
     Ids of another owner behave as if they did not exist. A deleted conversation does not exist for any method but
     `restore_conversation`; yet a reply that is being made in it goes on being stored (`save_checkpoints`,
@@ -225,7 +234,9 @@ class ConversationStore(Protocol):
     """
 
     async def begin_turn(self, turn: NewTurn) -> BegunTurn:
-        """Store question and streaming reply in one transaction, creating the conversation where it is new.
+        """Store question, its images and streaming reply as one, creating the conversation where it is new. An image
+        whose id is there already in this conversation stays as it is. Raise `ImageNotFound` where the question names
+        one that is neither given nor there.
 
         Idempotent by the reply's id: the same turn again changes nothing and returns what is stored, whatever its
         state. The rules of the tree are those of `conversation.tree.check_turn`, whose errors this raises; nothing
@@ -353,48 +364,3 @@ class ConversationStore(Protocol):
     async def aclose(self) -> None:
         """Finish what was begun and give the file back. More than once is fine."""
         ...
-
-
-# ---------------------------------------------------------------- moving between stores
-
-
-class ConversationRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """All that is stored of one conversation. `messages` are in the order of `get_conversation`; `deleted` (ms) where
-    it was deleted and can still be restored; `title_usage` are the tokens that its titles took.
-    """
-
-    conversation: Conversation
-    messages: tuple[Message, ...]
-    deleted: int | None = None
-    title_usage: Usage | None = None
-
-
-Imported: TypeAlias = Literal["added", "restored", "changed", "same"]
-
-
-class ConversationArchive(Protocol):
-    """A store whose conversations can be moved to another store and back, whole."""
-
-    def export_conversations(
-        self, owner: str | None = None, *, left_out: Callable[[str], None] | None = None
-    ) -> AsyncIterator[ConversationRecord]:
-        """Yield every conversation, of one owner or of all, archived and deleted ones too, one at a time, the one
-        that was used last at the end. A reply that is growing is given as far as it is stored. A conversation that
-        cannot be read is told to `left_out` in a sentence; without that, `Unreadable` is raised.
-        """
-        ...
-
-    async def import_conversation(self, record: ConversationRecord) -> Imported:
-        """Store a record and make it found by search. Messages that are there stay as they are, except that a final
-        one takes the place of one that is not final; a conversation that is there keeps the later `updated` with all
-        that belongs to it. One that was deleted here and not where the record is from is brought back ("restored").
-        The same record again changes nothing ("same"). A streaming reply is stored as "interrupted". Raise
-        `OwnedByAnother` where the conversation is another owner's, `IdTaken` where a message is in another
-        conversation, `InvalidRequest` where the messages are no tree, or a number is out of range; nothing of the
-        record is then stored.
-        """
-        ...
-
-
-class KeptConversations(ConversationStore, ConversationArchive, Protocol):
-    """A store of conversations from which they can be taken along: both homes have one."""

@@ -27,28 +27,27 @@ from daehwa.conversation.messages import (
     TextPart,
     ToolCallPart,
     Usage,
+    body_of,
 )
 
 Delta = TextDelta | ReasoningDelta | ToolCallDelta
 
 
-def _body(part: Part) -> str:
-    return part.arguments if isinstance(part, ToolCallPart) else part.text
-
-
 def _delta(part: Part, body: str) -> Delta:
-    if isinstance(part, TextPart):
-        return TextDelta(body)
-    if isinstance(part, ReasoningPart):
-        return ReasoningDelta(body)
-    return ToolCallDelta(part.id, part.name, body)
+    match part:
+        case ReasoningPart():
+            return ReasoningDelta(body)
+        case ToolCallPart():
+            return ToolCallDelta(part.id, part.name, body)
+        case _:
+            return TextDelta(body)
 
 
 def deltas_since(parts: Iterable[Part], position: int) -> Iterator[Numbered]:
     """Yield what a client that stands at `position` has not seen of `parts`."""
     start = 0
     for part in parts:
-        body = _body(part)
+        body = body_of(part)
         end = start + 1 + len(body)
         if end > position:
             yield Numbered(end, _delta(part, body[max(0, position - start - 1) :]))

@@ -10,8 +10,9 @@ from daehwa.accounts.errors import (
     NotAllowed,
     SignInExpired,
 )
+from daehwa.conversation.archive_ports import KeptConversations
 from daehwa.conversation.errors import InvalidRequest, StoreError, TooMuch
-from daehwa.conversation.ports import KeptConversations, ModelCatalogue
+from daehwa.conversation.ports import ModelCatalogue
 from daehwa.conversation.running import RunningTurns
 from daehwa.server import local_auth
 from daehwa.server.admin_operations import admin_operations

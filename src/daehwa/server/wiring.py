@@ -6,7 +6,8 @@ import msgspec
 
 if TYPE_CHECKING:
     from daehwa.accounts.people_ports import GroupStore, PreferenceStore
-    from daehwa.conversation.ports import KeptConversations, ModelCatalogue
+    from daehwa.conversation.archive_ports import KeptConversations
+    from daehwa.conversation.ports import ModelCatalogue
     from daehwa.conversation.running import RunningTurns
     from daehwa.server.access_log import Traffic
     from daehwa.server.books import Books

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Self, TypeAlias
 import msgspec
 
 from daehwa.accounts.ports import AccountStore
-from daehwa.conversation.ports import ConversationArchive
+from daehwa.conversation.archive_ports import ConversationArchive
 from daehwa.data_folder import DataFolder
 from daehwa.services.known_people import KnownPeople
 from daehwa.services.opened_store import Closing, Opened, open_store

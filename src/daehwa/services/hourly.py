@@ -10,9 +10,9 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from daehwa.accounts.erasure import Erasure
+from daehwa.conversation.archive_ports import KeptConversations
 from daehwa.conversation.errors import DaehwaError
 from daehwa.conversation.ids import now_ms
-from daehwa.conversation.ports import KeptConversations
 from daehwa.conversation.purging import DAY_MS, RESTORABLE_MS
 
 LONGEST_CALL_MS = 15 * 60_000

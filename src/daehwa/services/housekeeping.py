@@ -8,9 +8,9 @@ from typing import Protocol
 from daehwa.accounts.erasure import Erasure
 from daehwa.accounts.people_ports import PeopleStores
 from daehwa.accounts.ports import AccountStore
+from daehwa.conversation.archive_ports import KeptConversations
 from daehwa.conversation.errors import DaehwaError
 from daehwa.conversation.ids import now_ms
-from daehwa.conversation.ports import KeptConversations
 from daehwa.conversation.purging import DAY_MS, RESTORABLE_MS
 from daehwa.conversation.running import RunningTurns
 

@@ -13,8 +13,9 @@ from daehwa import __version__
 from daehwa.accounts.erasure import Erasure
 from daehwa.accounts.people import User
 from daehwa.accounts.ports import AccountStore, KeyStore, LedgerStore
+from daehwa.conversation.archive_ports import KeptConversations
 from daehwa.conversation.errors import DaehwaError, ModelNotFound
-from daehwa.conversation.ports import KeptConversations, Provider
+from daehwa.conversation.ports import Provider
 from daehwa.conversation.running import RunningTurns
 from daehwa.data_folder import DataFolder
 from daehwa.providers.catalogue import Catalogue

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 import msgspec
 
 from daehwa.conversation.archive import check_record
+from daehwa.conversation.archive_ports import ConversationRecord
 from daehwa.conversation.errors import InvalidRequest
 from daehwa.conversation.messages import Conversation, Message, Usage
-from daehwa.conversation.ports import ConversationRecord
 from daehwa.stores.ordering import in_tree_order
 from daehwa.stores.records import unreadable, unreadable_conversation
 

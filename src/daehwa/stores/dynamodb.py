@@ -9,18 +9,10 @@ from typing import Final, Self
 from aiodynamo.credentials import Credentials
 from aiodynamo.http.types import HttpImplementation
 
+from daehwa.conversation.archive_ports import ConversationRecord, Imported
 from daehwa.conversation.errors import StoreError
 from daehwa.conversation.messages import Conversation, Message, TitleSource, Usage
-from daehwa.conversation.ports import (
-    BegunTurn,
-    Checkpoint,
-    ConversationChanges,
-    ConversationPage,
-    ConversationRecord,
-    Imported,
-    NewTurn,
-    SearchHit,
-)
+from daehwa.conversation.ports import BegunTurn, Checkpoint, ConversationChanges, ConversationPage, NewTurn, SearchHit
 from daehwa.conversation.stretch import Stretch, StretchWish
 from daehwa.stores.dynamodb_archive import DynamoArchive
 from daehwa.stores.dynamodb_client import DynamoTable, Item, gathered

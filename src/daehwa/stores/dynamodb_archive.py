@@ -15,9 +15,9 @@ from daehwa.conversation.archive import (
     takes_place,
     unless_left_out,
 )
+from daehwa.conversation.archive_ports import ConversationRecord, Imported
 from daehwa.conversation.errors import OwnedByAnother, StoreError
 from daehwa.conversation.messages import Message
-from daehwa.conversation.ports import ConversationRecord, Imported
 from daehwa.stores import dynamodb_table as names
 from daehwa.stores.checking import checked_record
 from daehwa.stores.dynamodb_client import DynamoTable, gathered

@@ -6,19 +6,11 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 import msgspec
 
 from daehwa.conversation.archive import arriving, in_order_of_use, is_brought_back, is_later, outcome, takes_place
+from daehwa.conversation.archive_ports import ConversationRecord, Imported
 from daehwa.conversation.errors import ConversationNotFound, IdTaken, MessageNotFound, OwnedByAnother
 from daehwa.conversation.ids import now_ms
 from daehwa.conversation.messages import Conversation, Message, TitleSource, Usage
-from daehwa.conversation.ports import (
-    BegunTurn,
-    Checkpoint,
-    ConversationChanges,
-    ConversationPage,
-    ConversationRecord,
-    Imported,
-    NewTurn,
-    SearchHit,
-)
+from daehwa.conversation.ports import BegunTurn, Checkpoint, ConversationChanges, ConversationPage, NewTurn, SearchHit
 from daehwa.conversation.stretch import KnownTree, Node, Stretch, StretchWish, path_of, total_of
 from daehwa.conversation.transcript import end_within
 from daehwa.conversation.tree import Stored, check_turn

@@ -11,17 +11,9 @@ from time import monotonic
 from typing import Self, TypeVar
 
 from daehwa.conversation.archive import unless_left_out
+from daehwa.conversation.archive_ports import ConversationRecord, Imported
 from daehwa.conversation.messages import Conversation, Message, TitleSource, Usage
-from daehwa.conversation.ports import (
-    BegunTurn,
-    Checkpoint,
-    ConversationChanges,
-    ConversationPage,
-    ConversationRecord,
-    Imported,
-    NewTurn,
-    SearchHit,
-)
+from daehwa.conversation.ports import BegunTurn, Checkpoint, ConversationChanges, ConversationPage, NewTurn, SearchHit
 from daehwa.conversation.stretch import Stretch, StretchWish
 from daehwa.stores import sqlite_archive, sqlite_index, sqlite_search, sqlite_stretch, sqlite_turns
 from daehwa.stores import sqlite_conversations as conversations

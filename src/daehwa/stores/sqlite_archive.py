@@ -4,9 +4,9 @@
 import sqlite3
 
 from daehwa.conversation.archive import arriving, is_brought_back, is_later, outcome, takes_place
+from daehwa.conversation.archive_ports import ConversationRecord, Imported
 from daehwa.conversation.errors import IdTaken, OwnedByAnother, StoreError
 from daehwa.conversation.messages import Message
-from daehwa.conversation.ports import ConversationRecord, Imported
 from daehwa.stores.checking import checked_record
 from daehwa.stores.records import encode_parts, encode_value, legible_usage, storable, unreadable_conversation
 from daehwa.stores.search_text import folded

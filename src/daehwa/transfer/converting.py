@@ -5,8 +5,8 @@ from typing import Any, Final
 
 import msgspec
 
+from daehwa.conversation.archive_ports import ConversationRecord
 from daehwa.conversation.errors import DaehwaError, InvalidRequest
-from daehwa.conversation.ports import ConversationRecord
 from daehwa.transfer import chatgpt, claude, librechat, open_webui
 from daehwa.transfer.drafts import Draft, Empty, record_of
 from daehwa.transfer.foreign_json import Object, decoded, text_in

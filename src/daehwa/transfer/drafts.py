@@ -17,6 +17,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from daehwa.conversation.archive_ports import ConversationRecord
 from daehwa.conversation.errors import InvalidRequest, TooMuch
 from daehwa.conversation.ids import id_of
 from daehwa.conversation.messages import (
@@ -26,10 +27,9 @@ from daehwa.conversation.messages import (
     Part,
     Status,
     TextPart,
-    ToolCallPart,
+    body_of,
     title_from,
 )
-from daehwa.conversation.ports import ConversationRecord
 from daehwa.transfer.foreign_json import list_in
 from daehwa.transfer.texts import Lost, joined, one_line
 
@@ -236,7 +236,7 @@ class _Place(msgspec.Struct, frozen=True):
 
 
 def _length(piece: Piece) -> int:
-    return sum(len(part.arguments if isinstance(part, ToolCallPart) else part.text) for part in piece.parts)
+    return sum(len(body_of(part)) for part in piece.parts)
 
 
 class _Writing:

@@ -7,9 +7,9 @@ from typing import IO, BinaryIO, TypeAlias
 
 import msgspec
 
+from daehwa.conversation.archive_ports import ConversationArchive, ConversationRecord
 from daehwa.conversation.errors import Conflict, InvalidRequest, OwnedByAnother, Unreadable
 from daehwa.conversation.export_file import End, FaultyLine, Head, Line, read_lines, write_line
-from daehwa.conversation.ports import ConversationArchive, ConversationRecord
 from daehwa.transfer.converting import Converted, converted
 from daehwa.transfer.exports import Element, Fault
 from daehwa.transfer.texts import Lost

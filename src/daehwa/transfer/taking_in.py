@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
+from daehwa.conversation.archive_ports import ConversationArchive, ConversationRecord
 from daehwa.conversation.export_file import Line
 from daehwa.conversation.messages import Message
-from daehwa.conversation.ports import ConversationArchive, ConversationRecord
 from daehwa.transfer.converting import Converted, Unconverted, converted
 from daehwa.transfer.moving import Found, Moved, Nothing, Skipped, store_all
 from daehwa.transfer.texts import Lost, one_line

@@ -14,8 +14,8 @@ from daehwa.accounts.keys import KeyLimits
 from daehwa.accounts.ledger import UsageQuery
 from daehwa.accounts.people import Role, User
 from daehwa.accounts.unshown import Unshown
+from daehwa.conversation.archive_ports import ConversationArchive
 from daehwa.conversation.export_file import End, Head, Line, write_line
-from daehwa.conversation.ports import ConversationArchive
 from daehwa.server.administration import Administration
 from daehwa.server.asgi import Request, Response
 from daehwa.server.body import json_body

@@ -8,8 +8,8 @@ from msgspec import Meta
 
 from daehwa.accounts.errors import NotAllowed
 from daehwa.accounts.people_ports import InstallationStore
+from daehwa.conversation.archive_ports import ConversationArchive
 from daehwa.conversation.ids import now_ms
-from daehwa.conversation.ports import ConversationArchive
 from daehwa.server.asgi import Request, Response, json_response
 from daehwa.server.body import json_body
 from daehwa.server.options import ServerOptions
