@@ -81,3 +81,11 @@ def test_a_canvas_comes_with_its_text() -> None:
         "**essay**\n\n````markdown\n# Trees\n```\ncode\n```\n````"
         in shown(brought(chatgpt("x", nodes)).record)[-1].text
     )
+
+
+def test_what_is_said_in_a_role_that_is_not_known_is_counted() -> None:
+    nodes = [node("q", None, "user", "?"), node("c", "q", "critic", "Say it shorter"), node("a", "c", "assistant", "!")]
+    nodes += [node("s", "a", "system", "Set up"), node("e", "s", "critic", "")]
+    found = brought(chatgpt("x", nodes))
+    assert [message.text for message in shown(found.record)] == ["?", "!"]
+    assert found.lost == {"unknown": 1}

@@ -1,5 +1,7 @@
 """What becomes of the conversations of Claude, Open WebUI and LibreChat: whole, with a word for what could not come."""
 
+from typing import Any
+
 import pytest
 from transfer.conversions import brought, shown
 from transfer.foreign import claude, librechat, nested_text, open_webui
@@ -43,6 +45,18 @@ def test_open_webui_comes_with_thoughts_calls_and_versions() -> None:
     assert found.record.conversation.pinned
     bare = brought(open_webui()["chat"])
     assert [m.text for m in bare.record.messages] == [m.text for m in found.record.messages]
+
+
+@pytest.mark.parametrize("error", ["No such\nmodel.", {"content": "No such\nmodel."}, {"message": "No such\nmodel."}])
+def test_open_webui_comes_with_the_sentence_by_which_an_answer_failed(error: Any) -> None:
+    exported = open_webui()
+    exported["chat"]["history"]["messages"]["a"] |= {"content": "", "error": error}
+    exported["chat"]["history"]["messages"]["b"] |= {"error": error}
+    _, first, second = brought(exported).record.messages
+    assert first.text == "> No such\n> model."
+    assert second.text == "Some.\n\n> No such\n> model."
+    exported["chat"]["history"]["messages"]["b"]["error"] = True
+    assert brought(exported).record.messages[2].text == "Some."
 
 
 @pytest.mark.parametrize("is_recursive", [True, False])

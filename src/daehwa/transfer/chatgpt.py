@@ -73,6 +73,8 @@ def _piece(name: str, node: object, above: str | None, now: int, lost: Lost) -> 
     elif role == "tool":
         piece.role = "assistant"
         piece.parts = _result(content, metadata, lost)
+    elif role != "system" and written_in(content).strip():
+        lost["unknown"] += 1
     return piece
 
 

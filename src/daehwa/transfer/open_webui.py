@@ -10,7 +10,7 @@ from typing import Final
 from daehwa.conversation.messages import Part, ReasoningPart, TextPart
 from daehwa.transfer.drafts import Draft, Piece, links_upwards, refuse_too_many
 from daehwa.transfer.foreign_json import Object, list_in, object_in, text_in
-from daehwa.transfer.texts import Lost, call, link, links, missing
+from daehwa.transfer.texts import Lost, call, link, links, missing, quoted
 from daehwa.transfer.times import time_of
 
 PRODUCT: Final = "Open WebUI"
@@ -75,7 +75,7 @@ def _piece(name: str, node: object, above: str | None, now: int, lost: Lost) -> 
         id=name,
         parent=text_in(node, "parentId") or above,
         role="user" if role == "user" else "assistant" if role == "assistant" else None,
-        parts=[*_content(node, lost), *_sources(node, lost), *_files(node, lost)]
+        parts=[*_content(node, lost), *_failure(node), *_sources(node, lost), *_files(node, lost)]
         if role in {"user", "assistant"}
         else [],
         model=text_in(node, "model", "modelName") or None,
@@ -103,6 +103,13 @@ def _content(node: Object, lost: Lost) -> list[Part]:
         elif "image" in kind:
             found.append(TextPart(missing("image", "", lost)))
     return found
+
+
+def _failure(node: Object) -> list[Part]:
+    """Return the sentence by which an answer failed: it stands beside the text, or is all that there is."""
+    error = node.get("error")
+    said = error if isinstance(error, str) else text_in(object_in(node, "error"), "content", "message")
+    return [TextPart(f"\n\n{quoted(said)}")] if said.strip() else []
 
 
 def _split_details(content: str) -> list[Part]:

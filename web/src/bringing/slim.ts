@@ -90,7 +90,7 @@ const slimBlock = (block: unknown): unknown =>
 
 // ---------------------------------------------------------------- Open WebUI
 
-const OF_MESSAGE = ["id", "parentId", "childrenIds", "role", "content", "model", "modelName", "timestamp", "done", "output"];
+const OF_MESSAGE = ["id", "parentId", "childrenIds", "role", "content", "model", "modelName", "timestamp", "done", "error", "output"];
 
 function slimOpenWebUi(chat: Value): Value {
   const history = chat["history"];
