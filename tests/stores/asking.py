@@ -1,12 +1,14 @@
 """Turns and answers made up for the tests of stores; every id is new unless it is given."""
 
+import os
 from itertools import count
 from typing import Any
 
 import msgspec
 
 from daehwa.conversation.ids import new_id
-from daehwa.conversation.messages import Message, Part, TextPart
+from daehwa.conversation.images import Image
+from daehwa.conversation.messages import ImagePart, Message, Part, TextPart
 from daehwa.conversation.ports import BegunTurn, Checkpoint, ConversationStore, NewTurn, SearchHit
 
 ME, OTHER = "me", "somebody-else"
@@ -22,13 +24,23 @@ def text(words: str) -> tuple[Part, ...]:
     return (TextPart(words),)
 
 
+def an_image(size: int = 100, **given: Any) -> Image:
+    """Return an image that begins as a PNG and is like no other."""
+    beginning = b"\x89PNG\r\n\x1a\n"
+    return Image(given.get("id") or new_id(), "image/png", beginning + os.urandom(size - len(beginning)))
+
+
+def shown(image: Image) -> ImagePart:
+    return ImagePart(image.id, image.media_type, len(image.data), width=640, height=480)
+
+
 def _position(words: str) -> int:
     return 1 + len(words)  # the part's start has one of its own
 
 
 def make_turn(words: str | None = "What is a tree?", **given: Any) -> NewTurn:
     """Return a turn; `words` None is one without a question. `parent`, `owner`, `conversation`, ids and `at` are given
-    as needed.
+    as needed; `shows` are images of the question, `images` those of them that come with it (all, unless given).
     """
     conversation, parent = given.get("conversation") or new_id(), given.get("parent")
     at = given.get("at") or next_moment()
@@ -39,7 +51,7 @@ def make_turn(words: str | None = "What is a tree?", **given: Any) -> NewTurn:
             conversation=conversation,
             parent=parent,
             role="user",
-            parts=text(words),
+            parts=(*map(shown, given.get("shows", ())), *(text(words) if words else ())),
             created=at,
         )
     reply = Message(
@@ -60,6 +72,7 @@ def make_turn(words: str | None = "What is a tree?", **given: Any) -> NewTurn:
         reply=reply,
         title=given.get("title", words or ""),
         runner=given.get("runner", RUNNER),
+        images=tuple(given.get("images", given.get("shows", ()))),
         continue_reply=given.get("continue_reply", False),
         context_window=given.get("context_window"),
     )

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stores.asking import ask, found, titles
+from stores.asking import an_image, ask, found, titles
 
 from daehwa.accounts.audit import AuditCheck
 from daehwa.accounts.keys import KeyLimits
 from daehwa.accounts.ledger import Entry, UsageQuery
 from daehwa.accounts.people import NewUser
 from daehwa.conversation.errors import StoreError
+from daehwa.conversation.images import Image
 from daehwa.conversation.messages import Failure, Usage
 from daehwa.stores.sqlite import SqliteStore
 from daehwa.stores.sqlite_accounts import SqliteAccounts
@@ -189,6 +190,23 @@ async def test_what_people_set_in_a_file_of_schema_11_is_there(tmp_path: Path) -
     store = await SqliteStore.open(load(tmp_path / "daehwa.db", 11))
     kept = await sqlite_people(store).preferences.get_preferences("01930000-0000-7000-8000-0000000000a1")
     assert kept.instructions == "반말로 답해 줘."
+    await store.aclose()
+
+
+async def test_an_image_in_a_file_of_schema_12_is_there(tmp_path: Path) -> None:
+    store = await SqliteStore.open(load(tmp_path / "daehwa.db", 12))
+    image = "01930000-0000-7000-8000-0000000000d1"
+    found = await store.get_image(OWNER, "01930000-0000-7000-8000-000000000001", image)
+    assert found == Image(image, "image/gif", b"GIF89a")
+    await store.aclose()
+
+
+async def test_the_oldest_file_takes_images_in(oldest: Path) -> None:
+    store = await SqliteStore.open(oldest)
+    image = an_image(50_000)
+    conversation = "01930000-0000-7000-8000-000000000001"
+    await ask(store, "What is this?", conversation=conversation, owner=OWNER, shows=[image])
+    assert await store.get_image(OWNER, conversation, image.id) == image
     await store.aclose()
 
 

@@ -7,6 +7,7 @@ import msgspec
 from daehwa.conversation.archive_ports import ConversationRecord, Imported
 from daehwa.conversation.errors import InvalidRequest, Unreadable
 from daehwa.conversation.ids import checked_id
+from daehwa.conversation.images import Image
 from daehwa.conversation.messages import Conversation, Message
 
 _MOST = 2**53
@@ -14,10 +15,12 @@ _MOST = 2**53
 
 
 def arriving(record: ConversationRecord) -> ConversationRecord:
-    """Return a record as it is to be stored: nobody goes on with its replies. Raise as `check_record` does."""
+    """Return a record as it is to be stored: nobody goes on with its replies, and of its images there are those that
+    its messages name, each once. Raise as `check_record` does.
+    """
     check_record(record)
     messages = tuple(_ended(message) for message in record.messages)
-    return msgspec.structs.replace(record, messages=messages)
+    return msgspec.structs.replace(record, messages=messages, images=_named_images(record))
 
 
 def check_record(record: ConversationRecord) -> None:
@@ -27,6 +30,17 @@ def check_record(record: ConversationRecord) -> None:
     checked_id(record.conversation.id, "conversation")
     _check_numbers(record)
     _check_tree(record)
+    for image in record.images:
+        checked_id(image.id, "images")
+
+
+def _named_images(record: ConversationRecord) -> tuple[Image, ...]:
+    named = {part.image for message in record.messages for part in message.images}
+    first: dict[str, Image] = {}
+    for image in record.images:
+        if image.id in named:
+            first.setdefault(image.id, image)
+    return tuple(first.values())
 
 
 def _check_tree(record: ConversationRecord) -> None:
@@ -39,6 +53,8 @@ def _check_tree(record: ConversationRecord) -> None:
                 param="messages",
             )
         seen.add(checked_id(message.id, "message"))
+        for part in message.images:
+            checked_id(part.image, "image")
     if record.conversation.leaf not in seen:
         raise InvalidRequest(
             f"Conversation '{record.conversation.id}' is open at a message that it does not have. Export it anew.",
@@ -51,6 +67,8 @@ def _check_numbers(record: ConversationRecord) -> None:
         _check_number_of(value)
     for message in record.messages:
         _check_number_of(message.usage)
+        for part in message.images:
+            _check_number_of(part)
     if record.deleted is not None and not 0 < record.deleted <= _MOST:
         raise _out_of_range("deleted")
 

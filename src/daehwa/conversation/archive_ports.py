@@ -15,7 +15,7 @@ from daehwa.conversation.ports import ConversationStore
 class ConversationRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All that is stored of one conversation. `messages` are in the order of `get_conversation`; `deleted` (ms) where
     it was deleted and can still be restored; `title_usage` are the tokens that its titles took; `images` are those that
-    its messages name. One that is missing is shown as missing.
+    its messages name. One that is missing is shown as missing, one that none of them names is not stored.
     """
 
     conversation: Conversation
@@ -41,11 +41,11 @@ class ConversationArchive(Protocol):
         ...
 
     async def import_conversation(self, record: ConversationRecord) -> Imported:
-        """Store a record and make it found by search. Messages that are there stay as they are, except that a final
-        one takes the place of one that is not final; a conversation that is there keeps the later `updated` with all
-        that belongs to it. One that was deleted here and not where the record is from is brought back ("restored").
-        The same record again changes nothing ("same"). A streaming reply is stored as "interrupted". Raise
-        `OwnedByAnother` where the conversation is another owner's, `IdTaken` where a message is in another
+        """Store a record and make it found by search. Messages and images that are there stay as they are, except that
+        a final message takes the place of one that is not final; a conversation that is there keeps the later `updated`
+        with all that belongs to it. One that was deleted here and not where the record is from is brought back
+        ("restored"). The same record again changes nothing ("same"). A streaming reply is stored as "interrupted".
+        Raise `OwnedByAnother` where the conversation is another owner's, `IdTaken` where a message is in another
         conversation, `InvalidRequest` where the messages are no tree, or a number is out of range; nothing of the
         record is then stored.
         """

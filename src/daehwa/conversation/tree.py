@@ -1,5 +1,7 @@
 """The rules of a conversation's tree, pure: may this turn begin, given what is stored?"""
 
+from collections.abc import Collection
+
 import msgspec
 
 from daehwa.conversation.errors import (
@@ -9,6 +11,7 @@ from daehwa.conversation.errors import (
     MessageNotFound,
     ReplyStillGrowing,
 )
+from daehwa.conversation.images import Image, ImageNotFound
 from daehwa.conversation.messages import Conversation, Message
 from daehwa.conversation.ports import NewTurn
 
@@ -46,6 +49,22 @@ def check_turn(turn: NewTurn, stored: Stored) -> bool:
     else:
         _check_question(turn, turn.question, stored)
     return True
+
+
+def images_named(turn: NewTurn) -> tuple[str, ...]:
+    """Return the ids of the images that the question of a turn names, each once."""
+    return () if turn.question is None else tuple(dict.fromkeys(part.image for part in turn.question.images))
+
+
+def new_images(turn: NewTurn, there: Collection[str]) -> tuple[Image, ...]:
+    """Return the images that are to be stored with a turn: those that its question names and that are not `there`, by
+    their ids in its conversation. Raise `ImageNotFound` where it names one that is neither given nor there.
+    """
+    given = {image.id: image for image in turn.images}
+    new = [image for image in images_named(turn) if image not in there]
+    if not given.keys() >= set(new):
+        raise ImageNotFound("message.parts")
+    return tuple(given[image] for image in new)
 
 
 def _is_same_reply(turn: NewTurn, reply: Message) -> bool:

@@ -11,6 +11,7 @@ import msgspec
 from daehwa.conversation.archive import check_record
 from daehwa.conversation.archive_ports import ConversationRecord
 from daehwa.conversation.errors import InvalidRequest
+from daehwa.conversation.images import Image
 from daehwa.conversation.messages import Conversation, Message, Usage
 from daehwa.stores.ordering import in_tree_order
 from daehwa.stores.records import unreadable, unreadable_conversation
@@ -31,15 +32,21 @@ def checked_conversation(conversation: Conversation) -> Conversation:
 
 
 def checked_record(
-    conversation: Conversation, messages: Iterable[Message], *, deleted: int | None, title_usage: Usage | None
+    conversation: Conversation,
+    messages: Iterable[Message],
+    images: Iterable[Image] = (),
+    *,
+    deleted: int | None,
+    title_usage: Usage | None,
 ) -> ConversationRecord:
     """Return all that is stored of a conversation, which another store takes in, else raise `Unreadable`."""
     checked = [checked_message(message) for message in messages]
     head = ConversationRecord(
         conversation=checked_conversation(conversation), messages=(), deleted=deleted, title_usage=title_usage
     )
-    record = msgspec.structs.replace(head, messages=in_tree_order(checked))
-    if not _is_typed(head) or len(record.messages) < len(checked):  # what lies in a ring has no place in the order
+    record = msgspec.structs.replace(head, messages=in_tree_order(checked), images=tuple(images))
+    is_whole = len(record.messages) == len(checked)  # what lies in a ring has no place in the order
+    if not is_whole or not all(map(_is_typed, (head, *record.images))):
         raise unreadable_conversation(conversation.id)
     try:
         check_record(record)

@@ -11,6 +11,7 @@ from aiodynamo.http.types import HttpImplementation
 
 from daehwa.conversation.archive_ports import ConversationRecord, Imported
 from daehwa.conversation.errors import StoreError
+from daehwa.conversation.images import Image
 from daehwa.conversation.messages import Conversation, Message, TitleSource, Usage
 from daehwa.conversation.ports import BegunTurn, Checkpoint, ConversationChanges, ConversationPage, NewTurn, SearchHit
 from daehwa.conversation.stretch import Stretch, StretchWish
@@ -18,6 +19,7 @@ from daehwa.stores.dynamodb_archive import DynamoArchive
 from daehwa.stores.dynamodb_client import DynamoTable, Item, gathered
 from daehwa.stores.dynamodb_conversation import ConversationLocks, owned_message, streaming_replies
 from daehwa.stores.dynamodb_conversations import DynamoConversations
+from daehwa.stores.dynamodb_images import get_image
 from daehwa.stores.dynamodb_items import conversation_id, message_id
 from daehwa.stores.dynamodb_search import DynamoSearch
 from daehwa.stores.dynamodb_signatures import DynamoSignatures
@@ -93,6 +95,9 @@ class DynamoStore:
         interrupted = await self._turns.interrupt((heartbeat_before, heartbeat_after), runner, conversation)
         await gathered(map(self._index, interrupted))
         return len(interrupted)
+
+    async def get_image(self, owner: str, conversation: str, image: str) -> Image:
+        return await get_image(self.table, owner, conversation, image)
 
     async def get_message(self, owner: str, message: str) -> Message:
         return await owned_message(self.table, owner, message, "message")

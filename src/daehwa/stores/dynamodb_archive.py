@@ -28,6 +28,7 @@ from daehwa.stores.dynamodb_conversation import (
     take_id,
 )
 from daehwa.stores.dynamodb_conversations import DynamoConversations, title_usage_attributes, title_usage_of
+from daehwa.stores.dynamodb_images import put_images, read_image
 from daehwa.stores.dynamodb_items import (
     conversation_id,
     conversation_item,
@@ -38,7 +39,7 @@ from daehwa.stores.dynamodb_items import (
 )
 from daehwa.stores.dynamodb_signatures import DynamoSignatures
 from daehwa.stores.dynamodb_text import in_pieces
-from daehwa.stores.records import storable
+from daehwa.stores.records import storable_beside_images
 
 Item: TypeAlias = dict[str, Any]
 
@@ -71,14 +72,25 @@ class DynamoArchive:
             if (record := await unless_left_out(self._record(conversation.id), left_out)) is not None:
                 yield record
 
-    async def _record(self, conversation: str) -> ConversationRecord | None:
-        return _record_of(await read_conversation(self._table, conversation))
+    async def _record(self, name: str) -> ConversationRecord | None:
+        stored = await read_conversation(self._table, name)
+        conversation, item = stored.conversation, stored.item
+        if conversation is None or item is None or item.get(names.DELETED) == BEING_PURGED:
+            return None
+        images = [await read_image(self._table, head) for head in stored.image_heads().values()]
+        return checked_record(
+            conversation,
+            stored.messages(),
+            [image for image in images if image is not None],
+            deleted=item.get(names.DELETED),
+            title_usage=title_usage_of(item),
+        )
 
     async def import_conversation(self, record: ConversationRecord) -> Imported:
         """Store what of a record is not there yet. The conversation itself comes last, so that one which was cut off in
         the middle is not shown, and the same import again completes it.
         """
-        record = arriving(storable(record))
+        record = arriving(storable_beside_images(record))
         given = record.conversation
         for _ in range(_ATTEMPTS):
             stored = await read_conversation(self._table, given.id)
@@ -87,10 +99,13 @@ class DynamoArchive:
             new = [message for message in record.messages if _arrives(message, stored)]
             is_newer = there is None or is_later(given, there)
             is_back = stored.item is not None and is_brought_back(record, stored.item.get(names.DELETED))
-            if not new and not is_newer and not is_back:
+            heads = stored.image_heads()
+            images = [image for image in record.images if image.id not in heads]
+            if not new and not images and not is_newer and not is_back:
                 return "same"
             await gathered(take_id(self._table, message, "messages") for message in new)
             await self._signatures.index_messages(given.owner, new)
+            await put_images(self._table, given.id, images)
             await self._store_messages(new)
             turns = sum(message.role == "assistant" for message in new if stored.message(message.id) is None)
             if await self._store_conversation(record, stored.item, turns, is_newer=is_newer):
@@ -140,12 +155,3 @@ def _check_owner(record: ConversationRecord, stored: StoredConversation) -> None
 def _arrives(message: Message, stored: StoredConversation) -> bool:
     there = stored.message(message.id)
     return there is None or takes_place(message, there)
-
-
-def _record_of(stored: StoredConversation) -> ConversationRecord | None:
-    conversation, item = stored.conversation, stored.item
-    if conversation is None or item is None or item.get(names.DELETED) == BEING_PURGED:
-        return None
-    return checked_record(
-        conversation, stored.messages(), deleted=item.get(names.DELETED), title_usage=title_usage_of(item)
-    )

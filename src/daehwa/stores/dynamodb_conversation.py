@@ -22,11 +22,12 @@ Item: TypeAlias = dict[str, Any]
 BEING_PURGED: Final = 0
 """`deleted` of a conversation whose messages are going: it cannot be restored, and a next purge goes on with it."""
 _LONGEST_ID: Final = 64
+_BEFORE_IMAGES: Final = RangeKey(names.SORT_KEY).lt(names.IMAGE_PIECE_SORT)
 _SIGNS_OF_LIFE: Final = (names.PARTITION_KEY, names.SORT_KEY, names.CREATED, names.HEARTBEAT, names.RUNNER)
 
 
 class StoredConversation:
-    """All items of a conversation's partition; a message is decoded when it is asked for."""
+    """All items of a conversation's partition but the pieces of images; a message is decoded when it is asked for."""
 
     def __init__(self, items: Iterable[Item]) -> None:
         self._items: dict[str, Item] = {item[names.SORT_KEY]: item for item in items}
@@ -50,6 +51,11 @@ class StoredConversation:
     def messages(self) -> list[Message]:
         """Return all messages, in the order of their ids."""
         return [message_of(item, self._items) for item in self._items.values() if is_head(item)]
+
+    def image_heads(self) -> dict[str, Item]:
+        """Return the heads of all images, by their ids."""
+        prefix = names.image_sort("")
+        return {sort.removeprefix(prefix): item for sort, item in self._items.items() if sort.startswith(prefix)}
 
     def tree(self) -> KnownTree:
         """Return where each message is."""
@@ -92,7 +98,7 @@ class ConversationLocks:
 
 async def read_conversation(table: DynamoTable, conversation: str) -> StoredConversation:
     """Return what is stored under a conversation's id; it may be nothing."""
-    return StoredConversation(await table.query(_partition(conversation)))
+    return StoredConversation(await table.query(_partition(conversation) & _BEFORE_IMAGES))
 
 
 async def owned_item(table: DynamoTable, owner: str, conversation: str) -> Item:
@@ -155,7 +161,8 @@ async def streaming_replies(table: DynamoTable, conversation: str | None) -> lis
         return await table.scan(where=is_streaming(), fields=_SIGNS_OF_LIFE)
     if not could_be_id(conversation):
         return []
-    return await table.query(_partition(conversation), where=is_streaming(), fields=_SIGNS_OF_LIFE)
+    of_messages = _partition(conversation) & RangeKey(names.SORT_KEY).begins_with(names.MESSAGE_SORT)
+    return await table.query(of_messages, where=is_streaming(), fields=_SIGNS_OF_LIFE)
 
 
 def is_streaming() -> Condition:

@@ -28,6 +28,7 @@ from daehwa.stores.dynamodb_conversation import (
     owned_item,
     read_conversation,
 )
+from daehwa.stores.dynamodb_images import remove_pieces
 from daehwa.stores.dynamodb_items import conversation_id, conversation_of, is_head, listing, message_id
 from daehwa.stores.ordering import ListPosition, encode_cursor, in_tree_order, position_in_list
 from daehwa.stores.records import TOKENS, storable
@@ -229,7 +230,9 @@ class DynamoConversations:
         sorts = [item[names.SORT_KEY] for item in items if item[names.SORT_KEY] != names.CONVERSATION_SORT]
         places = [names.place_partition(message_id(item)) for item in items if is_head(item)]
         await self._table.write_many(deletes=[(place, names.PLACE_SORT) for place in places])
-        await self._table.write_many(deletes=[(partition, sort) for sort in sorts])
+        of_images = [sort for sort in sorts if sort.startswith(names.IMAGE_PIECE_SORT)]
+        await remove_pieces(self._table, partition, of_images)
+        await self._table.write_many(deletes=[(partition, sort) for sort in sorts if sort not in set(of_images)])
         await self._table.delete(partition, names.CONVERSATION_SORT)
 
 

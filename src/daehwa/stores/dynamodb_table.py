@@ -8,6 +8,8 @@ One table, one index. Every item has `pk` and `sk`:
 | conversation | `C#<conversation>` | `C` |
 | message: its head, with the last (mostly the only) piece of its text | `C#<conversation>` | `M#<message>` |
 | an earlier piece of a long text, named by its content | `C#<conversation>` | `M#<message>#<piece>` |
+| image of a question: its head, which lists its pieces | `C#<conversation>` | `I#<image>` |
+| a piece of an image, named by its content | `C#<conversation>` | `P#<image>#<piece>` |
 | where a message is | `M#<message>` | `M` |
 | search signature of a conversation | `U#<owner>` | `S1#<last digit>#<conversation>#<number>` |
 | user | `U#<user>` | `U` |
@@ -87,6 +89,12 @@ POSITION: Final = "n"
 HEARTBEAT: Final = "h"
 RUNNER: Final = "rn"
 STOP: Final = "q"
+
+# Attributes of images. The head lists its pieces as that of a message does.
+MEDIA_TYPE: Final = "mt"
+DATA: Final = "da"
+
+# The text of messages.
 TEXT: Final = "p"
 """A piece of the parts' JSON, compressed."""
 PIECES: Final = "x"
@@ -151,6 +159,8 @@ LISTED: Final = (OWNER, TITLE, TITLE_SOURCE, MODEL, LEAF, PINNED, ARCHIVED, CREA
 
 CONVERSATION_SORT: Final = "C"
 MESSAGE_SORT: Final = "M#"
+IMAGE_PIECE_SORT: Final = "P#"
+"""All that is read of a conversation, the heads of its images among it, sorts before this."""
 PLACE_SORT: Final = "M"
 SIGNATURE_SORT: Final = "S1#"
 """The digit is the version of what is kept of a text; signatures of another version are passed over."""
@@ -181,6 +191,16 @@ REMOVED: Final = "V"
 def conversation_partition(conversation: str) -> str:
     """Return the partition of a conversation and its messages."""
     return f"C#{conversation}"
+
+
+def image_sort(image: str) -> str:
+    """Return the sort key of an image's head."""
+    return f"I#{image}"
+
+
+def image_piece_sort(image: str, piece: str) -> str:
+    """Return the sort key of a piece of an image."""
+    return f"{IMAGE_PIECE_SORT}{image}#{piece}"
 
 
 def place_partition(message: str) -> str:

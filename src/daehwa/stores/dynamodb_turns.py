@@ -19,10 +19,11 @@ from aiodynamo.models import ReturnValues
 from aiodynamo.operations import Put, Update
 
 from daehwa.conversation.errors import StoreError
+from daehwa.conversation.images import Image
 from daehwa.conversation.messages import Conversation, Message, Part
 from daehwa.conversation.ports import BegunTurn, Checkpoint, NewTurn
 from daehwa.conversation.transcript import end_within
-from daehwa.conversation.tree import Stored, check_turn
+from daehwa.conversation.tree import Stored, check_turn, new_images
 from daehwa.stores import dynamodb_table as names
 from daehwa.stores.dynamodb_client import DynamoTable, Operation, changes, gathered
 from daehwa.stores.dynamodb_conversation import (
@@ -35,6 +36,7 @@ from daehwa.stores.dynamodb_conversation import (
     streaming_replies,
     take_id,
 )
+from daehwa.stores.dynamodb_images import head_operation, put_pieces
 from daehwa.stores.dynamodb_items import (
     conversation_id,
     conversation_item,
@@ -47,7 +49,7 @@ from daehwa.stores.dynamodb_items import (
     text_attributes,
 )
 from daehwa.stores.dynamodb_text import GrowingText, Text, in_pieces
-from daehwa.stores.records import storable
+from daehwa.stores.records import storable, storable_beside_images
 
 Item: TypeAlias = dict[str, Any]
 
@@ -68,25 +70,30 @@ class DynamoTurns:
 
     async def begin(self, turn: NewTurn) -> BegunTurn:
         """Store a turn, or return it as it is stored."""
-        turn = storable(turn)
+        turn = storable_beside_images(turn)
+        written: set[str] = set()
         async with self._locks.of(turn.conversation):
             for _ in range(_ATTEMPTS):
                 stored = await read_conversation(self._table, turn.conversation)
                 if not check_turn(turn, _what_is_stored(turn, stored)):
                     return _there_already(turn, stored)
+                images = new_images(turn, stored.image_heads())
                 await self._take_ids(turn)
-                begun = await self._attempt(turn, stored)
+                await put_pieces(self._table, turn.conversation, (each for each in images if each.id not in written))
+                written.update(each.id for each in images)
+                begun = await self._attempt(turn, stored, images)
                 if begun is not None:
                     return begun
         raise StoreError("Too many are changing this conversation at once. Try again in a moment.")
 
-    async def _attempt(self, turn: NewTurn, stored: StoredConversation) -> BegunTurn | None:
-        """Store the turn on top of what was read; None where that is no longer so."""
+    async def _attempt(self, turn: NewTurn, stored: StoredConversation, images: Sequence[Image]) -> BegunTurn | None:
+        """Store the turn, and these images, on top of what was read; None where that is no longer so."""
         new_question = turn.question if turn.question and stored.message(turn.question.id) is None else None
         conversation, operation = self._conversation_operation(turn, stored)
         operations = [operation, await self._message_operation(turn.reply, turn.runner)]
         if new_question is not None:
             operations.append(await self._message_operation(new_question, None))
+        operations += (head_operation(self._table, turn.conversation, image) for image in images)
         if await self._table.transact(operations):
             return None
         newest_first = stored.path_up_from(turn.reply.parent if new_question is None else new_question.parent)

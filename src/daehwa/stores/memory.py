@@ -9,21 +9,23 @@ from daehwa.conversation.archive import arriving, in_order_of_use, is_brought_ba
 from daehwa.conversation.archive_ports import ConversationRecord, Imported
 from daehwa.conversation.errors import ConversationNotFound, IdTaken, MessageNotFound, OwnedByAnother
 from daehwa.conversation.ids import now_ms
+from daehwa.conversation.images import Image, ImageNotFound
 from daehwa.conversation.messages import Conversation, Message, TitleSource, Usage
 from daehwa.conversation.ports import BegunTurn, Checkpoint, ConversationChanges, ConversationPage, NewTurn, SearchHit
 from daehwa.conversation.stretch import KnownTree, Node, Stretch, StretchWish, path_of, total_of
 from daehwa.conversation.transcript import end_within
-from daehwa.conversation.tree import Stored, check_turn
+from daehwa.conversation.tree import Stored, check_turn, new_images
 from daehwa.stores.ordering import decode_cursor, encode_cursor, in_tree_order, position_in_list
-from daehwa.stores.records import added, storable
+from daehwa.stores.records import added, storable, storable_beside_images
 from daehwa.stores.search_text import Query, folded
 
 
 class _KeptConversation:
-    __slots__ = ("deleted", "title_usage", "value")
+    __slots__ = ("deleted", "images", "title_usage", "value")
 
     def __init__(self, value: Conversation) -> None:
         self.value = value
+        self.images: dict[str, Image] = {}
         self.deleted: int | None = None
         self.title_usage: Usage | None = None
 
@@ -45,7 +47,7 @@ class MemoryStore:
         self._messages: dict[str, _KeptMessage] = {}
 
     async def begin_turn(self, turn: NewTurn) -> BegunTurn:
-        turn = storable(turn)
+        turn = storable_beside_images(turn)
         kept = self._conversations.get(turn.conversation)
         if not check_turn(turn, self._stored(turn)):
             return BegunTurn(
@@ -53,6 +55,7 @@ class MemoryStore:
                 conversation=self._conversations[turn.conversation].value,
                 reply=self._messages[turn.reply.id].value,
             )
+        images = new_images(turn, () if kept is None else kept.images)
         reply = turn.reply
         if turn.question is not None:
             self._messages.setdefault(turn.question.id, _KeptMessage(turn.question))
@@ -68,6 +71,7 @@ class MemoryStore:
                 )
             )
             self._conversations[turn.conversation] = kept
+        kept.images.update((image.id, image) for image in images)
         updated = max(kept.value.updated, reply.created)
         kept.value = msgspec.structs.replace(kept.value, updated=updated, leaf=reply.id, model=reply.model)
         has_system = any(message.role == "system" for message in self._messages_of(turn.conversation))
@@ -137,6 +141,12 @@ class MemoryStore:
 
     async def get_message(self, owner: str, message: str) -> Message:
         return self._owned_message(owner, message, "message").value
+
+    async def get_image(self, owner: str, conversation: str, image: str) -> Image:
+        kept = self._owned_conversation(owner, conversation).images.get(image)
+        if kept is None:
+            raise ImageNotFound
+        return kept
 
     async def get_conversation(self, owner: str, conversation: str) -> tuple[Conversation, tuple[Message, ...]]:
         kept = self._owned_conversation(owner, conversation)
@@ -268,12 +278,13 @@ class MemoryStore:
                 yield ConversationRecord(
                     conversation=kept.value,
                     messages=in_tree_order(self._messages_of(name)),
+                    images=tuple(kept.images.values()),
                     deleted=kept.deleted,
                     title_usage=kept.title_usage,
                 )
 
     async def import_conversation(self, record: ConversationRecord) -> Imported:
-        record = arriving(storable(record))
+        record = arriving(storable_beside_images(record))
         given = record.conversation
         kept = self._conversations.get(given.id)
         self._check_ids(record, kept)
@@ -285,11 +296,16 @@ class MemoryStore:
             changed = True
             arrived = self._conversations[given.id] = _KeptConversation(given)
             arrived.deleted, arrived.title_usage = record.deleted, record.title_usage
+            arrived.images = {} if kept is None else kept.images
         for message in record.messages:
             there = self._messages.get(message.id)
             if there is None or takes_place(message, there.value):
                 changed = True
                 self._messages[message.id] = _KeptMessage(message)
+        images = self._conversations[given.id].images
+        for image in record.images:
+            changed |= image.id not in images
+            images.setdefault(image.id, image)
         return outcome(is_new=kept is None, is_back=is_back, has_changed=changed)
 
     async def aclose(self) -> None:

@@ -5,10 +5,13 @@ from typing import Any, Final, NoReturn, TypeVar
 
 import msgspec
 
+from daehwa.conversation.archive_ports import ConversationRecord
 from daehwa.conversation.errors import Unreadable
 from daehwa.conversation.messages import Failure, Part, TextPart, Usage
+from daehwa.conversation.ports import NewTurn
 
 T = TypeVar("T")
+Imaged = TypeVar("Imaged", NewTurn, ConversationRecord)
 
 TOKENS: Final = ("input", "output", "cached", "reasoning")
 """The fields of a usage that count tokens."""
@@ -129,6 +132,12 @@ def storable(value: T) -> T:
     except UnicodeEncodeError:
         return msgspec.convert(_mended(msgspec.to_builtins(value)), type(value))
     return value
+
+
+def storable_beside_images(value: Imaged) -> Imaged:
+    """Return the same of what has images, whose bytes are left as they are: megabytes that need no looking at."""
+    bare = storable(msgspec.structs.replace(value, images=()))
+    return msgspec.structs.replace(bare, images=value.images)
 
 
 def _mended(value: Any) -> Any:

@@ -12,10 +12,11 @@ from typing import Self, TypeVar
 
 from daehwa.conversation.archive import unless_left_out
 from daehwa.conversation.archive_ports import ConversationRecord, Imported
+from daehwa.conversation.images import Image
 from daehwa.conversation.messages import Conversation, Message, TitleSource, Usage
 from daehwa.conversation.ports import BegunTurn, Checkpoint, ConversationChanges, ConversationPage, NewTurn, SearchHit
 from daehwa.conversation.stretch import Stretch, StretchWish
-from daehwa.stores import sqlite_archive, sqlite_index, sqlite_search, sqlite_stretch, sqlite_turns
+from daehwa.stores import sqlite_archive, sqlite_images, sqlite_index, sqlite_search, sqlite_stretch, sqlite_turns
 from daehwa.stores import sqlite_conversations as conversations
 from daehwa.stores.ordering import decode_cursor
 from daehwa.stores.search_text import Query
@@ -122,6 +123,10 @@ class SqliteStore:
             conversation=conversation,
         )
         return await self._writer.run(work)
+
+    async def get_image(self, owner: str, conversation: str, image: str) -> Image:
+        work = partial(sqlite_images.get_image, owner=owner, conversation=conversation, image=image)
+        return await self._reader.run(work)
 
     async def get_message(self, owner: str, message: str) -> Message:
         return await self._reader.run(partial(owned_message, owner=owner, message=message, param="message"))

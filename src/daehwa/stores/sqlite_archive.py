@@ -8,10 +8,17 @@ from daehwa.conversation.archive_ports import ConversationRecord, Imported
 from daehwa.conversation.errors import IdTaken, OwnedByAnother, StoreError
 from daehwa.conversation.messages import Message
 from daehwa.stores.checking import checked_record
-from daehwa.stores.records import encode_parts, encode_value, legible_usage, storable, unreadable_conversation
+from daehwa.stores.records import (
+    encode_parts,
+    encode_value,
+    legible_usage,
+    storable_beside_images,
+    unreadable_conversation,
+)
 from daehwa.stores.search_text import folded
 from daehwa.stores.sqlite_connection import is_damage
 from daehwa.stores.sqlite_conversations import BEING_PURGED
+from daehwa.stores.sqlite_images import images_of, insert_images
 from daehwa.stores.sqlite_index import change_title, index_text, index_title, unindex_text
 from daehwa.stores.sqlite_rows import CONVERSATION, MESSAGE, MESSAGES, Row, conversation_of, message_of
 from daehwa.stores.sqlite_turns import insert_message
@@ -43,6 +50,7 @@ def export_conversation(database: sqlite3.Connection, number: int) -> Conversati
             (number, BEING_PURGED),
         ).fetchone()
         rows = database.execute(f"SELECT {MESSAGE} FROM {MESSAGES} WHERE m.conversation = ?", (number,)).fetchall()
+        images = images_of(database, number)
     except sqlite3.DatabaseError as error:
         if is_damage(error):
             raise unreadable_conversation(f"number {number}" if row is None else row[0]) from error
@@ -52,13 +60,13 @@ def export_conversation(database: sqlite3.Connection, number: int) -> Conversati
     if row is None:
         return None
     return checked_record(
-        conversation_of(row), map(message_of, rows), deleted=row[-2], title_usage=legible_usage(row[-1])
+        conversation_of(row), map(message_of, rows), images, deleted=row[-2], title_usage=legible_usage(row[-1])
     )
 
 
 def import_conversation(database: sqlite3.Connection, record: ConversationRecord) -> Imported:
     """Store what of a record is not there yet."""
-    record = arriving(storable(record))
+    record = arriving(storable_beside_images(record))
     given = record.conversation
     row = database.execute(
         f"SELECT {CONVERSATION}, c.deleted FROM conversations c WHERE c.id = ?", (given.id,)
@@ -80,6 +88,7 @@ def import_conversation(database: sqlite3.Connection, record: ConversationRecord
         else:
             continue
         has_changed = True
+    has_changed |= insert_images(database, number, record.images)
     return outcome(is_new=row is None, is_back=is_back, has_changed=has_changed)
 
 

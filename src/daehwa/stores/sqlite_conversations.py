@@ -12,6 +12,7 @@ from daehwa.conversation.ports import ConversationChanges, ConversationPage
 from daehwa.stores.ordering import ListPosition, encode_cursor, in_tree_order, position_in_list
 from daehwa.stores.records import added, encode_value, legible_text_of, legible_usage, storable
 from daehwa.stores.search_text import folded
+from daehwa.stores.sqlite_images import purge_images
 from daehwa.stores.sqlite_index import change_title, unindex_text, unindex_title
 from daehwa.stores.sqlite_rows import CONVERSATION, MESSAGE, MESSAGES, conversation_of, message_of, owned_conversation
 
@@ -147,10 +148,13 @@ def _chosen(database: sqlite3.Connection, rows: list[tuple[int]]) -> list[int]:
 
 
 def purge_some(database: sqlite3.Connection, conversation: int) -> bool:
-    """Remove some messages of a conversation and what the index has of them; return whether it is gone altogether.
+    """Remove some images of a conversation, or messages and what the index has of them; return whether it is gone
+    altogether.
 
     What cannot be read goes as well. Only which of its words the index holds cannot be told any more.
     """
+    if not purge_images(database, conversation):
+        return False
     rows = database.execute(
         "SELECT seq, status, CAST(parts AS BLOB) FROM messages WHERE conversation = ? LIMIT ?",
         (conversation, _MESSAGES_PURGED_AT_ONCE),

@@ -355,6 +355,21 @@ def m0011_preferences(database: sqlite3.Connection) -> None:
     database.execute("CREATE TABLE preferences (user TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID")
 
 
+def m0012_images(database: sqlite3.Connection) -> None:
+    """Keep the images of questions, beside their messages: nothing reads this table that is not asked for an image."""
+    database.execute(_M0012)
+
+
+_M0012 = """CREATE TABLE images (
+    seq INTEGER PRIMARY KEY,
+    conversation INTEGER NOT NULL REFERENCES conversations (seq),
+    id TEXT NOT NULL,
+    media_type TEXT NOT NULL,
+    data BLOB NOT NULL,
+    UNIQUE (conversation, id)
+)"""
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     m0001_conversations,
     m0002_accounts,
@@ -367,4 +382,5 @@ MIGRATIONS: tuple[Migration, ...] = (
     m0009_stretches,
     m0010_ledger_by_time,
     m0011_preferences,
+    m0012_images,
 )

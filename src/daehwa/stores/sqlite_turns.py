@@ -8,9 +8,10 @@ from contextlib import closing
 from daehwa.conversation.messages import Message
 from daehwa.conversation.ports import BegunTurn, Checkpoint, NewTurn
 from daehwa.conversation.transcript import end_within
-from daehwa.conversation.tree import Stored, check_turn
-from daehwa.stores.records import encode_parts, encode_value, legible_text_of, storable
+from daehwa.conversation.tree import Stored, check_turn, images_named, new_images
+from daehwa.stores.records import encode_parts, encode_value, legible_text_of, storable, storable_beside_images
 from daehwa.stores.search_text import folded
+from daehwa.stores.sqlite_images import images_there, insert_images
 from daehwa.stores.sqlite_index import index_text, index_title, unindex_text
 from daehwa.stores.sqlite_rows import (
     CONVERSATION,
@@ -49,7 +50,7 @@ _IDS_AT_ONCE = 500
 
 def begin_turn(database: sqlite3.Connection, turn: NewTurn) -> BegunTurn:
     """Store a turn, or return it as it is stored."""
-    turn = storable(turn)
+    turn = storable_beside_images(turn)
     reply = turn.reply
     row = _conversation_row(database, turn.conversation)
     stored = _stored(database, turn, row)
@@ -57,9 +58,13 @@ def begin_turn(database: sqlite3.Connection, turn: NewTurn) -> BegunTurn:
         there = owned_conversation(database, turn.owner, turn.conversation)
         reply = owned_message(database, turn.owner, reply.id, "reply")
         return BegunTurn(created=False, conversation=conversation_of(there), reply=reply)
+    named = images_named(turn)
+    images = new_images(turn, images_there(database, turn.conversation, named) if named else ())
     number = _touch_conversation(database, turn) if row else _create_conversation(database, turn)
     if turn.question is not None and stored.question is None:
         insert_message(database, turn.question, number, None)
+    if images:
+        insert_images(database, number, images)
     insert_message(database, reply, number, turn.runner)
     there = owned_conversation(database, turn.owner, turn.conversation)
     path = _path_to(database, reply.parent, number, turn.context_window)
