@@ -8,7 +8,7 @@ from typing import Any
 
 from aiodynamo.http.types import Request, Response
 from dynamodb_local import DynamoServer, shared_server
-from stores.asking import ask
+from stores.asking import an_image, ask
 from stores.faulty_transport import FaultyTransport
 from stores.houses import bytes_in, house_in
 from stores.test_contract_erasure import NOW, a_person, lives
@@ -21,6 +21,7 @@ from daehwa.http_client.client import HttpClient
 from daehwa.stores import dynamodb_table as names
 from daehwa.stores.dynamodb import DynamoStore
 from daehwa.stores.dynamodb_client import DynamoTable, Transport, gathered
+from daehwa.stores.dynamodb_images import PIECE_BYTES
 from daehwa.stores.dynamodb_people_items import user_item
 from daehwa.stores.memory import MemoryStore
 
@@ -28,7 +29,7 @@ ME = "me"
 LAST_SECONDS = 0.1
 """For so long what was sent beside the write that is lost still arrives."""
 TURNS = 30
-"""Messages of more than one batch of writes."""
+"""Messages of more than one batch of writes, and so are the pieces of images among them."""
 PASSKEYS = 30
 PEOPLE = 100
 CUTS = (*range(26), 1_000)
@@ -83,7 +84,7 @@ async def everything(table: DynamoTable) -> list[dict[str, Any]]:
 
 async def a_long_conversation() -> ConversationRecord:
     store = MemoryStore()
-    begun = await ask(store, "question 0", "answer", owner=ME)
+    begun = await ask(store, "question 0", "answer", owner=ME, shows=[an_image(PIECE_BYTES * 5), an_image()])
     for number in range(1, TURNS):
         goes_on = {"conversation": begun.conversation.id, "parent": begun.reply.id, "owner": ME}
         begun = await ask(store, f"question {number}", "answer", **goes_on)

@@ -153,6 +153,7 @@ class DynamoStore:
 
     async def forget(self, user: str) -> None:
         """Remove a few at once. Who makes a reply is asked to stop, and what they wrote meanwhile is removed too."""
+        await self._conversations.purge_unfinished(user)
         for _ in range(_ROUNDS):
             listed = await self._conversations.all_of(user)
             if not listed:

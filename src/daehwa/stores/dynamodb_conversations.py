@@ -28,7 +28,7 @@ from daehwa.stores.dynamodb_conversation import (
     owned_item,
     read_conversation,
 )
-from daehwa.stores.dynamodb_images import remove_pieces
+from daehwa.stores.dynamodb_images import arrivals_of, end_arrival, remove_pieces
 from daehwa.stores.dynamodb_items import conversation_id, conversation_of, is_head, listing, message_id
 from daehwa.stores.ordering import ListPosition, encode_cursor, in_tree_order, position_in_list
 from daehwa.stores.records import TOKENS, storable
@@ -206,6 +206,13 @@ class DynamoConversations:
             self._table.query_list(HashKey(names.LIST, name)) for name in (*lists, names.DELETED_LIST)
         )
         return [item for items in found for item in items if item[names.OWNER] == owner]
+
+    async def purge_unfinished(self, owner: str) -> None:
+        """Remove the images of conversations that were cut off before they were there."""
+        for conversation in await arrivals_of(self._table, owner):
+            if await conversation_item_of(self._table, conversation) is None:
+                await self.purge(conversation)
+            await end_arrival(self._table, owner, conversation)
 
     async def begin_purge(self, listed: Item) -> bool:
         """Make sure that a conversation cannot be restored any more; return whether it is still to be purged."""

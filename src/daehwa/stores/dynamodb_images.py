@@ -3,7 +3,9 @@
 How this works and why. An item holds 400 KB, so an image lies in pieces. They are named by their content, and written
 before the turn whose question shows them; its transaction then puts a head that lists them. So whoever finds a head
 finds a whole image, and of two who bring other bytes under one id the first has it. The heads stand where a
-conversation is read: a turn learns there which images it has. The pieces come after all that is read of it.
+conversation is read: a turn learns there which images it has. The pieces come after all that is read of it. Where the
+conversation is to be new, its owner has a note of it until it is there: were the turn cut off for ever in between,
+nothing else would say whose the pieces are.
 """
 
 import hashlib
@@ -12,7 +14,7 @@ from contextlib import suppress
 from typing import Any, Final, TypeAlias
 
 from aiodynamo.errors import ConditionalCheckFailed
-from aiodynamo.expressions import Condition, F
+from aiodynamo.expressions import Condition, F, HashKey, RangeKey
 from aiodynamo.operations import Put
 
 from daehwa.conversation.errors import ConversationNotFound
@@ -63,25 +65,41 @@ def head_operation(table: DynamoTable, conversation: str, image: Image) -> Put:
 async def put_images(table: DynamoTable, conversation: str, images: Iterable[Image]) -> None:
     """Store images, each by itself, unless one with its id is there."""
     for image in images:
-        await put_pieces(table, conversation, [image])
+        await put_pieces(table, conversation, image)
         with suppress(ConditionalCheckFailed):
             await table.put(_head(conversation, image), condition=_is_new())
 
 
-async def put_pieces(table: DynamoTable, conversation: str, images: Iterable[Image]) -> None:
-    """Store the bytes of images. Again is fine."""
-    partition = names.conversation_partition(conversation)
-    for image in images:
-        items = [
-            {
-                names.PARTITION_KEY: partition,
-                names.SORT_KEY: names.image_piece_sort(image.id, name),
-                names.DATA: piece,
-            }
-            for name, piece in _pieces(image.data).items()
-        ]
-        for at in range(0, len(items), _PIECES_AT_ONCE):
-            await table.write_many(puts=items[at : at + _PIECES_AT_ONCE])
+async def note_arrival(table: DynamoTable, owner: str, conversation: str) -> None:
+    """Note that images of a conversation are stored before it is."""
+    partition, sort = names.owner_partition(owner), names.arrival_sort(conversation)
+    await table.put({names.PARTITION_KEY: partition, names.SORT_KEY: sort})
+
+
+async def end_arrival(table: DynamoTable, owner: str, conversation: str) -> None:
+    """Remove the note: the conversation is there, or nothing of it any more."""
+    await table.delete(names.owner_partition(owner), names.arrival_sort(conversation))
+
+
+async def arrivals_of(table: DynamoTable, owner: str) -> list[str]:
+    """Return the conversations of which somebody has such a note."""
+    partition, prefix = names.owner_partition(owner), names.arrival_sort("")
+    notes = await table.query(HashKey(names.PARTITION_KEY, partition) & RangeKey(names.SORT_KEY).begins_with(prefix))
+    return [note[names.SORT_KEY].removeprefix(prefix) for note in notes]
+
+
+async def put_pieces(table: DynamoTable, conversation: str, image: Image) -> None:
+    """Store the bytes of an image. Again is fine."""
+    items = [
+        {
+            names.PARTITION_KEY: names.conversation_partition(conversation),
+            names.SORT_KEY: names.image_piece_sort(image.id, name),
+            names.DATA: piece,
+        }
+        for name, piece in _pieces(image.data).items()
+    ]
+    for at in range(0, len(items), _PIECES_AT_ONCE):
+        await table.write_many(puts=items[at : at + _PIECES_AT_ONCE])
 
 
 async def remove_pieces(table: DynamoTable, partition: str, sorts: Sequence[str]) -> None:

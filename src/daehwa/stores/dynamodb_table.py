@@ -10,6 +10,7 @@ One table, one index. Every item has `pk` and `sk`:
 | an earlier piece of a long text, named by its content | `C#<conversation>` | `M#<message>#<piece>` |
 | image of a question: its head, which lists its pieces | `C#<conversation>` | `I#<image>` |
 | a piece of an image, named by its content | `C#<conversation>` | `P#<image>#<piece>` |
+| that a conversation is going to be new and have images, until it is there | `U#<owner>` | `Y#<conversation>` |
 | where a message is | `M#<message>` | `M` |
 | search signature of a conversation | `U#<owner>` | `S1#<last digit>#<conversation>#<number>` |
 | user | `U#<user>` | `U` |
@@ -201,6 +202,11 @@ def image_sort(image: str) -> str:
 def image_piece_sort(image: str, piece: str) -> str:
     """Return the sort key of a piece of an image."""
     return f"{IMAGE_PIECE_SORT}{image}#{piece}"
+
+
+def arrival_sort(conversation: str) -> str:
+    """Return the sort key, in its owner's partition, of the note that images of a conversation come before it."""
+    return f"Y#{conversation}"
 
 
 def place_partition(message: str) -> str:

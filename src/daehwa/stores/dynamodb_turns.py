@@ -36,7 +36,7 @@ from daehwa.stores.dynamodb_conversation import (
     streaming_replies,
     take_id,
 )
-from daehwa.stores.dynamodb_images import head_operation, put_pieces
+from daehwa.stores.dynamodb_images import end_arrival, head_operation, note_arrival, put_pieces
 from daehwa.stores.dynamodb_items import (
     conversation_id,
     conversation_item,
@@ -79,11 +79,18 @@ class DynamoTurns:
                     return _there_already(turn, stored)
                 images = new_images(turn, stored.image_heads())
                 await self._take_ids(turn)
-                await put_pieces(self._table, turn.conversation, (each for each in images if each.id not in written))
-                written.update(each.id for each in images)
+                arrives = bool(images) and stored.conversation is None
+                if arrives:
+                    await note_arrival(self._table, turn.owner, turn.conversation)
+                left = (image for image in images if image.id not in written)
+                await gathered(put_pieces(self._table, turn.conversation, image) for image in left)
+                written.update(image.id for image in images)
                 begun = await self._attempt(turn, stored, images)
-                if begun is not None:
-                    return begun
+                if begun is None:
+                    continue
+                if arrives:
+                    await end_arrival(self._table, turn.owner, turn.conversation)
+                return begun
         raise StoreError("Too many are changing this conversation at once. Try again in a moment.")
 
     async def _attempt(self, turn: NewTurn, stored: StoredConversation, images: Sequence[Image]) -> BegunTurn | None:

@@ -3,11 +3,15 @@
 # ruff: noqa: S608 - what is put together are marks of ours
 import sqlite3
 from collections.abc import Iterable, Sequence
+from typing import get_args
 
 from daehwa.conversation.images import Image, ImageNotFound
+from daehwa.conversation.messages import ImageType
+from daehwa.stores.sqlite_connection import is_damage
 from daehwa.stores.sqlite_rows import owned_conversation
 
 _INSERT = "INSERT OR IGNORE INTO images (conversation, id, media_type, data) VALUES (?, ?, ?, ?)"
+_MEDIA_TYPES = frozenset(get_args(ImageType))
 _PURGED_AT_ONCE = 4
 """Each is written over with zeros, while others wait."""
 
@@ -30,12 +34,19 @@ def insert_images(database: sqlite3.Connection, conversation: int, images: Itera
 
 
 def get_image(database: sqlite3.Connection, owner: str, conversation: str, image: str) -> Image:
-    """Return an image of an owner's conversation. Raise `ConversationNotFound`, `ImageNotFound`."""
+    """Return an image of an owner's conversation. Raise `ConversationNotFound`; `ImageNotFound`, of a damaged one too:
+    the conversation goes on without it.
+    """
     number = owned_conversation(database, owner, conversation)[-1]
-    row = database.execute(
-        "SELECT id, media_type, data FROM images WHERE conversation = ? AND id = ?", (number, image)
-    ).fetchone()
-    if row is None:
+    try:
+        row = database.execute(
+            "SELECT id, media_type, data FROM images WHERE conversation = ? AND id = ?", (number, image)
+        ).fetchone()
+    except sqlite3.DatabaseError as error:
+        if is_damage(error):
+            raise ImageNotFound from error
+        raise
+    if row is None or row[1] not in _MEDIA_TYPES:
         raise ImageNotFound
     return Image(*row)
 
