@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from daehwa.accounts.keys import Caller
 from daehwa.conversation.errors import InvalidRequest
+from daehwa.conversation.image_tokens import IMAGE_TOKENS
 from daehwa.conversation.ports import Model
 from daehwa.conversation.searching import UNSEEN_TOKENS
 from daehwa.gateway.asking import Added, Habits, JsonAsked
 from daehwa.gateway.counting import paid_call
-from daehwa.gateway.estimates import IMAGE_TOKENS
 from daehwa.gateway.ports import Endpoint
 
 

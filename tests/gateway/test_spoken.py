@@ -11,11 +11,11 @@ from daehwa.accounts.keys import Caller
 from daehwa.accounts.price_list import PricedUpstream, PriceList
 from daehwa.accounts.prices import Price, cost, dearest, spoken
 from daehwa.conversation.errors import InvalidRequest
+from daehwa.conversation.image_tokens import IMAGE_TOKENS
 from daehwa.conversation.messages import Usage
 from daehwa.conversation.ports import Model
 from daehwa.gateway.asking import JsonAsked
 from daehwa.gateway.counting import Counted, paid_call
-from daehwa.gateway.estimates import IMAGE_TOKENS
 from daehwa.gateway.tap import PassingTap, UsageTap
 
 NOW = 1_795_305_600_000  # 2026-11-22

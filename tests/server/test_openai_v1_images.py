@@ -11,7 +11,7 @@ from gateway.bed import Bed
 from server.serving import Site, serving
 from server.test_openai_v1_audio import read
 
-from daehwa.gateway.estimates import IMAGE_TOKENS
+from daehwa.conversation.image_tokens import IMAGE_TOKENS
 from daehwa.gateway.scripted import ScriptedAnswer, ScriptedTarget, as_json
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40 + b"\r\n--not the boundary\r\n"

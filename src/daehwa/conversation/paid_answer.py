@@ -10,6 +10,7 @@ import msgspec
 from daehwa.conversation.delivery import Delivery, is_paid
 from daehwa.conversation.errors import DaehwaError
 from daehwa.conversation.events import AnsweredBy, Batch
+from daehwa.conversation.image_tokens import LIKELY_IMAGE_TOKENS, reserved_for_images
 from daehwa.conversation.messages import Part, Usage, body_of
 from daehwa.conversation.metering import Charge, Meter, Outcome, PaidCall, as_counted, estimated_usage, room_beside
 from daehwa.conversation.ports import GenerationRequest, ResolvedModel
@@ -69,14 +70,19 @@ class PaidAnswer:
         """
         self._delivery = request.delivery
         texts = [message.text for message in request.messages]
-        self._prompt = sum(map(estimated_tokens, texts))
+        said = sum(map(estimated_tokens, texts))
         reserved = sum(map(reserved_tokens, texts))
+        self._prompt = said
+        if request.images:
+            shown = sum(len(message.images) for message in request.messages)
+            self._prompt += shown * LIKELY_IMAGE_TOKENS
+            reserved += reserved_for_images(shown, (*resolved.candidates, resolved.upstream_name))
         asked, window = request.max_output_tokens, resolved.model.context_window
         self._call = msgspec.structs.replace(
             self._call,
             input_tokens=most_read(reserved, window) if finds_more(resolved) else reserved,
             output_limit=settled_limit(resolved) if asked is None else asked,
-            room=room_beside(self._prompt, window),
+            room=room_beside(said, window),  # an image may be far less than it is likely to be
             may_be_shorter=asked is None,
         )
         self._charge = await self._meter.open(self._call)

@@ -25,16 +25,18 @@ from daehwa.conversation.errors import (
 from daehwa.conversation.events import Heartbeat, Numbered
 from daehwa.conversation.following import Batch, BatchSink, end_events
 from daehwa.conversation.ids import now_ms
+from daehwa.conversation.image_reading import AskedImage, QuestionImages, read_question_images
+from daehwa.conversation.images import ImagesNotSeen
 from daehwa.conversation.messages import Conversation, Message
 from daehwa.conversation.metering import Meter, Unmetered
-from daehwa.conversation.ports import BegunTurn, ConversationStore, ModelCatalogue, NewTurn
+from daehwa.conversation.ports import BegunTurn, ConversationStore, Model, ModelCatalogue, NewTurn
 from daehwa.conversation.reply import deltas_since
 from daehwa.conversation.stretch import Stretch, StretchWish
 from daehwa.conversation.terms import offered_model
 from daehwa.conversation.turn import Turn, TurnWish
-from daehwa.conversation.turn_request import Question, TurnRequest, new_turn
+from daehwa.conversation.turn_request import NO_IMAGES, Question, TurnRequest, new_turn
 
-__all__ = ["Question", "RunningOptions", "RunningTurns", "TurnRequest"]
+__all__ = ["AskedImage", "Question", "RunningOptions", "RunningTurns", "TurnRequest"]
 
 _log = logging.getLogger("daehwa.turn")
 
@@ -87,7 +89,8 @@ class RunningTurns:
     async def start(self, request: TurnRequest) -> Message:
         """Store the turn and begin it; return its reply. The same reply id again changes nothing.
 
-        Raises what `Catalogue.resolve` and `ConversationStore.begin_turn` raise, and `ModelNotOffered`.
+        Raises what `Catalogue.resolve`, `read_question_images` and `ConversationStore.begin_turn` raise, and
+        `ModelNotOffered` and `ImagesNotSeen`.
         """
         while (other := self._starting.get(request.reply)) is not None:
             await asyncio.wait([other])
@@ -107,19 +110,29 @@ class RunningTurns:
         self._check_open()
         try:
             resolved = await offered_model(self._catalogue, request.model, request.terms)
-        except (ModelNotFound, ModelNotOffered):
+            images = await self._question_images(request, resolved.model)
+        except (ModelNotFound, ModelNotOffered, ImagesNotSeen):
             existing = await self._existing_reply(request)
             if existing is None:
                 raise
             return existing
         self._check_open()
-        begun = await self._begin(new_turn(request, resolved.model, self._runner))
+        begun = await self._begin(new_turn(request, resolved.model, self._runner, images))
         if begun.created:
             until = None if request.deadline is None else request.deadline - round(self._options.before_deadline * 1000)
-            wish = TurnWish(continue_reply=request.continue_reply, terms=request.terms, until=until)
+            wish = TurnWish(
+                continue_reply=request.continue_reply, terms=request.terms, until=until, images=images.images
+            )
             turn = Turn(begun, resolved, self._store, wish=wish, meter=self._meter)
             self._run(begun, turn, until)
         return begun.reply
+
+    async def _question_images(self, request: TurnRequest, model: Model) -> QuestionImages:
+        if request.question is None or not request.question.images:
+            return NO_IMAGES
+        if not model.sees_images:
+            raise ImagesNotSeen(model.name)
+        return await read_question_images(request.question.images, self._store, request.owner, request.conversation)
 
     def _check_open(self) -> None:
         if self._closing:

@@ -1,10 +1,11 @@
 """Pure: the path from the root to a reply's parent becomes what the model is given, within its context window."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from itertools import groupby
 from math import ceil
 
-from daehwa.conversation.messages import Message
+from daehwa.conversation.image_tokens import LIKELY_IMAGE_TOKENS
+from daehwa.conversation.messages import Message, Role
 from daehwa.conversation.ports import PromptMessage
 
 CONTINUE = (
@@ -13,6 +14,13 @@ CONTINUE = (
 )
 _OUTPUT_SHARE = 4
 """A quarter of the context window is kept free for the reply."""
+
+SENT_IMAGES = 16
+"""So many images of a path are sent, the newest: each question pays for them anew."""
+SENT_IMAGE_BYTES = 12_000_000
+"""So large are they together: upstreams take requests of 20 MB and more, in which they are a third longer."""
+IMAGE_NOTE = "[image]"
+"""What stands for an image that is not sent."""
 
 
 def estimated_tokens(text: str) -> int:
@@ -39,7 +47,7 @@ def end_within(newest_first: Iterable[Message], context_window: int | None) -> t
     for message in newest_first:
         taken.append(message)
         text = message.text
-        if context_window is None or not text:
+        if context_window is None or not (text or message.images):
             continue
         is_round_before = is_round_before or (is_asked and message.role != "user")
         is_asked = is_asked or (message.role == "user" and text != CONTINUE)
@@ -58,15 +66,19 @@ def build_transcript(
     continue_reply: bool,
     continues_replies: bool,
     instructions: str = "",
+    sees_images: bool = True,
 ) -> tuple[PromptMessage, ...]:
     """Return the messages for the model, oldest first.
 
     A reply and its continuations are one message. Replies without text are left out, and so are the oldest rounds
     when the window (tokens) is known and too small; system messages and the last question always stay.
     `continue_reply`: the path ends in a reply to go on with; for a provider that does not do that by itself
-    (`continues_replies` false) an instruction is added. `instructions` go before all of it.
+    (`continues_replies` false) an instruction is added. `instructions` go before all of it. Of the images the newest
+    are sent; where the others were, and all for a model that `sees_images` not, there is a note.
     """
     messages = _joined(path)
+    if any(message.images for message in messages):
+        messages = _with_newest_images(messages) if sees_images else [showing(message, ()) for message in messages]
     if continue_reply and not continues_replies:
         messages.append(PromptMessage("user", CONTINUE))
     if instructions:
@@ -74,6 +86,21 @@ def build_transcript(
     if context_window is not None:
         messages = _within(messages, _room(context_window))
     return tuple(messages)
+
+
+def showing(message: PromptMessage, images: Container[str]) -> PromptMessage:
+    """Return a message that shows those of its images alone whose ids are among these, with notes for the others."""
+    shown = tuple(part for part in message.images if part.image in images)
+    unseen = len(message.images) - len(shown)
+    if not unseen:
+        return message
+    notes = "\n".join([IMAGE_NOTE] * unseen)
+    return PromptMessage(message.role, f"{notes}\n\n{message.text}" if message.text else notes, shown)
+
+
+def tokens_of(message: PromptMessage) -> int:
+    """Return about how many tokens a message is, with its images."""
+    return estimated_tokens(message.text) + LIKELY_IMAGE_TOKENS * len(message.images)
 
 
 def _room(context_window: int) -> int:
@@ -87,21 +114,41 @@ def _fewest_tokens(text: str) -> int:
 
 
 def _joined(path: Sequence[Message]) -> list[PromptMessage]:
-    with_text = [message for message in path if message.text]
-    return [
-        PromptMessage(role, ("" if role == "assistant" else "\n\n").join(message.text for message in group))
-        for role, group in groupby(with_text, key=lambda message: message.role)
-    ]
+    said = [message for message in path if message.text or message.images]
+    return [_one_of(role, list(group)) for role, group in groupby(said, key=lambda message: message.role)]
+
+
+def _one_of(role: Role, group: Sequence[Message]) -> PromptMessage:
+    if role == "assistant":
+        return PromptMessage(role, "".join(message.text for message in group))
+    images = tuple(part for message in group for part in message.images)
+    return PromptMessage(role, "\n\n".join(message.text for message in group if message.text), images)
+
+
+def _with_newest_images(messages: Sequence[PromptMessage]) -> list[PromptMessage]:
+    found: list[PromptMessage] = []
+    left, room = SENT_IMAGES, SENT_IMAGE_BYTES
+    for message in reversed(messages):
+        sent: set[str] = set()
+        for part in reversed(message.images):
+            if left == 0 or part.size > room:
+                left = 0  # no older one instead: what is seen is the end of the conversation, without holes
+                break
+            left, room = left - 1, room - part.size
+            sent.add(part.image)
+        found.append(showing(message, sent))
+    found.reverse()
+    return found
 
 
 def _within(messages: list[PromptMessage], budget: int) -> list[PromptMessage]:
     last_question = max((i for i, m in enumerate(messages) if m.role == "user" and m.text != CONTINUE), default=0)
     kept = {i for i, m in enumerate(messages) if m.role == "system" or i >= last_question}
-    left = budget - sum(estimated_tokens(messages[i].text) for i in kept)
+    left = budget - sum(tokens_of(messages[i]) for i in kept)
     for i in range(last_question - 1, -1, -1):
         if i in kept:
             continue
-        left -= estimated_tokens(messages[i].text)
+        left -= tokens_of(messages[i])
         if left < 0:
             break
         kept.add(i)

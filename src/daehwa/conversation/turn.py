@@ -20,6 +20,8 @@ from daehwa.conversation.errors import DaehwaError, ProviderError, StoreError, T
 from daehwa.conversation.events import Numbered, TextDelta, TitleMade, UsageReported
 from daehwa.conversation.following import Batch, BatchSink, Followers, Told, end_events
 from daehwa.conversation.ids import now_ms
+from daehwa.conversation.image_reading import read_shown_images
+from daehwa.conversation.images import Image
 from daehwa.conversation.messages import Failure, Message, Status, TextPart
 from daehwa.conversation.metering import CallKind, Meter, PaidCall, Unmetered
 from daehwa.conversation.paid_answer import PaidAnswer, closing
@@ -33,7 +35,7 @@ from daehwa.conversation.ports import (
 from daehwa.conversation.reply import GrowingReply
 from daehwa.conversation.terms import OPEN_TERMS, Terms
 from daehwa.conversation.title import title_from_answer, title_request
-from daehwa.conversation.transcript import build_transcript
+from daehwa.conversation.transcript import IMAGE_NOTE, build_transcript
 
 REPLY_CHARACTERS = 1_000_000
 """Where a reply that will not end is ended, as if the model had come to its own limit."""
@@ -53,12 +55,13 @@ Phase = Literal["generating", "saving", "ended", "closed"]
 
 class TurnWish(msgspec.Struct, frozen=True, kw_only=True):
     """How a turn is to be made: going on with a reply or not, under which terms, and, where there is such a time, when
-    it must have ended (`until`, ms).
+    it must have ended (`until`, ms). `images` are those of its question, which need not be read again.
     """
 
     continue_reply: bool = False
     terms: Terms = OPEN_TERMS
     until: int | None = None
+    images: tuple[Image, ...] = ()
 
 
 class Turn:
@@ -88,6 +91,7 @@ class Turn:
         self._until = wish.until
         self._meter = meter or Unmetered()
         self._terms = wish.terms
+        self._images = wish.images
         self._paid = self._paid_answer(self.message.id, "turn")
         self._title: TitleMade | None = None
         self._cancelled_as: Status | None = None
@@ -253,10 +257,14 @@ class Turn:
             continue_reply=self._continue_reply,
             continues_replies=resolved.provider.continues_replies,
             instructions=self._terms.instructions,
+            sees_images=resolved.model.sees_images,
         )
+        messages, images = await read_shown_images(messages, self._store, self._begun.conversation, self._images)
+        self._images = ()
         request = GenerationRequest(
             model=resolved.upstream_name,
             messages=messages,
+            images=images,
             continue_last=bool(messages) and messages[-1].role == "assistant",
         )
         request = await self._paid.opened(request, resolved)
@@ -335,7 +343,7 @@ class Turn:
             return
         try:
             async with asyncio.timeout(seconds):
-                self._title = await self._asked_title(begun.path[0].text)
+                self._title = await self._asked_title(begun.path[0].text or IMAGE_NOTE)
         except (DaehwaError, TimeoutError) as error:
             # Not its text: an upstream's refusal may quote the question.
             why = error.type if isinstance(error, DaehwaError) else "it took too long"

@@ -4,17 +4,23 @@ import msgspec
 
 from daehwa.conversation.errors import InvalidParent
 from daehwa.conversation.ids import now_ms
+from daehwa.conversation.image_reading import AskedImage, QuestionImages
 from daehwa.conversation.messages import Message, Part, title_from
 from daehwa.conversation.ports import Model, NewTurn
 from daehwa.conversation.terms import OPEN_TERMS, Terms
 
+IMAGE_TITLE = "Image"
+"""The first title of a conversation whose question says nothing and shows something."""
+NO_IMAGES = QuestionImages()
+
 
 class Question(msgspec.Struct, frozen=True):
-    """A question as the client sends it."""
+    """A question as the client sends it: the images that it shows, and its text after them."""
 
     id: str
     parent: str | None
     parts: tuple[Part, ...]
+    images: tuple[AskedImage, ...] = ()
 
 
 class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,8 +39,10 @@ class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
     terms: Terms = OPEN_TERMS
 
 
-def new_turn(request: TurnRequest, model: Model, runner: str) -> NewTurn:
-    """Return a turn as it is to be stored. Raise `InvalidParent` where it is about nothing."""
+def new_turn(request: TurnRequest, model: Model, runner: str, images: QuestionImages = NO_IMAGES) -> NewTurn:
+    """Return a turn as it is to be stored; `images` are those of its question. Raise `InvalidParent` where it is about
+    nothing.
+    """
     now = now_ms()
     asked = request.question
     if asked is None and request.parent is None:
@@ -46,7 +54,7 @@ def new_turn(request: TurnRequest, model: Model, runner: str) -> NewTurn:
             conversation=request.conversation,
             parent=asked.parent,
             role="user",
-            parts=asked.parts,
+            parts=(*images.parts, *asked.parts),
             created=now,
         )
     reply = Message(
@@ -65,8 +73,13 @@ def new_turn(request: TurnRequest, model: Model, runner: str) -> NewTurn:
         conversation=request.conversation,
         question=question,
         reply=reply,
-        title=title_from(question.text) if question is not None else "",
+        title=_title(question) if question is not None else "",
         runner=runner,
+        images=images.new,
         continue_reply=request.continue_reply,
         context_window=model.context_window,
     )
+
+
+def _title(question: Message) -> str:
+    return title_from(question.text) or (IMAGE_TITLE if question.images else "")

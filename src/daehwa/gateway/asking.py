@@ -7,9 +7,10 @@ from typing import Any, Final, Protocol, Self
 import msgspec
 
 from daehwa.conversation.errors import InvalidRequest
+from daehwa.conversation.image_tokens import IMAGE_TOKENS
 from daehwa.conversation.metering import CallKind
 from daehwa.conversation.searching import SEARCH_FIELDS
-from daehwa.gateway.estimates import IMAGE_TOKENS, has_payloads, images_in, input_tokens
+from daehwa.gateway.estimates import has_payloads, images_in, input_tokens
 from daehwa.gateway.fields import fields_of, optional, whole
 from daehwa.gateway.laid_over import EXTRA_BODY, check_laid_over
 from daehwa.gateway.ports import IMAGES, LIMIT_NAMES, Endpoint, WireRequest

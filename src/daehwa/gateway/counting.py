@@ -10,12 +10,13 @@ from daehwa.accounts.keys import Caller
 from daehwa.conversation.delivery import is_paid
 from daehwa.conversation.errors import DaehwaError, ProviderStreamError
 from daehwa.conversation.ids import new_id
+from daehwa.conversation.image_tokens import images_beyond
 from daehwa.conversation.messages import Usage
 from daehwa.conversation.metering import Charge, Outcome, PaidCall, as_counted, room_beside
 from daehwa.conversation.ports import Model
 from daehwa.conversation.searching import always_searches, most_read
 from daehwa.gateway.asking import KINDS, Asked
-from daehwa.gateway.estimates import BYTES_PER_TOKEN, images_beyond
+from daehwa.gateway.estimates import BYTES_PER_TOKEN
 from daehwa.gateway.ports import IMAGES, LIMIT_NAMES, Endpoint
 from daehwa.gateway.rates import Correction
 from daehwa.gateway.speech import SPEECH

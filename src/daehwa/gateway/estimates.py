@@ -15,17 +15,12 @@ from typing import Any
 
 import msgspec
 
+from daehwa.conversation.image_tokens import IMAGE_TOKENS
 from daehwa.conversation.searching import UNSEEN_TOKENS
 
 BYTES_PER_TOKEN = 3
-IMAGE_TOKENS = 15_000
-"""What a photograph of 12 million pixels is for models that look at all of them where nothing else is asked: a patch of
-32 by 32 pixels is 1.2 tokens. Others make it smaller first, and count 1,000 to 4,000.
-"""
 _IMAGE_TOKENS_OF = {"low": 3_000, "high": 4_000}
 """At most: 2,833 with gpt-4o-mini, and 1,536 patches of 2.46 tokens."""
-_TILED, _TILES = "gpt-4o-mini", 33_000
-"""It counts 5,667 tokens for each of up to six tiles."""
 _CHARACTERS = {"input_audio": 100, "audio_url": 100}
 _FILE_CHARACTERS = 5
 """Characters of base64 that are a token: of a text five, of a PDF, whose pages are images too, seldom fewer."""
@@ -131,11 +126,6 @@ def images_in(body: bytes) -> int:
     if body.find(_NUMBERED) >= 0:
         return (sum(1 for _ in _IMAGE_WORDS.finditer(body)) + 1) // 2
     return (body.count(b'"image_url"') + body.count(b'"input_image"') + 1) // 2
-
-
-def images_beyond(images: int, model: str) -> int:
-    """Return how many tokens more than they are counted as so many images may be for a model of this name."""
-    return images * _TILES if _TILED in model else 0
 
 
 def _fields(value: Mapping[Any, Any], *, but: frozenset[str] = frozenset()) -> int:

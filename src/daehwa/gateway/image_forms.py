@@ -10,8 +10,9 @@ from collections.abc import AsyncIterator
 from typing import Final, Self
 
 from daehwa.conversation.errors import InvalidRequest
+from daehwa.conversation.image_tokens import IMAGE_TOKENS
 from daehwa.gateway.asking import MOST_CHOICES, MOST_PARTIAL_IMAGES, PARTIAL_IMAGES, Weight
-from daehwa.gateway.estimates import IMAGE_TOKENS, tokens_of
+from daehwa.gateway.estimates import tokens_of
 from daehwa.gateway.forms import Fields, Form, FormAsked, Kept
 from daehwa.gateway.ports import Endpoint
 

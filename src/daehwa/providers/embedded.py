@@ -127,6 +127,7 @@ class EmbeddedProvider:
                 detail=None if self.fault is None else self.fault.message,
                 trial=self._is_trial,
                 titles=self._titles,
+                sees_images=False,
             )
         ]
 

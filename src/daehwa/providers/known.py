@@ -225,6 +225,7 @@ class KnownModels:
             provider=self.provider.name,
             kind="chat" if kind == "other" else kind,
             titles=kind != "completion",
+            sees_images=kind != "completion",
         )
         return ResolvedModel(self.provider, model, name)
 

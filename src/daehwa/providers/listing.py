@@ -5,6 +5,7 @@ on the day it is listed.
 """
 
 import re
+from typing import Any
 
 import msgspec
 
@@ -71,6 +72,12 @@ class _Listed(msgspec.Struct):
     max_context_length: int | None = None
     max_model_len: int | None = None
     meta: _Meta | None = None
+    # Each upstream says in its own way what its models take in, and may come to say it otherwise.
+    architecture: Any = None
+    capabilities: Any = None
+    input_modalities: Any = None
+    supports_image_input: Any = None
+    supports_vision: Any = None
 
 
 class _Listing(msgspec.Struct):
@@ -91,6 +98,7 @@ def named_models(upstream: Upstream) -> list[Model]:
             context_window=model.context_window or upstream.context_window or known_context_window(model.name),
             titles=upstream.titles and kinds[model.name] == "chat",
             kind="chat" if kinds[model.name] == "other" else kinds[model.name],
+            sees_images=kinds[model.name] != "completion",
         )
         for model in upstream.models
     ]
@@ -149,5 +157,22 @@ def _model(upstream: Upstream, listed: _Listed) -> Model:
         context_window=upstream.context_window or told or known_context_window(listed.id),
         titles=upstream.titles and kind == "chat",
         kind=kind,
+        sees_images=kind != "completion" and not _is_told_blind(listed),
         created=int(listed.created) if listed.created and 0 < listed.created < _FAR_AWAY else None,
     )
+
+
+def _is_told_blind(listed: _Listed) -> bool:
+    """Return whether an upstream says of a model that it takes in no images: OpenRouter by what it takes in, Mistral
+    and Anthropic by what it can do, Fireworks and LiteLLM by a word of its own. One that says nothing may see.
+    """
+    takes_in = (_named(listed.architecture, "input_modalities"), listed.input_modalities)
+    if any(isinstance(kinds, list) and kinds and "image" not in kinds for kinds in takes_in):
+        return True
+    can = (_named(listed.capabilities, "vision"), _named(listed.capabilities, "image_input"))
+    told = (*can, _named(can[1], "supported"), listed.supports_image_input, listed.supports_vision)
+    return any(word is False for word in told)
+
+
+def _named(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else None

@@ -11,7 +11,7 @@ from daehwa.conversation.ports import GenerationRequest, Model
 from daehwa.providers.gate import Gate
 from daehwa.providers.listing import listed_models, named_models
 from daehwa.providers.pacing import Beat
-from daehwa.providers.questions import Questions
+from daehwa.providers.questions import NO_IMAGES, Questions, Worded, worded
 from daehwa.providers.streamed_reply import StreamedReply
 from daehwa.providers.tries import Tries
 from daehwa.providers.upstream import Upstream
@@ -139,13 +139,16 @@ class OpenAIWireProvider:
         return self._generated(request, Tries(self._upstream, most=1))
 
     async def _generated(self, request: GenerationRequest, tries: Tries) -> AsyncGenerator[Batch, None]:
+        images = worded(request.images) if request.images else NO_IMAGES
         while True:
             has_begun = False
             reply: StreamedReply | None = None
             request.delivery.is_sent = False
             passage = await self.upstream_gate.enter()
             try:
-                reply = StreamedReply(await self._open(request), self._faults, trim=self._questions.trim(request))
+                reply = StreamedReply(
+                    await self._open(request, images), self._faults, trim=self._questions.trim(request)
+                )
                 while batch := await reply.batch():
                     if not has_begun:
                         has_begun = True
@@ -180,11 +183,11 @@ class OpenAIWireProvider:
             self._client = _import_client()(self._upstream, self._faults, self._beat)
         return self._client
 
-    async def _open(self, request: GenerationRequest) -> "UpstreamStream":
+    async def _open(self, request: GenerationRequest, images: Worded) -> "UpstreamStream":
         questions = self._questions
         # Three rounds at most: one again for an upstream without usage, one for the other name of the output limit.
         while True:
-            asked = questions.body(request)
+            asked = questions.body(request, images)
             request.delivery.is_sent = False
             stream = await self._connected().post(questions.path(request.model), asked, request.delivery)
             if stream.status == _OK:
@@ -195,7 +198,7 @@ class OpenAIWireProvider:
                 stream.close()
             is_refused = stream.status in _REFUSALS
             # Another turn may have learned meanwhile what this refusal says: then it is asked anew as well.
-            is_learned = is_refused and questions.body(request) != asked
+            is_learned = is_refused and questions.body(request, images) != asked
             if not (is_learned or (is_refused and questions.adapt_to(said_in(body).message, request))):
                 raise self._faults.answered(stream.status, stream.headers, body, request.model)
 

@@ -1,16 +1,35 @@
 """What an upstream is asked for a reply: the path and the body of a request, fit for what the upstream knows."""
 
-from typing import Any
+from binascii import b2a_base64
+from collections.abc import Mapping
+from typing import Any, TypeAlias
 
 import msgspec
 
-from daehwa.conversation.ports import GenerationRequest, Model
+from daehwa.conversation.images import Image
+from daehwa.conversation.ports import GenerationRequest, Model, PromptMessage
 from daehwa.providers.listing import known_context_window, upstream_kind
 from daehwa.providers.upstream import Upstream
 
 _OLD_LIMIT = "max_tokens"
 _NEW_LIMIT = "max_completion_tokens"
 _OFFICIAL = frozenset({"api.openai.com", "eu.api.openai.com", "us.api.openai.com"})
+
+
+Worded: TypeAlias = Mapping[str, msgspec.Raw]
+"""Images as parts of a message on the wire, by their ids."""
+NO_IMAGES: Worded = {}
+
+
+def worded(images: Mapping[str, Image]) -> Worded:
+    """Return images as they are sent. Base64 of megabytes is made once for all tries of a request."""
+    return {name: _worded(image) for name, image in images.items()}
+
+
+def _worded(image: Image) -> msgspec.Raw:
+    data = b2a_base64(image.data, newline=False)
+    head = b'{"type":"image_url","image_url":{"url":"data:%b;base64,' % image.media_type.encode()
+    return msgspec.Raw(b'%b%b"}}' % (head, data))
 
 
 class Questions:
@@ -45,12 +64,18 @@ class Questions:
 
         return trim_of(request.messages)
 
-    def body(self, request: GenerationRequest) -> bytes:
-        """Return the body of a request. Where both it and the settings limit the answer, the smaller limit is sent."""
+    def body(self, request: GenerationRequest, images: Worded = NO_IMAGES) -> bytes:
+        """Return the body of a request; `images` are those that it shows, as `worded` makes them. Where both it and the
+        settings limit the answer, the smaller limit is sent.
+        """
         is_prompt = self.is_prompt(request.model)
         body: dict[str, Any] = {"model": request.model}
         if is_prompt:
             body |= self._prompt(request)
+        elif images:
+            body["messages"] = [
+                {"role": message.role, "content": _content(message, images)} for message in request.messages
+            ]
         else:
             body["messages"] = [{"role": message.role, "content": message.text} for message in request.messages]
         body |= {"stream": True, **self._upstream.extra_body}
@@ -103,3 +128,11 @@ class Questions:
             return False
         self._limit_names[request.model] = _OLD_LIMIT if name == _NEW_LIMIT else _NEW_LIMIT
         return True
+
+
+def _content(message: PromptMessage, images: Worded) -> str | list[Any]:
+    """Return what a message says as it is sent: a plain text where it shows nothing."""
+    shown: list[Any] = [images[part.image] for part in message.images if part.image in images]
+    if not shown:
+        return message.text
+    return [*shown, {"type": "text", "text": message.text}] if message.text else shown

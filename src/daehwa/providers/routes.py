@@ -11,6 +11,7 @@ from daehwa.conversation.events import AnsweredBy, Batch
 from daehwa.conversation.expecting import Prepares
 from daehwa.conversation.paid_answer import finds_more, settled_limit
 from daehwa.conversation.ports import GenerationRequest, Model, ResolvedModel
+from daehwa.conversation.transcript import showing
 from daehwa.conversation.upstreams import may_ask_another
 
 ROUTES = "routes"
@@ -57,7 +58,7 @@ class ModelRoute(msgspec.Struct, frozen=True):
         return [target.model for target in sorted(self.targets, key=lambda target: -drawn[target])]
 
     def model(self, targets: Sequence[Model]) -> Model:
-        """Return the alias as a model: it can do what all of its targets can."""
+        """Return the alias as a model: it can do what all of its targets can; images it sees where one of them does."""
         windows = [target.context_window for target in targets if target.context_window is not None]
         states = {target.state for target in targets}
         best = next((state for state in ("ready", "loading") if state in states), "unavailable")
@@ -69,6 +70,7 @@ class ModelRoute(msgspec.Struct, frozen=True):
             state=best,  # type: ignore[arg-type] # it is one of them
             titles=all(target.titles for target in targets),
             kind=targets[0].kind,
+            sees_images=any(target.sees_images for target in targets),
         )
 
     def nobody(self) -> ProviderError:
@@ -78,7 +80,10 @@ class ModelRoute(msgspec.Struct, frozen=True):
 
 
 class RoutedProvider:
-    """Asks one target after the other until one begins to answer. Fulfils `Provider`, for one alias and one order."""
+    """Asks one target after the other until one begins to answer. Fulfils `Provider`, for one alias and one order.
+
+    Where images are shown, those that see are asked first, and where the question itself shows them, no others.
+    """
 
     def __init__(self, model: Model, targets: Sequence[ResolvedModel]) -> None:
         self.name = ROUTES
@@ -92,15 +97,16 @@ class RoutedProvider:
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Batch, None]:
         """Yield the events of the first target that begins to answer, and before them which one that is."""
-        for number, target in enumerate(self.targets, 1):
+        targets = _able(self.targets, request) if request.images else self.targets
+        for number, target in enumerate(targets, 1):
             has_begun = False
-            batches = _asked(target, request, is_last=number == len(self.targets))
+            batches = _asked(target, request, is_last=number == len(targets))
             try:
                 async for batch in batches:
                     yield batch if has_begun else (AnsweredBy(target.model.id), *batch)
                     has_begun = True
             except ProviderError as fault:
-                if has_begun or number == len(self.targets) or not may_ask_another(fault):
+                if has_begun or number == len(targets) or not may_ask_another(fault):
                     raise
             else:
                 return
@@ -127,8 +133,20 @@ class RoutedProvider:
         """Do nothing: the targets' providers are closed by who made them."""
 
 
+def _able(targets: Sequence[ResolvedModel], request: GenerationRequest) -> Sequence[ResolvedModel]:
+    """Return who may be asked what shows images, in order. Who sees none is given notes of what was shown before."""
+    seeing = [target for target in targets if target.model.sees_images]
+    question = next((message for message in reversed(request.messages) if message.role == "user"), None)
+    if question is not None and question.images:
+        return seeing
+    return [*seeing, *(target for target in targets if not target.model.sees_images)]
+
+
 def _asked(target: ResolvedModel, request: GenerationRequest, *, is_last: bool) -> AsyncIterator[Batch]:
     request = msgspec.structs.replace(request, model=target.upstream_name)
+    if request.images and not target.model.sees_images:
+        messages = tuple(showing(message, ()) for message in request.messages)
+        request = msgspec.structs.replace(request, messages=messages, images={})
     if not is_last and isinstance(target.provider, TriesOnce):
         return target.provider.generate_once(request)
     return target.provider.generate(request)

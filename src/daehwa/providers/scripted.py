@@ -26,8 +26,16 @@ def spoken(text: str, *, finish: FinishReason = "stop", usage: Usage | None = No
 
 
 def echo(request: GenerationRequest) -> list[Step]:
-    """Say back the last message; the script where none is given."""
-    return spoken(f"You said: {request.messages[-1].text}" if request.messages else "You said nothing.")
+    """Say back the last message, and how many images it shows; the script where none is given."""
+    if not request.messages:
+        return spoken("You said nothing.")
+    last = request.messages[-1]
+    said = f"You said: {last.text}" if last.text or not last.images else "You said nothing."
+    if not last.images:
+        return spoken(said)
+    shown, total = len(last.images), len(request.images)
+    seen = f"I see {shown} image{'s' if shown > 1 else ''}"
+    return spoken(f"{said}\n{seen}{f', and {total - shown} from before' if total > shown else ''}.")
 
 
 class ScriptedCall:
