@@ -12,13 +12,14 @@ from pathlib import Path
 import click
 import msgspec
 
+from daehwa.cli.shown_images import read_images
 from daehwa.cli.terminal import FAULT, STOPPED, Refusal, plain, refuse_without_output, tell
 from daehwa.conversation.errors import ModelNotFound
 from daehwa.conversation.events import ReplyEnded, TextDelta
 from daehwa.conversation.ids import new_id
 from daehwa.conversation.messages import MESSAGE_CHARACTERS, Conversation, TextPart
 from daehwa.conversation.ports import ConversationStore
-from daehwa.conversation.running import Question, RunningTurns, TurnRequest
+from daehwa.conversation.running import AskedImage, Question, RunningTurns, TurnRequest
 from daehwa.conversation.terms import OPEN_TERMS
 from daehwa.data_folder import DataFolder
 from daehwa.services.local import OWNER, Catalogue, Services
@@ -34,27 +35,29 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     question: str
     model: str | None
     goes_on: bool
+    images: tuple[Path, ...] = ()
 
 
 def ask_model(asked: Asked, flags: Mapping[str, object], config: Path | None) -> int:
     """Ask, print the answer as it comes, and return the exit code."""
     refuse_without_output()
-    question = _whole_question(asked.question)
+    question = _whole_question(asked.question, is_shown=bool(asked.images))
+    images = read_images(asked.images)
     loaded = load_settings(flags, config=config)
     # The title is the question: nobody at a terminal waits, or pays, for a better one.
     loaded = msgspec.structs.replace(loaded, values=msgspec.structs.replace(loaded.values, titles=False))
     if not is_debugging():
         # The paragraph at the end says it; a log is for servers.
         logging.getLogger("daehwa").addHandler(logging.NullHandler())
-    return asyncio.run(_ask(loaded, msgspec.structs.replace(asked, question=question)))
+    return asyncio.run(_ask(loaded, msgspec.structs.replace(asked, question=question), images))
 
 
-def _whole_question(given: str) -> str:
-    """Return the question: the words given, then what a pipe brings."""
+def _whole_question(given: str, *, is_shown: bool) -> str:
+    """Return the question: the words given, then what a pipe brings; where something `is_shown`, perhaps none."""
     # No more than shows that it is too much: a pipe may have no end.
     piped = b"" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.buffer.read(_PIPED_BYTES)
     question = "\n\n".join(text for text in (given.strip(), piped.decode("utf-8", "replace").strip()) if text)
-    if not question:
+    if not question and not is_shown:
         raise Refusal(f'There is no question. Put it after the command: {program_name()} ask "…", or pipe it in.')
     if len(question) > MESSAGE_CHARACTERS:
         more = " or more" if len(piped) == _PIPED_BYTES else ""
@@ -64,14 +67,15 @@ def _whole_question(given: str) -> str:
     return question
 
 
-async def _ask(loaded: LoadedSettings, asked: Asked) -> int:
+async def _ask(loaded: LoadedSettings, asked: Asked, images: tuple[AskedImage, ...]) -> int:
     os.umask(0o077)  # what is written from here on is the owner's alone
     folder = DataFolder(loaded.values.data_dir)
     folder.prepare()
     services = await Services.open(loaded, folder, runner=f"ask-{new_id()}")
     try:
         await _check_model(services.catalogue, asked.model)
-        request = await _request(services, asked)
+        request = await _request(services, asked, images)
+        await _check_sight(services.catalogue, request)
         stopped = _told_to_stop()
         reply = await services.running.start(request)
         return await _print_reply(services.running, reply.id, stopped)
@@ -88,7 +92,16 @@ async def _check_model(catalogue: Catalogue, model: str | None) -> None:
         raise Refusal(error.message) from None  # it is the name that is wrong
 
 
-async def _request(services: Services, asked: Asked) -> TurnRequest:
+async def _check_sight(catalogue: Catalogue, request: TurnRequest) -> None:
+    """Raise `Refusal` where the model that will be asked sees none of what is shown."""
+    if request.question is None or not request.question.images:
+        return
+    model = (await catalogue.resolve(request.model)).model
+    if not model.sees_images:
+        raise Refusal(f"{model.name} sees no images. Name another model with --model, or leave --image out.")
+
+
+async def _request(services: Services, asked: Asked, images: tuple[AskedImage, ...]) -> TurnRequest:
     store = services.store
     own = await services.people.preferences.get_preferences(OWNER)
     last = await _last_conversation(store) if asked.goes_on else None
@@ -98,7 +111,7 @@ async def _request(services: Services, asked: Asked) -> TurnRequest:
         conversation=new_id() if last is None else last.id,
         reply=new_id(),
         model=asked.model or (None if last is None else last.model),
-        question=Question(new_id(), parent, (TextPart(asked.question),)),
+        question=Question(new_id(), parent, (TextPart(asked.question),) if asked.question else (), images),
         terms=OPEN_TERMS.with_own(own.instructions),
     )
 

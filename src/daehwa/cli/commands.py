@@ -71,11 +71,25 @@ def serve(*, no_open: bool, config: Path | None, **flags: Any) -> int:
 @cli.command()
 @click.argument("question", nargs=-1)
 @click.option("--model", metavar="MODEL", help="The model to ask: its id or its name.")
+@click.option(
+    "--image",
+    "images",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="An image that the question shows: PNG, JPEG, WebP or GIF. Up to 8 of them, 4 MB together.",
+)
 @click.option("--continue", "goes_on", is_flag=True, help="Go on with the last conversation.")
 @data_dir_option
 @config_option
 def ask(
-    question: tuple[str, ...], *, model: str | None, goes_on: bool, data_dir: Path | None, config: Path | None
+    question: tuple[str, ...],
+    *,
+    model: str | None,
+    images: tuple[Path, ...],
+    goes_on: bool,
+    data_dir: Path | None,
+    config: Path | None,
 ) -> int:
     """Ask a model; its answer streams to standard output.
 
@@ -84,7 +98,8 @@ def ask(
     """
     from daehwa.cli.ask import Asked, ask_model  # noqa: PLC0415 - as above
 
-    return ask_model(Asked(question=" ".join(question), model=model, goes_on=goes_on), {"data_dir": data_dir}, config)
+    asked = Asked(question=" ".join(question), model=model, goes_on=goes_on, images=images)
+    return ask_model(asked, {"data_dir": data_dir}, config)
 
 
 @cli.command()

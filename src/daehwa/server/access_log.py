@@ -14,6 +14,8 @@ from daehwa.server.asgi import ASGIApp, Receive, Scope, Send, header_of
 _log = logging.getLogger("daehwa.access")
 _KEY = "daehwa.exchange"
 _PATH_CHARACTERS = 200
+_IMAGES = "/images/"
+"""What follows it in a path is left out of the log: which image somebody looks at."""
 CLIENT_LEFT = 499
 """nginx's status, in the log only, for a client that went away before it was answered."""
 _LINE = "%(method)s %(path)s %(status)d %(ms).1f ms %(bytes)d bytes %(request)s"
@@ -92,6 +94,8 @@ def _write_line(scope: Scope, exchange: Exchange, seconds: float) -> None:
         return
     # The path as it came over the wire is ASCII without blanks, so it cannot forge a line.
     path = (scope.get("raw_path") or scope["path"].encode()).decode("ascii", "replace")[:_PATH_CHARACTERS]
+    if _IMAGES in path and path.startswith("/api/"):
+        path = path[: path.index(_IMAGES) + len(_IMAGES)] + "-"
     request = {
         "request": exchange.id,
         "method": scope["method"],

@@ -4,12 +4,14 @@ from collections.abc import Iterator
 
 from daehwa.accounts.errors import GroupNameTaken, GroupNotFound, LastAdmin, PersonLeaving, UserNotFound
 from daehwa.conversation.errors import ConversationNotFound, InvalidRequest, StoreError, TooMuch
+from daehwa.conversation.images import ImageNotFound
 from daehwa.conversation.ports import ConversationStore, ModelCatalogue
 from daehwa.conversation.running import RunningTurns
 from daehwa.server.administration import Administration
 from daehwa.server.api import audit, groups, installation, invitations, people, people_pages, providers, reading, shapes
 from daehwa.server.api.audit import AuditApi
 from daehwa.server.api.groups import GroupsApi
+from daehwa.server.api.images import IMAGE_TYPES
 from daehwa.server.api.installation import InstallationApi
 from daehwa.server.api.invitations import InvitationsApi
 from daehwa.server.api.people import PeopleApi
@@ -131,6 +133,14 @@ def _reading(api: ReadingApi) -> Iterator[Operation]:
         api.read_persons_conversation,
         answers=(shapes.OpenedConversation,),
         errors=(ConversationNotFound, *errors),
+        for_admins=True,
+    )
+    yield Operation(
+        "GET",
+        f"{every}/{{conversation}}/images/{{image}}",
+        api.read_persons_image,
+        media=IMAGE_TYPES,
+        errors=(ConversationNotFound, ImageNotFound, *errors),
         for_admins=True,
     )
 

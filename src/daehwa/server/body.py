@@ -23,13 +23,14 @@ _SHOWN = 100
 _FIELD = re.compile(r"Object (missing required|contains unknown) field `([^`]*)`")
 
 
-async def json_body(request: Request, kind: type[T], options: ServerOptions) -> T:
-    """Return the body as a value of `kind`.
+async def json_body(request: Request, kind: type[T], options: ServerOptions, limit: int | None = None) -> T:
+    """Return the body as a value of `kind`; `limit` is how many bytes it may have, where it is not the options'.
 
     Raise `InvalidRequest`, `TooMuch`, `UnsupportedMediaType`, `BodyTooSlow`.
     """
     checked_json_type(request)
-    return _decoded(await read_body(request, options.limits.body_bytes, options.body_seconds), kind)
+    most = options.limits.body_bytes if limit is None else limit
+    return _decoded(await read_body(request, most, options.body_seconds), kind)
 
 
 def checked_json_type(request: Request) -> None:

@@ -36,7 +36,7 @@ STREAM = (
     "10 seconds pass without news."
 )
 
-_IDS = frozenset({"conversation", "reply", "key"})
+_IDS = frozenset({"conversation", "reply", "key", "image"})
 """The names in paths that stand for a UUID version 7."""
 _SESSION = {
     "type": "apiKey",
@@ -181,6 +181,9 @@ def _answer(operation: Operation, schema_of: dict[int, Json]) -> Json:
     described = HTTPStatus(operation.status).phrase
     if operation.text:
         return {"description": described, "content": {operation.text: {"schema": {"type": "string"}}}}
+    if operation.media:
+        data = {"schema": {"type": "string", "format": "binary"}}
+        return {"description": described, "content": dict.fromkeys(operation.media, data)}
     if not operation.answers:
         return {"description": described}
     schemas = [schema_of[id(answer)] for answer in operation.answers]

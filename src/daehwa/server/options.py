@@ -6,15 +6,21 @@ from typing import Annotated, Literal
 import msgspec
 
 from daehwa.accounts.people import User
+from daehwa.conversation.images import QUESTION_IMAGE_BYTES, QUESTION_IMAGES
 from daehwa.conversation.messages import MESSAGE_CHARACTERS, TITLE_CHARACTERS
 
 PAGE_FOLDER = Path(__file__).parent / "page"
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a request may hold at most; the page is told so."""
+    """What a request may hold at most; the page is told so. `turn_bytes` is for a turn, which brings images in base64;
+    `images` and `image_bytes` are for a question, all of them together.
+    """
 
     body_bytes: int = 10_000_000
+    turn_bytes: int = 10_000_000
+    images: int = QUESTION_IMAGES
+    image_bytes: int = QUESTION_IMAGE_BYTES
     message_characters: int = MESSAGE_CHARACTERS
     title_characters: int = TITLE_CHARACTERS
 

@@ -18,10 +18,12 @@ from daehwa.conversation.errors import (
     TooMuch,
     Unreadable,
 )
+from daehwa.conversation.images import ImageNotFound, ImagesNotSeen, NoImage
 from daehwa.conversation.messages import Message
 from daehwa.server.api import shapes
 from daehwa.server.api.bringing import BringingApi, Brought, BroughtConversations
 from daehwa.server.api.conversations import ConversationsApi
+from daehwa.server.api.images import IMAGE_TYPES, ImagesApi
 from daehwa.server.api.me import MeApi
 from daehwa.server.api.models import ModelsApi
 from daehwa.server.api.preferences import PreferenceChanges, Preferences, PreferencesApi
@@ -35,7 +37,8 @@ _ONE = (ConversationNotFound, StoreError, Unreadable)
 _REPLY = (MessageNotFound, StoreError, Unreadable)
 _MODEL = (ModelNotFound, ModelNotInstalled, KeyNotSet)
 _EXPECTED = (StoreError, *_BODY)
-_TURN = (*_ONE, MessageNotFound, *_MODEL, ModelNotOffered, InvalidParent, IdTaken, ReplyStillGrowing)
+_SHOWN = (NoImage, ImagesNotSeen, ImageNotFound)
+_TURN = (*_ONE, MessageNotFound, *_MODEL, ModelNotOffered, InvalidParent, IdTaken, ReplyStillGrowing, *_SHOWN)
 
 
 def home_operations(wiring: Wiring) -> Iterator[Operation]:
@@ -51,6 +54,13 @@ def conversation_operations(wiring: Wiring) -> Iterator[Operation]:
     """Yield the rows of conversations, of the turns in them, and of what somebody wants each of them to heed."""
     store, running, options = wiring.core.store, wiring.core.running, wiring.options
     yield from _conversations(ConversationsApi(store, running, options))
+    yield Operation(
+        "GET",
+        "/api/conversations/{conversation}/images/{image}",
+        ImagesApi(store).get_image,
+        media=IMAGE_TYPES,
+        errors=(*_ONE, ImageNotFound),
+    )
     people = wiring.entrances.people
     yield _bringing(BringingApi(store, options, None if people is None else people.installation))
     memberships, preferences = Memberships(wiring.groups), wiring.preferences

@@ -29,8 +29,9 @@ BESIDE_V1 = (
 class Operation(msgspec.Struct, frozen=True):
     """One row: the handler's name is the operation's, its docstring the documentation.
 
-    `answers` are the JSON types of the answer, none where there is no body or where it `streams` events. `errors`
-    are those beside the ones that any request may meet. `is_open` to all, signed in or not; any other needs to know
+    `answers` are the JSON types of the answer, none where there is no body or where it `streams` events. `text` and
+    `media` are the content types of an answer that is text, or bytes. `errors` are those beside the ones that any
+    request may meet. `is_open` to all, signed in or not; any other needs to know
     who asks. `has_slashes` says that the name in the path may hold slashes.
     """
 
@@ -42,6 +43,7 @@ class Operation(msgspec.Struct, frozen=True):
     answers: tuple[type, ...] = ()
     streams: bool = False
     text: str = ""
+    media: tuple[str, ...] = ()
     status: int = HTTPStatus.OK
     errors: tuple[type[DaehwaError], ...] = ()
     is_open: bool = False

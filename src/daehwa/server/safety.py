@@ -1,9 +1,9 @@
 """What keeps other sites out: checks of Host and Origin before anything is done, and headers on every answer."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Container
 from typing import Any
 
-from daehwa.server.asgi import ASGIApp, Receive, Scope, Send, header_of
+from daehwa.server.asgi import ASGIApp, Headers, Receive, Scope, Send, header_of
 from daehwa.server.errors import CrossSiteRequest, HostNotAllowed
 from daehwa.server.identity import Identity
 from daehwa.server.options import ServerOptions
@@ -11,7 +11,6 @@ from daehwa.server.sharing import SHARED, SHARED_PATHS
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_CLASSIC = "/classic/"
 _PRIVATE = ("/api/", "/auth/", "/v1/")
 _HOW_TO_SHARE = (
     "Sites, extensions and apps that the setting cors_origins names by their Origin may ask for /v1; on AWS there is "
@@ -31,6 +30,11 @@ SAFETY_HEADERS = [
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
+_POLICY = b"content-security-policy"
+
+
+def _unless_given(given: Container[bytes]) -> Headers:
+    return [(name, value) for name, value in SAFETY_HEADERS if name not in given]
 
 
 class SafetyHeaders:
@@ -44,11 +48,11 @@ class SafetyHeaders:
 
         def guarded(message: Any) -> Awaitable[None]:
             if message["type"] == "http.response.start":
-                headers = [*message["headers"], *SAFETY_HEADERS]
-                if scope["path"].startswith(_CLASSIC):
-                    # A file there has a policy of its own, which stands first.
-                    headers = list(dict(reversed(headers)).items())
-                if scope["path"].startswith(_PRIVATE) and b"cache-control" not in dict(headers):
+                given = dict(message["headers"])
+                # An image, and a file of the classic page, has a policy of its own.
+                added = SAFETY_HEADERS if _POLICY not in given else _unless_given(given)
+                headers = [*message["headers"], *added]
+                if scope["path"].startswith(_PRIVATE) and b"cache-control" not in given:
                     headers.append((b"cache-control", b"no-store"))
                 message["headers"] = headers
             return send(message)

@@ -60,8 +60,10 @@ with late_dataclasses():  # aiodynamo's, of which a request needs few
 OPTIONS = RunningOptions(checkpoint=2.0, follower_heartbeat=8.0, stored_heartbeat=8.0, store_poll=1.0)
 """Each checkpoint is a paid write that also reads the stop flag; a proxy of somebody's own may give up after 30 s of
 silence, where CloudFront waits for two minutes."""
-LIMITS = Limits(body_bytes=4_500_000)
-"""Lambda takes events of 6 MB, and a body stands in its event as base64: 4 bytes for 3."""
+LIMITS = Limits(body_bytes=4_500_000, turn_bytes=6_200_000)
+"""Lambda takes events of 6 MB (6,291,456 bytes). JSON stands in its event as a text, in which each quotation mark and
+backslash is one byte more: a body of quotations alone grows by a third and more, one of images by next to nothing.
+"""
 
 
 class FunctionServices:

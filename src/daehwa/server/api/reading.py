@@ -11,6 +11,7 @@ from daehwa.conversation.ids import checked_id
 from daehwa.conversation.ports import ConversationStore
 from daehwa.conversation.running import RunningTurns
 from daehwa.server.administration import Administration
+from daehwa.server.api.images import ids_of, image_response
 from daehwa.server.api.shapes import ConversationPage, OpenedConversation, without_owner
 from daehwa.server.asgi import Request, Response, json_response
 from daehwa.server.body import query_values
@@ -53,6 +54,17 @@ class ReadingApi:
             self._running.read_conversation(person.id, asked), self._store.title_usage(person.id, asked)
         )
         return json_response(OpenedConversation(without_owner(conversation), messages, title_usage))
+
+    async def read_persons_image(self, request: Request) -> Response:
+        """Return an image of a person's conversation, where this installation lets admins read. The audit log tells of
+        it, as of reading the conversation.
+        """
+        asked, image = ids_of(request)
+        await self._check()
+        person = await self._office.person(request)
+        await self._office.note(request, "conversation.read", person.id, conversation=asked)
+        # No browser keeps it: what admins may read is looked at each time.
+        return image_response(await self._store.get_image(person.id, asked, image), b"no-store")
 
     async def _check(self) -> None:
         if not (await self._office.people.installation.get_installation()).admins_may_read:

@@ -186,12 +186,24 @@ class QuestionPart(msgspec.Struct, frozen=True, tag="text", tag_field="type", fo
     text: str
 
 
+class QuestionImage(msgspec.Struct, frozen=True, tag="image", tag_field="type", forbid_unknown_fields=True):
+    """An image that a question shows, before its text. Its kind is found from its bytes."""
+
+    image: Annotated[str, _id("A new UUID version 7, or the id of an image that the conversation has.")]
+    width: Annotated[int, Meta(description="In pixels, for who lays it out.", ge=1, le=100_000)]
+    height: Annotated[int, Meta(description="In pixels.", ge=1, le=100_000)]
+    data: Annotated[
+        bytes | None,
+        Meta(description="PNG, JPEG, WebP or GIF in base64; left out where the conversation has the image."),
+    ] = None
+
+
 class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A question; its id is made by the client."""
 
     id: Annotated[str, _id("A new UUID version 7.")]
     parent: Annotated[str | None, Meta(description="The reply it follows; null at the beginning.")]
-    parts: tuple[QuestionPart, ...]
+    parts: tuple[QuestionPart | QuestionImage, ...]
 
 
 class TurnBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

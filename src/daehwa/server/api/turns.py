@@ -12,7 +12,7 @@ from daehwa.conversation.expecting import expect_turn
 from daehwa.conversation.ids import checked_id
 from daehwa.conversation.messages import TextPart
 from daehwa.conversation.ports import ConversationStore, ModelCatalogue
-from daehwa.conversation.running import Question, RunningTurns, TurnRequest
+from daehwa.conversation.running import AskedImage, Question, RunningTurns, TurnRequest
 from daehwa.conversation.terms import Terms
 from daehwa.server.api import shapes
 from daehwa.server.asgi import Request, Response, json_response
@@ -51,7 +51,7 @@ class TurnsApi:
         id again follows the turn that is there.
         """
         after = _last_event_id(request) or 0
-        body = await json_body(request, shapes.TurnBody, self._options)
+        body = await json_body(request, shapes.TurnBody, self._options, self._options.limits.turn_bytes)
         # Behind the adapter nobody but it can write this header.
         deadline = deadline_of(request) if self._options.home == "aws" else None
         asked = self._turn_request(request.user.id, body, deadline)
@@ -117,12 +117,20 @@ class TurnsApi:
         checked_id(question.id, "message.id")
         if question.parent is not None:
             checked_id(question.parent, "message.parent")
+        texts = [part.text for part in question.parts if isinstance(part, shapes.QuestionPart)]
+        images = tuple(_asked_image(part) for part in question.parts if isinstance(part, shapes.QuestionImage))
         most = self._options.limits.message_characters
-        if sum(len(part.text) for part in question.parts) > most:
+        if sum(map(len, texts)) > most:
             raise TooMuch(f"The message is too long: at most {most:,} characters.", param="message.parts")
-        if not any(part.text.strip() for part in question.parts):
-            raise InvalidRequest("The message is empty. Write something to ask.", param="message.parts")
-        return Question(question.id, question.parent, tuple(TextPart(part.text) for part in question.parts))
+        if not any(text.strip() for text in texts):
+            if not images:
+                raise InvalidRequest("The message is empty. Write something to ask.", param="message.parts")
+            texts = []
+        return Question(question.id, question.parent, tuple(map(TextPart, texts)), images)
+
+
+def _asked_image(part: shapes.QuestionImage) -> AskedImage:
+    return AskedImage(checked_id(part.image, "message.parts"), part.width, part.height, part.data)
 
 
 def _last_event_id(request: Request) -> int | None:
