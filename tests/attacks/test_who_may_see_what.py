@@ -45,6 +45,7 @@ POST /api/people/{person}/reset                  401 403 403 403 200 401 401 401
 POST /api/people/{person}/sign-out               401 403 403 403 204 401 401 401
 GET /api/people/{person}/conversations           401 403 403 403 403 401 401 401
 GET /api/people/{person}/conversations/{conversation} 401 403 403 403 403 401 401 401
+GET /api/people/{person}/conversations/{conversation}/images/{image} 401 403 403 403 403 401 401 401
 GET /api/invitations                             401 403 403 403 200 401 401 401
 POST /api/invitations                            401 403 403 403 201 401 401 401
 DELETE /api/invitations/{invitation}             401 403 403 403 204 401 401 401
@@ -65,6 +66,7 @@ GET /api/conversations/{conversation}            401 200 404 404 404 401 401 401
 PATCH /api/conversations/{conversation}          401 200 404 404 404 401 401 401
 DELETE /api/conversations/{conversation}         401 204 404 404 404 401 401 401
 POST /api/conversations/{conversation}/restore   401 200 404 404 404 401 401 401
+GET /api/conversations/{conversation}/images/{image} 401 200 404 404 404 401 401 401
 POST /api/conversations/import                   401 200 200 403 200 401 401 401
 POST /api/turns                                  401 200 404 403 404 401 401 401
 POST /api/turns/expected                         401 204 204 204 204 401 401 401

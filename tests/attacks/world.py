@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from books import some_books
 from gateway.bed import Bed
+from images import PNG, sent
 from msgspec.structs import replace
 from server.entrance import OURS, PUBLIC, SESSION, Entrance, an_entrance
 from server.serving import asked
@@ -92,10 +93,12 @@ class World:
         key, bearer = await self._key(owner)
         _, narrow = await self._key(owner, "another-model")
         _, admin_key = await self._key(boss)
-        turn = asked(SECRET)
+        turn, image = asked(SECRET), sent(PNG + SECRET.encode())
+        turn["message"]["parts"].append(image)
         await self.site.turn(turn, **owners)
         headers = dict(zip(CALLERS, ({}, owners, others, guests, admins, bearer, narrow, admin_key), strict=True))
         names = {"conversation": turn["conversation"], "reply": turn["reply"], "key": key, "model": "parrot"}
+        names["image"] = image["image"]
         names |= {"file": "index.html", "person": owner.id, **await self._of_people(owner, boss)}
         return Things(headers, owner, names, turn)
 

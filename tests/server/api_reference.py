@@ -74,6 +74,8 @@ def _routes(table: Iterable[Operation]) -> Iterator[str]:
 def _answer(operation: Operation) -> str:
     if operation.streams:
         return ", `text/event-stream`, see Events"
+    if operation.media:
+        return f", {' or '.join(f'`{kind}`' for kind in operation.media)}"
     kinds = " or ".join("the document" if kind is dict else f"`{kind.__name__}`" for kind in operation.answers)
     return f", {kinds}" if kinds else ""
 

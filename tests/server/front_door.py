@@ -64,7 +64,7 @@ class Browser:
             sent["cookie"] = "; ".join(f"{name}={text}" for name, text in self.cookies.items())
         client = self.door.site.client
         async with client.request(method, path, json=body, headers=sent, allow_redirects=False) as answer:
-            text = await answer.text()
+            text = (await answer.read()).decode("utf-8", "replace")
             for name, morsel in answer.cookies.items():
                 assert morsel["httponly"]
                 assert morsel["secure"]

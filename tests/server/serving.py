@@ -78,7 +78,7 @@ class Site:
         self, method: str, path: str, body: object = None, *, headers: dict[str, str] | None = None
     ) -> tuple[int, Any]:
         """Return status and JSON of an answer."""
-        content = None if body is None else json.dumps(body)
+        content = None if body is None else BytesIO(json.dumps(body).encode())
         headers = {"content-type": "application/json", **(headers or {})} if content is not None else headers
         async with self.client.request(method, path, data=content, headers=headers) as answer:
             text = await answer.text()

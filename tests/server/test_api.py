@@ -56,7 +56,14 @@ async def test_me_says_who_asks_and_what_there_is(site: Site) -> None:
         "version": "0.0-test",
         "default_model": "scripted/parrot",
         "locale": "ko",
-        "limits": {"body_bytes": 10_000_000, "message_characters": 200_000, "title_characters": 200},
+        "limits": {
+            "body_bytes": 10_000_000,
+            "turn_bytes": 10_000_000,
+            "images": 8,
+            "image_bytes": 4_000_000,
+            "message_characters": 200_000,
+            "title_characters": 200,
+        },
         "embedded": False,
         "announcement": None,
     }

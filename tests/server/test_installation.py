@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from images import GIF, sent
 from server.front_door import Browser, FrontDoor, a_front_door, people_in
-from server.serving import asked
+from server.serving import Json, asked
 
 from daehwa.accounts.audit import AuditEvent, ChainWalk
 from daehwa.accounts.people_ports import PeopleStores
+from daehwa.conversation.ids import new_id
 
 SAID = "What only Mina may read"
 
@@ -27,9 +29,10 @@ async def door(people: PeopleStores, tmp_path: Path) -> AsyncIterator[FrontDoor]
         yield made
 
 
-async def wrote(browser: Browser) -> tuple[str, str]:
+async def wrote(browser: Browser, *images: Json) -> tuple[str, str]:
     """Let somebody write; return who and where."""
     body = asked(SAID)
+    body["message"]["parts"] += images
     cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
     await browser.door.site.turn(body, cookie=cookie, **browser.headers)
     return (await browser.call("GET", "/api/me"))[1]["user"]["id"], body["conversation"]
@@ -75,6 +78,28 @@ async def test_admins_read_only_where_that_is_switched_on_and_it_is_written_down
 
     assert (await boss.call("PATCH", "/api/installation", {"admins_may_read": False}))[0] == 200
     assert await boss.refused("GET", f"{listed}/{conversation}") == (403, "not_allowed")
+
+
+async def test_admins_see_images_where_they_may_read_and_it_is_written_down(door: FrontDoor) -> None:
+    boss, mina = await door.admin(), await door.member()
+    image = sent(GIF)
+    person, conversation = await wrote(mina, image)
+    path = f"/api/people/{person}/conversations/{conversation}/images/{image['image']}"
+    assert await boss.refused("GET", path) == (403, "not_allowed")
+    assert (await boss.call("PATCH", "/api/installation", {"admins_may_read": True}))[0] == 200
+    status, _, headers = await boss.heard("GET", path)
+    assert (status, headers["Content-Type"], headers["Cache-Control"]) == (200, "image/gif", "no-store")
+    assert headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    (read,) = await events_of(boss, "conversation.read")
+    assert (read["subject"], read["details"]) == (person, {"conversation": conversation})
+    assert await boss.refused("GET", path.replace(image["image"], new_id())) == (404, "image_not_found")
+    own = f"/api/conversations/{conversation}/images/{image['image']}"
+    assert await boss.refused("GET", own) == (404, "conversation_not_found"), "by their own path it is nobody else's"
+    assert await mina.refused("GET", path) == (403, "not_allowed")
+    status, _, headers = await mina.heard("GET", own)
+    assert (status, headers["Cache-Control"]) == (200, "private, max-age=31536000, immutable")
+    mina.cookies.clear()
+    assert await mina.refused("GET", own) == (401, "not_signed_in")
 
 
 async def test_retention_is_days_or_never(door: FrontDoor) -> None:

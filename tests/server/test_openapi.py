@@ -21,7 +21,7 @@ async def test_the_served_document_is_valid_and_lists_every_route(site: Site) ->
 async def test_every_listed_route_is_served(site: Site) -> None:
     some = "0199a3c0-0000-7000-8000-000000000001"
     for operation in site.app.operations:
-        path = operation.path.replace("{conversation}", some).replace("{reply}", some)
+        path = operation.path.replace("{conversation}", some).replace("{reply}", some).replace("{image}", some)
         if operation.text:
             async with site.client.get(path) as told:
                 assert told.status == 200

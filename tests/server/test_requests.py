@@ -61,7 +61,8 @@ def changed(path: str, value: object) -> dict[str, Any]:
         ("message.parts", [{"type": "text"}], (400, "invalid_request", "message.parts[0].text")),
         ("message.parts", [{"type": "text", "text": 1}], (400, "invalid_request", "message.parts[0].text")),
         ("message.parts", [{"type": "reasoning", "text": "hm"}], (400, "invalid_request", "message.parts[0].type")),
-        ("message.parts", [{"type": "image", "url": "x"}], (400, "invalid_request", "message.parts[0].type")),
+        ("message.parts", [{"type": "video", "url": "x"}], (400, "invalid_request", "message.parts[0].type")),
+        ("message.parts", [{"type": "image", "url": "x"}], (400, "invalid_request", "message.parts[0].url")),
         ("message.parts", [{"type": "text", "text": "a" * 200_001}], (413, "too_large", "message.parts")),
         ("parent", ID, (400, "invalid_request", "message")),
         ("continue", True, (400, "invalid_request", "continue")),
@@ -262,7 +263,7 @@ async def test_head_is_get_without_the_body(site: Site) -> None:
 
 
 async def test_a_body_over_the_limit_is_refused_whether_or_not_its_length_is_told(tmp_path: Path) -> None:
-    async with serving(Core(), tmp_path, limits=Limits(body_bytes=20_000)) as site:
+    async with serving(Core(), tmp_path, limits=Limits(turn_bytes=20_000)) as site:
 
         async def in_pieces() -> Any:
             for _ in range(30):
@@ -286,14 +287,14 @@ async def test_the_default_limit_of_ten_megabytes_holds_and_no_more_is_kept(site
 
 
 async def test_a_client_that_never_ends_its_body_is_cut_off(tmp_path: Path) -> None:
-    async with serving(Core(), tmp_path, limits=Limits(body_bytes=50_000)) as site:
+    async with serving(Core(), tmp_path, limits=Limits(turn_bytes=50_000)) as site:
         head = b"POST /api/turns HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         answer = await site.raw(head + b"Content-Length: 100000000000\r\n\r\n" + b" " * 120_000)
         assert answer.startswith(b"HTTP/1.1 413 ")
 
 
 async def test_a_client_that_asks_first_is_told_at_once_that_its_body_is_too_long(tmp_path: Path) -> None:
-    async with serving(Core(), tmp_path, limits=Limits(body_bytes=50_000)) as site:
+    async with serving(Core(), tmp_path, limits=Limits(turn_bytes=50_000)) as site:
         head = (
             b"POST /api/turns HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
         )

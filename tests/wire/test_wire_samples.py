@@ -11,8 +11,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from books import at, note, some_books
 from cores import Core
+from images import GIF, PNG, sent
 from server.serving import Site, asked, serving
 from transfer.foreign import research
 from wire.people_samples import record_people
@@ -173,6 +175,24 @@ async def _record_conversations(recorder: Recorder) -> None:
     assert (brought["added"], len(brought["left_out"]), brought["not_brought"]["image"]) == (1, 1, 1)
 
 
+async def _record_images(recorder: Recorder) -> None:
+    body = asked("everything")
+    body["message"]["parts"] += [sent(PNG), sent(GIF)]
+    await recorder.site.turn(body)
+    path = f"/api/conversations/{body['conversation']}"
+    opened = await recorder.call("conversation-images", "OpenedConversation", "GET", path)
+    assert [part["type"] for part in opened["messages"][0]["parts"]] == ["image", "image", "text"]
+    await recorder.call("error-image-not-found", "ErrorAnswer", "GET", f"{path}/images/{new_id()}")
+    catalogue = recorder.site.core.catalogue
+    for name, part, sees in (("no-image", sent(b"<svg/>"), True), ("images-not-seen", sent(), False)):
+        catalogue.model = msgspec.structs.replace(catalogue.model, sees_images=sees)
+        wrong = asked("everything")
+        wrong["message"]["parts"].append(part)
+        answer = await recorder.call(f"error-{name}", "ErrorAnswer", "POST", "/api/turns", wrong)
+        assert answer["error"]["type"] == name.replace("-", "_")
+    await recorder.call("models-that-see-none", "Models", "GET", "/api/models")
+
+
 async def _record_keys(recorder: Recorder) -> None:
     wish = {"name": "laptop", "models": ["gpt-*"], "day": 2_000_000, "expires": at("2027-01-01")}
     made = await recorder.call("key-made", "MadeKey", "POST", "/api/keys", wish)
@@ -211,8 +231,8 @@ async def _record_errors(recorder: Recorder) -> None:
         ("too-large", "POST", "/api/turns", asked("a" * 60_000)),
         ("method-not-allowed", "DELETE", "/api/me", None),
     ]
-    for name, method, path, sent in wrong:
-        answer = await recorder.call(f"error-{name}", "ErrorAnswer", method, path, sent)
+    for name, method, path, content in wrong:
+        answer = await recorder.call(f"error-{name}", "ErrorAnswer", method, path, content)
         assert answer["error"]["type"] in {name.replace("-", "_"), "too_large"}
     answer = await recorder.call("error-host", "ErrorAnswer", "GET", "/api/me", Host="evil.example")
     assert answer["error"]["type"] == "host_not_allowed"
@@ -227,6 +247,7 @@ RECORDINGS = (
     _record_streams,
     _record_a_reply_that_grows_and_is_stopped,
     _record_conversations,
+    _record_images,
     _record_keys,
     _record_money,
     _record_errors,
@@ -240,7 +261,7 @@ async def test_every_route_event_and_state_has_its_sample(tmp_path: Path) -> Non
         core = Core(ScriptedProvider(_script), titles=True)
         books = some_books(budgets=BUDGETS if record is _record_money else ())
         owner = User(id="me", name="Tester", role="admin")
-        async with serving(core, tmp_path, books=books, user=owner, limits=Limits(body_bytes=50_000)) as site:
+        async with serving(core, tmp_path, books=books, user=owner, limits=Limits(turn_bytes=50_000)) as site:
             await record(Recorder(site, SAMPLES, books))
     await record_people(tmp_path, lambda site: Recorder(site, SAMPLES, some_books()))
     samples = [json.loads(path.read_text("utf-8")) for path in SAMPLES.glob("*.json")]

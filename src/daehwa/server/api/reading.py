@@ -56,8 +56,9 @@ class ReadingApi:
         return json_response(OpenedConversation(without_owner(conversation), messages, title_usage))
 
     async def read_persons_image(self, request: Request) -> Response:
-        """Return an image of a person's conversation, where this installation lets admins read. The audit log tells of
-        it, as of reading the conversation.
+        """Return an image of a person's conversation, where this installation lets admins read.
+
+        The audit log tells of it, as of reading the conversation.
         """
         asked, image = ids_of(request)
         await self._check()
