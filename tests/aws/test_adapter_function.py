@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 from aws.home import COOKIE, OPENAI_KEY, PUBLIC_URL, AwsHome, arrived, continuing, read
+from images import PNG, sent
 from lambda_bed.edge import Edge
 from lambda_bed.errors import Failed
 from lambda_bed.events import EVENT_BYTES, event, request
@@ -58,14 +60,32 @@ async def test_answers_that_do_not_stream_have_their_status_and_their_json(home:
     status, answer = await home.call("GET", f"/api/conversations/{new_id()}")
     assert (status, answer["error"]["type"]) == (404, "conversation_not_found")
     assert (await home.call("POST", "/api/turns", {"no": "turn"}))[0] == 400
-    most = me["limits"]["body_bytes"]
-    assert most * 4 / 3 < EVENT_BYTES - 100_000, "as base64 in an event, with room for the headers"
-    status, answer = await home.call("POST", "/api/turns", {"long": "a" * most})
+    limits = me["limits"]
+    assert limits["body_bytes"] * 4 / 3 < EVENT_BYTES - 100_000, "as base64 in an event, with room for the headers"
+    status, answer = await home.call("PATCH", "/api/preferences", {"long": "a" * limits["body_bytes"]})
     assert (status, answer["error"]["type"]) == (413, "too_large")
     assert answer["error"]["message"] == "The request is too long: at most 4,500,000 bytes are accepted."
+    status, answer = await home.call("POST", "/api/turns", {"long": "a" * limits["turn_bytes"]})
+    assert (status, answer["error"]["type"]) == (413, "too_large")
+    assert answer["error"]["message"] == "The request is too long: at most 6,200,000 bytes are accepted."
     assert (await home.call("PUT", "/api/me"))[0] == 405
     invocation = await home.invoke("HEAD", "/healthz")
     assert ((await invocation.metadata()).status, await invocation.body()) == (200, b"")
+
+
+async def test_the_largest_images_fit_into_an_event_and_come_back_as_they_were(home: AwsHome) -> None:
+    home.model.says(stream("Eight of them."))
+    images = [os.urandom(500_000 - len(PNG)) for _ in range(8)]
+    parts = [sent(PNG + noise) for noise in images]
+    body = asked('\u00e9"\\' * 20_000)
+    body["message"]["parts"] += parts
+    assert len(event(request("POST", "/api/turns", body))) < EVENT_BYTES
+    frames = await read(await home.begin(body))
+    assert (text_of(frames), end_of(frames)["status"]) == ("Eight of them.", "complete")
+    path = f"/api/conversations/{body['conversation']}/images/{parts[3]['image']}"
+    invocation = await home.invoke("GET", path)
+    told = await invocation.metadata()
+    assert (told.status, await invocation.body()) == (200, PNG + images[3])
 
 
 async def test_other_sites_are_refused(home: AwsHome) -> None:

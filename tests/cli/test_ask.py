@@ -1,11 +1,15 @@
 import asyncio
+import base64
 import os
 import signal
+from pathlib import Path
 
 import pytest
 from cli.conftest import PROGRAM, Program
+from images import GIF, JPEG, PNG, WEBP, large
 from upstream import Answer, FakeUpstream, error, stream
 
+from daehwa.cli.shown_images import read_images
 from daehwa.conversation.ports import ConversationChanges
 from daehwa.stores.sqlite import SqliteStore
 
@@ -218,3 +222,78 @@ async def test_a_reader_that_leaves_stops_the_answer(program: Program) -> None:
         assert process.stderr is not None
         assert b"Traceback" not in await process.stderr.read()
     assert [status for role, status, _ in await kept(program) if role == "assistant"] == ["stopped"]
+
+
+async def test_images_are_shown_with_a_question_or_are_all_of_it(program: Program) -> None:
+    names = {"a.png": PNG, "b.jpg": JPEG, "c.webp": WEBP, "d.gif": GIF}
+    for name, data in names.items():
+        (program.folder / name).write_bytes(data)
+    flags = [word for name in names for word in ("--image", name)]
+    async with FakeUpstream(Answer(stream("Four."))) as upstream:
+        ended = await program.run("ask", *flags, "How many?", OPENAI_BASE_URL=upstream.base_url)
+        alone = await program.run("ask", "--image", "b.jpg", OPENAI_BASE_URL=upstream.base_url)
+        asked = [request.json["messages"][-1]["content"] for request in upstream.turns]
+    assert (ended, alone) == ((0, "Four.\n", ""), (0, "Four.\n", ""))
+    assert [part["type"] for part in asked[0]] == ["image_url"] * 4 + ["text"]
+    assert [part["image_url"]["url"].partition(",")[2] for part in asked[0][:4]] == [
+        base64.b64encode(data).decode() for data in names.values()
+    ]
+    assert [part["type"] for part in asked[1]] == ["image_url"]
+    store = await SqliteStore.open(program.data / "daehwa.sqlite3")
+    page = await store.list_conversations("owner")
+    trees = {each.title: await store.get_conversation("owner", each.id) for each in page.conversations}
+    await store.aclose()
+    assert trees.keys() == {"How many?", "Image"}
+    assert {(part.width, part.height) for part in trees["How many?"][1][0].images} == {(1, 1)}
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [
+        ("none.png", None, "none.png cannot be read: No such file or directory. Name a file with an image in it."),
+        ("a.svg", b"<svg/>", "a.svg is no image in PNG, JPEG, WebP or GIF. Convert it into one of these."),
+        ("a.png", large(4_000_001), "may have 4,000,000 bytes together. Make them smaller, or leave some out."),
+    ],
+)
+async def test_what_cannot_be_shown_is_told(program: Program, name: str, data: bytes | None, words: str) -> None:
+    if data is not None:
+        (program.folder / name).write_bytes(data)
+    ended = await program.run("ask", "--image", name, "Hm?")
+    assert (ended.code, ended.out) == (2, "")
+    assert words in ended.err
+
+
+async def test_more_images_than_a_question_shows_are_told(program: Program) -> None:
+    (program.folder / "a.png").write_bytes(PNG)
+    ended = await program.run("ask", *["--image", "a.png"] * 9, "Hm?")
+    assert ended == (2, "", "daehwa: There are 9 images; a question shows at most 8. Leave some out.\n")
+
+
+async def test_a_model_that_sees_none_is_told_before_anything_is_kept(program: Program) -> None:
+    (program.folder / "a.png").write_bytes(PNG)
+    async with FakeUpstream(models=["davinci-002"]) as upstream:
+        ended = await program.run("ask", "--image", "a.png", "Hm?", OPENAI_BASE_URL=upstream.base_url)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == ("daehwa: davinci-002 sees no images. Name another model with --model, or leave --image out.\n")
+    assert await kept(program) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "size"),
+    [
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x02\x80\0\0\x01\xe0", (640, 480)),
+        (b"GIF89a\x80\x02\xe0\x01", (640, 480)),
+        (b"\xff\xd8\xff\xe0\0\x04ab\xff\xc2\0\x0b\x08\x01\xe0\x02\x80", (640, 480)),
+        (b"RIFF\0\0\0\0WEBPVP8 \0\0\0\0\0\0\0\x9d\x01\x2a\x80\x02\xe0\x01", (640, 480)),
+        (b"RIFF\0\0\0\0WEBPVP8L\0\0\0\0\x2f\x7f\xc2\x77\0", (640, 480)),
+        (b"RIFF\0\0\0\0WEBPVP8X\0\0\0\0\0\0\0\0\x7f\x02\0\xdf\x01\0", (640, 480)),
+        (b"\x89PNG\r\n\x1a\n", (1, 1)),
+        (b"\xff\xd8\xff", (1, 1)),
+        (b"\xff\xd8\xff\xe0\0\x04abcdef", (1, 1)),
+        (b"RIFF\0\0\0\0WEBPnone", (1, 1)),
+    ],
+)
+def test_the_size_of_an_image_is_what_its_head_says(tmp_path: Path, data: bytes, size: tuple[int, int]) -> None:
+    (tmp_path / "image").write_bytes(data)
+    (image,) = read_images([tmp_path / "image"])
+    assert ((image.width, image.height), image.data) == (size, data)

@@ -164,8 +164,9 @@ def _response_headers(scope: Construct, name: str) -> cloudfront.ResponseHeaders
         "Headers",
         response_headers_policy_name=name,
         security_headers_behavior=cloudfront.ResponseSecurityHeadersBehavior(
+            # The app sends one with each answer, and for an image a stricter one, which stays.
             content_security_policy=cloudfront.ResponseHeadersContentSecurityPolicy(
-                content_security_policy=said["content-security-policy"], override=True
+                content_security_policy=said["content-security-policy"], override=False
             ),
             content_type_options=cloudfront.ResponseHeadersContentTypeOptions(override=True),
             referrer_policy=cloudfront.ResponseHeadersReferrerPolicy(
