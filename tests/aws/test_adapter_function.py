@@ -62,7 +62,7 @@ async def test_answers_that_do_not_stream_have_their_status_and_their_json(home:
     assert (await home.call("POST", "/api/turns", {"no": "turn"}))[0] == 400
     limits = me["limits"]
     assert limits["body_bytes"] * 4 / 3 < EVENT_BYTES - 100_000, "as base64 in an event, with room for the headers"
-    status, answer = await home.call("PATCH", "/api/preferences", {"long": "a" * limits["body_bytes"]})
+    status, answer = await home.call("POST", "/api/conversations/import", {"long": "a" * limits["body_bytes"]})
     assert (status, answer["error"]["type"]) == (413, "too_large")
     assert answer["error"]["message"] == "The request is too long: at most 4,500,000 bytes are accepted."
     status, answer = await home.call("POST", "/api/turns", {"long": "a" * limits["turn_bytes"]})

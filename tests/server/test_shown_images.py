@@ -62,6 +62,7 @@ async def test_an_image_is_asked_about_and_shown_again(site: Site, data: bytes, 
         assert (answer.status, await answer.read()) == (200, data)
         assert answer.headers.getall("content-type") == [kind]
         assert answer.headers.getall("cache-control") == ["private, max-age=31536000, immutable"]
+        assert answer.headers.getall("vary") == ["cookie"]
         assert answer.headers.getall("content-security-policy") == ["default-src 'none'; sandbox"]
         assert answer.headers.getall("content-disposition") == ["inline"]
         assert answer.headers.getall("x-content-type-options") == ["nosniff"]

@@ -40,7 +40,8 @@ class RouteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         described(
             "a list of models' ids or names, or of { model = …, weight = … }",
             "Who answers, in this order, the next one where one cannot or has no place free. With weights, who is "
-            "asked first is drawn by them, each time anew; weight 0 is asked only where no other can answer.",
+            "asked first is drawn by them, each time anew; weight 0 is asked only where no other can answer. "
+            "What shows images is asked of those that see.",
             min_length=1,
         ),
     ]

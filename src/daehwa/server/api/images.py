@@ -36,6 +36,7 @@ def image_response(image: Image, cache_control: bytes) -> Response:
     headers = [
         (b"content-type", image.media_type.encode()),
         (b"cache-control", cache_control),
+        (b"vary", b"cookie"),  # what a browser keeps is for this session: who signs in there next does not get it
         (b"content-disposition", b"inline"),
         (b"content-security-policy", _OPENED_ALONE),
     ]
