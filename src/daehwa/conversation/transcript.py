@@ -3,9 +3,10 @@
 from collections.abc import Container, Iterable, Sequence
 from itertools import groupby
 from math import ceil
+from operator import itemgetter
 
 from daehwa.conversation.image_tokens import LIKELY_IMAGE_TOKENS
-from daehwa.conversation.messages import Message, Role
+from daehwa.conversation.messages import ImagePart, Message, Role
 from daehwa.conversation.ports import PromptMessage
 
 CONTINUE = (
@@ -114,15 +115,23 @@ def _fewest_tokens(text: str) -> int:
 
 
 def _joined(path: Sequence[Message]) -> list[PromptMessage]:
-    said = [message for message in path if message.text or message.images]
-    return [_one_of(role, list(group)) for role, group in groupby(said, key=lambda message: message.role)]
+    said = [(message.role, text, images) for message in path for text, images in (_said(message),) if text or images]
+    return [_one_of(role, list(group)) for role, group in groupby(said, key=itemgetter(0))]
 
 
-def _one_of(role: Role, group: Sequence[Message]) -> PromptMessage:
-    if role == "assistant":
-        return PromptMessage(role, "".join(message.text for message in group))
-    images = tuple(part for message in group for part in message.images)
-    return PromptMessage(role, "\n\n".join(message.text for message in group if message.text), images)
+def _said(message: Message) -> tuple[str, tuple[ImagePart, ...]]:
+    """Return the text of a message and the images that it shows, which only questions do."""
+    text = message.text
+    is_text_alone = message.role == "assistant" or (text and len(message.parts) == 1)
+    return text, () if is_text_alone else message.images
+
+
+def _one_of(role: Role, said: Sequence[tuple[Role, str, tuple[ImagePart, ...]]]) -> PromptMessage:
+    if len(said) == 1:
+        return PromptMessage(*said[0])
+    texts = [text for _, text, _ in said if text]
+    images = tuple(part for _, _, shown in said for part in shown)
+    return PromptMessage(role, ("" if role == "assistant" else "\n\n").join(texts), images)
 
 
 def _with_newest_images(messages: Sequence[PromptMessage]) -> list[PromptMessage]:
