@@ -66,7 +66,7 @@ class PricedAlike:
 async def test_no_less_is_reserved_than_the_gateway_reserves_for_the_same_bytes() -> None:
     request = showing(4)
     questions = Questions(Upstream(name="acme", base_url="http://127.0.0.1:1/v1", key=None))
-    weight = JsonAsked("chat/completions", questions.body(request, worded(request.images))).weight
+    weight = JsonAsked("chat/completions", questions.body(request, await worded(request.images))).weight
     till = Recording(a_rule("user", GREAT))
     reserved = await till.reserved(request, resolved())
     around = weight.input_tokens - reserved

@@ -104,10 +104,10 @@ async def test_who_sees_none_says_so_himself(connect: Connect) -> None:
             await all_events(connect(upstream.base_url), showing(kept(PNG)))
 
 
-def test_texts_are_worded_as_ever() -> None:
+async def test_texts_are_worded_as_ever() -> None:
     questions = Questions(Upstream(name="acme", base_url="http://127.0.0.1:1/v1", key=None))
     request = showing()
-    assert questions.body(request) == questions.body(request, worded({}))
+    assert questions.body(request) == questions.body(request, await worded({}))
     assert b'"content":"What is it?"' in questions.body(request)
 
 

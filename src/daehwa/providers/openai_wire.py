@@ -139,7 +139,7 @@ class OpenAIWireProvider:
         return self._generated(request, Tries(self._upstream, most=1))
 
     async def _generated(self, request: GenerationRequest, tries: Tries) -> AsyncGenerator[Batch, None]:
-        images = worded(request.images) if request.images else NO_IMAGES
+        images = await worded(request.images) if request.images else NO_IMAGES
         while True:
             has_begun = False
             reply: StreamedReply | None = None

@@ -1,5 +1,6 @@
 """What an upstream is asked for a reply: the path and the body of a request, fit for what the upstream knows."""
 
+import asyncio
 from binascii import b2a_base64
 from collections.abc import Mapping
 from typing import Any, TypeAlias
@@ -21,9 +22,15 @@ Worded: TypeAlias = Mapping[str, msgspec.Raw]
 NO_IMAGES: Worded = {}
 
 
-def worded(images: Mapping[str, Image]) -> Worded:
-    """Return images as they are sent. Base64 of megabytes is made once for all tries of a request."""
-    return {name: _worded(image) for name, image in images.items()}
+async def worded(images: Mapping[str, Image]) -> Worded:
+    """Return images as they are sent. Base64 of megabytes is made once for all tries of a request, and image by image:
+    others are answered between them.
+    """
+    made: dict[str, msgspec.Raw] = {}
+    for name, image in images.items():
+        made[name] = _worded(image)
+        await asyncio.sleep(0)
+    return made
 
 
 def _worded(image: Image) -> msgspec.Raw:
