@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from attacks.world import BODIES, Things
 from aws.in_process import Function, Headers, a_function
+from images import sent
 from openai_like.server import OpenAiLike
 from openai_like.wording import KEY
 from server.serving import asked
@@ -81,6 +82,8 @@ async def _things(function: Function, boss: Headers) -> Things:
     other = Session(id=digest(new_token()), user=owner.id, created=now, expires=now + 3_600_000)
     await function.people.accounts.save_session(other)
     turn = asked("What only Ann may read")
+    image = sent()
+    turn["message"]["parts"].append(image)
     async with function.client.post("/api/turns", json=turn, headers=headers) as stream:
         assert "event: done" in await stream.text()
     limits = {"day": 1_000_000, "requests_per_minute": 1000, "tokens_per_minute": 1_000_000}
@@ -89,6 +92,7 @@ async def _things(function: Function, boss: Headers) -> Things:
     names = {
         "conversation": turn["conversation"],
         "reply": turn["reply"],
+        "image": image["image"],
         "key": key["key"]["id"],
         "model": "talks",
         "person": owner.id,

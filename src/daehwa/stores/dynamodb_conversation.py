@@ -22,7 +22,6 @@ Item: TypeAlias = dict[str, Any]
 BEING_PURGED: Final = 0
 """`deleted` of a conversation whose messages are going: it cannot be restored, and a next purge goes on with it."""
 _LONGEST_ID: Final = 64
-_BEFORE_IMAGES: Final = RangeKey(names.SORT_KEY).lt(names.IMAGE_PIECE_SORT)
 _SIGNS_OF_LIFE: Final = (names.PARTITION_KEY, names.SORT_KEY, names.CREATED, names.HEARTBEAT, names.RUNNER)
 
 
@@ -98,7 +97,8 @@ class ConversationLocks:
 
 async def read_conversation(table: DynamoTable, conversation: str) -> StoredConversation:
     """Return what is stored under a conversation's id; it may be nothing."""
-    return StoredConversation(await table.query(_partition(conversation) & _BEFORE_IMAGES))
+    before_images = RangeKey(names.SORT_KEY).lt(names.IMAGE_PIECE_SORT)
+    return StoredConversation(await table.query(_partition(conversation) & before_images))
 
 
 async def owned_item(table: DynamoTable, owner: str, conversation: str) -> Item:
