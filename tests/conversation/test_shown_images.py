@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from images import GIF, JPEG, PNG, WEBP, large, shown
 
+from daehwa.conversation.archive_ports import ConversationRecord
 from daehwa.conversation.errors import DaehwaError, InvalidRequest, StoreError, TooMuch
 from daehwa.conversation.ids import new_id
 from daehwa.conversation.image_reading import AskedImage
 from daehwa.conversation.images import Image, ImageNotFound, ImagesNotSeen, NoImage, media_type_of
-from daehwa.conversation.messages import ImagePart, Message, TextPart
+from daehwa.conversation.messages import Conversation, ImagePart, Message, TextPart
 from daehwa.conversation.ports import PromptMessage
 from daehwa.conversation.running import Question, TurnRequest
 from daehwa.conversation.transcript import (
@@ -298,3 +299,64 @@ async def test_a_scripted_provider_says_what_it_sees(core: Core) -> None:
     await core.events(second.reply)
     texts = [(await core.store.get_message("me", each.reply)).text for each in (first, second)]
     assert texts == ["You said nothing.\nI see 2 images.", "You said: What is it?\nI see 1 image, and 2 from before."]
+
+
+async def test_of_other_bytes_under_an_id_that_is_there_all_see_those_that_are_there(core: Core) -> None:
+    first = asking(core, shown(JPEG))
+    await core.running.start(first)
+    await core.events(first.reply)
+    assert first.question is not None
+    name = first.question.images[0].image
+    second = asking(core, shown(large(900_000), image=name), text="And this?", conversation=first.conversation)
+    await core.running.start(second)
+    await core.events(second.reply)
+    (asked,) = (message for message in core.provider.requests[-1].messages if message.images)
+    (part,) = asked.images
+    assert (part.media_type, part.size) == ("image/jpeg", len(JPEG)), "what is said of it is so"
+    assert core.provider.requests[-1].images == {name: await core.store.get_image("me", first.conversation, name)}
+
+
+async def test_what_is_said_of_an_image_that_is_brought_along_is_not_believed(core: Core) -> None:
+    conversation, question, answer = new_id(), new_id(), new_id()
+    images = [Image(new_id(), "image/png", large(9_000_000)), Image(new_id(), "image/gif", GIF)]
+    parts = [ImagePart(image.id, "image/png", 1, width=1, height=1) for image in images]
+    messages = (
+        Message(id=question, conversation=conversation, parent=None, role="user", parts=tuple(parts), created=1),
+        Message(
+            id=answer,
+            conversation=conversation,
+            parent=question,
+            role="assistant",
+            parts=(TextPart("Two."),),
+            created=2,
+        ),
+    )
+    head = Conversation(id=conversation, owner="me", title="Two", leaf=answer, created=1, updated=2)
+    await core.store.import_conversation(ConversationRecord(conversation=head, messages=messages, images=tuple(images)))
+    request = core.question("And now?", parent=answer, conversation=conversation)
+    await core.running.start(request)
+    assert (await core.ended(request.reply)).status == "complete"
+    asked = core.provider.requests[-1]
+    assert (asked.images, asked.messages[0]) == ({}, PromptMessage("user", f"{IMAGE_NOTE}\n{IMAGE_NOTE}"))
+
+
+@pytest.mark.parametrize("role", ["system", "assistant"])
+def test_questions_alone_show_images(role: str) -> None:
+    path = [said(role, "Look", 10), said("user", "Well?")]
+    assert built(path) == (PromptMessage(role, "Look"), PromptMessage("user", "Well?"))  # type: ignore[arg-type]
+
+
+async def test_a_turn_that_is_there_is_followed_though_its_image_is_lost() -> None:
+    core = Core(store=MemoryStore())
+    first = asking(core, shown())
+    await core.running.start(first)
+    await core.events(first.reply)
+    assert first.question is not None
+    kept = AskedImage(first.question.images[0].image, 640, 480)
+    edited = asking(core, kept, text="And so?", conversation=first.conversation)
+    await core.running.start(edited)
+    await core.events(edited.reply)
+    core.store._conversations[first.conversation].images.clear()  # type: ignore[attr-defined]
+    assert (await core.running.start(edited)).id == edited.reply
+    assert len(core.provider.calls) == 2
+    await core.running.aclose()

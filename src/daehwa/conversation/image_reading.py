@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from daehwa.conversation.errors import ConversationNotFound, InvalidRequest, NotFound, TooMuch
+from daehwa.conversation.errors import ConversationNotFound, InvalidRequest, TooMuch
 from daehwa.conversation.images import (
     QUESTION_IMAGE_BYTES,
     QUESTION_IMAGES,
@@ -44,22 +44,23 @@ class QuestionImages(msgspec.Struct, frozen=True):
 async def read_question_images(
     asked: Sequence[AskedImage], store: ImageStore, owner: str, conversation: str
 ) -> QuestionImages:
-    """Return the images of a question. Raise `TooMuch`, `NoImage`, `InvalidRequest` where one is there twice, and
-    `ImageNotFound` where one without data is not in the conversation.
+    """Return the images of a question. What the conversation has under an id stands, whatever is sent with it: so that
+    the question names, and the model is given, what its reader will see. Raise `TooMuch`, `NoImage`, `InvalidRequest`
+    where one is there twice, and `ImageNotFound` where one without data is not in the conversation.
     """
     if not asked:
         return QuestionImages()
     _check(asked)
-    new = {each.image: _image(each.image, each.data) for each in asked if each.data is not None}
-    kept = [each.image for each in asked if each.data is None]
-    try:
-        found = await asyncio.gather(*(store.get_image(owner, conversation, image) for image in kept))
-    except (ConversationNotFound, ImageNotFound):
-        raise ImageNotFound(_PARAM) from None
-    images = new | {image.id: image for image in found}
+    given = {each.image: _image(each.image, each.data) for each in asked if each.data is not None}
+    found = await asyncio.gather(*(_read(store, owner, conversation, each.image) for each in asked))
+    kept = {image.id: image for image in found if image is not None}
+    images = given | kept
+    if len(images) < len(asked):
+        raise ImageNotFound(_PARAM)
+    new = [image for name, image in given.items() if name not in kept]
     _check_bytes(len(image.data) for image in images.values())
     parts = tuple(_part(each, images[each.image]) for each in asked)
-    return QuestionImages(parts, tuple(images.values()), tuple(new.values()))
+    return QuestionImages(parts, tuple(images.values()), tuple(new))
 
 
 def _check(asked: Sequence[AskedImage]) -> None:
@@ -100,20 +101,29 @@ async def read_shown_images(
     messages: tuple[PromptMessage, ...], store: ImageStore, conversation: Conversation, known: Iterable[Image] = ()
 ) -> tuple[tuple[PromptMessage, ...], Mapping[str, Image]]:
     """Return the messages of a transcript with the images that they show, read but for those that are `known`. One that
-    is not there becomes a note in its message. Raise what else the store raises.
+    is not there becomes a note in its message, and so does one that is not of the size or kind that a message says: by
+    those it was reckoned how much is sent. Raise what else the store raises.
     """
-    wanted = {part.image for message in messages for part in message.images}
+    parts = [part for message in messages for part in message.images]
+    wanted = {part.image for part in parts}
     if not wanted:
         return messages, {}
     images = {image.id: image for image in known if image.id in wanted}
     missing = [image for image in wanted if image not in images]
-    found = await asyncio.gather(*(_read(store, conversation, image) for image in missing))
+    found = await asyncio.gather(*(_read(store, conversation.owner, conversation.id, image) for image in missing))
     images |= {image.id: image for image in found if image is not None}
+    for part in parts:
+        if part.image in images and not _is_as_said(part, images[part.image]):
+            del images[part.image]
     return tuple(showing(message, images) for message in messages), images
 
 
-async def _read(store: ImageStore, conversation: Conversation, image: str) -> Image | None:
+def _is_as_said(part: ImagePart, image: Image) -> bool:
+    return (part.media_type, part.size) == (image.media_type, len(image.data))
+
+
+async def _read(store: ImageStore, owner: str, conversation: str, image: str) -> Image | None:
     try:
-        return await store.get_image(conversation.owner, conversation.id, image)
-    except NotFound:
+        return await store.get_image(owner, conversation, image)
+    except (ConversationNotFound, ImageNotFound):
         return None

@@ -26,7 +26,7 @@ from daehwa.conversation.events import Heartbeat, Numbered
 from daehwa.conversation.following import Batch, BatchSink, end_events
 from daehwa.conversation.ids import now_ms
 from daehwa.conversation.image_reading import AskedImage, QuestionImages, read_question_images
-from daehwa.conversation.images import ImagesNotSeen
+from daehwa.conversation.images import ImageNotFound, ImagesNotSeen
 from daehwa.conversation.messages import Conversation, Message
 from daehwa.conversation.metering import Meter, Unmetered
 from daehwa.conversation.ports import BegunTurn, ConversationStore, Model, ModelCatalogue, NewTurn
@@ -111,7 +111,7 @@ class RunningTurns:
         try:
             resolved = await offered_model(self._catalogue, request.model, request.terms)
             images = await self._question_images(request, resolved.model)
-        except (ModelNotFound, ModelNotOffered, ImagesNotSeen):
+        except (ModelNotFound, ModelNotOffered, ImagesNotSeen, ImageNotFound):
             existing = await self._existing_reply(request)
             if existing is None:
                 raise

@@ -122,7 +122,7 @@ def _joined(path: Sequence[Message]) -> list[PromptMessage]:
 def _said(message: Message) -> tuple[str, tuple[ImagePart, ...]]:
     """Return the text of a message and the images that it shows, which only questions do."""
     text = message.text
-    is_text_alone = message.role == "assistant" or (text and len(message.parts) == 1)
+    is_text_alone = message.role != "user" or (text and len(message.parts) == 1)
     return text, () if is_text_alone else message.images
 
 
