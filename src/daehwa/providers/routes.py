@@ -11,7 +11,7 @@ from daehwa.conversation.events import AnsweredBy, Batch
 from daehwa.conversation.expecting import Prepares
 from daehwa.conversation.paid_answer import finds_more, settled_limit
 from daehwa.conversation.ports import GenerationRequest, Model, ResolvedModel
-from daehwa.conversation.transcript import showing
+from daehwa.conversation.transcript import CONTINUE, showing
 from daehwa.conversation.upstreams import may_ask_another
 
 ROUTES = "routes"
@@ -136,7 +136,8 @@ class RoutedProvider:
 def _able(targets: Sequence[ResolvedModel], request: GenerationRequest) -> Sequence[ResolvedModel]:
     """Return who may be asked what shows images, in order. Who sees none is given notes of what was shown before."""
     seeing = [target for target in targets if target.model.sees_images]
-    question = next((message for message in reversed(request.messages) if message.role == "user"), None)
+    asked = (each for each in reversed(request.messages) if each.role == "user" and each.text != CONTINUE)
+    question = next(asked, None)
     if question is not None and question.images:
         return seeing
     return [*seeing, *(target for target in targets if not target.model.sees_images)]
