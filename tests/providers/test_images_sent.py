@@ -1,7 +1,9 @@
 """Images on their way to an upstream: the very JSON that is sent, once made for all tries, and only to who sees."""
 
 import base64
+import gc
 import json
+import tracemalloc
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,7 +19,7 @@ from daehwa.conversation.ids import new_id
 from daehwa.conversation.images import Image, media_type_of
 from daehwa.conversation.messages import ImagePart
 from daehwa.conversation.ports import GenerationRequest, Model, PromptMessage
-from daehwa.conversation.transcript import IMAGE_NOTE
+from daehwa.conversation.transcript import CONTINUE, IMAGE_NOTE
 from daehwa.providers.catalogue import Catalogue
 from daehwa.providers.embedded import EmbeddedProvider
 from daehwa.providers.listing import listed_models, named_models
@@ -210,3 +212,38 @@ async def test_what_was_shown_before_becomes_a_note_for_who_sees_none() -> None:
     asked = blind.requests[0]
     assert asked.images == {}
     assert asked.messages[0] == PromptMessage("user", f"{IMAGE_NOTE}\n\nWhat is it?")
+
+
+async def test_going_on_with_an_answer_about_images_is_asked_of_who_sees_alone() -> None:
+    down = seeing("down", sees=True)
+    down.script = [ProviderUnavailableError("Overloaded.")]
+    blind = seeing("blind", sees=False)
+    found = await aliased(blind, down).resolve("fast")
+    more = (PromptMessage("assistant", "A cat, and"), PromptMessage("user", CONTINUE))
+    asked = showing(image := kept(PNG))
+    request = GenerationRequest(model="fast", messages=(*asked.messages, *more), images=asked.images)
+    assert image.id in request.images
+    with pytest.raises(ProviderUnavailableError):
+        await all_events(found.provider, request)
+    assert blind.calls == []
+
+
+async def test_images_are_let_go_while_an_answer_comes(connect: Connect) -> None:
+    size = 8_000_000
+    async with FakeUpstream(Answer(stream("A cat."))) as upstream:
+        provider = connect(upstream.base_url)
+        await all_events(provider, showing(text="Warm up"))
+        tracemalloc.start()
+        try:
+            batches = provider.generate(showing(kept(PNG + bytes(size))))
+            await anext(batches)
+            gc.collect()
+            _, most = tracemalloc.get_traced_memory()
+            # What the upstream of this test has of the body is not ours.
+            ours = [tracemalloc.Filter(True, "*/daehwa/*"), tracemalloc.Filter(True, __file__)]
+            of_files = tracemalloc.take_snapshot().filter_traces(ours).statistics("filename")
+            await batches.aclose()
+        finally:
+            tracemalloc.stop()
+    assert most > size
+    assert sum(each.size for each in of_files) < size / 4, "neither the image nor its base64 is needed any more"

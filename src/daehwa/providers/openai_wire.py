@@ -153,6 +153,8 @@ class OpenAIWireProvider:
                     if not has_begun:
                         has_begun = True
                         passage.succeeded()
+                        # Nothing is sent again, and an answer may take minutes: megabytes are let go.
+                        images, request = NO_IMAGES, msgspec.structs.replace(request, images={})
                     yield batch
             except UpstreamFault as fault:
                 passage.failed(fault.error)
