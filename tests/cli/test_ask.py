@@ -297,3 +297,10 @@ def test_the_size_of_an_image_is_what_its_head_says(tmp_path: Path, data: bytes,
     (tmp_path / "image").write_bytes(data)
     (image,) = read_images([tmp_path / "image"])
     assert ((image.width, image.height), image.data) == (size, data)
+
+
+def test_what_the_head_of_an_image_says_of_its_size_is_kept_within_what_the_page_takes(tmp_path: Path) -> None:
+    file = tmp_path / "a.png"
+    file.write_bytes(PNG[:16] + b"\xff" * 8 + PNG[24:])
+    (image,) = read_images([file])
+    assert (image.width, image.height) == (100_000, 100_000)

@@ -47,7 +47,12 @@ def _asked(path: Path, data: bytes) -> AskedImage:
         width, height = _size(data, media_type)
     except too_short:
         width, height = _UNKNOWN
-    return AskedImage(new_id(), max(1, width), max(1, height), data)
+    return AskedImage(new_id(), _within(width), _within(height), data)
+
+
+def _within(pixels: int) -> int:
+    """Return a width or height as the API takes one: a head may say anything."""
+    return min(max(1, pixels), 100_000)
 
 
 def _size(data: bytes, media_type: ImageType) -> tuple[int, int]:
