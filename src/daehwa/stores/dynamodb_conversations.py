@@ -237,9 +237,10 @@ class DynamoConversations:
         sorts = [item[names.SORT_KEY] for item in items if item[names.SORT_KEY] != names.CONVERSATION_SORT]
         places = [names.place_partition(message_id(item)) for item in items if is_head(item)]
         await self._table.write_many(deletes=[(place, names.PLACE_SORT) for place in places])
-        of_images = [sort for sort in sorts if sort.startswith(names.IMAGE_PIECE_SORT)]
-        await remove_pieces(self._table, partition, of_images)
-        await self._table.write_many(deletes=[(partition, sort) for sort in sorts if sort not in set(of_images)])
+        pieces = [sort for sort in sorts if sort.startswith(names.IMAGE_PIECE_SORT)]
+        others = [sort for sort in sorts if not sort.startswith(names.IMAGE_PIECE_SORT)]
+        await remove_pieces(self._table, partition, pieces)
+        await self._table.write_many(deletes=[(partition, sort) for sort in others])
         await self._table.delete(partition, names.CONVERSATION_SORT)
 
 
