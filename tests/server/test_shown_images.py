@@ -209,3 +209,11 @@ async def test_what_is_taken_along_has_the_images_and_brings_them_back(site: Sit
         assert (status, brought["added"], brought["left_out"]) == (200, 1, [])
         async with other.client.get(path_of(body, part["image"])) as answer:
             assert (answer.status, await answer.read()) == (200, JPEG)
+
+
+async def test_parts_that_say_nothing_are_not_kept(site: Site) -> None:
+    body = showing(sent(), text="x")
+    body["message"]["parts"] += [{"type": "text", "text": ""}] * 1_000
+    await site.turn(body)
+    _, opened = await site.call("GET", f"/api/conversations/{body['conversation']}")
+    assert [part["type"] for part in opened["messages"][0]["parts"]] == ["image", "text"]

@@ -117,7 +117,7 @@ class TurnsApi:
         checked_id(question.id, "message.id")
         if question.parent is not None:
             checked_id(question.parent, "message.parent")
-        texts = [part.text for part in question.parts if isinstance(part, shapes.QuestionPart)]
+        texts = [part.text for part in question.parts if isinstance(part, shapes.QuestionPart) and part.text]
         images = tuple(_asked_image(part) for part in question.parts if isinstance(part, shapes.QuestionImage))
         most = self._options.limits.message_characters
         if sum(map(len, texts)) > most:
