@@ -4,7 +4,7 @@ import base64
 import gc
 import json
 import tracemalloc
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from providers.contract import all_events, said
 from upstream import Answer, FakeUpstream, error, stream
 
 from daehwa.conversation.errors import ProviderRefusedError, ProviderUnavailableError
-from daehwa.conversation.events import AnsweredBy
+from daehwa.conversation.events import AnsweredBy, Batch, TextDelta
 from daehwa.conversation.ids import new_id
 from daehwa.conversation.images import Image, media_type_of
 from daehwa.conversation.messages import ImagePart
@@ -247,3 +247,28 @@ async def test_images_are_let_go_while_an_answer_comes(connect: Connect) -> None
             tracemalloc.stop()
     assert most > size
     assert sum(each.size for each in of_files) < size / 4, "neither the image nor its base64 is needed any more"
+
+
+class _Forgetful(ScriptedProvider):
+    """A provider that keeps nothing of what it is asked."""
+
+    def generate(self, request: GenerationRequest) -> AsyncGenerator[Batch, None]:  # noqa: ARG002 - the port's
+        return self._said()
+
+    async def _said(self) -> AsyncGenerator[Batch, None]:
+        yield (TextDelta("A "),)
+        yield (TextDelta("cat."),)
+
+
+def _held() -> int:
+    gc.collect()
+    return sum(isinstance(each, GenerationRequest) and bool(each.images) for each in gc.get_objects())
+
+
+async def test_an_alias_lets_go_of_images_once_one_has_begun_to_answer() -> None:
+    found = await aliased(_Forgetful(name="forgetful")).resolve("fast")
+    held = _held()
+    batches = found.provider.generate(showing(kept(PNG)))
+    assert await anext(batches) == (AnsweredBy("forgetful/parrot"), TextDelta("A "))
+    assert _held() == held
+    assert [batch async for batch in batches] == [(TextDelta("cat."),)]

@@ -269,6 +269,7 @@ class Turn:
         )
         request = await self._paid.opened(request, resolved)
         async with closing(resolved.provider.generate(request)) as batches:
+            del request, images  # megabytes, perhaps: the provider has them as long as it needs them
             async for batch in batches:
                 self._paid.note_content(batch)
                 self.reply.apply(batch)

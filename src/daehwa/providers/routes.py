@@ -103,8 +103,12 @@ class RoutedProvider:
             batches = _asked(target, request, is_last=number == len(targets))
             try:
                 async for batch in batches:
-                    yield batch if has_begun else (AnsweredBy(target.model.id), *batch)
+                    if has_begun:
+                        yield batch
+                        continue
                     has_begun = True
+                    request = msgspec.structs.replace(request, images={})  # nobody else is asked: let go of them
+                    yield (AnsweredBy(target.model.id), *batch)
             except ProviderError as fault:
                 if has_begun or number == len(targets) or not may_ask_another(fault):
                     raise
