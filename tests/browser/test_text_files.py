@@ -12,7 +12,7 @@ from playwright.async_api import FilePayload, Locator, Route, expect
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 LOG = FilePayload(name="server.log", mimeType="text/plain", buffer=b"one\ntwo\n")
-PHOTO = FilePayload(name="photo.png", mimeType="image/png", buffer=b"\x89PNG\r\n\x1a\n\0")
+FILM = FilePayload(name="film.mp4", mimeType="video/mp4", buffer=b"\0\0\0\x18ftypmp42\0")
 SHOWN = "\n\nserver.log:\n\n```\none\ntwo\n```"
 BRINGS = """([target, kind, named]) => {
     const data = new DataTransfer();
@@ -42,7 +42,7 @@ async def bring(reader: Reader, kind: str, *files: tuple[str, str], to: str = "#
 
 async def choose(reader: Reader, *files: FilePayload) -> None:
     async with reader.page.expect_file_chooser() as choosing:
-        await reader.press("Add text files")
+        await reader.press("Add images and text files")
     await (await choosing.value).set_files(list(files))
 
 
@@ -54,11 +54,11 @@ async def height(element: Locator) -> float:
 
 async def test_chosen_files_stand_below_what_is_written_and_are_asked(reader: Reader, model: Model, axe: str) -> None:
     await reader.box.fill("What went wrong?")
-    await choose(reader, LOG, PHOTO)
+    await choose(reader, LOG, FILM)
     await expect(reader.box).to_have_value(f"What went wrong?{SHOWN}")
     await expect(reader.box).to_be_focused()
     note = reader.page.locator("#composer-note")
-    await expect(note).to_have_text("“photo.png” is no text. Only text files can be added.")
+    await expect(note).to_have_text("“film.mp4” is no image and no text, so it cannot be added.")
     assert await faults(reader, axe) == []
     await reader.page.keyboard.type(" Be brief.")
     await expect(note).to_have_text("")

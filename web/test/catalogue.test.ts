@@ -8,6 +8,8 @@ import * as admin from "../src/i18n/admin/en.ts";
 import { ko as adminKo } from "../src/i18n/admin/ko.ts";
 import * as dialogs from "../src/i18n/dialogs/en.ts";
 import { ko as dialogsKo } from "../src/i18n/dialogs/ko.ts";
+import * as images from "../src/i18n/images/en.ts";
+import { ko as imagesKo } from "../src/i18n/images/ko.ts";
 import * as rare from "../src/i18n/rare/en.ts";
 import { ko as rareKo } from "../src/i18n/rare/ko.ts";
 import { usageMessages } from "../src/i18n/screens/catalogue.ts";
@@ -15,8 +17,8 @@ import * as screens from "../src/i18n/screens/en.ts";
 import { ko as screensKo } from "../src/i18n/screens/ko.ts";
 import { chooseLocale, locale, localeOf } from "../src/i18n/locale.ts";
 
-const all: Record<string, Record<string, unknown>> = { ...en, ...dialogs, ...screens, ...admin, ...rare };
-const allKorean: Record<string, Record<string, unknown>> = { ...ko, ...dialogsKo, ...screensKo, ...adminKo, ...rareKo };
+const all: Record<string, Record<string, unknown>> = { ...en, ...dialogs, ...screens, ...admin, ...images, ...rare };
+const allKorean: Record<string, Record<string, unknown>> = { ...ko, ...dialogsKo, ...screensKo, ...adminKo, ...imagesKo, ...rareKo };
 const names = Object.keys(all);
 
 /** The text that stands behind a key, whatever it is wrapped in. */
@@ -38,7 +40,7 @@ test.each(names)("every key of %s is in Korean, with the same parameters", (name
 });
 
 test("no two parts of the catalogue have the same name", () => {
-  expect(names).toHaveLength([en, dialogs, screens, admin, rare].flatMap(Object.keys).length);
+  expect(names).toHaveLength([en, dialogs, screens, admin, images, rare].flatMap(Object.keys).length);
 });
 
 test("the language changes what is said, plurals and numbers included", () => {
@@ -80,6 +82,13 @@ test.each([
   expect(types.length).toBeGreaterThan(least);
   const told = Object.keys({ ...en.errors, ...rare.rareErrors, ...en.signInErrors });
   for (const type of types) expect(told).toContain(type);
+});
+
+test("every error of images has a sentence of its own", () => {
+  const source = readFileSync("../src/daehwa/conversation/images.py", "utf8");
+  const types = [...source.matchAll(/^ {4}type = "(\w+)"/gm)].map((found) => found[1]);
+  expect(types.length).toBeGreaterThan(2);
+  for (const type of types) expect(Object.keys(images.imageErrors)).toContain(type);
 });
 
 test("an unknown error still gets a sentence, and a wait is told", () => {

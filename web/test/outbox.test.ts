@@ -24,6 +24,13 @@ test("what is kept is there after a reload, once, until it is dropped", () => {
   expect(localStorage.length).toBe(0);
 });
 
+test("a question keeps naming its images, whose bytes are elsewhere", () => {
+  const parts = [{ type: "image", image: "i", width: 4, height: 3 }, { type: "text", text: "Why?" }] as const;
+  const body: TurnBody = { conversation: "c", reply: "r", message: { id: "q", parent: null, parts } };
+  keepTurn(body, 1);
+  expect(waitingTurns().map((waiting) => waiting.body)).toEqual([body]);
+});
+
 test("what waits is sent once, oldest first, and its stream is left to the server", async () => {
   keepTurn(turn("a"), 1);
   keepTurn(turn("b"), 2);

@@ -85,10 +85,11 @@ describe("the estimate", () => {
   });
 
   test("is made for what is long only, and rounded", () => {
-    expect(estimateOf("", 100_000, price)).toBeNull();
-    expect(estimateOf("x", LONG - 10, price)).toBeNull();
-    expect(estimateOf("x".repeat(4), 3_210, price)).toEqual({ tokens: 3200, cost: 6400 });
-    expect(estimateOf("x", 12_345, undefined)).toEqual({ tokens: 12_000, cost: null });
+    expect(estimateOf("", 0, 100_000, price)).toBeNull();
+    expect(estimateOf("x", 0, LONG - 10, price)).toBeNull();
+    expect(estimateOf("x".repeat(4), 0, 3_210, price)).toEqual({ tokens: 3200, cost: 6400 });
+    expect(estimateOf("x", 0, 12_345, undefined)).toEqual({ tokens: 12_000, cost: null });
+    expect(estimateOf("", 2, 0, price)).toEqual({ tokens: 3_000, cost: 6_000 });
   });
 });
 

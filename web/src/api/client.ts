@@ -7,7 +7,8 @@ import * as wire from "./wire.ts";
 export interface QuestionBody {
   readonly id: string;
   readonly parent: string | null;
-  readonly parts: readonly { readonly type: "text"; readonly text: string }[];
+  /** Its images first, then its text. */
+  readonly parts: readonly wire.Part[];
 }
 
 /** A turn as POST /api/turns takes it; the three shapes are in docs/api.md. */

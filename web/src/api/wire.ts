@@ -34,8 +34,12 @@ export const Failure = v.object({
   budget: v.nullish(NamedBudget),
 });
 
+/** An image that a question shows, by its id within the conversation; its size in pixels. */
+export const ImagePart = v.object({ type: v.literal("image"), image: v.string(), width: v.number(), height: v.number() });
+
 export const Part = v.variant("type", [
   v.object({ type: v.literal("text"), text: v.string() }),
+  ImagePart,
   v.object({ type: v.literal("reasoning"), text: v.string() }),
   v.object({ type: v.literal("tool_call"), id: v.string(), name: v.string(), arguments: v.string() }),
 ]);
@@ -119,6 +123,7 @@ export const Model = v.object({
   trial: v.optional(v.boolean(), false),
   /** What it does; the page asks those of the kinds "chat" and "completion", which goes on with a text. */
   kind: v.optional(v.string(), "chat"),
+  sees_images: v.optional(v.boolean(), true),
 });
 
 /** Micro-dollars per million tokens. */
@@ -169,6 +174,9 @@ export const Me = v.object({
     body_bytes: v.number(),
     message_characters: v.number(),
     title_characters: v.number(),
+    /** How many a question may show, and how many bytes they may have together. */
+    images: v.optional(v.number()),
+    image_bytes: v.optional(v.number()),
   }),
   embedded: v.boolean(),
   announcement: v.nullish(Announcement),
@@ -191,6 +199,7 @@ export const ToolDelta = v.object({ id: v.string(), name: v.string(), arguments:
 
 export type Usage = v.InferOutput<typeof Usage>;
 export type Failure = v.InferOutput<typeof Failure>;
+export type ImagePart = v.InferOutput<typeof ImagePart>;
 export type Part = v.InferOutput<typeof Part>;
 export type Status = v.InferOutput<typeof Status>;
 export type Message = v.InferOutput<typeof Message>;

@@ -18,6 +18,7 @@ export interface Block {
 }
 
 export function bodyOf(part: Part): string {
+  if (part.type === "image") return "";
   return part.type === "tool_call" ? part.arguments : part.text;
 }
 

@@ -1,12 +1,12 @@
 /** Which conversation is open, and keeping it in step with the server, other tabs and what waits to be sent. */
 import { untrack } from "svelte";
-import { startTurn } from "../api/client.ts";
 import { connection } from "../lib/connection.svelte.ts";
 import { addressOf, route } from "../lib/route.svelte.ts";
 import { onOtherTabs, tellOtherTabs } from "../lib/tabs.ts";
 import { models } from "../settings/models.svelte.ts";
 import { identity } from "../sign-in/identity.svelte.ts";
 import { conversations } from "../sidebar/list.svelte.ts";
+import { sendTurn } from "./images.svelte.ts";
 import { OpenConversation } from "./open.svelte.ts";
 import { sendWaiting, waitingTurns } from "./outbox.ts";
 import { begunBy } from "./turns.ts";
@@ -111,7 +111,7 @@ class Current {
   }
 
   async #send(): Promise<void> {
-    const sent = await sendWaiting(startTurn, (reply) => this.open.live.has(reply));
+    const sent = await sendWaiting(sendTurn, (reply) => this.open.live.has(reply));
     for (const id of sent) tellOtherTabs(id);
     for (const id of sent) this.#lookAgain(id);
   }

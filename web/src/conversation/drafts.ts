@@ -11,6 +11,11 @@ export function saveDraft(conversation: string | null, text: string): void {
   saveOwn(`draft.${conversation ?? NEW}`, text === "" ? null : text);
 }
 
+/** Under which name the images of a draft are kept. */
+export const imagesOfDraft = (conversation: string | null): string => `images.${conversation ?? NEW}`;
+
+export const hasImages = (conversation: string | null): boolean => readOwn(imagesOfDraft(conversation)) !== null;
+
 /** The edit of a question that is under way; null where none is. Questions are never rewritten, so it stays one of this text. */
 export function readEdit(question: string): string | null {
   return readOwn(`edit.${question}`);
@@ -19,3 +24,5 @@ export function readEdit(question: string): string | null {
 export function saveEdit(question: string, text: string | null): void {
   saveOwn(`edit.${question}`, text);
 }
+
+export const imagesOfEdit = (question: string): string => `edit-images.${question}`;

@@ -46,7 +46,8 @@ export class Drawn {
   /** Whether the browser's own printing would leave something out. */
   get isPartial(): boolean {
     const open = this.#open();
-    return open.state === "loading" || open.hasEarlier || this.entries.length < open.entries.length;
+    if (open.state === "loading" || open.hasEarlier || this.entries.length < open.entries.length) return true;
+    return [...document.images].some((image) => !image.complete);
   }
 
   /** Print all that can be had of it. Where nothing can be fetched, there is no more of it to be had either. */

@@ -2,10 +2,11 @@
  * A reply that is being made, followed in this tab: its events folded, and its text handed on as it comes. The server
  * sends at most one batch in 16 ms, and the Markdown engine writes once a frame, so nothing is gathered here.
  */
-import { followTurn, startTurn, type TurnBody } from "../api/client.ts";
+import { followTurn, type TurnBody } from "../api/client.ts";
 import { EventStream, type Connection, type ReplyEvent } from "../api/event-stream.ts";
 import type { ApiFailure } from "../api/failure.ts";
 import type { Failure, Message, Part, ReplyEnd, Usage } from "../api/wire.ts";
+import { sendTurn } from "./images.svelte.ts";
 import { GrowingReply } from "./reply.ts";
 
 /** `sending`: not yet acknowledged. `refused`: the server will not take it. `ended`: all is in the message. */
@@ -101,7 +102,7 @@ export class LiveReply {
       if (this.#body === null) this.since = begunAt(this.#created, events);
       return events;
     }
-    const response = await startTurn(this.#body, signal);
+    const response = await sendTurn(this.#body, signal);
     this.#accepted = true;
     this.since = Date.now();
     this.phase = "waiting";

@@ -1,7 +1,7 @@
 /** The conversation that is on the page: its tree, the branch that is shown, and the replies that grow in it. */
 import * as api from "../api/client.ts";
 import { ApiFailure } from "../api/failure.ts";
-import type { Conversation, Message, OpenedConversation, ReplyEnd, Usage } from "../api/wire.ts";
+import type { Conversation, ImagePart, Message, OpenedConversation, ReplyEnd, Usage } from "../api/wire.ts";
 import { conversationMessages } from "../i18n/catalogue.ts";
 import { announcer } from "../lib/announce.svelte.ts";
 import { newId } from "../lib/ids.ts";
@@ -11,6 +11,7 @@ import { complain } from "../sign-in/complain.ts";
 import { conversations } from "../sidebar/list.svelte.ts";
 import { budgets } from "../spending/budgets.svelte.ts";
 import { NOTHING, restWith, type Total } from "../spending/total.ts";
+import { imagesOf, partsOf } from "./images.svelte.ts";
 import { LiveReply, type LiveReplyHooks } from "./live-reply.svelte.ts";
 import { dropTurn, keepTurn, markRefused, waitingTurns } from "./outbox.ts";
 import { textOf, toldEnd, type ToldEnd } from "./reply.ts";
@@ -22,9 +23,12 @@ const LOOK_FOR_TITLE = [2_000, 6_000];
 
 type Loading = "new" | "loading" | "ready" | "missing" | "failed";
 
+/** What was written, and what it shows. */
+export type Written = readonly [text: string, images: readonly ImagePart[]];
+
 /** What a turn is about, before it gets its ids. */
 interface Turn {
-  readonly question?: { readonly text: string; readonly parent: string | null };
+  readonly question?: Omit<api.QuestionBody, "id">;
   readonly parent?: string;
   readonly continues?: boolean;
   readonly model: string | null;
@@ -191,12 +195,12 @@ export class OpenConversation {
     }
   }
 
-  ask(text: string, model: string | null): void {
-    this.#begin({ question: { text, parent: this.#parentOfNext() }, model });
+  ask(text: string, images: readonly ImagePart[], model: string | null): void {
+    this.#begin({ question: { parts: partsOf(images, text), parent: this.#parentOfNext() }, model });
   }
 
-  edit(question: Message, text: string, model: string | null): void {
-    this.#begin({ question: { text, parent: question.parent }, model });
+  edit(question: Message, text: string, images: readonly ImagePart[], model: string | null): void {
+    this.#begin({ question: { parts: partsOf(images, text), parent: question.parent }, model });
   }
 
   regenerate(answer: Message, model: string | null): void {
@@ -219,9 +223,7 @@ export class OpenConversation {
       conversation: this.id,
       reply: newId(),
       ...(model === null ? {} : { model }),
-      ...(question && {
-        message: { id: newId(), parent: question.parent, parts: [{ type: "text", text: question.text }] },
-      }),
+      ...(question && { message: { id: newId(), ...question } }),
       ...(parent !== undefined && { parent }),
       ...(continues && { continue: true }),
     };
@@ -338,8 +340,8 @@ export class OpenConversation {
     this.live.get(reply)?.start();
   }
 
-  /** Withdraw a turn that was never stored; returns the question's text, which goes back to where it was written. */
-  takeBack(reply: string): string {
+  /** Withdraw a turn that was never stored; returns its question, which goes back to where it was written. */
+  takeBack(reply: string): Written {
     const answer = this.messages.get(reply);
     const question = this.messages.get(answer?.parent ?? "");
     const asked = waitingTurns().some(({ body }) => body.reply === reply && body.message !== undefined);
@@ -357,7 +359,8 @@ export class OpenConversation {
       this.state = "new";
       conversations.drop(this.id);
     }
-    return asked && question ? textOf(question.parts) : "";
+    const parts = (asked && question?.parts) || [];
+    return [textOf(parts), imagesOf(parts)];
   }
 
   /** Walk to another version of a message as soon as what is below it is here; returns whether it is shown. */

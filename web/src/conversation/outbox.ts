@@ -5,13 +5,13 @@
 import * as v from "valibot";
 import type { TurnBody } from "../api/client.ts";
 import { ApiFailure } from "../api/failure.ts";
-import { Failure } from "../api/wire.ts";
+import { Failure, Part } from "../api/wire.ts";
 import { readOwn, saveOwn } from "../lib/saved.ts";
 
 const Question = v.object({
   id: v.string(),
   parent: v.nullable(v.string()),
-  parts: v.array(v.object({ type: v.literal("text"), text: v.string() })),
+  parts: v.array(Part),
 });
 
 const Entry = v.object({

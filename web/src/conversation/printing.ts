@@ -1,29 +1,30 @@
 /** Printing all of a conversation: what is not loaded is fetched first, and all of it drawn. */
 import { tick } from "svelte";
 import { ApiFailure } from "../api/failure.ts";
-import { conversationMessages } from "../i18n/catalogue.ts";
+import { printingMessages } from "../i18n/rare/catalogue.ts";
 import { toasts } from "../lib/toasts.svelte.ts";
 import { drawAll } from "../lib/when-near.ts";
 import { current } from "./current.svelte.ts";
 import type { Drawn } from "./drawn.svelte.ts";
+import { images } from "./images.svelte.ts";
 import { markdown } from "./markdown-engine.svelte.ts";
 import type { OpenConversation } from "./open.svelte.ts";
 
 /** After this a reader wonders whether anything goes on. */
 const NOTICED_MS = 500;
-/** Colours and formulas that have not come by then, will not. */
+/** Colours, formulas and images that have not come by then, will not. */
 const DRAWING_MS = 15_000;
 
 /** Print what is open, with all that can be had of it; the paper itself says where something is missing. */
 export async function printWhole(open: OpenConversation, drawn: Drawn): Promise<void> {
-  const noticed = setTimeout(() => toasts.show(conversationMessages.get().gathering), NOTICED_MS);
+  const noticed = setTimeout(() => toasts.show(printingMessages.get().gathering), NOTICED_MS);
   try {
     await gather(open);
     drawn.all();
     await Promise.all([markdown.load(), tick()]);
     await tick(); // what came with the engine
     drawAll();
-    await Promise.race([markdown.drawn(), new Promise((resolve) => setTimeout(resolve, DRAWING_MS))]);
+    await Promise.race([Promise.all([markdown.drawn(), imagesLoaded()]), new Promise((resolve) => setTimeout(resolve, DRAWING_MS))]);
   } finally {
     clearTimeout(noticed);
   }
@@ -38,4 +39,13 @@ async function gather(open: OpenConversation): Promise<void> {
   } catch (error) {
     if (!(error instanceof ApiFailure)) throw error;
   }
+}
+
+/** Those that are far from what is seen are fetched only when they are wanted. One that is not there is not waited for. */
+async function imagesLoaded(): Promise<void> {
+  await images.load().catch(() => undefined);
+  await tick();
+  const all = [...document.querySelectorAll<HTMLImageElement>(".log img")];
+  for (const image of all) image.loading = "eager";
+  await Promise.all(all.map((image) => image.decode().catch(() => undefined)));
 }

@@ -1,5 +1,8 @@
 /** Files that a question is about, as text in it: only with the first of them is this fetched. */
 
+import { format } from "../i18n/catalogue.ts";
+import { fileMessages } from "../i18n/rare/catalogue.ts";
+
 /** What other encodings than UTF-8 are most likely, by the reader's languages. */
 const BY_LANGUAGE: Readonly<Record<string, string>> = { ko: "euc-kr", ja: "shift_jis", zh: "gb18030" };
 const ELSE = "windows-1252";
@@ -32,6 +35,11 @@ export async function readFiles(files: readonly File[], limit: number, languages
     else blocks.push(blockOf(file.name, content));
   }
   return { text: blocks.join("\n\n"), refused };
+}
+
+export function whyRefused({ name, why }: Refused, limit: number): string {
+  const t = fileMessages.get();
+  return why === "noText" ? t.noText({ name }) : t.fileTooLong({ name, limit: format.get().number(limit) });
 }
 
 /** A folder that was dropped cannot be read, nor a file that is gone since it was chosen. */

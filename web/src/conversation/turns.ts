@@ -1,8 +1,11 @@
 /** The messages and the request of a turn, as they are made here before the server knows of them. Pure. */
 import type { TurnBody } from "../api/client.ts";
-import type { Conversation, Message } from "../api/wire.ts";
+import type { Conversation, Message, Part } from "../api/wire.ts";
+import { textOf } from "./reply.ts";
 
 const FIRST_TITLE_CHARACTERS = 60;
+/** The first title of a question without a text. */
+const ONLY_IMAGES = "Image";
 /** A reply's sign of life may be 5 s old at its end, and its title comes some seconds after that. */
 const TITLE_MAY_COME = 20_000;
 
@@ -13,8 +16,8 @@ export interface NewMessage {
   readonly created: number;
 }
 
-export function questionMessage(base: NewMessage, text: string): Message {
-  return { ...blank(base), role: "user", status: "complete", parts: [{ type: "text", text }] };
+export function questionMessage(base: NewMessage, parts: readonly Part[]): Message {
+  return { ...blank(base), role: "user", status: "complete", parts: [...parts] };
 }
 
 export function replyMessage(base: NewMessage, model: string | null): Message {
@@ -31,8 +34,7 @@ export function messagesOf(body: TurnBody, created: number): Message[] {
   const parent = message?.id ?? body.parent ?? null;
   const answer = replyMessage({ id: reply, conversation, parent, created: created + 1 }, body.model ?? null);
   if (!message) return [answer];
-  const text = message.parts.map((part) => part.text).join("");
-  return [questionMessage({ id: message.id, conversation, parent: message.parent, created }, text), answer];
+  return [questionMessage({ id: message.id, conversation, parent: message.parent, created }, message.parts), answer];
 }
 
 /** As the server names a conversation at first; see `title_from` in conversation/messages.py. */
@@ -45,7 +47,7 @@ export function titleFrom(question: string): string {
 export function newConversation(body: TurnBody, created: number): Conversation {
   return {
     id: body.conversation,
-    title: titleFrom(body.message?.parts.map((part) => part.text).join("") ?? ""),
+    title: titleFrom(textOf(body.message?.parts ?? [])) || ONLY_IMAGES,
     title_source: "question",
     model: body.model ?? null,
     leaf: body.reply,

@@ -15,9 +15,7 @@ export const app = {
   retry: "Try again",
   offline: "You are offline. Anything you ask is kept here and sent once the connection is back.",
   unreachable: "The server cannot be reached. Trying again…",
-  backOnline: "The connection is back.",
   adminsMayRead: "Admins here may read every conversation. Each time is written down in the audit log.",
-  tooOld: "Something on this page went wrong. Reload it; nothing you wrote is lost.",
 };
 
 export const signIn = {
@@ -225,7 +223,6 @@ export const conversation = {
   toEnd: "Scroll to the end",
   earlier: "Show earlier messages",
   earlierCame: "Earlier messages are above.",
-  gathering: "The whole conversation is being loaded for printing…",
   notOnPaper: "Earlier messages of this conversation are not on this paper.",
 };
 
@@ -248,9 +245,7 @@ export const composer = {
       other: "{over} characters too long. The limit is {limit}.",
     }),
   ),
-  addFiles: "Add text files",
-  noText: params("“{name}” is no text. Only text files can be added."),
-  fileTooLong: params("“{name}” is too long. The limit is {limit} characters."),
+  addFiles: "Add images and text files",
   trial: "Trial model: small, English only, often wrong.",
   noModels: "No model is connected yet.",
   noneForYou: "Your groups offer no model here. Ask an admin.",
@@ -299,17 +294,13 @@ export const errors = {
   not_signed_in: "You are signed out. Sign in again to go on.",
   not_allowed: "You are not allowed to do this.",
   account_disabled: "This account is disabled. Whoever runs this daehwa can enable it again.",
-  login_taken: "Somebody else signs in by this name already. Choose another one.",
-  group_name_taken: "There is a group of this name already. Choose another one.",
   sign_in_off: "Nobody needs to sign in here. Reload the page.",
   credentials_refused: "Name, password or code are not right. Check them, and try again.",
   too_many_attempts: "That was tried too often.",
   accounts_off: "This server has no accounts of its own.",
   provider_off: "No sign-in service is set up here. Sign in with a name and a password.",
-  mail_off: "This server sends no mail. Ask an admin for a link.",
   passkeys_off: "Passkeys cannot be used here. Ask whoever runs this server.",
   passkey_refused: "This passkey was not accepted. Try again, or sign in with your password.",
-  password_refused: "This password is among the first that somebody would try. A few words make a better one.",
   budget_exceeded: "No budget has enough left for this question.",
   price_unknown: "A budget applies here, and the price of this model is not known. Choose another model.",
   model_not_offered: "None of your groups offers this model. Choose another one, or ask an admin.",

@@ -12,11 +12,12 @@ function textFor(type: string, texts: object): string | null {
 
 const MINUTE = 60;
 
-/** Sentences that come with the screens, by type. */
-let rare: () => object = () => ({});
+/** Sentences that come with the screens, and with images, by type. */
+const seldom: (() => object)[] = [];
+const rare = (): object => Object.assign({}, ...seldom.map((sentences) => sentences()));
 
 export function knowRare(sentences: () => object): void {
-  rare = sentences;
+  seldom.push(sentences);
 }
 
 /** For how long a failure asks to wait. A budget renews in hours or weeks; when that is, it says itself. */

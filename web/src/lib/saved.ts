@@ -34,6 +34,11 @@ export function readOwn(name: string): string | null {
   return own === null ? null : readSaved(own + name);
 }
 
+/** How a database of what a person has written is called; null while nobody may write. */
+export const ownDatabase = (): string | null => (own === null ? null : databaseOf(own));
+
+const databaseOf = (prefix: string): string => PREFIX + prefix + "images";
+
 export function saveOwn(name: string, value: string | null): void {
   if (own !== null) save(own + name, value);
 }
@@ -44,6 +49,7 @@ export function forgetOwn(person: string): void {
   try {
     const prefix = PREFIX + prefixOf(person);
     for (const name of Object.keys(localStorage)) if (name.startsWith(prefix)) localStorage.removeItem(name);
+    indexedDB.deleteDatabase(databaseOf(prefixOf(person)));
   } catch {
     // Nothing was kept here then.
   }

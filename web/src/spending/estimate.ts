@@ -5,6 +5,8 @@ import { MICRO } from "../lib/money.ts";
 /** From so many tokens on the reader is told. */
 export const LONG = 2_000;
 const LETTERS_PER_TOKEN = 4;
+/** As the server counts one; see conversation/transcript.py. */
+export const IMAGE_TOKENS = 1_500;
 
 /** Four letters of English make a token; of Korean and its neighbours, each syllable about one. */
 export function tokensOf(text: string): number {
@@ -18,7 +20,7 @@ export function tokensBefore(path: readonly Message[]): number {
   for (const { usage, parts } of path.toReversed()) {
     // What a model thought is not sent again.
     if (usage && usage.input > 0) return tokens + usage.input + usage.output - usage.reasoning;
-    for (const part of parts) if (part.type === "text") tokens += tokensOf(part.text);
+    for (const part of parts) tokens += part.type === "text" ? tokensOf(part.text) : part.type === "image" ? IMAGE_TOKENS : 0;
   }
   return tokens;
 }
@@ -29,10 +31,10 @@ export interface Estimate {
   readonly cost: number | null;
 }
 
-/** Nothing where there is nothing to say: the text is empty, or all of it short. */
-export function estimateOf(text: string, before: number, price: Price | undefined): Estimate | null {
-  if (text.trim() === "") return null;
-  const tokens = rounded(before + tokensOf(text));
+/** Nothing where there is nothing to say: there is no question, or all of it is short. */
+export function estimateOf(text: string, images: number, before: number, price: Price | undefined): Estimate | null {
+  if (text.trim() === "" && images === 0) return null;
+  const tokens = rounded(before + tokensOf(text) + images * IMAGE_TOKENS);
   if (tokens <= LONG) return null;
   return { tokens, cost: price ? Math.ceil((tokens * price.input) / MICRO) : null };
 }

@@ -27,6 +27,7 @@ export const people = {
   readTitle: params("Conversations of {name}"),
   readNoted: "Each one that you open is written into the audit log.",
   readNone: "There are none.",
+  readImages: count({ one: "With an image, which is not shown here.", other: "With {count} images, which are not shown here." }),
   readMore: "Older",
   readBack: "All conversations",
   untitled: "Untitled",

@@ -29,6 +29,7 @@ export const ko = {
     readTitle: "{name} 님의 대화",
     readNoted: "대화를 열 때마다 감사 기록에 남아요.",
     readNone: "대화가 없어요.",
+    readImages: { other: "이미지 {count}개가 함께 있어요. 여기에는 표시하지 않아요." },
     readMore: "이전 대화 보기",
     readBack: "전체 대화",
     untitled: "제목 없음",

@@ -1,7 +1,12 @@
 /** English, for what is seldom said. */
+import { params } from "@nanostores/i18n";
 
 /** Errors that only the screens meet, or only programs, by their `type`. */
 export const rareErrors = {
+  login_taken: "Somebody else signs in by this name already. Choose another one.",
+  group_name_taken: "There is a group of this name already. Choose another one.",
+  mail_off: "This server sends no mail. Ask an admin for a link.",
+  password_refused: "This password is among the first that somebody would try. A few words make a better one.",
   owned_by_another: "This conversation belongs to somebody else here.",
   user_not_found: "There is no such person any more.",
   group_not_found: "There is no such group any more.",
@@ -31,4 +36,14 @@ export const lost = {
   why: "Write by what name you sign in. The link is sent to the e-mail address of that account.",
   send: "Send the link",
   sent: "If there is such an account, and it has an e-mail address, a link is on its way there. It works once, for an hour.",
+};
+
+export const printing = {
+  gathering: "The whole conversation is being loaded for printing…",
+};
+
+/** Why a text file is not taken. */
+export const files = {
+  noText: params("“{name}” is no image and no text, so it cannot be added."),
+  fileTooLong: params("“{name}” is too long. The limit is {limit} characters."),
 };

@@ -4,6 +4,10 @@ import type * as base from "./en.ts";
 
 export const ko = {
   rareErrors: {
+    login_taken: "다른 사람이 이미 이 이름으로 로그인해요. 다른 이름을 골라 주세요.",
+    group_name_taken: "같은 이름의 그룹이 이미 있어요. 다른 이름을 골라 주세요.",
+    mail_off: "이 서버는 메일을 보내지 않아요. 관리자에게 링크를 요청해 주세요.",
+    password_refused: "누구나 먼저 시도해 볼 만한 비밀번호예요. 단어 몇 개를 이어 만들면 더 안전해요.",
     owned_by_another: "이 대화는 여기서 다른 사람의 것이에요.",
     user_not_found: "더 이상 없는 사람이에요.",
     group_not_found: "더 이상 없는 그룹이에요.",
@@ -32,5 +36,12 @@ export const ko = {
     why: "로그인할 때 쓰는 이름을 입력해 주세요. 그 계정의 이메일 주소로 링크를 보내 드려요.",
     send: "링크 보내기",
     sent: "계정이 있고 이메일 주소가 등록되어 있다면 곧 링크가 도착해요. 링크는 1시간 동안 한 번만 쓸 수 있어요.",
+  },
+  printing: {
+    gathering: "인쇄할 대화 전체를 불러오고 있어요…",
+  },
+  files: {
+    noText: "‘{name}’ 파일은 이미지나 텍스트가 아니라서 추가할 수 없어요.",
+    fileTooLong: "‘{name}’ 파일이 너무 길어요. {limit}자까지 추가할 수 있어요.",
   },
 } satisfies Translations<typeof base>;
