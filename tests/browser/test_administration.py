@@ -11,6 +11,7 @@ from browser.accessibility import faults
 from browser.boss import act, admin_at, goes_to, joins, make_boss, row
 from browser.household import PASSWORD, Household, Members
 from browser.reader import PHONE, all_closed
+from browser.shown import add, file, thumbnails, tile
 from browser.test_korean import InputMethod
 from browser.test_looks import SMALL_TARGETS, TOO_WIDE
 from model import Model
@@ -231,6 +232,8 @@ async def test_everybody_sees_that_admins_may_read(members: Members, household: 
     model.title = "A private title"
     model.says("Hello **there**.")
     member = await joins(members, household, "watched")
+    await add(member, file("private.png", tile(200, 30, 30)))
+    await expect(thumbnails(member)).to_have_count(1)
     await member.ask_to_end("Something private")
     await expect(member.banner).not_to_contain_text(told)
     boss = await admin_at(members, "installation")
@@ -258,6 +261,7 @@ async def test_everybody_sees_that_admins_may_read(members: Members, household: 
     reading = await act(boss, "watched", "Read conversations…")
     await reading.get_by_role("button", name="A private title").click()
     await expect(reading).to_contain_text("Something private")
+    await expect(reading).to_contain_text("With an image, which is not shown here.")
     await expect(reading.locator("strong")).to_have_text("there")
     await boss.press("All conversations")
     await expect(reading.get_by_role("listitem")).to_have_count(1)
