@@ -163,6 +163,20 @@ async def test_what_needs_a_session_asks_for_one(visits: Visits) -> None:
     await expect(visitor.toasts).to_have_count(0)
 
 
+async def test_what_asks_to_sign_in_is_fetched_again_where_it_did_not_come(visits: Visits) -> None:
+    visitor = await visits(ADA)
+    await visitor.reader.ask_to_end("Something to pin")
+    await visitor.quiet()
+    visitor.reader.watch.expect("net::ERR_FAILED")
+    await visitor.page.route("**/assets/SignedOut*", lambda route: route.abort())
+    visitor.porter.person = None
+    await visitor.reader.choose(visitor.reader.rows.first, "Pin")
+    await expect(visitor.toasts).to_contain_text("could not be loaded")
+    await visitor.page.unroute("**/assets/SignedOut*")
+    await visitor.reader.choose(visitor.reader.rows.first, "Pin")
+    await expect(visitor.dialog).to_be_visible()
+
+
 async def test_signing_in_in_another_tab_is_enough(visits: Visits, model: Model) -> None:
     visitor = await visits(ADA)
     model.says([ROLE, text("It goes "), 1.0, text("on.")])
