@@ -8,7 +8,7 @@ from typing import Any
 
 from browser.reader import Reader
 from model import Model
-from playwright.async_api import FilePayload, Locator
+from playwright.async_api import Locator
 
 DRAWN = """async ([width, height, type, noise]) => {
     const canvas = document.createElement("canvas");
@@ -64,23 +64,11 @@ def moving() -> bytes:
     return b"GIF89a\x01\0\x01\0\x80\0\0" + b"\0\0\0\xff\xff\xff" + picture + picture + b"\x3b"
 
 
-def file(name: str, content: bytes, media_type: str = "image/png") -> FilePayload:
-    """Return a file for the browser's chooser."""
-    return FilePayload(name=name, mimeType=media_type, buffer=content)
-
-
 def shown_in(message: dict[str, Any]) -> list[bytes]:
     """Return the images of a message as a model is given it."""
     parts = message["content"] if isinstance(message["content"], list) else []
     urls = [part["image_url"]["url"] for part in parts if part["type"] == "image_url"]
     return [base64.b64decode(url.partition(",")[2]) for url in urls]
-
-
-async def add(reader: Reader, *files: FilePayload) -> None:
-    """Choose files for the question that is being written."""
-    async with reader.page.expect_file_chooser() as choosing:
-        await reader.press("Add images and text files")
-    await (await choosing.value).set_files(list(files))
 
 
 def thumbnails(reader: Reader) -> Locator:

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 from browser.accessibility import faults
+from browser.files import add, bring, file
 from browser.reader import PHONE, Reader, Readers
-from browser.shown import PLACE, add, asked, drawn, file, moving, shown_in, thumbnails, tile, turned
+from browser.shown import PLACE, asked, drawn, moving, shown_in, thumbnails, tile, turned
 from model import Model
 from playwright.async_api import FilePayload, Locator, expect
 
@@ -14,15 +15,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 RED, BLUE = tile(200, 30, 30), tile(30, 30, 200)
 LOG = file("server.log", b"one\ntwo\n", "text/plain")
-BRINGS = """([target, kind, name, type, encoded]) => {
-    const data = new DataTransfer();
-    data.items.add(new File([Uint8Array.from(atob(encoded), (letter) => letter.charCodeAt(0))], name, { type }));
-    const made = { bubbles: true, cancelable: true };
-    const event = kind === "paste"
-        ? new ClipboardEvent(kind, { ...made, clipboardData: data })
-        : new DragEvent(kind, { ...made, dataTransfer: data });
-    return !document.querySelector(target).dispatchEvent(event);
-}"""
 NOTE_MAKING = """() => new MutationObserver(() => {
     const making = document.querySelector("li.making");
     if (making) window.making = [making.textContent, document.querySelector("form.composer [type=submit]").disabled];
@@ -38,13 +30,6 @@ READ = """async (encoded) => {
     const [x, y] = [bitmap.width >> 1, bitmap.height >> 1];
     return { width: bitmap.width, height: bitmap.height, top: at(x, y >> 1), bottom: at(x, y + (y >> 1)) };
 }"""
-
-
-async def bring(reader: Reader, kind: str, name: str, content: bytes, to: str = "#message") -> bool:
-    """Drop or paste an image; return whether the page took it from the browser."""
-    brought = [to, kind, name, "image/png", base64.b64encode(content).decode()]
-    taken: bool = await reader.page.evaluate(BRINGS, brought)
-    return taken
 
 
 def note(reader: Reader) -> Locator:
@@ -77,7 +62,7 @@ async def test_images_and_text_files_are_chosen_alike_and_asked(reader: Reader, 
 
 async def test_an_image_is_a_question_by_itself(reader: Reader, model: Model) -> None:
     model.title = ""
-    assert await bring(reader, "paste", "image.png", RED)
+    assert await bring(reader, "paste", file("image.png", RED))
     await expect(thumbnails(reader)).to_have_count(1)
     await reader.box.press("Enter")
     await reader.ended()
@@ -90,7 +75,7 @@ async def test_an_image_is_a_question_by_itself(reader: Reader, model: Model) ->
 
 async def test_a_dropped_image_is_taken_and_images_are_taken_out_by_the_keyboard(reader: Reader) -> None:
     for name in ("a.png", "b.png", "c.png"):
-        assert await bring(reader, "drop", name, RED, to="main")
+        assert await bring(reader, "drop", file(name, RED), to="main")
         await expect(thumbnails(reader).last).to_have_attribute("alt", name)
     await reader.page.get_by_role("button", name="Take out “b.png”").press("Enter")
     await expect(reader.page.get_by_role("button", name="Take out “c.png”")).to_be_focused()

@@ -4,9 +4,10 @@ import json
 from typing import Any
 
 import pytest
+from browser.files import add, file
 from browser.porter import ADA
 from browser.reader import Reader
-from browser.shown import add, asked, file, shown_in, thumbnails, tile
+from browser.shown import asked, shown_in, thumbnails, tile
 from browser.visitor import Visits
 from model import Model
 from playwright.async_api import Request, expect

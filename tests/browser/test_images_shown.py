@@ -5,8 +5,9 @@ import re
 
 import pytest
 from browser.accessibility import faults
+from browser.files import add, file
 from browser.reader import PHONE, Reader, Readers, all_closed
-from browser.shown import add, drawn, file, thumbnails, tile
+from browser.shown import drawn, thumbnails, tile
 from browser.test_looks import SHIFTS, SMALL_TARGETS, TOO_WIDE, shifted
 from browser.test_printing import NOTE_PRINTING
 from playwright.async_api import Locator, Route, expect

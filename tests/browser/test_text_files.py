@@ -5,25 +5,16 @@ import json
 
 import pytest
 from browser.accessibility import faults
+from browser.files import add, bring, file
 from browser.reader import PHONE, Reader, Readers
 from model import Model
-from playwright.async_api import FilePayload, Locator, Route, expect
+from playwright.async_api import Locator, Route, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
-LOG = FilePayload(name="server.log", mimeType="text/plain", buffer=b"one\ntwo\n")
-FILM = FilePayload(name="film.mp4", mimeType="video/mp4", buffer=b"\0\0\0\x18ftypmp42\0")
+LOG = file("server.log", b"one\ntwo\n", "text/plain")
+FILM = file("film.mp4", b"\0\0\0\x18ftypmp42\0", "video/mp4")
 SHOWN = "\n\nserver.log:\n\n```\none\ntwo\n```"
-BRINGS = """([target, kind, named]) => {
-    const data = new DataTransfer();
-    for (const [name, text] of named) data.items.add(new File([text], name));
-    const made = { bubbles: true, cancelable: true };
-    const event = kind === "paste"
-        ? new ClipboardEvent(kind, { ...made, clipboardData: data })
-        : new DragEvent(kind, { ...made, dataTransfer: data });
-    return !document.querySelector(target).dispatchEvent(event);
-}"""
-
 IN_VIEW = """(word) => {
     const text = document.querySelector(".bubble").firstChild;
     const range = document.createRange();
@@ -34,18 +25,6 @@ IN_VIEW = """(word) => {
 }"""
 
 
-async def bring(reader: Reader, kind: str, *files: tuple[str, str], to: str = "#message") -> bool:
-    """Drag over, drop or paste files; return whether the page took it from the browser."""
-    taken: bool = await reader.page.evaluate(BRINGS, [to, kind, [list(each) for each in files]])
-    return taken
-
-
-async def choose(reader: Reader, *files: FilePayload) -> None:
-    async with reader.page.expect_file_chooser() as choosing:
-        await reader.press("Add images and text files")
-    await (await choosing.value).set_files(list(files))
-
-
 async def height(element: Locator) -> float:
     box = await element.bounding_box()
     assert box is not None
@@ -54,7 +33,7 @@ async def height(element: Locator) -> float:
 
 async def test_chosen_files_stand_below_what_is_written_and_are_asked(reader: Reader, model: Model, axe: str) -> None:
     await reader.box.fill("What went wrong?")
-    await choose(reader, LOG, FILM)
+    await add(reader, LOG, FILM)
     await expect(reader.box).to_have_value(f"What went wrong?{SHOWN}")
     await expect(reader.box).to_be_focused()
     note = reader.page.locator("#composer-note")
@@ -66,7 +45,7 @@ async def test_chosen_files_stand_below_what_is_written_and_are_asked(reader: Re
     await reader.ended()
     asked = json.loads((await model.question()).body)["messages"]
     assert asked[-1]["content"] == f"What went wrong? Be brief.{SHOWN}"
-    await choose(reader, LOG)
+    await add(reader, LOG)
     await reader.press("Send")
     await reader.ended()
     asked = json.loads((await model.question()).body)["messages"]
@@ -74,12 +53,12 @@ async def test_chosen_files_stand_below_what_is_written_and_are_asked(reader: Re
 
 
 async def test_dropped_and_pasted_files_are_taken_and_kept_as_a_draft(reader: Reader) -> None:
-    assert await bring(reader, "dragover", ("server.log", "one\ntwo"))
+    assert await bring(reader, "dragover", file("server.log", b"one\ntwo", ""))
     await expect(reader.page.locator("form.composer.over")).to_be_visible()
-    assert await bring(reader, "drop", ("server.log", "one\ntwo"), to="main")
+    assert await bring(reader, "drop", file("server.log", b"one\ntwo", ""), to="main")
     await expect(reader.box).to_have_value(SHOWN)
     await expect(reader.page.locator("form.composer.over")).to_have_count(0)
-    assert await bring(reader, "paste", ("b.csv", "1,2"))
+    assert await bring(reader, "paste", file("b.csv", b"1,2", ""))
     await expect(reader.box).to_have_value(f"{SHOWN}\n\nb.csv:\n\n```csv\n1,2\n```")
     await reader.page.reload()
     await expect(reader.box).to_have_value(f"{SHOWN}\n\nb.csv:\n\n```csv\n1,2\n```")
@@ -90,7 +69,7 @@ async def test_a_file_that_is_dropped_where_nothing_takes_it_leaves_the_page(rea
     await reader.page.goto(f"{reader.address}/#/usage")
     await expect(reader.page.get_by_role("heading", name="Usage and costs", level=1)).to_be_visible()
     for kind in ("dragover", "drop"):
-        assert await bring(reader, kind, ("server.log", "one"), to="main")
+        assert await bring(reader, kind, file("server.log", b"one", ""), to="main")
     await reader.page.goto(f"{reader.address}/#/")
     await expect(reader.box).to_have_value("")
 
@@ -100,12 +79,12 @@ async def test_what_the_server_does_not_give_is_told_and_asked_for_again(reader:
     for pattern in ("**/assets/text-files*", "**/assets/PageDialog*"):
         await reader.page.route(pattern, lambda route: route.abort())
     await reader.box.fill("Why?")
-    await choose(reader, LOG)
+    await add(reader, LOG)
     await expect(reader.page.locator("#composer-note")).to_contain_text("could not be loaded")
     await reader.press("Settings", reader.sidebar)
     await expect(reader.page.locator(".toast")).to_contain_text("could not be loaded")
     await reader.page.unroute_all()
-    await choose(reader, LOG)
+    await add(reader, LOG)
     await expect(reader.box).to_have_value(f"Why?{SHOWN}")
     await reader.press("Settings", reader.sidebar)
     await expect(reader.page.get_by_role("dialog", name="Settings")).to_be_visible()
@@ -145,7 +124,7 @@ async def test_a_file_that_is_read_too_late_goes_nowhere_else(reader: Reader) ->
     await reader.page.route("**/text-files-*.js", late)
     await reader.box.fill("What went wrong?")
     async with reader.page.expect_request("**/text-files-*.js"):
-        await choose(reader, LOG)
+        await add(reader, LOG)
     await reader.page.goto(f"{reader.address}/#/usage")
     await expect(reader.page.get_by_role("heading", name="Usage and costs", level=1)).to_be_visible()
     async with reader.page.expect_response("**/text-files-*.js"):

@@ -129,7 +129,8 @@ async def test_of_two_processes_with_other_bytes_under_one_id_one_has_it(bed: Be
     assert await everything(stores[0].table) == []
 
 
-async def test_a_turn_that_is_cut_off_anywhere_is_whole_or_not_there_and_can_be_begun_again() -> None:
+async def turns_cut_off() -> AsyncIterator[tuple[DynamoStore, NewTurn]]:
+    """Turns with images, each of a process that was killed one write later than the one before; the last was not."""
     server = shared_server()
     name, cut, was_killed = await server.new_table(), 0, True
     while was_killed:
@@ -137,32 +138,28 @@ async def test_a_turn_that_is_cut_off_anywhere_is_whole_or_not_there_and_can_be_
         store = DynamoStore(server.connect(name))
         process = Process(server, name, cut)
         was_killed = await process.is_killed(DynamoStore(process.table).begin_turn(turn))
+        yield store, turn
+        await store.aclose()
+        cut += 1
+    assert cut > 6, "it was cut off somewhere"
+
+
+async def test_a_turn_that_is_cut_off_anywhere_is_whole_or_not_there_and_can_be_begun_again() -> None:
+    async for store, turn in turns_cut_off():
         assert await images_of(store, turn) in ([], list(turn.images))
         await store.begin_turn(turn)
         assert await images_of(store, turn) == list(turn.images)
         await store.finish_reply(ended(turn.reply, "A tree."))
         await store.forget(ME)
         assert await everything(store.table) == []
-        await store.aclose()
-        cut += 1
-    assert cut > 6, "it was cut off somewhere"
 
 
 async def test_a_turn_that_is_cut_off_for_ever_leaves_no_image_of_who_is_forgotten() -> None:
-    server = shared_server()
-    name, cut, was_killed = await server.new_table(), 0, True
-    while was_killed:
-        turn = make_turn("Look", shows=[an_image(PIECE_BYTES * 5), an_image()])
-        store = DynamoStore(server.connect(name))
-        process = Process(server, name, cut)
-        was_killed = await process.is_killed(DynamoStore(process.table).begin_turn(turn))
+    async for store, turn in turns_cut_off():
         await store.finish_reply(ended(turn.reply, "A tree."))
         await store.forget(ME)
         left = [item[names.SORT_KEY] for item in await everything(store.table)]
         assert set(left) <= {names.PLACE_SORT}, "only ids were taken"
-        await store.aclose()
-        cut += 1
-    assert cut > 6, "it was cut off somewhere"
 
 
 async def test_a_note_of_a_conversation_that_became_anothers_removes_nothing_of_theirs(bed: Bed) -> None:

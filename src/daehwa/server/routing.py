@@ -31,8 +31,8 @@ class Operation(msgspec.Struct, frozen=True):
 
     `answers` are the JSON types of the answer, none where there is no body or where it `streams` events. `text` and
     `media` are the content types of an answer that is text, or bytes. `errors` are those beside the ones that any
-    request may meet. `is_open` to all, signed in or not; any other needs to know
-    who asks. `has_slashes` says that the name in the path may hold slashes.
+    request may meet. `is_open` to all, signed in or not; any other needs to know who asks. `has_slashes` says that the
+    name in the path may hold slashes.
     """
 
     method: str
