@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from gateway.two import COMMENT, GOOD, OVERLOADED, PATIENCE, SLOW, Two, whole
+from gateway.two import COMMENT, GOOD, OVERLOADED, PATIENCE, SLOW, Two, ends_as_its_caller_leaves, whole
 from upstream import CUT, DONE, ROLE, Answer, FakeUpstream, Step, error, stream, text
 
 from daehwa.accounts.errors import PriceUnknown
@@ -152,15 +152,8 @@ async def test_a_caller_who_leaves_between_comments_ends_the_call() -> None:
     ):
         answer = await two.ask(key="once")
         asking = asyncio.create_task(whole(answer))
-        request = await first.turn()
-        await asyncio.sleep(0.1)
-        asking.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await asking
-        async with asyncio.timeout(30):
-            await request.closed.wait()
+        await ends_as_its_caller_leaves(two, asking, first, after=0.1)
         assert second.turns == []
-        assert [state.calls for state in two.catalogue.upstreams()] == [0, 0]
 
 
 async def test_no_more_is_held_than_may_be() -> None:

@@ -4,7 +4,7 @@ import asyncio
 
 import msgspec
 import pytest
-from gateway.two import COMMENT, GOOD, OVERLOADED, Two, whole
+from gateway.two import COMMENT, GOOD, OVERLOADED, Two, ends_as_its_caller_leaves, whole
 from upstream import CUT, DONE, ROLE, Answer, FakeUpstream, Step, error, frame, text
 
 from daehwa.conversation.errors import (
@@ -136,15 +136,8 @@ async def test_a_caller_who_leaves_while_the_first_byte_is_waited_for_ends_the_c
     never = asyncio.Event()
     async with FakeUpstream(Answer([never])) as first, FakeUpstream(GOOD) as second, Two(first, second) as two:
         asking = asyncio.create_task(two.ask())
-        request = await first.turn()
-        await asyncio.sleep(0.02)
-        asking.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await asking
-        async with asyncio.timeout(30):
-            await request.closed.wait()
+        await ends_as_its_caller_leaves(two, asking, first, after=0.02)
         assert second.turns == []
-        assert [state.calls for state in two.catalogue.upstreams()] == [0, 0]
 
 
 @pytest.mark.parametrize(

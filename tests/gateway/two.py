@@ -1,9 +1,11 @@
 """A gateway before two real upstreams, which an alias names one after the other."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from typing import Self
+from typing import Any, Self
 
 import msgspec
+import pytest
 from gateway.bed import OWNER, RememberingMeter
 from upstream import Answer, FakeUpstream, Step, frame, stream
 
@@ -29,6 +31,18 @@ COMMENT = b": OPENROUTER PROCESSING\n\n"
 OVERLOADED = frame({"error": {"message": "Overloaded.", "code": 502}})
 SLOW: list[Step] = [COMMENT, 0.08, COMMENT, 0.08]
 """Comments for longer than they are kept back."""
+
+
+async def ends_as_its_caller_leaves(two: "Two", asking: asyncio.Task[Any], first: FakeUpstream, after: float) -> None:
+    """Leave a call so many seconds after its first upstream has it: that one is left, and no other one is asked."""
+    request = await first.turn()
+    await asyncio.sleep(after)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    async with asyncio.timeout(30):
+        await request.closed.wait()
+    assert [state.calls for state in two.catalogue.upstreams()] == [0, 0]
 
 
 class Two:
