@@ -3,7 +3,8 @@ with `--engines` in Firefox and WebKit too.
 
 On a fresh machine it installs what it needs: uv (into .check/), the project's environment, Chromium. It needs Python
 3.11 and no package but the standard library's to begin with, and then goes on inside the project's environment. What
-takes long runs side by side, in two lanes, where the machine has two processors. Last and alone runs a quick benchmark.
+takes long runs side by side, in three lanes, where the machine has two processors. Last and alone runs a quick
+benchmark.
 """
 
 import os
@@ -22,6 +23,8 @@ ENVIRONMENT = ROOT / ".venv"
 OWN_UV = ROOT / ".check" / "uv"
 SCRIPTS = "Scripts" if os.name == "nt" else "bin"
 FAULTS = "tests/faults"
+WAITING = ("tests/aws", "tests/clients", "tests/deployment", "tests/stores")
+"""Tests that wait for programs beside them: DynamoDB Local, the CDK, clients of other makes."""
 PRINTING = threading.Lock()
 SKIPPED = re.compile(r"\b([1-9]\d*) skipped\b")
 
@@ -118,24 +121,28 @@ def lanes(*, with_browser: bool, adapter: bool, engines: bool) -> list[list[Step
     python = sys.executable
     npm = [python, str(ROOT / "scripts" / "npm.py")]
     pytest = [python, "-m", "pytest", "-q"]
+    alone = "not browser and not engines and not lambda_adapter"
     first = [
-        Step("pytest", [*pytest, "-m", "not browser and not engines and not lambda_adapter", f"--ignore={FAULTS}"]),
+        Step("pytest", [*pytest, "-m", alone, *(f"--ignore={folder}" for folder in (FAULTS, *WAITING))]),
         Step("vitest", [*npm, "test"]),
     ]
-    second = [
+    waiting = [
+        Step(f"pytest of {', '.join(Path(folder).name for folder in WAITING)}", [*pytest, "-m", alone, *WAITING])
+    ]
+    last = [
         Step("mypy", [python, "-m", "mypy"]),
         Step("svelte-check", [*npm, "run", "check"]),
         Step("faults", [*pytest, FAULTS]),
     ]
-    # Pytest alone takes as long as all of these, so that the lanes end together.
+    # Each is told where its tests lie (tests/test_architecture.py): to look through all of them takes half a minute.
     if adapter:
-        second.append(Step("tests behind the adapter", [*pytest, "-m", "lambda_adapter and not browser"]))
+        last.append(Step("tests behind the adapter", [*pytest, "-m", "lambda_adapter", "tests/aws"]))
     if engines:
-        second.append(Step("tests in other engines", [*pytest, "-m", "engines"]))
+        last.append(Step("tests in other engines", [*pytest, "-m", "engines", "tests/engines"]))
     if with_browser:
         chosen = "browser" if adapter else "browser and not lambda_adapter"
-        second.append(Step("browser tests", [*pytest, "-m", chosen]))
-    return [first, second] if (os.cpu_count() or 1) > 1 else [first + second]
+        last.append(Step("browser tests", [*pytest, "-m", chosen, "tests/browser"]))
+    return [first, waiting, last] if (os.cpu_count() or 1) > 1 else [first + waiting + last]
 
 
 def has_adapter() -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+TESTS = ROOT / "tests"
 SOURCE = ROOT / "src" / "daehwa"
 PAGE_SOURCE = ROOT / "web" / "src"
 
@@ -185,3 +186,14 @@ def test_only_the_settings_read_the_environment() -> None:
                 readers.add(module.split(".")[0])
     # The engine's child process is given its surroundings, which begin with ours.
     assert readers <= {"settings", "providers"}
+
+
+@pytest.mark.parametrize(
+    ("mark", "folders"),
+    [("browser", {"browser"}), ("engines", {"engines"}), ("lambda_adapter", {"aws", "browser"})],
+)
+def test_marked_tests_lie_where_the_check_looks_for_them(mark: str, folders: set[str]) -> None:
+    marked = {path for path in TESTS.rglob("test_*.py") if f"pytest.mark.{mark}" in path.read_text(encoding="utf-8")}
+    marked.discard(Path(__file__))
+    assert marked
+    assert {path.relative_to(TESTS).parts[0] for path in marked} <= folders
