@@ -8,6 +8,7 @@ from browser.files import add, file
 from browser.porter import ADA
 from browser.reader import Reader
 from browser.shown import asked, shown_in, thumbnails, tile
+from browser.stored_images import none_kept
 from browser.visitor import Visits
 from model import Model
 from playwright.async_api import Request, expect
@@ -15,16 +16,6 @@ from playwright.async_api import Request, expect
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 RED, BLUE = tile(200, 30, 30), tile(30, 30, 200)
-KEPT = """() => new Promise((resolve) => {
-    const opening = indexedDB.open("daehwa.images");
-    opening.onsuccess = () => {
-        const asked = opening.result.transaction("images").objectStore("images").getAll();
-        asked.onsuccess = () => {
-            opening.result.close();
-            resolve(asked.result.map(({ name }) => name));
-        };
-    };
-})"""
 AGE = """(days) => new Promise((resolve) => {
     const opening = indexedDB.open("daehwa.images");
     opening.onsuccess = () => {
@@ -39,20 +30,6 @@ AGE = """(days) => new Promise((resolve) => {
 NO_DATABASE = """Object.defineProperty(window, "indexedDB", {
     get() { throw new DOMException("The operation is insecure.", "SecurityError"); },
 });"""
-
-
-async def kept(reader: Reader) -> list[str]:
-    """Return the names of the images that this browser keeps."""
-    names: list[str] = await reader.page.evaluate(KEPT)
-    return names
-
-
-async def none_kept(reader: Reader) -> None:
-    for _ in range(100):
-        if not await kept(reader):
-            return
-        await reader.page.wait_for_timeout(50)
-    raise AssertionError(await kept(reader))
 
 
 async def test_a_draft_keeps_its_images_over_a_reload_and_in_its_conversation(reader: Reader, model: Model) -> None:

@@ -34,8 +34,14 @@ export const Failure = v.object({
   budget: v.nullish(NamedBudget),
 });
 
-/** An image that a question shows, by its id within the conversation; its size in pixels. */
-export const ImagePart = v.object({ type: v.literal("image"), image: v.string(), width: v.number(), height: v.number() });
+/** An image that a question shows, by its id within the conversation; its size in pixels, and its bytes once it is stored. */
+export const ImagePart = v.object({
+  type: v.literal("image"),
+  image: v.string(),
+  width: v.number(),
+  height: v.number(),
+  size: v.optional(v.number()),
+});
 
 export const Part = v.variant("type", [
   v.object({ type: v.literal("text"), text: v.string() }),

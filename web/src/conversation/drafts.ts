@@ -14,8 +14,6 @@ export function saveDraft(conversation: string | null, text: string): void {
 /** Under which name the images of a draft are kept. */
 export const imagesOfDraft = (conversation: string | null): string => `images.${conversation ?? NEW}`;
 
-export const hasImages = (conversation: string | null): boolean => readOwn(imagesOfDraft(conversation)) !== null;
-
 /** The edit of a question that is under way; null where none is. Questions are never rewritten, so it stays one of this text. */
 export function readEdit(question: string): string | null {
   return readOwn(`edit.${question}`);
@@ -26,3 +24,6 @@ export function saveEdit(question: string, text: string | null): void {
 }
 
 export const imagesOfEdit = (question: string): string => `edit-images.${question}`;
+
+/** Whether images are kept under one of these names: those of a draft, or others for a question than it showed. */
+export const hasImages = (name: string): boolean => readOwn(name) !== null;

@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { ImagePart, type Model } from "../api/wire.ts";
 import { imageMessages } from "../i18n/images/catalogue.ts";
 import { readOwn, saveOwn } from "../lib/saved.ts";
-import { kept } from "./kept.ts";
+import { kept, letGo } from "./kept.ts";
 
 /** Those to which images are being added: whoever comes back meanwhile finds the same. */
 const busy = new Map<string, QuestionImages>();
@@ -16,6 +16,8 @@ export class QuestionImages {
   /** What a question that is edited showed: the conversation has them already. */
   readonly stored: readonly ImagePart[];
   readonly #name: string;
+  #isLeft = false;
+  #lastTurn: Promise<unknown> = Promise.resolve();
 
   private constructor(name: string, stored: readonly ImagePart[]) {
     const list = read(name) ?? stored;
@@ -49,22 +51,44 @@ export class QuestionImages {
     return this.list.length > 0 && model?.sees_images === false;
   }
 
-  set(list: readonly ImagePart[]): void {
-    this.list = list;
-    saveOwn(this.#name, list.length === this.stored.length ? null : JSON.stringify(list));
+  /** Nobody writes this question any more; what is still being made for it goes nowhere. */
+  get isLeft(): boolean {
+    return this.#isLeft;
   }
 
-  /** Add images by `adding`, wherever the reader goes meanwhile. */
-  async whileAdding<T>(adding: () => Promise<T>): Promise<T> {
+  set(list: readonly ImagePart[]): void {
+    if (this.#isLeft) return void letGo(this.#added(list));
+    this.list = list;
+    const isAsBefore = list.length === this.stored.length && this.#added(list).length === 0;
+    saveOwn(this.#name, isAsBefore ? null : JSON.stringify(list));
+  }
+
+  #added(list: readonly ImagePart[]): ImagePart[] {
+    const stored = new Set(this.stored.map(({ image }) => image));
+    return list.filter(({ image }) => !stored.has(image));
+  }
+
+  /** Add images by `adding` once those before them are there, wherever the reader goes meanwhile. */
+  async inTurn<T>(adding: () => Promise<T>): Promise<T> {
     busy.set(this.#name, this);
+    const turn = this.#lastTurn.then(adding);
+    const over = turn.catch(() => undefined);
+    this.#lastTurn = over;
     try {
-      return await adding();
+      return await turn;
     } finally {
-      busy.delete(this.#name);
+      if (this.#lastTurn === over && busy.get(this.#name) === this) busy.delete(this.#name);
     }
   }
 
-  /** They are sent with the question now, or left with it. */
+  /** An edit is given up: what the conversation has stays, what was added goes. */
+  leave(): void {
+    this.#isLeft = true;
+    busy.delete(this.#name);
+    void letGo(this.#added(this.end()));
+  }
+
+  /** They are sent with the question now. */
   end(): readonly ImagePart[] {
     const { list } = this;
     this.list = this.stored;

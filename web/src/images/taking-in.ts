@@ -13,29 +13,38 @@ const MEGABYTE = 1_000_000;
 const MOST_IMAGES = 8;
 const MOST_BYTES = 4_000_000;
 
-/** Add what fits, one after the other: each needs its whole picture in memory. Returns why something was not taken, or "". */
-export const takeIn = (files: readonly File[], question: QuestionImages): Promise<string> =>
-  question.whileAdding(() => added(files, question));
+interface Taken {
+  readonly file: File;
+  readonly id: string;
+}
 
-async function added(files: readonly File[], question: QuestionImages): Promise<string> {
-  const { images: most = MOST_IMAGES, image_bytes: bytes = MOST_BYTES } = identity.me?.limits ?? {};
-  const t = imageMessages.get();
+/** Add what fits, one after the other: each needs its whole picture in memory. Returns why something was not taken, or "". */
+export async function takeIn(files: readonly File[], question: QuestionImages): Promise<string> {
+  const most = identity.me?.limits.images ?? MOST_IMAGES;
   const room = Math.max(0, most - question.list.length - question.making.length);
   const taken = files.slice(0, room).map((file) => ({ file, id: newId() }));
-  const refusals = taken.length < files.length ? [t.tooMany(most)] : [];
-  let count = 0;
   question.making = [...question.making, ...taken.map(({ id, file }) => ({ id, name: file.name }))];
+  const refused = await question.inTurn(() => added(taken, question, most));
+  return taken.length < files.length ? imageMessages.get().tooMany(most) : refused;
+}
+
+async function added(taken: readonly Taken[], question: QuestionImages, most: number): Promise<string> {
+  const bytes = identity.me?.limits.image_bytes ?? MOST_BYTES;
+  const refusals: string[] = [];
+  let count = 0;
   for (const { file, id } of taken) {
+    if (question.isLeft) return "";
     const left = bytes - (await sizeOf(question.list));
     const made = await shrink(file, Math.min(left, Math.floor(bytes / most)), left);
     if (typeof made === "string") refusals.push(whyNot(made, file.name, bytes));
     else {
-      question.set([...question.list, await store(id, file.name, made)]);
+      const image = await store(id, file.name, made);
+      question.set([...question.list, image]);
       count += 1;
     }
     question.making = question.making.filter((other) => other.id !== id);
   }
-  if (count > 0) announcer.say(t.added(count));
+  if (count > 0 && !question.isLeft) announcer.say(imageMessages.get().added(count));
   return refusals[0] ?? "";
 }
 
@@ -45,8 +54,8 @@ function whyNot(refusal: Refusal, name: string, bytes: number): string {
 }
 
 async function sizeOf(images: readonly ImagePart[]): Promise<number> {
-  const found = await Promise.all(images.map(({ image }) => kept(image)));
-  return found.reduce((sum, image) => sum + (image?.size ?? 0), 0);
+  const sizes = await Promise.all(images.map(async ({ image, size }) => size ?? (await kept(image))?.size ?? 0));
+  return sizes.reduce((sum, size) => sum + size, 0);
 }
 
 async function store(id: string, name: string, { data, width, height }: Small): Promise<ImagePart> {

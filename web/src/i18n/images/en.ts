@@ -21,6 +21,6 @@ export const images = {
 
 export const imageErrors = {
   no_image: "One of the images is none in PNG, JPEG, WebP or GIF. Take it out.",
-  image_not_found: "One of the images is not here any more. Take it out, or ask anew with it.",
+  image_not_found: "One of the images is not here any more. Edit the question, and take it out or add it again.",
   images_not_seen: "This model sees no images. Choose another one, or take the images out of the question.",
 };

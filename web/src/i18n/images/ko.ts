@@ -22,7 +22,7 @@ export const ko = {
   },
   imageErrors: {
     no_image: "PNG, JPEG, WebP, GIF가 아닌 이미지가 있어요. 그 이미지를 빼 주세요.",
-    image_not_found: "더 이상 없는 이미지가 있어요. 그 이미지를 빼거나, 다시 추가해서 새로 물어보세요.",
+    image_not_found: "더 이상 없는 이미지가 있어요. 질문을 수정해서 그 이미지를 빼거나 다시 추가해 주세요.",
     images_not_seen: "이 모델은 이미지를 볼 수 없어요. 다른 모델을 선택하거나 질문에서 이미지를 빼 주세요.",
   },
 } satisfies Translations<typeof base>;

@@ -1,0 +1,135 @@
+"""Images that are brought to a question while it is edited, beside those that it showed."""
+
+import json
+from typing import Any
+
+import pytest
+from browser.files import bring, file
+from browser.reader import Reader
+from browser.shown import asked, shown_in, thumbnails, tile
+from browser.stored_images import none_kept
+from model import Model
+from playwright.async_api import FilePayload, Locator, Request, expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+RED, BLUE, GREEN = tile(200, 30, 30), tile(30, 30, 200), tile(30, 200, 30)
+EDITED = "form[data-files]"
+ADD = "Add images and text files"
+
+
+def edit_of(reader: Reader) -> Locator:
+    return reader.page.locator(EDITED)
+
+
+async def choose(reader: Reader, *files: FilePayload) -> None:
+    async with reader.page.expect_file_chooser() as choosing:
+        await reader.press(ADD, edit_of(reader))
+    await (await choosing.value).set_files(list(files))
+
+
+async def begin(reader: Reader) -> None:
+    await reader.press("Edit the question", reader.question)
+    await expect(reader.page.get_by_role("textbox", name="Edit your question")).to_be_focused()
+
+
+async def test_images_are_chosen_dropped_and_pasted_while_a_question_is_edited(reader: Reader, model: Model) -> None:
+    await reader.ask_to_end("What is this?")
+    await asked(model)
+    await begin(reader)
+    await choose(reader, file("red.png", RED))
+    await expect(thumbnails(reader)).to_have_count(1)
+    await expect(reader.page.get_by_role("textbox", name="Edit your question")).to_be_focused()
+    assert await bring(reader, "dragover", file("blue.png", BLUE), to=f"{EDITED} textarea")
+    assert await bring(reader, "drop", file("blue.png", BLUE), to=f"{EDITED} textarea")
+    await expect(thumbnails(reader)).to_have_count(2)
+    assert await bring(reader, "paste", file("green.png", GREEN), to=f"{EDITED} textarea")
+    await expect(thumbnails(reader)).to_have_count(3)
+    await expect(edit_of(reader).get_by_role("img")).to_have_count(3)
+
+    await reader.page.reload()
+    await expect(edit_of(reader).get_by_role("img")).to_have_count(3)
+    await reader.press("Take out “blue.png”")
+    await reader.press("Send", reader.question)
+    await reader.ended()
+    assert shown_in(await asked(model)) == [RED, GREEN]
+    await none_kept(reader)
+    await expect(reader.question.get_by_role("img", name="Image 2 of 2")).to_be_visible()
+    await reader.press("Previous version", reader.question)
+    await expect(reader.question.get_by_role("img")).to_have_count(0)
+
+
+async def test_an_added_image_stands_beside_those_that_the_question_showed(reader: Reader, model: Model) -> None:
+    assert await bring(reader, "paste", file("red.png", RED))
+    await expect(thumbnails(reader)).to_have_count(1)
+    await reader.ask_to_end("What is this?")
+    assert shown_in(await asked(model)) == [RED]
+    posted: list[dict[str, Any]] = []
+
+    def note(request: Request) -> None:
+        if request.url.endswith("/api/turns"):
+            posted.append(json.loads(request.post_data or ""))
+
+    reader.page.on("request", note)
+    await begin(reader)
+    await choose(reader, file("blue.png", BLUE))
+    await expect(thumbnails(reader)).to_have_count(2)
+    await reader.press("Take out “Image 1 of 2”")
+    await choose(reader, file("green.png", GREEN))  # as many as were stored, and others
+    await expect(thumbnails(reader)).to_have_count(2)
+    await reader.page.reload()
+    await expect(edit_of(reader).get_by_role("img")).to_have_count(2)
+    await reader.press("Cancel", reader.question)
+    await none_kept(reader)
+
+    await begin(reader)
+    await expect(thumbnails(reader)).to_have_count(1)
+    await choose(reader, file("blue.png", BLUE))
+    await expect(thumbnails(reader)).to_have_count(2)
+    await reader.press("Send", reader.question)
+    await reader.ended()
+    assert shown_in(await asked(model)) == [RED, BLUE]
+    parts = posted[-1]["message"]["parts"]
+    assert ["data" in part for part in parts] == [False, True, False], "the conversation has the first already"
+
+
+async def test_an_edit_that_is_given_up_leaves_nothing(reader: Reader) -> None:
+    await reader.ask_to_end("What is this?")
+    await begin(reader)
+    await choose(reader, file("red.png", RED))
+    await expect(thumbnails(reader)).to_have_count(1)
+    await reader.page.keyboard.press("Escape")
+    await expect(edit_of(reader)).to_have_count(0)
+    await none_kept(reader)
+    await reader.page.reload()
+    await expect(reader.question.get_by_role("button", name="Edit the question")).to_be_visible()
+    await begin(reader)
+    await expect(thumbnails(reader)).to_have_count(0)
+
+
+async def test_an_edit_shows_no_more_than_a_question_may(reader: Reader) -> None:
+    for number in range(7):
+        assert await bring(reader, "paste", file(f"{number}.png", tile(number, 0, 0)))
+    await expect(thumbnails(reader)).to_have_count(7)
+    await reader.ask_to_end("What are these?")
+    await begin(reader)
+    await choose(reader, file("blue.png", BLUE), file("green.png", GREEN))
+    await expect(thumbnails(reader)).to_have_count(8)
+    await expect(edit_of(reader).get_by_role("status")).to_contain_text("8")
+
+
+async def test_what_is_dropped_elsewhere_is_for_the_next_question(reader: Reader) -> None:
+    await reader.ask_to_end("What is this?")
+    await begin(reader)
+    assert await bring(reader, "drop", file("red.png", RED), to="main")
+    await expect(thumbnails(reader)).to_have_count(1)
+    await expect(edit_of(reader).get_by_role("img")).to_have_count(0)
+
+
+async def test_a_text_file_goes_below_an_edited_question(reader: Reader) -> None:
+    await reader.ask_to_end("What is this?")
+    await begin(reader)
+    await choose(reader, file("names.txt", "하나\n둘".encode(), "text/plain"))
+    box = reader.page.get_by_role("textbox", name="Edit your question")
+    await expect(box).to_have_value("What is this?\n\nnames.txt:\n\n```\n하나\n둘\n```")
+    await expect(box).to_be_focused()
