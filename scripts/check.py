@@ -125,15 +125,14 @@ def lanes(*, with_browser: bool, adapter: bool, engines: bool) -> list[list[Step
     first = [
         Step("pytest", [*pytest, "-m", alone, *(f"--ignore={folder}" for folder in (FAULTS, *WAITING))]),
         Step("vitest", [*npm, "test"]),
-    ]
-    waiting = [
-        Step(f"pytest of {', '.join(Path(folder).name for folder in WAITING)}", [*pytest, "-m", alone, *WAITING])
-    ]
-    last = [
-        Step("mypy", [python, "-m", "mypy"]),
-        Step("svelte-check", [*npm, "run", "check"]),
         Step("faults", [*pytest, FAULTS]),
     ]
+    waiting = [
+        Step("mypy", [python, "-m", "mypy"]),
+        Step("svelte-check", [*npm, "run", "check"]),
+        Step("pytest beside programs", [*pytest, "-m", alone, *WAITING]),
+    ]
+    last: list[Step] = []
     # Each is told where its tests lie (tests/test_architecture.py): to look through all of them takes half a minute.
     if adapter:
         last.append(Step("tests behind the adapter", [*pytest, "-m", "lambda_adapter", "tests/aws"]))
