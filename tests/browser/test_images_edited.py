@@ -133,3 +133,15 @@ async def test_a_text_file_goes_below_an_edited_question(reader: Reader) -> None
     box = reader.page.get_by_role("textbox", name="Edit your question")
     await expect(box).to_have_value("What is this?\n\nnames.txt:\n\n```\n하나\n둘\n```")
     await expect(box).to_be_focused()
+
+
+async def test_an_edit_that_is_too_long_says_so(reader: Reader) -> None:
+    await reader.ask_to_end("What is this?")
+    await begin(reader)
+    box = reader.page.get_by_role("textbox", name="Edit your question")
+    await box.fill("가" * 200_002)
+    await expect(edit_of(reader).get_by_role("status")).to_contain_text("2 characters too long. The limit is 200,000.")
+    await expect(edit_of(reader).get_by_role("button", name="Send")).to_be_disabled()
+    await box.fill("What is that?")
+    await expect(edit_of(reader).get_by_role("status")).to_have_count(0)
+    await expect(edit_of(reader).get_by_role("button", name="Send")).to_be_enabled()
