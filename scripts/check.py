@@ -3,8 +3,7 @@ with `--engines` in Firefox and WebKit too.
 
 On a fresh machine it installs what it needs: uv (into .check/), the project's environment, Chromium. It needs Python
 3.11 and no package but the standard library's to begin with, and then goes on inside the project's environment. What
-takes long runs side by side, in three lanes, where the machine has two processors. Last and alone runs a quick
-benchmark.
+takes long runs side by side, in two lanes, where the machine has two processors. Last and alone runs a quick benchmark.
 """
 
 import os
@@ -23,8 +22,6 @@ ENVIRONMENT = ROOT / ".venv"
 OWN_UV = ROOT / ".check" / "uv"
 SCRIPTS = "Scripts" if os.name == "nt" else "bin"
 FAULTS = "tests/faults"
-WAITING = ("tests/aws", "tests/clients", "tests/deployment", "tests/stores")
-"""Tests that wait for programs beside them: DynamoDB Local, the CDK, clients of other makes."""
 PRINTING = threading.Lock()
 SKIPPED = re.compile(r"\b([1-9]\d*) skipped\b")
 
@@ -121,27 +118,26 @@ def lanes(*, with_browser: bool, adapter: bool, engines: bool) -> list[list[Step
     python = sys.executable
     npm = [python, str(ROOT / "scripts" / "npm.py")]
     pytest = [python, "-m", "pytest", "-q"]
-    alone = "not browser and not engines and not lambda_adapter"
     first = [
-        Step("pytest", [*pytest, "-m", alone, *(f"--ignore={folder}" for folder in (FAULTS, *WAITING))]),
+        Step("pytest", [*pytest, "-m", "not browser and not engines and not lambda_adapter", f"--ignore={FAULTS}"]),
         Step("vitest", [*npm, "test"]),
-        Step("faults", [*pytest, FAULTS]),
     ]
-    waiting = [
+    second = [
         Step("mypy", [python, "-m", "mypy"]),
         Step("svelte-check", [*npm, "run", "check"]),
-        Step("pytest beside programs", [*pytest, "-m", alone, *WAITING]),
+        Step("faults", [*pytest, FAULTS]),
     ]
-    last: list[Step] = []
+    # Pytest alone takes as long as all of these, so that the lanes end together. With a third lane both processors were
+    # full, and DynamoDB Local once too slow for a hundred questions in one moment.
     # Each is told where its tests lie (tests/test_architecture.py): to look through all of them takes half a minute.
     if adapter:
-        last.append(Step("tests behind the adapter", [*pytest, "-m", "lambda_adapter", "tests/aws"]))
+        second.append(Step("tests behind the adapter", [*pytest, "-m", "lambda_adapter", "tests/aws"]))
     if engines:
-        last.append(Step("tests in other engines", [*pytest, "-m", "engines", "tests/engines"]))
+        second.append(Step("tests in other engines", [*pytest, "-m", "engines", "tests/engines"]))
     if with_browser:
         chosen = "browser" if adapter else "browser and not lambda_adapter"
-        last.append(Step("browser tests", [*pytest, "-m", chosen, "tests/browser"]))
-    return [first, waiting, last] if (os.cpu_count() or 1) > 1 else [first + waiting + last]
+        second.append(Step("browser tests", [*pytest, "-m", chosen, "tests/browser"]))
+    return [first, second] if (os.cpu_count() or 1) > 1 else [first + second]
 
 
 def has_adapter() -> bool:
