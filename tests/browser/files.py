@@ -3,7 +3,7 @@
 import base64
 
 from browser.reader import Reader
-from playwright.async_api import FilePayload
+from playwright.async_api import FilePayload, Locator
 
 _BRINGS = """([target, kind, files]) => {
     const data = new DataTransfer();
@@ -24,10 +24,10 @@ def file(name: str, content: bytes, media_type: str = "image/png") -> FilePayloa
     return FilePayload(name=name, mimeType=media_type, buffer=content)
 
 
-async def add(reader: Reader, *files: FilePayload) -> None:
-    """Choose files for the question that is being written."""
+async def add(reader: Reader, *files: FilePayload, within: Locator | None = None) -> None:
+    """Choose files for the question that is being written, or for one that is edited."""
     async with reader.page.expect_file_chooser() as choosing:
-        await reader.press("Add images and text files")
+        await reader.press("Add images and text files", within)
     await (await choosing.value).set_files(list(files))
 
 

@@ -1,5 +1,6 @@
 /** Files that a question is about, as text in it: only with the first of them is this fetched. */
 
+import { tick } from "svelte";
 import { format } from "../i18n/catalogue.ts";
 import { fileMessages } from "../i18n/rare/catalogue.ts";
 
@@ -35,6 +36,15 @@ export async function readFiles(files: readonly File[], limit: number, languages
     else blocks.push(blockOf(file.name, content));
   }
   return { text: blocks.join("\n\n"), refused };
+}
+
+/** What files say goes below the question, which gives the conversation its name; one writes on where one was. */
+export async function addBelow(area: HTMLTextAreaElement, said: string, write: (text: string) => void): Promise<void> {
+  const own = area.value.trimEnd();
+  const at = Math.min(area.selectionStart, own.length);
+  write(`${own}\n\n${said}`);
+  await tick();
+  area.setSelectionRange(at, at);
 }
 
 export function whyRefused({ name, why }: Refused, limit: number): string {

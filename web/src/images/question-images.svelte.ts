@@ -72,7 +72,7 @@ export class QuestionImages {
   async inTurn<T>(adding: () => Promise<T>): Promise<T> {
     busy.set(this.#name, this);
     const turn = this.#lastTurn.then(adding);
-    const over = turn.catch(() => undefined);
+    const over = turn.catch(() => undefined); // its own caller is told; whoever comes after it is not held up
     this.#lastTurn = over;
     try {
       return await turn;
