@@ -34,7 +34,7 @@ export const Failure = v.object({
   budget: v.nullish(NamedBudget),
 });
 
-/** An image that a question shows, by its id within the conversation; its size in pixels, and its bytes once it is stored. */
+/** An image that a question shows, by its id within the conversation; its size in pixels, and in bytes where it is known. */
 export const ImagePart = v.object({
   type: v.literal("image"),
   image: v.string(),

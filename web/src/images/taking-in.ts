@@ -60,7 +60,7 @@ async function sizeOf(images: readonly ImagePart[]): Promise<number> {
 
 async function store(id: string, name: string, { data, width, height }: Small): Promise<ImagePart> {
   await keep({ image: id, name, url: await urlOf(data), size: data.size, kept: Date.now() });
-  return { type: "image", image: id, width, height };
+  return { type: "image", image: id, width, height, size: data.size };
 }
 
 const urlOf = (data: Blob): Promise<string> =>
