@@ -14,7 +14,7 @@ from daehwa.conversation.errors import DaehwaError, InvalidRequest, StoreError, 
 from daehwa.conversation.ids import new_id
 from daehwa.conversation.image_reading import AskedImage
 from daehwa.conversation.images import Image, ImageNotFound, ImagesNotSeen, NoImage, media_type_of
-from daehwa.conversation.messages import Conversation, ImagePart, Message, TextPart
+from daehwa.conversation.messages import Conversation, ImagePart, Message, Role, TextPart
 from daehwa.conversation.ports import PromptMessage
 from daehwa.conversation.running import Question, TurnRequest
 from daehwa.conversation.transcript import (
@@ -35,9 +35,9 @@ def part(size: int = 1000) -> ImagePart:
     return ImagePart(image=new_id(), media_type="image/png", size=size, width=1, height=1)
 
 
-def said(role: str, text: str, *sizes: int) -> Message:
+def said(role: Role, text: str, *sizes: int) -> Message:
     parts = (*map(part, sizes), *((TextPart(text),) if text else ()))
-    return Message(id=new_id(), conversation="c", parent=None, role=role, parts=parts, created=1)  # type: ignore[arg-type]
+    return Message(id=new_id(), conversation="c", parent=None, role=role, parts=parts, created=1)
 
 
 def built(path: Sequence[Message], *, window: int | None = None, sees: bool = True) -> tuple[PromptMessage, ...]:
@@ -341,13 +341,14 @@ async def test_what_is_said_of_an_image_that_is_brought_along_is_not_believed(co
 
 
 @pytest.mark.parametrize("role", ["system", "assistant"])
-def test_questions_alone_show_images(role: str) -> None:
+def test_questions_alone_show_images(role: Role) -> None:
     path = [said(role, "Look", 10), said("user", "Well?")]
-    assert built(path) == (PromptMessage(role, "Look"), PromptMessage("user", "Well?"))  # type: ignore[arg-type]
+    assert built(path) == (PromptMessage(role, "Look"), PromptMessage("user", "Well?"))
 
 
 async def test_a_turn_that_is_there_is_followed_though_its_image_is_lost() -> None:
-    core = Core(store=MemoryStore())
+    store = MemoryStore()
+    core = Core(store=store)
     first = asking(core, shown())
     await core.running.start(first)
     await core.events(first.reply)
@@ -356,7 +357,7 @@ async def test_a_turn_that_is_there_is_followed_though_its_image_is_lost() -> No
     edited = asking(core, kept, text="And so?", conversation=first.conversation)
     await core.running.start(edited)
     await core.events(edited.reply)
-    core.store._conversations[first.conversation].images.clear()  # type: ignore[attr-defined]
+    store._conversations[first.conversation].images.clear()
     assert (await core.running.start(edited)).id == edited.reply
     assert len(core.provider.calls) == 2
     await core.running.aclose()
