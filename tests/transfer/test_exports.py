@@ -6,6 +6,7 @@ import struct
 import tracemalloc
 import zipfile
 from collections.abc import Iterator
+from functools import partial
 from typing import IO, Any, cast
 
 import pytest
@@ -15,6 +16,7 @@ from transfer.foreign import NOW, as_json, chatgpt, claude, research, simple, zi
 from daehwa.conversation.export_file import NotAnExport
 from daehwa.stores.memory import MemoryStore
 from daehwa.transfer import elements, exports
+from daehwa.transfer.converting import converted
 from daehwa.transfer.elements import FaultyElement, read_elements
 from daehwa.transfer.exports import Element, Fault, ZippedExport, json_elements
 from daehwa.transfer.moving import Moved, bring_conversations
@@ -112,7 +114,9 @@ async def brought(store: MemoryStore, content: bytes, owner: str = ME) -> Moved:
     """Bring what is in a file, ZIP or JSON."""
     source = io.BytesIO(content)
     found = ZippedExport(source).elements() if content.startswith(b"PK") else json_elements(source)
-    return await bring_conversations(store, found, owner=owner, now=NOW, progress=lambda _moved: None)
+    return await bring_conversations(
+        store, found, read=partial(converted, owner=owner, now=NOW), progress=lambda _moved: None
+    )
 
 
 async def test_old_and_new_zips_of_chatgpt_come_with_all_shards_and_nothing_else() -> None:

@@ -7,8 +7,9 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO, BinaryIO, NamedTuple
 
 from daehwa import __version__
 from daehwa.cli.named_files import is_there, refuse_what_is_there, refuse_without_data
@@ -20,6 +21,8 @@ from daehwa.conversation.ids import now_ms
 from daehwa.services.archives import OpenArchive
 from daehwa.services.known_people import KnownPeople
 from daehwa.services.local import OWNER
+from daehwa.transfer.brought_images import ReadImage, no_image
+from daehwa.transfer.converting import converted
 from daehwa.transfer.exports import (
     Element,
     Fault,
@@ -33,6 +36,7 @@ from daehwa.transfer.exports import (
 )
 from daehwa.transfer.moving import Moved, bring_conversations, export_conversations, import_conversations
 from daehwa.transfer.texts import KINDS
+from daehwa.transfer.zipped_images import ZippedImages
 
 PIPE = Path("-")
 _SHOWN = 10
@@ -118,7 +122,7 @@ async def _import(source: Path, place: Place, owner: str | None) -> Moved:
             people = await opened.people()
             is_local = not place.is_on_aws
             chosen = None if owner is None else person_of(owner, people, is_local=is_local)
-            if isinstance(given, tuple):
+            if not isinstance(given, _OfAnother):
                 head, lines = given
                 return await import_conversations(
                     opened.archive,
@@ -127,11 +131,11 @@ async def _import(source: Path, place: Place, owner: str | None) -> Moved:
                     progress=_Progress(),
                     called=people.called,
                 )
+            to = chosen or _only_owner(people, is_local=is_local)
             return await bring_conversations(
                 opened.archive,
-                given,
-                owner=chosen or _only_owner(people, is_local=is_local),
-                now=now_ms(),
+                given.elements,
+                read=partial(converted, owner=to, now=now_ms(), images=given.images),
                 progress=_Progress(),
                 called=people.called,
             )
@@ -139,7 +143,14 @@ async def _import(source: Path, place: Place, owner: str | None) -> Moved:
             await opened.aclose()
 
 
-def _recognised(file: BinaryIO, *, is_pipe: bool) -> tuple[Head, IO[bytes]] | Iterable[Element | Fault]:
+class _OfAnother(NamedTuple):
+    """What stands in an export of another product, and the images that lie beside it."""
+
+    elements: Iterable[Element | Fault]
+    images: ReadImage = no_image
+
+
+def _recognised(file: BinaryIO, *, is_pipe: bool) -> tuple[Head, IO[bytes]] | _OfAnother:
     """Return an export of ours, or what stands in one of another product. Raise `NotAnExport`, `Refusal`."""
     start = file.read(_HEAD_BYTES)
     if begins_zip(start):
@@ -147,7 +158,7 @@ def _recognised(file: BinaryIO, *, is_pipe: bool) -> tuple[Head, IO[bytes]] | It
             raise Refusal("A ZIP cannot be read from a pipe: its contents stand at its end. Give the name of the file.")
         archive = ZippedExport(file)
         if archive.ours is None:
-            return archive.elements()
+            return _OfAnother(archive.elements(), ZippedImages(archive).read)
         lines = archive.open_ours()
         return read_head(lines), lines
     whole = io.BufferedReader(Rewound(start, file), _HEAD_BYTES)
@@ -155,7 +166,7 @@ def _recognised(file: BinaryIO, *, is_pipe: bool) -> tuple[Head, IO[bytes]] | It
         return read_head(whole), whole
     if not begins_json(start):
         raise not_an_export(start)
-    return _some(json_elements(whole), start)
+    return _OfAnother(_some(json_elements(whole), start))
 
 
 def _some(elements: Iterator[Element | Fault], start: bytes) -> Iterator[Element | Fault]:
@@ -263,4 +274,5 @@ class _Progress:
 
 def _counted(moved: Moved) -> str:
     conversations = "conversation" if moved.conversations == 1 else "conversations"
-    return f"{moved.conversations:,} {conversations} with {moved.messages:,} messages"
+    images = f" and {moved.images:,} {'image' if moved.images == 1 else 'images'}" if moved.images else ""
+    return f"{moved.conversations:,} {conversations} with {moved.messages:,} messages{images}"

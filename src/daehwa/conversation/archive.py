@@ -110,6 +110,19 @@ def takes_place(given: Message, there: Message) -> bool:
     return is_final(given) and not is_final(there)
 
 
+def images_shown(record: ConversationRecord, there: Callable[[str], Message | None]) -> tuple[Image, ...]:
+    """Return the images that a record's messages show once it is stored. One that is there already, and stays as it is,
+    may show none of those that come with it now.
+    """
+    named: set[str] = set()
+    for message in record.messages:
+        if message.images:
+            found = there(message.id)
+            stored = message if found is None or takes_place(message, found) else found
+            named.update(part.image for part in stored.images)
+    return tuple(image for image in record.images if image.id in named)
+
+
 def is_final(message: Message) -> bool:
     """Whether nobody will write this message any more. One that was interrupted still waits for its runner's word."""
     return message.status != "streaming" and not (message.status == "interrupted" and message.error is None)

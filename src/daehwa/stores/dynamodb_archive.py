@@ -8,6 +8,7 @@ from aiodynamo.expressions import Condition, F
 
 from daehwa.conversation.archive import (
     arriving,
+    images_shown,
     in_order_of_use,
     is_brought_back,
     is_later,
@@ -100,7 +101,7 @@ class DynamoArchive:
             is_newer = there is None or is_later(given, there)
             is_back = stored.item is not None and is_brought_back(record, stored.item.get(names.DELETED))
             heads = stored.image_heads()
-            images = [image for image in record.images if image.id not in heads]
+            images = [image for image in images_shown(record, stored.message) if image.id not in heads]
             if not new and not images and not is_newer and not is_back:
                 return "same"
             await gathered(take_id(self._table, message, "messages") for message in new)

@@ -5,7 +5,15 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 import msgspec
 
-from daehwa.conversation.archive import arriving, in_order_of_use, is_brought_back, is_later, outcome, takes_place
+from daehwa.conversation.archive import (
+    arriving,
+    images_shown,
+    in_order_of_use,
+    is_brought_back,
+    is_later,
+    outcome,
+    takes_place,
+)
 from daehwa.conversation.archive_ports import ConversationRecord, Imported
 from daehwa.conversation.errors import ConversationNotFound, IdTaken, MessageNotFound, OwnedByAnother
 from daehwa.conversation.ids import now_ms
@@ -303,7 +311,7 @@ class MemoryStore:
                 changed = True
                 self._messages[message.id] = _KeptMessage(message)
         images = self._conversations[given.id].images
-        for image in record.images:
+        for image in images_shown(record, self._message):
             changed |= image.id not in images
             images.setdefault(image.id, image)
         return outcome(is_new=kept is None, is_back=is_back, has_changed=changed)

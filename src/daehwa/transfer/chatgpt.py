@@ -4,9 +4,11 @@ Each is a `mapping` of nodes. Old ones name parent and children, new ones the pa
 anybody was shown: system messages, what a tool was told and said, what is known of the person.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from daehwa.conversation.messages import FinishReason, Part, ReasoningPart, Status, TextPart
+from daehwa.transfer.brought_images import BroughtPart, ConversationImages
 from daehwa.transfer.chatgpt_texts import Sources, parts_of, written_in
 from daehwa.transfer.drafts import Draft, Piece, links_upwards, refuse_too_many
 from daehwa.transfer.foreign_json import NotJson, Object, decoded, list_in, object_in, text_in
@@ -27,7 +29,7 @@ def is_chatgpt(value: Object) -> bool:
     return "mapping" in value or ("current_node" in value and "create_time" in value) or "default_model_slug" in value
 
 
-def draft_of(value: Object, now: int) -> Draft:
+def draft_of(value: Object, now: int, images: ConversationImages) -> Draft:
     """Return a conversation."""
     lost = Lost()
     mapping = object_in(value, "mapping")
@@ -38,7 +40,7 @@ def draft_of(value: Object, now: int) -> Draft:
         product=PRODUCT,
         id=text_in(value, "conversation_id", "id"),
         title=text_in(value, "title"),
-        pieces=[_piece(name, node, above.get(name), now, lost) for name, node in mapping.items()],
+        pieces=[_piece(name, node, above.get(name), now, lost, images) for name, node in mapping.items()],
         lost=lost,
         leaf=text_in(value, "current_node") or None,
         created=created,
@@ -48,7 +50,7 @@ def draft_of(value: Object, now: int) -> Draft:
     )
 
 
-def _piece(name: str, node: object, above: str | None, now: int, lost: Lost) -> Piece:
+def _piece(name: str, node: object, above: str | None, now: int, lost: Lost, images: ConversationImages) -> Piece:
     message = object_in(node, "message")
     if not isinstance(node, dict) or (node.get("message") is not None and not message):
         lost["message"] += 1
@@ -64,7 +66,7 @@ def _piece(name: str, node: object, above: str | None, now: int, lost: Lost) -> 
         return piece
     if role == "user":
         piece.role = "user"
-        piece.parts = parts_of(content, metadata, lost)
+        piece.parts = parts_of(content, metadata, lost, images.of_question())
     elif role == "assistant":
         piece.role = "assistant"
         piece.parts = _said(message, content, metadata, lost)
@@ -84,7 +86,7 @@ def _end(message: Object, metadata: Object) -> tuple[Status, FinishReason | None
     return ("stopped" if is_cut else "complete"), _FINISH.get(how)
 
 
-def _said(message: Object, content: Object, metadata: Object, lost: Lost) -> list[Part]:
+def _said(message: Object, content: Object, metadata: Object, lost: Lost) -> Sequence[BroughtPart]:
     kind, recipient = text_in(content, "content_type"), text_in(message, "recipient")
     if kind == "thoughts":
         return [ReasoningPart(text) for each in list_in(content, "thoughts") if (text := _thought(each))]
@@ -116,7 +118,7 @@ def _document(recipient: str, told: str) -> list[Part]:
     return [TextPart(f"**{text_in(document, 'name')}**\n\n{fenced(text, 'markdown')}")] if text else []
 
 
-def _result(content: Object, metadata: Object, lost: Lost) -> list[Part]:
+def _result(content: Object, metadata: Object, lost: Lost) -> Sequence[BroughtPart]:
     """Return what is shown of what a tool said."""
     kind = text_in(content, "content_type")
     if kind == "execution_output":

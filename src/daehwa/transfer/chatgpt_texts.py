@@ -7,7 +7,8 @@ stands in the message's `content_references`; in older ones it is `【12†sourc
 import re
 from typing import Any, Final
 
-from daehwa.conversation.messages import Part, TextPart
+from daehwa.conversation.messages import TextPart
+from daehwa.transfer.brought_images import BroughtPart, QuestionImages
 from daehwa.transfer.foreign_json import NotJson, Object, decoded, list_in, text_in
 from daehwa.transfer.texts import Lost, fenced, link, missing
 
@@ -78,36 +79,45 @@ def written_in(content: Object) -> str:
     return text_in(content, "text") or "\n".join(part for part in list_in(content, "parts") if isinstance(part, str))
 
 
-def parts_of(content: Object, metadata: Object, lost: Lost) -> list[Part]:
-    """Return what somebody wrote, with a line for each file that came with it."""
+def parts_of(content: Object, metadata: Object, lost: Lost, images: QuestionImages | None = None) -> list[BroughtPart]:
+    """Return what somebody wrote, with a line for each file that came with it; `images` are those of a question."""
     kind = text_in(content, "content_type")
     attachments = {text_in(each, "id"): text_in(each, "name") for each in list_in(metadata, "attachments")}
     sources = Sources(metadata, lost)
-    texts: list[str] = []
+    found: list[BroughtPart] = []
     if kind == "code":
         code = written_in(content)
-        texts.append(fenced(code, text_in(content, "language")) if code.strip() else "")
+        found.append(TextPart(fenced(code, text_in(content, "language")) if code.strip() else ""))
     elif isinstance(content.get("parts"), list):
-        texts += [_part(part, attachments, sources, lost) for part in content["parts"]]
+        found += [_part(part, attachments, sources, lost, images) for part in content["parts"]]
     elif text := text_in(content, "text", "result", "content"):
-        texts.append(sources.within(text))
+        found.append(TextPart(sources.within(text)))
     elif content and kind not in {"text", "multimodal_text"}:
         lost["unknown"] += 1
-        texts.append(missing("unknown", kind, Lost()))
-    texts += [missing("file", name, lost) for name in attachments.values()]
-    return [TextPart(text) for text in texts if text.strip()]
+        found.append(TextPart(missing("unknown", kind, Lost())))
+    found += [TextPart(missing("file", name, lost)) for name in attachments.values()]
+    return [part for part in found if not isinstance(part, TextPart) or part.text.strip()]
 
 
-def _part(part: object, attachments: dict[str, str], sources: Sources, lost: Lost) -> str:
+def _part(
+    part: object, attachments: dict[str, str], sources: Sources, lost: Lost, images: QuestionImages | None
+) -> BroughtPart:
+    kind = text_in(part, "content_type")
+    if kind not in _POINTERS:
+        return TextPart(_text(part, kind, sources, lost))
+    pointer = text_in(part, "asset_pointer").rpartition("/")[2]
+    name = pointer.partition("#")[0]
+    called = attachments.pop(pointer, "") or attachments.pop(name, "")
+    if _POINTERS[kind] == "image" and images is not None:
+        return images.named(name, called, lost)
+    return TextPart(missing(_POINTERS[kind], called, lost))
+
+
+def _text(part: object, kind: str, sources: Sources, lost: Lost) -> str:
     if isinstance(part, str):
         return sources.within(part)
-    kind = text_in(part, "content_type")
     if kind == "audio_transcription":
         return text_in(part, "text")
-    if kind in _POINTERS:
-        pointer = text_in(part, "asset_pointer").rpartition("/")[2]
-        named = attachments.pop(pointer, "") or attachments.pop(pointer.partition("#")[0], "")
-        return missing(_POINTERS[kind], named, lost)
     if text := text_in(part, "text", "result"):
         return sources.within(text)
     if part is None:

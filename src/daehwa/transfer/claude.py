@@ -7,6 +7,7 @@ conversation was open, so it is the newest end.
 from typing import Any, Final
 
 from daehwa.conversation.messages import Part, ReasoningPart, TextPart
+from daehwa.transfer.brought_images import ConversationImages
 from daehwa.transfer.drafts import Draft, Piece, refuse_too_many
 from daehwa.transfer.foreign_json import Object, as_json, list_in, object_in, text_in
 from daehwa.transfer.texts import Lost, call, cleaned, fenced, links, missing
@@ -24,8 +25,8 @@ def is_claude(value: Object) -> bool:
     return "chat_messages" in value
 
 
-def draft_of(value: Object, now: int) -> Draft:
-    """Return a conversation."""
+def draft_of(value: Object, now: int, _images: ConversationImages) -> Draft:
+    """Return a conversation; there are no images in its exports."""
     lost = Lost()
     given = list_in(value, "chat_messages")
     refuse_too_many(len(given))

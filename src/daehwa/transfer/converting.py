@@ -8,8 +8,9 @@ import msgspec
 from daehwa.conversation.archive_ports import ConversationRecord
 from daehwa.conversation.errors import DaehwaError, InvalidRequest
 from daehwa.transfer import chatgpt, claude, librechat, open_webui
+from daehwa.transfer.brought_images import ConversationImages, ReadImage, no_image
 from daehwa.transfer.drafts import Draft, Empty, record_of
-from daehwa.transfer.foreign_json import Object, decoded, text_in
+from daehwa.transfer.foreign_json import decoded, text_in
 from daehwa.transfer.texts import Lost, one_line
 
 _KINDS: Final = (
@@ -36,8 +37,10 @@ class Unconverted(msgspec.Struct, frozen=True):
     is_empty: bool = False
 
 
-def converted(text: bytes, *, owner: str, now: int) -> Iterator[Converted | Unconverted]:
-    """Yield what an element of an export becomes: one conversation, or those that stand in it as `conversations`."""
+def converted(text: bytes, *, owner: str, now: int, images: ReadImage = no_image) -> Iterator[Converted | Unconverted]:
+    """Yield what an element of an export becomes: one conversation, or those that stand in it as `conversations`.
+    `images` are those that lie beside it.
+    """
     try:
         value = decoded(text)
     except InvalidRequest as error:
@@ -46,25 +49,23 @@ def converted(text: bytes, *, owner: str, now: int) -> Iterator[Converted | Unco
     inner = value.get("conversations") if isinstance(value, dict) else value
     values = inner if isinstance(inner, list) else [value]
     for each in values:
-        yield _converted(each, owner, now)
+        yield _converted(each, owner, now, images)
 
 
-def _converted(value: Any, owner: str, now: int) -> Converted | Unconverted:
+def _converted(value: Any, owner: str, now: int, images: ReadImage) -> Converted | Unconverted:
     if not isinstance(value, dict):
         return Unconverted("", "it is no conversation")
     title = one_line(text_in(value, "title", "name"))
     draft_of = next((draft_of for is_meant, draft_of in _KINDS if is_meant(value)), None)
     if draft_of is None:
         return Unconverted(title, f"it is no conversation as {_PRODUCTS} or daehwa export one")
-    return _recorded(value, title, draft_of, owner, now)
+    return _recorded(title, lambda: draft_of(value, now, ConversationImages(value, images)), owner)
 
 
-def _recorded(
-    value: Object, title: str, draft_of: Callable[[Object, int], Draft], owner: str, now: int
-) -> Converted | Unconverted:
+def _recorded(title: str, drafted: Callable[[], Draft], owner: str) -> Converted | Unconverted:
     draft: Draft | None = None
     try:
-        draft = draft_of(value, now)
+        draft = drafted()
         return Converted(record_of(draft, owner), +draft.lost)
     except Empty as error:
         return Unconverted(title, error.message, is_empty=draft is not None and draft.lost["message"] == 0)

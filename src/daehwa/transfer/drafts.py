@@ -12,7 +12,7 @@ and a later export adds what is new. Nobody gives the ids of another person's co
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
@@ -20,9 +20,11 @@ import msgspec
 from daehwa.conversation.archive_ports import ConversationRecord
 from daehwa.conversation.errors import InvalidRequest, TooMuch
 from daehwa.conversation.ids import id_of
+from daehwa.conversation.images import Image
 from daehwa.conversation.messages import (
     Conversation,
     FinishReason,
+    ImagePart,
     Message,
     Part,
     Status,
@@ -30,6 +32,7 @@ from daehwa.conversation.messages import (
     body_of,
     title_from,
 )
+from daehwa.transfer.brought_images import BroughtImage, BroughtPart
 from daehwa.transfer.foreign_json import list_in
 from daehwa.transfer.texts import Lost, joined, one_line
 
@@ -55,6 +58,7 @@ class Empty(InvalidRequest):
 
 class Piece(msgspec.Struct, kw_only=True):
     """A node of another product's tree. `role` None: nobody is shown it, and what is below it hangs on what is above.
+    Images are parts of questions alone.
 
     `created` is in milliseconds since 1970, None where it is not known.
     """
@@ -62,7 +66,7 @@ class Piece(msgspec.Struct, kw_only=True):
     id: str
     parent: str | None
     role: Literal["user", "assistant"] | None
-    parts: list[Part] = msgspec.field(default_factory=list)
+    parts: Sequence[BroughtPart] = ()
     model: str | None = None
     created: int | None = None
     status: Status = "complete"
@@ -132,7 +136,7 @@ def record_of(draft: Draft, owner: str) -> ConversationRecord:
         created=created,
         updated=updated,
     )
-    return ConversationRecord(conversation=conversation, messages=messages)
+    return ConversationRecord(conversation=conversation, messages=messages, images=tuple(writing.images.values()))
 
 
 def _newest(messages: tuple[Message, ...]) -> Message:
@@ -140,8 +144,11 @@ def _newest(messages: tuple[Message, ...]) -> Message:
 
 
 def _known_by(first: Piece) -> str:
-    """Return by what a conversation without an id is known again: how it began, which no later export changes."""
-    begun = json.dumps([first.id, first.created, msgspec.to_builtins(first.parts)])
+    """Return by what a conversation without an id is known again: how it began, which no later export changes, and
+    neither does an image that comes or stays behind.
+    """
+    parts = [TextPart(part.note) if isinstance(part, BroughtImage) else part for part in first.parts]
+    begun = json.dumps([first.id, first.created, msgspec.to_builtins(parts)])
     return hashlib.blake2b(begun.encode(), digest_size=16).hexdigest()
 
 
@@ -236,11 +243,18 @@ class _Place(msgspec.Struct, frozen=True):
 
 
 def _length(piece: Piece) -> int:
-    return sum(len(body_of(part)) for part in piece.parts)
+    return sum(len(body_of(part)) for part in _said(piece))
+
+
+def _said(piece: Piece) -> list[Part]:
+    """Return its parts without its images."""
+    return [part for part in piece.parts if not isinstance(part, BroughtImage)]
 
 
 class _Writing:
-    """The messages of a draft as they are made; `message_of` says in which one a piece is."""
+    """The messages of a draft as they are made, and the images that they name, by their ids; `message_of` says in which
+    message a piece is.
+    """
 
     def __init__(self, draft: Draft, owner: str, created: int, tree: _ShownTree) -> None:
         self._draft = draft
@@ -251,6 +265,7 @@ class _Writing:
         self._left = _ALWAYS + _COPIES * sum(map(_length, tree.order))
         self.conversation = derived_id(draft.created or 0, owner, draft.product, draft.id)
         self.messages: list[Message] = []
+        self.images: dict[str, Image] = {}
         self.message_of: dict[str, str] = {}
 
     def write(self) -> None:
@@ -300,9 +315,10 @@ class _Writing:
         created = earliest + place.number if first.created is None else max(first.created, earliest)
         is_whole_reply = last.role == "assistant" and last.status == "complete"
         bare = self._bare((name,), last, above, created)
+        texts = joined([part for piece in pieces for part in _said(piece)], self._draft.lost)
         message = msgspec.structs.replace(
             bare,
-            parts=joined([part for piece in pieces for part in piece.parts], self._draft.lost) or bare.parts,
+            parts=(*self._shown_by(first), *texts) or bare.parts,
             status=last.status,
             finish=(last.finish or "stop") if is_whole_reply else None,
             model=next((one_line(piece.model, 100) for piece in reversed(pieces) if piece.model), None),
@@ -311,6 +327,17 @@ class _Writing:
         for piece in pieces:
             self.message_of[piece.id] = message.id
         return message
+
+    def _shown_by(self, piece: Piece) -> tuple[ImagePart, ...]:
+        """Return the images of a question, each once: its id is the conversation's, and of the same name the same."""
+        draft, shown = self._draft, {}
+        brought = [part for part in piece.parts if isinstance(part, BroughtImage)]
+        for number, image in enumerate(brought):
+            names = [image.name] if image.name else [piece.id, f"{number}"]
+            name = derived_id(draft.created or 0, self._owner, draft.product, draft.id, "image", *names)
+            self.images.setdefault(name, Image(name, image.media_type, image.data))
+            shown[name] = ImagePart(name, image.media_type, len(image.data), image.width, image.height)
+        return tuple(shown.values())
 
     def _bare(self, names: tuple[str, ...], piece: Piece, above: Message | None, created: int) -> Message:
         draft = self._draft

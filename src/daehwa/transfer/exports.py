@@ -30,6 +30,7 @@ try:
 except ImportError:  # a Python that was built without it, where such a ZIP cannot be read anyway
     LZMAError = zlib.error  # type: ignore[misc,assignment] # an error that stands for it
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, LZMAError, EOFError, NotImplementedError, RuntimeError, OSError)
+_IN_PIECES: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _HOW: Final = (
     "Give a file that `daehwa export` wrote, or an export of ChatGPT, Claude, Open WebUI or LibreChat: the ZIP as it "
     "came, or its JSON."
@@ -82,7 +83,7 @@ def json_elements(source: IO[bytes], name: str = "") -> Iterator[Element | Fault
 
 
 class ZippedExport:
-    """A ZIP; `ours` is our own export in it, where one is, `shards` are those of other products."""
+    """A ZIP; `ours` is our own export in it, where one is, `shards` are those of other products, `files` all of it."""
 
     def __init__(self, source: IO[bytes]) -> None:
         try:
@@ -92,9 +93,9 @@ class ZippedExport:
         files = [info for info in self._zip.infolist() if not info.is_dir()]
         if len(files) > MEMBERS:
             raise NotAnExport(f"This ZIP holds more than {MEMBERS:,} files. {_HOW}")
-        meant = [info for info in files if not _NOT_MEANT.search(info.filename)]
-        self.ours = next((info for info in meant if _OURS.search(info.filename)), None)
-        self.shards = _named(_SHARD, meant) or _named(_JSON, meant)
+        self.files = [info for info in files if not _NOT_MEANT.search(info.filename)]
+        self.ours = next((info for info in self.files if _OURS.search(info.filename)), None)
+        self.shards = _named(_SHARD, self.files) or _named(_JSON, self.files)
         if self.ours is None and not self.shards:
             raise NotAnExport(f"There are no conversations in this ZIP. {_HOW}")
 
@@ -104,6 +105,19 @@ class ZippedExport:
             return io.BufferedReader(_OurMember(self._zip.open(self.ours or "")))
         except _UNREADABLE as error:
             raise NotAnExport(f"The export in this ZIP cannot be read: {_said(error)}.") from None
+
+    def small_file(self, info: zipfile.ZipInfo, most: int) -> bytes | None:
+        """Return a file of at most so many bytes, whatever the ZIP says of its size; None where it is larger, or cannot
+        be unpacked. Only what is unpacked piece by piece is: a few bytes packed otherwise may become gigabytes at once.
+        """
+        if info.compress_type not in _IN_PIECES or info.file_size > most:
+            return None
+        try:
+            with self._zip.open(info) as member:
+                data = member.read(most + 1)
+        except (*_UNREADABLE, ValueError):
+            return None
+        return data if len(data) <= most else None
 
     def elements(self) -> Iterator[Element | Fault]:
         """Yield what its shards hold. One that cannot be read on does not end it."""

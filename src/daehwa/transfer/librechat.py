@@ -1,9 +1,18 @@
 """A conversation of LibreChat, as its export writes one: a list of messages, or each within its parent."""
 
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 from daehwa.conversation.messages import Part, ReasoningPart, TextPart
+from daehwa.transfer.brought_images import (
+    BroughtPart,
+    ConversationImages,
+    QuestionImages,
+    address_of,
+    inline_image,
+    is_inline,
+)
 from daehwa.transfer.drafts import Draft, Piece, refuse_too_many
 from daehwa.transfer.foreign_json import Object, list_in, object_in, text_in
 from daehwa.transfer.texts import Lost, call, missing
@@ -21,13 +30,15 @@ def is_librechat(value: Object) -> bool:
     return "messagesTree" in value or ("conversationId" in value and "messages" in value)
 
 
-def draft_of(value: Object, now: int) -> Draft:
+def draft_of(value: Object, now: int, images: ConversationImages) -> Draft:
     """Return a conversation."""
     lost = Lost()
     options = object_in(value, "options")
     model = text_in(options, "model") or None
     lost["instructions"] += bool(text_in(options, "promptPrefix", "system"))
-    pieces = _pieces([*list_in(value, "messagesTree"), *list_in(value, "messages")], model, now, lost)
+    pieces = _pieces([*list_in(value, "messagesTree"), *list_in(value, "messages")], now, lost, images)
+    for piece in pieces:
+        piece.model = piece.model or (model if piece.role == "assistant" else None)
     return Draft(
         product=PRODUCT,
         id=text_in(value, "conversationId"),
@@ -41,7 +52,7 @@ def draft_of(value: Object, now: int) -> Draft:
     )
 
 
-def _pieces(messages: list[Any], model: str | None, now: int, lost: Lost) -> list[Piece]:
+def _pieces(messages: list[Any], now: int, lost: Lost, images: ConversationImages) -> list[Piece]:
     found: list[Piece] = []
     waiting: list[tuple[Any, str | None]] = [(message, None) for message in reversed(messages)]
     before: str | None = None
@@ -54,29 +65,30 @@ def _pieces(messages: list[Any], model: str | None, now: int, lost: Lost) -> lis
         name = text_in(message, "messageId") or f"{len(found)}"
         # Without branches, what is exported names no parents: each follows the one before.
         parent = text_in(message, "parentMessageId") or within or before
-        found.append(_piece(name, within or parent, message, model, now, lost))
+        found.append(_piece(name, within or parent, message, now, lost, images))
         before = name
         waiting += [(child, name) for child in reversed(list_in(message, "children"))]
     return found
 
 
-def _piece(name: str, parent: str | None, message: Object, model: str | None, now: int, lost: Lost) -> Piece:
+def _piece(name: str, parent: str | None, message: Object, now: int, lost: Lost, images: ConversationImages) -> Piece:
     is_user = message.get("isCreatedByUser") is True or text_in(message, "sender").lower() == "user"
+    shown = images.of_question() if is_user else None
     is_cut = message.get("unfinished") is True or message.get("error") is True
     return Piece(
         id=name,
         parent=None if parent == _ROOT else parent,
         role="user" if is_user else "assistant",
-        parts=[*_content(message, lost), *_files(message, lost)],
-        model=None if is_user else text_in(message, "model") or model,
+        parts=[*_content(message, lost, shown), *_files(message, lost, shown)],
+        model=None if is_user else text_in(message, "model") or None,
         created=time_of(message.get("createdAt"), now),
         status="stopped" if is_cut and not is_user else "complete",
         finish="length" if text_in(message, "finish_reason") in {"length", "max_tokens"} else None,
     )
 
 
-def _content(message: Object, lost: Lost) -> list[Part]:
-    found = [part for item in list_in(message, "content") for part in _item(item, lost)]
+def _content(message: Object, lost: Lost, shown: QuestionImages | None) -> list[BroughtPart]:
+    found = [part for item in list_in(message, "content") for part in _item(item, lost, shown)]
     text = _unmarked(text_in(message, "text"), lost)
     if any(isinstance(part, TextPart) for part in found) or not text.strip():
         return found
@@ -97,7 +109,7 @@ def _with_thought(text: str) -> list[Part]:
     return [ReasoningPart(text[len(_THOUGHT_BEGIN) : end]), TextPart(text[end + len(_THOUGHT_END) :])]
 
 
-def _item(item: object, lost: Lost) -> list[Part]:
+def _item(item: object, lost: Lost, shown: QuestionImages | None) -> Sequence[BroughtPart]:
     kind = text_in(item, "type")
     if kind == "think":
         thought = text_in(item, "think") or text_in(object_in(item, "think"), "value")
@@ -106,7 +118,9 @@ def _item(item: object, lost: Lost) -> list[Part]:
         tool = object_in(item, "tool_call")
         lost["tool_result"] += bool(text_in(tool, "output"))
         return [call(text_in(tool, "name"), text_in(tool, "args"), text_in(tool, "id"))]
-    if kind.startswith(("image", "audio", "video")):
+    if kind.startswith("image"):
+        return [inline_image(shown, address_of(item), "", lost)]
+    if kind.startswith(("audio", "video")):
         return [TextPart(missing(kind[:5], "", lost))]
     text = text_in(item, "text", "error") or text_in(object_in(item, "text"), "value")
     if text:
@@ -115,12 +129,21 @@ def _item(item: object, lost: Lost) -> list[Part]:
     return []
 
 
-def _files(message: Object, lost: Lost) -> list[Part]:
+def _files(message: Object, lost: Lost, shown: QuestionImages | None) -> list[BroughtPart]:
     files = list_in(message, "files")
     for attachment in list_in(message, "attachments"):
         if text_in(attachment, "filename"):
             files = [*files, attachment]
         else:
             lost["tool_result"] += 1  # what a search found
-    names = dict.fromkeys((text_in(file, "filename"), text_in(file, "type")) for file in files)
-    return [TextPart(missing("image" if kind.startswith("image/") else "file", name, lost)) for name, kind in names]
+    names = dict.fromkeys((text_in(file, "filename"), text_in(file, "type"), _inline(file)) for file in files)
+    return [
+        inline_image(shown, address, name, lost) if kind.startswith("image/") else TextPart(missing("file", name, lost))
+        for name, kind, address in names
+    ]
+
+
+def _inline(file: object) -> str:
+    """Return where a file lies if it is an image itself: many pasted ones have one name."""
+    address = text_in(file, "filepath")
+    return address if is_inline(address) else ""

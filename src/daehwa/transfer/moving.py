@@ -2,22 +2,25 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
-from typing import IO, BinaryIO, TypeAlias
+from typing import IO, BinaryIO, Final, TypeAlias
 
 import msgspec
 
 from daehwa.conversation.archive_ports import ConversationArchive, ConversationRecord
 from daehwa.conversation.errors import Conflict, InvalidRequest, OwnedByAnother, Unreadable
 from daehwa.conversation.export_file import End, FaultyLine, Head, Line, read_lines, write_line
-from daehwa.transfer.converting import Converted, converted
+from daehwa.transfer.converting import Converted, Unconverted
 from daehwa.transfer.exports import Element, Fault
 from daehwa.transfer.texts import Lost
 
 AT_ONCE = 8
 """So many conversations are stored side by side; no more are held in memory."""
+_IMAGE_BYTES_AT_ONCE: Final = 64_000_000
+"""Once so large are their images together, no further one is read beside them."""
 
 Progress = Callable[["Moved"], None]
+ReadElement: TypeAlias = Callable[[bytes], Iterator[Converted | Unconverted]]
+"""Returns what an element of another product's export becomes: see `converted`."""
 
 
 class Skipped(msgspec.Struct, frozen=True):
@@ -36,7 +39,7 @@ Found: TypeAlias = tuple[str, ConversationRecord] | Skipped | Nothing
 
 
 class Moved(msgspec.Struct, kw_only=True):
-    """How far it has come: conversations by what became of them, and messages read.
+    """How far it has come: conversations by what became of them, messages and images read.
 
     `is_whole` is False where the file ends before its end, or holds other numbers than it says. `empty` are those of
     another product with nothing in them, `lost` is what else of it was not brought, by kind.
@@ -44,6 +47,7 @@ class Moved(msgspec.Struct, kw_only=True):
 
     conversations: int = 0
     messages: int = 0
+    images: int = 0
     added: int = 0
     restored: int = 0
     changed: int = 0
@@ -70,6 +74,7 @@ async def export_conversations(
         write_line(out, Line(record=record))
         moved.conversations += 1
         moved.messages += len(record.messages)
+        moved.images += len(record.images)
         progress(moved)
     write_line(out, End(conversations=moved.conversations, messages=moved.messages))
     moved.is_whole = True
@@ -102,16 +107,15 @@ async def bring_conversations(
     archive: ConversationArchive,
     elements: Iterable[Element | Fault],
     *,
-    owner: str,
-    now: int,
+    read: ReadElement,
     progress: Progress,
     called: Callable[[str], str] = str,
 ) -> Moved:
-    """Store every conversation of another product's export for `owner`; otherwise as `import_conversations`. `now` (ms)
-    is the time after which nothing in it can be.
+    """Store every conversation of another product's export, as `read` converts what stands in it; otherwise as
+    `import_conversations`.
     """
     moved = Moved(is_whole=True)
-    await store_all(archive, _converted(elements, owner, now, moved), moved, progress, called)
+    await store_all(archive, _converted(elements, read, moved), moved, progress, called)
     return moved
 
 
@@ -123,7 +127,7 @@ async def store_all(
     called: Callable[[str], str],
 ) -> None:
     """Store all that is found, some side by side, and count it."""
-    while some := list(islice(found, AT_ONCE)):
+    while some := _some(found):
         given = [each for each in some if isinstance(each, tuple)]
         moved.skipped += [each for each in some if isinstance(each, Skipped)]
         moved.empty += sum(isinstance(each, Nothing) for each in some)
@@ -137,6 +141,17 @@ async def store_all(
         progress(moved)
 
 
+def _some(found: Iterator[Found]) -> list[Found]:
+    """Return what is stored side by side: a few conversations, and fewer where they have large images."""
+    some: list[Found] = []
+    left = _IMAGE_BYTES_AT_ONCE
+    while len(some) < AT_ONCE and left > 0 and (each := next(found, None)) is not None:
+        some.append(each)
+        if isinstance(each, tuple):
+            left -= sum(len(image.data) for image in each[1].images)
+    return some
+
+
 def _lines(source: IO[bytes], owner: Callable[[str], str], ends: list[End]) -> Iterator[Found]:
     for entry in read_lines(source):
         if isinstance(entry, FaultyLine):
@@ -147,12 +162,12 @@ def _lines(source: IO[bytes], owner: Callable[[str], str], ends: list[End]) -> I
             yield f"line {entry[0]}", _given_to(owner, entry[1].record)
 
 
-def _converted(elements: Iterable[Element | Fault], owner: str, now: int, moved: Moved) -> Iterator[Found]:
+def _converted(elements: Iterable[Element | Fault], read: ReadElement, moved: Moved) -> Iterator[Found]:
     for element in elements:
         if isinstance(element, Fault):
             yield Skipped(element.where, element.reason)
             continue
-        for each in converted(element.text, owner=owner, now=now):
+        for each in read(element.text):
             if isinstance(each, Converted):
                 moved.lost.update(each.lost)
                 yield element.where, each.record
@@ -185,6 +200,7 @@ def _named(record: ConversationRecord, reason: str) -> str:
 def _count(moved: Moved, record: ConversationRecord, outcome: str | Skipped) -> None:
     moved.conversations += 1
     moved.messages += len(record.messages)
+    moved.images += len(record.images)
     match outcome:
         case Skipped():
             moved.skipped.append(outcome)

@@ -5,9 +5,18 @@ What a model thought, and what it did with tools, stands as HTML within the text
 
 import html
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from daehwa.conversation.messages import Part, ReasoningPart, TextPart
+from daehwa.transfer.brought_images import (
+    BroughtPart,
+    ConversationImages,
+    QuestionImages,
+    address_of,
+    inline_image,
+    is_inline,
+)
 from daehwa.transfer.drafts import Draft, Piece, links_upwards, refuse_too_many
 from daehwa.transfer.foreign_json import Object, list_in, object_in, text_in
 from daehwa.transfer.texts import Lost, call, link, links, missing, quoted
@@ -28,7 +37,7 @@ def is_open_webui(value: Object) -> bool:
     return bool(object_in(inner or value, "history")) or "messages" in inner
 
 
-def draft_of(value: Object, now: int) -> Draft:
+def draft_of(value: Object, now: int, images: ConversationImages) -> Draft:
     """Return a conversation."""
     lost = Lost()
     chat = object_in(value, "chat") or value
@@ -36,9 +45,9 @@ def draft_of(value: Object, now: int) -> Draft:
     nodes = object_in(history, "messages")
     refuse_too_many(max(len(nodes), len(list_in(chat, "messages"))))
     above = links_upwards(nodes, "childrenIds")
-    pieces = [_piece(name, node, above.get(name), now, lost) for name, node in nodes.items()]
+    pieces = [_piece(name, node, above.get(name), now, lost, images) for name, node in nodes.items()]
     if not pieces:
-        pieces = _in_a_row(list_in(chat, "messages"), now, lost)
+        pieces = _in_a_row(list_in(chat, "messages"), now, lost, images)
     if text_in(object_in(chat, "params"), "system") or text_in(chat, "system"):
         lost["instructions"] += 1
     return Draft(
@@ -55,27 +64,28 @@ def draft_of(value: Object, now: int) -> Draft:
     )
 
 
-def _in_a_row(messages: list[object], now: int, lost: Lost) -> list[Piece]:
+def _in_a_row(messages: list[object], now: int, lost: Lost, images: ConversationImages) -> list[Piece]:
     pieces: list[Piece] = []
     for number, message in enumerate(messages):
-        piece = _piece(text_in(message, "id") or f"{number}", message, None, now, lost)
+        piece = _piece(text_in(message, "id") or f"{number}", message, None, now, lost, images)
         if piece.parent is None and pieces:
             piece.parent = pieces[-1].id
         pieces.append(piece)
     return pieces
 
 
-def _piece(name: str, node: object, above: str | None, now: int, lost: Lost) -> Piece:
+def _piece(name: str, node: object, above: str | None, now: int, lost: Lost, images: ConversationImages) -> Piece:
     if not isinstance(node, dict):
         lost["message"] += 1
         return Piece(id=name, parent=None, role=None)
     role = text_in(node, "role")
     lost["instructions"] += role == "system"
+    shown = images.of_question() if role == "user" else None
     return Piece(
         id=name,
         parent=text_in(node, "parentId") or above,
         role="user" if role == "user" else "assistant" if role == "assistant" else None,
-        parts=[*_content(node, lost), *_failure(node), *_sources(node, lost), *_files(node, lost)]
+        parts=[*_content(node, lost, shown), *_failure(node), *_sources(node, lost), *_files(node, lost, shown)]
         if role in {"user", "assistant"}
         else [],
         model=text_in(node, "model", "modelName") or None,
@@ -84,11 +94,11 @@ def _piece(name: str, node: object, above: str | None, now: int, lost: Lost) -> 
     )
 
 
-def _content(node: Object, lost: Lost) -> list[Part]:
+def _content(node: Object, lost: Lost, shown: QuestionImages | None) -> Sequence[BroughtPart]:
     content = node.get("content")
     if isinstance(content, str) and content.strip():
         return _split_details(content)
-    found: list[Part] = []
+    found: list[BroughtPart] = []
     for item in content if isinstance(content, list) else list_in(node, "output"):
         kind = text_in(item, "type")
         inner = text_in(item, "text") or "".join(text_in(each, "text") for each in list_in(item, "content"))
@@ -101,7 +111,7 @@ def _content(node: Object, lost: Lost) -> list[Part]:
         elif inner:
             found.append(TextPart(inner))
         elif "image" in kind:
-            found.append(TextPart(missing("image", "", lost)))
+            found.append(inline_image(shown, address_of(item), "", lost))
     return found
 
 
@@ -147,10 +157,13 @@ def _sources(node: Object, lost: Lost) -> list[Part]:
     return [TextPart(f"({found})")] if found else []
 
 
-def _files(node: Object, lost: Lost) -> list[Part]:
-    found: list[Part] = []
+def _files(node: Object, lost: Lost, shown: QuestionImages | None) -> list[BroughtPart]:
+    found: list[BroughtPart] = []
     for file in list_in(node, "files"):
-        kind = "image" if text_in(file, "type") == "image" else "file"
         name = text_in(file, "name") or text_in(object_in(file, "file"), "filename")
-        found.append(TextPart(missing(kind, name, lost)))
+        address = text_in(file, "url")
+        if text_in(file, "type") == "image" or is_inline(address):
+            found.append(inline_image(shown, address, name, lost))
+        else:
+            found.append(TextPart(missing("file", name, lost)))
     return found
