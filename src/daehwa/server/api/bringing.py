@@ -26,7 +26,8 @@ class BroughtConversations(msgspec.Struct, frozen=True, kw_only=True, forbid_unk
         tuple[msgspec.Raw, ...],
         Meta(
             description="Each a conversation of an export of ChatGPT, Claude, Open WebUI or LibreChat, or a line of an "
-            "export of daehwa that holds one.",
+            "export of daehwa that holds one. One of ChatGPT may have a member `daehwa_images` more: the images of its "
+            "questions, as base64 by the ids by which it calls them (`file-…`, `file_…`).",
             min_length=1,
             max_length=MOST_BROUGHT,
         ),
@@ -42,7 +43,8 @@ class LeftOut(msgspec.Struct, frozen=True):
 
 class Brought(msgspec.Struct, frozen=True, kw_only=True):
     """What became of conversations: how many were new, brought back that had been deleted, brought up to date, there
-    already, empty, or left out. `not_brought` counts what else did not come, such as images, by its kind.
+    already, empty, or left out. `images` are those that their questions show, `not_brought` counts what else did not
+    come, such as images, by its kind.
     """
 
     added: int
@@ -50,6 +52,7 @@ class Brought(msgspec.Struct, frozen=True, kw_only=True):
     changed: int
     same: int
     empty: int
+    images: int
     left_out: tuple[LeftOut, ...]
     not_brought: dict[str, int]
 
@@ -90,6 +93,7 @@ class BringingApi:
                 changed=moved.changed,
                 same=moved.same,
                 empty=moved.empty,
+                images=moved.images,
                 left_out=tuple(LeftOut(skipped.where, skipped.reason) for skipped in moved.skipped),
                 not_brought=dict(moved.lost),
             )
