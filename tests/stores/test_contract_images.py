@@ -208,6 +208,21 @@ async def test_an_import_brings_what_is_missing_and_keeps_what_is_there(store: C
     assert await images_there(store, record) == [kept, missing]
 
 
+async def test_a_question_that_is_there_without_its_images_gets_none_by_an_import(store: ConversationStore) -> None:
+    archive = cast("ConversationArchive", store)
+    image = an_image(500_000)
+    await ask(store, "Look", shows=[image])
+    record = await record_in(store)
+    await store.forget(ME)
+    question = msgspec.structs.replace(record.messages[0], parts=(TextPart("[Image not brought along]"),))
+    noted = msgspec.structs.replace(record, messages=(question, *record.messages[1:]), images=())
+    assert await archive.import_conversation(noted) == "added"
+    assert await archive.import_conversation(record) == "same", "messages are never rewritten"
+    assert (await record_in(store)).images == ()
+    with pytest.raises(ImageNotFound):
+        await store.get_image(ME, record.conversation.id, image.id)
+
+
 async def test_images_stay_where_a_later_conversation_takes_the_place(store: ConversationStore) -> None:
     archive = cast("ConversationArchive", store)
     image = an_image()

@@ -102,6 +102,18 @@ def research() -> dict[str, Any]:
     return chatgpt("research", nodes, current_node="a2", title="Trees", is_archived=True, is_starred=True)
 
 
+def shown(pointer: str) -> dict[str, Any]:
+    """A part of ChatGPT that shows an image."""
+    return {"content_type": "image_asset_pointer", "asset_pointer": pointer, "width": 10, "height": 10}
+
+
+def with_images(name: str, *pointers: str, images: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A conversation of ChatGPT whose question shows these images, with those beside it that our page read."""
+    content = {"content_type": "multimodal_text", "parts": [*map(shown, pointers), "What is this?"]}
+    nodes = [node(f"{name}-q", None, "user", content, at=1756000001), node(f"{name}-a", f"{name}-q", "assistant", "!")]
+    return chatgpt(name, nodes, **({} if images is None else {"daehwa_images": images}))
+
+
 def claude(name: str = "c1", *, linked: bool = True) -> dict[str, Any]:
     """A conversation of Claude; `linked`: its messages name the one before, as in newer exports."""
     thinking = {"type": "thinking", "thinking": "A tree has a trunk."}

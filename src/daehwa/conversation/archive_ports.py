@@ -15,7 +15,7 @@ from daehwa.conversation.ports import ConversationStore
 class ConversationRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All that is stored of one conversation. `messages` are in the order of `get_conversation`; `deleted` (ms) where
     it was deleted and can still be restored; `title_usage` are the tokens that its titles took; `images` are those that
-    its messages name. One that is missing is shown as missing, one that none of them names is not stored.
+    its messages name. One that is missing is shown as missing, one that no message names as it is stored is not stored.
     """
 
     conversation: Conversation
