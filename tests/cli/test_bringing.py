@@ -1,5 +1,6 @@
 """`daehwa import` with the exports of other products, as a person types it."""
 
+import base64
 import hashlib
 import io
 import json
@@ -9,7 +10,8 @@ from pathlib import Path
 
 import pytest
 from cli.conftest import Program
-from transfer.foreign import as_json, claude, librechat, open_webui, research, simple, zipped
+from images import GIF, PLACE, PNG, told_jpeg
+from transfer.foreign import as_json, claude, librechat, open_webui, research, simple, with_images, zipped
 
 from daehwa.accounts.people import Profile
 from daehwa.cli.terminal import FAULT, MISUSE
@@ -144,3 +146,71 @@ async def test_what_was_taken_along_in_the_page_is_read_as_it_came(program: Prog
     came = await program.run("import", "daehwa.zip", "--data-dir", str(tmp_path / "other"))
     assert came.code == 0, came.err
     assert "1 added" in came.err
+
+
+async def exported_images(program: Program) -> list[bytes]:
+    """The images of everything that is here, as an export has them."""
+    lines = (await program.run("export", "-")).out.splitlines()[1:-1]
+    records = [json.loads(line)["record"] for line in lines]
+    named = [
+        part["image"]
+        for record in records
+        for message in record["messages"]
+        for part in message["parts"]
+        if part["type"] == "image"
+    ]
+    kept = {image["id"]: base64.b64decode(image["data"]) for record in records for image in record.get("images", ())}
+    assert set(named) == set(kept)
+    return list(kept.values())
+
+
+async def test_images_of_questions_come_out_of_the_zip_once_and_without_their_place(
+    program: Program, tmp_path: Path
+) -> None:
+    first = with_images("x", "file-service://file-AbC123", "sediment://file_0000abc", "sediment://file_gone")
+    shards = {"conversations-000.json": as_json([first]), "conversations-001.json": as_json([research()])}
+    images = {
+        "file-AbC123-photo.png": PNG,
+        "user-xyz/file_0000abc-sanitized.jpg": told_jpeg(6),
+        "dalle-generations/file-other-1.webp": b"RIFF",
+        "file-1-wood.png": b"no image",
+    }
+    (tmp_path / "chatgpt.zip").write_bytes(zipped({**shards, **images}))
+    came = await program.run("import", "chatgpt.zip")
+    assert came.code == 0, came.err
+    assert "2 conversations with 9 messages and 2 images read: 2 added" in came.err
+    assert "Not brought along: images (2)." in came.err
+    kept = await exported_images(program)
+    assert kept[0] == PNG
+    assert kept[1].startswith(b"\xff\xd8\xff")
+    assert PLACE not in kept[1]
+    again = await program.run("import", "chatgpt.zip")
+    assert "0 added, 0 brought up to date, 2 there already" in again.err
+    assert await exported_images(program) == kept
+    with sqlite3.connect(DataFolder(program.data).database) as connection:
+        assert connection.execute("SELECT count(*) FROM images").fetchone() == (2,)
+
+
+async def test_what_was_left_behind_with_a_note_before_stays_a_note(program: Program, tmp_path: Path) -> None:
+    shard = {"conversations.json": as_json([with_images("x", "file-service://file-1")])}
+    (tmp_path / "before.zip").write_bytes(zipped(shard))
+    (tmp_path / "after.zip").write_bytes(zipped({**shard, "file-1-photo.png": PNG}))
+    assert "images (1)" in (await program.run("import", "before.zip")).err
+    after = await program.run("import", "after.zip")
+    assert "0 added, 0 brought up to date, 1 there already" in after.err
+    assert await exported_images(program) == []
+    (tmp_path / "both.zip").write_bytes(zipped({**shard, "file-1-photo.png": GIF}))
+    elsewhere = ("--data-dir", str(tmp_path / "other"))
+    await program.run("import", "after.zip", *elsewhere)
+    again = await program.run("import", "both.zip", *elsewhere)
+    assert "1 there already" in again.err, "an image that is there stays"
+
+
+async def test_images_within_the_json_of_open_webui_come_by_a_pipe(program: Program) -> None:
+    value = open_webui()
+    url = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
+    value["chat"]["history"]["messages"]["u"]["files"] = [{"type": "image", "url": url, "name": "sky.png"}]
+    came = await program.run("import", "-", stdin=json.dumps([value]))
+    assert "1 conversation with 3 messages and 1 image read: 1 added" in came.err, came.err
+    assert "Not brought along" not in came.err
+    assert await exported_images(program) == [PNG]

@@ -1,5 +1,6 @@
 """Conversations that people bring by the page, over HTTP and in every store: for themselves alone, found by search."""
 
+import base64
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -7,9 +8,11 @@ from typing import Any
 
 import pytest
 from cores import Core
+from images import PLACE, told_jpeg
 from server.front_door import Browser, FrontDoor, a_front_door
+from server.serving import text_of
 from stores.houses import HOUSES
-from transfer.foreign import chatgpt, claude, librechat, node, open_webui, research, simple
+from transfer.foreign import chatgpt, claude, librechat, node, open_webui, research, simple, with_images
 
 from daehwa.conversation.ids import new_id, now_ms
 from daehwa.providers.scripted import ScriptedProvider, echo
@@ -62,6 +65,32 @@ async def test_each_product_comes_for_whoever_brings_it_and_is_found(door: Front
     _, conversation = await mina.call("GET", f"/api/conversations/{opened['id']}")
     assert [message["usage"] for message in conversation["messages"]] == [None, None]
     assert await other.refused("GET", f"/api/conversations/{opened['id']}") == (404, "conversation_not_found")
+
+
+async def test_images_come_with_their_questions_for_whoever_brings_them(door: FrontDoor) -> None:
+    await door.admin()
+    mina, other = await door.member(), await door.member("bob")
+    value = with_images(
+        "x", "file-service://file-1", "sediment://file_2", images={"file-1": base64.b64encode(told_jpeg()).decode()}
+    )
+    first = await bring(mina, value)
+    assert (first["added"], first["images"], first["not_brought"]) == (1, 1, {"image": 1})
+    assert (await bring(mina, value))["same"] == 1
+    [opened] = await listed(mina)
+    _, conversation = await mina.call("GET", f"/api/conversations/{opened['id']}")
+    image, text = conversation["messages"][0]["parts"]
+    assert text == {"type": "text", "text": "[Image not brought along]\n\nWhat is this?"}
+    assert (image["type"], image["media_type"], image["width"], image["height"]) == ("image", "image/jpeg", 1, 1)
+    path = f"/api/conversations/{opened['id']}/images/{image['image']}"
+    cookie = "; ".join(f"{name}={value}" for name, value in mina.cookies.items())
+    async with door.site.client.get(path, headers={**mina.headers, "cookie": cookie}) as answer:
+        data = await answer.read()
+        assert (answer.status, answer.content_type, len(data)) == (200, "image/jpeg", image["size"])
+    assert PLACE not in data
+    assert await other.refused("GET", path) == (404, "conversation_not_found")
+    turn = {"conversation": opened["id"], "reply": new_id(), "parent": conversation["messages"][0]["id"]}
+    events = await door.site.turn(turn, cookie=cookie, **mina.headers)
+    assert text_of(events).endswith("I see 1 image."), "the model is shown it"
 
 
 async def test_what_is_brought_can_be_gone_on_with(door: FrontDoor) -> None:
