@@ -38,7 +38,7 @@ def test_nothing_is_told_but_how_it_is_turned(data: bytes) -> None:
     found = bare(data)
     assert PLACE not in found.data
     assert b"adobe" not in found.data.lower()
-    assert found.is_on_its_side
+    assert found.is_on_its_side == (kind(data) != "image/webp"), "not every browser turns a WebP"
     assert bare(found.data) == found, "what is bare stays as it is"
 
 
@@ -57,7 +57,7 @@ def test_each_way_to_hold_a_camera_is_kept(turned: int) -> None:
         found = bare(data)
         assert (short in found.data) == (turned > 1)
         assert (b"Exif\0\0" in found.data) == (turned > 1 and kind(data) == "image/jpeg")
-        assert found.is_on_its_side == (turned > 4)
+        assert found.is_on_its_side == (turned > 4 and kind(data) != "image/webp")
 
 
 @pytest.mark.parametrize(

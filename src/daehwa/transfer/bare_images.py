@@ -52,7 +52,9 @@ _AFTER_PIXELS: Final = re.compile(rb"\xff++[^\x00\xd0-\xd7\xff]")
 
 
 class BareImage(msgspec.Struct, frozen=True):
-    """An image with nothing told beside it; `is_on_its_side`: it is shown turned by a quarter."""
+    """An image with nothing told beside it; `is_on_its_side`: every browser turns it by a quarter, which not all of
+    them do with a WebP.
+    """
 
     data: bytes
     is_on_its_side: bool = False
@@ -147,7 +149,7 @@ def _bare_webp(data: bytes) -> BareImage:
             head[8] |= _WEBP_EXIF
             kept.append(_riff(b"EXIF", _exif(orientation)))
         kept[extended] = bytes(head)
-    return _of([_riff(b"RIFF", b"".join([b"WEBP", *kept]))], orientation)
+    return BareImage(_riff(b"RIFF", b"".join([b"WEBP", *kept])))
 
 
 def _webp_chunks(data: bytes) -> Iterator[_Block]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import IO, BinaryIO, Final, TypeAlias
 
 import msgspec
@@ -128,17 +129,24 @@ async def store_all(
 ) -> None:
     """Store all that is found, some side by side, and count it."""
     while some := _some(found):
-        given = [each for each in some if isinstance(each, tuple)]
-        moved.skipped += [each for each in some if isinstance(each, Skipped)]
-        moved.empty += sum(isinstance(each, Nothing) for each in some)
-        outcomes = await asyncio.gather(
-            *(_store(archive, where, record, called) for where, record in given), return_exceptions=True
-        )
-        for (_, record), outcome in zip(given, outcomes, strict=True):
-            if isinstance(outcome, BaseException):
-                raise outcome  # when all that was begun with it is over
-            _count(moved, record, outcome)
+        await _store_some(archive, some, moved, called)
+        some.clear()  # before the next ones are read
         progress(moved)
+
+
+async def _store_some(
+    archive: ConversationArchive, some: list[Found], moved: Moved, called: Callable[[str], str]
+) -> None:
+    given = [each for each in some if isinstance(each, tuple)]
+    moved.skipped += [each for each in some if isinstance(each, Skipped)]
+    moved.empty += sum(isinstance(each, Nothing) for each in some)
+    outcomes = await asyncio.gather(
+        *(_store(archive, where, record, called) for where, record in given), return_exceptions=True
+    )
+    for (_, record), outcome in zip(given, outcomes, strict=True):
+        if isinstance(outcome, BaseException):
+            raise outcome  # when all that was begun with it is over
+        _count(moved, record, outcome)
 
 
 def _some(found: Iterator[Found]) -> list[Found]:
@@ -166,15 +174,18 @@ def _converted(elements: Iterable[Element | Fault], read: ReadElement, moved: Mo
     for element in elements:
         if isinstance(element, Fault):
             yield Skipped(element.where, element.reason)
-            continue
-        for each in read(element.text):
-            if isinstance(each, Converted):
-                moved.lost.update(each.lost)
-                yield element.where, each.record
-            elif each.is_empty:
-                yield Nothing()
-            else:
-                yield Skipped(element.where, f"“{each.title}”: {each.reason}" if each.title else each.reason)
+        else:
+            # Nothing here keeps a conversation with all its images while the next one is read.
+            yield from map(partial(_found, element.where, moved), read(element.text))
+
+
+def _found(where: str, moved: Moved, each: Converted | Unconverted) -> Found:
+    if isinstance(each, Converted):
+        moved.lost.update(each.lost)
+        return where, each.record
+    if each.is_empty:
+        return Nothing()
+    return Skipped(where, f"“{each.title}”: {each.reason}" if each.title else each.reason)
 
 
 def _given_to(owner: Callable[[str], str], record: ConversationRecord) -> ConversationRecord:
