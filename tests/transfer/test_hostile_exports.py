@@ -1,5 +1,6 @@
 """Exports that are broken, strange or meant to do harm: nothing is lost, and no time or memory taken without end."""
 
+import base64
 import copy
 import json
 import random
@@ -9,8 +10,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from images import PNG
 from transfer.conversions import alternates, brought, left_out
-from transfer.foreign import NOW, as_json, chatgpt, claude, librechat, node, open_webui, research, simple
+from transfer.foreign import NOW, as_json, chatgpt, claude, librechat, node, open_webui, research, simple, with_images
 
 from daehwa.conversation.archive import arriving
 from daehwa.transfer.converting import Converted, converted
@@ -34,7 +36,11 @@ def test_rings_missing_parents_and_ids_that_stand_twice_lose_nothing() -> None:
 
 def test_whatever_stands_where_something_else_should_is_survived() -> None:
     dice = random.Random(7)  # noqa: S311 - the same each time
-    samples: list[dict[str, Any]] = [research(), claude(), open_webui(), librechat(4)]
+    image = base64.b64encode(PNG).decode()
+    inline = open_webui()
+    inline["chat"]["history"]["messages"]["u"]["files"][0]["url"] = f"data:image/png;base64,{image}"
+    beside = with_images("x", "file-service://file-1", "sediment://file_2", images={"file-1": image, "file_2": image})
+    samples: list[dict[str, Any]] = [research(), claude(), open_webui(), librechat(4), inline, beside]
     strange = [None, True, -1, 1e308, 10**30, "", "\ud800", [], {}, [None], {"a": None}, "x" * 300]
 
     def spoilt(value: Any) -> Any:
@@ -45,7 +51,7 @@ def test_whatever_stands_where_something_else_should_is_survived() -> None:
         return [spoilt(inner) for inner in value] if isinstance(value, list) else value
 
     outcomes = []
-    for _ in range(800):
+    for _ in range(1_200):
         text = json.dumps(spoilt(dice.choice(samples))).encode()
         for found in converted(text, owner="me", now=NOW):
             outcomes.append(type(found))

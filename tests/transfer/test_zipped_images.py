@@ -4,13 +4,21 @@ import io
 import struct
 import tracemalloc
 import zipfile
+from functools import partial
+from pathlib import Path
+from typing import cast
 
 import pytest
-from images import GIF, JPEG, PNG, WEBP
-from transfer.foreign import as_json, simple, zipped
+from images import GIF, JPEG, PNG, WEBP, chunk
+from stores.asking import ME
+from stores.houses import HOUSES
+from transfer.foreign import NOW, as_json, simple, with_images, zipped
 
+from daehwa.conversation.archive_ports import ConversationArchive
 from daehwa.conversation.images import QUESTION_IMAGE_BYTES
+from daehwa.transfer.converting import converted
 from daehwa.transfer.exports import ZippedExport
+from daehwa.transfer.moving import Moved, bring_conversations
 from daehwa.transfer.zipped_images import ZippedImages
 
 SHARD = {"conversations.json": as_json([simple("a")])}
@@ -113,3 +121,26 @@ def test_an_entry_that_is_damaged_locked_or_not_there_is_none_and_the_others_com
 def test_a_hundred_thousand_entries_are_looked_through_once() -> None:
     images = images_in({f"file-{number}-a.png": b"%d" % number for number in range(100_000)}, zipfile.ZIP_STORED)
     assert [images.read(f"file-{number}") for number in (0, 7, 99_999, 100_000)] == [b"0", b"7", b"99999", None]
+
+
+@pytest.mark.parametrize("home", HOUSES)
+async def test_a_zip_comes_with_its_images_once_into_every_store(home: str, tmp_path: Path) -> None:
+    names = [f"file-{number}" for number in range(12)]
+    data = {name: PNG[:33] + chunk(b"IDAT", name.encode() * 80_000) + PNG[33:] for name in names}
+    shard = as_json([with_images(name, f"file-service://{name}", "sediment://file_gone") for name in names])
+    entries = {f"user-x/{name}-photo.png": content for name, content in data.items()}
+    content = zipped({"conversations-000.json": shard, **entries})
+    async with HOUSES[home](tmp_path) as house:
+        archive = cast("ConversationArchive", house.store)
+
+        async def bring() -> Moved:
+            export = ZippedExport(io.BytesIO(content))
+            read = partial(converted, owner=ME, now=NOW, images=ZippedImages(export).read)
+            return await bring_conversations(archive, export.elements(), read=read, progress=lambda _moved: None)
+
+        first = await bring()
+        assert (first.added, first.images, first.lost, first.skipped) == (12, 12, {"image": 12}, [])
+        again = await bring()
+        assert (again.added, again.changed, again.same) == (0, 0, 12)
+        kept = [image.data async for record in archive.export_conversations(ME) for image in record.images]
+        assert sorted(kept) == sorted(data.values())
