@@ -1,12 +1,11 @@
-import { crc32, deflateRawSync } from "node:zlib";
 import { expect, test } from "vitest";
 import { AT_ONCE, Batches, Body, type Unsent } from "../src/bringing/batches.ts";
 import { elementsOf } from "../src/bringing/elements.ts";
-import { elementsIn, shardsOf } from "../src/bringing/export-file.ts";
+import { elementsIn, exportIn } from "../src/bringing/export-file.ts";
 import { slimmed } from "../src/bringing/slim.ts";
 import { membersOf, ZipFault } from "../src/bringing/zip.ts";
+import { bytes, fileOf, zipped } from "./zipped.ts";
 
-const bytes = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text);
 const text = (found: Uint8Array | string): string => (typeof found === "string" ? found : new TextDecoder().decode(found));
 
 async function* inPieces(content: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
@@ -19,70 +18,10 @@ async function split(content: string, size = 7): Promise<string[]> {
   return found;
 }
 
-interface Packed {
-  readonly name: string;
-  readonly content: Uint8Array;
-  readonly method?: number;
-  readonly isLocked?: boolean;
-}
-
-/** A ZIP; `is64`: its numbers stand where those past four gigabytes do. */
-function zipped(files: readonly Packed[], is64 = false, comment = ""): Blob {
-  const parts: Uint8Array[] = [];
-  const entries: Uint8Array[] = [];
-  let at = 0;
-  for (const { name, content, method = 8, isLocked = false } of files) {
-    const packed = method === 8 ? new Uint8Array(deflateRawSync(content)) : content;
-    const head = new DataView(new ArrayBuffer(30));
-    head.setUint32(0, 0x04034b50, true);
-    head.setUint16(8, method, true);
-    head.setUint16(26, name.length, true);
-    const extra = new DataView(new ArrayBuffer(is64 ? 28 : 0));
-    if (is64) {
-      extra.setUint16(0, 1, true);
-      extra.setUint16(2, 24, true);
-      extra.setBigUint64(4, BigInt(content.length), true);
-      extra.setBigUint64(12, BigInt(packed.length), true);
-      extra.setBigUint64(20, BigInt(at), true);
-    }
-    const entry = new DataView(new ArrayBuffer(46));
-    entry.setUint32(0, 0x02014b50, true);
-    entry.setUint16(8, isLocked ? 1 : 0, true);
-    entry.setUint16(10, method, true);
-    entry.setUint32(16, crc32(content), true);
-    entry.setUint32(20, is64 ? 0xffffffff : packed.length, true);
-    entry.setUint32(24, is64 ? 0xffffffff : content.length, true);
-    entry.setUint16(28, name.length, true);
-    entry.setUint16(30, extra.byteLength, true);
-    entry.setUint32(42, is64 ? 0xffffffff : at, true);
-    parts.push(new Uint8Array(head.buffer), bytes(name), packed);
-    entries.push(new Uint8Array(entry.buffer), bytes(name), new Uint8Array(extra.buffer));
-    at += 30 + name.length + packed.length;
-  }
-  const size = entries.reduce((sum, part) => sum + part.length, 0);
-  const end64 = new DataView(new ArrayBuffer(is64 ? 76 : 0));
-  if (is64) {
-    end64.setUint32(0, 0x06064b50, true);
-    end64.setBigUint64(40, BigInt(size), true);
-    end64.setBigUint64(48, BigInt(at), true);
-    end64.setUint32(56, 0x07064b50, true);
-    end64.setBigUint64(64, BigInt(at + size), true);
-  }
-  const end = new DataView(new ArrayBuffer(22));
-  end.setUint32(0, 0x06054b50, true);
-  end.setUint16(10, is64 ? 0xffff : files.length, true);
-  end.setUint32(12, is64 ? 0xffffffff : size, true);
-  end.setUint32(16, is64 ? 0xffffffff : at, true);
-  end.setUint16(20, comment.length, true);
-  return new Blob([...parts, ...entries, new Uint8Array(end64.buffer), new Uint8Array(end.buffer), bytes(comment)] as BlobPart[]);
-}
-
-const fileOf = (blob: Blob, name = "export.zip"): File => new File([blob], name);
-
 async function brought(file: File): Promise<string[]> {
   const found: string[] = [];
-  for (const shard of await shardsOf(file)) {
-    for await (const element of elementsIn(shard, new AbortController().signal, () => undefined)) found.push(text(element));
+  for (const shard of (await exportIn(file)).shards) {
+    for await (const element of elementsIn(shard, new AbortController().signal)) found.push(text(element));
   }
   return found;
 }
@@ -127,7 +66,7 @@ test("our own export is taken out of what was taken along, and any JSON where no
   expect(await brought(fileOf(zipped(ours)))).toEqual(['{"type":"daehwa-export"}', '{"type":"conversation"}']);
   expect(await brought(fileOf(zipped([{ name: "One talk.json", content: bytes('{"messages":[]}') }])))).toEqual(['{"messages":[]}']);
   expect(await brought(fileOf(new Blob(['\ufeff [{"a":1}]']), "a.json"))).toEqual(['{"a":1}']);
-  expect(await shardsOf(fileOf(new Blob(["text"]), "a.txt"))).toEqual([]);
+  expect((await exportIn(fileOf(new Blob(["text"]), "a.txt"))).shards).toEqual([]);
 });
 
 test("a ZIP that is damaged, cut off, locked or lies is refused and not followed", async () => {
@@ -153,17 +92,20 @@ test("a ZIP that is damaged, cut off, locked or lies is refused and not followed
 });
 
 test("reading can be broken off", async () => {
-  const [shard] = await shardsOf(fileOf(new Blob(['[{"a":1}]']), "a.json"));
+  const [shard] = (await exportIn(fileOf(new Blob(['[{"a":1}]']), "a.json"))).shards;
   const stop = new AbortController();
   stop.abort();
   const reading = (async () => {
-    if (shard) for await (const _ of elementsIn(shard, stop.signal, () => undefined));
+    if (shard) for await (const _ of elementsIn(shard, stop.signal));
   })();
   await expect(reading).rejects.toMatchObject({ name: "AbortError" });
 });
 
-function added(batches: Batches, element: string): { ready: Body[]; unsent: Unsent[] } {
-  const found = [...batches.add(bytes(element))];
+const noImages = (): Promise<boolean> => Promise.resolve(false);
+
+async function added(batches: Batches, element: string): Promise<{ ready: Body[]; unsent: Unsent[] }> {
+  const found: (Body | Unsent)[] = [];
+  for await (const each of batches.add(bytes(element))) found.push(each);
   return { ready: found.filter((each) => each instanceof Body), unsent: found.filter((each) => "why" in each) };
 }
 
@@ -173,48 +115,49 @@ async function bodyOf(body: { content: Blob } | null): Promise<unknown[]> {
 }
 
 test("bodies hold so many conversations, and are no longer than the server takes", async () => {
-  const batches = new Batches(10_000);
+  const batches = new Batches(10_000, noImages);
   const bodies = [];
-  for (let number = 0; number < 50; number += 1) bodies.push(...added(batches, JSON.stringify({ number })).ready);
+  for (let number = 0; number < 50; number += 1) bodies.push(...(await added(batches, JSON.stringify({ number }))).ready);
   const sent = await Promise.all([...bodies, batches.rest()].map(bodyOf));
   expect(sent.flat()).toHaveLength(50);
   expect(Math.max(...sent.map((some) => some.length))).toBe(AT_ONCE);
-  const long = new Batches(10_000);
+  const long = new Batches(10_000, noImages);
   for (let number = 0; number < 5; number += 1) {
-    const [ready] = added(long, JSON.stringify({ text: "x".repeat(4_000) })).ready;
+    const [ready] = (await added(long, JSON.stringify({ text: "x".repeat(4_000) }))).ready;
     if (ready) expect(ready.content.size).toBeLessThanOrEqual(10_000);
     expect((await Promise.all((ready?.alone ?? []).map(bodyOf))).map((some) => some.length)).toEqual(ready ? [1, 1] : []);
   }
-  expect(added(long, JSON.stringify({ title: "Long", text: "x".repeat(10_000) })).unsent).toEqual([{ title: "Long", why: "tooLarge" }]);
+  expect((await added(long, JSON.stringify({ title: "Long", text: "x".repeat(10_000) }))).unsent).toEqual([{ title: "Long", why: "tooLarge" }]);
 });
 
 test.each(["object", "array"])("conversations that stand together in an %s go as if each stood alone", async (kind) => {
-  const batches = new Batches(10_000);
+  const batches = new Batches(10_000, noImages);
   const page = { author: { role: "tool" }, content: { content_type: "tether_browsing_display", result: "long".repeat(1_000) } };
   const values: unknown[] = Array.from({ length: 130 }, (_, number) => ({ title: String(number), mapping: { a: { message: page } } }));
   values[7] = { title: "Long", text: "x".repeat(10_000) };
-  const { ready, unsent } = added(batches, JSON.stringify(kind === "array" ? values : { version: 1, conversations: values }));
+  const { ready, unsent } = await added(batches, JSON.stringify(kind === "array" ? values : { version: 1, conversations: values }));
   expect(unsent).toEqual([{ title: "Long", why: "tooLarge" }]);
   const sent = await Promise.all([...ready, batches.rest()].map(bodyOf));
   expect(Math.max(...sent.map((some) => some.length))).toBe(AT_ONCE);
   const titles = values.map((value) => (value as { title: string }).title).filter((title) => title !== "Long");
   expect(sent.flat().map((value) => (value as { title: string }).title)).toEqual(titles);
   expect(JSON.stringify(sent)).not.toContain("long");
-  expect(added(batches, '{"conversations":[]}')).toEqual({ ready: [], unsent: [] });
+  expect(await added(batches, '{"conversations":[]}')).toEqual({ ready: [], unsent: [] });
   expect(batches.rest()).toBeNull();
 });
 
-test("what is no JSON is not sent, and lines that speak of the file are passed over", () => {
-  const batches = new Batches(10_000);
-  expect(added(batches, '{"a":').unsent).toEqual([{ title: null, why: "notJson" }]);
-  expect([...batches.add("cutOff")]).toEqual([{ title: null, why: "cutOff" }]);
-  expect(added(batches, '{"type":"end"}')).toEqual({ ready: [], unsent: [] });
+test("what is no JSON is not sent, and lines that speak of the file are passed over", async () => {
+  const batches = new Batches(10_000, noImages);
+  expect((await added(batches, '{"a":')).unsent).toEqual([{ title: null, why: "notJson" }]);
+  for await (const found of batches.add("cutOff")) expect(found).toEqual({ title: null, why: "cutOff" });
+  expect.assertions(4);
+  expect(await added(batches, '{"type":"end"}')).toEqual({ ready: [], unsent: [] });
   expect(batches.rest()).toBeNull();
 });
 
 test("half a character goes as it is written, for the server to mend", async () => {
-  const batches = new Batches(10_000);
-  added(batches, '{"text":"half \\ud83d"}');
+  const batches = new Batches(10_000, noImages);
+  await added(batches, '{"text":"half \\ud83d"}');
   expect(await batches.rest()?.content.text()).toContain("\\ud83d");
 });
 

@@ -9,6 +9,7 @@ export const Brought = v.object({
   changed: v.number(),
   same: v.number(),
   empty: v.number(),
+  images: v.number(),
   left_out: v.array(v.object({ title: v.nullable(v.string()), reason: v.string() })),
   not_brought: v.record(v.string(), v.number()),
 });

@@ -1,6 +1,9 @@
-/** Elements of an export as bodies of requests: each within its limits. Pure. */
+/** Elements of an export as bodies of requests: each within its limits, with the images that fit. */
 import type { Broken } from "./elements.ts";
-import { isObject, slimmed } from "./slim.ts";
+import type { FillImages } from "./filling.ts";
+import { shownIn } from "./shown.ts";
+import { slimmed } from "./slim.ts";
+import { isObject } from "./values.ts";
 
 /** So many conversations go in one request: the server stores each, and answers within the half minute that AWS gives. */
 export const AT_ONCE = 20;
@@ -16,21 +19,38 @@ export interface Unsent {
 
 export class Batches {
   readonly #most: number;
+  readonly #fill: FillImages;
   #held: Held[] = [];
   #bytes = 0;
 
-  /** `most`: the longest body that the server takes. */
-  constructor(most: number) {
+  /** `most`: the longest body that the server takes. `fill` puts the images of a conversation in. */
+  constructor(most: number, fill: FillImages) {
     this.#most = most - AROUND_BYTES;
+    this.#fill = fill;
   }
 
   /** Take an element in; yield the bodies that are ready, and what of it will not be sent. */
-  *add(element: Uint8Array | Broken): Generator<Body | Unsent> {
-    for (const found of typeof element === "string" ? [{ title: null, why: element }] : conversationsIn(element)) {
-      if ("why" in found) yield found;
-      else if (found.text.length > this.#most) yield { title: found.title, why: "tooLarge" };
-      else yield* this.#hold(found);
+  async *add(element: Uint8Array | Broken): AsyncGenerator<Body | Unsent> {
+    const found = typeof element === "string" ? element : conversationsIn(element);
+    if (typeof found === "string") yield { title: null, why: found };
+    else {
+      for (const conversation of found) {
+        const sent = await this.#asSent(conversation);
+        if ("why" in sent) yield sent;
+        else yield* this.#hold(sent);
+      }
     }
+  }
+
+  async #asSent(conversation: unknown): Promise<Held | Unsent> {
+    const title = [field(conversation, "title"), field(conversation, "name")].find((text) => typeof text === "string") ?? null;
+    const slim = slimmed(conversation);
+    const shown = shownIn(slim);
+    const text = written(slim);
+    if (!text) return { title, why: "notJson" }; // too deep to be written again
+    if (text.length > this.#most) return { title, why: "tooLarge" };
+    const isFilled = shown.length > 0 && (await this.#fill(slim, shown, this.#most - text.length));
+    return { text: (isFilled && written(slim)) || text, title };
   }
 
   *#hold(found: Held): Generator<Body> {
@@ -77,26 +97,24 @@ export class Body {
   }
 }
 
-/** What is sent of an element: a conversation, or each that stands in it. A line of our own export that says what the file is has none. */
-function* conversationsIn(element: Uint8Array): Generator<Held | Unsent> {
+/** The conversation that an element is, or those that stand in it. A line of our own export that says what the file is has none. */
+function conversationsIn(element: Uint8Array): readonly unknown[] | "notJson" {
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder().decode(element));
   } catch {
-    yield { title: null, why: "notJson" };
-    return;
+    return "notJson";
   }
-  if (["daehwa-export", "end"].includes(field(value, "type") as string)) return;
+  if (["daehwa-export", "end"].includes(field(value, "type") as string)) return [];
   const inner = Array.isArray(value) ? value : field(value, "conversations");
-  for (const each of Array.isArray(inner) ? inner : [value]) yield asSent(each);
+  return Array.isArray(inner) ? inner : [value];
 }
 
-function asSent(conversation: unknown): Held | Unsent {
-  const title = [field(conversation, "title"), field(conversation, "name")].find((text) => typeof text === "string") ?? null;
+function written(conversation: unknown): Uint8Array<ArrayBuffer> | null {
   try {
-    return { text: new TextEncoder().encode(JSON.stringify(slimmed(conversation))), title };
+    return new TextEncoder().encode(JSON.stringify(conversation));
   } catch {
-    return { title, why: "notJson" }; // too deep to be written again
+    return null;
   }
 }
 

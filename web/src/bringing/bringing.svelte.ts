@@ -3,7 +3,8 @@ import { importConversations, type Brought } from "../api/bringing.ts";
 import { ApiFailure, isAbort } from "../api/failure.ts";
 import { conversations } from "../sidebar/list.svelte.ts";
 import { Batches, Body, type Unsent } from "./batches.ts";
-import { elementsIn, shardsOf } from "./export-file.ts";
+import { elementsIn, exportIn, type Export } from "./export-file.ts";
+import { filling, type ImageLimits } from "./filling.ts";
 import { ZipFault } from "./zip.ts";
 
 /** Why a conversation did not come: a reason of this page's own, or a sentence of the server's. */
@@ -22,7 +23,12 @@ const REFRESH_MS = 2_000;
 /** So many of what was left out are named. */
 const MOST_NAMED = 200;
 
-const none = { added: 0, restored: 0, changed: 0, same: 0, empty: 0 };
+/** The longest body that the server takes, and what a question may show. */
+export interface Limits extends ImageLimits {
+  readonly bodyBytes: number;
+}
+
+const none = { added: 0, restored: 0, changed: 0, same: 0, empty: 0, images: 0 };
 
 export class Bringing {
   file = $state("");
@@ -32,6 +38,8 @@ export class Bringing {
   /** Of the file, from 0 to 1. */
   share = $state(0);
   counts = $state({ ...none });
+  /** So many images were made small, on their way to the server. */
+  imagesMade = $state(0);
   leftOut = $state.raw<readonly LeftOut[]>([]);
   leftOutCount = $state(0);
   lost = $state<Record<string, number>>({});
@@ -47,14 +55,14 @@ export class Bringing {
     this.#stop.abort();
   }
 
-  /** Bring what is in a file. `most`: the longest body that the server takes. */
-  async bring(file: File, most: number): Promise<void> {
+  /** Bring what is in a file. */
+  async bring(file: File, limits: Limits): Promise<void> {
     if (this.isRunning) return;
     this.#stop = new AbortController();
     [this.file, this.isRunning, this.end, this.failure, this.share] = [file.name, true, null, null, 0];
-    [this.counts, this.leftOut, this.leftOutCount, this.lost] = [{ ...none }, [], 0, {}];
+    [this.counts, this.imagesMade, this.leftOut, this.leftOutCount, this.lost] = [{ ...none }, 0, [], 0, {}];
     try {
-      this.end = await this.#all(file, most);
+      this.end = await this.#all(await exportIn(file), limits);
     } catch (error) {
       if (isAbort(error)) this.end = "cancelled";
       else if (error instanceof ApiFailure) [this.end, this.failure] = ["failed", error];
@@ -68,23 +76,22 @@ export class Bringing {
     }
   }
 
-  async #all(file: File, most: number): Promise<End> {
-    const shards = await shardsOf(file);
+  async #all({ shards, images }: Export, limits: Limits): Promise<End> {
     if (shards.length === 0) return "notMeant";
     const size = shards.reduce((sum, shard) => sum + shard.size, 0);
-    const batches = new Batches(most);
+    const fill = filling(images, limits, this.#stop.signal, () => (this.imagesMade += 1));
+    const batches = new Batches(limits.bodyBytes, fill);
     let done = 0;
-    const onRead = (bytes: number): void => {
-      done += bytes;
-      this.share = Math.min(1, done / Math.max(1, size));
-    };
     for (const shard of shards) {
       try {
-        for await (const element of elementsIn(shard, this.#stop.signal, onRead)) {
-          for (const found of batches.add(element)) {
+        for await (const element of elementsIn(shard, this.#stop.signal)) {
+          for await (const found of batches.add(element)) {
             if (found instanceof Body) await this.#send(found);
             else this.#note({ title: found.title ?? (shard.name || null), why: found.why, sentence: "" });
           }
+          // Once its images are done too: they are what takes long.
+          done += element.length;
+          this.share = Math.min(1, done / Math.max(1, size));
         }
       } catch (error) {
         if (!(error instanceof ZipFault)) throw error;

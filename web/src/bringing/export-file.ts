@@ -1,13 +1,21 @@
-/** A file that conversations are brought from: which parts of it hold them, and what stands in these. */
+/** A file that conversations are brought from: which parts of it hold them, what stands in these, and the images beside them. */
 import { isAbort } from "../api/failure.ts";
 import { elementsOf, type Broken } from "./elements.ts";
-import { counted, isZip, membersOf, readMember, ZipFault } from "./zip.ts";
+import { bounded } from "./reading.ts";
+import { isZip, membersOf, readMember, ZipFault } from "./zip.ts";
+import { ZippedImages } from "./zipped-images.ts";
 
-/** A part of a file: `size` is how many bytes of the file it takes. */
+/** A part of a file; `size` is how many bytes of JSON it says to hold. */
 export interface Shard {
   readonly name: string;
   readonly size: number;
-  readonly open: (onRead: (bytes: number) => void) => Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
+  readonly open: () => Promise<ReadableStream<Uint8Array<ArrayBuffer>>>;
+}
+
+/** What is in a file; without a shard it is nothing of this. */
+export interface Export {
+  readonly shards: readonly Shard[];
+  readonly images: ZippedImages;
 }
 
 const OURS = /(^|\/)conversations\.jsonl$/;
@@ -17,49 +25,30 @@ const NOT_MEANT = /(^|\/)(__MACOSX\/|\._)/;
 /** A packed file that grows without end is not followed further. */
 const MOST_BYTES = 16 * 1024 ** 3;
 
-/** The parts of a file that hold conversations; none where it is nothing of this. Throws `ZipFault`. */
-export async function shardsOf(file: File): Promise<Shard[]> {
-  if (!(await isZip(file))) {
-    const begin = new Uint8Array(await file.slice(0, 64 * 1024).arrayBuffer());
-    const first = new TextDecoder().decode(begin).replace(/^\ufeff/, "").trimStart()[0];
-    return first === "[" || first === "{" ? [{ name: "", size: file.size, open: (onRead) => Promise.resolve(counted(file, onRead)) }] : [];
-  }
+/** Throws `ZipFault`. */
+export async function exportIn(file: File): Promise<Export> {
+  if (!(await isZip(file))) return { shards: await shardOf(file), images: new ZippedImages(file, []) };
   const members = (await membersOf(file)).filter(({ name }) => !NOT_MEANT.test(name) && !name.endsWith("/"));
   const named = (pattern: RegExp) => members.filter(({ name }) => pattern.test(name));
   const meant = [named(OURS), named(SHARD), named(JSON_FILE)].find((some) => some.length > 0) ?? [];
-  return meant
+  const shards = meant
     .sort((a, b) => (a.name < b.name ? -1 : 1))
-    .map((member) => ({ name: member.name, size: member.packed, open: (onRead) => readMember(file, member, onRead) }));
+    .map((member) => ({ name: member.name, size: member.unpacked, open: () => readMember(file, member) }));
+  return { shards, images: new ZippedImages(file, members) };
 }
 
-/** The elements of a shard; `onRead` is told how many bytes of the file were read. Throws `ZipFault` where it cannot be read on. */
-export async function* elementsIn(
-  shard: Shard,
-  signal: AbortSignal,
-  onRead: (bytes: number) => void,
-): AsyncGenerator<Uint8Array<ArrayBuffer> | Broken> {
-  const stream = await shard.open(onRead);
+async function shardOf(file: File): Promise<Shard[]> {
+  const begin = new Uint8Array(await file.slice(0, 64 * 1024).arrayBuffer());
+  const first = new TextDecoder().decode(begin).replace(/^\ufeff/, "").trimStart()[0];
+  return first === "[" || first === "{" ? [{ name: "", size: file.size, open: () => Promise.resolve(file.stream()) }] : [];
+}
+
+/** The elements of a shard. Throws `ZipFault` where it cannot be read on. */
+export async function* elementsIn(shard: Shard, signal: AbortSignal): AsyncGenerator<Uint8Array<ArrayBuffer> | Broken> {
   try {
-    yield* elementsOf(bounded(stream, signal));
+    yield* elementsOf(bounded(await shard.open(), signal, MOST_BYTES));
   } catch (error) {
     // Whatever it is called: bytes that cannot be unpacked, or a file that was changed or moved since.
     throw isAbort(error) || error instanceof ZipFault ? error : new ZipFault("damaged");
-  }
-}
-
-async function* bounded(stream: ReadableStream<Uint8Array<ArrayBuffer>>, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-  const reader = stream.getReader();
-  let bytes = 0;
-  try {
-    for (;;) {
-      signal.throwIfAborted();
-      const { done, value } = await reader.read();
-      if (done) return;
-      bytes += value.length;
-      if (bytes > MOST_BYTES) throw new ZipFault("damaged");
-      yield value;
-    }
-  } finally {
-    await reader.cancel().catch(() => undefined);
   }
 }

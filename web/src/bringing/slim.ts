@@ -1,14 +1,13 @@
 /**
  * A conversation without what the server makes nothing of: the pages that a search found, pictures within the text, what a
- * product keeps for itself. A fifth of an export is left of it, and long conversations fit into one request. Pure.
+ * product keeps for itself. A fifth of an export is left of it, and long conversations fit into one request. Images that
+ * stand where a question may show them stay, for `shown.ts` to take them out. Pure.
  */
-type Value = Record<string, unknown>;
+import { isInline } from "./shown.ts";
+import { isObject, list, type Value } from "./values.ts";
 
 /** In place of a text of which only counts that it was there. */
 const SOMETHING = "…";
-
-export const isObject = (value: unknown): value is Value => typeof value === "object" && value !== null && !Array.isArray(value);
-const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
 
 function only(value: unknown, ...names: string[]): unknown {
   if (!isObject(value)) return value;
@@ -94,7 +93,9 @@ const OF_MESSAGE = ["id", "parentId", "childrenIds", "role", "content", "model",
 
 function slimOpenWebUi(chat: Value): Value {
   const history = chat["history"];
-  if (!isObject(history) || !isObject(history["messages"]) || Object.keys(history["messages"]).length === 0) return chat;
+  if (!isObject(history) || !isObject(history["messages"]) || Object.keys(history["messages"]).length === 0) {
+    return Array.isArray(chat["messages"]) ? { ...chat, messages: chat["messages"].map(slimMessage) } : chat;
+  }
   const messages = Object.fromEntries(Object.entries(history["messages"]).map(([name, message]) => [name, slimMessage(message)]));
   return { ...(only(chat, "id", "title", "timestamp", "params", "system") as Value), history: { ...history, messages } };
 }
@@ -102,11 +103,20 @@ function slimOpenWebUi(chat: Value): Value {
 function slimMessage(message: unknown): unknown {
   if (!isObject(message)) return message;
   const files = list(message["files"]).map((file) =>
-    isObject(file) ? { ...(only(file, "type", "name") as Value), file: only(file["file"], "filename") } : file,
+    isObject(file) ? { ...(only(file, "type", "name") as Value), ...images(file), file: only(file["file"], "filename") } : file,
   );
-  const content = Array.isArray(message["content"]) ? each(message["content"], "type", "text") : message["content"];
+  const content = Array.isArray(message["content"]) ? message["content"].map(slimItem) : message["content"];
   const sources = list(message["sources"]).map((source) => (isObject(source) ? { source: only(source["source"], "name", "url") } : source));
   return { ...(only(message, ...OF_MESSAGE) as Value), content, files, sources };
+}
+
+const slimItem = (item: unknown): unknown => (isObject(item) ? { ...(only(item, "type", "text") as Value), ...images(item) } : item);
+
+/** The images that are in an object themselves: where others lie is nothing to the server. */
+function images(value: Value): Value {
+  const { url, image_url: shown } = value;
+  const within = isObject(shown) && isInline(shown["url"]) ? { image_url: { url: shown["url"] } } : {};
+  return { ...(isInline(url) && { url }), ...(isInline(shown) && { image_url: shown }), ...within };
 }
 
 // ---------------------------------------------------------------- LibreChat

@@ -1,14 +1,18 @@
 /**
  * A ZIP read by slices: its directory, which stands at its end, and of its files only those that are wanted. An export with
- * all its pictures has gigabytes, of which neither the memory nor the network sees more than the conversations.
+ * all its pictures has gigabytes, of which the memory sees one piece of a conversation, or one picture, at a time.
  * The format is PKWARE's APPNOTE.TXT; ZIP64 (4.3.14) is what Python and ChatGPT write past four gigabytes.
  */
 
-/** A file in a ZIP: `packed` bytes of it are there, `sum` is the CRC-32 of what is in it, `offset` is where its own head begins. */
+/**
+ * A file in a ZIP: `packed` bytes of it are there, of which `unpacked` are said to become, `sum` is the CRC-32 of these,
+ * `offset` is where its own head begins.
+ */
 export interface Member {
   readonly name: string;
   readonly method: number;
   readonly packed: number;
+  readonly unpacked: number;
   readonly sum: number;
   readonly offset: number;
   readonly isLocked: boolean;
@@ -101,28 +105,30 @@ function memberAt(data: DataView, at: number, nameLength: number, extraLength: n
   const name = new TextDecoder().decode(new Uint8Array(data.buffer, data.byteOffset + at + 46, nameLength));
   let packed = data.getUint32(at + 20, true);
   let offset = data.getUint32(at + 42, true);
-  const unpacked = data.getUint32(at + 24, true);
+  let unpacked = data.getUint32(at + 24, true);
   const extras = at + 46 + nameLength;
   for (let extra = extras; extra + 4 <= extras + extraLength; extra += 4 + data.getUint16(extra + 2, true)) {
     if (data.getUint16(extra, true) !== 1) continue;
     // What does not fit into its own field stands here, in this order, and nothing else.
-    let next = extra + 4 + (unpacked === NOT_HERE ? 8 : 0);
+    let next = extra + 4;
     const end = Math.min(extra + 4 + data.getUint16(extra + 2, true), extras + extraLength);
+    if (unpacked === NOT_HERE && next + 8 <= end) [unpacked, next] = [long(data, next), next + 8];
     if (packed === NOT_HERE && next + 8 <= end) [packed, next] = [long(data, next), next + 8];
     if (offset === NOT_HERE && next + 8 <= end) offset = long(data, next);
   }
-  return { name, method: data.getUint16(at + 10, true), packed, sum: data.getUint32(at + 16, true), offset, isLocked: (data.getUint16(at + 8, true) & 1) === 1 };
+  const [flags, method, sum] = [data.getUint16(at + 8, true), data.getUint16(at + 10, true), data.getUint32(at + 16, true)];
+  return { name, method, packed, unpacked, sum, offset, isLocked: (flags & 1) === 1 };
 }
 
-/** What is in a file of a ZIP, unpacked as it is read; `onRead` is told how many bytes of it were. Throws `ZipFault`. */
-export async function readMember(file: Blob, member: Member, onRead: (bytes: number) => void): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+/** What is in a file of a ZIP, unpacked as it is read. Throws `ZipFault`. */
+export async function readMember(file: Blob, member: Member): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
   if (member.isLocked) throw new ZipFault("locked");
   if (member.method !== STORED && member.method !== DEFLATED) throw new ZipFault("unknown");
   const head = await view(file, member.offset, member.offset + 30);
   if (head.getUint32(0, true) !== HEAD) throw new ZipFault("damaged");
   const from = member.offset + 30 + head.getUint16(26, true) + head.getUint16(28, true);
   if (from + member.packed > file.size) throw new ZipFault("damaged");
-  const packed = counted(file.slice(from, from + member.packed), onRead);
+  const packed = file.slice(from, from + member.packed).stream();
   const content = member.method === STORED ? packed : packed.pipeThrough(new DecompressionStream("deflate-raw"));
   return content.pipeThrough(checked(member.sum));
 }
@@ -139,15 +145,4 @@ function checked(sum: number): TransformStream<Uint8Array<ArrayBuffer>, Uint8Arr
       if ((found ^ 0xffffffff) >>> 0 !== sum) controller.error(new ZipFault("damaged"));
     },
   });
-}
-
-/** A file as a stream; `onRead` is told how many bytes of it were read. */
-export function counted(file: Blob, onRead: (bytes: number) => void): ReadableStream<Uint8Array<ArrayBuffer>> {
-  const counting = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
-    transform: (piece, controller) => {
-      onRead(piece.length);
-      controller.enqueue(piece);
-    },
-  });
-  return file.stream().pipeThrough(counting);
 }

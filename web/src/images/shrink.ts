@@ -50,11 +50,19 @@ async function redrawn(bitmap: ImageBitmap, kind: ImageKind | null, bytes: numbe
   const most = Math.min(1, LONGEST_EDGE / Math.max(bitmap.width, bitmap.height));
   for (const scale of SCALES) {
     const canvas = canvasOf(bitmap, most * scale);
-    for (const [type, quality] of waysFor(canvas, kind)) {
-      const data = await encoded(canvas, type, quality);
-      // Where a browser cannot write a kind, it writes PNG.
-      if (data?.type === type && data.size <= bytes) return { data, width: canvas.width, height: canvas.height };
-    }
+    const { width, height } = canvas;
+    const data = await written(canvas, kind, bytes);
+    canvas.width = canvas.height = 0; // Safari keeps the pixels of many canvases for a while, and then gives no more
+    if (data) return { data, width, height };
+  }
+  return null;
+}
+
+async function written(canvas: HTMLCanvasElement, kind: ImageKind | null, bytes: number): Promise<Blob | null> {
+  for (const [type, quality] of waysFor(canvas, kind)) {
+    const data = await encoded(canvas, type, quality);
+    // Where a browser cannot write a kind, it writes PNG.
+    if (data?.type === type && data.size <= bytes) return data;
   }
   return null;
 }
