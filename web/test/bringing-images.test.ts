@@ -5,6 +5,7 @@ import { filling, type ImageLimits } from "../src/bringing/filling.ts";
 import { shownIn } from "../src/bringing/shown.ts";
 import { slimmed } from "../src/bringing/slim.ts";
 import { base64Of, bytesIn } from "../src/images/base64.ts";
+import { kindOf } from "../src/images/kinds.ts";
 import type { shrink } from "../src/images/shrink.ts";
 import { bytes, fileOf, zipped } from "./zipped.ts";
 
@@ -42,7 +43,7 @@ const asSmall: typeof shrink = async (file, most, room) => {
 async function sent(conversation: Json, images: Record<string, string>, most = 100_000, limits = LIMITS) {
   const read: string[] = [];
   let made = 0;
-  const batches = new Batches(most, filling(lying(images, read), limits, signal, () => (made += 1), asSmall));
+  const batches = new Batches(most, filling(lying(images, read), limits, signal, () => (made += 1), load));
   const found: unknown[] = [];
   for await (const each of batches.add(bytes(JSON.stringify(conversation)))) found.push(each);
   const body = batches.rest() ?? found.find((each) => each instanceof Body);
@@ -50,6 +51,8 @@ async function sent(conversation: Json, images: Record<string, string>, most = 1
   const [value] = text === "" ? [] : (JSON.parse(text) as { conversations: Json[] }).conversations;
   return { value: value ?? {}, given: (value?.["daehwa_images"] ?? {}) as Record<string, string>, size: bytes(text).length, read, made, found };
 }
+
+const load = () => Promise.resolve({ kindOf, shrink: asSmall });
 
 afterEach(() => vi.unstubAllGlobals());
 
@@ -119,7 +122,7 @@ test("reading an image can be broken off", async () => {
   const stop = new AbortController();
   stop.abort();
   await expect(images.read("file-A", stop.signal)).rejects.toMatchObject({ name: "AbortError" });
-  const batches = new Batches(10_000, filling(lying({ "file-A": "x" }), LIMITS, stop.signal, () => undefined, asSmall));
+  const batches = new Batches(10_000, filling(lying({ "file-A": "x" }), LIMITS, stop.signal, () => undefined, load));
   const adding = batches.add(bytes(JSON.stringify(chatgpt(message("user", 1, [pointer("sediment://file-A")]))))).next();
   await expect(adding).rejects.toMatchObject({ name: "AbortError" });
 });

@@ -1,6 +1,7 @@
 /** Bringing conversations along out of a file: how far it has come, and what became of them. It goes on while other screens are open. */
 import { importConversations, type Brought } from "../api/bringing.ts";
-import { ApiFailure, isAbort } from "../api/failure.ts";
+import { ApiFailure, isAbort, networkFailure } from "../api/failure.ts";
+import { images as imagesPart } from "../conversation/images.svelte.ts";
 import { conversations } from "../sidebar/list.svelte.ts";
 import { Batches, Body, type Unsent } from "./batches.ts";
 import { elementsIn, exportIn, type Export } from "./export-file.ts";
@@ -79,7 +80,7 @@ export class Bringing {
   async #all({ shards, images }: Export, limits: Limits): Promise<End> {
     if (shards.length === 0) return "notMeant";
     const size = shards.reduce((sum, shard) => sum + shard.size, 0);
-    const fill = filling(images, limits, this.#stop.signal, () => (this.imagesMade += 1));
+    const fill = filling(images, limits, this.#stop.signal, () => (this.imagesMade += 1), loadImages);
     const batches = new Batches(limits.bodyBytes, fill);
     let done = 0;
     for (const shard of shards) {
@@ -155,5 +156,7 @@ function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
     signal.addEventListener("abort", left, { once: true });
   });
 }
+
+const loadImages = () => imagesPart.load().catch((error: unknown) => Promise.reject(networkFailure(error)));
 
 export const bringing = new Bringing();

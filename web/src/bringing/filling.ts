@@ -1,7 +1,7 @@
 /** The images of a conversation, made small and put into it one after the other, as far as they fit. */
 import { base64Of, bytesIn } from "../images/base64.ts";
-import { kindOf } from "../images/kinds.ts";
-import { shrink, type Small } from "../images/shrink.ts";
+import type { kindOf } from "../images/kinds.ts";
+import type { shrink, Small } from "../images/shrink.ts";
 import type { Shown } from "./shown.ts";
 import { isObject, type Value } from "./values.ts";
 
@@ -9,6 +9,12 @@ import { isObject, type Value } from "./values.ts";
 export interface ImageLimits {
   readonly images: number;
   readonly imageBytes: number;
+}
+
+/** What makes images small; fetched with the first of them. */
+interface Making {
+  readonly kindOf: typeof kindOf;
+  readonly shrink: typeof shrink;
 }
 
 /** Where images lie that a conversation names. */
@@ -45,14 +51,15 @@ interface Question {
   left: number;
 }
 
-/** `onMade` is told of each image that was made small; `make` makes it so. */
-export function filling(images: NamedImages, limits: ImageLimits, signal: AbortSignal, onMade: () => void, make = shrink): FillImages {
+/** `onMade` is told of each image that was made small; `load` fetches what makes it so. */
+export function filling(images: NamedImages, limits: ImageLimits, signal: AbortSignal, onMade: () => void, load: () => Promise<Making>): FillImages {
   const read = (one: Shown): Promise<Blob | null> | Blob | null => ("name" in one ? images.read(one.name, signal) : blobAt(one.address));
 
   /** One at a time: it is in memory as a whole, and its pixels are. */
   async function made(one: Shown, bytes: number, room: number): Promise<Made | null> {
     signal.throwIfAborted();
-    const small = await smallOf(await read(one), bytes, room, make);
+    const image = await read(one);
+    const small = image && (await smallOf(image, bytes, room, await load()));
     if (!small) return null;
     onMade();
     return { size: small.data.size, kind: small.data.type, base64: await base64Of(small.data) };
@@ -81,11 +88,10 @@ export function filling(images: NamedImages, limits: ImageLimits, signal: AbortS
   };
 }
 
-async function smallOf(image: Blob | null, bytes: number, room: number, make: typeof shrink): Promise<Small | null> {
-  if (!image) return null;
+async function smallOf(image: Blob, bytes: number, room: number, { kindOf, shrink }: Making): Promise<Small | null> {
   try {
     const kind = kindOf(new Uint8Array(await image.slice(0, KIND_BYTES).arrayBuffer()));
-    const small = await make(image.slice(0, image.size, kind ?? ""), bytes, room);
+    const small = await shrink(image.slice(0, image.size, kind ?? ""), bytes, room);
     return typeof small === "string" ? null : small;
   } catch {
     return null; // no canvas, or a file that is gone: an image less is no reason to stop
