@@ -112,12 +112,12 @@ async def test_a_photograph_comes_out_of_a_zip_small_upright_and_without_its_pla
     }
     report = await brings(reader, "photos.zip", zipped(files))
     await expect(report).to_contain_text("1 conversation is new")
-    await expect(report).to_contain_text("4 images are in their questions")
+    await expect(report).to_contain_text("4 images came with their questions")
     # The photograph is one, shown twice. Three answers have one each, and three cannot be drawn or are not there.
     await expect(report.get_by_role("definition").first).to_have_text("6")
     assert await faults(reader, axe) == []
     await expect(reader.page.get_by_test_id("announcer")).to_have_text(
-        "photos.zip is imported. 1 conversation is new. 4 images are in their questions."
+        "photos.zip is imported. 1 conversation is new. 4 images came with their questions."
     )
     [body] = await sent(reader)
     given = json.loads(body)["conversations"][0]["daehwa_images"]
@@ -163,7 +163,7 @@ async def test_a_request_stays_within_its_size_and_the_oldest_images_come(reader
     fit = sum(came)
     assert count - 7 <= fit < count
     assert came == [1] * fit + [0] * (count - fit), "the oldest"
-    await expect(report).to_contain_text(f"{fit + 6} images are in their questions")
+    await expect(report).to_contain_text(f"{fit + 6} images came with their questions")
     await expect(report.get_by_role("definition").first).to_have_text(str(count - fit + count))
 
 
@@ -179,7 +179,7 @@ async def test_images_in_their_place_are_made_small_there(reader: Reader) -> Non
     ]
     value["chat"]["title"] = value["title"] = "In place"
     report = await brings(reader, "inline.json", as_json([value]))
-    await expect(report).to_contain_text("2 images are in their questions")
+    await expect(report).to_contain_text("2 images came with their questions")
     [body] = await sent(reader)
     went = json.loads(body)["conversations"][0]["chat"]["history"]["messages"]
     urls = [file["url"] for message in went.values() if message["role"] == "user" for file in message["files"]]
@@ -219,7 +219,7 @@ async def test_what_makes_images_small_is_fetched_once_more_where_the_server_was
     await reader.page.unroute_all()
     await chooses(reader, {"name": "unmade.zip", "mimeType": "application/zip", "buffer": content})
     report = reader.page.get_by_role("region", name="unmade.zip is imported.")
-    await expect(report).to_contain_text("1 image is in their questions")
+    await expect(report).to_contain_text("1 image came with their questions")
 
 
 async def test_images_come_at_home_too(members: Members, household: Household) -> None:
@@ -227,7 +227,7 @@ async def test_images_come_at_home_too(members: Members, household: Household) -
     await member.accepts(await household.user("invite", "image-bringer@example.com"))
     await expect(member.page.locator("#message")).to_be_editable()
     content = zipped({"conversations.json": as_json([with_images("home", "sediment://file_a")]), "file_a.png": RED})
-    await expect(await brings(member, "home.zip", content)).to_contain_text("1 image is in their questions")
+    await expect(await brings(member, "home.zip", content)).to_contain_text("1 image came with their questions")
 
 
 @pytest.mark.parametrize("looks", [{}, {**PHONE, "locale": "ko-KR", "color_scheme": "dark"}])
@@ -243,7 +243,7 @@ async def test_it_fits_and_is_for_everybody(readers: Readers, axe: str, tmp_path
     assert not await reader.page.evaluate(TOO_WIDE)
     await reader.page.screenshot(path=tmp_path / "running.png")
     await expect(
-        reader.page.get_by_role("listitem").filter(has_text="이미지 4개" if looks else "4 images are")
+        reader.page.get_by_role("listitem").filter(has_text="이미지 4개" if looks else "4 images came")
     ).to_be_visible()
     await reader.page.screenshot(path=tmp_path / "told.png", full_page=True)
     assert await faults(reader, axe) == []

@@ -178,7 +178,8 @@ async def test_images_of_questions_come_out_of_the_zip_once_and_without_their_pl
     (tmp_path / "chatgpt.zip").write_bytes(zipped({**shards, **images}))
     came = await program.run("import", "chatgpt.zip")
     assert came.code == 0, came.err
-    assert "2 conversations with 9 messages and 2 images read: 2 added" in came.err
+    assert "2 conversations with 9 messages read: 2 added" in came.err
+    assert "\nBrought along: images (2).\n" in came.err
     assert "Not brought along: images (2)." in came.err
     kept = await exported_images(program)
     assert kept[0] == PNG
@@ -186,6 +187,7 @@ async def test_images_of_questions_come_out_of_the_zip_once_and_without_their_pl
     assert PLACE not in kept[1]
     again = await program.run("import", "chatgpt.zip")
     assert "0 added, 0 brought up to date, 2 there already" in again.err
+    assert "Brought along" not in again.err, "they were here"
     assert await exported_images(program) == kept
     with sqlite3.connect(DataFolder(program.data).database) as connection:
         assert connection.execute("SELECT count(*) FROM images").fetchone() == (2,)
@@ -198,6 +200,7 @@ async def test_what_was_left_behind_with_a_note_before_stays_a_note(program: Pro
     assert "images (1)" in (await program.run("import", "before.zip")).err
     after = await program.run("import", "after.zip")
     assert "0 added, 0 brought up to date, 1 there already" in after.err
+    assert "Brought along" not in after.err
     assert await exported_images(program) == []
     (tmp_path / "both.zip").write_bytes(zipped({**shard, "file-1-photo.png": GIF}))
     elsewhere = ("--data-dir", str(tmp_path / "other"))
@@ -211,6 +214,7 @@ async def test_images_within_the_json_of_open_webui_come_by_a_pipe(program: Prog
     url = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
     value["chat"]["history"]["messages"]["u"]["files"] = [{"type": "image", "url": url, "name": "sky.png"}]
     came = await program.run("import", "-", stdin=json.dumps([value]))
-    assert "1 conversation with 3 messages and 1 image read: 1 added" in came.err, came.err
+    assert "1 conversation with 3 messages read: 1 added" in came.err, came.err
+    assert "Brought along: images (1)." in came.err
     assert "Not brought along" not in came.err
     assert await exported_images(program) == [PNG]

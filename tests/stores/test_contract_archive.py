@@ -68,7 +68,7 @@ async def test_a_round_through_every_store_gives_the_same_records(tmp_path: Path
     twice = Usage(input=24, output=690, cached=12, reasoning=156, estimated=True, cost=180)
     assert sum(record.title_usage == twice for record in records) == 1
     for store in [store for name, store in opened.items() if name != "memory"]:
-        assert [await store.import_conversation(record) for record in records] == ["added"] * 5
+        assert [(await store.import_conversation(record)).outcome for record in records] == ["added"] * 5
         moved = await exported(store)
         assert as_bytes(moved) == as_bytes(records)
         records = moved
@@ -112,17 +112,17 @@ async def test_what_was_deleted_since_is_brought_back_and_what_was_deleted_befor
     (record,) = await exported(moving)
     await moving.delete_conversation(ME, turn.conversation.id)
     (deleted,) = await exported(moving)
-    assert await moving.import_conversation(deleted) == "same"
+    assert (await moving.import_conversation(deleted)).outcome == "same"
     assert (await moving.list_conversations(ME)).conversations == ()
-    assert await moving.import_conversation(record) == "restored"
+    assert (await moving.import_conversation(record)).outcome == "restored"
     assert [each.id for each in (await moving.list_conversations(ME)).conversations] == [turn.conversation.id]
     assert await found(moving, "나무란") == ["Trees"]
-    assert await moving.import_conversation(record) == "same"
-    assert await moving.import_conversation(deleted) == "same", "it was used no later"
+    assert (await moving.import_conversation(record)).outcome == "same"
+    assert (await moving.import_conversation(deleted)).outcome == "same", "it was used no later"
     assert as_bytes(await exported(moving)) == as_bytes([record])
     await moving.delete_conversation(ME, turn.conversation.id)
     later = msgspec.structs.replace(record.conversation, updated=record.conversation.updated + 1)
-    assert await moving.import_conversation(msgspec.structs.replace(record, conversation=later)) == "restored"
+    assert (await moving.import_conversation(msgspec.structs.replace(record, conversation=later))).outcome == "restored"
 
 
 @pytest.mark.parametrize("number", [2**53 + 1, 2**63, 2**70, -1])
@@ -148,7 +148,7 @@ async def test_the_same_again_changes_nothing(moving: ArchivingStore) -> None:
     await filled(moving)
     records = await exported(moving)
     for _ in range(2):
-        assert [await moving.import_conversation(record) for record in records] == ["same"] * 5
+        assert [(await moving.import_conversation(record)).outcome for record in records] == ["same"] * 5
     assert as_bytes(await exported(moving)) == as_bytes(records)
     assert await found(moving, "뿌리") == ["Of trees"]
 
@@ -168,14 +168,14 @@ async def test_a_growing_reply_is_exported_as_stored_and_arrives_interrupted(
     await origin.save_checkpoints([grown(begun.reply, "half a 나무")])
     (record,) = await exported(origin)
     assert record.messages[1].status == "streaming"
-    assert await moving.import_conversation(record) == "added"
+    assert (await moving.import_conversation(record)).outcome == "added"
     there = await moving.get_message(ME, begun.reply.id)
     assert (there.status, there.text) == ("interrupted", "half a 나무")
-    assert await moving.import_conversation(record) == "same"
+    assert (await moving.import_conversation(record)).outcome == "same"
     assert await found(moving, "나무") == ["growing"]
     await origin.finish_reply(ended(begun.reply, "the whole 숲"))
     (record,) = await exported(origin)
-    assert await moving.import_conversation(record) == "changed"
+    assert (await moving.import_conversation(record)).outcome == "changed"
     assert as_bytes(await exported(moving)) == as_bytes([record])
     assert await found(moving, "숲") == ["growing"]
     assert await found(moving, "나무") == []
@@ -186,7 +186,7 @@ async def test_final_messages_stay_as_they_are(moving: ArchivingStore) -> None:
     (record,) = await exported(moving)
     other = msgspec.structs.replace(record.messages[1], parts=text("as it never was"))
     changed = msgspec.structs.replace(record, messages=(record.messages[0], other))
-    assert await moving.import_conversation(changed) == "same"
+    assert (await moving.import_conversation(changed)).outcome == "same"
     assert (await moving.get_message(ME, begun.reply.id)).text == "as it was"
 
 
@@ -199,10 +199,10 @@ async def test_the_later_conversation_stays_with_all_that_belongs_to_it(moving: 
     )
     earlier = msgspec.structs.replace(later, title="Earlier", updated=there.updated - 5)
     of_then = msgspec.structs.replace(record, conversation=earlier)
-    assert await moving.import_conversation(of_then) == "same"
+    assert (await moving.import_conversation(of_then)).outcome == "same"
     assert (await moving.get_conversation(ME, there.id))[0] == there
     of_later = msgspec.structs.replace(record, conversation=later, title_usage=_USAGE)
-    assert await moving.import_conversation(of_later) == "changed"
+    assert (await moving.import_conversation(of_later)).outcome == "changed"
     assert await exported(moving) == [of_later]
     assert await found(moving, "later") == ["Later"]
     assert await found(moving, "mine") == []
@@ -228,7 +228,7 @@ async def test_messages_are_joined_whichever_conversation_is_later(moving: Archi
         created=before.conversation.updated + 1,
     )
     joined = msgspec.structs.replace(before, messages=(*before.messages, question))
-    assert await moving.import_conversation(joined) == "changed"
+    assert (await moving.import_conversation(joined)).outcome == "changed"
     assert len((await moving.get_conversation(ME, begun.conversation.id))[1]) == 5
     assert await found(moving, "여기") == await found(moving, "저기") == ["Both"]
 
@@ -249,7 +249,7 @@ async def test_ids_of_somebody_else_are_refused_and_nothing_is_stored(moving: Ar
     assert await exported(moving) == [record]
     assert await found(moving, "mine", OTHER) == []
     again = ConversationRecord(conversation=conversation, messages=(fresh,))
-    assert await moving.import_conversation(again) == "added", "no id of a refused record is taken"
+    assert (await moving.import_conversation(again)).outcome == "added", "no id of a refused record is taken"
     assert (await moving.get_conversation(ME, mine.conversation.id))[0] == mine.conversation
 
 
@@ -271,6 +271,6 @@ async def test_half_a_surrogate_pair_arrives_as_far_as_it_can(moving: ArchivingS
     (record,) = await exported(origin)
     reply = msgspec.structs.replace(record.messages[1], parts=text("a\ud800b"))
     broken = msgspec.structs.replace(record, messages=(record.messages[0], reply))
-    assert await moving.import_conversation(broken) == "added"
+    assert (await moving.import_conversation(broken)).outcome == "added"
     assert (await moving.get_message(ME, reply.id)).text == "a\N{REPLACEMENT CHARACTER}b"
-    assert await moving.import_conversation(broken) == "same"
+    assert (await moving.import_conversation(broken)).outcome == "same"

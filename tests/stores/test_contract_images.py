@@ -9,7 +9,7 @@ from stores.asking import ME, OTHER, an_image, ask, make_turn, next_moment, show
 from stores.conftest import STORES
 from stores.houses import HOUSES
 
-from daehwa.conversation.archive_ports import ConversationArchive, ConversationRecord
+from daehwa.conversation.archive_ports import ConversationArchive, ConversationRecord, Imported
 from daehwa.conversation.errors import ConversationNotFound, InvalidId, MessageNotFound
 from daehwa.conversation.ids import new_id, now_ms
 from daehwa.conversation.images import QUESTION_IMAGE_BYTES, Image, ImageNotFound
@@ -182,8 +182,8 @@ async def test_a_conversation_moves_with_its_images(store: ConversationStore, ta
     (tmp_path / "target").mkdir()
     other = await STORES[target](tmp_path / "target")
     archive = cast("ConversationArchive", other)
-    assert await archive.import_conversation(record) == "added"
-    assert await archive.import_conversation(record) == "same"
+    assert (await archive.import_conversation(record)).outcome == "added"
+    assert (await archive.import_conversation(record)).outcome == "same"
     assert await images_there(other, record) == [*images, images[1]]
     back = await record_in(other)
     assert sorted(back.images, key=lambda image: image.id) == sorted(images, key=lambda image: image.id)
@@ -198,13 +198,14 @@ async def test_an_import_brings_what_is_missing_and_keeps_what_is_there(store: C
     await store.forget(ME)
     unnamed = an_image()
     partly = msgspec.structs.replace(record, images=(kept, unnamed))
-    assert await archive.import_conversation(partly) == "added"
+    assert await archive.import_conversation(partly) == Imported("added", images=1)
     assert await images_there(store, record) == [kept]
     assert (await record_in(store)).images == (kept,)
     other = msgspec.structs.replace(an_image(), id=kept.id)
-    assert await archive.import_conversation(msgspec.structs.replace(record, images=(other,))) == "same"
+    assert (await archive.import_conversation(msgspec.structs.replace(record, images=(other,)))).outcome == "same"
     assert await images_there(store, record) == [kept]
-    assert await archive.import_conversation(msgspec.structs.replace(record, images=(other, missing))) == "changed"
+    complete = msgspec.structs.replace(record, images=(other, missing))
+    assert await archive.import_conversation(complete) == Imported("changed", images=1)
     assert await images_there(store, record) == [kept, missing]
 
 
@@ -216,8 +217,8 @@ async def test_a_question_that_is_there_without_its_images_gets_none_by_an_impor
     await store.forget(ME)
     question = msgspec.structs.replace(record.messages[0], parts=(TextPart("[Image not brought along]"),))
     noted = msgspec.structs.replace(record, messages=(question, *record.messages[1:]), images=())
-    assert await archive.import_conversation(noted) == "added"
-    assert await archive.import_conversation(record) == "same", "messages are never rewritten"
+    assert (await archive.import_conversation(noted)).outcome == "added"
+    assert await archive.import_conversation(record) == Imported("same", images=0), "messages are never rewritten"
     assert (await record_in(store)).images == ()
     with pytest.raises(ImageNotFound):
         await store.get_image(ME, record.conversation.id, image.id)
@@ -230,7 +231,7 @@ async def test_images_stay_where_a_later_conversation_takes_the_place(store: Con
     record = await record_in(store)
     later = msgspec.structs.replace(record.conversation, updated=next_moment(), title="Later")
     bare = msgspec.structs.replace(record, conversation=later, images=())
-    assert await archive.import_conversation(bare) == "changed"
+    assert (await archive.import_conversation(bare)).outcome == "changed"
     assert await images_there(store, record) == [image]
 
 

@@ -43,7 +43,7 @@ async def long(store: ConversationStore) -> Long:
     again = await spent(origin, None, conversation=home, parent=other.path[-1].id)
     await origin.change_conversation(ME, home, ConversationChanges(leaf=turns[-1].reply.id))
     [record] = [record async for record in origin.export_conversations()]
-    assert await cast(ConversationArchive, store).import_conversation(record) == "added"
+    assert (await cast(ConversationArchive, store).import_conversation(record)).outcome == "added"
     return Long(turns, other, again)
 
 

@@ -352,7 +352,9 @@ async def test_a_long_conversation_keeps_its_whole_path(store: ConversationStore
     for n in range(1, 149):
         begun = await ask(origin, str(n), conversation=begun.conversation.id, parent=begun.reply.id)
     records = [record async for record in origin.export_conversations()]
-    assert [await cast(ConversationArchive, store).import_conversation(record) for record in records] == ["added"]
+    assert [(await cast(ConversationArchive, store).import_conversation(record)).outcome for record in records] == [
+        "added"
+    ]
     begun = await ask(store, "149", conversation=begun.conversation.id, parent=begun.reply.id)
     assert [message.text for message in begun.path[::2]] == [str(n) for n in range(150)]
 
@@ -379,7 +381,7 @@ async def test_a_path_with_a_system_message_is_whole(store: ConversationStore) -
     system = msgspec.structs.replace(question, id=new_id(), role="system", parts=text("Be brief."))
     messages = (system, msgspec.structs.replace(question, parent=system.id), reply)
     record = msgspec.structs.replace(record, messages=messages)
-    assert await cast(ConversationArchive, store).import_conversation(record) == "added"
+    assert (await cast(ConversationArchive, store).import_conversation(record)).outcome == "added"
     home = begun.conversation.id
     begun = await ask(store, "more " * 100, conversation=home, parent=reply.id, context_window=20)
     assert [message.role for message in begun.path] == ["system", "user", "assistant", "user"]

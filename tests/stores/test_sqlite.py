@@ -69,7 +69,7 @@ async def test_what_is_said_is_text_in_the_file_however_it_came_there(tmp_path: 
         await write
         assert look(tmp_path / "origin.db", kinds) == [("text", 1)]
     (record,) = [record async for record in origin.export_conversations()]
-    assert await store.import_conversation(record) == "changed"
+    assert (await store.import_conversation(record)).outcome == "changed"
     assert look(path, kinds) == [("text", 1)]
     await origin.aclose()
     await store.aclose()

@@ -71,7 +71,8 @@ def import_from_file(source: Path, place: Place, *, owner: str | None) -> int:
 def _exported(target: Path, place: Place, owner: str | None) -> int:
     moved = asyncio.run(_export(target, place, owner))
     where = "" if target == PIPE else f" into {target}"
-    tell(f"{_counted(moved)} exported{where}.")
+    images = f" and {moved.images:,} {'image' if moved.images == 1 else 'images'}" if moved.images else ""
+    tell(f"{_counted(moved)}{images} exported{where}.")
     _tell_left_out(moved)
     return FAULT if moved.skipped else 0
 
@@ -83,6 +84,8 @@ def _imported(source: Path, place: Place, owner: str | None) -> int:
         f"{_counted(moved)} read: {moved.added} added,{back} {moved.changed} brought up to date, "
         f"{moved.same} there already."
     )
+    if moved.images:
+        tell(f"Brought along: images ({moved.images:,}).")
     if moved.empty:
         tell(f"Empty, and passed over: {moved.empty:,}.")
     for kind, count in moved.lost.most_common():
@@ -274,5 +277,4 @@ class _Progress:
 
 def _counted(moved: Moved) -> str:
     conversations = "conversation" if moved.conversations == 1 else "conversations"
-    images = f" and {moved.images:,} {'image' if moved.images == 1 else 'images'}" if moved.images else ""
-    return f"{moved.conversations:,} {conversations} with {moved.messages:,} messages{images}"
+    return f"{moved.conversations:,} {conversations} with {moved.messages:,} messages"

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 import msgspec
 
-from daehwa.conversation.archive_ports import ConversationRecord, Imported
+from daehwa.conversation.archive_ports import ConversationRecord, Imported, Outcome
 from daehwa.conversation.errors import InvalidRequest, Unreadable
 from daehwa.conversation.ids import checked_id
 from daehwa.conversation.images import Image
@@ -98,11 +98,11 @@ def is_brought_back(record: ConversationRecord, deleted: int | None) -> bool:
     return deleted is not None and record.deleted is None
 
 
-def outcome(*, is_new: bool, is_back: bool, has_changed: bool) -> Imported:
-    """Return what an import says it has done."""
-    if is_new:
-        return "added"
-    return "restored" if is_back else "changed" if has_changed else "same"
+def imported(*, is_new: bool, is_back: bool, has_changed: bool, images: int) -> Imported:
+    """Return what an import says it has done; `images` is how many of them it stored."""
+    has_changed |= images > 0
+    outcome: Outcome = "added" if is_new else "restored" if is_back else "changed" if has_changed else "same"
+    return Imported(outcome, images)
 
 
 def takes_place(given: Message, there: Message) -> bool:

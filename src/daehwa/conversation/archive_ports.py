@@ -3,7 +3,7 @@ contract, as in `ports.py`.
 """
 
 from collections.abc import AsyncIterator, Callable
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
@@ -25,7 +25,14 @@ class ConversationRecord(msgspec.Struct, frozen=True, kw_only=True, omit_default
     title_usage: Usage | None = None
 
 
-Imported: TypeAlias = Literal["added", "restored", "changed", "same"]
+Outcome: TypeAlias = Literal["added", "restored", "changed", "same"]
+
+
+class Imported(NamedTuple):
+    """What became of a record, and how many images were stored that were not there."""
+
+    outcome: Outcome
+    images: int
 
 
 class ConversationArchive(Protocol):

@@ -9,10 +9,10 @@ from aiodynamo.expressions import Condition, F
 from daehwa.conversation.archive import (
     arriving,
     images_shown,
+    imported,
     in_order_of_use,
     is_brought_back,
     is_later,
-    outcome,
     takes_place,
     unless_left_out,
 )
@@ -93,6 +93,7 @@ class DynamoArchive:
         """
         record = arriving(storable_beside_images(record))
         given = record.conversation
+        number = 0  # of images that were stored, be it before an attempt failed
         for _ in range(_ATTEMPTS):
             stored = await read_conversation(self._table, given.id)
             there = stored.conversation
@@ -103,14 +104,15 @@ class DynamoArchive:
             heads = stored.image_heads()
             images = [image for image in images_shown(record, stored.message) if image.id not in heads]
             if not new and not images and not is_newer and not is_back:
-                return "same"
+                return imported(is_new=False, is_back=False, has_changed=False, images=number)
             await gathered(take_id(self._table, message, "messages") for message in new)
             await self._signatures.index_messages(given.owner, new)
             await put_images(self._table, given.id, images)
+            number += len(images)
             await self._store_messages(new)
             turns = sum(message.role == "assistant" for message in new if stored.message(message.id) is None)
             if await self._store_conversation(record, stored.item, turns, is_newer=is_newer):
-                return outcome(is_new=there is None, is_back=is_back, has_changed=True)
+                return imported(is_new=there is None, is_back=is_back, has_changed=True, images=number)
         raise StoreError("This conversation is in use. Import it again in a moment.")
 
     async def _store_messages(self, messages: list[Message]) -> None:

@@ -8,10 +8,10 @@ import msgspec
 from daehwa.conversation.archive import (
     arriving,
     images_shown,
+    imported,
     in_order_of_use,
     is_brought_back,
     is_later,
-    outcome,
     takes_place,
 )
 from daehwa.conversation.archive_ports import ConversationRecord, Imported
@@ -311,10 +311,9 @@ class MemoryStore:
                 changed = True
                 self._messages[message.id] = _KeptMessage(message)
         images = self._conversations[given.id].images
-        for image in images_shown(record, self._message):
-            changed |= image.id not in images
-            images.setdefault(image.id, image)
-        return outcome(is_new=kept is None, is_back=is_back, has_changed=changed)
+        new = {image.id: image for image in images_shown(record, self._message) if image.id not in images}
+        images.update(new)
+        return imported(is_new=kept is None, is_back=is_back, has_changed=changed, images=len(new))
 
     async def aclose(self) -> None:
         """Nothing is open."""

@@ -3,7 +3,7 @@
 # ruff: noqa: S608 - what is put together are column names of ours
 import sqlite3
 
-from daehwa.conversation.archive import arriving, images_shown, is_brought_back, is_later, outcome, takes_place
+from daehwa.conversation.archive import arriving, images_shown, imported, is_brought_back, is_later, takes_place
 from daehwa.conversation.archive_ports import ConversationRecord, Imported
 from daehwa.conversation.errors import IdTaken, OwnedByAnother, StoreError
 from daehwa.conversation.messages import Message
@@ -88,8 +88,8 @@ def import_conversation(database: sqlite3.Connection, record: ConversationRecord
         else:
             continue
         has_changed = True
-    has_changed |= insert_images(database, number, images_shown(record, there.get))
-    return outcome(is_new=row is None, is_back=is_back, has_changed=has_changed)
+    images = insert_images(database, number, images_shown(record, there.get))
+    return imported(is_new=row is None, is_back=is_back, has_changed=has_changed, images=images)
 
 
 def _check_ids(record: ConversationRecord, row: Row | None) -> None:

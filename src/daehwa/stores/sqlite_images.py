@@ -27,10 +27,10 @@ def images_there(database: sqlite3.Connection, conversation: str, images: Sequen
     return frozenset(row[0] for row in rows)
 
 
-def insert_images(database: sqlite3.Connection, conversation: int, images: Iterable[Image]) -> bool:
-    """Store those images of a conversation that are not there yet; return whether there were any."""
+def insert_images(database: sqlite3.Connection, conversation: int, images: Iterable[Image]) -> int:
+    """Store those images of a conversation that are not there yet; return how many these are."""
     rows = ((conversation, image.id, image.media_type, image.data) for image in images)
-    return database.executemany(_INSERT, rows).rowcount > 0
+    return database.executemany(_INSERT, rows).rowcount
 
 
 def get_image(database: sqlite3.Connection, owner: str, conversation: str, image: str) -> Image:

@@ -7,7 +7,7 @@ from typing import IO, BinaryIO, Final, TypeAlias
 
 import msgspec
 
-from daehwa.conversation.archive_ports import ConversationArchive, ConversationRecord
+from daehwa.conversation.archive_ports import ConversationArchive, ConversationRecord, Imported
 from daehwa.conversation.errors import Conflict, InvalidRequest, OwnedByAnother, Unreadable
 from daehwa.conversation.export_file import End, FaultyLine, Head, Line, read_lines, write_line
 from daehwa.transfer.converting import Converted, Unconverted
@@ -40,7 +40,8 @@ Found: TypeAlias = tuple[str, ConversationRecord] | Skipped | Nothing
 
 
 class Moved(msgspec.Struct, kw_only=True):
-    """How far it has come: conversations by what became of them, messages and images read.
+    """How far it has come: conversations by what became of them, messages read, and images that
+    were written: those that are there already do not count.
 
     `is_whole` is False where the file ends before its end, or holds other numbers than it says. `empty` are those of
     another product with nothing in them, `lost` is what else of it was not brought, by kind.
@@ -195,7 +196,7 @@ def _given_to(owner: Callable[[str], str], record: ConversationRecord) -> Conver
 
 async def _store(
     archive: ConversationArchive, where: str, record: ConversationRecord, called: Callable[[str], str]
-) -> str | Skipped:
+) -> Imported | Skipped:
     try:
         return await archive.import_conversation(record)
     except OwnedByAnother as error:
@@ -208,18 +209,19 @@ def _named(record: ConversationRecord, reason: str) -> str:
     return f"“{record.conversation.title}”: {reason}"
 
 
-def _count(moved: Moved, record: ConversationRecord, outcome: str | Skipped) -> None:
+def _count(moved: Moved, record: ConversationRecord, became: Imported | Skipped) -> None:
     moved.conversations += 1
     moved.messages += len(record.messages)
-    moved.images += len(record.images)
-    match outcome:
-        case Skipped():
-            moved.skipped.append(outcome)
+    if isinstance(became, Skipped):
+        moved.skipped.append(became)
+        return
+    moved.images += became.images
+    match became.outcome:
         case "added":
             moved.added += 1
         case "restored":
             moved.restored += 1
         case "changed":
             moved.changed += 1
-        case _:
+        case "same":
             moved.same += 1

@@ -43,7 +43,8 @@ class LeftOut(msgspec.Struct, frozen=True):
 
 class Brought(msgspec.Struct, frozen=True, kw_only=True):
     """What became of conversations: how many were new, brought back that had been deleted, brought up to date, there
-    already, empty, or left out. `images` are those that their questions show, `not_brought` counts what else did not
+    already, empty, or left out. `images` are those that came with
+    their questions and were not here before, `not_brought` counts what else did not
     come, such as images, by its kind.
     """
 

@@ -324,7 +324,7 @@ export const bringing = {
   changed: count({ one: "{count} was brought up to date", other: "{count} were brought up to date" }),
   same: count({ one: "{count} was here already", other: "{count} were here already" }),
   nothingIn: count({ one: "{count} was empty", other: "{count} were empty" }),
-  images: count({ one: "{count} image is in their questions", other: "{count} images are in their questions" }),
+  images: count({ one: "{count} image came with their questions", other: "{count} images came with their questions" }),
   leftOut: count({ one: "{count} was left out:", other: "{count} were left out:" }),
   more: count({ one: "and {count} more", other: "and {count} more" }),
   untitled: "Without a title",

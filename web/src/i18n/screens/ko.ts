@@ -313,7 +313,7 @@ export const ko = {
     changed: { other: "최신으로 바꾼 대화 {count}개" },
     same: { other: "이미 있던 대화 {count}개" },
     nothingIn: { other: "빈 대화 {count}개" },
-    images: { other: "질문에 들어 있는 이미지 {count}개" },
+    images: { other: "질문과 함께 가져온 이미지 {count}개" },
     leftOut: { other: "가져오지 못한 대화 {count}개:" },
     more: { other: "그 밖에 {count}개" },
     untitled: "제목 없음",
