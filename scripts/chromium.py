@@ -1,4 +1,8 @@
-"""Sees to it that the browser tests have a Chromium: the machine's, Debian's package, or Playwright's download."""
+"""Sees to it that the browser tests have a Chromium: the machine's, Debian's package, or Playwright's download.
+
+The shell comes first. It is the same engine without the windows around it, which is what Playwright takes to test
+without a screen: the tests need half of the processor's time in it (`docs/decisions/0047-the-shell-of-chromium.md`).
+"""
 
 import os
 import shutil
@@ -6,7 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+SHELL = "chromium-headless-shell"
+NAMES = (SHELL, "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 def machine_chromium() -> str | None:
@@ -28,17 +33,17 @@ def install_by_debian() -> None:
     if shutil.which("apt-get") is None or os.geteuid() != 0:
         return
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (
-        ["apt-get", "update", "-q"],
-        ["apt-get", "install", "-y", "-q", "--no-install-recommends", "chromium"],
-    ):
-        subprocess.run(command, env=quiet, check=False)
+    subprocess.run(["apt-get", "update", "-q"], env=quiet, check=False)
+    for package in (SHELL, "chromium"):
+        install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", package]
+        if subprocess.run(install, env=quiet, check=False).returncode == 0:
+            return
 
 
 def main() -> int:
     """Look, install, look again."""
-    if machine_chromium() is None and playwright_chromium() is None:
-        print("There is no Chromium: trying Debian's package, then Playwright's download.", flush=True)
+    if shutil.which(SHELL) is None and playwright_chromium() is None:
+        print("There is no shell of Chromium: trying Debian's package, then Playwright's download.", flush=True)
         install_by_debian()
         if machine_chromium() is None:
             subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=False)

@@ -1,7 +1,7 @@
 """A real Chromium in front of the real program, with a model that does as it is told."""
 
-import shutil
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +15,8 @@ from browser.visitor import COUNT_DIALOGS, SHIFTS, WATCH_VIEWS, Visitor, Visits
 from model import Model
 from playwright.async_api import Browser, async_playwright, expect
 from program import Program, serving_page
+from scripts.chromium import machine_chromium
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -31,8 +31,8 @@ expect.set_options(timeout=20_000)
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def chromium() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        path = next(filter(None, map(shutil.which, (*NAMES, playwright.chromium.executable_path))), None)
-        if path is None:
+        path = machine_chromium() or playwright.chromium.executable_path
+        if not Path(path).is_file():
             pytest.fail("There is no Chromium for the browser tests: python scripts/chromium.py installs one.", False)
         browser = await playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
