@@ -11,6 +11,7 @@ from server.serving import serving
 from daehwa.accounts.keys import KeyLimits
 from daehwa.accounts.minting import mint_key
 from daehwa.conversation.ids import now_ms
+from daehwa.conversation.room import Room
 from daehwa.server.entrances import NO_ENTRANCES, Entrances
 from daehwa.server.options import ServerOptions
 from daehwa.server.programs import Programs
@@ -25,7 +26,7 @@ from daehwa.stores.memory_rates import MemoryRates
 
 def programs(bed: Bed | None = None, *, has_sign_in: bool = False, home: Any = "local", **settings: Any) -> Programs:
     bed = bed or Bed()
-    parts = GatewayParts(bed.models, bed.meter, bed.accounts, bed.keys, MemoryRates(), bed.answers)
+    parts = GatewayParts(bed.models, bed.meter, bed.accounts, bed.keys, MemoryRates(), bed.answers, Room())
     options = ServerOptions(version="0", user=OWNER, home=home)
     people = memory_people(bed.accounts)
     entrances = Entrances(local=LocalAccounts(people, "https://chat.example"), people=people)

@@ -15,10 +15,12 @@ from daehwa.conversation.images import (
     ImageNotFound,
     ImageStore,
     NoImage,
+    base64_bytes,
     media_type_of,
 )
 from daehwa.conversation.messages import Conversation, ImagePart
 from daehwa.conversation.ports import PromptMessage
+from daehwa.conversation.room import LARGE_BYTES, Share
 from daehwa.conversation.transcript import showing
 
 _PARAM = "message.parts"
@@ -98,16 +100,27 @@ def _part(asked: AskedImage, image: Image) -> ImagePart:
 
 
 async def read_shown_images(
-    messages: tuple[PromptMessage, ...], store: ImageStore, conversation: Conversation, known: Iterable[Image] = ()
+    messages: tuple[PromptMessage, ...],
+    store: ImageStore,
+    conversation: Conversation,
+    share: Share,
+    known: Iterable[Image] = (),
 ) -> tuple[tuple[PromptMessage, ...], Mapping[str, Image]]:
     """Return the messages of a transcript with the images that they show, read but for those that are `known`. One that
     is not there becomes a note in its message, and so does one that is not of the size or kind that a message says: by
     those it was reckoned how much is sent. Raise what else the store raises.
+
+    Where they are large they are waited with until the `share` has room for what will be sent of them; none of them is
+    held meanwhile.
     """
     parts = [part for message in messages for part in message.images]
     wanted = {part.image for part in parts}
     if not wanted:
         return messages, {}
+    size = base64_bytes(sum(part.size for part in parts))
+    if size > LARGE_BYTES and not share.take_now(size):
+        known = ()
+        await share.take(size)
     images = {image.id: image for image in known if image.id in wanted}
     missing = [image for image in wanted if image not in images]
     found = await asyncio.gather(*(_read(store, conversation.owner, conversation.id, image) for image in missing))

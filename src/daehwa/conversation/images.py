@@ -68,6 +68,11 @@ class ImageStore(Protocol):
         ...
 
 
+def base64_bytes(size: int) -> int:
+    """Return how many bytes so many are as they are sent to a model."""
+    return -(-size // 3) * 4
+
+
 def media_type_of(data: bytes) -> ImageType | None:
     """Return of what kind an image is, by how it begins; None where it is none that models read."""
     for beginning, at, media_type in _BEGINNINGS:

@@ -31,10 +31,11 @@ from daehwa.conversation.messages import Conversation, Message
 from daehwa.conversation.metering import Meter, Unmetered
 from daehwa.conversation.ports import BegunTurn, ConversationStore, Model, ModelCatalogue, NewTurn
 from daehwa.conversation.reply import deltas_since
+from daehwa.conversation.room import Room
 from daehwa.conversation.stretch import Stretch, StretchWish
 from daehwa.conversation.terms import offered_model
-from daehwa.conversation.turn import Turn, TurnWish
-from daehwa.conversation.turn_request import NO_IMAGES, Question, TurnRequest, new_turn
+from daehwa.conversation.turn import Turn
+from daehwa.conversation.turn_request import NO_IMAGES, Question, TurnRequest, TurnWish, new_turn
 
 __all__ = ["AskedImage", "Question", "RunningOptions", "RunningTurns", "TurnRequest"]
 
@@ -56,7 +57,7 @@ class RunningOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunningTurns:
-    """The turns that this process makes."""
+    """The turns that this process makes. What they show to models, if it is large, has a share of `room`."""
 
     def __init__(
         self,
@@ -66,7 +67,9 @@ class RunningTurns:
         runner: str,
         options: RunningOptions | None = None,
         meter: Meter | None = None,
+        room: Room | None = None,
     ) -> None:
+        self.room = room or Room()
         self._store = store
         self._catalogue = catalogue
         self._runner = runner
@@ -123,7 +126,7 @@ class RunningTurns:
             wish = TurnWish(
                 continue_reply=request.continue_reply, terms=request.terms, until=until, images=images.images
             )
-            turn = Turn(begun, resolved, self._store, wish=wish, meter=self._meter)
+            turn = Turn(begun, resolved, self._store, wish=wish, meter=self._meter, room=self.room)
             self._run(begun, turn, until)
         return begun.reply
 

@@ -33,9 +33,10 @@ from daehwa.conversation.ports import (
     ResolvedModel,
 )
 from daehwa.conversation.reply import GrowingReply
-from daehwa.conversation.terms import OPEN_TERMS, Terms
+from daehwa.conversation.room import Room, Share
 from daehwa.conversation.title import title_from_answer, title_request
 from daehwa.conversation.transcript import IMAGE_NOTE, build_transcript
+from daehwa.conversation.turn_request import TurnWish
 
 REPLY_CHARACTERS = 1_000_000
 """Where a reply that will not end is ended, as if the model had come to its own limit."""
@@ -53,17 +54,6 @@ _log = logging.getLogger("daehwa.turn")
 Phase = Literal["generating", "saving", "ended", "closed"]
 
 
-class TurnWish(msgspec.Struct, frozen=True, kw_only=True):
-    """How a turn is to be made: going on with a reply or not, under which terms, and, where there is such a time, when
-    it must have ended (`until`, ms). `images` are those of its question, which need not be read again.
-    """
-
-    continue_reply: bool = False
-    terms: Terms = OPEN_TERMS
-    until: int | None = None
-    images: tuple[Image, ...] = ()
-
-
 class Turn:
     """A turn in flight."""
 
@@ -75,6 +65,7 @@ class Turn:
         *,
         wish: TurnWish,
         meter: Meter | None = None,
+        room: Room | None = None,
     ) -> None:
         self.owner = begun.conversation.owner
         self.message = begun.reply
@@ -90,6 +81,7 @@ class Turn:
         self._continue_reply = wish.continue_reply
         self._until = wish.until
         self._meter = meter or Unmetered()
+        self._room = room or Room()
         self._terms = wish.terms
         self._images = wish.images
         self._paid = self._paid_answer(self.message.id, "turn")
@@ -251,32 +243,42 @@ class Turn:
             raise asyncio.CancelledError
         self._is_generating = True
         resolved = self._resolved
+        with self._room.share_of(self.owner) as share:
+            request = await self._paid.opened(await self._request(share), resolved)
+            async with closing(resolved.provider.generate(request)) as batches:
+                del request  # megabytes, perhaps: the provider has them as long as it needs them
+                async for batch in batches:
+                    share.give_back()
+                    self._paid.note_content(batch)
+                    self.reply.apply(batch)
+                    self._followers.tell(changed=True)
+                    if self.reply.position > REPLY_CHARACTERS:
+                        self.reply.finish = "length"
+                        return
+
+    async def _request(self, share: Share) -> GenerationRequest:
+        resolved, begun = self._resolved, self._begun
         messages = build_transcript(
-            self._begun.path,
+            begun.path,
             context_window=resolved.model.context_window,
             continue_reply=self._continue_reply,
             continues_replies=resolved.provider.continues_replies,
             instructions=self._terms.instructions,
             sees_images=resolved.model.sees_images,
         )
-        messages, images = await read_shown_images(messages, self._store, self._begun.conversation, self._images)
-        self._images = ()
-        request = GenerationRequest(
+        messages, images = await read_shown_images(
+            messages, self._store, begun.conversation, share, self._taken_images()
+        )
+        return GenerationRequest(
             model=resolved.upstream_name,
             messages=messages,
             images=images,
             continue_last=bool(messages) and messages[-1].role == "assistant",
         )
-        request = await self._paid.opened(request, resolved)
-        async with closing(resolved.provider.generate(request)) as batches:
-            del request, images  # megabytes, perhaps: the provider has them as long as it needs them
-            async for batch in batches:
-                self._paid.note_content(batch)
-                self.reply.apply(batch)
-                self._followers.tell(changed=True)
-                if self.reply.position > REPLY_CHARACTERS:
-                    self.reply.finish = "length"
-                    return
+
+    def _taken_images(self) -> tuple[Image, ...]:
+        images, self._images = self._images, ()
+        return images
 
     def _failed(self, fault: DaehwaError) -> tuple[Status, Failure]:
         retry_after = fault.retry_after if isinstance(fault, ProviderError) else None

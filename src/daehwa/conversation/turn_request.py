@@ -5,6 +5,7 @@ import msgspec
 from daehwa.conversation.errors import InvalidParent
 from daehwa.conversation.ids import now_ms
 from daehwa.conversation.image_reading import AskedImage, QuestionImages
+from daehwa.conversation.images import Image
 from daehwa.conversation.messages import Message, Part, title_from
 from daehwa.conversation.ports import Model, NewTurn
 from daehwa.conversation.terms import OPEN_TERMS, Terms
@@ -37,6 +38,17 @@ class TurnRequest(msgspec.Struct, frozen=True, kw_only=True):
     continue_reply: bool = False
     deadline: int | None = None
     terms: Terms = OPEN_TERMS
+
+
+class TurnWish(msgspec.Struct, frozen=True, kw_only=True):
+    """How a turn is to be made: going on with a reply or not, under which terms, and, where there is such a time, when
+    it must have ended (`until`, ms). `images` are those of its question, which need not be read again.
+    """
+
+    continue_reply: bool = False
+    terms: Terms = OPEN_TERMS
+    until: int | None = None
+    images: tuple[Image, ...] = ()
 
 
 def new_turn(request: TurnRequest, model: Model, runner: str, images: QuestionImages = NO_IMAGES) -> NewTurn:

@@ -139,7 +139,9 @@ class OpenAIWireProvider:
         return self._generated(request, Tries(self._upstream, most=1))
 
     async def _generated(self, request: GenerationRequest, tries: Tries) -> AsyncGenerator[Batch, None]:
-        images = await worded(request.images) if request.images else NO_IMAGES
+        images = NO_IMAGES
+        if request.images:
+            images, request = await worded(request.images), msgspec.structs.replace(request, images={})
         while True:
             has_begun = False
             reply: StreamedReply | None = None
@@ -153,8 +155,7 @@ class OpenAIWireProvider:
                     if not has_begun:
                         has_begun = True
                         passage.succeeded()
-                        # Nothing is sent again, and an answer may take minutes: megabytes are let go.
-                        images, request = NO_IMAGES, msgspec.structs.replace(request, images={})
+                        images = NO_IMAGES  # nothing is sent again, and an answer may take minutes
                     yield batch
             except UpstreamFault as fault:
                 passage.failed(fault.error)

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from daehwa.accounts.people import User
+from daehwa.conversation.room import Share
 from daehwa.server.direct import line_of
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -32,15 +33,16 @@ class Request:
     """What a handler sees: `path` holds the values of the route's `{names}`.
 
     `user` is who asks; it is not there where the operation is open to all. `identify` finds that out once more: whoever
-    sends a body slowly may have been shut out meanwhile.
+    sends a body slowly may have been shut out meanwhile. `share` is what a large body holds, until there is an answer.
     """
 
-    __slots__ = ("_headers", "identify", "path", "receive", "scope", "user")
+    __slots__ = ("_headers", "identify", "path", "receive", "scope", "share", "user")
 
     user: User
 
     def __init__(self, scope: Scope, receive: Receive, path: dict[str, str]) -> None:
         self.identify: Callable[[Request], Awaitable[User]] | None = None
+        self.share: Share | None = None
         self.scope = scope
         self.receive = receive
         self.path = path
@@ -52,6 +54,11 @@ class Request:
             self._headers = dict(self.scope["headers"])
         found = self._headers.get(name)
         return None if found is None else found.decode("latin-1")
+
+    def handed_share(self) -> Share | None:
+        """Return what a large body holds, if it does, to whoever holds the body on beyond the handler's end."""
+        share, self.share = self.share, None
+        return share
 
     def query(self) -> dict[str, str]:
         """Return the query's parameters, the last one where one stands twice."""

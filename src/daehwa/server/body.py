@@ -7,17 +7,21 @@ from typing import TypeVar
 
 import msgspec
 
+from daehwa.accounts.people import User
 from daehwa.conversation.bodies import not_json, problem_of
-from daehwa.conversation.errors import InvalidRequest, TooMuch
+from daehwa.conversation.errors import DaehwaError, InvalidRequest, TooMuch
+from daehwa.conversation.room import LARGE_BYTES, Room
 from daehwa.server.asgi import ClientLeftError, Request
 from daehwa.server.direct import line_of
-from daehwa.server.errors import BodyTooSlow, UnsupportedMediaType
+from daehwa.server.errors import BodyTooSlow, TooManyAtOnce, UnsupportedMediaType
 from daehwa.server.options import ServerOptions
 
 T = TypeVar("T")
 
 SLOW_SECONDS = 1.0
 """After so long it is asked once more who sends a body: what it begins must not outlive a deletion of their account."""
+ROOM_SECONDS = 20.0
+"""So long a large body waits for room."""
 _SHOWN = 100
 """So many characters of a header that is refused are shown."""
 _FIELD = re.compile(r"Object (missing required|contains unknown) field `([^`]*)`")
@@ -26,11 +30,11 @@ _FIELD = re.compile(r"Object (missing required|contains unknown) field `([^`]*)`
 async def json_body(request: Request, kind: type[T], options: ServerOptions, limit: int | None = None) -> T:
     """Return the body as a value of `kind`; `limit` is how many bytes it may have, where it is not the options'.
 
-    Raise `InvalidRequest`, `TooMuch`, `UnsupportedMediaType`, `BodyTooSlow`.
+    Raise `InvalidRequest`, `TooMuch`, `UnsupportedMediaType`, and what `read_body` raises.
     """
     checked_json_type(request)
     most = options.limits.body_bytes if limit is None else limit
-    return _decoded(await read_body(request, most, options.body_seconds), kind)
+    return _decoded(await read_body(request, most, options.body_seconds, options.room), kind)
 
 
 def checked_json_type(request: Request) -> None:
@@ -48,16 +52,16 @@ def check_plain(request: Request) -> None:
         raise UnsupportedMediaType(encoding[:_SHOWN])
 
 
-async def read_body(request: Request, limit: int, seconds: float) -> bytes:
-    """Return the body as it is. Raise `TooMuch`, `BodyTooSlow`, and, where who asks was shut out while it came,
-    `NotSignedIn`.
+async def read_body(request: Request, limit: int, seconds: float, room: Room) -> bytes:
+    """Return the body as it is; the request has its share of `room` where it is large. Raise `TooMuch`, `BodyTooSlow`,
+    `TooManyAtOnce`, and, where who asks was shut out while it came, `NotSignedIn`.
     """
     if (line := line_of(request.scope)) is not None and line.has_whole_body:
-        return await _read(request, limit)
+        return await _read(request, limit, room)
     begun = asyncio.get_running_loop().time()
     try:
         async with asyncio.timeout(seconds):
-            body = await _read(request, limit)
+            body = await _read(request, limit, room)
     except TimeoutError:
         raise BodyTooSlow from None
     if request.identify is not None and asyncio.get_running_loop().time() - begun > SLOW_SECONDS:
@@ -73,29 +77,50 @@ def query_values(request: Request, kind: type[T]) -> T:
         raise _invalid(str(error), "The query") from None
 
 
-async def _read(request: Request, limit: int) -> bytes:
-    """Return the whole body. One that is too long is heard to its end, up to twice the limit, but not kept: a client
+async def _read(request: Request, limit: int, room: Room) -> bytes:
+    """Return the whole body. One that is refused is heard to its end, up to twice the limit, but not kept: a client
     that is still sending would not see the answer.
     """
-    if (length := _announced(request)) is not None and length > limit and request.header(b"expect") is not None:
-        raise _too_much(limit)  # it waits with the body for a word of ours
+    refusal: DaehwaError | None = None
+    if (length := _announced(request)) is not None and length > min(limit, LARGE_BYTES):
+        refusal = await _refusal(request, length, limit, room)
+        if refusal is not None and request.header(b"expect") is not None:
+            raise refusal  # it waits with the body for a word of ours
     chunks: list[bytes] = []
-    size = 0
-    while True:
+    size, has_more = 0, True
+    while has_more and size <= 2 * limit:
         message = await request.receive()
         if message["type"] == "http.disconnect":
             raise ClientLeftError
-        chunk = message.get("body", b"")
+        chunk, has_more = message.get("body", b""), message.get("more_body", False)
         size += len(chunk)
-        if size <= limit:
+        if size > limit:
+            refusal = _too_much(limit)
+        elif size > LARGE_BYTES and request.share is None and refusal is None:
+            refusal = await _refusal(request, limit, limit, room)  # who does not say how much may come has all of it
+        if refusal is None:
             chunks.append(chunk)
         else:
             chunks.clear()
-        if not message.get("more_body", False) or size > 2 * limit:
-            break
-    if size > limit:
-        raise _too_much(limit)
+    if refusal is not None:
+        raise refusal
+    if request.share is not None:
+        request.share.give_back(but=size)
     return b"".join(chunks)
+
+
+async def _refusal(request: Request, size: int, limit: int, room: Room) -> DaehwaError | None:
+    """Take room for a large body; return why it is not read where there is none for it, or may be none."""
+    user: User | None = getattr(request, "user", None)
+    if size > limit or user is None:  # of somebody who is not known yet nothing large is held
+        return _too_much(limit if user is not None else min(limit, LARGE_BYTES))
+    share = room.share_of(user.id)
+    try:
+        await share.take(size, ROOM_SECONDS)
+    except TimeoutError:
+        return TooManyAtOnce()
+    request.share = share
+    return None
 
 
 def _announced(request: Request) -> int | None:

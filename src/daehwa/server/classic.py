@@ -17,6 +17,7 @@ import msgspec
 
 from daehwa.accounts.keys import Caller
 from daehwa.conversation.errors import DaehwaError, InvalidRequest, ProviderMalformedError, ProviderRefusedError
+from daehwa.conversation.room import Share
 from daehwa.gateway.asking import JsonAsked
 from daehwa.gateway.callers import Callers
 from daehwa.gateway.calls import Gateway
@@ -111,6 +112,7 @@ class ClassicApi:
         What goes wrong is said in the same shape, with the HTTP status 200: the page reads no other.
         """
         caller = await self._caller_of(request)
+        request.user = caller.user
         try:
             with self._gateway.calls.one(caller):
                 question = await json_body(request, ClassicQuestion, self._options)
@@ -121,7 +123,7 @@ class ClassicApi:
         message = {"role": "user", "content": question.text}
         asked = JsonAsked.of("chat/completions", {"messages": [message]})
         deadline = deadline_of(request) if self._options.home == "aws" else None
-        return _Answering(self._gateway, caller, asked, deadline)
+        return _Answering(self._gateway, caller, asked, deadline, request.handed_share())
 
     async def answer_classic_beside(self, request: Request) -> ASGIApp:
         """Answer as `/chat` does, for a page that asks beside itself."""
@@ -163,10 +165,13 @@ class ClassicApi:
 
 
 class _Answering:
-    """An answer that ends with its client."""
+    """An answer that ends with its client; until then it has the `share` of a large question."""
 
-    def __init__(self, gateway: Gateway, caller: Caller, asked: JsonAsked, deadline: int | None) -> None:
+    def __init__(
+        self, gateway: Gateway, caller: Caller, asked: JsonAsked, deadline: int | None, share: Share | None
+    ) -> None:
         self._gateway = gateway
+        self._share = share
         self._deadline = deadline
         self._caller = caller
         self._asked = asked
@@ -180,6 +185,9 @@ class _Answering:
         except DaehwaError as error:
             said = _said(error)
             headers = error_headers(error)
+        finally:
+            if self._share is not None:
+                self._share.give_back()
         await json_response(said, headers=headers)(scope, receive, send)
 
     async def _text(self) -> str:

@@ -38,7 +38,7 @@ from daehwa.server.asgi import ASGIApp, ClientLeftError, Headers, Receive, Respo
 from daehwa.sign_in.errors import CredentialsRefused, TooManyAttempts
 
 RETRY_SECONDS = 5
-"""After so long whoever was refused by a server that ends may ask the next one."""
+"""After so long whoever was refused by a server that ends may ask the next one, and one that is full again."""
 
 _TURNS = "/api/turns"
 _log = logging.getLogger("daehwa.server")
@@ -85,6 +85,18 @@ class BodyTooSlow(DaehwaError):  # noqa: N818 - errors state the fact
 
     def __init__(self) -> None:
         super().__init__("The request's body did not arrive in time. Send it again.")
+
+
+class TooManyAtOnce(DaehwaError):  # noqa: N818 - errors state the fact
+    """There is no room for a large body beside those that are held here now."""
+
+    type = "too_many_at_once"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "There was no room for so large a request beside others that are under way, of yours or of everybody. Send "
+            "it again in a moment."
+        )
 
 
 class HostNotAllowed(DaehwaError):  # noqa: N818 - errors state the fact
@@ -142,6 +154,7 @@ STATUS: dict[type[DaehwaError], int] = {
     SignInUnavailable: 503,
     ShuttingDown: 503,
     StoreError: 503,
+    TooManyAtOnce: 503,
     TimeIsUp: 504,
 }
 
@@ -173,7 +186,7 @@ def error_headers(error: DaehwaError) -> Headers:
     if isinstance(error, TooMuch | BodyTooSlow):
         # What is left of the body is not worth reading.
         headers.append((b"connection", b"close"))
-    if isinstance(error, ShuttingDown):
+    if isinstance(error, ShuttingDown | TooManyAtOnce):
         headers.append((b"retry-after", b"%d" % RETRY_SECONDS))
     if isinstance(error, TooManyAttempts):
         headers.append((b"retry-after", b"%d" % error.retry_after))

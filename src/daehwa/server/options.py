@@ -8,6 +8,7 @@ import msgspec
 from daehwa.accounts.people import User
 from daehwa.conversation.images import QUESTION_IMAGE_BYTES, QUESTION_IMAGES
 from daehwa.conversation.messages import MESSAGE_CHARACTERS, TITLE_CHARACTERS
+from daehwa.conversation.room import Room
 
 PAGE_FOLDER = Path(__file__).parent / "page"
 
@@ -32,7 +33,7 @@ class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
     reached beside the loopback names; `public_url` is the address that browsers know it by, with a proxy in between
     (where people sign in, sign-in says it). `trusted_proxies` are addresses and networks of proxies whose word about
     who asks is believed. `cors_origins`, in lower case, are other sites whose pages may ask for `/v1`. `body_seconds`
-    is how long a request's body may take to arrive.
+    is how long a request's body may take to arrive, and `room` is for the large ones.
     """
 
     version: str
@@ -45,3 +46,4 @@ class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     page: Annotated[Path, msgspec.Meta(description="the folder that Vite built")] = PAGE_FOLDER
     body_seconds: float = 120.0
+    room: Room = msgspec.field(default_factory=Room)

@@ -118,7 +118,11 @@ class Router:
         if not operation.is_open:
             identify = self._identify_admin if operation.for_admins else self._identify
             request.user, request.identify = await identify(request), identify
-        return await operation.handler(request)
+        try:
+            return await operation.handler(request)
+        finally:
+            if request.share is not None:
+                request.share.give_back()
 
     async def _identify_admin(self, request: Request) -> User:
         user = await self._identify(request)

@@ -109,7 +109,7 @@ class FunctionServices:
         )
         erasure = Erasure(people, (self.running, self.store, keys, answers, ledger))
         entrances = Entrances(self._sign_in, None, people, erasure)
-        parts = GatewayParts(self.catalogue, self.meter, accounts, keys, DynamoRates(table), answers)
+        parts = GatewayParts(self.catalogue, self.meter, accounts, keys, DynamoRates(table), answers, self.running.room)
 
         async def retention_days() -> int | None:
             return (await people.installation.get_installation()).retention_days

@@ -48,4 +48,4 @@ def build_dialects(
         )
     limits = WIRE_LIMITS if is_local else AWS_LIMITS
     # Behind the adapter nobody but it can write the header that says so.
-    return Spoken(OpenAIV1(gateway, callers, limits, has_deadline=not is_local), classic)
+    return Spoken(OpenAIV1(gateway, callers, limits, has_deadline=not is_local, room=parts.room), classic)

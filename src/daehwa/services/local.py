@@ -16,6 +16,7 @@ from daehwa.accounts.ports import AccountStore, KeyStore, LedgerStore
 from daehwa.conversation.archive_ports import KeptConversations
 from daehwa.conversation.errors import DaehwaError, ModelNotFound
 from daehwa.conversation.ports import Provider
+from daehwa.conversation.room import MB, Room
 from daehwa.conversation.running import RunningTurns
 from daehwa.data_folder import DataFolder
 from daehwa.providers.catalogue import Catalogue
@@ -106,7 +107,8 @@ class Services:
         self.answers = SqliteAnswers(store)
         self.meter = build_meter(loaded, self.ledger, self.accounts)
         self.catalogue = build_catalogue(loaded, build_providers(loaded))
-        self.running = RunningTurns(store, self.catalogue, runner=runner, meter=self.meter)
+        room = Room(loaded.values.large_requests * MB)
+        self.running = RunningTurns(store, self.catalogue, runner=runner, meter=self.meter, room=room)
         self.erasure = Erasure(self.people, (self.running, store, self.keys, self.answers, self.ledger))
         self._http: HttpClient | None = None
         self._local: LocalAccounts | None = None
@@ -155,7 +157,8 @@ class Services:
         from daehwa.services.programs import build_programs  # noqa: PLC0415 - as above
 
         rates = MemoryRates()  # one process serves this home
-        parts = GatewayParts(self.catalogue, self.meter, self.accounts, self.keys, rates, self.answers)
+        room = self.running.room
+        parts = GatewayParts(self.catalogue, self.meter, self.accounts, self.keys, rates, self.answers, room)
         return build_programs(parts, settings, options, entrances)
 
     def books(self, asked: TelemetrySettings, say: Callable[[str], None]) -> "Books":
@@ -285,6 +288,7 @@ def _options(settings: Settings) -> ServerOptions:
         public_url=settings.public_url,
         cors_origins=settings.cors_origins,
         trusted_proxies=settings.trusted_proxies,
+        room=Room(settings.large_requests * MB),
     )
 
 

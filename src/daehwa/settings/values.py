@@ -28,6 +28,8 @@ __all__ = [
 ]
 
 
+LEAST_LARGE_REQUESTS = 32
+"""Megabytes that the largest request may have, which has to fit."""
 _SECONDS = "a number of seconds above 0"
 
 
@@ -290,6 +292,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             "People who share a budget: a name, then e-mail addresses and @domains.",
         ),
     ] = ()
+    large_requests: Annotated[
+        int,
+        described(
+            f"a whole number of megabytes, {LEAST_LARGE_REQUESTS} or more",
+            "How much of large requests is held at once: of what pages send, and as much again of what is on its way "
+            "to models. The process takes up to three times as much of each. Further ones wait in line.",
+            ge=LEAST_LARGE_REQUESTS,
+        ),
+    ] = 64
     require_keys: Annotated[
         bool,
         described(

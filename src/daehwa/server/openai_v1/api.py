@@ -10,6 +10,7 @@ import msgspec
 from daehwa.accounts.keys import Caller
 from daehwa.accounts.minting import KEY_BEGINNING
 from daehwa.conversation.ports import Model
+from daehwa.conversation.room import Room
 from daehwa.gateway.asking import Asked, JsonAsked
 from daehwa.gateway.callers import Callers
 from daehwa.gateway.calls import Gateway
@@ -62,12 +63,21 @@ class ModelList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OpenAIV1:
-    """The operations under /v1. `has_deadline`: each request says when this process will be stopped."""
+    """The operations under /v1. `has_deadline`: each request says when this process will be stopped. Large requests
+    have a share of `room` until an upstream has begun to answer them.
+    """
 
     def __init__(
-        self, gateway: Gateway, callers: Callers, limits: WireLimits = WIRE_LIMITS, *, has_deadline: bool = False
+        self,
+        gateway: Gateway,
+        callers: Callers,
+        limits: WireLimits = WIRE_LIMITS,
+        *,
+        has_deadline: bool = False,
+        room: Room | None = None,
     ) -> None:
         self._gateway = gateway
+        self._room = room or Room()
         self._has_deadline = has_deadline
         self._callers = callers
         self._limits = limits
@@ -142,7 +152,8 @@ class OpenAIV1:
         with self._gateway.calls.one() as call:
             caller = call.is_by(await self.caller_of(request))
             checked_json_type(request)
-            body = await read_body(request, self._limits.json_bytes, self._limits.body_seconds)
+            request.user = caller.user
+            body = await read_body(request, self._limits.json_bytes, self._limits.body_seconds, self._room)
         return self._relay(request, caller, JsonAsked(endpoint, body, _passed_on(request)))
 
     async def _uploaded(self, request: Request, endpoint: Endpoint) -> Relay:
@@ -178,6 +189,7 @@ class OpenAIV1:
             self._gateway.calls.one(caller, deadline=deadline),
             body=body,
             close=close,
+            share=request.handed_share(),
         )
 
 

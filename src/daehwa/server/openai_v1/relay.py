@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 
 from daehwa.conversation.errors import DaehwaError
+from daehwa.conversation.room import Share
 from daehwa.gateway.answers import Answer, Streaming, has_events
 from daehwa.gateway.ports import KeptAnswer
 from daehwa.gateway.under_way import ENDINGS
@@ -20,8 +21,9 @@ _STREAM_HEADERS = [(b"cache-control", b"no-store, no-transform"), (b"x-accel-buf
 class Relay:
     """The answer to a call, a plain ASGI application: `make` makes the call, `under_way` knows that it is being made.
 
-    `body` is there where the request's body is still being read; `close` gives back what the request holds. The call
-    ends with its client, unless `make` calls what it is given: then its answer is kept for whoever asks again.
+    `body` is there where the request's body is still being read; `close` gives back what the request holds, and
+    `share` what a large body does, as soon as there is an answer. The call ends with its client, unless `make` calls
+    what it is given: then its answer is kept for whoever asks again.
     """
 
     def __init__(
@@ -31,11 +33,13 @@ class Relay:
         *,
         body: asyncio.Event | None = None,
         close: Callable[[], None] | None = None,
+        share: Share | None = None,
     ) -> None:
         self._make: Callable[[Callable[[], None]], Awaitable[Answer]] | None = make
         self._under_way = under_way
         self._body = body
         self._close = close
+        self._share = share
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Make the call and send its answer."""
@@ -45,6 +49,7 @@ class Relay:
         try:
             with self._under_way, EndedWhenLeft(scope, receive, after=self._body) as leaving:
                 answer = await self._made(leaving.let_go)
+                self._give_back()
                 if not isinstance(answer, KeptAnswer):
                     last = await _stream(answer, scope, send)
         except ENDINGS as error:
@@ -57,6 +62,7 @@ class Relay:
                 await answer.aclose()
             if self._close is not None:
                 self._close()
+            self._give_back()
         if isinstance(answer, KeptAnswer):
             await _whole(answer)(scope, receive, send)
         else:
@@ -70,6 +76,11 @@ class Relay:
         if make is None:
             raise RuntimeError("A call is made once.")
         return await make(claimed)
+
+    def _give_back(self) -> None:
+        share, self._share = self._share, None
+        if share is not None:
+            share.give_back()
 
 
 def _whole(answer: KeptAnswer) -> Response:
