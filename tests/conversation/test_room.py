@@ -12,11 +12,12 @@ from daehwa.conversation.room import Room, Share
 SIZE = 64
 PEOPLE = "abc"
 
+GIVES = ("give back", "keep half", "cancel", "cancel unseen")
 steps = st.lists(
     st.one_of(
         st.tuples(st.just("take"), st.sampled_from(PEOPLE), st.integers(1, SIZE + 8)),
         st.tuples(st.just("now"), st.sampled_from(PEOPLE), st.integers(1, SIZE + 8)),
-        st.tuples(st.sampled_from(["give back", "keep half", "cancel", "cancel unseen"]), st.integers(0, 40), st.none()),
+        st.tuples(st.sampled_from(GIVES), st.integers(0, 40), st.none()),
     ),
     max_size=60,
 )

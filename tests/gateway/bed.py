@@ -8,6 +8,7 @@ from daehwa.accounts.people import User
 from daehwa.conversation.errors import DaehwaError
 from daehwa.conversation.messages import Usage
 from daehwa.conversation.metering import AskedBy, Charge, Outcome, PaidCall
+from daehwa.conversation.room import Room
 from daehwa.gateway.callers import Callers
 from daehwa.gateway.calls import Gateway
 from daehwa.gateway.idempotency import OnceOnly
@@ -104,9 +105,11 @@ class Bed:
         folder: Path | None = None,
         has_classic: bool = True,
         home: Literal["local", "aws"] = "local",
+        room: Room | None = None,
     ) -> Programs:
         """Return the dialects; `owner` None: everybody needs a key. On AWS each request has a deadline."""
         callers = Callers(self.keys, self.accounts, owner=owner, local=OWNER)
-        openai = OpenAIV1(self.gateway, callers, LIMITS, has_deadline=home == "aws")
-        classic = ClassicApi(self.gateway, ServerOptions(version="0", home=home), folder) if has_classic else None
+        openai = OpenAIV1(self.gateway, callers, LIMITS, has_deadline=home == "aws", room=room)
+        options = ServerOptions(version="0", home=home, room=room or Room())
+        classic = ClassicApi(self.gateway, options, folder) if has_classic else None
         return Programs(lambda: Spoken(openai, classic), has_classic=has_classic)

@@ -16,6 +16,7 @@ LARGE_BYTES: Final = 256 * 1024
 """What has more is large: so much of a body is read at once, before anybody could let it wait."""
 MB: Final = 1_000_000
 ROOM_BYTES: Final = 64 * MB
+ROOM_SECONDS: Final = 20.0
 
 
 class _Waiting(NamedTuple):
@@ -25,10 +26,11 @@ class _Waiting(NamedTuple):
 
 
 class Room:
-    """Room for so many bytes."""
+    """Room for so many bytes. `seconds`: so long whatever can be sent once more waits for its share."""
 
-    def __init__(self, size: int = ROOM_BYTES) -> None:
+    def __init__(self, size: int = ROOM_BYTES, *, seconds: float = ROOM_SECONDS) -> None:
         self.size = size
+        self.seconds = seconds
         self.free = size
         self._held: dict[str, int] = {}
         self._lines: dict[str, deque[_Waiting]] = {}

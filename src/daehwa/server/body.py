@@ -20,8 +20,6 @@ T = TypeVar("T")
 
 SLOW_SECONDS = 1.0
 """After so long it is asked once more who sends a body: what it begins must not outlive a deletion of their account."""
-ROOM_SECONDS = 20.0
-"""So long a large body waits for room."""
 _SHOWN = 100
 """So many characters of a header that is refused are shown."""
 _FIELD = re.compile(r"Object (missing required|contains unknown) field `([^`]*)`")
@@ -116,7 +114,7 @@ async def _refusal(request: Request, size: int, limit: int, room: Room) -> Daehw
         return _too_much(limit if user is not None else min(limit, LARGE_BYTES))
     share = room.share_of(user.id)
     try:
-        await share.take(size, ROOM_SECONDS)
+        await share.take(size, room.seconds)
     except TimeoutError:
         return TooManyAtOnce()
     request.share = share

@@ -18,12 +18,12 @@ from daehwa.server.api import keys, usage
 from daehwa.server.api.budgets import BudgetList, BudgetsApi
 from daehwa.server.api.keys import KeysApi
 from daehwa.server.api.usage import UsageApi
-from daehwa.server.errors import BodyTooSlow, UnsupportedMediaType
+from daehwa.server.errors import BodyTooSlow, TooManyAtOnce, UnsupportedMediaType
 from daehwa.server.metrics import MetricsApi
 from daehwa.server.routing import Operation
 from daehwa.server.wiring import Wiring
 
-_BODY = (TooMuch, UnsupportedMediaType, BodyTooSlow)
+_BODY = (TooMuch, UnsupportedMediaType, BodyTooSlow, TooManyAtOnce)
 
 
 def book_operations(wiring: Wiring) -> Iterator[Operation]:

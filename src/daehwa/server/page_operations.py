@@ -28,11 +28,11 @@ from daehwa.server.api.me import MeApi
 from daehwa.server.api.models import ModelsApi
 from daehwa.server.api.preferences import PreferenceChanges, Preferences, PreferencesApi
 from daehwa.server.api.turns import TurnsApi
-from daehwa.server.errors import BodyTooSlow, UnsupportedMediaType
+from daehwa.server.errors import BodyTooSlow, TooManyAtOnce, UnsupportedMediaType
 from daehwa.server.routing import Operation
 from daehwa.server.wiring import Wiring
 
-_BODY = (TooMuch, UnsupportedMediaType, BodyTooSlow)
+_BODY = (TooMuch, UnsupportedMediaType, BodyTooSlow, TooManyAtOnce)
 _ONE = (ConversationNotFound, StoreError, Unreadable)
 _REPLY = (MessageNotFound, StoreError, Unreadable)
 _MODEL = (ModelNotFound, ModelNotInstalled, KeyNotSet)

@@ -26,7 +26,7 @@ from daehwa.conversation.errors import (
     TimeIsUp,
     TooMuch,
 )
-from daehwa.server.errors import BodyTooSlow, RouteNotFound, UnsupportedMediaType
+from daehwa.server.errors import BodyTooSlow, RouteNotFound, TooManyAtOnce, UnsupportedMediaType
 from daehwa.server.openai_v1.api import DescribedV1, ListedModel, ModelList, OpenAIV1
 from daehwa.server.routing import Handler, Operation
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _REFUSED = (KeyRefused, NotAllowed, ModelNotAllowed, ModelNotOffered)
 _MODEL = (ModelNotFound, ModelNotInstalled, KeyNotSet)
 _CALL = (
-    *(InvalidRequest, *_REFUSED, PriceUnknown, *_MODEL, Conflict, TooMuch, BodyTooSlow),
+    *(InvalidRequest, *_REFUSED, PriceUnknown, *_MODEL, Conflict, TooMuch, BodyTooSlow, TooManyAtOnce),
     *(BudgetExceeded, RateExceeded, ProviderError, ProviderRateLimitError, ProviderUnavailableError),
     *(ProviderTimeoutError, StoreError, TimeIsUp),
 )

@@ -309,6 +309,7 @@ export const errors = {
   id_taken: "This contradicts what is stored. Reload the page.",
   reply_still_growing: "The answer above is still being written. Wait for its end, or stop it first.",
   too_large: "This is too long to be sent.",
+  too_many_at_once: "So much is being sent at the moment that there was no room for this. Try again in a moment.",
   store_unavailable: "The conversation could not be stored. Is the disk full?",
   unreadable: "What is stored of this conversation was damaged, and it cannot be read. Whoever runs this server finds more in its log.",
   store_unavailable_aws: "The conversation could not be stored. Try again in a moment.",
