@@ -80,7 +80,7 @@ async def _read(request: Request, limit: int, room: Room) -> bytes:
     that is still sending would not see the answer.
     """
     refusal: DaehwaError | None = None
-    if (length := _announced(request)) is not None and length > min(limit, LARGE_BYTES):
+    if (length := _announced(request)) is not None and (length > limit or length > LARGE_BYTES):
         refusal = await _refusal(request, length, limit, room)
         if refusal is not None and request.header(b"expect") is not None:
             raise refusal  # it waits with the body for a word of ours

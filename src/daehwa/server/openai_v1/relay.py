@@ -49,7 +49,8 @@ class Relay:
         try:
             with self._under_way, EndedWhenLeft(scope, receive, after=self._body) as leaving:
                 answer = await self._made(leaving.let_go)
-                self._give_back()
+                if self._share is not None:
+                    self._share.give_back()
                 if not isinstance(answer, KeptAnswer):
                     last = await _stream(answer, scope, send)
         except ENDINGS as error:
@@ -62,7 +63,8 @@ class Relay:
                 await answer.aclose()
             if self._close is not None:
                 self._close()
-            self._give_back()
+            if self._share is not None:
+                self._share.give_back()
         if isinstance(answer, KeptAnswer):
             await _whole(answer)(scope, receive, send)
         else:
@@ -76,11 +78,6 @@ class Relay:
         if make is None:
             raise RuntimeError("A call is made once.")
         return await make(claimed)
-
-    def _give_back(self) -> None:
-        share, self._share = self._share, None
-        if share is not None:
-            share.give_back()
 
 
 def _whole(answer: KeptAnswer) -> Response:
