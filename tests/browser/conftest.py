@@ -1,7 +1,7 @@
 """A real Chromium in front of the real program, with a model that does as it is told."""
 
+import shutil
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,8 +31,8 @@ expect.set_options(timeout=20_000)
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def chromium() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        path = machine_chromium() or playwright.chromium.executable_path
-        if not Path(path).is_file():
+        path = machine_chromium() or shutil.which(playwright.chromium.executable_path)
+        if path is None:
             pytest.fail("There is no Chromium for the browser tests: python scripts/chromium.py installs one.", False)
         browser = await playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
