@@ -69,7 +69,7 @@ class ImageStore(Protocol):
 
 
 def base64_bytes(size: int) -> int:
-    """Return how many bytes so many are as they are sent to a model."""
+    """Return how many bytes so many are in base64, as they are sent to a model."""
     return -(-size // 3) * 4
 
 

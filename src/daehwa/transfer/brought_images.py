@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from daehwa.conversation.image_sizes import size_of
-from daehwa.conversation.images import QUESTION_IMAGE_BYTES, QUESTION_IMAGES, media_type_of
+from daehwa.conversation.images import QUESTION_IMAGE_BYTES, QUESTION_IMAGES, base64_bytes, media_type_of
 from daehwa.conversation.messages import ImageType, Part, TextPart
 from daehwa.transfer.bare_images import bare_image
 from daehwa.transfer.foreign_json import Object, object_in, text_in
@@ -195,4 +195,4 @@ def _decoded(text: object, most: int = QUESTION_IMAGE_BYTES) -> bytes | None:
 
 def _longest(most: int) -> int:
     """Return how many characters so many bytes take as base64, and a few more."""
-    return (most + 2) // 3 * 4 + 4
+    return base64_bytes(most) + 4
