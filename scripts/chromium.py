@@ -34,9 +34,9 @@ def install_by_debian() -> None:
         return
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     subprocess.run(["apt-get", "update", "-q"], env=quiet, check=False)
-    for package in (SHELL, "chromium"):
-        install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", package]
-        if subprocess.run(install, env=quiet, check=False).returncode == 0:
+    for package in (SHELL, "chromium"):  # not every Debian has the shell in a package of its own
+        subprocess.run(["apt-get", "install", "-y", "-q", "--no-install-recommends", package], env=quiet, check=False)
+        if machine_chromium() is not None:
             return
 
 
