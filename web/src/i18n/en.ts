@@ -186,7 +186,7 @@ export const conversation = {
   loadingModel: "Loading the model…",
   waiting: "Waiting for the first word…",
   lost: "Connection lost, reconnecting… While the server runs, the answer goes on there; it is shown once the connection is back.",
-  queued: "Not sent yet. It goes out by itself once the connection is back.",
+  queued: "Not sent yet. It goes out by itself as soon as it can.",
   queuedSignedOut: "Not sent yet. It goes out by itself once you are signed in again.",
   lostSignedOut: "The answer goes on. Sign in again to see the rest of it.",
   notSent: "Not sent.",
