@@ -64,8 +64,8 @@ class Turn:
         store: ConversationStore,
         *,
         wish: TurnWish,
+        room: Room,
         meter: Meter | None = None,
-        room: Room | None = None,
     ) -> None:
         self.owner = begun.conversation.owner
         self.message = begun.reply
@@ -81,7 +81,7 @@ class Turn:
         self._continue_reply = wish.continue_reply
         self._until = wish.until
         self._meter = meter or Unmetered()
-        self._room = room or Room()
+        self._room = room
         self._terms = wish.terms
         self._images = wish.images
         self._paid = self._paid_answer(self.message.id, "turn")
