@@ -197,3 +197,9 @@ def test_marked_tests_lie_where_the_check_looks_for_them(mark: str, folders: set
     marked.discard(Path(__file__))
     assert marked
     assert {path.relative_to(TESTS).parts[0] for path in marked} <= folders
+
+
+def test_what_the_page_has_to_become_is_asked_for_from_outside() -> None:
+    # Its policy forbids to evaluate an expression within it: such a test fails only where it has to wait.
+    waiting = {path.name for path in TESTS.rglob("*.py") if ".wait_for_function(" in path.read_text(encoding="utf-8")}
+    assert waiting - {Path(__file__).name} == set()

@@ -50,12 +50,20 @@ class Watch:
             self.faults.append(f"request elsewhere: {request.url}")
 
 
+async def comes_true(page: Page, expression: str, argument: Any = None) -> None:
+    """Wait until an expression, or a function of the argument, is true in the page.
+
+    Asked from here each time: Playwright's own `wait_for_function` evaluates an expression within the page from the
+    second time on, which the page's policy forbids, so it fails only where it has to wait.
+    """
+    async with asyncio.timeout(20):
+        while not await page.evaluate(expression, argument):  # noqa: ASYNC110 - another program's event
+            await asyncio.sleep(0.02)
+
+
 async def all_closed(page: Page) -> None:
     """Wait until what was open over the page is gone from the history too: the browser goes back over it."""
-    async with asyncio.timeout(20):
-        # Asked from here: the page's policy lets nothing in it look again and again.
-        while await page.evaluate("!!history.state?.overlays"):  # noqa: ASYNC110 - another program's event
-            await asyncio.sleep(0.02)
+    await comes_true(page, "!history.state?.overlays")
 
 
 class Reader:

@@ -1,7 +1,7 @@
 """What a screen reader is told while the page changes: where it can be heard, and once."""
 
 import pytest
-from browser.reader import Reader, Readers
+from browser.reader import Reader, Readers, comes_true
 from browser.test_changing import conversations_called
 from model import Model
 from playwright.async_api import expect
@@ -33,7 +33,7 @@ LISTEN = """() => {
 
 async def hears(reader: Reader, words: str) -> None:
     """Wait until these words are heard."""
-    await reader.page.wait_for_function("words => heard.some((text) => text.includes(words))", arg=words)
+    await comes_true(reader.page, "words => heard.some((text) => text.includes(words))", words)
 
 
 async def heard(reader: Reader, words: str) -> int:

@@ -6,7 +6,7 @@ import re
 import pytest
 from browser.accessibility import faults
 from browser.files import add, file
-from browser.reader import PHONE, Reader, Readers, all_closed
+from browser.reader import PHONE, Reader, Readers, all_closed, comes_true
 from browser.shown import drawn, thumbnails, tile
 from browser.test_looks import SHIFTS, SMALL_TARGETS, TOO_WIDE, shifted
 from browser.test_printing import NOTE_PRINTING
@@ -87,7 +87,7 @@ async def test_nothing_jumps_when_images_come(reader: Reader, count: int) -> Non
     await asyncio.sleep(0.5)
     go.set()
     await expect(reader.question.get_by_role("img")).to_have_count(count)
-    await reader.page.wait_for_function("[...document.images].every((image) => image.complete)")
+    await comes_true(reader.page, "[...document.images].every((image) => image.complete)")
     assert await shifted(reader.page) < 0.01
 
 

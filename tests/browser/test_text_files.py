@@ -6,7 +6,7 @@ import json
 import pytest
 from browser.accessibility import faults
 from browser.files import add, bring, file
-from browser.reader import PHONE, Reader, Readers
+from browser.reader import PHONE, Reader, Readers, comes_true
 from model import Model
 from playwright.async_api import Locator, Route, expect
 
@@ -111,7 +111,7 @@ async def test_a_long_question_shows_how_it_begins_and_all_of_it_where_a_search_
     await reader.sidebar.get_by_role("searchbox").fill("zebra")
     await reader.sidebar.get_by_role("link").filter(has_text="zebra").click()
     await expect(reader.question.get_by_role("button", name="Show less")).to_be_visible()
-    await reader.page.wait_for_function(IN_VIEW, arg="zebra")  # a frame or two after it is unfolded
+    await comes_true(reader.page, IN_VIEW, "zebra")  # a frame or two after it is unfolded
 
 
 async def test_a_file_that_is_read_too_late_goes_nowhere_else(reader: Reader) -> None:
