@@ -117,3 +117,28 @@ async def test_many_at_once_never_pass_a_limit_together(store: SqliteStore) -> N
     begun.clear()
     await asyncio.gather(*calls)
     assert len(begun) == 1
+
+
+async def test_a_turn_is_reserved_without_waiting_for_others(store: SqliteStore) -> None:
+    ledger, budget = SqliteLedger(store), Budget(scope="user:ann", period=DAY, limit=35)
+    await ledger.begin([budget])
+    turn, other = (msgspec.structs.replace(opened(id_, 20), kind="turn") for id_ in ("turn", "other"))
+    with pytest.raises(StopIteration):
+        ledger.reserve(turn, [budget]).send(None)
+    assert await ledger.spent("user:ann", DAY) == 20
+    with pytest.raises(BudgetExceeded):
+        await ledger.reserve(other, [budget])
+    assert await ledger.spent("user:ann", DAY) == 20
+
+
+async def test_a_turn_is_reserved_though_another_writes(store: SqliteStore) -> None:
+    ledger, budget = SqliteLedger(store), Budget(scope="user:ann", period=DAY, limit=35)
+    await ledger.begin([budget])
+    with closing(sqlite3.connect(store.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        asking = asyncio.create_task(ledger.reserve(msgspec.structs.replace(opened("turn", 20), kind="turn"), [budget]))
+        await asyncio.sleep(0.05)
+        assert not asking.done()
+        other.execute("COMMIT")
+    await asking
+    assert await ledger.spent("user:ann", DAY) == 20

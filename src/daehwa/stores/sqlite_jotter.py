@@ -128,6 +128,17 @@ class SqliteJotter:
             finally:
                 del error, told  # else they are a circle, of this call and what it raises
 
+    def run_alone(self, work: EachWork[T], thing: T) -> None:
+        """Do work to a thing at once, in a transaction without others. Raise `NotNow` where it cannot be, with nothing
+        done.
+        """
+        [error] = self.run_now(partial(_errors_of, work=work, things=[thing]))
+        if error is not None:
+            try:
+                raise error
+            finally:
+                del error  # else it is a circle, of this call and what it raises
+
     def run_soon(self, work: EachWork[T], thing: T, otherwise: Callable[[], object]) -> None:
         """Do work to a thing in the transaction of whatever is done next, at the latest in the next turn of the loop:
         at once to all things that the same work is wanted for. Where that cannot be, nothing of it is done, and

@@ -134,8 +134,12 @@ class SqliteLedger:
     async def reserve(self, entry: Entry, budgets: Sequence[Budget]) -> None:
         opened = msgspec.structs.replace(storable(entry), usage=None)
         limits = limits_of(budgets)
+        reservation = _Reservation(opened, limits)
         try:
-            await self._jotter.run_together(self._reserve_known, _Reservation(opened, limits))
+            if entry.kind == "turn":  # in the next turn of the loop its answer's head would be before it
+                self._jotter.run_alone(self._reserve_known, reservation)
+            else:
+                await self._jotter.run_together(self._reserve_known, reservation)
         except NotNow:
             await self._settled()
             refused = await self._writer.run(partial(_reserve, entry=opened, limits=limits))
