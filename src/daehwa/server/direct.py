@@ -57,12 +57,14 @@ class Line:
         cycle = self._cycle()
         return cycle is not None and not cycle.more_body
 
-    def body(self) -> "DirectBody | None":
-        """Return the sink for a streamed body, before the head is sent; None where the body has to go ASGI's way."""
+    def body(self, *, holds_head: bool = False) -> "DirectBody | None":
+        """Return the sink for a streamed body, before the head is sent; None where the body has to go ASGI's way.
+        Where it `holds_head`, the head leaves with the body's first bytes, however late they come.
+        """
         cycle = self._cycle()
         if cycle is None or cycle.scope["http_version"] != "1.1" or cycle.scope["method"] == "HEAD":
             return None
-        return DirectBody(cycle)
+        return DirectBody(cycle, holds_head=holds_head)
 
     def cut(self) -> None:
         """End the connection with what was written by now, so that the body is not taken for whole."""
@@ -132,7 +134,9 @@ class DirectBody:
 
     __slots__ = ("_cycle", "_flow", "_head", "_patience", "_transport", "sent")
 
-    def __init__(self, cycle: "RequestResponseCycle", *, patience: float = STALLED_SECONDS) -> None:
+    def __init__(
+        self, cycle: "RequestResponseCycle", *, patience: float = STALLED_SECONDS, holds_head: bool = False
+    ) -> None:
         self.sent = 0
         self._patience = patience
         self._cycle = cycle
@@ -140,8 +144,8 @@ class DirectBody:
         self._transport = cycle.transport
         self._head: _HeldHead | None = _HeldHead()
         cycle.transport = cast("asyncio.Transport", self._head)
-        # The model may think for long before it says a word: then the head goes alone.
-        asyncio.get_running_loop().call_soon(self.flush)
+        if not holds_head:  # the model may think for long before it says a word: then the head goes alone
+            asyncio.get_running_loop().call_soon(self.flush)
 
     def write(self, piece: bytes) -> bool:
         """Send a piece; return False while the client reads more slowly than it comes."""

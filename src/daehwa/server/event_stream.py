@@ -4,6 +4,7 @@ Nothing is saved or decided here, so it does not matter when this ends: the turn
 a batch is written to the socket in the call in which the reply grew (`server/direct.py`); elsewhere it goes ASGI's way.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -27,6 +28,8 @@ from daehwa.server.direct import DirectBody, line_of
 from daehwa.server.leaving import EndedWhenLeft
 
 HEARTBEAT: Final = b":\n\n"
+AT_ONCE_SECONDS: Final = 0.02
+"""So long the head waits for what is told first."""
 _HEADERS = [
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-store, no-transform"),
@@ -77,7 +80,7 @@ class EventStream:
         """Stream until the reply has ended. Raise `ClientLeftError` when the client has left."""
         with EndedWhenLeft(scope, receive):
             line = line_of(scope)
-            body = None if line is None else line.body()
+            body = None if line is None else line.body(holds_head=True)
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
             await (self._sent(send) if body is None else self._written(body, scope))
             await send({"type": "http.response.body", "body": b""})
@@ -87,6 +90,7 @@ class EventStream:
         try:
             await self._forward(sink)
         finally:
+            sink.close()
             body.close()
             exchange_of(scope).sent += body.sent
 
@@ -101,17 +105,28 @@ class EventStream:
 
 
 class _WrittenFrames:
-    """Writes each batch to the socket as it comes."""
+    """Writes each batch to the socket as it comes. A first one that comes at once takes the head along: one write, and
+    no sign of life.
+    """
 
-    __slots__ = ("_body", "drained")
+    __slots__ = ("_body", "_sign_of_life", "drained")
 
     def __init__(self, body: DirectBody) -> None:
         self._body = body
         self.drained = body.drained
-        body.write(HEARTBEAT)
+        loop = asyncio.get_running_loop()
+        self._sign_of_life: asyncio.TimerHandle | None = loop.call_later(AT_ONCE_SECONDS, body.write, HEARTBEAT)
 
     def write(self, batch: Batch) -> bool:
+        if self._sign_of_life is not None:
+            self.close()
         return self._body.write(frames(batch))
+
+    def close(self) -> None:
+        """Give no sign of life any more."""
+        if self._sign_of_life is not None:
+            self._sign_of_life.cancel()
+            self._sign_of_life = None
 
 
 class _SentFrames:
