@@ -148,7 +148,9 @@ def store_turns(database: sqlite3.Connection, writer: Writer, conversation: str,
     for turn in range(turns):
         new = _ended_turn(writer, conversation, parent, 1_700_000_000_000 + turn)
         if parent is None or turn == turns - 1:
-            sqlite_turns.begin_turn(database, new)
+            growing = msgspec.structs.replace(new.reply, parts=(), status="streaming")
+            sqlite_turns.begin_turn(database, msgspec.structs.replace(new, reply=growing))
+            sqlite_turns.finish_reply(database, new.reply)
         else:
             _insert(database, new)
         parent = new.reply.id
@@ -188,4 +190,4 @@ def _insert(database: sqlite3.Connection, new: NewTurn) -> None:
     (number,) = database.execute("SELECT seq FROM conversations WHERE id = ?", (new.conversation,)).fetchone()
     for message in (new.question, new.reply):
         if message is not None:
-            sqlite_turns.insert_message(database, message, number, None)
+            sqlite_turns.insert_message(database, message, number)

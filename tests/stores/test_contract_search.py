@@ -236,6 +236,30 @@ async def test_replies_are_found_when_they_end_however_they_end(store: Conversat
     assert await found(store, "giraffe") == ["3"]
 
 
+async def test_questions_are_found_while_their_answers_grow(store: ConversationStore) -> None:
+    begun = await store.begin_turn(make_turn("얼룩말 crossing", title="Zoo"))
+    assert await found(store, "얼룩") == await found(store, "crossing") == await found(store, "zoo") == ["Zoo"]
+    await store.finish_reply(ended(begun.reply, "giraffe"))
+    again = make_turn("and a walrus", conversation=begun.conversation.id, parent=begun.reply.id)
+    begun = await store.begin_turn(again)
+    assert await found(store, "walrus") == ["Zoo"]
+    await store.finish_reply(ended(begun.reply, "giraffe"))
+    assert await found(store, "얼룩") == await found(store, "walrus") == await found(store, "giraffe") == ["Zoo"]
+
+
+async def test_what_changes_while_its_answer_grows_is_found_as_it_is(store: ConversationStore) -> None:
+    kept, gone = [await store.begin_turn(make_turn("zebra", title="Zoo")) for _ in range(2)]
+    await store.change_conversation(ME, kept.conversation.id, ConversationChanges(title="Menagerie"))
+    await store.delete_conversation(ME, gone.conversation.id)
+    await store.purge_deleted(before=now_ms() + 1000)
+    assert await found(store, "zoo") == []
+    assert await found(store, "zebra") == await found(store, "menag") == ["Menagerie"]
+    for begun in (kept, gone):
+        await store.finish_reply(ended(begun.reply, "giraffe"))
+    assert await found(store, "zoo") == []
+    assert await found(store, "zebra") == await found(store, "giraffe") == ["Menagerie"]
+
+
 async def test_archived_and_renamed_ones_are_found_by_their_new_title(store: ConversationStore) -> None:
     name = (await ask(store, "q", title="Old")).conversation.id
     await store.change_conversation(ME, name, ConversationChanges(title="Ｎew 제목", archived=True))

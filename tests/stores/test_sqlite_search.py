@@ -1,10 +1,12 @@
 """What the search in the database promises where there is much: nothing is lost by what is not looked at."""
 
 import sqlite3
+from contextlib import closing
 from functools import partial
+from pathlib import Path
 
 import pytest
-from stores.asking import ME, OTHER, ask, found, marked, next_moment, text
+from stores.asking import ME, OTHER, ask, found, make_turn, marked, next_moment, text
 
 from daehwa.conversation.archive_ports import ConversationRecord
 from daehwa.conversation.ids import new_id, now_ms
@@ -93,6 +95,47 @@ async def test_old_titles_are_found_as_they_are_now(sqlite: SqliteStore) -> None
 
 def titles_listed(database: sqlite3.Connection, word: str) -> list[tuple[int]]:
     return database.execute("SELECT rowid FROM title_index WHERE title_index MATCH ?", (f'"{word}"',)).fetchall()
+
+
+async def test_what_waits_for_the_index_is_taken_in_at_an_answers_end(sqlite: SqliteStore) -> None:
+    begun = await sqlite.begin_turn(make_turn("walrus", title="walrus"))
+    assert (await waiting(sqlite), await listed(sqlite, "walrus")) == (["message_index", "title_index"], [])
+    await ask(sqlite, "ostrich", "giraffe")
+    assert (await waiting(sqlite), len(await listed(sqlite, "walrus"))) == ([], 1)
+    assert await sqlite.set_title(begun.conversation.id, "Animals", "model", None)
+    assert await sqlite.reader.run(partial(titles_listed, word="walrus")) == []
+
+
+async def test_what_waits_outlives_its_program(sqlite: SqliteStore, tmp_path: Path) -> None:
+    await sqlite.begin_turn(make_turn("walrus", title="Zoo"))
+    copy = tmp_path / "copy.db"  # as a killed process leaves the file
+    with closing(sqlite3.connect(sqlite.path)) as database, closing(sqlite3.connect(copy)) as other:
+        database.backup(other)
+    store = await SqliteStore.open(copy)
+    assert await waiting(store) == ["message_index", "title_index"]
+    assert await found(store, "walrus") == ["Zoo"]
+    assert await waiting(store) == []
+    await store.aclose()
+
+
+async def test_where_nothing_can_be_written_what_was_indexed_is_found(sqlite: SqliteStore) -> None:
+    await ask(sqlite, "walrus one", title="One")
+    await sqlite.begin_turn(make_turn("walrus two", title="Two"))
+    await sqlite.writer.run(lambda database: database.execute("PRAGMA query_only = ON"), in_transaction=False)
+    assert await found(sqlite, "walrus") == ["One"]
+    await sqlite.writer.run(lambda database: database.execute("PRAGMA query_only = OFF"), in_transaction=False)
+    assert await found(sqlite, "walrus") == ["Two", "One"]
+
+
+async def waiting(store: SqliteStore) -> list[str]:
+    look = "SELECT index_name FROM index_waiting"
+    rows = await store.reader.run(lambda database: database.execute(look).fetchall())
+    return [row[0] for row in rows]
+
+
+async def listed(store: SqliteStore, word: str) -> list[tuple[int]]:
+    look = "SELECT rowid FROM message_index WHERE message_index MATCH ?"
+    return await store.reader.run(lambda database: database.execute(look, (f'"{word}"',)).fetchall())
 
 
 @pytest.mark.parametrize("query", ["interf", "interface lo"])

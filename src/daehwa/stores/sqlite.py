@@ -4,7 +4,7 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -12,6 +12,7 @@ from typing import Self, TypeVar
 
 from daehwa.conversation.archive import unless_left_out
 from daehwa.conversation.archive_ports import ConversationRecord, Imported
+from daehwa.conversation.errors import StoreError
 from daehwa.conversation.images import Image
 from daehwa.conversation.messages import Conversation, Message, TitleSource, Usage
 from daehwa.conversation.ports import BegunTurn, Checkpoint, ConversationChanges, ConversationPage, NewTurn, SearchHit
@@ -153,7 +154,13 @@ class SqliteStore:
         words = Query(query)
         if words.is_empty:
             return ()
-        return await self._searcher.run(partial(sqlite_search.search, owner=owner, query=words, limit=max(1, limit)))
+        search = partial(sqlite_search.search, owner=owner, query=words, limit=max(1, limit))
+        found = await self._searcher.run(partial(search, waits=True))
+        if found is None:
+            with suppress(StoreError):  # on a full disk, what was indexed before is found all the same
+                await self._writer.run(sqlite_index.index_waiting)
+            found = await self._searcher.run(partial(search, waits=False))
+        return found or ()
 
     async def change_conversation(self, owner: str, conversation: str, changes: ConversationChanges) -> Conversation:
         changed = await self._writer.run(

@@ -82,7 +82,7 @@ def import_conversation(database: sqlite3.Connection, record: ConversationRecord
         database.execute("UPDATE conversations SET deleted = NULL WHERE seq = ?", (number,))
     for message in record.messages:
         if message.id not in there:
-            insert_message(database, message, number, None)
+            insert_message(database, message, number)
         elif takes_place(message, there[message.id]):
             _replace_message(database, message, there[message.id])
         else:

@@ -3,6 +3,9 @@
 How this works and why. FTS5 holds no text, no positions and no sizes: tokens go in, row numbers come out, those of
 messages, and those of conversations for their titles. To take something out it is told the same tokens again.
 
+A question is told to it only once its answer has ended, or somebody searches: it is a third of what storing one takes,
+and whoever asked waits for that. Which rows wait is kept in a table, in the transaction that stores them.
+
 It keeps lists of what begins with the same letters (one, two and three of them in texts, three in titles), and gives
 the newest rows of a list at once. For any other beginning it first merges the lists of all words that begin so.
 """
@@ -12,6 +15,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
+from daehwa.stores.records import legible_text_of
 from daehwa.stores.search_text import tokens
 
 Terms: TypeAlias = Mapping[str, bool]
@@ -19,8 +23,16 @@ Terms: TypeAlias = Mapping[str, bool]
 
 LETTERS_LISTED: Final = 3
 """The most letters of a beginning for which lists are kept."""
-TITLE_INDEX: Final = ("title_index",)
-INDEXES: Final = ("message_index", *TITLE_INDEX)
+_MESSAGE_INDEX: Final = "message_index"
+_TITLE_INDEX: Final = "title_index"
+TITLE_INDEX: Final = (_TITLE_INDEX,)
+INDEXES: Final = (_MESSAGE_INDEX, _TITLE_INDEX)
+_TEXTS: Final = {
+    _MESSAGE_INDEX: "SELECT CAST(parts AS BLOB) FROM messages WHERE seq = ?",
+    _TITLE_INDEX: "SELECT title FROM conversations WHERE seq = ?",
+}
+_WAIT_NO_MORE: Final = "DELETE FROM index_waiting WHERE index_name = ? AND number = ?"
+_LET_WAIT: Final = "INSERT INTO index_waiting (index_name, number) VALUES (?, ?)"
 _TERMS_ASKED = 12
 _PAGES_AT_ONCE = 200
 _CHANGES_OF_A_MERGE = 2
@@ -29,22 +41,45 @@ _CHANGES_OF_A_MERGE = 2
 
 def index_text(database: sqlite3.Connection, seq: int, text: str) -> None:
     """Make a message's text findable."""
-    _add(database, "message_index", seq, text)
+    _add(database, _MESSAGE_INDEX, seq, text)
+
+
+def index_text_later(database: sqlite3.Connection, seq: int) -> None:
+    """Let a message's text, as it is stored, wait for `index_waiting`."""
+    database.execute(_LET_WAIT, (_MESSAGE_INDEX, seq))
+
+
+def index_title_later(database: sqlite3.Connection, number: int) -> None:
+    """Let a conversation's title wait likewise."""
+    database.execute(_LET_WAIT, (_TITLE_INDEX, number))
+
+
+def is_waiting(database: sqlite3.Connection) -> bool:
+    """Return whether anything waits."""
+    return database.execute("SELECT 1 FROM index_waiting LIMIT 1").fetchone() is not None
+
+
+def index_waiting(database: sqlite3.Connection) -> None:
+    """Make findable what waits: of each question one row, so no more than answers that grow or were broken off."""
+    for index, number in database.execute("SELECT index_name, number FROM index_waiting").fetchall():
+        for (text,) in database.execute(_TEXTS[index], (number,)).fetchall():
+            _add(database, index, number, legible_text_of(text) if index == _MESSAGE_INDEX else text)
+    database.execute("DELETE FROM index_waiting")
 
 
 def unindex_text(database: sqlite3.Connection, seq: int, text: str) -> None:
     """Take a text that was made findable out of the index again."""
-    _take_out(database, "message_index", seq, text)
+    _take_out(database, _MESSAGE_INDEX, seq, text)
 
 
 def index_title(database: sqlite3.Connection, number: int, title: str) -> None:
     """Make a conversation's title findable."""
-    _add(database, "title_index", number, title)
+    _add(database, _TITLE_INDEX, number, title)
 
 
 def unindex_title(database: sqlite3.Connection, number: int, title: str) -> None:
     """Take a title that was made findable out of the index again."""
-    _take_out(database, "title_index", number, title)
+    _take_out(database, _TITLE_INDEX, number, title)
 
 
 def change_title(database: sqlite3.Connection, number: int, before: str, after: str) -> None:
@@ -60,6 +95,8 @@ def _add(database: sqlite3.Connection, index: str, row: int, text: str) -> None:
 
 
 def _take_out(database: sqlite3.Connection, index: str, row: int, text: str) -> None:
+    if database.execute(_WAIT_NO_MORE, (index, row)).rowcount:
+        return
     if found := " ".join(tokens(text)):
         database.execute(f"INSERT INTO {index} ({index}, rowid, tokens) VALUES ('delete', ?, ?)", (row, found))
 

@@ -370,6 +370,18 @@ _M0012 = """CREATE TABLE images (
 )"""
 
 
+def m0013_waiting(database: sqlite3.Connection) -> None:
+    """Note what is still to be taken into an index: a question waits neither for that nor for its title's."""
+    database.execute(_M0013)
+
+
+_M0013 = """CREATE TABLE index_waiting (
+    index_name TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    PRIMARY KEY (index_name, number)
+) WITHOUT ROWID"""
+
+
 MIGRATIONS: tuple[Migration, ...] = (
     m0001_conversations,
     m0002_accounts,
@@ -383,4 +395,5 @@ MIGRATIONS: tuple[Migration, ...] = (
     m0010_ledger_by_time,
     m0011_preferences,
     m0012_images,
+    m0013_waiting,
 )

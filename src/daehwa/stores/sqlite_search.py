@@ -17,7 +17,7 @@ from itertools import islice
 from daehwa.conversation.ports import SearchHit
 from daehwa.stores.records import legible_text_of
 from daehwa.stores.search_text import Query, folded
-from daehwa.stores.sqlite_index import by_lists, matching
+from daehwa.stores.sqlite_index import by_lists, is_waiting, matching
 from daehwa.stores.sqlite_rows import CONVERSATION, MESSAGES, conversation_of
 from daehwa.stores.sqlite_titles import find_titles
 
@@ -40,11 +40,17 @@ _READ_OF_TITLED = 500
 _LISTED_FOR_TITLED = 5_000
 
 
-def search(database: sqlite3.Connection, owner: str, query: Query, limit: int) -> tuple[SearchHit, ...]:
-    """Return what is found as of one moment: titles first, then texts; of each, whole words first, then the newest."""
+def search(
+    database: sqlite3.Connection, owner: str, query: Query, limit: int, *, waits: bool
+) -> tuple[SearchHit, ...] | None:
+    """Return what is found as of one moment: titles first, then texts; of each, whole words first, then the newest.
+    None, where `waits` is true and something is still to be taken into the index.
+    """
     one = _Search(database, owner, query, limit)
     database.execute("BEGIN")
     try:
+        if waits and is_waiting(database):
+            return None
         one.add_titles()
         one.add_texts()
     finally:

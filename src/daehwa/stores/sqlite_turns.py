@@ -12,7 +12,13 @@ from daehwa.conversation.tree import Stored, check_turn, images_named, new_image
 from daehwa.stores.records import encode_parts, encode_value, legible_text_of, storable, storable_beside_images
 from daehwa.stores.search_text import folded
 from daehwa.stores.sqlite_images import images_there, insert_images
-from daehwa.stores.sqlite_index import index_text, index_title, unindex_text
+from daehwa.stores.sqlite_index import (
+    index_text,
+    index_text_later,
+    index_title_later,
+    index_waiting,
+    unindex_text,
+)
 from daehwa.stores.sqlite_rows import (
     CONVERSATION,
     MESSAGE,
@@ -62,10 +68,10 @@ def begin_turn(database: sqlite3.Connection, turn: NewTurn) -> BegunTurn:
     images = new_images(turn, images_there(database, turn.conversation, named) if named else ())
     number = _touch_conversation(database, turn) if row else _create_conversation(database, turn)
     if turn.question is not None and stored.question is None:
-        insert_message(database, turn.question, number, None)
+        index_text_later(database, _insert_message(database, turn.question, number, None))
     if images:
         insert_images(database, number, images)
-    insert_message(database, reply, number, turn.runner)
+    _insert_message(database, reply, number, turn.runner)
     there = owned_conversation(database, turn.owner, turn.conversation)
     path = _path_to(database, reply.parent, number, turn.context_window)
     return BegunTurn(created=True, conversation=conversation_of(there), reply=reply, path=path)
@@ -119,7 +125,7 @@ def _create_conversation(database: sqlite3.Connection, turn: NewTurn) -> int:
         ),
     )
     number = cursor.lastrowid or 0
-    index_title(database, number, turn.title)
+    index_title_later(database, number)
     return number
 
 
@@ -133,8 +139,12 @@ def _touch_conversation(database: sqlite3.Connection, turn: NewTurn) -> int:
     return number
 
 
-def insert_message(database: sqlite3.Connection, message: Message, conversation: int, runner: str | None) -> None:
-    """Store a message that is new, and make it findable unless it still grows."""
+def insert_message(database: sqlite3.Connection, message: Message, conversation: int) -> None:
+    """Store a message that is new, and make it findable."""
+    index_text(database, _insert_message(database, message, conversation, None), message.text)
+
+
+def _insert_message(database: sqlite3.Connection, message: Message, conversation: int, runner: str | None) -> int:
     cursor = database.execute(
         _INSERT_MESSAGE,
         (
@@ -154,8 +164,7 @@ def insert_message(database: sqlite3.Connection, message: Message, conversation:
             encode_parts(message.parts),
         ),
     )
-    if message.status != "streaming":
-        index_text(database, cursor.lastrowid or 0, message.text)
+    return cursor.lastrowid or 0
 
 
 def save_checkpoints(database: sqlite3.Connection, checkpoints: Sequence[Checkpoint]) -> frozenset[str]:
@@ -214,6 +223,7 @@ def finish_reply(database: sqlite3.Connection, reply: Message) -> None:
             seq,
         ),
     )
+    index_waiting(database)
     if reply.status != "streaming":
         index_text(database, seq, reply.text)
 
