@@ -127,6 +127,16 @@ async def test_where_nothing_can_be_written_what_was_indexed_is_found(sqlite: Sq
     assert await found(sqlite, "walrus") == ["Two", "One"]
 
 
+async def test_a_search_does_not_wait_for_long(sqlite: SqliteStore) -> None:
+    await ask(sqlite, "walrus one", title="One")
+    await sqlite.begin_turn(make_turn("walrus two", title="Two"))
+    with closing(sqlite3.connect(sqlite.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert await found(sqlite, "walrus") == ["One"]
+        other.execute("COMMIT")
+    assert await found(sqlite, "walrus") == ["Two", "One"]
+
+
 async def waiting(store: SqliteStore) -> list[str]:
     look = "SELECT index_name FROM index_waiting"
     rows = await store.reader.run(lambda database: database.execute(look).fetchall())

@@ -39,6 +39,8 @@ from daehwa.stores.sqlite_writer import SqliteWriter
 
 T = TypeVar("T")
 
+_INDEXING_SECONDS = 1.0
+"""So long a search waits for what is still to be indexed."""
 _TRUNCATIONS_TRIED = 50
 _TRUNCATION_PAUSE_S = 0.02
 _QUICKLY_WRITTEN_BYTES = 32_000_000
@@ -157,8 +159,10 @@ class SqliteStore:
         search = partial(sqlite_search.search, owner=owner, query=words, limit=max(1, limit))
         found = await self._searcher.run(partial(search, waits=True))
         if found is None:
-            with suppress(StoreError):  # on a full disk, what was indexed before is found all the same
-                await self._writer.run(sqlite_index.index_waiting)
+            # On a full disk, or behind a long import, what was indexed before is found all the same.
+            with suppress(StoreError, TimeoutError):
+                async with asyncio.timeout(_INDEXING_SECONDS):
+                    await self._writer.run(sqlite_index.index_waiting)
             found = await self._searcher.run(partial(search, waits=False))
         return found or ()
 
