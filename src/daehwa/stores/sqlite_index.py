@@ -3,8 +3,8 @@
 How this works and why. FTS5 holds no text, no positions and no sizes: tokens go in, row numbers come out, those of
 messages, and those of conversations for their titles. To take something out it is told the same tokens again.
 
-A question is told to it only once its answer has ended, or somebody searches: it is a third of what storing one takes,
-and whoever asked waits for that. Which rows wait is kept in a table, in the transaction that stores them.
+A question is told to it only once its answer has ended, or somebody searches: that was a fifth of the work of storing
+one, for which whoever asked waits. Which rows wait is kept in a table, in the transaction that stores them.
 
 It keeps lists of what begins with the same letters (one, two and three of them in texts, three in titles), and gives
 the newest rows of a list at once. For any other beginning it first merges the lists of all words that begin so.
