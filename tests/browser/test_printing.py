@@ -54,6 +54,16 @@ async def test_the_keys_print_all_of_a_long_conversation(reader: Reader, long: s
     await expect(reader.page.get_by_text(re.compile(r"^gpt-test · "))).to_have_count(0)
 
 
+@pytest.mark.usefixtures("model")
+async def test_nothing_to_press_is_on_paper(reader: Reader) -> None:
+    await reader.ask_to_end("What is on paper?")
+    pressed = reader.page.locator("a.skip, button, textarea, nav")
+    await expect(reader.page.locator("a.skip")).to_be_visible()
+    await reader.page.emulate_media(media="print")
+    await expect(pressed.filter(visible=True)).to_have_count(0)
+    await expect(reader.question).to_be_visible()
+
+
 async def test_paper_says_what_could_not_be_loaded(reader: Reader, long: str) -> None:
     reader.watch.expect("net::ERR_FAILED")
     await opened(reader, long)
