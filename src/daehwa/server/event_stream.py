@@ -100,8 +100,8 @@ class EventStream:
         await self._forward(sink)
 
 
-# Some proxies pass the head on with the first byte of the body, and the model may think for long: so either sink begins
-# with a sign of life.
+# Some proxies pass the head on with the first byte of the body, and the model may think for long: so a sink begins with
+# a sign of life, where it cannot begin with what is told.
 
 
 class _WrittenFrames:
@@ -118,8 +118,7 @@ class _WrittenFrames:
         self._sign_of_life: asyncio.TimerHandle | None = loop.call_later(AT_ONCE_SECONDS, body.write, HEARTBEAT)
 
     def write(self, batch: Batch) -> bool:
-        if self._sign_of_life is not None:
-            self.close()
+        self.close()
         return self._body.write(frames(batch))
 
     def close(self) -> None:
